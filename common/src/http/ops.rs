@@ -1,0 +1,70 @@
+//! What operators ask of every role.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+
+/// Whether a role can do its job. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    role: &'static str,
+    reason: Arc<Mutex<Option<String>>>,
+}
+
+impl Readiness {
+    /// A role that is not ready yet.
+    pub fn new(role: &'static str) -> Self {
+        Self { role, reason: Arc::new(Mutex::new(Some("it is starting".to_owned()))) }
+    }
+
+    /// It can do its job.
+    pub fn set_ready(&self) {
+        *self.reason.lock() = None;
+    }
+
+    /// It cannot, and why: a fragment that fits after "ingest is not ready: ".
+    pub fn set_not_ready(&self, reason: impl Into<String>) {
+        *self.reason.lock() = Some(reason.into());
+    }
+
+    /// `Ok`, or the reason.
+    ///
+    /// # Errors
+    /// The role and why it is not ready.
+    pub fn check(&self) -> Result<(), String> {
+        match &*self.reason.lock() {
+            None => Ok(()),
+            Some(reason) => Err(format!("{} is not ready: {reason}", self.role)),
+        }
+    }
+}
+
+/// `/healthz`, `/readyz` and `/metrics` for the roles of this process.
+pub fn ops_router(roles: Vec<Readiness>, metrics: Arc<Registry>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(roles.clone())))
+        .route("/metrics", get(move || expose(Arc::clone(&metrics))))
+}
+
+async fn ready(roles: Vec<Readiness>) -> Response {
+    let reasons: Vec<String> = roles.iter().filter_map(|role| role.check().err()).collect();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
+}
+
+async fn expose(metrics: Arc<Registry>) -> Response {
+    let mut text = String::new();
+    if prometheus_client::encoding::text::encode(&mut text, &metrics).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}

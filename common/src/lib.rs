@@ -1,0 +1,15 @@
+//! The words, messages, ports and backends that every role of Lubdub shares.
+//!
+//! - [`model`]: monitors, heartbeats, schedules, flips, channels, times. Pure.
+//! - [`wire`]: versioned MessagePack messages.
+//! - [`ports`]: what a role needs from a backend, as traits.
+//! - [`backend`]: the adapters behind the ports.
+//! - [`clock`]: the clocks a role may read.
+//! - [`http`]: the listener every role serves from, with `/healthz`, `/readyz` and `/metrics`.
+
+pub mod backend;
+pub mod clock;
+pub mod http;
+pub mod model;
+pub mod ports;
+pub mod wire;

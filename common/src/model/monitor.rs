@@ -1,0 +1,109 @@
+//! A monitor as its owner describes it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ChannelId, MonitorId, Revision};
+use super::schedule::Schedule;
+use super::time::EventTime;
+
+/// A push token: 8 to 64 of `A–Z a–z 0–9 _ -`. Whoever holds it can push, so its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Reads a token; `None` if it breaks the rules.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let good = (8..=64).contains(&text.len()) && text.chars().all(allowed);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A token that was rotated away and still works for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldToken {
+    /// The token.
+    pub token: Token,
+    /// Until when it works.
+    pub expires_at: EventTime,
+}
+
+/// What the scheduler needs to know of a monitor. It travels in the heartbeat log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// When heartbeats are expected.
+    pub schedule: Schedule,
+    /// Tolerance after the expected time, seconds.
+    pub grace: u32,
+    /// Seconds between reminders while down; 0 = none.
+    pub remind_every: u32,
+    /// Whether its owner paused it.
+    pub paused: bool,
+}
+
+/// A monitor, as the registry holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// Never changes.
+    pub id: MonitorId,
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 2,000 characters.
+    #[serde(default)]
+    pub description: String,
+    /// At most 20 of at most 50 characters.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Schedule, grace, reminders, pause.
+    pub definition: Definition,
+    /// Recommended interval between pushes, seconds; `None` = the timeout.
+    #[serde(default)]
+    pub interval: Option<u32>,
+    /// Where its alerts go; `None` = every default channel, also those made later.
+    #[serde(default)]
+    pub channels: Option<Vec<ChannelId>>,
+    /// The push token.
+    pub token: Token,
+    /// Tokens that were rotated away.
+    #[serde(default)]
+    pub old_tokens: Vec<OldToken>,
+    /// When it was made.
+    pub created_at: EventTime,
+    /// When it was last changed.
+    pub updated_at: EventTime,
+}
+
+/// A change of definition, as it travels in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionChange {
+    /// Whose.
+    pub monitor: MonitorId,
+    /// The registry revision it came with; a change with a revision that is not newer than the known one does nothing.
+    pub revision: Revision,
+    /// When it was made, by the console's clock.
+    pub at: EventTime,
+    /// The new definition; `None` = the monitor is deleted.
+    pub definition: Option<Definition>,
+}
+
+impl Definition {
+    /// Grace as a duration.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace.into())
+    }
+}

@@ -1,0 +1,89 @@
+//! What the scheduler knows of a monitor, and of its partition.
+
+use serde::{Deserialize, Serialize};
+
+use super::deadline::{Deadline, deadline};
+use super::flip::{Flip, State};
+use super::gaps::Gaps;
+use super::ids::{MonitorId, Offset, Revision};
+use super::monitor::Definition;
+use super::time::{EventTime, Interval};
+
+/// A monitor's state: a function of its partition's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonitorState {
+    /// Revision of the definition that is in force.
+    pub revision: Revision,
+    /// `None`: heartbeats came before the definition did.
+    pub definition: Option<Definition>,
+    /// New, up, down or paused.
+    pub state: State,
+    /// When it came into this state.
+    pub since: EventTime,
+    /// Number of its last flip; 0 = none yet.
+    pub sequence: u64,
+    /// The newest heartbeat.
+    pub heard_at: Option<EventTime>,
+    /// What its deadline is counted from: the newest heartbeat, or the time of its resumption if that is later.
+    pub counted_from: Option<EventTime>,
+    /// While down: what happened.
+    pub incident: Option<Box<Incident>>,
+    /// Its entry in the partition's sorted set: never later than its next wake-up; `None` = no wake-up.
+    pub armed_at: Option<EventTime>,
+}
+
+/// From a down flip to the next up flip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The flip that began it.
+    pub down: Flip,
+    /// How many reminders went out.
+    pub reminders: u32,
+}
+
+impl MonitorState {
+    /// The deadline as far as the gaps are known; `None` unless it is up.
+    pub fn deadline(&self, gaps: &Gaps) -> Option<Deadline> {
+        match self.state {
+            State::Up => deadline(self.definition.as_ref()?, self.counted_from?, gaps),
+            State::New | State::Down | State::Paused => None,
+        }
+    }
+}
+
+/// What a partition knows besides its monitors' states.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PartitionHead {
+    /// The log that the offset belongs to; empty = none yet.
+    pub incarnation: String,
+    /// The last entry that was applied.
+    pub applied: Offset,
+    /// W: event time up to which the partition is complete; `None` before the first frame.
+    pub watermark: Option<EventTime>,
+    /// What is vouched for beyond the watermark: sorted, disjoint.
+    pub vouched: Vec<Interval>,
+    /// Deaf time before the watermark.
+    pub gaps: Gaps,
+    /// The watermark up to which every silent monitor has been settled.
+    pub settled: Option<EventTime>,
+    /// Running number of the last alert; 0 = none yet.
+    pub last_number: u64,
+}
+
+/// An alert in the outbox: committed with the state, published after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxAlert {
+    /// Running number in its partition, from 1.
+    pub number: u64,
+    /// The alert.
+    pub alert: super::flip::Alert,
+}
+
+/// A monitor's state, or its removal, in a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateChange {
+    /// Whose.
+    pub monitor: MonitorId,
+    /// `None` = the monitor is gone.
+    pub state: Option<MonitorState>,
+}

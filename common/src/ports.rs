@@ -1,0 +1,10 @@
+//! What a role needs from a backend. Each trait's text is its contract; `backend::conformance` tests it.
+
+pub mod heartbeat_log;
+pub mod history;
+pub mod queue;
+pub mod registry;
+pub mod state_store;
+
+/// The error of whatever is behind an adapter.
+pub type BackendError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,124 @@
+//! The heartbeat log: the truth from which everything else follows.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::BackendError;
+use crate::model::ids::{Offset, PartitionId};
+use crate::model::time::EventTime;
+use crate::wire::WireError;
+use crate::wire::frame::Frame;
+
+/// Why the log could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Not now; the same call may go through later. After an append it is unknown whether the frame was recorded.
+    #[error("reach the heartbeat log")]
+    Unavailable(#[source] BackendError),
+    /// No room. Nothing was recorded.
+    #[error("append to the heartbeat log: no room is left")]
+    Full(#[source] BackendError),
+    /// The entry after the given offset is gone: the log begins at `first`.
+    #[error("read the heartbeat log: it begins at offset {first} only")]
+    Expired {
+        /// Offset of the first entry that is left.
+        first: Offset,
+    },
+    /// The log ends before the given offset: it is not the log that the reader knew.
+    #[error("read the heartbeat log: it ends at offset {last}, before the one asked for")]
+    Ahead {
+        /// Offset of the last entry.
+        last: Offset,
+    },
+}
+
+impl LogError {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
+}
+
+/// Where and when a frame was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place.
+    pub offset: Offset,
+    /// When, by the log's clock.
+    pub logged_at: EventTime,
+}
+
+/// An entry as it is read.
+#[derive(Debug, Clone)]
+pub struct LogEntry {
+    /// Its place. Offsets grow; some may be missing (folded ticks).
+    pub offset: Offset,
+    /// When it was recorded, by the log's clock.
+    pub logged_at: EventTime,
+    /// The frame, or why it cannot be read: a damaged entry is given to the reader, who skips and counts it.
+    pub frame: Result<Arc<Frame>, WireError>,
+}
+
+/// Which log this is and how far it reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogExtent {
+    /// Random, made with the log. A different one means a different log.
+    pub incarnation: String,
+    /// Offset of the first entry that is left; `last.next()` when there is none.
+    pub first: Offset,
+    /// Offset of the last entry; [`Offset::START`] when there never was one.
+    pub last: Offset,
+    /// The greatest `sealed_at` that was ever appended.
+    pub last_sealed_at: Option<EventTime>,
+}
+
+/// The heartbeat log.
+///
+/// - An acknowledged append is durable. Only a tick ([`Frame::is_tick`]) may be lost in a crash, and only as long as
+///   nothing after it was acknowledged and [`HeartbeatLog::sync`] was not asked for it.
+/// - Order within a partition is total; every reader sees the same entries in the same order.
+/// - Offsets never go back, and none is given twice, not even after a crash lost a tick that a `sync` covered.
+/// - Runs of ticks may be stored folded; the entry stands at the last one's offset and says the same ([`Listening::Folded`]).
+///
+/// [`Listening::Folded`]: crate::wire::frame::Listening::Folded
+#[async_trait]
+pub trait HeartbeatLog: Send + Sync {
+    /// How many partitions there are; fixed when the log was made.
+    fn partitions(&self) -> u16;
+
+    /// Appends a frame.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Full`.
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError>;
+
+    /// Returns once every entry up to `through` is durable, ticks too. A state that was computed from an entry is committed
+    /// after this.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Full`.
+    async fn sync(&self, partition: PartitionId, through: Offset) -> Result<(), LogError>;
+
+    /// Which log this is and how far it reaches.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn extent(&self, partition: PartitionId) -> Result<LogExtent, LogError>;
+
+    /// Opens a reader whose first entry is the one after `after`.
+    ///
+    /// # Errors
+    /// `Expired` if entries after `after` are gone, `Ahead` if the log ends before `after`, `Unavailable`.
+    async fn open(&self, partition: PartitionId, after: Offset) -> Result<Box<dyn LogReader>, LogError>;
+}
+
+/// Reads a partition in order.
+#[async_trait]
+pub trait LogReader: Send {
+    /// The next entries, at least one and at most `limit`; waits until there is one. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// As [`HeartbeatLog::open`]; the reader is then to be opened anew.
+    async fn next(&mut self, limit: usize) -> Result<Vec<LogEntry>, LogError>;
+}

@@ -1,0 +1,124 @@
+//! The history: what people look at. Nothing is decided by it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::BackendError;
+use crate::model::delivery::{Delivery, DeliveryState};
+use crate::model::flip::Flip;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::ids::{ChannelId, DeliveryId, MonitorId};
+use crate::model::time::EventTime;
+
+/// Not now; the same call may go through later, and writing the same entry again is harmless.
+#[derive(Debug, thiserror::Error)]
+#[error("reach the history")]
+pub struct HistoryError(#[source] pub BackendError);
+
+/// What a partition's owner writes. It is written before the state that it led to is committed, so that a crash in between
+/// writes it again instead of losing it.
+#[derive(Debug, Default, Clone)]
+pub struct HistoryBatch {
+    /// Heartbeats of any monitors, in log order.
+    pub heartbeats: Vec<Heartbeat>,
+    /// Flips of any monitors, silent ones too.
+    pub flips: Vec<Flip>,
+    /// Monitors that are gone: all of theirs is removed.
+    pub removed: Vec<MonitorId>,
+}
+
+/// A heartbeat as it is kept: its output is apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeartbeatEntry {
+    /// With `output` left out.
+    pub heartbeat: Heartbeat,
+    /// Whether there is an output.
+    pub has_output: bool,
+}
+
+/// Heartbeats and flips by monitor.
+///
+/// Bounded: at least the newest N (1,000 by default) of each monitor are kept, and not many more. An entry that is written
+/// twice is one: a heartbeat is named by monitor and `received_at`, a flip by monitor and `at`.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// Writes entries and removals, together or not at all.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn append(&self, batch: HistoryBatch) -> Result<(), HistoryError>;
+
+    /// Heartbeats of a monitor received before `before` (`None` = the newest), newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn heartbeats(
+        &self,
+        monitor: MonitorId,
+        before: Option<EventTime>,
+        limit: usize,
+    ) -> Result<Vec<HeartbeatEntry>, HistoryError>;
+
+    /// The newest heartbeat of each of these monitors, in the order asked for.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn newest(&self, monitors: &[MonitorId]) -> Result<Vec<Option<HeartbeatEntry>>, HistoryError>;
+
+    /// The output of the heartbeat received at `at`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn output(&self, monitor: MonitorId, at: EventTime) -> Result<Option<Bytes>, HistoryError>;
+
+    /// Flips of a monitor before `before` (`None` = the newest), newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn flips(
+        &self,
+        monitor: MonitorId,
+        before: Option<EventTime>,
+        limit: usize,
+    ) -> Result<Vec<Flip>, HistoryError>;
+}
+
+/// Which deliveries to list; every `Some` must hold.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct DeliveryFilter {
+    /// Of this monitor.
+    pub monitor: Option<MonitorId>,
+    /// To this channel.
+    pub channel: Option<ChannelId>,
+    /// In this state.
+    pub state: Option<DeliveryState>,
+}
+
+/// Deliveries with their attempts.
+///
+/// Bounded: at least the newest 10,000 finished ones are kept, and every pending or dead one of the last 30 days.
+#[async_trait]
+pub trait DeliveryHistory: Send + Sync {
+    /// Writes deliveries, each replacing what was known of it.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError>;
+
+    /// A delivery, or `None`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError>;
+
+    /// Deliveries, newest first by (`created_at`, id), after the position `before`; at most `limit`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn list(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<(EventTime, DeliveryId)>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, HistoryError>;
+}

@@ -1,0 +1,162 @@
+//! The registry: monitors, channels, keys and token claims, as their owners configured them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::BackendError;
+use crate::model::ids::Revision;
+
+/// Longest record id, in bytes.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// The kinds of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// [`crate::model::monitor::Monitor`] by its id.
+    Monitor,
+    /// [`crate::model::channel::Channel`] by its id.
+    Channel,
+    /// [`crate::model::key::ApiKey`] by its id.
+    Key,
+    /// A claim on a push token, by the hex SHA-256 of the token; the value is the monitor's id as text.
+    Token,
+}
+
+impl RecordKind {
+    /// The kind in one word, as it stands in keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Channel => "channel",
+            Self::Key => "key",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Names a record. The id is of `A–Z a–z 0–9 _ -`, at most 128 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// What it is.
+    pub kind: RecordKind,
+    /// Which one.
+    pub id: String,
+}
+
+impl RecordKey {
+    /// A key from anything that is shown as its id.
+    pub fn new(kind: RecordKind, id: impl ToString) -> Self {
+        Self { kind, id: id.to_string() }
+    }
+}
+
+/// A record with its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its name.
+    pub key: RecordKey,
+    /// Grows with every change in the whole registry.
+    pub revision: Revision,
+    /// See [`crate::wire`].
+    pub value: Bytes,
+}
+
+/// What a writer believes about the record that it is about to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// There is none.
+    Absent,
+    /// It is at this revision.
+    At(Revision),
+}
+
+/// Why the registry could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The record is not as expected; nothing was written.
+    #[error("write to the registry: the record was changed meanwhile")]
+    Conflict,
+    /// Not now; the same call may go through later.
+    #[error("reach the registry")]
+    Unavailable(#[source] BackendError),
+}
+
+impl RegistryError {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Conflict => false,
+            Self::Unavailable(_) => true,
+        }
+    }
+}
+
+/// The registry: a small set of records with compare-and-set.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// A record, or `None`.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError>;
+
+    /// Writes a record and answers its new revision, which is greater than every earlier one.
+    ///
+    /// # Errors
+    /// `Conflict`, `Unavailable`.
+    async fn put(&self, key: &RecordKey, expected: Expected, value: Bytes)
+    -> Result<Revision, RegistryError>;
+
+    /// Removes a record that is at `expected`.
+    ///
+    /// # Errors
+    /// `Conflict` (also when there is none), `Unavailable`.
+    async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError>;
+
+    /// Records of a kind with an id greater than `after`, in the order of their ids' bytes, at most `limit`.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, RegistryError>;
+
+    /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then of every
+    /// change as it happens, and `current` again at least every second while it is known that nothing is missing.
+    ///
+    /// A record that changes often may be told in its latest form only. In one process a change has been told before the
+    /// `put` or `delete` that made it returns. The watch ends when the returned guard is dropped.
+    ///
+    /// # Errors
+    /// `Unavailable` if it could not begin; later troubles are overcome inside, and until then `current` stays away.
+    async fn watch(
+        &self,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError>;
+}
+
+/// Hears of changes in the registry. The calls come one at a time, in order, and must not block.
+pub trait RegistryObserver: Send + Sync {
+    /// A record is now this.
+    fn put(&self, record: &Record);
+    /// A record is gone.
+    fn deleted(&self, key: &RecordKey);
+    /// At this moment nothing is missing.
+    fn current(&self);
+}
+
+/// Ends a watch when dropped.
+pub struct WatchGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
+
+impl WatchGuard {
+    /// Wraps whatever ends the watch when it is dropped.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(guard))
+    }
+}

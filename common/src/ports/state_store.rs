@@ -1,0 +1,153 @@
+//! The state store: what the schedulers know, with one owner for each partition.
+
+use async_trait::async_trait;
+
+use super::BackendError;
+use crate::model::ids::{MonitorId, Offset, PartitionId};
+use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use crate::model::time::EventTime;
+
+/// Most monitors that one commit may change.
+pub const MAX_COMMIT_MONITORS: usize = 2_000;
+
+/// The right to commit to a partition, until somebody else is given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// Fencing token: a counter and a random part; compared for equality inside every commit.
+    pub token: String,
+}
+
+/// Everything that one commit changes, together or not at all.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The offset up to which the store must have been committed before.
+    pub follows: Offset,
+    /// Running number of this lease's commits, from 1: tells a repeated commit from another one.
+    pub number: u64,
+    /// The partition's head after it.
+    pub head: PartitionHead,
+    /// At most [`MAX_COMMIT_MONITORS`]; a state's `armed_at` is its entry in the sorted set.
+    pub states: Vec<StateChange>,
+    /// New alerts, in the order of their numbers.
+    pub outbox: Vec<OutboxAlert>,
+}
+
+/// Why the state store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Somebody else holds the partition.
+    #[error("take the partition: {owner} holds it")]
+    Held {
+        /// Who.
+        owner: String,
+    },
+    /// The lease is no longer in force; nothing was written.
+    #[error("write to the partition: its lease was taken over")]
+    Fenced,
+    /// The commit does not follow what is stored; nothing was written.
+    #[error("commit to the partition: it is at offset {found}, not where this commit follows")]
+    OutOfOrder {
+        /// What is stored.
+        found: Offset,
+    },
+    /// The commit is too large; nothing was written.
+    #[error("commit to the partition: {found} changed monitors are more than {MAX_COMMIT_MONITORS}")]
+    TooLarge {
+        /// How many.
+        found: usize,
+    },
+    /// Not now. After a commit it is unknown whether it was written; committing the same again is safe.
+    #[error("reach the state store")]
+    Unavailable(#[source] BackendError),
+}
+
+impl StateError {
+    /// Whether trying the same again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Held { .. } => true,
+            Self::Fenced | Self::OutOfOrder { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// What the owner of a partition needs.
+#[async_trait]
+pub trait StateStore: Send + Sync {
+    /// Takes a partition that nobody holds, or that `owner` itself held before.
+    ///
+    /// # Errors
+    /// `Held`, `Unavailable`.
+    async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError>;
+
+    /// Gives a partition back. A lease that is no longer in force is left alone.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn release(&self, lease: &Lease) -> Result<(), StateError>;
+
+    /// The partition's head; the default one when nothing was ever committed.
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError>;
+
+    /// States of monitors with an id greater than `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn load_states(
+        &self,
+        lease: &Lease,
+        after: Option<MonitorId>,
+        limit: usize,
+    ) -> Result<Vec<(MonitorId, MonitorState)>, StateError>;
+
+    /// Monitors whose entry in the sorted set is before `up_to`, earliest first, at most `limit`.
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn due(&self, lease: &Lease, up_to: EventTime, limit: usize) -> Result<Vec<MonitorId>, StateError>;
+
+    /// Writes everything in the commit, or nothing. The same commit (equal lease and number) again changes nothing and is
+    /// answered like the first time.
+    ///
+    /// # Errors
+    /// `Fenced`, `OutOfOrder`, `TooLarge`, `Unavailable`.
+    async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError>;
+
+    /// Alerts that were committed and not trimmed, in the order of their numbers, at most `limit`.
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError>;
+
+    /// Forgets alerts up to this number: they are in the alert queue.
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn trim_outbox(&self, lease: &Lease, through: u64) -> Result<(), StateError>;
+}
+
+/// What everybody else may see of it.
+#[async_trait]
+pub trait StateReader: Send + Sync {
+    /// The states of monitors of one partition, in the order asked for; `None` where there is none. As of the last commit,
+    /// which is at most about a second old.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn states(
+        &self,
+        partition: PartitionId,
+        monitors: &[MonitorId],
+    ) -> Result<Vec<Option<MonitorState>>, StateError>;
+
+    /// The partition's head as of the last commit.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn head(&self, partition: PartitionId) -> Result<PartitionHead, StateError>;
+}

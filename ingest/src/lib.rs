@@ -1,0 +1,1 @@
+//! Accepts heartbeats over HTTP and appends them to the heartbeat log.

@@ -1,0 +1,1 @@
+//! Turns flips into deliveries and carries them to their channels.
