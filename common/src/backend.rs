@@ -1,1 +1,3 @@
 //! The adapters behind the ports: one per port and technology.
+
+pub mod memory;

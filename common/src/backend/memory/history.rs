@@ -1,0 +1,198 @@
+//! The history in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::model::delivery::{Delivery, DeliveryState};
+use crate::model::flip::Flip;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::ids::{DeliveryId, MonitorId};
+use crate::model::time::EventTime;
+use crate::ports::history::{
+    DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError,
+};
+
+const FINISHED_DELIVERIES: usize = 10_000;
+const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// A [`History`] and [`DeliveryHistory`] in memory.
+pub struct InMemoryHistory {
+    per_monitor: usize,
+    monitors: Mutex<HashMap<MonitorId, OfMonitor>>,
+    deliveries: Mutex<Deliveries>,
+}
+
+#[derive(Default)]
+struct OfMonitor {
+    heartbeats: BTreeMap<EventTime, Heartbeat>,
+    flips: BTreeMap<EventTime, Flip>,
+}
+
+#[derive(Default)]
+struct Deliveries {
+    by_id: HashMap<DeliveryId, Delivery>,
+    order: BTreeMap<(EventTime, DeliveryId), DeliveryState>,
+    finished: usize,
+}
+
+impl InMemoryHistory {
+    /// An empty history that keeps this many heartbeats, and this many flips, of each monitor.
+    pub fn new(per_monitor: usize) -> Self {
+        Self { per_monitor, monitors: Mutex::default(), deliveries: Mutex::default() }
+    }
+}
+
+impl Default for InMemoryHistory {
+    /// One that keeps 1,000 of each.
+    fn default() -> Self {
+        Self::new(1_000)
+    }
+}
+
+fn keep_newest<V>(entries: &mut BTreeMap<EventTime, V>, count: usize) {
+    while entries.len() > count {
+        entries.pop_first();
+    }
+}
+
+fn entry(heartbeat: &Heartbeat) -> HeartbeatEntry {
+    let has_output = heartbeat.output.is_some();
+    HeartbeatEntry { heartbeat: Heartbeat { output: None, ..heartbeat.clone() }, has_output }
+}
+
+fn newest_before<V>(
+    entries: &BTreeMap<EventTime, V>,
+    before: Option<EventTime>,
+    limit: usize,
+) -> impl Iterator<Item = &V> {
+    let older = entries.iter().rev().skip_while(move |(at, _)| before.is_some_and(|before| **at >= before));
+    older.take(limit).map(|(_, value)| value)
+}
+
+impl Deliveries {
+    fn put(&mut self, delivery: Delivery) {
+        self.remove(delivery.id);
+        self.order.insert((delivery.created_at, delivery.id), delivery.state);
+        self.finished += usize::from(delivery.state == DeliveryState::Delivered);
+        self.by_id.insert(delivery.id, delivery);
+    }
+
+    fn remove(&mut self, id: DeliveryId) {
+        if let Some(before) = self.by_id.remove(&id) {
+            self.order.remove(&(before.created_at, id));
+            self.finished -= usize::from(before.state == DeliveryState::Delivered);
+        }
+    }
+
+    fn prune(&mut self) {
+        let Some(((newest, _), _)) = self.order.last_key_value() else { return };
+        let oldest_open = *newest - OPEN_DELIVERIES_FOR;
+        let mut excess = self.finished.saturating_sub(FINISHED_DELIVERIES);
+        let mut gone = Vec::new();
+        for ((created_at, id), state) in &self.order {
+            if excess == 0 && *created_at >= oldest_open {
+                break;
+            }
+            match state {
+                DeliveryState::Delivered if excess > 0 => {
+                    excess -= 1;
+                    gone.push(*id);
+                }
+                DeliveryState::Pending | DeliveryState::Dead if *created_at < oldest_open => gone.push(*id),
+                DeliveryState::Delivered | DeliveryState::Pending | DeliveryState::Dead => {}
+            }
+        }
+        gone.into_iter().for_each(|id| self.remove(id));
+    }
+}
+
+#[async_trait]
+impl History for InMemoryHistory {
+    async fn append(&self, batch: HistoryBatch) -> Result<(), HistoryError> {
+        let mut monitors = self.monitors.lock();
+        for heartbeat in batch.heartbeats {
+            let of_monitor = monitors.entry(heartbeat.monitor).or_default();
+            of_monitor.heartbeats.entry(heartbeat.received_at).or_insert(heartbeat);
+            keep_newest(&mut of_monitor.heartbeats, self.per_monitor);
+        }
+        for flip in batch.flips {
+            let of_monitor = monitors.entry(flip.monitor).or_default();
+            of_monitor.flips.entry(flip.at).or_insert(flip);
+            keep_newest(&mut of_monitor.flips, self.per_monitor);
+        }
+        for monitor in batch.removed {
+            monitors.remove(&monitor);
+        }
+        Ok(())
+    }
+
+    async fn heartbeats(
+        &self,
+        monitor: MonitorId,
+        before: Option<EventTime>,
+        limit: usize,
+    ) -> Result<Vec<HeartbeatEntry>, HistoryError> {
+        let monitors = self.monitors.lock();
+        let Some(of_monitor) = monitors.get(&monitor) else { return Ok(Vec::new()) };
+        Ok(newest_before(&of_monitor.heartbeats, before, limit).map(entry).collect())
+    }
+
+    async fn newest(&self, ids: &[MonitorId]) -> Result<Vec<Option<HeartbeatEntry>>, HistoryError> {
+        let monitors = self.monitors.lock();
+        let newest =
+            |id| monitors.get(id)?.heartbeats.last_key_value().map(|(_, heartbeat)| entry(heartbeat));
+        Ok(ids.iter().map(newest).collect())
+    }
+
+    async fn output(&self, monitor: MonitorId, at: EventTime) -> Result<Option<Bytes>, HistoryError> {
+        let monitors = self.monitors.lock();
+        let heartbeat = monitors.get(&monitor).and_then(|found| found.heartbeats.get(&at));
+        Ok(heartbeat.and_then(|heartbeat| heartbeat.output.clone()))
+    }
+
+    async fn flips(
+        &self,
+        monitor: MonitorId,
+        before: Option<EventTime>,
+        limit: usize,
+    ) -> Result<Vec<Flip>, HistoryError> {
+        let monitors = self.monitors.lock();
+        let Some(of_monitor) = monitors.get(&monitor) else { return Ok(Vec::new()) };
+        Ok(newest_before(&of_monitor.flips, before, limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl DeliveryHistory for InMemoryHistory {
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError> {
+        let mut kept = self.deliveries.lock();
+        deliveries.into_iter().for_each(|delivery| kept.put(delivery));
+        kept.prune();
+        Ok(())
+    }
+
+    async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError> {
+        Ok(self.deliveries.lock().by_id.get(&id).cloned())
+    }
+
+    async fn list(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<(EventTime, DeliveryId)>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, HistoryError> {
+        let kept = self.deliveries.lock();
+        let matches = |delivery: &&Delivery| {
+            filter.monitor.is_none_or(|monitor| delivery.alert.monitor() == Some(monitor))
+                && filter.channel.is_none_or(|channel| delivery.channel == channel)
+                && filter.state.is_none_or(|state| delivery.state == state)
+        };
+        let older = kept.order.keys().rev().skip_while(|at| before.is_some_and(|before| **at >= before));
+        let found = older.filter_map(|(_, id)| kept.by_id.get(id)).filter(matches);
+        Ok(found.take(limit).cloned().collect())
+    }
+}
