@@ -1,0 +1,437 @@
+//! Which addresses user-given URLs may lead to. Pure: whoever resolves a name asks for each address.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use url::{Host, Url};
+
+/// The addresses of this host and of its own networks are refused unless they are allowed by name.
+///
+/// A webhook that could reach them would let whoever may make a channel talk to services that trust their network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressGuard {
+    allowed: Vec<IpNet>,
+}
+
+/// What stands in a list of allowed networks and is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{item}` is neither an address nor a CIDR such as 10.0.0.0/8")]
+pub struct AddressListError {
+    /// As it was given.
+    pub item: String,
+}
+
+/// Why an address or a URL is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not `http` or `https`.
+    #[error("the URL must begin with http:// or https://, not with {scheme}:")]
+    Scheme {
+        /// What it begins with.
+        scheme: String,
+    },
+    /// It leads nowhere.
+    #[error("the URL names no host")]
+    NoHost,
+    /// Of this host or its networks, or of no use on the Internet.
+    #[error("{address} is {kind}; to allow it, add --allow-private {network}")]
+    Address {
+        /// The address, or `localhost`.
+        address: String,
+        /// What it is.
+        kind: AddressKind,
+        /// The CIDR that would allow it.
+        network: IpNet,
+    },
+}
+
+/// What a refused address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// "This host".
+    Unspecified,
+    /// This host.
+    Loopback,
+    /// RFC 1918.
+    Private,
+    /// RFC 3927, RFC 4291; also the metadata service of cloud providers.
+    LinkLocal,
+    /// RFC 4193.
+    UniqueLocal,
+    /// RFC 3879.
+    SiteLocal,
+    /// RFC 6598.
+    CarrierGradeNat,
+    /// RFC 5737, RFC 3849, RFC 9637.
+    Documentation,
+    /// RFC 2544, RFC 5180.
+    Benchmarking,
+    /// Many receivers.
+    Multicast,
+    /// Every host of this network.
+    Broadcast,
+    /// IPv4 inside IPv6: RFC 6052, RFC 8215.
+    Nat64,
+    /// IPv4 inside IPv6: RFC 3056.
+    SixToFour,
+    /// IPv4 inside IPv6: RFC 4380.
+    Teredo,
+    /// IPv4 inside IPv6: RFC 4291, deprecated.
+    V4Compatible,
+    /// Set aside by IANA.
+    Reserved,
+}
+
+impl fmt::Display for AddressKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unspecified => "an unspecified address",
+            Self::Loopback => "a loopback address",
+            Self::Private => "a private address",
+            Self::LinkLocal => "a link-local address",
+            Self::UniqueLocal => "a unique local address",
+            Self::SiteLocal => "a site-local address",
+            Self::CarrierGradeNat => "a carrier-grade NAT address",
+            Self::Documentation => "a documentation address",
+            Self::Benchmarking => "a benchmarking address",
+            Self::Multicast => "a multicast address",
+            Self::Broadcast => "a broadcast address",
+            Self::Nat64 => "a NAT64 address",
+            Self::SixToFour => "a 6to4 address",
+            Self::Teredo => "a Teredo address",
+            Self::V4Compatible => "an IPv4-compatible address",
+            Self::Reserved => "a reserved address",
+        })
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(head: [u16; 4], prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(head[0], head[1], head[2], head[3], 0, 0, 0, 0), prefix)
+}
+
+/// The IANA registry of special addresses; the first that fits counts.
+const SPECIAL_V4: [(Ipv4Net, AddressKind); 16] = [
+    (v4(0, 0, 0, 0, 8), AddressKind::Unspecified),
+    (v4(127, 0, 0, 0, 8), AddressKind::Loopback),
+    (v4(10, 0, 0, 0, 8), AddressKind::Private),
+    (v4(172, 16, 0, 0, 12), AddressKind::Private),
+    (v4(192, 168, 0, 0, 16), AddressKind::Private),
+    (v4(169, 254, 0, 0, 16), AddressKind::LinkLocal),
+    (v4(100, 64, 0, 0, 10), AddressKind::CarrierGradeNat),
+    (v4(192, 0, 2, 0, 24), AddressKind::Documentation),
+    (v4(198, 51, 100, 0, 24), AddressKind::Documentation),
+    (v4(203, 0, 113, 0, 24), AddressKind::Documentation),
+    (v4(198, 18, 0, 0, 15), AddressKind::Benchmarking),
+    (v4(224, 0, 0, 0, 4), AddressKind::Multicast),
+    (v4(255, 255, 255, 255, 32), AddressKind::Broadcast),
+    (v4(192, 0, 0, 0, 24), AddressKind::Reserved),
+    (v4(192, 88, 99, 0, 24), AddressKind::Reserved),
+    (v4(240, 0, 0, 0, 4), AddressKind::Reserved),
+];
+
+/// The same for IPv6. What is neither here nor in [`GLOBAL_V6`] is reserved.
+const SPECIAL_V6: [(Ipv6Net, AddressKind); 17] = [
+    (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), AddressKind::Unspecified),
+    (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), AddressKind::Loopback),
+    (v6([0, 0, 0, 0], 96), AddressKind::V4Compatible),
+    (v6([0x64, 0xff9b, 0, 0], 96), AddressKind::Nat64),
+    (v6([0x64, 0xff9b, 1, 0], 48), AddressKind::Nat64),
+    (v6([0xfe80, 0, 0, 0], 10), AddressKind::LinkLocal),
+    (v6([0xfec0, 0, 0, 0], 10), AddressKind::SiteLocal),
+    (v6([0xfc00, 0, 0, 0], 7), AddressKind::UniqueLocal),
+    (v6([0xff00, 0, 0, 0], 8), AddressKind::Multicast),
+    (v6([0x2001, 0, 0, 0], 32), AddressKind::Teredo),
+    (v6([0x2001, 2, 0, 0], 48), AddressKind::Benchmarking),
+    (v6([0x2001, 0xdb8, 0, 0], 32), AddressKind::Documentation),
+    (v6([0x3fff, 0, 0, 0], 20), AddressKind::Documentation),
+    (v6([0x2001, 0, 0, 0], 23), AddressKind::Reserved),
+    (v6([0x2002, 0, 0, 0], 16), AddressKind::SixToFour),
+    (v6([0x3ffe, 0, 0, 0], 16), AddressKind::Reserved),
+    (v6([0x100, 0, 0, 0], 64), AddressKind::Reserved),
+];
+
+/// Everything that is routed on the Internet.
+const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
+
+impl AddressGuard {
+    /// A guard that lets these networks pass besides the Internet.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed: allowed.into_iter().map(without_mapping).collect() }
+    }
+
+    /// Reads a comma-separated list of CIDRs and single addresses; an empty one allows nothing.
+    ///
+    /// # Errors
+    /// Names the item that is neither.
+    pub fn parse(list: &str) -> Result<Self, AddressListError> {
+        let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(parse_network).collect::<Result<Vec<_>, _>>().map(Self::new)
+    }
+
+    /// Whether a connection to this address may be made.
+    ///
+    /// # Errors
+    /// [`Refused::Address`].
+    pub fn check(&self, ip: IpAddr) -> Result<(), Refused> {
+        // A mapped address is only a way of writing an IPv4 one: the connection goes there.
+        let address = ip.to_canonical();
+        if let Some((kind, network)) = special(address)
+            && !self.allows(address)
+        {
+            return Err(Refused::Address { address: ip.to_string(), kind, network });
+        }
+        match embedded_v4(address) {
+            Some(inner) => self.check(inner.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a request to this URL may be made, as far as can be told without resolving a name: a named host passes here
+    /// and its addresses are to be checked when they are known.
+    ///
+    /// # Errors
+    /// One of [`Refused`].
+    pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refused::Scheme { scheme: url.scheme().to_owned() });
+        }
+        match url.host() {
+            None => Err(Refused::NoHost),
+            Some(Host::Ipv4(ip)) => self.check(ip.into()),
+            Some(Host::Ipv6(ip)) => self.check(ip.into()),
+            Some(Host::Domain(name)) => self.check_name(name),
+        }
+    }
+
+    /// Names under `localhost` mean this host by definition (RFC 6761), whatever a resolver says.
+    fn check_name(&self, name: &str) -> Result<(), Refused> {
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        if bare.is_empty() {
+            return Err(Refused::NoHost);
+        }
+        let last_label = bare.rsplit('.').next().unwrap_or(bare);
+        if !last_label.eq_ignore_ascii_case("localhost") {
+            return Ok(());
+        }
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        if loopback.iter().any(|ip| self.allows(*ip)) {
+            return Ok(());
+        }
+        let network = v4(127, 0, 0, 0, 8).into();
+        Err(Refused::Address { address: bare.to_owned(), kind: AddressKind::Loopback, network })
+    }
+
+    fn allows(&self, ip: IpAddr) -> bool {
+        self.allowed.iter().any(|network| network.contains(&ip))
+    }
+}
+
+fn parse_network(item: &str) -> Result<IpNet, AddressListError> {
+    let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
+    network.map(|network| network.trunc()).map_err(|_| AddressListError { item: item.to_owned() })
+}
+
+/// `::ffff:10.0.0.0/104` is a way of writing `10.0.0.0/8`.
+fn without_mapping(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let prefix = v6.prefix_len().checked_sub(96);
+    match (v6.addr().to_ipv4_mapped(), prefix) {
+        (Some(inner), Some(prefix)) => Ipv4Net::new(inner, prefix).map_or(network, IpNet::V4),
+        (None, _) | (_, None) => network,
+    }
+}
+
+/// What an address is, if it is not an ordinary one of the Internet, and the network that it is so by.
+fn special(ip: IpAddr) -> Option<(AddressKind, IpNet)> {
+    match ip {
+        IpAddr::V4(ip) => {
+            let (network, kind) = SPECIAL_V4.iter().find(|(network, _)| network.contains(&ip))?;
+            Some((*kind, IpNet::V4(*network)))
+        }
+        IpAddr::V6(ip) => match SPECIAL_V6.iter().find(|(network, _)| network.contains(&ip)) {
+            Some((network, kind)) => Some((*kind, IpNet::V6(*network))),
+            None if GLOBAL_V6.contains(&ip) => None,
+            None => Some((AddressKind::Reserved, IpNet::from(IpAddr::V6(ip)))),
+        },
+    }
+}
+
+/// The IPv4 address that a gateway would make of this IPv6 one.
+fn embedded_v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(v6) = ip else { return None };
+    let bytes = v6.octets();
+    let four = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
+    match special(ip)?.0 {
+        AddressKind::Nat64 | AddressKind::V4Compatible => Some(four(12)),
+        AddressKind::SixToFour => Some(four(2)),
+        // Teredo writes the client's address inverted.
+        AddressKind::Teredo => Some(Ipv4Addr::from_bits(!four(12).to_bits())),
+        AddressKind::Unspecified
+        | AddressKind::Loopback
+        | AddressKind::Private
+        | AddressKind::LinkLocal
+        | AddressKind::UniqueLocal
+        | AddressKind::SiteLocal
+        | AddressKind::CarrierGradeNat
+        | AddressKind::Documentation
+        | AddressKind::Benchmarking
+        | AddressKind::Multicast
+        | AddressKind::Broadcast
+        | AddressKind::Reserved => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(list: &str) -> AddressGuard {
+        AddressGuard::parse(list).expect("a list")
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().expect("a URL")
+    }
+
+    #[test]
+    fn special_addresses_are_refused_with_the_network_that_would_allow_them() {
+        for (address, kind, network) in [
+            ("0.0.0.0", AddressKind::Unspecified, "0.0.0.0/8"),
+            ("0.1.2.3", AddressKind::Unspecified, "0.0.0.0/8"),
+            ("127.0.0.1", AddressKind::Loopback, "127.0.0.0/8"),
+            ("127.255.0.9", AddressKind::Loopback, "127.0.0.0/8"),
+            ("10.1.2.3", AddressKind::Private, "10.0.0.0/8"),
+            ("172.16.0.1", AddressKind::Private, "172.16.0.0/12"),
+            ("172.31.255.255", AddressKind::Private, "172.16.0.0/12"),
+            ("192.168.1.1", AddressKind::Private, "192.168.0.0/16"),
+            ("169.254.169.254", AddressKind::LinkLocal, "169.254.0.0/16"),
+            ("100.100.100.200", AddressKind::CarrierGradeNat, "100.64.0.0/10"),
+            ("192.0.2.1", AddressKind::Documentation, "192.0.2.0/24"),
+            ("198.51.100.7", AddressKind::Documentation, "198.51.100.0/24"),
+            ("203.0.113.7", AddressKind::Documentation, "203.0.113.0/24"),
+            ("198.19.0.1", AddressKind::Benchmarking, "198.18.0.0/15"),
+            ("224.0.0.1", AddressKind::Multicast, "224.0.0.0/4"),
+            ("255.255.255.255", AddressKind::Broadcast, "255.255.255.255/32"),
+            ("192.0.0.8", AddressKind::Reserved, "192.0.0.0/24"),
+            ("192.88.99.1", AddressKind::Reserved, "192.88.99.0/24"),
+            ("240.0.0.1", AddressKind::Reserved, "240.0.0.0/4"),
+            ("::", AddressKind::Unspecified, "::/128"),
+            ("::1", AddressKind::Loopback, "::1/128"),
+            ("::ffff:127.0.0.1", AddressKind::Loopback, "127.0.0.0/8"),
+            ("::ffff:10.0.0.1", AddressKind::Private, "10.0.0.0/8"),
+            ("::127.0.0.1", AddressKind::V4Compatible, "::/96"),
+            ("64:ff9b::a00:1", AddressKind::Nat64, "64:ff9b::/96"),
+            ("64:ff9b:1::1", AddressKind::Nat64, "64:ff9b:1::/48"),
+            ("fe80::1", AddressKind::LinkLocal, "fe80::/10"),
+            ("fec0::1", AddressKind::SiteLocal, "fec0::/10"),
+            ("fd00:ec2::254", AddressKind::UniqueLocal, "fc00::/7"),
+            ("ff02::1", AddressKind::Multicast, "ff00::/8"),
+            ("2001:0:53aa:64c::1", AddressKind::Teredo, "2001::/32"),
+            ("2001:2::1", AddressKind::Benchmarking, "2001:2::/48"),
+            ("2001:db8::1", AddressKind::Documentation, "2001:db8::/32"),
+            ("3fff::1", AddressKind::Documentation, "3fff::/20"),
+            ("2001:10::1", AddressKind::Reserved, "2001::/23"),
+            ("2002:7f00:1::1", AddressKind::SixToFour, "2002::/16"),
+            ("100::1", AddressKind::Reserved, "100::/64"),
+            ("4000::1", AddressKind::Reserved, "4000::1/128"),
+            ("::ffff:0:127.0.0.1", AddressKind::Reserved, "::ffff:0:7f00:1/128"),
+        ] {
+            let ip: IpAddr = address.parse().expect("an address");
+            let network: IpNet = network.parse().expect("a CIDR");
+            let refused = guard("").check(ip).expect_err(address);
+            assert_eq!(refused, Refused::Address { address: ip.to_string(), kind, network }, "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_internet_pass() {
+        for address in
+            ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "2001:4860::1"]
+        {
+            assert_eq!(guard("").check(address.parse().expect("an address")), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_the_list_names_passes_and_nothing_more() {
+        for (list, address, passes) in [
+            ("127.0.0.0/8", "127.0.0.1", true),
+            ("127.0.0.0/8", "::ffff:127.0.0.1", true),
+            ("127.0.0.0/8", "::1", false),
+            ("::ffff:127.0.0.0/104", "127.0.0.1", true),
+            (" 10.0.0.7 , 192.168.0.0/16,", "10.0.0.7", true),
+            ("10.0.0.7", "10.0.0.8", false),
+            ("10.9.9.9/8", "10.0.0.8", true),
+            // A gateway leads on to the inner address, which must be allowed as well.
+            ("64:ff9b::/96", "64:ff9b::101:101", true),
+            ("64:ff9b::/96", "64:ff9b::7f00:1", false),
+            ("64:ff9b::/96,127.0.0.0/8", "64:ff9b::7f00:1", true),
+            ("2002::/16", "2002:a00:1::1", false),
+            ("2002::/16", "2002:101:101::1", true),
+            ("2001::/32", "2001:0:101:101::80ff:fffe", false),
+            ("::/96", "::7f00:1", false),
+            ("0.0.0.0/0,::/0", "2002:7f00:1::1", true),
+        ] {
+            let ip = address.parse().expect("an address");
+            assert_eq!(guard(list).check(ip).is_ok(), passes, "{address} with {list}");
+        }
+    }
+
+    #[test]
+    fn urls_are_seen_through_in_every_spelling() {
+        for text in [
+            "http://127.0.0.1/",
+            "https://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1:8080/x",
+            "http://127.0.0.1./",
+            "http://0/",
+            "http://[::1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[0:0:0:0:0:0:0:1]/",
+            "http://localhost/",
+            "http://LOCALHOST.:80/",
+            "http://a.b.localhost/",
+            "http://user:password@10.0.0.1/",
+            "http://１２７.0.0.1/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+        ] {
+            assert!(guard("").check_url(&url(text)).is_err(), "{text}");
+        }
+        for text in [
+            "https://example.com/x",
+            "http://localhost.example.com/",
+            "http://notlocalhost/",
+            "http://1.1.1.1/",
+        ] {
+            assert_eq!(guard("").check_url(&url(text)), Ok(()), "{text}");
+        }
+        for list in ["127.0.0.0/8", "127.0.0.1", "::1"] {
+            assert_eq!(guard(list).check_url(&url("http://localhost/")), Ok(()), "{list}");
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let text = |text| guard("").check_url(&url(text)).expect_err("refused").to_string();
+        assert_eq!(
+            text("http://127.0.0.1/"),
+            "127.0.0.1 is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
+        );
+        assert_eq!(
+            text("http://localhost:1/"),
+            "localhost is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
+        );
+        assert_eq!(text("ftp://example.com"), "the URL must begin with http:// or https://, not with ftp:");
+        let error = AddressGuard::parse("10.0.0.0/8, here").expect_err("refused");
+        assert_eq!(error.to_string(), "`here` is neither an address nor a CIDR such as 10.0.0.0/8");
+    }
+}
