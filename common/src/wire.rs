@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::channel::Channel;
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, DeliveryTask};
 use crate::model::flip::{Alert, Flip};
 use crate::model::key::ApiKey;
 use crate::model::monitor::Monitor;
@@ -101,6 +101,7 @@ message!(OutboxAlert, "outbox alert", version 1, named false);
 message!(Alert, "alert", version 1, named false);
 message!(Flip, "flip", version 1, named false);
 message!(Delivery, "delivery", version 1, named false);
+message!(DeliveryTask, "delivery task", version 1, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(ApiKey, "key", version 1, named true);

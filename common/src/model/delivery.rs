@@ -1,4 +1,16 @@
 //! One alert to one channel.
+//!
+//! The notifier makes a [`Delivery`] of an alert and a channel, keeps it in the delivery history for people to see, and puts
+//! a [`DeliveryTask`] into the delivery queue: everything that carrying it needs. Two things come from elsewhere:
+//!
+//! - **Redrive** of a dead delivery: write [`Delivery::redriven`] to the delivery history, *then* call
+//!   `Queue::revive(id, now, wire::encode(&DeliveryTask::of(&delivery)))` on the delivery queue. In this order an attempt
+//!   that is made at once is not overwritten. If `revive` answers `false` (it is not a dead letter of the queue: a test, or
+//!   its channel is gone, or it is being carried just now), write the delivery back as it was.
+//! - **Test** of a channel: enqueue `Alert::Test` with a random (version 4) id into the alert queue: message id and order key
+//!   = the alert's id, lane = the channel's id, due now, no origin. Then look for
+//!   `DeliveryId::derive(alert, channel)` in the delivery history until its state is not pending: there is exactly one
+//!   attempt, which takes 15 s at most, even if the channel is disabled; its status, error and answer are the outcome.
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +71,80 @@ pub struct Delivery {
     pub created_at: EventTime,
     /// While pending: not before this.
     pub next_attempt_at: Option<EventTime>,
-    /// The newest attempts, at most 50, oldest first.
+    /// The newest attempts, at most [`MAX_ATTEMPTS_KEPT`], oldest first.
     pub attempts: Vec<Attempt>,
+    /// The monitor as it was called when the alert was fanned out; a test has none.
+    pub monitor: Option<MonitorLabel>,
+}
+
+/// How many attempts of a delivery are kept.
+pub const MAX_ATTEMPTS_KEPT: usize = 50;
+
+/// What a monitor is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitorLabel {
+    /// Its name.
+    pub name: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// What stands in the delivery queue: a delivery without its attempts, which is all that carrying it needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryTask {
+    /// The delivery's id, and the queue message's.
+    pub id: DeliveryId,
+    /// What is told.
+    pub alert: Alert,
+    /// Whom.
+    pub channel: ChannelId,
+    /// When the alert was fanned out.
+    pub created_at: EventTime,
+    /// The monitor as it was called then; a test has none.
+    pub monitor: Option<MonitorLabel>,
+    /// Attempts made since it was enqueued or redriven.
+    pub attempts: u32,
+}
+
+impl DeliveryTask {
+    /// The task of carrying a delivery from the start.
+    pub fn of(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            alert: delivery.alert.clone(),
+            channel: delivery.channel,
+            created_at: delivery.created_at,
+            monitor: delivery.monitor.clone(),
+            attempts: 0,
+        }
+    }
+
+    /// The delivery before its first attempt.
+    pub fn pending(&self, next_attempt_at: EventTime) -> Delivery {
+        Delivery {
+            id: self.id,
+            alert: self.alert.clone(),
+            channel: self.channel,
+            state: DeliveryState::Pending,
+            created_at: self.created_at,
+            next_attempt_at: Some(next_attempt_at),
+            attempts: Vec::new(),
+            monitor: self.monitor.clone(),
+        }
+    }
+}
+
+impl Delivery {
+    /// A dead delivery that gets another chance at `at`; it keeps its attempts.
+    #[must_use]
+    pub fn redriven(&self, at: EventTime) -> Self {
+        Self { state: DeliveryState::Pending, next_attempt_at: Some(at), ..self.clone() }
+    }
+
+    /// Adds an attempt, and forgets the oldest when there are too many.
+    pub fn record(&mut self, attempt: Attempt) {
+        self.attempts.push(attempt);
+        let surplus = self.attempts.len().saturating_sub(MAX_ATTEMPTS_KEPT);
+        self.attempts.drain(..surplus);
+    }
 }
