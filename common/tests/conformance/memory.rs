@@ -1,0 +1,103 @@
+//! The adapters in memory keep the contracts: they are the reference. A restart of theirs loses nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use common::backend::memory::{
+    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+};
+use common::clock::ManualClock;
+use common::model::ids::{Offset, PartitionId};
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::history::{DeliveryHistory, History};
+use common::ports::queue::Queue;
+use common::ports::registry::Registry;
+
+use crate::sample::START;
+use crate::subject::Subject;
+use crate::suite::state_store::States;
+
+struct Memory<P: ?Sized> {
+    port: Arc<P>,
+    expire: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl<P: ?Sized> Memory<P> {
+    fn of(port: Arc<P>) -> Self {
+        Self { port, expire: None }
+    }
+}
+
+#[async_trait]
+impl<P: ?Sized + Send + Sync> Subject<P> for Memory<P> {
+    fn port(&self) -> Arc<P> {
+        Arc::clone(&self.port)
+    }
+
+    async fn restart(&mut self) {}
+
+    async fn expire_everything(&mut self) {
+        self.expire.as_ref().expect("a log")();
+    }
+}
+
+mod heartbeat_log {
+    use super::*;
+
+    async fn subject() -> Memory<dyn HeartbeatLog> {
+        let clock = Arc::new(ManualClock::new(START));
+        let log = Arc::new(InMemoryHeartbeatLog::with_partitions(2, clock));
+        let same = Arc::clone(&log);
+        let expire = move || same.expire(PartitionId(0), Offset(u64::MAX));
+        Memory { port: log, expire: Some(Box::new(expire)) }
+    }
+    crate::suite::heartbeat_log::heartbeat_log_suite!(subject());
+}
+
+mod registry {
+    use super::*;
+
+    async fn subject() -> Memory<dyn Registry> {
+        Memory::of(Arc::new(InMemoryRegistry::new()))
+    }
+    crate::suite::registry::registry_suite!(subject());
+    crate::suite::registry_watch::registry_watch_suite!(subject());
+}
+
+mod state_store {
+    use super::*;
+
+    async fn subject() -> Memory<dyn States> {
+        Memory::of(Arc::new(InMemoryStateStore::new()))
+    }
+    crate::suite::leases::leases_suite!(subject());
+    crate::suite::state_store::state_store_suite!(subject());
+}
+
+mod history {
+    use super::*;
+
+    async fn subject() -> Memory<dyn History> {
+        Memory::of(Arc::new(InMemoryHistory::new(crate::suite::history::PER_MONITOR)))
+    }
+    crate::suite::history::history_suite!(subject());
+}
+
+mod deliveries {
+    use super::*;
+
+    async fn subject() -> Memory<dyn DeliveryHistory> {
+        Memory::of(Arc::new(InMemoryHistory::default()))
+    }
+    crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod queue {
+    use super::*;
+
+    async fn subject() -> Memory<dyn Queue> {
+        Memory::of(Arc::new(InMemoryQueue::new(crate::suite::queue::CAPACITY)))
+    }
+    crate::suite::queue::queue_suite!(subject());
+    crate::suite::queue_order::queue_order_suite!(subject());
+}

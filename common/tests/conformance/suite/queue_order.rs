@@ -1,0 +1,137 @@
+//! A queue's contract: order keys, retries, dead letters.
+
+use common::ports::queue::{Outcome, Queue, QueueMessage};
+
+use super::queue::{body, claim, enqueue, id, message, settle};
+use crate::sample::at;
+use crate::subject::Subject;
+
+type Messages = dyn Subject<dyn Queue>;
+
+macro_rules! queue_order_suite {
+    ($make:expr) => {
+        $crate::subject::run_suite!(
+            queue_order,
+            $make,
+            [
+                the_later_of_an_order_key_waits_for_the_earlier,
+                a_retry_keeps_its_place,
+                a_buried_message_is_in_nobodys_way,
+                an_order_key_is_of_its_lane,
+                the_later_waits_also_when_it_is_due_earlier,
+                a_dead_letter_is_revived_once,
+                a_settlement_of_nothing_does_nothing,
+                order_lasts,
+            ]
+        );
+    };
+}
+pub(crate) use queue_order_suite;
+
+fn ordered(number: u128, lane: u128, order_key: u128) -> QueueMessage {
+    QueueMessage { order_key: id(order_key), ..message(number, lane) }
+}
+
+fn retry(number: u128, millis: i64) -> Outcome {
+    Outcome::Retry { due_at: at(millis), body: body(number) }
+}
+
+pub(crate) async fn the_later_of_an_order_key_waits_for_the_earlier(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5), ordered(3, 1, 6), ordered(4, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1, 3]);
+    assert!(claim(&*queue, 1, 0, 10).await.is_empty(), "while the earlier is claimed");
+    enqueue(&*queue, [ordered(5, 1, 5)]).await;
+    assert!(claim(&*queue, 1, 0, 10).await.is_empty(), "one that came later still");
+    for expected in [2, 4, 5] {
+        let before = [1, 2, 4][[2, 4, 5].iter().position(|n| *n == expected).expect("listed")];
+        settle(&*queue, before, Outcome::Complete).await;
+        assert_eq!(claim(&*queue, 1, 0, 10).await, [expected]);
+    }
+}
+
+pub(crate) async fn a_retry_keeps_its_place(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    settle(&*queue, 1, retry(1, 500)).await;
+    assert!(claim(&*queue, 1, 499, 10).await.is_empty(), "the later waits, though it is due");
+    assert_eq!(claim(&*queue, 1, 500, 10).await, [1]);
+    settle(&*queue, 1, retry(1, 600)).await;
+    enqueue(&*queue, [ordered(3, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 600, 10).await, [1]);
+    settle(&*queue, 1, Outcome::Complete).await;
+    assert_eq!(claim(&*queue, 1, 600, 10).await, [2]);
+}
+
+pub(crate) async fn a_buried_message_is_in_nobodys_way(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    settle(&*queue, 1, Outcome::Bury).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [2]);
+    settle(&*queue, 2, Outcome::Complete).await;
+    assert!(claim(&*queue, 1, 1_000_000, 10).await.is_empty(), "it stays buried");
+    assert!(queue.lanes(at(1_000_000)).await.expect("lanes").is_empty());
+}
+
+pub(crate) async fn an_order_key_is_of_its_lane(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 2, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    assert_eq!(claim(&*queue, 2, 0, 10).await, [2]);
+}
+
+pub(crate) async fn the_later_waits_also_when_it_is_due_earlier(subject: &mut Messages) {
+    let queue = subject.port();
+    let first = QueueMessage { due_at: at(500), ..ordered(1, 1, 5) };
+    let second = QueueMessage { due_at: at(900), ..ordered(2, 1, 5) };
+    enqueue(&*queue, [first, second, ordered(3, 1, 5)]).await;
+    assert!(claim(&*queue, 1, 499, 10).await.is_empty());
+    assert_eq!(claim(&*queue, 1, 500, 10).await, [1]);
+    settle(&*queue, 1, Outcome::Complete).await;
+    assert!(claim(&*queue, 1, 899, 10).await.is_empty(), "it has a time of its own");
+    assert_eq!(claim(&*queue, 1, 900, 10).await, [2]);
+    settle(&*queue, 2, Outcome::Complete).await;
+    assert_eq!(claim(&*queue, 1, 900, 10).await, [3]);
+}
+
+pub(crate) async fn a_dead_letter_is_revived_once(subject: &mut Messages) {
+    let queue = subject.port();
+    assert!(!queue.revive(id(1), at(0), body(1)).await.expect("revive"), "there is none");
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5)]).await;
+    assert!(!queue.revive(id(1), at(0), body(1)).await.expect("revive"), "it is not dead");
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    settle(&*queue, 1, Outcome::Bury).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [2]);
+    assert!(queue.revive(id(1), at(300), body(77)).await.expect("revive"));
+    assert!(!queue.revive(id(1), at(300), body(77)).await.expect("revive"), "it is dead no longer");
+    settle(&*queue, 2, Outcome::Complete).await;
+    assert!(claim(&*queue, 1, 299, 10).await.is_empty());
+    let claims = queue.claim(id(1), at(300), 10).await.expect("claim");
+    assert_eq!((claims[0].id, &claims[0].body), (id(1), &body(77)));
+    settle(&*queue, 1, Outcome::Complete).await;
+    assert!(!queue.revive(id(1), at(0), body(1)).await.expect("revive"), "it is completed");
+}
+
+pub(crate) async fn a_settlement_of_nothing_does_nothing(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [message(1, 1)]).await;
+    let outcomes = vec![(id(1), Outcome::Complete), (id(99), Outcome::Bury), (id(98), retry(98, 0))];
+    queue.settle(outcomes).await.expect("settle");
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1], "it was not claimed then");
+}
+
+pub(crate) async fn order_lasts(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5), ordered(3, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    subject.restart().await;
+    let queue = subject.port();
+    for expected in [1, 2, 3] {
+        let claimed = claim(&*queue, 1, 0, 10).await;
+        // Where a claim outlives its holder's restart for a while, the first is still in its hands.
+        assert!(claimed == [expected] || (expected == 1 && claimed.is_empty()), "{claimed:?}");
+        settle(&*queue, expected, Outcome::Complete).await;
+    }
+}

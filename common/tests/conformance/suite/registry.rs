@@ -1,0 +1,176 @@
+//! The registry's contract: records.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::model::ids::Revision;
+use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
+use tokio::task::JoinSet;
+
+use crate::subject::Subject;
+
+type Records = dyn Subject<dyn Registry>;
+
+macro_rules! registry_suite {
+    ($make:expr) => {
+        $crate::subject::run_suite!(
+            registry,
+            $make,
+            [
+                a_record_is_what_was_put,
+                a_write_with_a_wrong_belief_is_refused,
+                a_delete_with_a_wrong_belief_is_refused,
+                revisions_grow_over_all_records,
+                of_many_creators_one_wins,
+                lists_are_in_the_order_of_bytes_and_paged,
+                records_and_revisions_last,
+            ]
+        );
+    };
+}
+pub(crate) use registry_suite;
+
+pub(super) fn key(id: &str) -> RecordKey {
+    RecordKey::new(RecordKind::Monitor, id)
+}
+
+pub(super) fn value(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+pub(super) async fn create(registry: &Arc<dyn Registry>, key: &RecordKey, text: &str) -> Revision {
+    registry.put(key, Expected::Absent, value(text)).await.expect("put")
+}
+
+async fn ids(
+    registry: &Arc<dyn Registry>,
+    kind: RecordKind,
+    after: Option<&str>,
+    limit: usize,
+) -> Vec<String> {
+    let records = registry.list(kind, after, limit).await.expect("list");
+    records.into_iter().map(|record| record.key.id).collect()
+}
+
+pub(crate) async fn a_record_is_what_was_put(subject: &mut Records) {
+    let registry = subject.port();
+    assert_eq!(registry.get(&key("a")).await.expect("get"), None);
+    let first = create(&registry, &key("a"), "one").await;
+    let record = registry.get(&key("a")).await.expect("get").expect("a record");
+    assert_eq!((record.key, record.revision, record.value), (key("a"), first, value("one")));
+    let second = registry.put(&key("a"), Expected::At(first), value("two")).await.expect("put");
+    assert!(second > first);
+    let record = registry.get(&key("a")).await.expect("get").expect("a record");
+    assert_eq!((record.revision, record.value), (second, value("two")));
+    let same_id = RecordKey::new(RecordKind::Channel, "a");
+    assert_eq!(registry.get(&same_id).await.expect("get"), None, "kinds are apart");
+    registry.delete(&key("a"), second).await.expect("delete");
+    assert_eq!(registry.get(&key("a")).await.expect("get"), None);
+    let third = create(&registry, &key("a"), "again").await;
+    assert!(third > second);
+}
+
+pub(crate) async fn a_write_with_a_wrong_belief_is_refused(subject: &mut Records) {
+    let registry = subject.port();
+    let never = Expected::At(Revision(1));
+    let refused = registry.put(&key("a"), never, value("x")).await;
+    assert!(matches!(refused, Err(RegistryError::Conflict)), "{refused:?}");
+    let first = create(&registry, &key("a"), "one").await;
+    let second = registry.put(&key("a"), Expected::At(first), value("two")).await.expect("put");
+    let wrong = [
+        Expected::Absent,
+        Expected::At(first),
+        Expected::At(Revision(second.0 + 1)),
+        Expected::At(Revision(0)),
+    ];
+    for expected in wrong {
+        let refused = registry.put(&key("a"), expected, value("x")).await;
+        assert!(matches!(refused, Err(RegistryError::Conflict)), "{expected:?}: {refused:?}");
+    }
+    let record = registry.get(&key("a")).await.expect("get").expect("a record");
+    assert_eq!((record.revision, record.value), (second, value("two")), "nothing was written");
+}
+
+pub(crate) async fn a_delete_with_a_wrong_belief_is_refused(subject: &mut Records) {
+    let registry = subject.port();
+    let absent = registry.delete(&key("a"), Revision(1)).await;
+    assert!(matches!(absent, Err(RegistryError::Conflict)), "{absent:?}");
+    let first = create(&registry, &key("a"), "one").await;
+    let second = registry.put(&key("a"), Expected::At(first), value("two")).await.expect("put");
+    let stale = registry.delete(&key("a"), first).await;
+    assert!(matches!(stale, Err(RegistryError::Conflict)), "{stale:?}");
+    assert!(registry.get(&key("a")).await.expect("get").is_some());
+    registry.delete(&key("a"), second).await.expect("delete");
+    let twice = registry.delete(&key("a"), second).await;
+    assert!(matches!(twice, Err(RegistryError::Conflict)), "{twice:?}");
+}
+
+pub(crate) async fn revisions_grow_over_all_records(subject: &mut Records) {
+    let registry = subject.port();
+    let mut revisions = Vec::new();
+    for kind in [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token] {
+        for id in ["a", "b"] {
+            revisions.push(create(&registry, &RecordKey::new(kind, id), "x").await);
+        }
+    }
+    assert!(revisions.is_sorted_by(|a, b| a < b), "{revisions:?}");
+}
+
+pub(crate) async fn of_many_creators_one_wins(subject: &mut Records) {
+    let registry = subject.port();
+    let mut creators = JoinSet::new();
+    for n in 0..20 {
+        let registry = Arc::clone(&registry);
+        creators.spawn(async move {
+            registry.put(&key("a"), Expected::Absent, value(&n.to_string())).await.is_ok()
+        });
+    }
+    let won = creators.join_all().await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 1);
+}
+
+pub(crate) async fn lists_are_in_the_order_of_bytes_and_paged(subject: &mut Records) {
+    let registry = subject.port();
+    let unordered = ["b", "a", "B", "10", "9", "_x", "-x", "aa", "Z", "a-b", "a_b"];
+    for id in unordered {
+        create(&registry, &key(id), id).await;
+        create(&registry, &RecordKey::new(RecordKind::Token, format!("t{id}")), id).await;
+    }
+    let mut ordered = unordered.map(str::to_owned).to_vec();
+    ordered.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    assert_eq!(ids(&registry, RecordKind::Monitor, None, 100).await, ordered);
+    for limit in [1, 3, 4] {
+        let mut paged: Vec<String> = Vec::new();
+        loop {
+            let after = paged.last().cloned();
+            let page = ids(&registry, RecordKind::Monitor, after.as_deref(), limit).await;
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, ordered, "pages of {limit}");
+    }
+    assert_eq!(
+        ids(&registry, RecordKind::Monitor, Some("a0"), 1).await,
+        ["a_b"],
+        "after one that is not there"
+    );
+    assert!(ids(&registry, RecordKind::Channel, None, 10).await.is_empty());
+    let record = &registry.list(RecordKind::Monitor, Some("Z"), 1).await.expect("list")[0];
+    assert_eq!(registry.get(&record.key).await.expect("get").as_ref(), Some(record));
+}
+
+pub(crate) async fn records_and_revisions_last(subject: &mut Records) {
+    let registry = subject.port();
+    let kept = create(&registry, &key("kept"), "x").await;
+    let gone = create(&registry, &key("gone"), "y").await;
+    registry.delete(&key("gone"), gone).await.expect("delete");
+    subject.restart().await;
+    let registry = subject.port();
+    let record = registry.get(&key("kept")).await.expect("get").expect("a record");
+    assert_eq!((record.revision, record.value), (kept, value("x")));
+    assert_eq!(registry.get(&key("gone")).await.expect("get"), None);
+    assert!(create(&registry, &key("new"), "z").await > gone, "no revision is given twice");
+}
