@@ -4,12 +4,14 @@
 //! - [`wire`]: versioned MessagePack messages.
 //! - [`ports`]: what a role needs from a backend, as traits.
 //! - [`backend`]: the adapters behind the ports.
+//! - [`chain`]: errors with their sources in one line.
 //! - [`clock`]: the clocks a role may read.
 //! - [`address_guard`]: which addresses user-given URLs may lead to. Pure.
 //! - [`http`]: the listener every role serves from, with `/healthz`, `/readyz` and `/metrics`.
 
 pub mod address_guard;
 pub mod backend;
+pub mod chain;
 pub mod clock;
 pub mod http;
 pub mod model;

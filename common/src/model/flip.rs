@@ -34,7 +34,7 @@ impl State {
 }
 
 /// Why a state changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// The first heartbeat.
@@ -116,7 +116,7 @@ pub enum Alert {
     Flip(Flip),
     /// A monitor is still down.
     Reminder {
-        /// A function of (monitor, time, number).
+        /// A function of (monitor, time).
         id: AlertId,
         /// Which reminder of the incident, from 1.
         number: u32,

@@ -82,7 +82,7 @@ impl MonitorId {
 }
 
 impl AlertId {
-    /// The alert of kind `kind` ("down", "up", "reminder/3", …) of a monitor at an instant.
+    /// The alert of kind `kind` ("down", "up", "reminder", …) of a monitor at an instant.
     pub fn derive(monitor: MonitorId, at: EventTime, kind: &str) -> Self {
         let name = format!("{}/{kind}", at.as_micros());
         Self(Uuid::new_v5(&monitor.0, name.as_bytes()))

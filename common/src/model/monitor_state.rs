@@ -39,6 +39,8 @@ pub struct Incident {
     pub down: Flip,
     /// How many reminders went out.
     pub reminders: u32,
+    /// When the last of them was due; the time of the flip before the first.
+    pub reminded_at: EventTime,
 }
 
 impl MonitorState {

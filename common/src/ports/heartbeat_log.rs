@@ -115,7 +115,7 @@ pub trait HeartbeatLog: Send + Sync {
 
 /// Reads a partition in order.
 #[async_trait]
-pub trait LogReader: Send {
+pub trait LogReader: Send + Sync {
     /// The next entries, at least one and at most `limit`; waits until there is one. Cancelling it loses nothing.
     ///
     /// # Errors

@@ -1,0 +1,43 @@
+//! What can go wrong.
+
+use common::ports::heartbeat_log::LogError;
+use common::ports::history::HistoryError;
+use common::ports::queue::QueueError;
+use common::ports::registry::RegistryError;
+use common::ports::state_store::StateError;
+
+/// Why a scheduler, or the owner of a partition, had to stop what it was doing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The heartbeat log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The alert queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The client for the operator's own alerts could not be made.
+    #[error("make the HTTP client for the operator's alerts")]
+    MetaClient(#[source] reqwest::Error),
+}
+
+impl Error {
+    /// Whether trying the same again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_transient(),
+            Self::State(error) => error.is_transient(),
+            Self::History(_) | Self::Queue(_) => true,
+            Self::Registry(error) => error.is_transient(),
+            Self::MetaClient(_) => false,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What an operator may want to know.
+
+use common::model::flip::{Flip, Reason};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Labels of the flip counter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FlipLabels {
+    reason: ReasonLabel,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ReasonLabel(Reason);
+
+impl EncodeLabelValue for ReasonLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0.as_str(), encoder)
+    }
+}
+
+/// Labels of what is counted for each partition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PartitionLabels {
+    /// The partition's number.
+    pub partition: u32,
+}
+
+/// The scheduler's metrics.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Heartbeats applied.
+    pub heartbeats: Counter,
+    /// Log entries applied.
+    pub frames: Counter,
+    /// Log entries that could not be read.
+    pub damaged_frames: Counter,
+    /// Commits.
+    pub commits: Counter,
+    /// Changed monitors in commits.
+    pub committed_monitors: Counter,
+    /// Commits that were refused because the lease was gone.
+    pub fenced_commits: Counter,
+    /// Flips by reason.
+    pub flips: Family<FlipLabels, Counter>,
+    /// Alerts handed to the queue.
+    pub alerts: Counter,
+    /// Definitions that were in the registry only.
+    pub reconciled_definitions: Counter,
+    /// Partitions held.
+    pub partitions: Gauge,
+    /// Monitors held.
+    pub monitors: Gauge,
+    /// Milliseconds from the watermark to now, for each partition.
+    pub watermark_lag: Family<PartitionLabels, Gauge>,
+    /// Deaf gaps that are remembered, for each partition.
+    pub gaps: Family<PartitionLabels, Gauge>,
+    /// Seconds of deaf time that are remembered, for each partition.
+    pub deaf_seconds: Family<PartitionLabels, Gauge>,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let m = &metrics;
+        let mut counter = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
+        counter("lubdub_scheduler_heartbeats", "Heartbeats applied", &m.heartbeats);
+        counter("lubdub_scheduler_frames", "Log entries applied", &m.frames);
+        counter("lubdub_scheduler_damaged_frames", "Log entries that could not be read", &m.damaged_frames);
+        counter("lubdub_scheduler_commits", "Commits to the state store", &m.commits);
+        counter("lubdub_scheduler_committed_monitors", "Changed monitors in commits", &m.committed_monitors);
+        counter("lubdub_scheduler_fenced_commits", "Commits refused for a lost lease", &m.fenced_commits);
+        counter("lubdub_scheduler_alerts", "Alerts handed to the alert queue", &m.alerts);
+        counter(
+            "lubdub_scheduler_reconciled_definitions",
+            "Definitions that were in the registry and not in the log",
+            &m.reconciled_definitions,
+        );
+        registry.register("lubdub_scheduler_flips", "Flips by reason", m.flips.clone());
+        registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());
+        registry.register("lubdub_scheduler_monitors", "Monitors held", m.monitors.clone());
+        registry.register(
+            "lubdub_scheduler_watermark_lag_milliseconds",
+            "From the watermark to now",
+            m.watermark_lag.clone(),
+        );
+        registry.register("lubdub_scheduler_deaf_gaps", "Deaf gaps remembered", m.gaps.clone());
+        registry.register("lubdub_scheduler_deaf_seconds", "Deaf time remembered", m.deaf_seconds.clone());
+        metrics
+    }
+
+    /// Counts a flip.
+    pub fn flip(&self, flip: &Flip) {
+        self.flips.get_or_create(&FlipLabels { reason: ReasonLabel(flip.reason) }).inc();
+    }
+}

@@ -1,0 +1,177 @@
+//! Runs one partition: reads, applies, settles, commits, publishes.
+
+mod commit;
+mod load;
+mod publish;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::chain::Chain;
+use common::model::ids::PartitionId;
+use common::model::monitor_state::OutboxAlert;
+use common::ports::heartbeat_log::{LogEntry, LogReader};
+use common::ports::history::HistoryBatch;
+use common::ports::state_store::{Lease, MAX_COMMIT_MONITORS};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::metrics::{Metrics, PartitionLabels};
+use crate::partition::{Effects, Partition};
+use crate::reconcile::Reconciler;
+use crate::service::Deps;
+use crate::watchdog::Progress;
+
+/// Entries read at once.
+const READ_ENTRIES: usize = 256;
+/// Changed monitors after which a commit is made at once: a frame or a batch of due monitors more still fits into it.
+const COMMIT_MONITORS: usize = MAX_COMMIT_MONITORS / 2;
+/// Due monitors asked for at once.
+const DUE_MONITORS: usize = MAX_COMMIT_MONITORS / 2;
+/// Heartbeats gathered for the history after which a commit is made at once.
+const COMMIT_HEARTBEATS: usize = 10_000;
+/// Changes gather for this long: the log is durable already, a crash only reads it again.
+const GATHER: Duration = Duration::from_secs(1);
+/// Without any change, the position is committed this often.
+const COMMIT_IDLE: Duration = Duration::from_secs(60);
+/// Pause before something that failed is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The owner of one partition, for as long as its lease lasts.
+pub(crate) struct Owner {
+    id: PartitionId,
+    deps: Deps,
+    metrics: Metrics,
+    progress: Arc<Progress>,
+    lease: Lease,
+    partition: Partition,
+    reader: Box<dyn LogReader>,
+    reconciler: Reconciler,
+    /// What the next commit carries besides the states.
+    history: HistoryBatch,
+    outbox: Vec<OutboxAlert>,
+    commits: commit::Commits,
+    publisher: publish::Publisher,
+}
+
+impl Owner {
+    /// Runs until `shutdown`, then commits and gives the partition back.
+    ///
+    /// # Errors
+    /// Whatever makes it necessary to load the partition anew: a lost lease, a log that is not the one it was.
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Error> {
+        loop {
+            let wait = self.commits.until_due(self.deps.clock.elapsed(), &self.partition);
+            let entries = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                entries = self.reader.next(READ_ENTRIES) => entries?,
+                () = tokio::time::sleep(wait) => Vec::new(),
+            };
+            for entry in entries {
+                self.apply(entry).await?;
+            }
+            if !self.outbox.is_empty() || self.commits.is_due(self.deps.clock.elapsed(), &self.partition) {
+                self.commit().await?;
+            }
+            self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
+            self.reconciler.step(&self.deps, self.id, &self.partition, &self.metrics).await;
+            self.report();
+        }
+        self.commit().await?;
+        self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
+        self.deps.states.release(&self.lease).await?;
+        Ok(())
+    }
+
+    async fn apply(&mut self, entry: LogEntry) -> Result<(), Error> {
+        let frame = match entry.frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::error!(partition = %self.id, offset = %entry.offset, error = %Chain(&error), "skipped a log entry");
+                self.metrics.damaged_frames.inc();
+                self.partition.skip(entry.offset);
+                return Ok(());
+            }
+        };
+        let crowded =
+            self.partition.changed() >= COMMIT_MONITORS || self.history.heartbeats.len() >= COMMIT_HEARTBEATS;
+        if crowded {
+            self.commit().await?;
+        }
+        let mut effects = Effects::default();
+        self.partition.apply(entry.offset, entry.logged_at, &frame, &mut effects);
+        self.gather(effects);
+        self.history.heartbeats.extend(frame.heartbeats.iter().cloned());
+        self.metrics.frames.inc();
+        self.metrics.heartbeats.inc_by(frame.heartbeats.len() as u64);
+        self.settle().await
+    }
+
+    /// Polls the sorted set up to the watermark, in bounded batches, until nothing in it is due.
+    async fn settle(&mut self) -> Result<(), Error> {
+        let Some(watermark) = self.partition.settle_up_to() else { return Ok(()) };
+        self.progress.reached(self.id, watermark, self.partition.head(), self.deps.clock.elapsed());
+        loop {
+            // The set must know of every wake-up that is due before it is asked.
+            if self.partition.has_uncommitted_wake(watermark) || self.partition.changed() >= COMMIT_MONITORS {
+                self.commit().await?;
+            }
+            let due = self.ask_due(watermark).await?;
+            let complete = due.len() < DUE_MONITORS;
+            let mut effects = Effects::default();
+            self.partition.due(&due, complete, &mut effects);
+            self.gather(effects);
+            if complete {
+                break;
+            }
+            self.commit().await?;
+        }
+        self.partition.mark_settled();
+        Ok(())
+    }
+
+    async fn ask_due(
+        &self,
+        watermark: common::model::time::EventTime,
+    ) -> Result<Vec<common::model::ids::MonitorId>, Error> {
+        loop {
+            match self.deps.states.due(&self.lease, watermark, DUE_MONITORS).await {
+                Ok(due) => return Ok(due),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to ask for due monitors; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn gather(&mut self, effects: Effects) {
+        for flip in &effects.flips {
+            self.metrics.flip(flip);
+            tracing::info!(
+                monitor = %flip.monitor, from = flip.from.as_str(), to = flip.to.as_str(),
+                reason = flip.reason.as_str(), at = %flip.at, "flip"
+            );
+        }
+        self.history.flips.extend(effects.flips);
+        self.history.removed.extend(effects.removed);
+        self.outbox.extend(effects.alerts);
+    }
+
+    fn report(&self) {
+        let head = self.partition.head();
+        let labels = PartitionLabels { partition: self.id.0.into() };
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        if let Some(watermark) = head.watermark {
+            let lag = millis(self.deps.clock.now().since(watermark));
+            self.metrics.watermark_lag.get_or_create(&labels).set(lag);
+        }
+        let gaps = head.gaps.as_slice();
+        let deaf: Duration = gaps.iter().map(|gap| gap.length()).sum();
+        self.metrics.gaps.get_or_create(&labels).set(i64::try_from(gaps.len()).unwrap_or(i64::MAX));
+        self.metrics.deaf_seconds.get_or_create(&labels).set(millis(deaf) / 1_000);
+        self.metrics.monitors.set(i64::try_from(self.partition.len()).unwrap_or(i64::MAX));
+    }
+}

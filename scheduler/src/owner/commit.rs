@@ -1,0 +1,116 @@
+//! One commit for history, states, deadlines, offset and outbox, in an order that loses nothing.
+
+use std::time::Duration;
+
+use common::chain::Chain;
+use common::model::ids::Offset;
+use common::ports::state_store::{Commit, StateError};
+
+use super::{COMMIT_IDLE, GATHER, Owner, RETRY};
+use crate::error::Error;
+use crate::partition::Partition;
+
+/// Where the commits of a lease stand.
+pub(super) struct Commits {
+    committed: Offset,
+    number: u64,
+    /// When the last one was made.
+    last_at: Duration,
+}
+
+impl Commits {
+    pub(super) const fn new(committed: Offset, now: Duration) -> Self {
+        Self { committed, number: 0, last_at: now }
+    }
+
+    /// How long until a commit is due for what is there now.
+    pub(super) fn until_due(&self, now: Duration, partition: &Partition) -> Duration {
+        let every = if partition.has_changes() { GATHER } else { COMMIT_IDLE };
+        (self.last_at + every).saturating_sub(now)
+    }
+
+    pub(super) fn is_due(&self, now: Duration, partition: &Partition) -> bool {
+        self.until_due(now, partition).is_zero()
+    }
+}
+
+impl Owner {
+    /// Commits everything since the last commit.
+    ///
+    /// First the log is made durable up to the applied offset, so that no state can be ahead of its log; then the history
+    /// is written, so that a crash writes it again instead of losing it; then the commit itself, which alone decides.
+    /// Each step is safe to repeat and is repeated until it goes through.
+    ///
+    /// # Errors
+    /// When repeating cannot help: the lease was lost.
+    pub(super) async fn commit(&mut self) -> Result<(), Error> {
+        self.commits.last_at = self.deps.clock.elapsed();
+        let applied = self.partition.head().applied;
+        let nothing =
+            applied == self.commits.committed && !self.partition.has_changes() && self.outbox.is_empty();
+        if nothing {
+            return Ok(());
+        }
+        self.sync_log(applied).await?;
+        self.write_history().await?;
+        let commit = Commit {
+            follows: self.commits.committed,
+            number: self.commits.number + 1,
+            states: self.partition.take_changes(),
+            head: self.partition.head().clone(),
+            outbox: std::mem::take(&mut self.outbox),
+        };
+        self.write_state(&commit).await?;
+        self.commits.committed = applied;
+        self.commits.number = commit.number;
+        self.metrics.commits.inc();
+        self.metrics.committed_monitors.inc_by(commit.states.len() as u64);
+        if !commit.outbox.is_empty() {
+            self.publisher.more();
+        }
+        Ok(())
+    }
+
+    async fn sync_log(&self, applied: Offset) -> Result<(), Error> {
+        loop {
+            match self.deps.log.sync(self.id, applied).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() => self.pause("failed to sync the log", &error).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn write_history(&mut self) -> Result<(), Error> {
+        let batch = std::mem::take(&mut self.history);
+        if batch.heartbeats.is_empty() && batch.flips.is_empty() && batch.removed.is_empty() {
+            return Ok(());
+        }
+        loop {
+            match self.deps.history.append(batch.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.pause("failed to write history", &error).await,
+            }
+        }
+    }
+
+    async fn write_state(&self, commit: &Commit) -> Result<(), Error> {
+        loop {
+            match self.deps.states.commit(&self.lease, commit).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() => self.pause("failed to commit", &error).await,
+                Err(error) => {
+                    if matches!(error, StateError::Fenced) {
+                        self.metrics.fenced_commits.inc();
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, what: &str, error: &(dyn std::error::Error + Sync + 'static)) {
+        tracing::warn!(partition = %self.id, error = %Chain(error), "{what}; trying again");
+        tokio::time::sleep(RETRY).await;
+    }
+}

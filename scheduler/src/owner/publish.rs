@@ -1,0 +1,92 @@
+//! Carries committed alerts from the outbox to the alert queue.
+
+use common::chain::Chain;
+use common::model::ids::PartitionId;
+use common::model::monitor_state::OutboxAlert;
+use common::ports::queue::QueueMessage;
+use common::ports::state_store::Lease;
+use common::wire;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::service::Deps;
+
+/// Alerts published at once.
+const PUBLISH_ALERTS: usize = 500;
+
+/// Publishes what the outbox holds, in order, each under its own id.
+pub(super) struct Publisher {
+    partition: PartitionId,
+    /// Whether the outbox may hold something. After a start it may.
+    pending: bool,
+    /// The number up to which the queue knows this partition's alerts.
+    known: Option<u64>,
+}
+
+impl Publisher {
+    pub(super) const fn new(partition: PartitionId) -> Self {
+        Self { partition, pending: true, known: None }
+    }
+
+    /// The outbox was added to.
+    pub(super) const fn more(&mut self) {
+        self.pending = true;
+    }
+
+    /// Publishes everything in the outbox. If the queue cannot take it now, it stays there for the next call.
+    ///
+    /// # Errors
+    /// When the lease was lost.
+    pub(super) async fn publish(
+        &mut self,
+        deps: &Deps,
+        lease: &Lease,
+        metrics: &Metrics,
+    ) -> Result<(), Error> {
+        if !self.pending {
+            return Ok(());
+        }
+        match self.empty_outbox(deps, lease, metrics).await {
+            Ok(()) => self.pending = false,
+            Err(error) if error.is_transient() => {
+                tracing::warn!(partition = %self.partition, error = %Chain(&error), "failed to publish alerts; trying again");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn empty_outbox(&mut self, deps: &Deps, lease: &Lease, metrics: &Metrics) -> Result<(), Error> {
+        let mut known = match self.known {
+            Some(known) => known,
+            None => deps.alerts.last_number(self.partition).await?,
+        };
+        loop {
+            let alerts = deps.states.outbox(lease, PUBLISH_ALERTS).await?;
+            let Some(last) = alerts.last().map(|alert| alert.number) else { break };
+            // After a rebuild from the log the first alerts are ones that the world has heard already.
+            let new: Vec<_> = alerts.iter().filter(|alert| alert.number > known).collect();
+            metrics.alerts.inc_by(new.len() as u64);
+            if !new.is_empty() {
+                deps.alerts.enqueue(new.into_iter().map(|alert| self.message(deps, alert)).collect()).await?;
+            }
+            known = known.max(last);
+            self.known = Some(known);
+            deps.states.trim_outbox(lease, last).await?;
+        }
+        Ok(())
+    }
+
+    fn message(&self, deps: &Deps, outbox: &OutboxAlert) -> QueueMessage {
+        let alert = &outbox.alert;
+        QueueMessage {
+            id: alert.id().as_uuid(),
+            lane: Uuid::from_u128(self.partition.0.into()),
+            order_key: alert.monitor().map_or_else(|| alert.id().as_uuid(), |monitor| monitor.as_uuid()),
+            due_at: deps.clock.now(),
+            origin: Some((self.partition, outbox.number)),
+            body: wire::encode(alert),
+        }
+    }
+}
