@@ -1,0 +1,27 @@
+//! `lubdub deliveries …`
+
+mod list;
+mod redrive;
+mod show;
+
+use super::Terminal;
+
+/// One command each.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum DeliveriesCommand {
+    /// List deliveries, newest first
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    /// Show a delivery with its attempts
+    Show(show::Show),
+    /// Send a delivery again, whatever became of it
+    Redrive(redrive::Redrive),
+}
+
+pub(super) async fn run(command: DeliveriesCommand, terminal: &Terminal) -> anyhow::Result<()> {
+    match command {
+        DeliveriesCommand::List(list) => list.run(terminal).await,
+        DeliveriesCommand::Show(show) => show.run(terminal).await,
+        DeliveriesCommand::Redrive(redrive) => redrive.run(terminal).await,
+    }
+}

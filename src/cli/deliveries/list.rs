@@ -1,0 +1,136 @@
+//! `lubdub deliveries list`
+
+use common::model::time::EventTime;
+
+use super::super::Terminal;
+use super::super::connection::Connection;
+use super::super::duration::relative;
+use super::super::lookup::{Kind, Named, id_of, names};
+use super::super::table::{Field, Table};
+use super::super::terminal::now;
+use super::super::view::{Delivery, Reference};
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub deliveries list
+  lubdub deliveries list --state dead
+  lubdub deliveries list --monitor 'nightly backup' --channel ops --json";
+
+const HEADER: [&str; 5] = ["ID", "STATE", "WHEN", "CHANNEL", "WHAT"];
+
+/// Lists deliveries.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct List {
+    /// Only those that tell of this monitor, by name or id
+    #[arg(long)]
+    monitor: Option<String>,
+    /// Only those to this channel, by name or id
+    #[arg(long)]
+    channel: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_parser = ["pending", "delivered", "dead"])]
+    state: Option<String>,
+    /// Show at most so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl List {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let api = self.connection.open()?;
+        let monitor = match &self.monitor {
+            Some(wanted) => Some(id_of(&api, Kind::Monitor, wanted).await?),
+            None => None,
+        };
+        let channel = match &self.channel {
+            Some(wanted) => Some(id_of(&api, Kind::Channel, wanted).await?),
+            None => None,
+        };
+        let query = [
+            ("monitor", monitor.as_deref()),
+            ("channel", channel.as_deref()),
+            ("state", self.state.as_deref()),
+        ];
+        let listing = api.list(&["deliveries"], &query, self.limit as usize).await?;
+        if self.connection.json() {
+            return Ok(terminal.json(&listing.into_json())?);
+        }
+        if listing.items.is_empty() {
+            return Ok(terminal.line("There are no such deliveries.")?);
+        }
+        let deliveries: Vec<Delivery> =
+            listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
+        let named = |reference: fn(&Delivery) -> Option<&Reference>| {
+            deliveries.iter().filter_map(reference).all(|reference| reference.name().is_some())
+        };
+        // Names come with the deliveries, or are asked for.
+        let channels =
+            if named(|d| d.channel.as_ref()) { Vec::new() } else { names(&api, Kind::Channel).await? };
+        let monitors =
+            if named(|d| d.monitor.as_ref()) { Vec::new() } else { names(&api, Kind::Monitor).await? };
+        let mut table = terminal.table(&HEADER);
+        fill(&mut table, &deliveries, &monitors, &channels, now());
+        terminal.print(&table.render())?;
+        if listing.is_cut() {
+            terminal.warn(format_args!("only the newest {} are shown: --limit shows more", self.limit));
+        }
+        Ok(())
+    }
+}
+
+fn fill(table: &mut Table, deliveries: &[Delivery], monitors: &[Named], channels: &[Named], now: EventTime) {
+    for delivery in deliveries {
+        table.row([
+            delivery.id.as_str().into(),
+            Field::State(delivery.state.clone()),
+            relative(&delivery.created_at, now).into(),
+            Field::or_dash(delivery.channel.as_ref().map(|channel| name(channel, channels))),
+            what(delivery, monitors).into(),
+        ]);
+    }
+    table.cut_only(&[3, 4]);
+}
+
+/// `down: billing`, `test`.
+fn what(delivery: &Delivery, monitors: &[Named]) -> String {
+    let kind = delivery.kind.trim_start_matches("monitor.").trim_start_matches("channel.");
+    match &delivery.monitor {
+        Some(monitor) => format!("{kind}: {}", name(monitor, monitors)),
+        None => kind.to_owned(),
+    }
+}
+
+/// The name of what is referred to; its id if it has none any more.
+fn name(reference: &Reference, known: &[Named]) -> String {
+    let known = || known.iter().find(|named| named.id == reference.id()).map(|named| named.name.as_str());
+    reference.name().or_else(known).unwrap_or(reference.id()).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_fits_eighty_columns_and_keeps_the_ids_whole() {
+        let now = EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time");
+        let deliveries: Vec<Delivery> = serde_json::from_value(json!([
+            {"id": "0199a3c4-7d2e-5000-8000-000000000001", "type": "monitor.down", "state": "dead",
+             "created_at": "2026-11-21T10:00:00.000Z", "monitor": "m1", "channel": "c1", "attempts": []},
+            {"id": "0199a3c4-7d2e-5000-8000-000000000002", "type": "channel.test", "state": "delivered",
+             "created_at": "2026-11-22T09:59:00.000Z", "monitor": null, "channel": {"id": "c2", "name": "mail"}},
+        ]))
+        .expect("deliveries");
+        let monitors = [Named { id: "m1".to_owned(), name: "the nightly backup of everything".to_owned() }];
+        let channels = [Named { id: "c1".to_owned(), name: "ops".to_owned() }];
+        let mut table = Table::of_width(&HEADER, 80);
+        fill(&mut table, &deliveries, &monitors, &channels, now);
+        let text = table.render();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(text, include_str!("list.golden"));
+    }
+}

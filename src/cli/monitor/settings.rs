@@ -1,0 +1,69 @@
+//! What can be said about a monitor, when it is made and later.
+
+use serde_json::{Map, Value, json};
+
+use super::super::api::Api;
+use super::super::duration::Seconds;
+use super::super::lookup::{Kind, choose, names};
+
+/// The optional fields that `create` and `edit` share.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(super) timezone: Option<String>,
+    /// Tolerance after the expected time, as in 30s [default: a tenth of the timeout, 5s to 1h; with --cron 10m]
+    #[arg(long, value_name = "DURATION")]
+    grace: Option<Seconds>,
+    /// How often the job is told to push [default: the timeout]
+    #[arg(long, value_name = "DURATION")]
+    interval: Option<Seconds>,
+    /// Remind while it stays down, as in 6h; 0 = never [default: 0]
+    #[arg(long, value_name = "DURATION")]
+    remind_every: Option<Seconds>,
+    /// Channel to alert, by name or id; may be repeated [default: every default channel]
+    #[arg(long = "channel", value_name = "CHANNEL")]
+    channels: Vec<String>,
+    /// Alert nobody
+    #[arg(long, conflicts_with = "channels")]
+    no_channels: bool,
+    /// Tag; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// What the monitor is about, for people
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+}
+
+impl Settings {
+    /// Puts the fields that were given into a request's body.
+    pub(super) async fn fill(&self, body: &mut Map<String, Value>, api: &Api) -> anyhow::Result<()> {
+        let given = [
+            ("timezone", self.timezone.as_ref().map(|zone| json!(zone))),
+            ("grace", self.grace.map(|grace| json!(grace))),
+            ("interval", self.interval.map(|interval| json!(interval))),
+            ("remind_every", self.remind_every.map(|span| json!(span))),
+            ("channels", self.channel_ids(api).await?.map(|ids| json!(ids))),
+            ("tags", (!self.tags.is_empty()).then(|| json!(self.tags))),
+            ("description", self.description.as_ref().map(|text| json!(text))),
+        ];
+        for (field, value) in given {
+            if let Some(value) = value {
+                body.insert(field.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    async fn channel_ids(&self, api: &Api) -> anyhow::Result<Option<Vec<String>>> {
+        if self.no_channels {
+            return Ok(Some(Vec::new()));
+        }
+        if self.channels.is_empty() {
+            return Ok(None);
+        }
+        let all = names(api, Kind::Channel).await?;
+        let ids = self.channels.iter().map(|wanted| Ok(choose(Kind::Channel, &all, wanted)?.id.clone()));
+        ids.collect::<anyhow::Result<_>>().map(Some)
+    }
+}
