@@ -1,1 +1,29 @@
 //! Accepts heartbeats over HTTP and appends them to the heartbeat log.
+//!
+//! - `accept`: what a request says (pure)
+//! - `body`: reads a body of any size in little memory
+//! - `tokens`: token → monitor, in memory, with each token's rate limit
+//! - `group_commit`: what arrives while a frame is being appended is the next frame
+//! - `http`: the routes and their answers
+//! - `health`: whether the node can do its job
+//! - [`Service`]: puts them together and runs them
+
+mod accept;
+mod body;
+mod config;
+mod error;
+mod group_commit;
+mod health;
+mod http;
+mod metrics;
+mod service;
+mod tokens;
+
+#[cfg(test)]
+mod black_box;
+#[cfg(test)]
+mod doubles;
+
+pub use config::{Config, Limits};
+pub use error::Error;
+pub use service::{Deps, Service};

@@ -1,0 +1,159 @@
+//! The parameters of a push, wherever they stand.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::BadParameter;
+
+/// What was given; an empty parameter counts as not given, and of one given twice the first counts.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Parameters<'a> {
+    pub(super) status: Option<Given<'a>>,
+    pub(super) message: Option<Given<'a>>,
+    /// `value`, or else `ping`.
+    pub(super) number: Option<Given<'a>>,
+}
+
+/// A parameter as it was given.
+#[derive(Debug, PartialEq)]
+pub(super) enum Given<'a> {
+    Text(Cow<'a, str>),
+    /// In JSON something that is neither text nor a number. The error is the parameter's own.
+    Unfit(BadParameter),
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn text(self) -> Result<Cow<'a, str>, BadParameter> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Unfit(error) => Err(error),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Unfit(_) => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Status,
+    Message,
+    Value,
+    Ping,
+}
+
+impl Name {
+    const ALL: [(&'static str, Self); 4] =
+        [("status", Self::Status), ("msg", Self::Message), ("value", Self::Value), ("ping", Self::Ping)];
+
+    fn of(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, name)| name)
+    }
+
+    const fn unfit(self) -> BadParameter {
+        match self {
+            Self::Status => BadParameter::Status,
+            Self::Message => BadParameter::Message,
+            Self::Value | Self::Ping => BadParameter::Value,
+        }
+    }
+}
+
+impl<'a> Parameters<'a> {
+    /// From a query, which may hold anything else as well.
+    pub(super) fn from_form(form: &'a str) -> Self {
+        Self::from_pairs(url::form_urlencoded::parse(form.as_bytes())).unwrap_or_default()
+    }
+
+    /// From a body; `None` if it is not parameters.
+    ///
+    /// What the body is called decides little, because clients call it anything: `curl -d` says form whatever it sends, `fetch`
+    /// says text of a JSON string. Only `application/octet-stream` is always output.
+    pub(super) fn from_body(content_type: Option<&[u8]>, body: &'a [u8]) -> Option<Self> {
+        let opaque = b"application/octet-stream";
+        if content_type
+            .and_then(|kind| kind.get(..opaque.len()))
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(opaque))
+        {
+            return None;
+        }
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        if body.first() == Some(&b'{') {
+            return Self::from_json(body);
+        }
+        if !begins_like_a_form(body) {
+            return None;
+        }
+        Self::from_pairs(url::form_urlencoded::parse(body))
+    }
+
+    /// What this says, and where it says nothing what `other` says.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            status: self.status.or(other.status),
+            message: self.message.or(other.message),
+            number: self.number.or(other.number),
+        }
+    }
+
+    fn from_json(body: &'a [u8]) -> Option<Self> {
+        let fields: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_slice(body).ok()?;
+        let named = Name::ALL.into_iter().filter_map(|(text, name)| {
+            let raw = fields.get(text)?.get();
+            Some((name, from_raw(name, raw)))
+        });
+        Self::collect(named)
+    }
+
+    fn from_pairs(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Option<Self> {
+        Self::collect(pairs.filter_map(|(name, text)| Some((Name::of(&name)?, Given::Text(text)))))
+    }
+
+    /// `None` if not one is named.
+    fn collect(named: impl Iterator<Item = (Name, Given<'a>)>) -> Option<Self> {
+        let mut parameters = Self::default();
+        let mut ping = None;
+        let mut any = false;
+        for (name, given) in named {
+            any = true;
+            let place = match name {
+                Name::Status => &mut parameters.status,
+                Name::Message => &mut parameters.message,
+                Name::Value => &mut parameters.number,
+                Name::Ping => &mut ping,
+            };
+            if place.is_none() && !given.is_empty() {
+                *place = Some(given);
+            }
+        }
+        parameters.number = parameters.number.or(ping);
+        any.then_some(parameters)
+    }
+}
+
+fn from_raw(name: Name, raw: &str) -> Given<'_> {
+    match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw)
+            .map_or(Given::Unfit(name.unfit()), |text: String| Given::Text(Cow::Owned(text))),
+        Some(b'-' | b'0'..=b'9') => Given::Text(Cow::Borrowed(raw)),
+        // `null` counts as not given.
+        Some(b'n') => Given::Text(Cow::Borrowed("")),
+        Some(_) | None => Given::Unfit(name.unfit()),
+    }
+}
+
+/// Whether the first name could be a parameter's. The lines of a log may well hold `&value=` somewhere, in a URL for example,
+/// and are output all the same.
+fn begins_like_a_form(body: &[u8]) -> bool {
+    let first = body.split(|byte| *byte == b'&').find(|pair| !pair.is_empty()).unwrap_or_default();
+    let name = first.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let in_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'[' | b']');
+    name.len() < first.len() && !name.is_empty() && name.iter().all(in_name)
+}

@@ -1,0 +1,115 @@
+//! Reads a body of any size, keeping its end only.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::model::heartbeat::MAX_OUTPUT_BYTES;
+use http_body_util::BodyExt;
+
+use crate::accept::Body;
+
+/// What came of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// All of it.
+    Whole(Body),
+    /// What came within the time allowed. The connection cannot be used any more.
+    Late(Body),
+    /// The client went away, or what it sent is not HTTP.
+    BrokenOff,
+}
+
+/// Reads until the end of the body, or for `allowed`.
+pub(crate) async fn receive(body: axum::body::Body, allowed: Duration) -> Received {
+    if axum::body::HttpBody::is_end_stream(&body) {
+        return Received::Whole(Body::default());
+    }
+    let mut tail = Tail::default();
+    // The timer is armed only if the body has not arrived yet.
+    let read = tokio::time::timeout(allowed, read(body, &mut tail)).await;
+    match read {
+        Ok(true) => Received::Whole(tail.into_body()),
+        Ok(false) => Received::BrokenOff,
+        Err(_elapsed) => Received::Late(tail.into_body()),
+    }
+}
+
+/// Whether it ended as it should.
+async fn read(body: axum::body::Body, tail: &mut Tail) -> bool {
+    let mut body = pin!(body);
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        // Trailers say nothing to us.
+        if let Ok(data) = frame.into_data() {
+            tail.push(&data);
+        }
+    }
+    true
+}
+
+/// The last bytes of what was pushed, at most [`MAX_OUTPUT_BYTES`]; a ring, so that many small pieces stay cheap.
+#[derive(Debug, Default)]
+struct Tail {
+    kept: VecDeque<u8>,
+    cut: bool,
+}
+
+impl Tail {
+    fn push(&mut self, piece: &[u8]) {
+        let dropped = (self.kept.len() + piece.len()).saturating_sub(MAX_OUTPUT_BYTES);
+        if dropped > 0 {
+            self.cut = true;
+        }
+        let old = dropped.min(self.kept.len());
+        self.kept.drain(..old);
+        let new = &piece[dropped - old..];
+        let needed = self.kept.len() + new.len();
+        if needed > self.kept.capacity() {
+            // Doubling, but never beyond what can be kept.
+            let target = needed.max(self.kept.capacity() * 2).min(MAX_OUTPUT_BYTES);
+            self.kept.reserve_exact(target - self.kept.len());
+        }
+        self.kept.extend(new);
+    }
+
+    fn into_body(self) -> Body {
+        let Self { mut kept, cut } = self;
+        kept.shrink_to_fit();
+        Body { tail: Bytes::from(Vec::from(kept)), cut }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail_of(pieces: &[Vec<u8>]) -> Body {
+        let mut tail = Tail::default();
+        for piece in pieces {
+            tail.push(piece);
+            assert!(tail.kept.capacity() <= MAX_OUTPUT_BYTES, "{}", tail.kept.capacity());
+        }
+        tail.into_body()
+    }
+
+    #[test]
+    fn keeps_the_end_in_pieces_of_any_size() {
+        let all: Vec<u8> = (0..60_000_u32).map(|n| (n % 251) as u8).collect();
+        for length in [0, 1, 9_999, 10_000, 10_001, 20_000, 59_999] {
+            for step in [1, 7, 4_096, 9_999, 10_000, 16_384, 60_000] {
+                let sent = &all[..length];
+                let body = tail_of(&sent.chunks(step).map(<[u8]>::to_vec).collect::<Vec<_>>());
+                assert_eq!(body.cut, length > MAX_OUTPUT_BYTES, "{length} by {step}");
+                assert_eq!(body.tail, sent[length.saturating_sub(MAX_OUTPUT_BYTES)..], "{length} by {step}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_body_needs_no_time() {
+        let received = receive(axum::body::Body::empty(), Duration::ZERO).await;
+        assert_eq!(received, Received::Whole(Body::default()));
+    }
+}

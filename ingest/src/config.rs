@@ -1,0 +1,120 @@
+//! What an operator may set.
+
+use std::time::Duration;
+
+use crate::Error;
+
+/// Largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
+const MOST_PUSHES: u32 = 1_000_000;
+
+/// How heartbeats are accepted.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// This node's name, as it stands in the log, 1 to 100 characters [default: the host's name]
+    #[arg(long, env = "LUBDUB_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+
+    /// Pushes per minute and token that are taken in the long run, at most 1,000,000; 0 = no limit
+    #[arg(long, env = "LUBDUB_PUSH_LIMIT", value_name = "PUSHES", default_value_t = 60)]
+    pub push_limit: u32,
+
+    /// Pushes of one token that are taken at once, before the limit holds, 1 to 1,000,000
+    #[arg(long, env = "LUBDUB_PUSH_BURST", value_name = "PUSHES", default_value_t = 60)]
+    pub push_burst: u32,
+
+    /// Bounds that are part of the product, not settings; tests make them smaller.
+    #[arg(skip)]
+    pub limits: Limits,
+}
+
+/// Bounds in time and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A body has this long to arrive; what came by then is used.
+    pub body_timeout: Duration,
+    /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered 503.
+    pub queued_pushes: usize,
+    /// Memory of those pushes, bytes.
+    pub queued_bytes: usize,
+    /// Heartbeats in one frame.
+    pub frame_heartbeats: usize,
+    /// Bytes in one frame, about.
+    pub frame_bytes: usize,
+    /// On shutdown, what is queued has this long to be appended.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_timeout: Duration::from_secs(30),
+            queued_pushes: 16_384,
+            queued_bytes: 64 << 20,
+            frame_heartbeats: 1_000,
+            frame_bytes: 4 << 20,
+            drain: Duration::from_secs(4),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { node: None, push_limit: 60, push_burst: 60, limits: Limits::default() }
+    }
+}
+
+impl Config {
+    /// Checks what clap cannot.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the flag and what is wrong with it.
+    pub fn validate(&self) -> Result<(), Error> {
+        let wrong = |flag, rule| Err(Error::Config { flag, rule });
+        if let Some(node) = &self.node
+            && !(1..=100).contains(&node.chars().count())
+        {
+            return wrong("--node", "must have 1 to 100 characters");
+        }
+        if self.push_limit > MOST_PUSHES {
+            return wrong("--push-limit", "must be at most 1,000,000");
+        }
+        if self.push_limit > 0 && !(1..=MOST_PUSHES).contains(&self.push_burst) {
+            return wrong("--push-burst", "must be 1 to 1,000,000");
+        }
+        Ok(())
+    }
+
+    /// The node's name: as set, or the host's.
+    pub(crate) fn node_name(&self) -> String {
+        self.node.clone().unwrap_or_else(|| {
+            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            if host.is_empty() { "ingest".to_owned() } else { host }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_flag_is_wrong() {
+        let cases = [
+            (Config::default(), None),
+            (Config { node: Some(String::new()), ..Config::default() }, Some("--node")),
+            (Config { node: Some("x".repeat(101)), ..Config::default() }, Some("--node")),
+            (Config { push_burst: 0, ..Config::default() }, Some("--push-burst")),
+            (Config { push_burst: 1_000_001, ..Config::default() }, Some("--push-burst")),
+            (Config { push_limit: 1_000_001, ..Config::default() }, Some("--push-limit")),
+            (Config { push_limit: 1, push_burst: 1_000_000, ..Config::default() }, None),
+            (Config { push_burst: 0, push_limit: 0, ..Config::default() }, None),
+        ];
+        for (config, expected) in cases {
+            let found = config.validate().err().map(|error| match error {
+                Error::Config { flag, .. } => flag,
+            });
+            assert_eq!(found, expected);
+        }
+        assert!(!Config::default().node_name().is_empty());
+    }
+}

@@ -1,0 +1,23 @@
+//! Why ingest cannot run.
+
+/// Why ingest cannot run. What happens to a single push is its answer, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that makes no sense.
+    #[error("read the configuration: {flag} {rule}")]
+    Config {
+        /// The flag.
+        flag: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Config { .. } => false,
+        }
+    }
+}

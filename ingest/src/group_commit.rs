@@ -1,0 +1,120 @@
+//! Group commit without a timer: per partition one append at a time, and what arrives meanwhile is the next frame.
+
+mod committer;
+mod lane;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use common::clock::Clock;
+use common::model::heartbeat::Heartbeat;
+use common::model::ids::{MonitorId, PartitionId};
+use common::model::time::EventTime;
+use common::ports::heartbeat_log::HeartbeatLog;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::Accepted;
+use crate::config::Limits;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::tokens::Charge;
+use committer::Committer;
+use lane::{Lane, Room};
+
+/// A push that is to be recorded.
+pub(crate) struct Push {
+    pub(crate) monitor: MonitorId,
+    pub(crate) accepted: Accepted,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) charge: Charge,
+}
+
+/// The push was not taken, and is counted as refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+/// Who writes the frames.
+#[derive(Debug, Clone)]
+pub(crate) struct Author {
+    pub(crate) node: String,
+    /// Random for each start.
+    pub(crate) boot: u64,
+}
+
+/// The queues before the heartbeat log, one per partition.
+pub(crate) struct GroupCommit {
+    lanes: Vec<Lane>,
+    partitions: u16,
+    room: Room,
+    limits: Limits,
+    author: Author,
+    log: Arc<dyn HeartbeatLog>,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+}
+
+impl GroupCommit {
+    pub(crate) fn new(
+        author: Author,
+        limits: Limits,
+        log: Arc<dyn HeartbeatLog>,
+        clock: Arc<dyn Clock>,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let partitions = log.partitions();
+        let lanes = (0..partitions).map(|_| Lane::default()).collect();
+        let room = Room::new(limits.queued_pushes, limits.queued_bytes);
+        Self { lanes, partitions, room, limits, author, log, clock, health, metrics }
+    }
+
+    /// Puts a push, whose body is complete, into its partition's queue. The receiver hears of it once it is recorded in time; if
+    /// its sender is dropped, the push was not, or not in time, and is counted as refused.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no room, or nobody at work.
+    pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<()>, Refused> {
+        let Push { monitor, accepted, source, charge } = push;
+        let PartitionId(partition) = monitor.partition(self.partitions);
+        let lane = self.lanes.get(usize::from(partition)).ok_or(Refused)?;
+        let heartbeat = Heartbeat {
+            monitor,
+            received_at: EventTime::EPOCH,
+            kind: accepted.kind,
+            message: accepted.message,
+            value: accepted.value,
+            source,
+            output: accepted.output,
+        };
+        let entered = lane.enter(heartbeat, charge, &self.room, &*self.clock);
+        if entered.is_err() {
+            self.metrics.refused.inc();
+        }
+        entered
+    }
+
+    /// Counts a push that was answered 503 before it was known whose it is: no partition's next frame may vouch that everybody
+    /// was heard.
+    pub(crate) fn refuse_in_every_partition(&self) {
+        for lane in &self.lanes {
+            lane.refuse(1);
+        }
+        self.metrics.refused.inc();
+    }
+
+    /// Appends to one partition until `shutdown`; then what is queued, and a last tick.
+    pub(crate) async fn commit(&self, partition: PartitionId, shutdown: CancellationToken) {
+        if let Some(lane) = self.lanes.get(usize::from(partition.0)) {
+            Committer::new(self, lane, partition).run(shutdown).await;
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.partitions).map(PartitionId)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Empties one partition's queue into the log.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::model::ids::PartitionId;
+use common::model::time::{APPEND_TIMEOUT, TICK_EVERY};
+use common::ports::heartbeat_log::{Appended, LogError};
+use common::wire::frame::Frame;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::GroupCommit;
+use super::lane::{Lane, Sealed, Waiter};
+use crate::health::Acknowledged;
+
+/// Whose time is over is looked for no more often than this.
+const SWEEP_EVERY: Duration = Duration::from_millis(10);
+
+/// Empties one partition's queue into the log.
+pub(super) struct Committer<'a> {
+    node: &'a GroupCommit,
+    lane: &'a Lane,
+    partition: PartitionId,
+    failing: bool,
+}
+
+impl<'a> Committer<'a> {
+    pub(super) const fn new(node: &'a GroupCommit, lane: &'a Lane, partition: PartitionId) -> Self {
+        Self { node, lane, partition, failing: false }
+    }
+
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        let _open = self.lane.open(&self.node.room);
+        // The first frame goes out at once: only the second can vouch for anything.
+        let mut next_tick = Instant::now();
+        while !shutdown.is_cancelled() {
+            if self.lane.is_empty() {
+                tokio::select! {
+                    () = self.lane.arrived.notified() => {}
+                    () = tokio::time::sleep_until(next_tick) => {}
+                    () = shutdown.cancelled() => break,
+                }
+            }
+            if self.lane.is_empty() && Instant::now() < next_tick {
+                continue;
+            }
+            next_tick = Instant::now() + TICK_EVERY;
+            self.append_next().await;
+        }
+        while !self.lane.close_if_empty() {
+            self.append_next().await;
+        }
+        self.append_next().await;
+    }
+
+    async fn append_next(&mut self) {
+        let Sealed { frame, waiters, overdue } =
+            self.lane.seal(&self.node.author, &self.node.limits, &*self.node.clock);
+        self.answer_refused(overdue);
+        let frame = Arc::new(frame);
+        let (sealed_at, began) = (frame.sealed_at, self.node.clock.elapsed());
+        let (result, in_time) = self.append(&frame, waiters).await;
+        let handled = self.node.clock.elapsed();
+        match result {
+            Ok(appended) => {
+                self.answer_recorded(in_time, handled);
+                self.node.metrics.acknowledged(frame.heartbeats.len(), handled.saturating_sub(began));
+                self.node.health.acknowledged(
+                    self.partition,
+                    Acknowledged {
+                        sealed_at,
+                        logged_at: appended.logged_at,
+                        handled_at: self.node.clock.now(),
+                        handled,
+                    },
+                );
+                self.recovered();
+            }
+            Err(error) => {
+                // What the frame told is to be told again: it is unknown whether it landed.
+                self.lane.refuse(frame.refused);
+                self.refuse(in_time.into());
+                self.failed(&error);
+            }
+        }
+        self.node.metrics.queued.set(i64::try_from(self.node.room.taken()).unwrap_or(i64::MAX));
+    }
+
+    /// Awaits the append to its end, however long, and answers meanwhile whoever's time is over. The others come back.
+    async fn append(
+        &self,
+        frame: &Arc<Frame>,
+        mut waiters: VecDeque<Waiter>,
+    ) -> (Result<Appended, LogError>, VecDeque<Waiter>) {
+        let mut append = pin!(self.node.log.append(self.partition, Arc::clone(frame)));
+        loop {
+            let first = waiters.front().map(Waiter::deadline).or_else(|| self.lane.next_deadline());
+            let elapsed = self.node.clock.elapsed();
+            // Whoever comes later has longer.
+            let wait = first.map_or(APPEND_TIMEOUT, |at| at.saturating_sub(elapsed)).max(SWEEP_EVERY);
+            tokio::select! {
+                biased;
+                result = &mut append => return (result, waiters),
+                () = tokio::time::sleep(wait) => {}
+            }
+            let elapsed = self.node.clock.elapsed();
+            let mut overdue = Vec::new();
+            while let Some(waiter) = waiters.pop_front_if(|waiter| waiter.deadline() <= elapsed) {
+                overdue.push(waiter);
+            }
+            self.refuse(overdue);
+            self.answer_refused(self.lane.take_overdue(elapsed));
+        }
+    }
+
+    fn answer_recorded(&self, waiters: VecDeque<Waiter>, handled: Duration) {
+        let mut overdue = Vec::new();
+        for waiter in waiters {
+            if handled < waiter.deadline() {
+                waiter.recorded(&self.node.room);
+            } else {
+                overdue.push(waiter);
+            }
+        }
+        self.refuse(overdue);
+    }
+
+    /// Counts them as refused before they can hear of it.
+    fn refuse(&self, waiters: Vec<Waiter>) {
+        if !waiters.is_empty() {
+            self.lane.refuse(waiters.len() as u64);
+            self.answer_refused(waiters);
+        }
+    }
+
+    /// Answers those who are counted already.
+    fn answer_refused(&self, waiters: Vec<Waiter>) {
+        self.node.metrics.refused.inc_by(waiters.len() as u64);
+        for waiter in waiters {
+            waiter.refused(&self.node.room);
+        }
+    }
+
+    fn failed(&mut self, error: &LogError) {
+        self.node.metrics.failed_appends.inc();
+        if !std::mem::replace(&mut self.failing, true) {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(
+                partition.id = self.partition.0,
+                error,
+                "failed to append; pushes are answered 503"
+            );
+        }
+    }
+
+    fn recovered(&mut self) {
+        if std::mem::replace(&mut self.failing, false) {
+            tracing::info!(partition.id = self.partition.0, "appending again");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The queue of one partition.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::heartbeat::Heartbeat;
+use common::model::time::{APPEND_TIMEOUT, EventTime};
+use common::wire::frame::{Frame, Listening};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use super::{Author, Refused};
+use crate::config::Limits;
+use crate::tokens::Charge;
+
+/// What a queued push weighs beside its texts.
+const BASE_WEIGHT: usize = 256;
+
+/// Room for waiting pushes, shared by the lanes of a node.
+#[derive(Debug)]
+pub(super) struct Room {
+    pushes: AtomicUsize,
+    bytes: AtomicUsize,
+    max_pushes: usize,
+    max_bytes: usize,
+}
+
+impl Room {
+    pub(super) const fn new(max_pushes: usize, max_bytes: usize) -> Self {
+        Self { pushes: AtomicUsize::new(0), bytes: AtomicUsize::new(0), max_pushes, max_bytes }
+    }
+
+    /// Pushes that wait.
+    pub(super) fn taken(&self) -> usize {
+        self.pushes.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, weight: usize) -> Result<(), Refused> {
+        let pushes = self.pushes.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.bytes.fetch_add(weight, Ordering::Relaxed);
+        if pushes < self.max_pushes && bytes.saturating_add(weight) <= self.max_bytes {
+            return Ok(());
+        }
+        self.give_back(weight);
+        Err(Refused)
+    }
+
+    fn give_back(&self, weight: usize) {
+        self.pushes.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(weight, Ordering::Relaxed);
+    }
+}
+
+/// Somebody who waits for a push's answer. Dropped, the answer is 503 and the charge is given back.
+pub(super) struct Waiter {
+    receipt: Duration,
+    weight: usize,
+    charge: Charge,
+    answer: oneshot::Sender<()>,
+}
+
+impl Waiter {
+    /// When its time is over, by `clock.elapsed()`.
+    pub(super) fn deadline(&self) -> Duration {
+        self.receipt + APPEND_TIMEOUT
+    }
+
+    /// Answers that the push is recorded.
+    pub(super) fn recorded(self, room: &Room) {
+        room.give_back(self.weight);
+        self.charge.keep();
+        // A client that went away needs no answer.
+        let _ = self.answer.send(());
+    }
+
+    /// Answers that it is not, or not known to be.
+    pub(super) fn refused(self, room: &Room) {
+        room.give_back(self.weight);
+    }
+}
+
+struct Queued {
+    heartbeat: Heartbeat,
+    waiter: Waiter,
+}
+
+/// A frame that is to be appended now, and who waits for it, in order of receipt.
+pub(super) struct Sealed {
+    pub(super) frame: Frame,
+    pub(super) waiters: VecDeque<Waiter>,
+    /// Whose time was over before.
+    pub(super) overdue: Vec<Waiter>,
+}
+
+/// The queue of one partition.
+#[derive(Default)]
+pub(super) struct Lane {
+    state: Mutex<State>,
+    pub(super) arrived: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether somebody empties the queue.
+    open: bool,
+    queue: VecDeque<Queued>,
+    /// Not yet told in a frame that was acknowledged.
+    refused: u64,
+    /// The last time given, to a heartbeat or a frame. Every further one is greater.
+    last_stamp: EventTime,
+    last_sealed: Option<EventTime>,
+    number: u64,
+}
+
+impl State {
+    fn stamp(&mut self, clock: &dyn Clock) -> EventTime {
+        self.last_stamp = clock.now().max(self.last_stamp.next());
+        self.last_stamp
+    }
+}
+
+impl Lane {
+    /// Takes pushes from now on; until the guard is dropped.
+    pub(super) fn open<'a>(&'a self, room: &'a Room) -> OpenLane<'a> {
+        self.state.lock().open = true;
+        OpenLane { lane: self, room }
+    }
+
+    /// Its time of receipt is given here, under the lock: so that whatever is sealed later carries a later time.
+    pub(super) fn enter(
+        &self,
+        mut heartbeat: Heartbeat,
+        charge: Charge,
+        room: &Room,
+        clock: &dyn Clock,
+    ) -> Result<oneshot::Receiver<()>, Refused> {
+        let texts = heartbeat.message.as_ref().map_or(0, String::len)
+            + heartbeat.output.as_ref().map_or(0, bytes::Bytes::len);
+        let weight = BASE_WEIGHT + texts;
+        let (answer, answered) = oneshot::channel();
+        let was_empty = {
+            let mut state = self.state.lock();
+            if !state.open || room.take(weight).is_err() {
+                state.refused += 1;
+                return Err(Refused);
+            }
+            heartbeat.received_at = state.stamp(clock);
+            let waiter = Waiter { receipt: clock.elapsed(), weight, charge, answer };
+            state.queue.push_back(Queued { heartbeat, waiter });
+            state.queue.len() == 1
+        };
+        if was_empty {
+            self.arrived.notify_one();
+        }
+        Ok(answered)
+    }
+
+    /// Counts pushes that were answered 503.
+    pub(super) fn refuse(&self, pushes: u64) {
+        self.state.lock().refused += pushes;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().queue.is_empty()
+    }
+
+    /// Takes no further push, if none is waiting; whether it is so.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let mut state = self.state.lock();
+        state.open = !state.queue.is_empty();
+        !state.open
+    }
+
+    /// Seals what is queued, as much as fits into a frame.
+    pub(super) fn seal(&self, author: &Author, limits: &Limits, clock: &dyn Clock) -> Sealed {
+        let Author { node, boot } = author.clone();
+        let mut state = self.state.lock();
+        let overdue = overdue(&mut state, clock.elapsed());
+        let fits = state.queue.len().min(limits.frame_heartbeats);
+        let mut heartbeats = Vec::with_capacity(fits);
+        let mut waiters = VecDeque::with_capacity(fits);
+        let mut bytes = 0;
+        while heartbeats.len() < fits
+            && let Some(next) = state.queue.front()
+            && (bytes == 0 || bytes + next.waiter.weight <= limits.frame_bytes)
+            && let Some(Queued { heartbeat, waiter }) = state.queue.pop_front()
+        {
+            bytes += waiter.weight;
+            heartbeats.push(heartbeat);
+            waiters.push_back(waiter);
+        }
+        let sealed_at = state.stamp(clock);
+        state.number += 1;
+        let listening = state.last_sealed.replace(sealed_at).map_or(Listening::First, Listening::Since);
+        let refused = std::mem::take(&mut state.refused);
+        let frame = Frame {
+            node,
+            boot,
+            number: state.number,
+            sealed_at,
+            listening,
+            refused,
+            heartbeats,
+            definitions: Vec::new(),
+        };
+        Sealed { frame, waiters, overdue }
+    }
+
+    /// Takes out, and counts as refused, whose time is over.
+    pub(super) fn take_overdue(&self, elapsed: Duration) -> Vec<Waiter> {
+        overdue(&mut self.state.lock(), elapsed)
+    }
+
+    /// When the oldest one's time is over.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        self.state.lock().queue.front().map(|queued| queued.waiter.deadline())
+    }
+}
+
+fn overdue(state: &mut State, elapsed: Duration) -> Vec<Waiter> {
+    let mut overdue = Vec::new();
+    while let Some(queued) = state.queue.pop_front_if(|queued| queued.waiter.deadline() <= elapsed) {
+        overdue.push(queued.waiter);
+    }
+    state.refused += overdue.len() as u64;
+    overdue
+}
+
+/// A lane that somebody empties. When it is dropped, whoever still waits is refused.
+pub(super) struct OpenLane<'a> {
+    lane: &'a Lane,
+    room: &'a Room,
+}
+
+impl Drop for OpenLane<'_> {
+    fn drop(&mut self) {
+        let left = {
+            let mut state = self.lane.state.lock();
+            state.open = false;
+            std::mem::take(&mut state.queue)
+        };
+        for queued in left {
+            queued.waiter.refused(self.room);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Whether this node can do its job.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::ids::PartitionId;
+use common::model::time::{EventTime, TimeRules};
+use parking_lot::Mutex;
+
+use crate::tokens::Standing;
+
+/// Without an acknowledgement for this long the node is not ready.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
+
+/// A frame's acknowledgement as it was handled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Acknowledged {
+    /// By this node's clock.
+    pub(crate) sealed_at: EventTime,
+    /// By the log's clock.
+    pub(crate) logged_at: EventTime,
+    /// By this node's clock.
+    pub(crate) handled_at: EventTime,
+    /// By `clock.elapsed()`.
+    pub(crate) handled: Duration,
+}
+
+/// What is known of each partition's appends.
+#[derive(Debug)]
+pub(crate) struct Health {
+    lanes: Vec<Mutex<LaneHealth>>,
+    /// S; zero in one process, where there is one clock.
+    skew: Duration,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct LaneHealth {
+    handled: Option<Duration>,
+    /// How far this node's clock is off the log's, at least.
+    off: Duration,
+}
+
+impl Health {
+    pub(crate) fn new(partitions: u16, rules: TimeRules) -> Self {
+        Self { lanes: (0..partitions).map(|_| Mutex::default()).collect(), skew: rules.skew }
+    }
+
+    pub(crate) fn acknowledged(&self, partition: PartitionId, ack: Acknowledged) {
+        let Some(lane) = self.lanes.get(usize::from(partition.0)) else { return };
+        let mut lane = lane.lock();
+        lane.handled = Some(ack.handled);
+        // The log's time lies between sealing and handling if the clocks agree. A slow append leaves too much room to tell.
+        if ack.handled_at.since(ack.sealed_at) <= self.skew {
+            lane.off = ack.sealed_at.since(ack.logged_at).max(ack.logged_at.since(ack.handled_at));
+        }
+    }
+
+    /// Why the node is not ready: a fragment that fits after "ingest is not ready: ".
+    pub(crate) fn trouble(&self, tokens: Standing, clock: &dyn Clock) -> Option<String> {
+        match tokens {
+            Standing::Loading => return Some("the list of tokens is not loaded yet".to_owned()),
+            Standing::Stale => return Some("the list of tokens is not known to be current".to_owned()),
+            Standing::Current => {}
+        }
+        let lanes: Vec<LaneHealth> = self.lanes.iter().map(|lane| *lane.lock()).collect();
+        let elapsed = clock.elapsed();
+        for (partition, lane) in lanes.iter().enumerate() {
+            let Some(handled) = lane.handled else {
+                return Some(format!(
+                    "the heartbeat log has not acknowledged anything yet (partition {partition})"
+                ));
+            };
+            let silent = elapsed.saturating_sub(handled);
+            if silent >= ACKNOWLEDGED_WITHIN {
+                let silent = silent.as_secs();
+                return Some(format!(
+                    "the heartbeat log has acknowledged nothing for {silent} s (partition {partition})"
+                ));
+            }
+        }
+        let off = lanes.iter().map(|lane| lane.off).max().unwrap_or_default();
+        (!self.skew.is_zero() && off > self.skew)
+            .then(|| format!("its clock is at least {} ms off the heartbeat log's", off.as_millis()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::clock::ManualClock;
+
+    use super::*;
+
+    const START: EventTime = EventTime::from_secs(1_000_000);
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// Sealed at the start, logged `logged` ms later by the log's clock, handled `handled` ms later.
+    fn ack(logged: i64, handled: u64) -> Acknowledged {
+        Acknowledged {
+            sealed_at: START,
+            logged_at: EventTime::from_millis(START.as_millis() + logged),
+            handled_at: START + ms(handled),
+            handled: ms(handled),
+        }
+    }
+
+    #[test]
+    fn says_why_it_is_not_ready() {
+        let cases: &[(&str, TimeRules, Standing, &[Acknowledged], u64, Option<&str>)] = &[
+            ("loading", TimeRules::EMBEDDED, Standing::Loading, &[ack(1, 2)], 5, Some("not loaded")),
+            ("stale", TimeRules::EMBEDDED, Standing::Stale, &[ack(1, 2)], 5, Some("not known to be current")),
+            ("no ack yet", TimeRules::EMBEDDED, Standing::Current, &[], 5, Some("anything yet")),
+            ("well", TimeRules::EMBEDDED, Standing::Current, &[ack(1, 2)], 3_001, None),
+            ("no ack for 3 s", TimeRules::EMBEDDED, Standing::Current, &[ack(1, 2)], 3_002, Some("for 3 s")),
+            ("one clock", TimeRules::EMBEDDED, Standing::Current, &[ack(9_000, 0)], 5, None),
+            ("clocks agree", TimeRules::CLUSTER, Standing::Current, &[ack(3, 5)], 5, None),
+            ("off by S", TimeRules::CLUSTER, Standing::Current, &[ack(505, 5)], 5, None),
+            ("behind", TimeRules::CLUSTER, Standing::Current, &[ack(506, 5)], 5, Some("501 ms off")),
+            ("ahead", TimeRules::CLUSTER, Standing::Current, &[ack(-501, 5)], 5, Some("501 ms off")),
+            (
+                "a slow append tells nothing",
+                TimeRules::CLUSTER,
+                Standing::Current,
+                &[ack(-501, 5), ack(0, 501)],
+                501,
+                Some("501 ms off"),
+            ),
+            ("right again", TimeRules::CLUSTER, Standing::Current, &[ack(-501, 5), ack(0, 5)], 5, None),
+        ];
+        for (name, rules, tokens, acks, now, expected) in cases {
+            let health = Health::new(1, *rules);
+            for ack in *acks {
+                health.acknowledged(PartitionId(0), *ack);
+            }
+            let clock = ManualClock::new(START);
+            clock.advance(ms(*now));
+            let trouble = health.trouble(*tokens, &clock);
+            match (&trouble, expected) {
+                (None, None) => {}
+                (Some(trouble), Some(expected)) if trouble.contains(expected) => {}
+                (_, _) => panic!("{name}: {trouble:?}, expected {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_partition_must_be_acknowledged() {
+        let health = Health::new(2, TimeRules::EMBEDDED);
+        let clock = ManualClock::new(START);
+        health.acknowledged(PartitionId(0), ack(0, 0));
+        assert!(health.trouble(Standing::Current, &clock).is_some_and(|why| why.contains("partition 1")));
+        health.acknowledged(PartitionId(1), ack(0, 0));
+        assert_eq!(health.trouble(Standing::Current, &clock), None);
+    }
+}

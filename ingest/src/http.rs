@@ -1,0 +1,145 @@
+//! `/api/push/{token}`.
+
+mod answer;
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::response::Response;
+use axum::routing::any;
+use common::model::ids::MonitorId;
+use tower_http::cors::{Any, CorsLayer};
+
+pub(crate) use answer::Answer;
+use answer::Reply;
+
+use crate::accept::{Accepted, BadParameter, accept};
+use crate::body::{Received, receive};
+use crate::group_commit::{GroupCommit, Push, Refused};
+use crate::metrics::Metrics;
+use crate::tokens::{Resolved, TokenRef, Tokens};
+
+const PREFIX: &str = "/api/push/";
+
+/// What a push needs.
+pub(crate) struct Front {
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) commits: Arc<GroupCommit>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) body_timeout: Duration,
+}
+
+pub(crate) fn router(front: Arc<Front>) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT])
+        .allow_headers(Any)
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(86_400))
+        // The answer is the same for every origin.
+        .vary(Vec::<HeaderName>::new());
+    let pushes = any(push).layer(cors).with_state(front);
+    // The wildcard also takes what is not a token, so that it is answered in our form.
+    Router::new()
+        .route("/api/push", pushes.clone())
+        .route(PREFIX, pushes.clone())
+        .route("/api/push/{*token}", pushes)
+}
+
+async fn push(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let reply = front.push(request).await;
+    front.metrics.answered(reply.answer());
+    reply.into_response()
+}
+
+impl Front {
+    async fn push(&self, request: Request) -> Reply {
+        if ![Method::GET, Method::HEAD, Method::POST, Method::PUT].contains(request.method()) {
+            return Reply::method_not_allowed();
+        }
+        let (monitor, token) = match self.resolve(request.uri().path()) {
+            Resolved::Monitor(monitor, token) => (monitor, token),
+            Resolved::Unknown => return Reply::unknown_token(),
+            Resolved::Unsure => {
+                self.commits.refuse_in_every_partition();
+                return Reply::unavailable();
+            }
+        };
+        let (head, body) = request.into_parts();
+        let source = head
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let query = head.uri.query();
+        let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        match receive(body, self.body_timeout).await {
+            Received::Whole(body) => self.record(monitor, token, source, accept(query, kind, &body)).await,
+            Received::Late(body) => {
+                self.record(monitor, token, source, accept(query, kind, &body)).await.and_close()
+            }
+            Received::BrokenOff => Reply::broken_off().and_close(),
+        }
+    }
+
+    fn resolve(&self, path: &str) -> Resolved {
+        let Some(token) = path.strip_prefix(PREFIX) else { return Resolved::Unknown };
+        self.tokens.resolve(&unescaped(token))
+    }
+
+    async fn record(
+        &self,
+        monitor: MonitorId,
+        token: TokenRef,
+        source: Option<IpAddr>,
+        accepted: Result<Accepted, BadParameter>,
+    ) -> Reply {
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => return Reply::bad_parameter(error),
+        };
+        let charge = match self.tokens.charge(token) {
+            Ok(charge) => charge,
+            Err(wait) => return Reply::limited(wait),
+        };
+        let Ok(recorded) = self.commits.enter(Push { monitor, accepted, source, charge }) else {
+            return Reply::unavailable();
+        };
+        match recorded.await.map_err(|_dropped| Refused) {
+            Ok(()) => Reply::recorded(),
+            Err(Refused) => Reply::unavailable(),
+        }
+    }
+}
+
+/// A token needs no percent-encoding, but a client may use it.
+fn unescaped(token: &str) -> Cow<'_, str> {
+    if !token.contains('%') {
+        return Cow::Borrowed(token);
+    }
+    // A plus or an ampersand in it makes no difference: neither can be part of a token.
+    let mut pairs = url::form_urlencoded::parse(token.as_bytes());
+    pairs.next().map_or(Cow::Borrowed(""), |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_token_is_the_same_token() {
+        for (given, expected) in [
+            ("abc_-9", "abc_-9"),
+            ("ab%63%5f%2D9", "abc_-9"),
+            ("a%2Fb", "a/b"),
+            ("%zz", "%zz"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(unescaped(given), expected);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The answers to a push: CONTRACT §1's table.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::accept::BadParameter;
+
+/// The kinds of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Recorded durably.
+    Recorded,
+    /// A parameter, or the request itself, is bad.
+    Bad,
+    /// The token is nobody's.
+    Unknown,
+    /// Not a method for pushing.
+    Method,
+    /// The token is over its limit.
+    Limited,
+    /// Not recorded, or not known to be.
+    Unavailable,
+}
+
+impl Answer {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Recorded, Self::Bad, Self::Unknown, Self::Method, Self::Limited, Self::Unavailable];
+
+    /// Its HTTP status.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Recorded => 200,
+            Self::Bad => 400,
+            Self::Unknown => 404,
+            Self::Method => 405,
+            Self::Limited => 429,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// An answer with its text.
+#[derive(Debug)]
+pub(super) struct Reply {
+    answer: Answer,
+    body: Bytes,
+    retry_after: Option<HeaderValue>,
+    close: bool,
+}
+
+impl Reply {
+    pub(super) const fn recorded() -> Self {
+        Self::fixed(Answer::Recorded, br#"{"ok":true}"#)
+    }
+
+    pub(super) fn bad_parameter(error: BadParameter) -> Self {
+        Self { body: format!(r#"{{"ok":false,"error":"{error}"}}"#).into(), ..Self::fixed(Answer::Bad, b"") }
+    }
+
+    pub(super) const fn broken_off() -> Self {
+        Self::fixed(Answer::Bad, br#"{"ok":false,"error":"the body broke off"}"#)
+    }
+
+    pub(super) const fn unknown_token() -> Self {
+        Self::fixed(Answer::Unknown, br#"{"ok":false,"error":"unknown token"}"#)
+    }
+
+    pub(super) const fn method_not_allowed() -> Self {
+        Self::fixed(Answer::Method, br#"{"ok":false,"error":"push with GET, HEAD, POST or PUT"}"#)
+    }
+
+    pub(super) fn limited(wait: Duration) -> Self {
+        let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let secs = secs.max(1);
+        Self {
+            body: format!(r#"{{"ok":false,"error":"this token pushes too fast: try again in {secs} s"}}"#)
+                .into(),
+            retry_after: Some(HeaderValue::from(secs)),
+            ..Self::fixed(Answer::Limited, b"")
+        }
+    }
+
+    pub(super) fn unavailable() -> Self {
+        Self {
+            retry_after: Some(HeaderValue::from_static("2")),
+            ..Self::fixed(
+                Answer::Unavailable,
+                br#"{"ok":false,"error":"not recorded, or not known to be: try again"}"#,
+            )
+        }
+    }
+
+    const fn fixed(answer: Answer, body: &'static [u8]) -> Self {
+        Self { answer, body: Bytes::from_static(body), retry_after: None, close: false }
+    }
+
+    /// The connection cannot be used any more.
+    pub(super) fn and_close(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    pub(super) const fn answer(&self) -> Answer {
+        self.answer
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // A push by GET must reach us every time.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, wait);
+        }
+        if self.answer == Answer::Method {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, OPTIONS"));
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_client_is_told_whole_seconds() {
+        for (wait_ms, expected) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (59_999, "60")] {
+            let response = Reply::limited(Duration::from_millis(wait_ms)).into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], expected);
+        }
+    }
+
+    #[test]
+    fn answers_stand_in_their_own_order() {
+        for (place, answer) in Answer::ALL.into_iter().enumerate() {
+            assert_eq!(answer as usize, place);
+        }
+    }
+}

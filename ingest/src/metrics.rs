@@ -1,0 +1,94 @@
+//! What ingest counts.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::http::Answer;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAnswer {
+    answer: u16,
+}
+
+/// Ingest's metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// In the order of [`Answer::ALL`]; looked up once, not per push.
+    pushes: Vec<Counter>,
+    pub(crate) frames: Counter,
+    pub(crate) heartbeats: Counter,
+    pub(crate) failed_appends: Counter,
+    append_seconds: Histogram,
+    pub(crate) queued: Gauge,
+    pub(crate) refused: Counter,
+    pub(crate) tokens: Gauge,
+    pub(crate) undecodable: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let pushes = Family::<ByAnswer, Counter>::default();
+        let metrics = Self {
+            pushes: Answer::ALL
+                .iter()
+                .map(|answer| pushes.get_or_create(&ByAnswer { answer: answer.status() }).clone())
+                .collect(),
+            frames: Counter::default(),
+            heartbeats: Counter::default(),
+            failed_appends: Counter::default(),
+            append_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
+            queued: Gauge::default(),
+            refused: Counter::default(),
+            tokens: Gauge::default(),
+            undecodable: Counter::default(),
+        };
+        registry.register("lubdub_ingest_pushes", "Pushes by the status of their answer", pushes);
+        registry.register("lubdub_ingest_frames", "Frames appended, ticks too", metrics.frames.clone());
+        registry.register("lubdub_ingest_heartbeats", "Heartbeats appended", metrics.heartbeats.clone());
+        registry.register(
+            "lubdub_ingest_failed_appends",
+            "Appends that the heartbeat log did not acknowledge",
+            metrics.failed_appends.clone(),
+        );
+        registry.register(
+            "lubdub_ingest_append_seconds",
+            "Time from sealing a frame to its acknowledgement",
+            metrics.append_seconds.clone(),
+        );
+        registry.register(
+            "lubdub_ingest_queued_pushes",
+            "Pushes that wait for their frame or its acknowledgement",
+            metrics.queued.clone(),
+        );
+        registry.register(
+            "lubdub_ingest_refused_pushes",
+            "Pushes counted as refused (503) in a frame",
+            metrics.refused.clone(),
+        );
+        registry.register("lubdub_ingest_tokens", "Tokens known", metrics.tokens.clone());
+        registry.register(
+            "lubdub_ingest_undecodable_monitors",
+            "Monitors of the registry that could not be read",
+            metrics.undecodable.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn answered(&self, answer: Answer) {
+        if let Some(counter) = self.pushes.get(answer as usize) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn acknowledged(&self, heartbeats: usize, took: Duration) {
+        self.frames.inc();
+        self.heartbeats.inc_by(u64::try_from(heartbeats).unwrap_or(u64::MAX));
+        self.append_seconds.observe(took.as_secs_f64());
+    }
+}

@@ -1,0 +1,164 @@
+//! Puts ingest together and runs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use common::clock::Clock;
+use common::http::Readiness;
+use common::model::time::TimeRules;
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Limits};
+use crate::error::Error;
+use crate::group_commit::{Author, GroupCommit};
+use crate::health::Health;
+use crate::http::{self, Front};
+use crate::metrics::Metrics;
+use crate::tokens::Tokens;
+
+/// How often readiness is looked at, and a watch that could not begin is tried again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What ingest needs of the world.
+pub struct Deps {
+    /// Where heartbeats go.
+    pub log: Arc<dyn HeartbeatLog>,
+    /// Where tokens come from.
+    pub registry: Arc<dyn Registry>,
+    /// This node's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Of one process or of a cluster.
+    pub rules: TimeRules,
+}
+
+/// Accepts pushes, and appends them to the log.
+pub struct Service {
+    registry: Arc<dyn Registry>,
+    clock: Arc<dyn Clock>,
+    tokens: Arc<Tokens>,
+    commits: Arc<GroupCommit>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    limits: Limits,
+}
+
+impl Service {
+    /// Puts it together. Nothing runs yet, and every push is answered 503 until [`Service::run`] does.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn new(
+        config: Config,
+        deps: Deps,
+        metrics: &mut prometheus_client::registry::Registry,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let Deps { log, registry, clock, rules } = deps;
+        let metrics = Arc::new(Metrics::new(metrics));
+        let tokens = Arc::new(Tokens::new(&config, Arc::clone(&clock), Arc::clone(&metrics)));
+        let health = Arc::new(Health::new(log.partitions(), rules));
+        let author = Author { node: config.node_name(), boot: rand::random() };
+        let commits = Arc::new(GroupCommit::new(
+            author,
+            config.limits,
+            log,
+            Arc::clone(&clock),
+            Arc::clone(&health),
+            Arc::clone(&metrics),
+        ));
+        let readiness = Readiness::new("ingest");
+        Ok(Self { registry, clock, tokens, commits, health, metrics, readiness, limits: config.limits })
+    }
+
+    /// The push routes.
+    pub fn router(&self) -> Router {
+        http::router(Arc::new(Front {
+            tokens: Arc::clone(&self.tokens),
+            commits: Arc::clone(&self.commits),
+            metrics: Arc::clone(&self.metrics),
+            body_timeout: self.limits.body_timeout,
+        }))
+    }
+
+    /// Ready while the token list is current, the log acknowledges, and the clocks agree.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Runs until `shutdown`, then appends what is queued and returns.
+    ///
+    /// Stop the listener first and let its requests finish: they are answered from here.
+    ///
+    /// # Errors
+    /// None at present: what fails is tried again until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut lanes = JoinSet::new();
+        for partition in self.commits.partitions() {
+            let commits = Arc::clone(&self.commits);
+            let shutdown = shutdown.clone();
+            lanes.spawn(async move { commits.commit(partition, shutdown).await });
+        }
+        let watch = tokio::select! {
+            watch = self.watch() => watch,
+            () = shutdown.cancelled() => return self.drain(lanes).await,
+        };
+        tokio::select! {
+            () = self.look_after_readiness() => {}
+            () = shutdown.cancelled() => {}
+        }
+        let drained = self.drain(lanes).await;
+        drop(watch);
+        drained
+    }
+
+    async fn watch(&self) -> WatchGuard {
+        let mut failing = false;
+        loop {
+            let observer: Arc<dyn RegistryObserver> = Arc::clone(&self.tokens) as _;
+            match self.registry.watch(&[RecordKind::Monitor], observer).await {
+                Ok(guard) => return guard,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(error, "failed to watch the registry; trying again");
+                    }
+                    self.readiness.set_not_ready("the registry cannot be reached");
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn look_after_readiness(&self) {
+        let mut was = None;
+        loop {
+            let trouble = self.health.trouble(self.tokens.standing(), &*self.clock);
+            if was.as_ref() != Some(&trouble.is_none()) {
+                match &trouble {
+                    None => tracing::info!("ingest is ready"),
+                    Some(reason) => tracing::info!(reason, "ingest is not ready"),
+                }
+                was = Some(trouble.is_none());
+            }
+            match trouble {
+                None => self.readiness.set_ready(),
+                Some(reason) => self.readiness.set_not_ready(reason),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn drain(&self, mut lanes: JoinSet<()>) -> Result<(), Error> {
+        self.readiness.set_not_ready("it is stopping");
+        let all = async { while lanes.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.limits.drain, all).await.is_err() {
+            tracing::warn!("stopping without an acknowledgement of the heartbeat log");
+        }
+        Ok(())
+    }
+}

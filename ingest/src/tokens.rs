@@ -1,0 +1,204 @@
+//! Token → monitor, in memory, following the registry.
+//!
+//! No plain token is kept: an entry is found by the first 128 bits of the token's SHA-256.
+
+mod limit;
+mod table;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::ids::MonitorId;
+use common::model::monitor::{Monitor, Token};
+use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
+use common::wire;
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use limit::Charge;
+use limit::PushLimit;
+use table::{NEVER, Table};
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// The first 128 bits of a token's SHA-256.
+type Digest = [u8; 16];
+
+/// The list is trusted to be complete for this long after the watch last said so.
+const TRUSTED_FOR: Duration = Duration::from_secs(5);
+
+/// Records that cannot be read are remembered, so that each is logged once; not more than this many.
+const REMEMBERED_UNREADABLE: usize = 1_000;
+
+/// What is known of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    /// It is this monitor's.
+    Monitor(MonitorId, TokenRef),
+    /// It is nobody's.
+    Unknown,
+    /// It is not on the list, but the list may be incomplete.
+    Unsure,
+}
+
+/// Names a token without being one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokenRef(Digest);
+
+/// How good the list is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has never been complete.
+    Loading,
+    /// It was complete, and may lack what came since.
+    Stale,
+    /// Nothing is missing.
+    Current,
+}
+
+/// Every token of every monitor, with its rate limit.
+pub(crate) struct Tokens {
+    table: Arc<RwLock<Table>>,
+    limit: Option<PushLimit>,
+    clock: Arc<dyn Clock>,
+    loaded: AtomicBool,
+    /// When the watch last said that nothing is missing: nanoseconds of `clock.elapsed()`.
+    current_at: AtomicU64,
+    unreadable: Mutex<HashSet<String>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Tokens {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let table = Arc::new(RwLock::new(Table::default()));
+        let limit =
+            PushLimit::new(config.push_limit, config.push_burst, Arc::clone(&table), Arc::clone(&clock));
+        Self {
+            table,
+            limit,
+            clock,
+            loaded: AtomicBool::new(false),
+            current_at: AtomicU64::new(0),
+            unreadable: Mutex::default(),
+            metrics,
+        }
+    }
+
+    /// Whose a token is. No I/O.
+    pub(crate) fn resolve(&self, token: &str) -> Resolved {
+        // What is not a token cannot be on any list.
+        let Some(token) = Token::parse(token) else { return Resolved::Unknown };
+        let digest = digest(&token);
+        let found = self.table.read().find(&digest).map(|entry| (entry.monitor, entry.expires_at));
+        if let Some((monitor, expires_at)) = found
+            && (expires_at == NEVER || self.clock.now() < expires_at)
+        {
+            return Resolved::Monitor(monitor, TokenRef(digest));
+        }
+        match self.standing() {
+            Standing::Current => Resolved::Unknown,
+            Standing::Loading | Standing::Stale => Resolved::Unsure,
+        }
+    }
+
+    /// Charges a push to its token; gives it back if the charge is dropped without [`Charge::keep`].
+    ///
+    /// # Errors
+    /// How long to wait, if the token is over its limit.
+    pub(crate) fn charge(self: &Arc<Self>, token: TokenRef) -> Result<Charge, Duration> {
+        let Some(limit) = &self.limit else { return Ok(Charge::free()) };
+        limit.charge(&token.0)?;
+        Ok(Charge::of(Arc::clone(self), token))
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        if !self.loaded.load(Ordering::Acquire) {
+            return Standing::Loading;
+        }
+        let current_at = Duration::from_nanos(self.current_at.load(Ordering::Relaxed));
+        if self.clock.elapsed().saturating_sub(current_at) < TRUSTED_FOR {
+            Standing::Current
+        } else {
+            Standing::Stale
+        }
+    }
+
+    fn refund(&self, token: TokenRef) {
+        if let Some(limit) = &self.limit {
+            limit.refund(&token.0);
+        }
+    }
+
+    fn set(&self, monitor: &Monitor) {
+        let now = self.clock.now();
+        let old = monitor.old_tokens.iter().filter(|old| old.expires_at > now);
+        let tokens: Vec<_> = std::iter::once((digest(&monitor.token), NEVER))
+            .chain(old.map(|old| (digest(&old.token), old.expires_at)))
+            .collect();
+        let mut table = self.table.write();
+        table.set(monitor.id, &tokens);
+        self.count(&table);
+    }
+
+    fn count(&self, table: &Table) {
+        self.metrics.tokens.set(i64::try_from(table.len()).unwrap_or(i64::MAX));
+    }
+}
+
+impl RegistryObserver for Tokens {
+    fn put(&self, record: &Record) {
+        if record.key.kind != RecordKind::Monitor {
+            return;
+        }
+        match wire::decode::<Monitor>(&record.value) {
+            Ok(monitor) => {
+                self.unreadable.lock().remove(&record.key.id);
+                self.set(&monitor);
+            }
+            Err(error) => {
+                self.metrics.undecodable.inc();
+                let mut unreadable = self.unreadable.lock();
+                if unreadable.len() < REMEMBERED_UNREADABLE && unreadable.insert(record.key.id.clone()) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(
+                        monitor.id = record.key.id,
+                        error,
+                        "a monitor of the registry cannot be read; its tokens stay as they were"
+                    );
+                }
+            }
+        }
+    }
+
+    fn deleted(&self, key: &RecordKey) {
+        if key.kind != RecordKind::Monitor {
+            return;
+        }
+        if let Ok(monitor) = key.id.parse() {
+            let mut table = self.table.write();
+            table.set(monitor, &[]);
+            self.count(&table);
+        }
+        self.unreadable.lock().remove(&key.id);
+    }
+
+    fn current(&self) {
+        let elapsed = u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.current_at.store(elapsed, Ordering::Relaxed);
+        self.loaded.store(true, Ordering::Release);
+    }
+}
+
+fn digest(token: &Token) -> Digest {
+    let full = Sha256::digest(token.expose().as_bytes());
+    let mut digest = Digest::default();
+    digest.copy_from_slice(&full[..16]);
+    digest
+}
+
+#[cfg(test)]
+mod tests;
