@@ -1,1 +1,27 @@
 //! Turns flips into deliveries and carries them to their channels.
+//!
+//! - [`Config`], [`Deps`], [`Service`]: the face that the root package composes.
+//! - `fanout`: alert → one delivery for each channel of its monitor.
+//! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts, `delivery::lanes` (pure)
+//!   shares the room among channels, `delivery::recorder` writes down what came of it, many at a time.
+//! - `event` (pure): the body that receivers see. `retry` (pure): when to try again.
+//! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a file there.
+//! - `directory`: the channels, as the registry tells of them.
+
+mod config;
+mod delivery;
+mod directory;
+mod error;
+mod event;
+mod fanout;
+mod health;
+mod metrics;
+mod retry;
+mod service;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use config::Config;
+pub use error::Error;
+pub use service::{Deps, Service};

@@ -1,0 +1,250 @@
+//! Claims deliveries and makes their attempts.
+//!
+//! One task decides, each attempt is a task of its own, and the recorder writes down what came of them, so nobody waits for a
+//! slow receiver but its own deliveries.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::ids::DeliveryId;
+use common::ports::history::DeliveryHistory;
+use common::ports::queue::{Claim, Queue};
+use common::wire::WireError;
+use tokio::sync::mpsc;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::lanes::Lanes;
+use super::{Claimed, Preparation, Settled};
+use crate::config::POLL;
+use crate::directory::Directory;
+use crate::health::{Health, Part};
+use crate::metrics::Metrics;
+use crate::transport::Transports;
+
+/// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often than this.
+const SCAN_PAUSE: Duration = Duration::from_millis(10);
+
+/// What cannot be dealt with now is tried again after this.
+const PUT_BACK_FOR: Duration = Duration::from_secs(1);
+
+/// What a newer Lubdub wrote, or what an attempt panicked over, is tried again after this: another node may do better.
+const PUT_BACK_LONG: Duration = Duration::from_secs(60);
+
+/// What carrying a delivery needs.
+pub(crate) struct Context {
+    pub(crate) deliveries: Arc<dyn Queue>,
+    pub(crate) history: Arc<dyn DeliveryHistory>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) transports: Transports,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+}
+
+/// Claims deliveries and makes their attempts.
+pub(crate) struct Dispatcher {
+    context: Arc<Context>,
+    lanes: Lanes<Claim>,
+    /// Lanes that had more to claim than there was room for.
+    unexhausted: HashSet<Uuid>,
+    attempts: JoinSet<()>,
+    /// What each attempt works on, should it panic.
+    attempted: HashMap<task::Id, Claim>,
+    recorder: mpsc::Sender<Settled>,
+    settled: mpsc::Receiver<Vec<Uuid>>,
+}
+
+impl Dispatcher {
+    /// `recorder` takes what came of attempts, `settled` tells the lanes of those that were written down.
+    pub(crate) fn new(
+        context: Arc<Context>,
+        recorder: mpsc::Sender<Settled>,
+        settled: mpsc::Receiver<Vec<Uuid>>,
+    ) -> Self {
+        Self {
+            context,
+            lanes: Lanes::new(),
+            unexhausted: HashSet::new(),
+            attempts: JoinSet::new(),
+            attempted: HashMap::new(),
+            recorder,
+            settled,
+        }
+    }
+
+    /// Works until `shutdown`, then gives back what waits and lets attempts finish for at most `drain`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken, drain: Duration) {
+        let queue = Arc::clone(&self.context.deliveries);
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut scan_wanted, mut next_scan) = (true, Instant::now());
+        loop {
+            self.start_attempts();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = self.attempts.join_next_with_id() => self.attempt_ended(ended).await,
+                Some(lanes) = self.settled.recv() => self.settled(lanes).await,
+                () = tokio::time::sleep_until(next_scan), if scan_wanted => {
+                    self.scan().await;
+                    (scan_wanted, next_scan) = (false, Instant::now() + SCAN_PAUSE);
+                }
+                () = queue.changed(), if !scan_wanted => scan_wanted = true,
+                _ = poll.tick() => scan_wanted = true,
+            }
+        }
+        self.drain(drain).await;
+    }
+
+    fn start_attempts(&mut self) {
+        while let Some(claim) = self.lanes.next() {
+            let attempt = carry(Arc::clone(&self.context), claim.clone(), self.recorder.clone());
+            let span =
+                tracing::info_span!("notifier.attempt", delivery.id = %claim.id, channel.id = %claim.lane);
+            let handle = self.attempts.spawn(attempt.instrument(span));
+            self.attempted.insert(handle.id(), claim);
+        }
+        self.show();
+    }
+
+    async fn attempt_ended(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(claim) = self.attempted.remove(&id) else { return };
+        self.lanes.attempted(claim.lane);
+        if let Err(error) = ended {
+            tracing::error!(%error, delivery.id = %claim.id, "an attempt ended by a defect of ours");
+            let due_at = self.context.clock.now() + PUT_BACK_LONG;
+            self.record(Settled::put_back(claim.id, claim.lane, claim.body, due_at)).await;
+        }
+    }
+
+    async fn settled(&mut self, lanes: Vec<Uuid>) {
+        let mut wanting = HashSet::new();
+        for lane in lanes {
+            self.lanes.settled(lane);
+            if self.unexhausted.contains(&lane) {
+                wanting.insert(lane);
+            }
+        }
+        for lane in wanting {
+            if self.lanes.wants_more(lane) {
+                self.claim(lane).await;
+            }
+        }
+    }
+
+    /// Claims from every lane that has something due.
+    async fn scan(&mut self) {
+        let lanes = match self.context.deliveries.lanes(self.context.clock.now()).await {
+            Ok(lanes) => lanes,
+            Err(error) => return self.context.health.trouble(Part::Claims, &error),
+        };
+        self.context.health.well(Part::Claims);
+        self.unexhausted = lanes.iter().copied().collect();
+        for lane in lanes {
+            if self.lanes.wants_more(lane) {
+                self.claim(lane).await;
+            }
+        }
+    }
+
+    async fn claim(&mut self, lane: Uuid) {
+        let room = self.lanes.room(lane);
+        let claims = match self.context.deliveries.claim(lane, self.context.clock.now(), room).await {
+            Ok(claims) => claims,
+            Err(error) => return self.context.health.trouble(Part::Claims, &error),
+        };
+        if claims.len() < room {
+            self.unexhausted.remove(&lane);
+        }
+        for claim in claims {
+            let urgent = Claimed::read(&claim).is_ok_and(|claimed| claimed.is_test());
+            self.lanes.add(lane, claim, urgent);
+        }
+        self.start_attempts();
+    }
+
+    async fn drain(mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        // Nobody listens to what is settled from here on.
+        self.settled.close();
+        let now = self.context.clock.now();
+        for claim in self.lanes.take_waiting() {
+            self.record(Settled::put_back(claim.id, claim.lane, claim.body, now)).await;
+        }
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.attempts.join_next_with_id()).await
+        {
+            self.attempt_ended(ended).await;
+            self.show();
+        }
+        let left = self.attempts.len();
+        if left > 0 {
+            tracing::warn!(attempts = left, "leaving attempts that did not end in time to the next start");
+            self.attempts.shutdown().await;
+        }
+    }
+
+    async fn record(&self, settled: Settled) {
+        // The recorder goes last, unless the process is going anyway.
+        let _ = self.recorder.send(settled).await;
+    }
+
+    fn show(&self) {
+        let gauge = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        self.context.metrics.attempts_in_flight.set(gauge(self.lanes.attempting()));
+        self.context.metrics.deliveries_claimed.set(gauge(self.lanes.claimed()));
+    }
+}
+
+/// One delivery through all its phases.
+async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
+    let settled = carry_through(&context, claim).await;
+    // The recorder goes last, unless the process is going anyway.
+    let _ = recorder.send(settled).await;
+}
+
+async fn carry_through(context: &Context, claim: Claim) -> Settled {
+    let now = context.clock.now();
+    let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
+    let known = match context.history.get(DeliveryId::from_uuid(claim.id)).await {
+        Ok(known) => known,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    };
+    let claimed = match Claimed::read(&claim) {
+        Ok(claimed) => claimed,
+        Err(error @ WireError::Newer { .. }) => {
+            tracing::warn!(%error, "cannot read a delivery; leaving it to a newer notifier");
+            return put_back(claim, PUT_BACK_LONG);
+        }
+        Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
+            tracing::error!(%error, "failed to read a delivery; it is a dead letter now");
+            return Settled::unreadable(&claim, known, &error, now);
+        }
+    };
+    let channel = match context.directory.find(claimed.channel()).await {
+        Ok(channel) => channel,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    };
+    context.health.well(Part::Attempts);
+    let attempted = match claimed.prepare(known, channel.as_deref(), &context.transports, now) {
+        Preparation::Ready(prepared) => prepared.attempt(&context.transports, &context.clock).await,
+        Preparation::Failed(attempted) => attempted,
+        Preparation::Settled(settled) => return settled,
+    };
+    attempted.settle(rand::random())
+}

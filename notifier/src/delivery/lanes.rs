@@ -1,0 +1,223 @@
+//! Shares the room among channels, so that a slow one delays no other. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use uuid::Uuid;
+
+/// Attempts at once, of all lanes together and of one.
+const ATTEMPTS: Room = Room { total: 256, per_lane: 16 };
+
+/// Claimed deliveries, of all lanes together and of one: those waiting for an attempt, in it, or waiting to be settled. There
+/// are more of them than attempts, so that attempts go on while the last ones are being settled.
+const CLAIMS: Room = Room { total: 2_048, per_lane: 64 };
+
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    total: usize,
+    per_lane: usize,
+}
+
+impl Room {
+    /// How much one lane may use while `used` is used by all. The fuller it is, the less: dozens of slow lanes still leave
+    /// room for one that comes later, and when all is taken, what becomes free goes to a lane that has nothing.
+    fn share(self, used: usize) -> usize {
+        let free = self.total.saturating_sub(used);
+        if free == 0 { 0 } else { (free / 8).clamp(1, self.per_lane) }
+    }
+}
+
+/// What is claimed, by lane.
+pub(crate) struct Lanes<T> {
+    lanes: HashMap<Uuid, Lane<T>>,
+    /// Lanes with something waiting, the one whose turn it is first.
+    turns: VecDeque<Uuid>,
+    claimed: usize,
+    attempting: usize,
+}
+
+struct Lane<T> {
+    waiting: VecDeque<T>,
+    attempting: usize,
+    /// Waiting, attempting, or to be settled.
+    claimed: usize,
+}
+
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), attempting: 0, claimed: 0 }
+    }
+}
+
+impl<T> Lanes<T> {
+    pub(crate) fn new() -> Self {
+        Self { lanes: HashMap::new(), turns: VecDeque::new(), claimed: 0, attempting: 0 }
+    }
+
+    /// How many more of a lane may be claimed now.
+    pub(crate) fn room(&self, lane: Uuid) -> usize {
+        let claimed = self.lanes.get(&lane).map_or(0, |lane| lane.claimed);
+        CLAIMS.share(self.claimed).saturating_sub(claimed)
+    }
+
+    /// Whether a claim for the lane is worth its cost: it has room for a good many, or nothing left to do.
+    pub(crate) fn wants_more(&self, lane: Uuid) -> bool {
+        let idle = self.lanes.get(&lane).is_none_or(|lane| lane.waiting.is_empty());
+        let room = self.room(lane);
+        room >= CLAIMS.per_lane / 4 || (idle && room > 0)
+    }
+
+    /// Takes a claimed one in; an urgent one goes first.
+    pub(crate) fn add(&mut self, id: Uuid, item: T, urgent: bool) {
+        let lane = self.lanes.entry(id).or_default();
+        if lane.waiting.is_empty() {
+            self.turns.push_back(id);
+        }
+        if urgent {
+            lane.waiting.push_front(item);
+        } else {
+            lane.waiting.push_back(item);
+        }
+        lane.claimed += 1;
+        self.claimed += 1;
+    }
+
+    /// The next one to be attempted, if there is room for an attempt.
+    pub(crate) fn next(&mut self) -> Option<T> {
+        let share = ATTEMPTS.share(self.attempting);
+        for _ in 0..self.turns.len() {
+            let id = self.turns.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let item = if lane.attempting < share { lane.waiting.pop_front() } else { None };
+            if !lane.waiting.is_empty() {
+                self.turns.push_back(id);
+            }
+            if let Some(item) = item {
+                lane.attempting += 1;
+                self.attempting += 1;
+                return Some(item);
+            }
+        }
+        None
+    }
+
+    /// An attempt of the lane ended; it is still to be settled.
+    pub(crate) fn attempted(&mut self, id: Uuid) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.attempting = lane.attempting.saturating_sub(1);
+            self.attempting = self.attempting.saturating_sub(1);
+        }
+    }
+
+    /// One of the lane is out of our hands.
+    pub(crate) fn settled(&mut self, id: Uuid) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.claimed = lane.claimed.saturating_sub(1);
+        self.claimed = self.claimed.saturating_sub(1);
+        if lane.claimed == 0 {
+            self.lanes.remove(&id);
+        }
+    }
+
+    /// Everything that waits for its attempt.
+    pub(crate) fn take_waiting(&mut self) -> Vec<T> {
+        self.turns.clear();
+        self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
+    }
+
+    pub(crate) const fn claimed(&self) -> usize {
+        self.claimed
+    }
+
+    pub(crate) const fn attempting(&self) -> usize {
+        self.attempting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    /// Claims as many of a lane as there is room for, and starts attempts as far as it goes.
+    fn fill(lanes: &mut Lanes<Uuid>, id: Uuid) -> usize {
+        for _ in 0..lanes.room(id) {
+            lanes.add(id, id, false);
+        }
+        std::iter::from_fn(|| lanes.next()).count()
+    }
+
+    #[test]
+    fn one_lane_gets_its_most_and_no_more() {
+        let mut lanes = Lanes::new();
+        assert_eq!(fill(&mut lanes, lane(1)), 16);
+        assert_eq!((lanes.claimed(), lanes.attempting()), (64, 16));
+        assert_eq!(lanes.room(lane(1)), 0);
+        lanes.attempted(lane(1));
+        assert_eq!(lanes.next(), Some(lane(1)));
+        assert_eq!(lanes.room(lane(1)), 0, "what is not settled takes room");
+        lanes.settled(lane(1));
+        assert_eq!(lanes.room(lane(1)), 1);
+        assert!(!lanes.wants_more(lane(1)));
+        (0..15).for_each(|_| lanes.settled(lane(1)));
+        assert!(lanes.wants_more(lane(1)));
+    }
+
+    #[test]
+    fn forty_stuck_lanes_leave_room_for_one_more() {
+        let mut lanes = Lanes::new();
+        for n in 1..=40 {
+            assert!(fill(&mut lanes, lane(n)) > 0, "lane {n}");
+        }
+        assert_eq!(fill(&mut lanes, lane(41)), 1);
+    }
+
+    #[test]
+    fn when_all_is_taken_what_becomes_free_goes_to_a_lane_that_has_nothing() {
+        let mut lanes = Lanes::new();
+        (1..=1_000).for_each(|n| drop(fill(&mut lanes, lane(n))));
+        assert_eq!((lanes.attempting(), lanes.room(lane(2_000))), (256, 0));
+        lanes.attempted(lane(1));
+        lanes.settled(lane(1));
+        assert_eq!((lanes.room(lane(1)), lanes.room(lane(2_000))), (0, 1));
+        let next = lanes.next().expect("one more");
+        assert_eq!(lanes.lanes[&next].attempting, 1);
+    }
+
+    #[test]
+    fn however_many_lanes_there_are_the_limits_hold() {
+        let mut lanes = Lanes::new();
+        for n in 1..=3_000 {
+            fill(&mut lanes, lane(n));
+        }
+        assert_eq!((lanes.claimed(), lanes.attempting()), (2_048, 256));
+        assert_eq!(lanes.take_waiting().len(), 2_048 - 256);
+        assert_eq!(lanes.next(), None);
+    }
+
+    #[test]
+    fn lanes_take_turns_and_the_urgent_goes_first() {
+        let mut lanes = Lanes::new();
+        for (id, item, urgent) in
+            [(1, "1a", false), (1, "1b", false), (2, "2a", false), (2, "2-urgent", true), (3, "3a", false)]
+        {
+            lanes.add(lane(id), item, urgent);
+        }
+        let order: Vec<_> = std::iter::from_fn(|| lanes.next()).collect();
+        assert_eq!(order, ["1a", "2-urgent", "3a", "1b", "2a"]);
+    }
+
+    #[test]
+    fn forgets_a_lane_that_is_done() {
+        let mut lanes = Lanes::new();
+        fill(&mut lanes, lane(1));
+        while lanes.attempting() > 0 {
+            lanes.attempted(lane(1));
+            lanes.settled(lane(1));
+            lanes.next();
+        }
+        assert_eq!((lanes.claimed(), lanes.lanes.len(), lanes.turns.len()), (0, 0, 0));
+    }
+}

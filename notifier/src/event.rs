@@ -1,0 +1,247 @@
+//! The body that receivers see. Pure, and the same for every attempt of a delivery.
+
+use std::time::Duration;
+
+use common::model::channel::Channel;
+use common::model::delivery::{DeliveryTask, MonitorLabel};
+use common::model::flip::{Alert, Flip};
+use common::model::time::EventTime;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    event_type: &'static str,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Monitor(Box<MonitorData<'a>>),
+    Channel(ChannelData<'a>),
+}
+
+#[derive(Serialize)]
+struct MonitorData<'a> {
+    flip: FlipData,
+    monitor: MonitorLabelData<'a>,
+    message: Option<&'a str>,
+    value: Option<f64>,
+    last_heartbeat_at: Option<String>,
+    deadline: Option<String>,
+    deaf_seconds: u64,
+    down_seconds: Option<u64>,
+    /// Of reminders: which one of the incident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reminder: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct FlipData {
+    id: String,
+    sequence: u64,
+    from: &'static str,
+    to: &'static str,
+    reason: &'static str,
+    at: String,
+}
+
+#[derive(Serialize)]
+struct MonitorLabelData<'a> {
+    id: String,
+    name: &'a str,
+    tags: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ChannelData<'a> {
+    channel: ChannelLabelData<'a>,
+    message: &'static str,
+}
+
+#[derive(Serialize)]
+struct ChannelLabelData<'a> {
+    id: String,
+    name: &'a str,
+}
+
+/// The event as JSON.
+pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
+    let data = match &task.alert {
+        Alert::Flip(flip) => monitor_data(flip, task.monitor.as_ref(), flip.down_for, None),
+        Alert::Reminder { number, at, down, .. } => {
+            monitor_data(down, task.monitor.as_ref(), Some(at.since(down.at)), Some(*number))
+        }
+        Alert::Test { .. } => Data::Channel(ChannelData {
+            channel: ChannelLabelData { id: channel.id.to_string(), name: &channel.name },
+            message: "This is a test: alerts of your monitors arrive here.",
+        }),
+    };
+    let event = Event { event_type: task.alert.event_type(), timestamp: task.created_at.to_rfc3339(), data };
+    serde_json::to_vec(&event).expect("the event has text keys, and memory takes every write")
+}
+
+fn monitor_data<'a>(
+    flip: &'a Flip,
+    label: Option<&'a MonitorLabel>,
+    down_for: Option<Duration>,
+    reminder: Option<u32>,
+) -> Data<'a> {
+    Data::Monitor(Box::new(MonitorData {
+        flip: FlipData {
+            id: flip.id.to_string(),
+            sequence: flip.sequence,
+            from: flip.from.as_str(),
+            to: flip.to.as_str(),
+            reason: flip.reason.as_str(),
+            at: flip.at.to_rfc3339(),
+        },
+        monitor: MonitorLabelData {
+            id: flip.monitor.to_string(),
+            name: label.map_or("", |label| &label.name),
+            tags: label.map_or(&[], |label| &label.tags),
+        },
+        message: flip.message.as_deref(),
+        value: flip.value,
+        last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
+        deadline: flip.deadline.map(EventTime::to_rfc3339),
+        deaf_seconds: flip.deaf.as_secs(),
+        down_seconds: down_for.map(|span| span.as_secs()),
+        reminder,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use common::model::channel::{ChannelKind, ChannelState, Secret};
+    use common::model::flip::{Reason, State};
+    use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(text: &str) -> EventTime {
+        EventTime::parse_rfc3339(text).expect("a time")
+    }
+
+    fn down() -> Flip {
+        let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
+        let deadline = at("2026-11-22T10:00:05Z");
+        Flip {
+            id: AlertId::derive(monitor, deadline, "down"),
+            monitor,
+            sequence: 12,
+            from: State::Up,
+            to: State::Down,
+            reason: Reason::Missed,
+            at: deadline,
+            message: Some("no heartbeat for 66 s".to_owned()),
+            value: None,
+            last_heartbeat_at: Some(at("2026-11-22T09:58:59Z")),
+            deadline: Some(deadline),
+            deaf: Duration::ZERO,
+            down_for: None,
+        }
+    }
+
+    fn json_of(alert: Alert) -> Value {
+        let channel = Channel {
+            id: ChannelId::from_uuid(Uuid::from_u128(9)),
+            name: "ops".to_owned(),
+            kind: ChannelKind::Webhook {
+                url: Secret::new(String::new()),
+                secret: Secret::new(String::new()),
+                headers: BTreeMap::new(),
+            },
+            default: true,
+            state: ChannelState::Ok,
+            state_detail: None,
+            created_at: EventTime::EPOCH,
+        };
+        let monitor = alert
+            .monitor()
+            .map(|_| MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()] });
+        let task = DeliveryTask {
+            id: DeliveryId::derive(alert.id(), channel.id),
+            alert,
+            channel: channel.id,
+            created_at: at("2026-11-22T10:00:07.120Z"),
+            monitor,
+            attempts: 3,
+        };
+        serde_json::from_slice(&body(&task, &channel)).expect("JSON")
+    }
+
+    #[test]
+    fn a_missed_heartbeat_reads_as_the_contract_says() {
+        let id = down().id.to_string();
+        let expected = json!({
+            "type": "monitor.down", "timestamp": "2026-11-22T10:00:07.120Z",
+            "data": {
+                "flip": {"id": id, "sequence": 12, "from": "up", "to": "down", "reason": "missed",
+                         "at": "2026-11-22T10:00:05.000Z"},
+                "monitor": {"id": "00000000-0000-0000-0000-000000000007", "name": "nightly backup",
+                            "tags": ["prod"]},
+                "message": "no heartbeat for 66 s", "value": null,
+                "last_heartbeat_at": "2026-11-22T09:58:59.000Z", "deadline": "2026-11-22T10:00:05.000Z",
+                "deaf_seconds": 0, "down_seconds": null,
+            },
+        });
+        assert_eq!(json_of(Alert::Flip(down())), expected);
+    }
+
+    #[test]
+    fn a_recovery_says_how_long_it_was_down() {
+        let up = Flip {
+            from: State::Down,
+            to: State::Up,
+            reason: Reason::Recovered,
+            value: Some(1.5),
+            deadline: None,
+            deaf: Duration::from_millis(2_900),
+            down_for: Some(Duration::from_millis(61_999)),
+            ..down()
+        };
+        let event = json_of(Alert::Flip(up));
+        let data = &event["data"];
+        assert_eq!(event["type"], "monitor.up");
+        assert_eq!((&data["flip"]["from"], &data["flip"]["to"]), (&json!("down"), &json!("up")));
+        assert_eq!((&data["down_seconds"], &data["deaf_seconds"]), (&json!(61), &json!(2)));
+        assert_eq!((&data["value"], &data["deadline"]), (&json!(1.5), &Value::Null));
+    }
+
+    #[test]
+    fn a_reminder_carries_the_down_flip() {
+        let id = AlertId::from_uuid(Uuid::from_u128(3));
+        let event = json_of(Alert::Reminder {
+            id,
+            number: 2,
+            at: down().at + Duration::from_secs(7_200),
+            down: down(),
+        });
+        assert_eq!(event["type"], "monitor.reminder");
+        assert_eq!(event["data"]["flip"], json_of(Alert::Flip(down()))["data"]["flip"]);
+        assert_eq!((&event["data"]["reminder"], &event["data"]["down_seconds"]), (&json!(2), &json!(7_200)));
+    }
+
+    #[test]
+    fn a_test_speaks_of_the_channel_only() {
+        let alert = Alert::Test {
+            id: AlertId::from_uuid(Uuid::from_u128(3)),
+            channel: ChannelId::from_uuid(Uuid::from_u128(9)),
+            at: EventTime::EPOCH,
+        };
+        let event = json_of(alert);
+        assert_eq!(event["type"], "channel.test");
+        assert_eq!(
+            event["data"]["channel"],
+            json!({"id": "00000000-0000-0000-0000-000000000009", "name": "ops"})
+        );
+        assert!(event["data"]["flip"].is_null() && event["data"]["monitor"].is_null());
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether the notifier's parts can reach what they need.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use common::http::Readiness;
+use parking_lot::Mutex;
+
+/// The parts that can be in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// The channels are not known yet.
+    Channels,
+    /// Alerts are not turned into deliveries.
+    FanOut,
+    /// Deliveries are not claimed.
+    Claims,
+    /// Claimed deliveries cannot be looked up.
+    Attempts,
+    /// What came of attempts is not written down.
+    Records,
+}
+
+impl Part {
+    const fn failed_to(self) -> &'static str {
+        match self {
+            Self::Channels => "read the channels",
+            Self::FanOut => "fan out alerts",
+            Self::Claims => "claim deliveries",
+            Self::Attempts => "look up claimed deliveries",
+            Self::Records => "write down attempts",
+        }
+    }
+}
+
+/// Keeps the readiness, and logs when a part gets into trouble and when it is out of it, not every time it tries.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    readiness: Readiness,
+    troubled: Arc<Mutex<BTreeMap<Part, String>>>,
+}
+
+impl Health {
+    pub(crate) fn new(readiness: Readiness) -> Self {
+        Self { readiness, troubled: Arc::default() }
+    }
+
+    /// The part works.
+    pub(crate) fn well(&self, part: Part) {
+        let mut troubled = self.troubled.lock();
+        if troubled.remove(&part).is_some() {
+            tracing::info!("can {} again", part.failed_to());
+            self.publish(&troubled);
+        }
+    }
+
+    /// The part does not work and tries again.
+    pub(crate) fn trouble(&self, part: Part, error: &dyn std::error::Error) {
+        let mut troubled = self.troubled.lock();
+        let text = with_sources(error);
+        if !troubled.contains_key(&part) {
+            tracing::warn!(error = %text, "failed to {}; trying again", part.failed_to());
+        }
+        troubled.insert(part, format!("it failed to {}: {text}", part.failed_to()));
+        self.publish(&troubled);
+    }
+
+    /// It has begun to work.
+    pub(crate) fn started(&self) {
+        self.publish(&self.troubled.lock());
+    }
+
+    fn publish(&self, troubled: &BTreeMap<Part, String>) {
+        match troubled.values().next() {
+            None => self.readiness.set_ready(),
+            Some(reason) => self.readiness.set_not_ready(reason.as_str()),
+        }
+    }
+}
+
+/// An error and what led to it, in one line.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some libraries repeat their source in their own text.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

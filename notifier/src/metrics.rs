@@ -1,0 +1,133 @@
+//! What the notifier counts.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum AlertResult {
+    /// It became one delivery or more.
+    FannedOut,
+    /// Its monitor has no enabled channel.
+    NoChannel,
+    /// Its monitor was deleted meanwhile.
+    MonitorGone,
+    /// It is damaged.
+    Unreadable,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum DeliveryResult {
+    /// Accepted.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum AttemptResult {
+    /// Any 2xx.
+    Accepted,
+    /// Any other answer.
+    Rejected,
+    /// No answer in time.
+    TimedOut,
+    /// No connection, or it broke.
+    Network,
+    /// The address is not allowed.
+    Refused,
+    /// The channel's URL, secret or headers cannot be used.
+    Misconfigured,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    result: AlertResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    result: DeliveryResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    result: AttemptResult,
+}
+
+/// The notifier's metrics. Cloning shares them.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    alerts: Family<AlertLabels, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    /// How long attempts take.
+    pub(crate) attempt_seconds: Histogram,
+    /// From the fan-out of an alert to its acceptance.
+    pub(crate) delivery_seconds: Histogram,
+    /// Attempts that are being made.
+    pub(crate) attempts_in_flight: Gauge,
+    /// Claimed deliveries: waiting for their attempt, in it, or about to be written down.
+    pub(crate) deliveries_claimed: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            alerts: Family::default(),
+            deliveries: Family::default(),
+            attempts: Family::default(),
+            attempt_seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0]),
+            delivery_seconds: Histogram::new([0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0, 600.0, 7200.0]),
+            attempts_in_flight: Gauge::default(),
+            deliveries_claimed: Gauge::default(),
+        };
+        let m = &metrics;
+        registry.register("lubdub_notifier_alerts", "Alerts by what became of them", m.alerts.clone());
+        registry.register(
+            "lubdub_notifier_deliveries",
+            "Finished deliveries by what became of them",
+            m.deliveries.clone(),
+        );
+        registry.register("lubdub_notifier_attempts", "Attempts by what came of them", m.attempts.clone());
+        registry.register(
+            "lubdub_notifier_attempt_seconds",
+            "How long attempts take",
+            m.attempt_seconds.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_delivery_seconds",
+            "From the fan-out of an alert to its acceptance",
+            m.delivery_seconds.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_attempts_in_flight",
+            "Attempts that are being made",
+            m.attempts_in_flight.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_deliveries_claimed",
+            "Deliveries in this notifier's hands",
+            m.deliveries_claimed.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn alert(&self, result: AlertResult) {
+        self.alerts.get_or_create(&AlertLabels { result }).inc();
+    }
+
+    pub(crate) fn delivery(&self, result: DeliveryResult) {
+        self.deliveries.get_or_create(&DeliveryLabels { result }).inc();
+    }
+
+    pub(crate) fn attempt(&self, result: AttemptResult) {
+        self.attempts.get_or_create(&AttemptLabels { result }).inc();
+    }
+}

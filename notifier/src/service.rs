@@ -1,0 +1,178 @@
+//! The notifier as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::http::Readiness;
+use common::ports::history::DeliveryHistory;
+use common::ports::queue::Queue;
+use common::ports::registry::{RecordKind, Registry, WatchGuard};
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ATTEMPT_TIMEOUT, DRAIN};
+use crate::delivery::dispatcher::{Context, Dispatcher};
+use crate::delivery::recorder::Recorder;
+use crate::directory::Directory;
+use crate::fanout::FanOut;
+use crate::health::{Health, Part};
+use crate::metrics::Metrics;
+use crate::transport::Transports;
+use crate::{Config, Error};
+
+/// Settled deliveries that wait to be written down: more than can be claimed at once, so nobody waits to hand one in.
+const RECORDER_QUEUE: usize = 4_096;
+
+/// Groups that were written down and not yet heard of by the dispatcher.
+const SETTLED_QUEUE: usize = 64;
+
+/// After the drain, what is to be written down is given this long.
+const LAST_WRITES: Duration = Duration::from_millis(1_500);
+
+/// A watch that could not begin is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What the notifier needs.
+pub struct Deps {
+    /// Alerts from the schedulers, and tests from the console.
+    pub alerts: Arc<dyn Queue>,
+    /// Its own work.
+    pub deliveries: Arc<dyn Queue>,
+    /// Monitors and channels.
+    pub registry: Arc<dyn Registry>,
+    /// What became of deliveries, for people.
+    pub delivery_history: Arc<dyn DeliveryHistory>,
+    /// The node's clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How long attempts and the drain may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) attempt: Duration,
+    pub(crate) drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN }
+    }
+}
+
+/// The notifier role.
+pub struct Service {
+    deps: Deps,
+    transports: Transports,
+    metrics: Metrics,
+    readiness: Readiness,
+    limits: Limits,
+}
+
+impl Service {
+    /// Prepares the notifier; nothing is read or sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Client`].
+    pub fn new(config: Config, deps: Deps, metrics: &mut MetricsRegistry) -> Result<Self, Error> {
+        Self::with_limits(config, deps, metrics, Limits::default())
+    }
+
+    pub(crate) fn with_limits(
+        config: Config,
+        deps: Deps,
+        metrics: &mut MetricsRegistry,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let transports = Transports::new(config.allow_private, limits.attempt)?;
+        let metrics = Metrics::new(metrics);
+        Ok(Self { deps, transports, metrics, readiness: Readiness::new("notifier"), limits })
+    }
+
+    /// Ready when every channel is known and nothing that it needs is out of reach.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Fans alerts out and carries deliveries until `shutdown`; returns when attempts in hand are finished and written down,
+    /// after ten seconds at the latest. What is left then stays claimed and comes back.
+    ///
+    /// # Errors
+    /// [`Error::Task`] if a part ended by a defect.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { deps, transports, metrics, readiness, limits } = self;
+        let health = Health::new(readiness);
+        let directory = Arc::new(Directory::new(Arc::clone(&deps.registry)));
+        let begun = shutdown.run_until_cancelled(follow(&directory, deps.registry.as_ref(), &health)).await;
+        // Held to the end: the channels are followed as long as the guard lives.
+        let Some(_guard) = begun else { return Ok(()) };
+        health.started();
+
+        let fan_out = Arc::new(FanOut {
+            alerts: deps.alerts,
+            deliveries: Arc::clone(&deps.deliveries),
+            registry: deps.registry,
+            history: Arc::clone(&deps.delivery_history),
+            directory: Arc::clone(&directory),
+            clock: Arc::clone(&deps.clock),
+            metrics: metrics.clone(),
+            health: health.clone(),
+        });
+        let context = Arc::new(Context {
+            deliveries: deps.deliveries,
+            history: deps.delivery_history,
+            directory,
+            transports,
+            clock: deps.clock,
+            metrics,
+            health,
+        });
+        let (to_recorder, incoming) = mpsc::channel(RECORDER_QUEUE);
+        let (to_dispatcher, settled) = mpsc::channel(SETTLED_QUEUE);
+        let mut parts = JoinSet::new();
+        parts.spawn(fan_out.run(shutdown.clone()));
+        parts.spawn(Recorder::new(Arc::clone(&context), incoming, to_dispatcher).run());
+        parts.spawn(Dispatcher::new(context, to_recorder, settled).run(shutdown.clone(), limits.drain));
+        finish(parts, shutdown, limits.drain + LAST_WRITES).await
+    }
+}
+
+/// Watches the channels and waits until they are all known.
+async fn follow(directory: &Arc<Directory>, registry: &dyn Registry, health: &Health) -> WatchGuard {
+    let guard = loop {
+        let observer = Arc::clone(directory);
+        match registry.watch(&[RecordKind::Channel], observer).await {
+            Ok(guard) => break guard,
+            Err(error) => health.trouble(Part::Channels, &error),
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    };
+    directory.loaded().await;
+    health.well(Part::Channels);
+    guard
+}
+
+/// Waits for the parts: for ever before `shutdown`, and for `limit` after it.
+async fn finish(mut parts: JoinSet<()>, shutdown: CancellationToken, limit: Duration) -> Result<(), Error> {
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(limit).await;
+    };
+    tokio::pin!(overdue);
+    loop {
+        tokio::select! {
+            part = parts.join_next() => match part {
+                None => return Ok(()),
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Err(Error::Task(error)),
+            },
+            () = &mut overdue => {
+                tracing::warn!("leaving what could not be written down in time to the next start");
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The notifier on in-memory ports, with a real HTTP receiver.
+
+mod carrying;
+mod crash;
+mod faulty;
+mod guarding;
+mod isolation;
+mod receiver;
+mod retrying;
+mod world;

@@ -1,0 +1,198 @@
+//! Ports of a process that dies at a chosen step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::model::delivery::Delivery;
+use common::model::ids::{DeliveryId, PartitionId, Revision};
+use common::model::time::EventTime;
+use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
+use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use common::ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// When the process dies: it makes this many calls, and the next one is its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    /// The last call does not happen any more.
+    Before(usize),
+    /// The last call happens, and its answer is not heard any more.
+    After(usize),
+}
+
+/// Counts the calls of all ports. After death every call hangs for ever.
+pub(super) struct Fate {
+    death: Death,
+    calls: Mutex<usize>,
+    dead: watch::Sender<bool>,
+}
+
+impl Fate {
+    pub(super) fn new(death: Death) -> Arc<Self> {
+        Arc::new(Self { death, calls: Mutex::new(0), dead: watch::Sender::new(false) })
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        *self.dead.borrow()
+    }
+
+    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
+        self.live().await;
+        let number = {
+            let mut calls = self.calls.lock();
+            *calls += 1;
+            *calls - 1
+        };
+        if self.death == Death::Before(number) {
+            self.dead.send_replace(true);
+        }
+        self.live().await;
+        let answer = call.await;
+        if self.death == Death::After(number) {
+            self.dead.send_replace(true);
+        }
+        self.live().await;
+        answer
+    }
+
+    /// Hangs for ever in a dead process.
+    async fn live(&self) {
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A queue that remembers what the process holds.
+pub(super) struct FaultyQueue {
+    inner: Arc<dyn Queue>,
+    fate: Arc<Fate>,
+    claimed: Mutex<HashMap<Uuid, Bytes>>,
+}
+
+impl FaultyQueue {
+    pub(super) fn new(inner: Arc<dyn Queue>, fate: Arc<Fate>) -> Arc<Self> {
+        Arc::new(Self { inner, fate, claimed: Mutex::default() })
+    }
+
+    /// Gives back what the dead process held.
+    pub(super) async fn recover(&self, now: EventTime) {
+        let claimed = std::mem::take(&mut *self.claimed.lock());
+        let retry = |(id, body)| (id, Outcome::Retry { due_at: now, body });
+        self.inner.settle(claimed.into_iter().map(retry).collect()).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Queue for FaultyQueue {
+    async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        self.fate.call(self.inner.enqueue(messages)).await
+    }
+
+    async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError> {
+        self.fate.call(self.inner.last_number(partition)).await
+    }
+
+    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+        // Asked now and then, and changes nothing: not counted as a step.
+        self.fate.live().await;
+        self.inner.lanes(now).await
+    }
+
+    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let claim = async {
+            let claims = self.inner.claim(lane, now, limit).await?;
+            let mut claimed = self.claimed.lock();
+            claimed.extend(claims.iter().map(|claim| (claim.id, claim.body.clone())));
+            Ok(claims)
+        };
+        self.fate.call(claim).await
+    }
+
+    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+        let settle = async {
+            for (id, _) in &outcomes {
+                self.claimed.lock().remove(id);
+            }
+            self.inner.settle(outcomes).await
+        };
+        self.fate.call(settle).await
+    }
+
+    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+        self.fate.call(self.inner.revive(id, due_at, body)).await
+    }
+
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+}
+
+/// A delivery history of the same process.
+pub(super) struct FaultyHistory(pub(super) Arc<dyn DeliveryHistory>, pub(super) Arc<Fate>);
+
+#[async_trait]
+impl DeliveryHistory for FaultyHistory {
+    async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError> {
+        self.1.call(self.0.put(deliveries)).await
+    }
+
+    async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError> {
+        self.1.call(self.0.get(id)).await
+    }
+
+    async fn list(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<(EventTime, DeliveryId)>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, HistoryError> {
+        self.1.call(self.0.list(filter, before, limit)).await
+    }
+}
+
+/// A registry of the same process.
+pub(super) struct FaultyRegistry(pub(super) Arc<dyn Registry>, pub(super) Arc<Fate>);
+
+#[async_trait]
+impl Registry for FaultyRegistry {
+    async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
+        self.1.call(self.0.get(key)).await
+    }
+
+    async fn put(
+        &self,
+        key: &RecordKey,
+        expected: Expected,
+        value: Bytes,
+    ) -> Result<Revision, RegistryError> {
+        self.1.call(self.0.put(key, expected, value)).await
+    }
+
+    async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
+        self.1.call(self.0.delete(key, expected)).await
+    }
+
+    async fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, RegistryError> {
+        self.1.call(self.0.list(kind, after, limit)).await
+    }
+
+    async fn watch(
+        &self,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError> {
+        self.1.call(self.0.watch(kinds, observer)).await
+    }
+}

@@ -1,0 +1,258 @@
+//! A notifier with everything around it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address_guard::AddressGuard;
+use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry};
+use common::clock::{Clock, ManualClock, SystemClock};
+use common::model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use common::model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use common::model::flip::{Alert, Flip, Reason, State};
+use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use common::model::monitor::{Definition, Monitor, Token};
+use common::model::schedule::Schedule;
+use common::model::time::EventTime;
+use common::ports::history::{DeliveryFilter, DeliveryHistory};
+use common::ports::queue::{Queue, QueueMessage};
+use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use common::wire;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::service::Limits;
+use crate::{Config, Deps, Error, Service};
+
+pub(super) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// Long enough for a loaded machine.
+pub(super) const SOON: Duration = Duration::from_secs(20);
+
+/// Waits until `done` answers something.
+pub(super) async fn eventually<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        if let Some(found) = done().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not within {SOON:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(super) struct World {
+    pub(super) alerts: Arc<dyn Queue>,
+    pub(super) deliveries: Arc<dyn Queue>,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) history: Arc<dyn DeliveryHistory>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) allow_private: &'static str,
+    pub(super) limits: Limits,
+    made: u128,
+}
+
+/// A notifier at work.
+pub(super) struct Running {
+    shutdown: CancellationToken,
+    service: JoinSet<Result<(), Error>>,
+}
+
+impl Running {
+    pub(super) async fn drain(mut self) {
+        self.shutdown.cancel();
+        self.service.join_next().await.unwrap().unwrap().unwrap();
+    }
+
+    /// As by kill -9.
+    pub(super) async fn kill(mut self) {
+        self.service.shutdown().await;
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        // Signatures are verified by the system's clock.
+        let now = SystemClock::starting_at(None).now();
+        Self {
+            alerts: Arc::new(InMemoryQueue::default()),
+            deliveries: Arc::new(InMemoryQueue::default()),
+            registry: Arc::new(InMemoryRegistry::new()),
+            history: Arc::new(InMemoryHistory::default()),
+            clock: Arc::new(ManualClock::new(EventTime::from_millis(now.as_millis()))),
+            allow_private: "127.0.0.0/8",
+            limits: Limits { attempt: Duration::from_secs(10), drain: Duration::from_secs(8) },
+            made: 0,
+        }
+    }
+
+    pub(super) fn start(&self) -> Running {
+        let config = Config { allow_private: AddressGuard::parse(self.allow_private).unwrap() };
+        let deps = Deps {
+            alerts: Arc::clone(&self.alerts),
+            deliveries: Arc::clone(&self.deliveries),
+            registry: Arc::clone(&self.registry),
+            delivery_history: Arc::clone(&self.history),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        };
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let service = Service::with_limits(config, deps, &mut metrics, self.limits).unwrap();
+        let shutdown = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(service.run(shutdown.clone()));
+        Running { shutdown, service: running }
+    }
+
+    fn uuid(&mut self) -> Uuid {
+        self.made += 1;
+        Uuid::from_u128(self.made)
+    }
+
+    pub(super) async fn channel(&mut self, url: String) -> ChannelId {
+        self.channel_with(url, |_| {}).await
+    }
+
+    pub(super) async fn channel_with(&mut self, url: String, change: impl FnOnce(&mut Channel)) -> ChannelId {
+        let id = ChannelId::from_uuid(self.uuid());
+        let secret = Secret::new(SECRET.to_owned());
+        let mut channel = Channel {
+            id,
+            name: "ops".to_owned(),
+            kind: ChannelKind::Webhook { url: Secret::new(url), secret, headers: BTreeMap::new() },
+            default: true,
+            state: ChannelState::Ok,
+            state_detail: None,
+            created_at: self.clock.now(),
+        };
+        change(&mut channel);
+        let key = RecordKey::new(RecordKind::Channel, id);
+        self.registry.put(&key, Expected::Absent, wire::encode(&channel)).await.unwrap();
+        id
+    }
+
+    pub(super) async fn channel_now(&self, id: ChannelId) -> Channel {
+        let key = RecordKey::new(RecordKind::Channel, id);
+        wire::decode(&self.registry.get(&key).await.unwrap().unwrap().value).unwrap()
+    }
+
+    pub(super) async fn delete(&self, kind: RecordKind, id: impl ToString) {
+        let key = RecordKey::new(kind, id);
+        let revision = self.registry.get(&key).await.unwrap().unwrap().revision;
+        self.registry.delete(&key, revision).await.unwrap();
+    }
+
+    pub(super) async fn monitor(&mut self, name: &str, channels: Option<Vec<ChannelId>>) -> MonitorId {
+        let id = MonitorId::from_uuid(self.uuid());
+        let schedule = Schedule::Period { timeout: 60 };
+        let monitor = Monitor {
+            id,
+            name: name.to_owned(),
+            description: String::new(),
+            tags: vec!["prod".to_owned()],
+            definition: Definition { schedule, grace: 6, remind_every: 0, paused: false },
+            interval: None,
+            channels,
+            token: Token::parse("a-token-of-a-monitor").unwrap(),
+            old_tokens: vec![],
+            created_at: self.clock.now(),
+            updated_at: self.clock.now(),
+        };
+        let key = RecordKey::new(RecordKind::Monitor, id);
+        self.registry.put(&key, Expected::Absent, wire::encode(&monitor)).await.unwrap();
+        id
+    }
+
+    /// The alert of a monitor's flip; odd ones go down, even ones come up again.
+    pub(super) fn flip(&self, monitor: MonitorId, sequence: u64) -> Alert {
+        let at = EventTime::from_secs(1_000 + i64::try_from(sequence).unwrap());
+        let (from, to, reason) = match sequence % 2 {
+            1 => (State::Up, State::Down, Reason::Missed),
+            _ => (State::Down, State::Up, Reason::Recovered),
+        };
+        Alert::Flip(Flip {
+            id: AlertId::derive(monitor, at, to.as_str()),
+            monitor,
+            sequence,
+            from,
+            to,
+            reason,
+            at,
+            message: Some("no heartbeat for 66 s".to_owned()),
+            value: None,
+            last_heartbeat_at: None,
+            deadline: Some(at),
+            deaf: Duration::ZERO,
+            down_for: None,
+        })
+    }
+
+    pub(super) async fn publish(&self, alerts: &[Alert]) {
+        let messages = alerts.iter().map(|alert| QueueMessage {
+            id: alert.id().as_uuid(),
+            lane: Uuid::nil(),
+            order_key: alert.monitor().map_or(alert.id().as_uuid(), MonitorId::as_uuid),
+            due_at: self.clock.now(),
+            origin: None,
+            body: wire::encode(alert),
+        });
+        self.alerts.enqueue(messages.collect()).await.unwrap();
+    }
+
+    /// Publishes a flip and answers the id of its delivery to a channel.
+    pub(super) async fn alert(&self, monitor: MonitorId, sequence: u64, channel: ChannelId) -> DeliveryId {
+        let alert = self.flip(monitor, sequence);
+        self.publish(std::slice::from_ref(&alert)).await;
+        DeliveryId::derive(alert.id(), channel)
+    }
+
+    /// Tests a channel, as the console does.
+    pub(super) async fn test(&mut self, channel: ChannelId) -> DeliveryId {
+        let id = AlertId::from_uuid(self.uuid());
+        self.publish(&[Alert::Test { id, channel, at: self.clock.now() }]).await;
+        DeliveryId::derive(id, channel)
+    }
+
+    /// Sends a dead letter again, as the console does.
+    pub(super) async fn redrive(&self, id: DeliveryId) -> bool {
+        let delivery = self.history.get(id).await.unwrap().unwrap();
+        let now = self.clock.now();
+        self.history.put(vec![delivery.redriven(now)]).await.unwrap();
+        let body = wire::encode(&DeliveryTask::of(&delivery));
+        let revived = self.deliveries.revive(id.as_uuid(), now, body).await.unwrap();
+        if !revived {
+            self.history.put(vec![delivery]).await.unwrap();
+        }
+        revived
+    }
+
+    /// The delivery as soon as it is in this state and has been attempted so often.
+    pub(super) async fn delivery(&self, id: DeliveryId, state: DeliveryState, attempts: usize) -> Delivery {
+        eventually(&format!("{} after {attempts} attempts", state.as_str()), async || {
+            let found = self.history.get(id).await.unwrap()?;
+            (found.state == state && found.attempts.len() == attempts).then_some(found)
+        })
+        .await
+    }
+
+    pub(super) async fn all_deliveries(&self) -> Vec<Delivery> {
+        self.history.list(DeliveryFilter::default(), None, usize::MAX).await.unwrap()
+    }
+
+    /// Waits until no alert and no delivery is left to claim, now or at any later time.
+    pub(super) async fn nothing_left(&self) {
+        let end_of_time = EventTime::from_micros(i64::MAX);
+        eventually("both queues are empty", async || {
+            let alerts = self.alerts.lanes(end_of_time).await.unwrap();
+            let deliveries = self.deliveries.lanes(end_of_time).await.unwrap();
+            (alerts.is_empty() && deliveries.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    /// Moves the clock and makes the notifier look.
+    pub(super) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.deliveries.enqueue(vec![]).await.unwrap();
+    }
+}
