@@ -106,9 +106,12 @@ mod tests {
         }
     }
 
+    /// Name, rules, token list, acknowledgements, milliseconds passed, and the trouble.
+    type Case<'a> = (&'a str, TimeRules, Standing, &'a [Acknowledged], u64, Option<&'a str>);
+
     #[test]
     fn says_why_it_is_not_ready() {
-        let cases: &[(&str, TimeRules, Standing, &[Acknowledged], u64, Option<&str>)] = &[
+        let cases: &[Case<'_>] = &[
             ("loading", TimeRules::EMBEDDED, Standing::Loading, &[ack(1, 2)], 5, Some("not loaded")),
             ("stale", TimeRules::EMBEDDED, Standing::Stale, &[ack(1, 2)], 5, Some("not known to be current")),
             ("no ack yet", TimeRules::EMBEDDED, Standing::Current, &[], 5, Some("anything yet")),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use common::model::ids::MonitorId;
@@ -71,10 +71,7 @@ impl Front {
             }
         };
         let (head, body) = request.into_parts();
-        let source = head
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let source = source(&head.extensions);
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         match receive(body, self.body_timeout).await {
@@ -116,6 +113,11 @@ impl Front {
     }
 }
 
+/// The client's address, as the listener saw it. An IPv4 client of an IPv6 listener has an IPv4 address.
+fn source(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
 /// A token needs no percent-encoding, but a client may use it.
 fn unescaped(token: &str) -> Cow<'_, str> {
     if !token.contains('%') {
@@ -129,6 +131,20 @@ fn unescaped(token: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_source_is_the_peer_without_its_port() {
+        for (peer, expected) in [
+            ("192.0.2.7:99", "192.0.2.7"),
+            ("[::ffff:192.0.2.7]:99", "192.0.2.7"),
+            ("[2001:db8::1]:99", "2001:db8::1"),
+        ] {
+            let mut extensions = Extensions::new();
+            assert_eq!(source(&extensions), None);
+            extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
+            assert_eq!(source(&extensions), Some(expected.parse().unwrap()));
+        }
+    }
 
     #[test]
     fn an_escaped_token_is_the_same_token() {

@@ -92,3 +92,34 @@ impl Metrics {
         self.append_seconds.observe(took.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn are_shown_under_their_names() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::new(&mut registry);
+        metrics.answered(Answer::Recorded);
+        metrics.answered(Answer::Recorded);
+        metrics.answered(Answer::Unavailable);
+        metrics.acknowledged(3, Duration::from_millis(2));
+        metrics.refused.inc_by(4);
+        metrics.tokens.set(5);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"lubdub_ingest_pushes_total{answer="200"} 2"#,
+            r#"lubdub_ingest_pushes_total{answer="400"} 0"#,
+            r#"lubdub_ingest_pushes_total{answer="503"} 1"#,
+            "lubdub_ingest_frames_total 1",
+            "lubdub_ingest_heartbeats_total 3",
+            "lubdub_ingest_append_seconds_count 1",
+            "lubdub_ingest_refused_pushes_total 4",
+            "lubdub_ingest_tokens 5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+}

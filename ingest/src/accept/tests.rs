@@ -5,6 +5,9 @@ use super::*;
 const FORM: Option<&[u8]> = Some(b"application/x-www-form-urlencoded");
 const JSON: Option<&[u8]> = Some(b"application/json");
 
+/// Content type, body, and what comes of it.
+type Case<'a> = (Option<&'a [u8]>, &'a [u8], Result<Accepted, BadParameter>);
+
 fn body(bytes: &[u8]) -> Body {
     Body { tail: Bytes::copy_from_slice(bytes), cut: false }
 }
@@ -70,7 +73,7 @@ fn reads_the_query() {
 #[test]
 fn a_body_is_parameters_or_output() {
     let text = Some(b"text/plain;charset=UTF-8".as_slice());
-    let cases: &[(Option<&[u8]>, &[u8], Result<Accepted, BadParameter>)] = &[
+    let cases: &[Case<'_>] = &[
         (FORM, b"status=down", Ok(down())),
         (None, b"status=down", Ok(down())),
         (text, b"status=down\n", Ok(down())),

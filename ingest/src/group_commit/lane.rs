@@ -191,7 +191,12 @@ impl Lane {
             heartbeats.push(heartbeat);
             waiters.push_back(waiter);
         }
-        let sealed_at = state.stamp(clock);
+        // A frame says that everything received before it was sealed is in it or in an earlier one, also when some must wait
+        // for the next: the watermark of one process relies on it.
+        let sealed_at = match heartbeats.last() {
+            Some(last) if !state.queue.is_empty() => last.received_at,
+            Some(_) | None => state.stamp(clock),
+        };
         state.number += 1;
         let listening = state.last_sealed.replace(sealed_at).map_or(Listening::First, Listening::Since);
         let refused = std::mem::take(&mut state.refused);

@@ -1,0 +1,221 @@
+use std::time::Duration;
+
+use common::model::heartbeat::HeartbeatKind;
+use common::model::monitor::Monitor;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::{SOON, Server, TOKEN};
+use crate::Config;
+use crate::doubles::{Fate, eventually, monitor, monitor_id};
+
+fn path(rest: &str) -> String {
+    format!("/api/push/{TOKEN}{rest}")
+}
+
+#[tokio::test]
+async fn every_method_of_the_contract_pushes() {
+    let server = Server::ready(Config::default()).await;
+    for method in ["GET", "HEAD", "POST", "PUT"] {
+        let before = server.heartbeats().len();
+        let reply = server.request(method, &path("?status=down&msg=a%20b&ping="), &[], b"").await;
+        assert_eq!(reply.status, 200, "{method}");
+        assert_eq!(reply.body, if method == "HEAD" { "" } else { r#"{"ok":true}"# });
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(server.heartbeats().len(), before + 1);
+        let heartbeat = server.last_heartbeat();
+        assert_eq!((heartbeat.monitor, heartbeat.kind), (monitor_id(1), HeartbeatKind::Down));
+        assert_eq!((heartbeat.message.as_deref(), heartbeat.value), (Some("a b"), None));
+        assert_eq!(heartbeat.source, Some("127.0.0.1".parse().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_for_any_origin() {
+    let server = Server::ready(Config::default()).await;
+    let headers = [("origin", "https://example.org"), ("access-control-request-method", "POST")];
+    let reply = server.request("OPTIONS", &path(""), &headers, b"").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    assert!(reply.header("access-control-allow-methods").is_some_and(|methods| methods.contains("post")));
+    assert!(server.heartbeats().is_empty());
+}
+
+#[tokio::test]
+async fn other_methods_are_named_what_is_allowed() {
+    let server = Server::ready(Config::default()).await;
+    for method in ["DELETE", "PATCH", "TRACE", "BREW"] {
+        let reply = server.request(method, &path(""), &[], b"").await;
+        assert_eq!(reply.status, 405, "{method}");
+        assert_eq!(reply.header("allow"), Some("get, head, post, put, options"));
+        assert!(reply.body.starts_with(r#"{"ok":false,"error":""#), "{}", reply.body);
+    }
+    assert!(server.heartbeats().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_a_known_token_is_not_found() {
+    let server = Server::ready(Config::default()).await;
+    for path in [
+        "/api/push",
+        "/api/push/",
+        "/api/push/unknown-token",
+        "/api/push//",
+        &path("/"),
+        &path("/more"),
+        "/api/push/%2F",
+        "/api/push/%ff%fe%00",
+        "/api/push/A-TOKEN-OF-MINE",
+    ] {
+        let reply = server.get(path).await;
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (404, r#"{"ok":false,"error":"unknown token"}"#),
+            "{path}"
+        );
+    }
+    assert_eq!(server.get("/api/push/a%2Dtoken-of-mine").await.status, 200, "escaped, but the same");
+}
+
+#[tokio::test]
+async fn a_bad_parameter_is_named_and_nothing_is_recorded() {
+    let server = Server::ready(Config::default()).await;
+    for (rest, error) in [
+        ("?status=dead", "status must be 'up' or 'down'"),
+        ("?value=much", "value must be a finite decimal number"),
+        ("?ping=NaN", "value must be a finite decimal number"),
+    ] {
+        let reply = server.get(&path(rest)).await;
+        assert_eq!((reply.status, reply.body), (400, format!(r#"{{"ok":false,"error":"{error}"}}"#)));
+    }
+    assert!(server.heartbeats().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_follow_the_registry_at_once() {
+    let server = Server::ready(Config::default()).await;
+    let made = monitor(2, "first-token", &[]);
+    server.put(&made).await;
+    assert_eq!(server.get("/api/push/first-token").await.status, 200);
+    let mut paused = made.clone();
+    paused.definition.paused = true;
+    server.put(&paused).await;
+    assert_eq!(server.get("/api/push/first-token").await.status, 200, "a paused monitor is heard too");
+    let rotated = Monitor { token: monitor(2, "second-token", &[]).token, ..made };
+    server.put(&rotated).await;
+    assert_eq!(server.get("/api/push/first-token").await.status, 404, "no overlap");
+    assert_eq!(server.get("/api/push/second-token").await.status, 200);
+    server.delete(&rotated).await;
+    assert_eq!(server.get("/api/push/second-token").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_token_that_pushes_too_fast_is_told_when_to_come_back() {
+    let server = Server::ready(Config { push_limit: 1, push_burst: 2, ..Config::default() }).await;
+    for rest in ["?status=x", "?value=x", "?status=x"] {
+        assert_eq!(server.get(&path(rest)).await.status, 400, "not charged");
+    }
+    server.log.set(Fate::Fails);
+    for _ in 0..5 {
+        let reply = server.get(&path("")).await;
+        assert_eq!(reply.status, 503, "not charged either");
+        assert!(
+            reply.header("retry-after").is_some_and(|secs| secs.parse::<u64>().is_ok_and(|secs| secs > 0))
+        );
+        assert!(reply.body.starts_with(r#"{"ok":false,"error":""#));
+    }
+    server.log.set(Fate::Lands);
+    assert_eq!(server.get(&path("")).await.status, 200);
+    assert_eq!(server.get(&path("")).await.status, 200);
+    let limited = server.get(&path("")).await;
+    assert_eq!(limited.status, 429);
+    let wait: u64 = limited.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert!(limited.body.starts_with(r#"{"ok":false,"error":""#));
+    assert_eq!(server.heartbeats().len(), 2);
+}
+
+#[tokio::test]
+async fn a_push_that_cannot_be_recorded_in_time_is_refused_and_told() {
+    let server = Server::ready(Config::default()).await;
+    server.log.set(Fate::LandsAfter(Duration::from_millis(2_500)));
+    let reply = server.get(&path("")).await;
+    assert_eq!(reply.status, 503);
+    server.log.set(Fate::Lands);
+    eventually(SOON, "the next frame tells of it", || {
+        server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 1
+    })
+    .await;
+}
+
+/// Sends a push on an open connection and waits for its 200.
+async fn exchange(stream: &mut TcpStream, request: &str) {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"ok":true}"#) {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "it stays open");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_pushes() {
+    let server = Server::ready(Config::default()).await;
+    let mut stream = server.connect().await;
+    let one = format!("POST {} HTTP/1.1\r\nhost: lubdub\r\ncontent-length: 5\r\n\r\nhello", path(""));
+    for _ in 0..20 {
+        exchange(&mut stream, &one).await;
+    }
+    assert_eq!(server.heartbeats().len(), 20);
+    assert_eq!(server.last_heartbeat().output.as_deref(), Some(b"hello".as_slice()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_connections_at_once_are_recorded_once_each_and_at_distinct_times() {
+    let (connections, pushes) = (48, 40);
+    let server = Server::ready(Config { push_limit: 0, ..Config::default() }).await;
+    server.put(&monitor(2, "another-token", &[])).await;
+    server.log.set(Fate::LandsAfter(Duration::from_millis(1)));
+    let mut clients = JoinSet::new();
+    for connection in 0..connections {
+        let mut stream = server.connect().await;
+        clients.spawn(async move {
+            for push in 0..pushes {
+                let value = connection * pushes + push;
+                let token = if push % 2 == 0 { TOKEN } else { "another-token" };
+                let request = format!("GET /api/push/{token}?value={value} HTTP/1.1\r\nhost: lubdub\r\n\r\n");
+                exchange(&mut stream, &request).await;
+            }
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+    let heartbeats = server.heartbeats();
+    let mut values: Vec<u64> = heartbeats.iter().map(|heartbeat| heartbeat.value.unwrap() as u64).collect();
+    values.sort_unstable();
+    assert_eq!(values, (0..connections * pushes).collect::<Vec<_>>());
+    for monitor in [monitor_id(1), monitor_id(2)] {
+        let times: Vec<_> = heartbeats
+            .iter()
+            .filter(|found| found.monitor == monitor)
+            .map(|found| found.received_at)
+            .collect();
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "in order, and no two alike");
+    }
+    let frames = server.log.landed().iter().filter(|frame| !frame.heartbeats.is_empty()).count();
+    assert!((frames as u64) < connections * pushes, "they share frames");
+}
+
+#[tokio::test]
+async fn a_message_in_the_url_may_be_raw_and_long() {
+    let server = Server::ready(Config::default()).await;
+    assert_eq!(server.get(&path("?msg=größe")).await.status, 200);
+    assert_eq!(server.last_heartbeat().message.as_deref(), Some("größe"));
+    let long = "%F0%9F%98%80".repeat(1_200);
+    assert_eq!(server.get(&path(&format!("?msg={long}"))).await.status, 200);
+    assert_eq!(server.last_heartbeat().message.unwrap(), "\u{1f600}".repeat(1_000));
+}

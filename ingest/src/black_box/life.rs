@@ -1,0 +1,144 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::backend::memory::InMemoryRegistry;
+use common::model::ids::Revision;
+use common::ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
+use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt;
+
+use super::{Reply, SOON, Server, TOKEN};
+use crate::Config;
+use crate::doubles::{Fate, eventually, monitor};
+
+/// A registry whose watch says only what the test makes it say, and fails to begin at first.
+#[derive(Default)]
+struct SilentRegistry {
+    observer: Mutex<Option<Arc<dyn RegistryObserver>>>,
+    refusals: Mutex<u32>,
+}
+
+impl SilentRegistry {
+    fn unavailable<T>() -> Result<T, RegistryError> {
+        Err(RegistryError::Unavailable("as the test says".into()))
+    }
+}
+
+#[async_trait]
+impl Registry for SilentRegistry {
+    async fn get(&self, _key: &RecordKey) -> Result<Option<Record>, RegistryError> {
+        Self::unavailable()
+    }
+
+    async fn put(&self, _key: &RecordKey, _at: Expected, _value: Bytes) -> Result<Revision, RegistryError> {
+        Self::unavailable()
+    }
+
+    async fn delete(&self, _key: &RecordKey, _expected: Revision) -> Result<(), RegistryError> {
+        Self::unavailable()
+    }
+
+    async fn list(
+        &self,
+        _kind: RecordKind,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<Record>, RegistryError> {
+        Self::unavailable()
+    }
+
+    async fn watch(
+        &self,
+        _kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError> {
+        let mut refusals = self.refusals.lock();
+        *refusals += 1;
+        if *refusals < 3 {
+            return Self::unavailable();
+        }
+        *self.observer.lock() = Some(observer);
+        Ok(WatchGuard::new(()))
+    }
+}
+
+#[tokio::test]
+async fn is_not_ready_and_knows_no_unknown_token_before_the_list_is_loaded() {
+    let registry = Arc::new(SilentRegistry::default());
+    let server =
+        Server::start(Config::default(), Arc::clone(&registry) as _, Arc::new(InMemoryRegistry::new())).await;
+    eventually(SOON, "the watch began", || registry.observer.lock().is_some()).await;
+    let reply = server.get("/api/push/perhaps-a-token").await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.header("retry-after"), Some("2"));
+    eventually(SOON, "every partition tells of it", || {
+        server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 2
+    })
+    .await;
+    eventually(SOON, "it says why", || {
+        server.readiness.check().is_err_and(|reason| reason.contains("not loaded"))
+    })
+    .await;
+    registry.observer.lock().as_ref().unwrap().current();
+    eventually(SOON, "ready", || server.readiness.check().is_ok()).await;
+    assert_eq!(server.get("/api/push/perhaps-a-token").await.status, 404);
+}
+
+#[tokio::test]
+async fn is_not_ready_while_the_log_acknowledges_nothing() {
+    let server = Server::ready(Config::default()).await;
+    server.log.set(Fate::Fails);
+    eventually(SOON, "not ready", || {
+        server.readiness.check().is_err_and(|reason| reason.contains("acknowledged nothing for 3 s"))
+    })
+    .await;
+    server.log.set(Fate::Lands);
+    eventually(SOON, "ready again", || server.readiness.check().is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_push_that_was_taken_before_the_end_gets_its_true_answer() {
+    let server = Server::ready(Config::default()).await;
+    server.log.set(Fate::LandsAfter(Duration::from_millis(300)));
+    let mut waiting = Vec::new();
+    for n in 0..50 {
+        let mut stream = server.connect().await;
+        let request = format!("GET /api/push/{TOKEN}?value={n} HTTP/1.1\r\nhost: lubdub\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    // One is on its way to the log, so the others have at least been read by the time that it lands.
+    eventually(SOON, "the first are sealed", || {
+        server.log.attempted().iter().any(|frame| !frame.heartbeats.is_empty())
+    })
+    .await;
+    let log = server.stop().await;
+    let recorded: usize = log.landed().iter().map(|frame| frame.heartbeats.len()).sum();
+    let mut answered = 0;
+    for stream in waiting {
+        let reply = Reply::read(stream).await;
+        assert!([200, 0].contains(&reply.status), "{}", reply.status);
+        answered += usize::from(reply.status == 200);
+    }
+    assert!(recorded > 0);
+    assert_eq!(answered, recorded, "whoever was taken was answered, and nobody else was recorded");
+    let last = log.landed().last().map(|frame| frame.is_tick());
+    assert_eq!(last, Some(true), "the last word is a tick");
+}
+
+#[tokio::test]
+async fn stops_in_time_when_the_log_hangs() {
+    let config = Config {
+        limits: crate::Limits { drain: Duration::from_millis(200), ..crate::Limits::default() },
+        ..Config::default()
+    };
+    let server = Server::ready(config).await;
+    server.log.set(Fate::Waits);
+    server.put(&monitor(2, "another-token", &[])).await;
+    let stopped = tokio::time::timeout(SOON, server.stop()).await;
+    assert!(stopped.is_ok());
+}
