@@ -1,0 +1,28 @@
+# The commands of the project. `make run` needs Rust and a C compiler, no more.
+
+.DEFAULT_GOAL := help
+TOOLS := target/tools
+
+help: ## Say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: ## Build and start everything in one process, data in ./lubdub-data
+	cargo build --release --quiet
+	@exec target/release/lubdub up
+
+test: tools ## Run every test
+	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/run
+
+check: ## Format, lints, licences and duplicate dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
+	else echo "cargo-deny is not installed (cargo install cargo-deny): licences are not checked"; fi
+
+bench: ## Measure; figures go to docs/benchmarks.md by hand
+	cargo bench --bench embedded
+
+tools: ## Install what the tests need, into target/tools or by the system's package manager
+	@tests/tools $(TOOLS)
+
+.PHONY: help run test check bench tools
