@@ -1,1 +1,35 @@
-//! The management API.
+//! The management API: everything under `/api/v1`.
+//!
+//! - `api`: the routes, one resource per file, and the OpenAPI document made from them.
+//! - `auth`, `request`, `paging`, `problem`: who asks, what, for which page, and what went wrong.
+//! - `draft`: what clients ask for, validated. Pure.
+//! - `monitors`, `tokens`, `definitions`: writing monitors so that a crash leaves nothing half done.
+//! - `situation`: how a monitor stands. Pure.
+//! - `directory`: the registry in memory.
+//! - `admin_key`, `mint`: the first key; new ids, keys, tokens and secrets.
+//! - `service`: the role.
+
+mod admin_key;
+mod api;
+mod app;
+mod auth;
+mod config;
+mod definitions;
+mod directory;
+mod draft;
+mod error;
+mod metrics;
+mod mint;
+mod monitors;
+mod paging;
+mod problem;
+mod reach;
+mod request;
+mod service;
+mod situation;
+mod tokens;
+
+pub use admin_key::{AdminKey, ensure_admin_key};
+pub use config::Config;
+pub use error::Error;
+pub use service::{Deps, Service};

@@ -1,0 +1,115 @@
+//! The first admin key.
+
+use std::sync::Arc;
+
+use common::clock::Clock;
+use common::model::channel::Secret;
+use common::model::ids::{KeyId, Revision};
+use common::model::key::{ApiKey, Scope};
+use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
+use common::wire;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::mint::{self, Ids};
+
+/// Id of the key that is made when there is no admin key: fixed, so that of several consoles that start at once one makes it.
+const FIRST_KEY: KeyId = KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+
+/// How many keys are read at a time.
+const PAGE: usize = 500;
+
+/// How the registry stands with admin keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminKey {
+    /// The given key is an admin key.
+    Given,
+    /// There was none, so this one was made: it can be shown now and never again.
+    Made(Secret),
+    /// There is one already; nobody can be told which.
+    Present,
+}
+
+/// Makes sure that there is an admin key: the given one, or else any.
+///
+/// # Errors
+/// [`Error::WeakKey`] for a key of fewer than 16 characters, [`Error::Registry`].
+pub async fn ensure_admin_key(
+    registry: &Arc<dyn Registry>,
+    clock: &dyn Clock,
+    given: Option<&str>,
+) -> Result<AdminKey, Error> {
+    match given {
+        Some(given) => ensure_given(registry.as_ref(), clock, given).await,
+        None => ensure_any(registry.as_ref(), clock).await,
+    }
+}
+
+async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -> Result<AdminKey, Error> {
+    if given.len() < 16 || !given.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::WeakKey);
+    }
+    let hash = mint::hash(given);
+    let known = keys(registry).await?.into_iter().find(|(_, key)| key.hash == hash);
+    match known {
+        Some((_, key)) if key.scope == Scope::Admin => {}
+        Some((revision, key)) => {
+            let raised = ApiKey { scope: Scope::Admin, ..key };
+            let record = RecordKey::new(RecordKind::Key, raised.id);
+            registry.put(&record, Expected::At(revision), wire::encode(&raised)).await?;
+        }
+        None => {
+            let id = KeyId::from_uuid(Ids::default().next(clock));
+            put_new(registry, clock, id, &hash).await?;
+        }
+    }
+    Ok(AdminKey::Given)
+}
+
+async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminKey, Error> {
+    if keys(registry).await?.iter().any(|(_, key)| key.scope == Scope::Admin) {
+        return Ok(AdminKey::Present);
+    }
+    let made = mint::api_key();
+    match put_new(registry, clock, FIRST_KEY, &mint::hash(made.expose())).await {
+        Ok(()) => Ok(AdminKey::Made(made)),
+        // Another console was first.
+        Err(RegistryError::Conflict) => Ok(AdminKey::Present),
+        Err(error @ RegistryError::Unavailable(_)) => Err(error.into()),
+    }
+}
+
+async fn put_new(
+    registry: &dyn Registry,
+    clock: &dyn Clock,
+    id: KeyId,
+    hash: &[u8],
+) -> Result<(), RegistryError> {
+    let key = ApiKey {
+        id,
+        name: "admin".to_owned(),
+        scope: Scope::Admin,
+        hash: hash.to_vec(),
+        created_at: clock.now(),
+    };
+    registry.put(&RecordKey::new(RecordKind::Key, id), Expected::Absent, wire::encode(&key)).await?;
+    Ok(())
+}
+
+/// Every key that can be read.
+pub(crate) async fn keys(registry: &dyn Registry) -> Result<Vec<(Revision, ApiKey)>, RegistryError> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = registry.list(RecordKind::Key, after.as_deref(), PAGE).await?;
+        after = page.last().map(|record| record.key.id.clone());
+        let full = page.len() == PAGE;
+        found.extend(
+            page.iter()
+                .filter_map(|record| Some((record.revision, wire::decode::<ApiKey>(&record.value).ok()?))),
+        );
+        if !full {
+            return Ok(found);
+        }
+    }
+}

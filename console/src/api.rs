@@ -1,0 +1,85 @@
+//! The routes under `/api/v1`, one resource per file, and the document that describes them.
+
+mod channels;
+mod deliveries;
+mod document;
+mod flips;
+mod heartbeats;
+mod keys;
+mod monitors;
+mod shown;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use common::model::ids::MonitorId;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::auth;
+use crate::problem::Problem;
+
+const PREFIX: &str = "/api/v1";
+
+/// Every route of the management API.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (guarded, described) = described_routes();
+    let document = document::bytes(described);
+    let openapi = get(move || document::answer(document.clone()));
+    guarded
+        .route_layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
+        .route(document::PATH, openapi)
+        .route(PREFIX, any(no_such_path))
+        .route("/api/v1/", any(no_such_path))
+        .route("/api/v1/{*path}", any(no_such_path))
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+fn described_routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    let resources = OpenApiRouter::new()
+        .merge(monitors::routes())
+        .merge(heartbeats::routes())
+        .merge(flips::routes())
+        .merge(channels::routes())
+        .merge(deliveries::routes())
+        .merge(keys::routes())
+        .merge(status::routes());
+    OpenApiRouter::with_openapi(document::base()).nest(PREFIX, resources).split_for_parts()
+}
+
+/// Reads a monitor's id from a path; what is no id names no monitor.
+fn monitor_id(text: &str) -> Result<MonitorId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("monitor"))
+}
+
+async fn no_such_path() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /api/v1/openapi.json")
+        .into_response()
+}
+
+async fn no_such_method() -> Response {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method").into_response()
+}
+
+/// Counts a request, and keeps its answer, which may hold secrets, out of caches.
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let began = app.clock.elapsed();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let took = app.clock.elapsed().saturating_sub(began);
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    app.metrics.answered(&method, route, response.status().as_u16(), took);
+    response
+}

@@ -1,0 +1,94 @@
+//! The OpenAPI document, made from the routes.
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, Content, ContentBuilder, Ref, RefOr, ResponseBuilder};
+
+use crate::problem::{Problem, RefusedField};
+
+/// Where it is found.
+pub(super) const PATH: &str = "/api/v1/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Lubdub",
+        description = "Hears when your jobs go silent: the management API. Errors are problem documents (RFC 9457). \
+                       Times are RFC 3339 in UTC, durations whole seconds.",
+    ),
+    components(schemas(Problem, RefusedField)),
+    tags(
+        (name = "monitors", description = "What is expected to be heard from"),
+        (name = "channels", description = "Where alerts go"),
+        (name = "deliveries", description = "Alerts on their way"),
+        (name = "keys", description = "Who may use this API"),
+        (name = "status", description = "How Lubdub itself stands"),
+    ),
+)]
+struct Document;
+
+/// What the document says besides its routes.
+pub(super) fn base() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The finished document.
+pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
+    for item in described.paths.paths.values_mut() {
+        for operation in operations(item) {
+            complete(operation);
+        }
+    }
+    let itself = OperationBuilder::new()
+        .operation_id(Some("showOpenApi"))
+        .summary(Some("Shows this document. It needs no key."))
+        .security(SecurityRequirement::default())
+        .response("200", ResponseBuilder::new().description("OpenAPI 3.1"))
+        .build();
+    described.paths.paths.insert(PATH.to_owned(), PathItem::new(HttpMethod::Get, itself));
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    described.components.get_or_insert_with(Components::default).add_security_scheme("key", bearer);
+    // The document is made of texts, numbers and maps with text keys, all of which have a JSON form.
+    serde_json::to_vec(&described).unwrap_or_default().into()
+}
+
+/// What every operation has in common: a key, and problems as errors.
+fn complete(operation: &mut Operation) {
+    operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new()
+        .description("A problem: 400, 401, 403, 404, 413, 422 with the refused fields, 503")
+        .content("application/problem+json", problem)
+        .build();
+    for described in operation.responses.responses.values_mut() {
+        as_problem_json(described);
+    }
+    operation.responses.responses.insert("default".to_owned(), response.into());
+}
+
+/// Problems are described as such where an operation names them itself.
+fn as_problem_json(response: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(response) = response else { return };
+    let is_problem = response.content.get("application/json").is_some_and(|content| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            schema.ref_location.ends_with("/Problem")
+        }
+        RefOr::T(_) | RefOr::Ref(_) => false,
+    });
+    if is_problem && let Some(content) = response.content.shift_remove("application/json") {
+        response.content.insert("application/problem+json".to_owned(), content);
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// The answer to whoever asks for it.
+pub(super) async fn answer(document: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+}

@@ -1,0 +1,40 @@
+//! What every request handler holds.
+
+use std::sync::Arc;
+
+use common::address_guard::AddressGuard;
+use common::clock::Clock;
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::history::{DeliveryHistory, History};
+use common::ports::queue::Queue;
+use common::ports::registry::Registry;
+use common::ports::state_store::StateReader;
+use tokio_util::sync::CancellationToken;
+
+use crate::definitions::DefinitionLog;
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::mint::Ids;
+
+/// The role's ports and what it knows.
+pub(crate) struct App {
+    pub(crate) log: Arc<dyn HeartbeatLog>,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) states: Arc<dyn StateReader>,
+    pub(crate) history: Arc<dyn History>,
+    pub(crate) deliveries: Arc<dyn DeliveryHistory>,
+    pub(crate) alert_queue: Arc<dyn Queue>,
+    pub(crate) delivery_queue: Arc<dyn Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) definitions: DefinitionLog,
+    pub(crate) ids: Ids,
+    pub(crate) metrics: Metrics,
+    /// Without a slash at its end.
+    pub(crate) public_url: String,
+    pub(crate) guard: AddressGuard,
+    /// Held while a key is deleted: of two deletions at once, the second must see the first.
+    pub(crate) key_deletion: tokio::sync::Mutex<()>,
+    /// Cancelled when the role drains: nobody waits for something slow any longer.
+    pub(crate) stopping: CancellationToken,
+}

@@ -1,0 +1,67 @@
+//! Who may do what: `Authorization: Bearer <key>`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use common::model::key::{ApiKey, Scope};
+
+use crate::app::App;
+use crate::directory::Freshness;
+use crate::mint;
+use crate::problem::Problem;
+
+/// Whose request it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(Arc<ApiKey>);
+
+impl Caller {
+    /// Whether it may see secrets and change things.
+    pub(crate) fn is_admin(&self) -> bool {
+        match self.0.scope {
+            Scope::Admin => true,
+            Scope::Read => false,
+        }
+    }
+}
+
+/// Lets a request through if its key allows it: reading for every key, everything else for admins.
+pub(crate) async fn authenticate(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let freshness = app.directory.freshness();
+    if freshness == Freshness::Loading {
+        return Err(Problem::unavailable("the console is starting; try again"));
+    }
+    let Some(given) = bearer(request.headers()) else {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "an API key is needed: Authorization: Bearer <key>",
+        ));
+    };
+    let Some(key) = app.directory.key(&mint::hash(given)) else {
+        return Err(match freshness {
+            Freshness::Current => Problem::new(StatusCode::UNAUTHORIZED, "this is not a valid API key"),
+            Freshness::Loading | Freshness::Stale => Problem::unavailable(
+                "the registry cannot be reached, so the key cannot be checked; try again",
+            ),
+        });
+    };
+    let caller = Caller(key);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && !caller.is_admin() {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this key may read only; an admin key is needed"));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}

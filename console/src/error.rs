@@ -1,0 +1,35 @@
+//! Why the role cannot do its job.
+
+use common::address_guard::AddressListError;
+use common::ports::registry::RegistryError;
+
+/// Why the console cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The public address cannot be one.
+    #[error("use the public URL: it must be an http or https URL without query and fragment")]
+    PublicUrl {
+        /// What the parser says, if it is no URL at all.
+        #[source]
+        source: Option<url::ParseError>,
+    },
+    /// A list of networks cannot be read.
+    #[error("read the list of allowed private networks")]
+    AllowPrivate(#[source] AddressListError),
+    /// A key of one's own is too easy to guess.
+    #[error("use the given API key: it must be at least 16 visible ASCII characters")]
+    WeakKey,
+    /// The registry failed.
+    #[error("look after the admin key")]
+    Registry(#[from] RegistryError),
+}
+
+impl Error {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::PublicUrl { .. } | Self::AllowPrivate(_) | Self::WeakKey => false,
+            Self::Registry(error) => error.is_transient(),
+        }
+    }
+}

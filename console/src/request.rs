@@ -1,0 +1,180 @@
+//! Reads requests: bodies, query parameters, paging and preconditions. Strict, bounded, and never a panic.
+
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use common::model::ids::Revision;
+use common::model::validation::FieldError;
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// Largest request body, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// A body must arrive within this.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A body that is a JSON object, of whatever content type it claims to be.
+pub(crate) struct JsonBody(pub(crate) Map<String, Value>);
+
+/// A body that is a JSON object, or no body at all.
+pub(crate) struct OptionalJsonBody(pub(crate) Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for OptionalJsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request).await?;
+        if bytes.is_empty() { Ok(Self(Map::new())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+async fn read(request: Request) -> Result<bytes::Bytes, Problem> {
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {MAX_BODY_BYTES} bytes"));
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
+    let reading = to_bytes(request.into_body(), MAX_BODY_BYTES);
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took longer than 30 s to arrive")),
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => {
+            let source = std::error::Error::source(&error);
+            let limited = source.is_some_and(|source| source.to_string().contains("length limit"));
+            if limited { Err(too_large()) } else { Err(Problem::bad_request("the body was cut off")) }
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(Problem::refused(vec![FieldError::new("", "the body must be a JSON object")])),
+        Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// The parameters of the query, as they came. Unknown ones are ignored, empty ones count as not given.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+impl Query {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that `read` understands.
+    pub(crate) fn parsed<T>(
+        &self,
+        name: &str,
+        allowed: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        read(text).map(Some).ok_or_else(|| Problem::bad_parameter(name, allowed))
+    }
+}
+
+/// What the `If-Match` header asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    /// Nothing.
+    None,
+    /// One of these revisions.
+    OneOf(Vec<Revision>),
+}
+
+impl Precondition {
+    /// Whether its writer would overwrite a change that it has not seen.
+    pub(crate) fn check(&self, revision: Revision) -> Result<(), Problem> {
+        match self {
+            Self::None => Ok(()),
+            Self::OneOf(revisions) if revisions.contains(&revision) => Ok(()),
+            Self::OneOf(_) => Err(Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                format!("it is at revision {revision} now; read it again"),
+            )),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Precondition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if_match(&parts.headers)
+            .ok_or_else(|| Problem::bad_request("If-Match must be a revision in double quotes, or *"))
+    }
+}
+
+/// The header's values; a weak tag counts like a strong one, because a revision names one content only.
+fn if_match(headers: &HeaderMap) -> Option<Precondition> {
+    let mut revisions = Vec::new();
+    let mut any = false;
+    for value in headers.get_all(header::IF_MATCH) {
+        for tag in value.to_str().ok()?.split(',').map(str::trim) {
+            if tag == "*" {
+                any = true;
+                continue;
+            }
+            let strong = tag.strip_prefix("W/").unwrap_or(tag);
+            let digits = strong.strip_prefix('"')?.strip_suffix('"')?;
+            revisions.push(Revision(digits.parse().ok()?));
+        }
+    }
+    Some(if any || revisions.is_empty() { Precondition::None } else { Precondition::OneOf(revisions) })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn if_match_takes_revisions_in_quotes() {
+        let one = |revision| Some(Precondition::OneOf(vec![Revision(revision)]));
+        for (given, expected) in [
+            ("\"12\"", one(12)),
+            ("W/\"12\"", one(12)),
+            ("*", Some(Precondition::None)),
+            ("\"1\", \"2\"", Some(Precondition::OneOf(vec![Revision(1), Revision(2)]))),
+            ("12", None),
+            ("\"twelve\"", None),
+            ("\"\"", None),
+            ("\"", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(given))]);
+            assert_eq!(if_match(&headers), expected, "{given}");
+        }
+        assert_eq!(if_match(&HeaderMap::new()), Some(Precondition::None));
+    }
+}

@@ -1,0 +1,150 @@
+//! The role: follows the registry and answers requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use common::clock::Clock;
+use common::http::Readiness;
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::history::{DeliveryHistory, History};
+use common::ports::queue::Queue;
+use common::ports::registry::{Registry, RegistryObserver, WatchGuard};
+use common::ports::state_store::StateReader;
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::app::App;
+use crate::config::Config;
+use crate::definitions::DefinitionLog;
+use crate::directory::{Directory, Freshness, KINDS};
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::mint::Ids;
+
+/// How often the readiness is looked at, and a watch that could not begin is tried again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What the role works with.
+pub struct Deps {
+    /// Where definition changes are appended.
+    pub log: Arc<dyn HeartbeatLog>,
+    /// Monitors, channels, keys, token claims.
+    pub registry: Arc<dyn Registry>,
+    /// How monitors stand.
+    pub states: Arc<dyn StateReader>,
+    /// Heartbeats and flips.
+    pub history: Arc<dyn History>,
+    /// Deliveries and their attempts.
+    pub deliveries: Arc<dyn DeliveryHistory>,
+    /// Where tests of channels are enqueued.
+    pub alert_queue: Arc<dyn Queue>,
+    /// Where dead letters are revived.
+    pub delivery_queue: Arc<dyn Queue>,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The console role.
+pub struct Service {
+    app: Arc<App>,
+    readiness: Readiness,
+}
+
+impl Service {
+    /// A console that is not following the registry yet.
+    ///
+    /// # Errors
+    /// [`Error::PublicUrl`], [`Error::AllowPrivate`].
+    pub fn new(
+        config: Config,
+        deps: Deps,
+        metrics: &mut prometheus_client::registry::Registry,
+    ) -> Result<Self, Error> {
+        let checked = config.check()?;
+        let metrics = Metrics::register(metrics);
+        let definitions = DefinitionLog::new(
+            Arc::clone(&deps.log),
+            Arc::clone(&deps.clock),
+            rand::random(),
+            metrics.late_definitions.clone(),
+        );
+        let app = App {
+            directory: Arc::new(Directory::new(Arc::clone(&deps.clock))),
+            log: deps.log,
+            registry: deps.registry,
+            states: deps.states,
+            history: deps.history,
+            deliveries: deps.deliveries,
+            alert_queue: deps.alert_queue,
+            delivery_queue: deps.delivery_queue,
+            clock: deps.clock,
+            definitions,
+            ids: Ids::default(),
+            metrics,
+            public_url: checked.public_url,
+            guard: checked.guard,
+            key_deletion: tokio::sync::Mutex::new(()),
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self { app: Arc::new(app), readiness: Readiness::new("console") })
+    }
+
+    /// The management API. Its routes all begin with `/api/v1`.
+    pub fn router(&self) -> Router {
+        api::router(Arc::clone(&self.app))
+    }
+
+    /// Ready once the registry was read, and while it is followed.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Follows the registry until `shutdown`. Requests that wait for something slow are then answered at once.
+    ///
+    /// # Errors
+    /// None yet: troubles of the registry are overcome, and told by the readiness.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watch: Option<WatchGuard> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = looks.tick() => {
+                    if watch.is_none() {
+                        watch = self.begin_watch().await;
+                    }
+                    self.tell_readiness();
+                }
+            }
+        }
+        self.readiness.set_not_ready("it is stopping");
+        self.app.stopping.cancel();
+        drop(watch);
+        Ok(())
+    }
+
+    async fn begin_watch(&self) -> Option<WatchGuard> {
+        let observer: Arc<dyn RegistryObserver> = self.app.directory.clone();
+        self.app
+            .registry
+            .watch(&KINDS, observer)
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "failed to follow the registry; trying again"
+                );
+            })
+            .ok()
+    }
+
+    fn tell_readiness(&self) {
+        match self.app.directory.freshness() {
+            Freshness::Current => self.readiness.set_ready(),
+            Freshness::Loading => self.readiness.set_not_ready("the registry is not read yet"),
+            Freshness::Stale => self.readiness.set_not_ready("the registry has not been heard for 5 s"),
+        }
+    }
+}
