@@ -117,9 +117,7 @@ impl FanOut {
                 Err(error) => self.pause(&error).await,
             }
         };
-        while let Err(error) = self.carry_out(&plans).await {
-            self.pause(&error).await;
-        }
+        self.carry_out(&plans).await;
         self.health.well(Part::FanOut);
         for result in plans.iter().filter_map(|plan| plan.result) {
             self.metrics.alert(result);
@@ -243,20 +241,28 @@ impl FanOut {
         Ok(planned)
     }
 
-    async fn carry_out(&self, plans: &[Plan]) -> Result<(), FanOutError> {
+    /// Step by step, each as often as it takes. A step that is done is never done again: the records must not be written
+    /// over once their deliveries can be claimed.
+    async fn carry_out(&self, plans: &[Plan]) {
         let planned: Vec<&Planned> = plans.iter().flat_map(|plan| &plan.deliveries).collect();
         let records: Vec<Delivery> = planned.iter().filter_map(|planned| planned.record.clone()).collect();
         if !records.is_empty() {
-            self.history.put(records).await?;
+            while let Err(error) = self.history.put(records.clone()).await {
+                self.pause(&error.into()).await;
+            }
         }
         for some in planned.chunks(ENQUEUE) {
-            self.deliveries.enqueue(some.iter().map(|planned| planned.message()).collect()).await?;
+            let messages: Vec<QueueMessage> = some.iter().map(|planned| planned.message()).collect();
+            while let Err(error) = self.deliveries.enqueue(messages.clone()).await {
+                self.pause(&error.into()).await;
+            }
         }
         if !plans.is_empty() {
-            let outcomes = plans.iter().map(|plan| (plan.claim, plan.outcome.clone()));
-            self.alerts.settle(outcomes.collect()).await?;
+            let outcomes: Vec<_> = plans.iter().map(|plan| (plan.claim, plan.outcome.clone())).collect();
+            while let Err(error) = self.alerts.settle(outcomes.clone()).await {
+                self.pause(&error.into()).await;
+            }
         }
-        Ok(())
     }
 }
 

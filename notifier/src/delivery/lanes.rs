@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn when_all_is_taken_what_becomes_free_goes_to_a_lane_that_has_nothing() {
         let mut lanes = Lanes::new();
-        (1..=1_000).for_each(|n| drop(fill(&mut lanes, lane(n))));
+        for n in 1..=1_000 {
+            fill(&mut lanes, lane(n));
+        }
         assert_eq!((lanes.attempting(), lanes.room(lane(2_000))), (256, 0));
         lanes.attempted(lane(1));
         lanes.settled(lane(1));

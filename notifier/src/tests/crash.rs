@@ -1,4 +1,4 @@
-//! A kill between any two steps loses nothing and repeats under the same id.
+//! A kill between any two steps, or an error at one, loses nothing and repeats under the same id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use common::model::delivery::DeliveryState;
 use common::model::ids::DeliveryId;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::faulty::{Death, Fate, FaultyHistory, FaultyQueue, FaultyRegistry};
+use super::faulty::{Fate, Fault, FaultyHistory, FaultyQueue, FaultyRegistry};
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};
 
@@ -18,18 +18,20 @@ use super::world::{World, eventually};
 const AT_ONCE: usize = 8;
 
 #[tokio::test]
-async fn death_at_any_step_loses_nothing_and_repeats_with_the_same_id() {
-    LocalSet::new().run_until(die_everywhere()).await;
+async fn a_fault_at_any_step_loses_nothing_and_repeats_with_the_same_id() {
+    LocalSet::new().run_until(fail_everywhere()).await;
 }
 
-async fn die_everywhere() {
-    for death in [Death::Before as fn(usize) -> Death, Death::After] {
+async fn fail_everywhere() {
+    let faults: [fn(usize) -> Fault; 4] =
+        [Fault::DeathBefore, Fault::DeathAfter, Fault::LostCall, Fault::LostAnswer];
+    for fault in faults {
         let mut steps = 0..;
         let mut runs = JoinSet::new();
         let mut finished = false;
         while !finished || !runs.is_empty() {
             while !finished && runs.len() < AT_ONCE {
-                runs.spawn_local(one_run(death(steps.next().unwrap())));
+                runs.spawn_local(one_run(fault(steps.next().unwrap())));
             }
             finished |= !runs.join_next().await.unwrap().unwrap();
         }
@@ -38,8 +40,8 @@ async fn die_everywhere() {
     }
 }
 
-/// Answers whether the process died: with more steps than it has, it does not.
-async fn one_run(death: Death) -> bool {
+/// Answers whether the fault was met: with a later step than there are, it is not.
+async fn one_run(fault: Fault) -> bool {
     // The first attempt of all is rejected, and one channel does not want to hear of it any more.
     let receiver = Receiver::start(|all| match all.last() {
         Some(one) if one.path == "/gone" => Reply::status(410),
@@ -55,7 +57,7 @@ async fn one_run(death: Death) -> bool {
     let alerts = [world.flip(twice, 1), world.flip(once, 1), world.flip(twice, 2)];
     world.publish(&alerts).await;
 
-    let fate = Fate::new(death);
+    let fate = Fate::new(fault);
     let (alerts_queue, deliveries_queue) = (Arc::clone(&world.alerts), Arc::clone(&world.deliveries));
     let faulty_alerts = FaultyQueue::new(Arc::clone(&alerts_queue), Arc::clone(&fate));
     let faulty_deliveries = FaultyQueue::new(Arc::clone(&deliveries_queue), Arc::clone(&fate));
@@ -90,7 +92,7 @@ async fn one_run(death: Death) -> bool {
         }
     };
     until("everything is delivered, or the process is dead", true).await;
-    let died = fate.is_dead();
+    let met = fate.was_met();
     first.kill().await;
 
     faulty_alerts.recover(world.clock.now()).await;
@@ -107,15 +109,15 @@ async fn one_run(death: Death) -> bool {
     }
     let mut expected: Vec<String> = ids.iter().map(ToString::to_string).collect();
     expected.sort_unstable();
-    assert_eq!(times.keys().cloned().collect::<Vec<_>>(), expected, "{death:?}");
+    assert_eq!(times.keys().cloned().collect::<Vec<_>>(), expected, "{fault:?}");
     // Two are rejected once, and what was in hand at the death may be sent once more.
-    assert!(times.values().all(|times| times.len() <= 3), "{death:?}: {times:?}");
+    assert!(times.values().all(|times| times.len() <= 3), "{fault:?}: {times:?}");
     let of_twice: Vec<u64> = receiver
         .received()
         .iter()
         .filter(|one| one.monitor() == "twice")
         .map(|one| one.json()["data"]["flip"]["sequence"].as_u64().unwrap())
         .collect();
-    assert!(of_twice.is_sorted(), "{death:?}: an older state after a newer one: {of_twice:?}");
-    died
+    assert!(of_twice.is_sorted(), "{fault:?}: an older state after a newer one: {of_twice:?}");
+    met
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use common::model::delivery::Delivery;
 use common::model::ids::{DeliveryId, PartitionId, Revision};
 use common::model::time::EventTime;
+use common::ports::BackendError;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use common::ports::registry::{
@@ -17,44 +18,65 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// When the process dies: it makes this many calls, and the next one is its last.
+/// What goes wrong, and at which call, counted from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Death {
-    /// The last call does not happen any more.
-    Before(usize),
-    /// The last call happens, and its answer is not heard any more.
-    After(usize),
+pub(super) enum Fault {
+    /// The process dies before the call happens.
+    DeathBefore(usize),
+    /// The process dies when the call has happened and its answer has not been heard.
+    DeathAfter(usize),
+    /// The call does not happen and is answered by an error.
+    LostCall(usize),
+    /// The call happens and is answered by an error.
+    LostAnswer(usize),
 }
 
 /// Counts the calls of all ports. After death every call hangs for ever.
 pub(super) struct Fate {
-    death: Death,
+    fault: Fault,
     calls: Mutex<usize>,
     dead: watch::Sender<bool>,
 }
 
 impl Fate {
-    pub(super) fn new(death: Death) -> Arc<Self> {
-        Arc::new(Self { death, calls: Mutex::new(0), dead: watch::Sender::new(false) })
+    pub(super) fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self { fault, calls: Mutex::new(0), dead: watch::Sender::new(false) })
     }
 
     pub(super) fn is_dead(&self) -> bool {
         *self.dead.borrow()
     }
 
-    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
+    /// Whether the call that was to go wrong was made.
+    pub(super) fn was_met(&self) -> bool {
+        let (Fault::DeathBefore(at) | Fault::DeathAfter(at) | Fault::LostCall(at) | Fault::LostAnswer(at)) =
+            self.fault;
+        *self.calls.lock() > at
+    }
+
+    async fn call<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        error: impl FnOnce(BackendError) -> E,
+    ) -> Result<T, E> {
         self.live().await;
         let number = {
             let mut calls = self.calls.lock();
             *calls += 1;
             *calls - 1
         };
-        if self.death == Death::Before(number) {
+        if self.fault == Fault::LostCall(number) {
+            return Err(error("lost on the way there".into()));
+        }
+        if self.fault == Fault::DeathBefore(number) {
             self.dead.send_replace(true);
         }
         self.live().await;
         let answer = call.await;
-        if self.death == Death::After(number) {
+        if self.fault == Fault::LostAnswer(number) {
+            return Err(error("lost on the way back".into()));
+        }
+        if self.fault == Fault::DeathAfter(number) {
             self.dead.send_replace(true);
         }
         self.live().await;
@@ -84,19 +106,23 @@ impl FaultyQueue {
     /// Gives back what the dead process held.
     pub(super) async fn recover(&self, now: EventTime) {
         let claimed = std::mem::take(&mut *self.claimed.lock());
-        let retry = |(id, body)| (id, Outcome::Retry { due_at: now, body });
-        self.inner.settle(claimed.into_iter().map(retry).collect()).await.unwrap();
+        self.give_back(claimed.into_iter(), now).await;
+    }
+
+    async fn give_back(&self, claimed: impl Iterator<Item = (Uuid, Bytes)>, now: EventTime) {
+        let outcomes = claimed.map(|(id, body)| (id, Outcome::Retry { due_at: now, body })).collect();
+        self.inner.settle(outcomes).await.unwrap();
     }
 }
 
 #[async_trait]
 impl Queue for FaultyQueue {
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        self.fate.call(self.inner.enqueue(messages)).await
+        self.fate.call(self.inner.enqueue(messages), QueueError::Unavailable).await
     }
 
     async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError> {
-        self.fate.call(self.inner.last_number(partition)).await
+        self.fate.call(self.inner.last_number(partition), QueueError::Unavailable).await
     }
 
     async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
@@ -106,13 +132,19 @@ impl Queue for FaultyQueue {
     }
 
     async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let mut unheard = vec![];
         let claim = async {
             let claims = self.inner.claim(lane, now, limit).await?;
-            let mut claimed = self.claimed.lock();
-            claimed.extend(claims.iter().map(|claim| (claim.id, claim.body.clone())));
+            self.claimed.lock().extend(claims.iter().map(|claim| (claim.id, claim.body.clone())));
+            unheard.clone_from(&claims);
             Ok(claims)
         };
-        self.fate.call(claim).await
+        let claimed = self.fate.call(claim, QueueError::Unavailable).await;
+        if claimed.is_err() {
+            // A queue takes back what nobody heard that he holds.
+            self.give_back(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await;
+        }
+        claimed
     }
 
     async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
@@ -122,11 +154,11 @@ impl Queue for FaultyQueue {
             }
             self.inner.settle(outcomes).await
         };
-        self.fate.call(settle).await
+        self.fate.call(settle, QueueError::Unavailable).await
     }
 
     async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
-        self.fate.call(self.inner.revive(id, due_at, body)).await
+        self.fate.call(self.inner.revive(id, due_at, body), QueueError::Unavailable).await
     }
 
     async fn changed(&self) {
@@ -140,11 +172,11 @@ pub(super) struct FaultyHistory(pub(super) Arc<dyn DeliveryHistory>, pub(super) 
 #[async_trait]
 impl DeliveryHistory for FaultyHistory {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError> {
-        self.1.call(self.0.put(deliveries)).await
+        self.1.call(self.0.put(deliveries), HistoryError).await
     }
 
     async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError> {
-        self.1.call(self.0.get(id)).await
+        self.1.call(self.0.get(id), HistoryError).await
     }
 
     async fn list(
@@ -153,7 +185,7 @@ impl DeliveryHistory for FaultyHistory {
         before: Option<(EventTime, DeliveryId)>,
         limit: usize,
     ) -> Result<Vec<Delivery>, HistoryError> {
-        self.1.call(self.0.list(filter, before, limit)).await
+        self.1.call(self.0.list(filter, before, limit), HistoryError).await
     }
 }
 
@@ -163,7 +195,7 @@ pub(super) struct FaultyRegistry(pub(super) Arc<dyn Registry>, pub(super) Arc<Fa
 #[async_trait]
 impl Registry for FaultyRegistry {
     async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
-        self.1.call(self.0.get(key)).await
+        self.1.call(self.0.get(key), RegistryError::Unavailable).await
     }
 
     async fn put(
@@ -172,11 +204,11 @@ impl Registry for FaultyRegistry {
         expected: Expected,
         value: Bytes,
     ) -> Result<Revision, RegistryError> {
-        self.1.call(self.0.put(key, expected, value)).await
+        self.1.call(self.0.put(key, expected, value), RegistryError::Unavailable).await
     }
 
     async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
-        self.1.call(self.0.delete(key, expected)).await
+        self.1.call(self.0.delete(key, expected), RegistryError::Unavailable).await
     }
 
     async fn list(
@@ -185,7 +217,7 @@ impl Registry for FaultyRegistry {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, RegistryError> {
-        self.1.call(self.0.list(kind, after, limit)).await
+        self.1.call(self.0.list(kind, after, limit), RegistryError::Unavailable).await
     }
 
     async fn watch(
@@ -193,6 +225,6 @@ impl Registry for FaultyRegistry {
         kinds: &[RecordKind],
         observer: Arc<dyn RegistryObserver>,
     ) -> Result<WatchGuard, RegistryError> {
-        self.1.call(self.0.watch(kinds, observer)).await
+        self.1.call(self.0.watch(kinds, observer), RegistryError::Unavailable).await
     }
 }

@@ -74,7 +74,7 @@ impl Running {
 impl World {
     pub(super) fn new() -> Self {
         // Signatures are verified by the system's clock.
-        let now = SystemClock::starting_at(None).now();
+        let now = SystemClock::new().now();
         Self {
             alerts: Arc::new(InMemoryQueue::default()),
             deliveries: Arc::new(InMemoryQueue::default()),
