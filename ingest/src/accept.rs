@@ -1,5 +1,6 @@
 //! From a request to what its heartbeat says. Pure: no clock, no I/O.
 
+mod multipart;
 mod parameters;
 
 use std::fmt;

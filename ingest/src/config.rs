@@ -52,7 +52,7 @@ impl Default for Limits {
             queued_bytes: 64 << 20,
             frame_heartbeats: 1_000,
             frame_bytes: 4 << 20,
-            drain: Duration::from_secs(4),
+            drain: Duration::from_millis(1_500),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::BadParameter;
+use super::{BadParameter, multipart};
 
 /// What was given; an empty parameter counts as not given, and of one given twice the first counts.
 #[derive(Debug, Default, PartialEq)]
@@ -82,6 +82,9 @@ impl<'a> Parameters<'a> {
             .is_some_and(|kind| kind.eq_ignore_ascii_case(opaque))
         {
             return None;
+        }
+        if let Some(fields) = content_type.and_then(|kind| multipart::fields(kind, body)) {
+            return Self::from_pairs(fields);
         }
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
         if body.first() == Some(&b'{') {

@@ -8,6 +8,9 @@ const JSON: Option<&[u8]> = Some(b"application/json");
 /// Content type, body, and what comes of it.
 type Case<'a> = (Option<&'a [u8]>, &'a [u8], Result<Accepted, BadParameter>);
 
+const MULTIPART: Option<&[u8]> = Some(b"multipart/form-data; boundary=x");
+const PARTS: &[u8] = b"--x\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\ndown\r\n--x--\r\n";
+
 fn body(bytes: &[u8]) -> Body {
     Body { tail: Bytes::copy_from_slice(bytes), cut: false }
 }
@@ -96,6 +99,10 @@ fn a_body_is_parameters_or_output() {
         (JSON, b"{\"status\":", Ok(output(b"{\"status\":"))),
         (JSON, b"{\"level\":\"info\"}", Ok(output(b"{\"level\":\"info\"}"))),
         (JSON, b"{}", Ok(output(b"{}"))),
+        // What `curl -F status=down` sends, and a form without any of the parameters.
+        (MULTIPART, PARTS, Ok(down())),
+        (None, PARTS, Ok(output(PARTS))),
+        (MULTIPART, b"--x\r\n\r\n--x--", Ok(output(b"--x\r\n\r\n--x--"))),
         // JSON, whatever the client calls it.
         (JSON, br#"{"status":"Down"}"#, Ok(down())),
         (FORM, br#"{"status":"down"}"#, Ok(down())),
