@@ -4,6 +4,8 @@
 //! have defaults). A reader refuses a version newer than its own by name instead of guessing.
 
 pub mod frame;
+#[cfg(test)]
+mod golden;
 
 use std::sync::Arc;
 
