@@ -23,22 +23,43 @@ use std::process::ExitCode;
 
 pub(crate) use terminal::{Terminal, named_as_started};
 
+const MONITOR_EXAMPLES: &str = "\
+Examples:
+  lubdub monitor create heartbeat --timeout 60s
+  lubdub monitor list --state down
+  lubdub monitor show heartbeat";
+
+const CHANNEL_EXAMPLES: &str = "\
+Examples:
+  lubdub channel create ops webhook --url https://hooks.example.com/lubdub
+  lubdub channel test ops";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  lubdub key create dashboard --read
+  lubdub key list";
+
+const DELIVERIES_EXAMPLES: &str = "\
+Examples:
+  lubdub deliveries list --state dead
+  lubdub deliveries redrive 0199a3c4-7d2e-5000-8000-000000000001";
+
 /// Commands that talk to a running Lubdub.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ClientCommand {
     /// Create, look at and change monitors
-    #[command(subcommand, visible_alias = "monitors")]
+    #[command(subcommand, visible_alias = "monitors", after_help = MONITOR_EXAMPLES)]
     Monitor(monitor::MonitorCommand),
     /// Create, test and change the channels that alerts go to
-    #[command(subcommand, visible_alias = "channels")]
+    #[command(subcommand, visible_alias = "channels", after_help = CHANNEL_EXAMPLES)]
     Channel(channel::ChannelCommand),
     /// Create and delete API keys
-    #[command(subcommand, visible_alias = "keys")]
+    #[command(subcommand, visible_alias = "keys", after_help = KEY_EXAMPLES)]
     Key(key::KeyCommand),
     /// Send one heartbeat
     Push(push::Push),
     /// See what became of alerts, and send them again
-    #[command(subcommand, visible_alias = "delivery")]
+    #[command(subcommand, visible_alias = "delivery", after_help = DELIVERIES_EXAMPLES)]
     Deliveries(deliveries::DeliveriesCommand),
     /// Ask whether the server can do its job
     Health(health::Health),
@@ -46,13 +67,24 @@ pub(crate) enum ClientCommand {
 
 /// Runs a client command: the exit code, or why it failed.
 pub(crate) async fn run(command: ClientCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
-    match command {
-        ClientCommand::Monitor(command) => monitor::run(command, terminal).await?,
-        ClientCommand::Channel(command) => return channel::run(command, terminal).await,
-        ClientCommand::Key(command) => key::run(command, terminal).await?,
-        ClientCommand::Push(push) => push.run(terminal).await?,
-        ClientCommand::Deliveries(command) => deliveries::run(command, terminal).await?,
-        ClientCommand::Health(health) => return health.run(terminal).await,
+    let done = match command {
+        ClientCommand::Monitor(command) => monitor::run(command, terminal).await,
+        ClientCommand::Channel(command) => channel::run(command, terminal).await,
+        ClientCommand::Key(command) => key::run(command, terminal).await,
+        ClientCommand::Push(push) => push.run(terminal).await,
+        ClientCommand::Deliveries(command) => deliveries::run(command, terminal).await,
+        ClientCommand::Health(health) => health.run(terminal).await,
+    };
+    match done {
+        Err(error) if error.is::<BadUsage>() => {
+            terminal.error(&error);
+            Ok(ExitCode::from(2))
+        }
+        done => done,
     }
-    Ok(ExitCode::SUCCESS)
 }
+
+/// Arguments that are each good and together mean nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadUsage(&'static str);

@@ -23,11 +23,11 @@ const PAGE: usize = 500;
 pub(super) enum ApiError {
     /// No connection.
     #[error(
-        "no Lubdub answers at {url}: start it with `up`, or give its address with --url or LUBDUB_URL ({reason})"
+        "no Lubdub answers at {url}: start it with `lubdub up`, or give its address with --url or LUBDUB_URL ({reason})"
     )]
     Unreachable {
         /// The server's address.
-        url: Url,
+        url: String,
         /// What the system says.
         reason: String,
     },
@@ -35,7 +35,7 @@ pub(super) enum ApiError {
     #[error("{url} did not answer: {reason}")]
     NoAnswer {
         /// The server's address.
-        url: Url,
+        url: String,
         /// What went wrong.
         reason: String,
     },
@@ -46,7 +46,7 @@ pub(super) enum ApiError {
     #[error("{url} does not answer like a Lubdub of this version (status {status}): is the address right?")]
     Stranger {
         /// The server's address.
-        url: Url,
+        url: String,
         /// Its answer's status.
         status: StatusCode,
     },
@@ -150,7 +150,7 @@ impl Api {
     }
 
     fn stranger(&self, status: StatusCode) -> ApiError {
-        ApiError::Stranger { url: self.server.clone(), status }
+        ApiError::Stranger { url: shown(&self.server), status }
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -181,7 +181,7 @@ impl Api {
                 Err(ApiError::Refused(Problem::read(status.as_u16(), &body)))
             }
             (_, _) if status.is_redirection() => Err(ApiError::NoAnswer {
-                url: self.server.clone(),
+                url: shown(&self.server),
                 reason: format!("it redirects to {}", location.as_deref().unwrap_or("somewhere else")),
             }),
             (_, _) => Err(self.stranger(status)),
@@ -209,9 +209,14 @@ pub(super) fn below(server: &Url, path: &[&str]) -> Url {
     url
 }
 
+/// An address as people write it.
+fn shown(server: &Url) -> String {
+    server.as_str().trim_end_matches('/').to_owned()
+}
+
 /// What to tell of a request that got no answer. The request's own address is left out: it may hold a token.
 pub(super) fn failure(server: &Url, error: &reqwest::Error) -> ApiError {
-    let url = server.clone();
+    let url = shown(server);
     if error.is_connect() {
         return ApiError::Unreachable { url, reason: root_cause(error) };
     }

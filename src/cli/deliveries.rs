@@ -4,6 +4,8 @@ mod list;
 mod redrive;
 mod show;
 
+use std::process::ExitCode;
+
 use super::Terminal;
 
 /// One command each.
@@ -18,10 +20,11 @@ pub(crate) enum DeliveriesCommand {
     Redrive(redrive::Redrive),
 }
 
-pub(super) async fn run(command: DeliveriesCommand, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) async fn run(command: DeliveriesCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     match command {
-        DeliveriesCommand::List(list) => list.run(terminal).await,
-        DeliveriesCommand::Show(show) => show.run(terminal).await,
-        DeliveriesCommand::Redrive(redrive) => redrive.run(terminal).await,
+        DeliveriesCommand::List(list) => list.run(terminal).await?,
+        DeliveriesCommand::Show(show) => show.run(terminal).await?,
+        DeliveriesCommand::Redrive(redrive) => redrive.run(terminal).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

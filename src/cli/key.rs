@@ -4,6 +4,8 @@ mod create;
 mod delete;
 mod list;
 
+use std::process::ExitCode;
+
 use super::Terminal;
 
 /// One command each.
@@ -19,10 +21,11 @@ pub(crate) enum KeyCommand {
     Delete(delete::Delete),
 }
 
-pub(super) async fn run(command: KeyCommand, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) async fn run(command: KeyCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     match command {
-        KeyCommand::Create(create) => create.run(terminal).await,
-        KeyCommand::List(list) => list.run(terminal).await,
-        KeyCommand::Delete(delete) => delete.run(terminal).await,
+        KeyCommand::Create(create) => create.run(terminal).await?,
+        KeyCommand::List(list) => list.run(terminal).await?,
+        KeyCommand::Delete(delete) => delete.run(terminal).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -77,7 +77,7 @@ pub(super) fn choose<'a>(kind: Kind, all: &'a [Named], wanted: &str) -> anyhow::
     let found: Vec<&Named> = all.iter().filter(|named| named.name == wanted).collect();
     match found.as_slice() {
         [only] => Ok(only),
-        [] => bail!("there is no {noun} named {wanted:?}: see `{noun} list`", noun = kind.noun()),
+        [] => bail!("there is no {noun} named {wanted:?}: see `lubdub {noun} list`", noun = kind.noun()),
         several => {
             let ids: Vec<&str> = several.iter().map(|named| named.id.as_str()).collect();
             bail!(
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(choose(Kind::Monitor, &all, "backup").expect("one"), &all[0]);
         assert_eq!(choose(Kind::Monitor, &all, "4").expect("one"), &all[3]);
         let none = choose(Kind::Channel, &all, "Backup").expect_err("none").to_string();
-        assert_eq!(none, "there is no channel named \"Backup\": see `channel list`");
+        assert_eq!(none, "there is no channel named \"Backup\": see `lubdub channel list`");
         let several = choose(Kind::Monitor, &all, "sync").expect_err("two").to_string();
         assert_eq!(several, "2 monitors are named \"sync\": say which one by its id\n  3\n  4");
     }

@@ -11,6 +11,8 @@ mod rotate_token;
 mod settings;
 mod show;
 
+use std::process::ExitCode;
+
 use super::Terminal;
 
 /// One command each.
@@ -36,15 +38,16 @@ pub(crate) enum MonitorCommand {
     Delete(delete::Delete),
 }
 
-pub(super) async fn run(command: MonitorCommand, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) async fn run(command: MonitorCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     match command {
-        MonitorCommand::Create(create) => create.run(terminal).await,
-        MonitorCommand::List(list) => list.run(terminal).await,
-        MonitorCommand::Show(show) => show.run(terminal).await,
-        MonitorCommand::Edit(edit) => edit.run(terminal).await,
-        MonitorCommand::Pause(pause) => pause.run(terminal).await,
-        MonitorCommand::Resume(resume) => resume.run(terminal).await,
-        MonitorCommand::RotateToken(rotate) => rotate.run(terminal).await,
-        MonitorCommand::Delete(delete) => delete.run(terminal).await,
+        MonitorCommand::Create(create) => create.run(terminal).await?,
+        MonitorCommand::List(list) => list.run(terminal).await?,
+        MonitorCommand::Show(show) => show.run(terminal).await?,
+        MonitorCommand::Edit(edit) => edit.run(terminal).await?,
+        MonitorCommand::Pause(pause) => pause.run(terminal).await?,
+        MonitorCommand::Resume(resume) => resume.run(terminal).await?,
+        MonitorCommand::RotateToken(rotate) => rotate.run(terminal).await?,
+        MonitorCommand::Delete(delete) => delete.run(terminal).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

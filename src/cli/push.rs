@@ -4,6 +4,7 @@ mod output;
 mod retry;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -35,7 +36,7 @@ pub(crate) struct Push {
     /// Push token, or the whole push URL
     #[arg(value_name = "TOKEN-OR-URL", env = "LUBDUB_PUSH_URL", hide_env_values = true)]
     target: Target,
-    /// What it says
+    /// What it says; down alerts at once
     #[arg(long, value_enum, ignore_case = true, default_value_t = Status::Up)]
     status: Status,
     /// Message, kept with the heartbeat; longer than 1,000 characters is cut
@@ -56,9 +57,7 @@ pub(crate) struct Push {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Status {
-    /// All is well
     Up,
-    /// Something is wrong: alert now
     Down,
 }
 
@@ -106,7 +105,7 @@ fn finite(text: &str) -> Result<f64, &'static str> {
 }
 
 impl Push {
-    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         let output = match &self.output {
             Some(path) => Some(output::read(path).context("failed to read --output")?),
             None => None,
@@ -129,7 +128,10 @@ impl Push {
                 (None, parameters) => request.json(parameters),
             };
             let failed = match request.send().await {
-                Ok(answer) if answer.status() == StatusCode::OK => return self.tell(answer, terminal).await,
+                Ok(answer) if answer.status() == StatusCode::OK => {
+                    self.tell(answer, terminal).await?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 Ok(answer) => Outcome::refused(answer).await,
                 Err(error) => Outcome::NoAnswer(failure(&server, &error)),
             };

@@ -81,9 +81,10 @@ impl Terminal {
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
 
-    /// Tells the person why it failed.
+    /// Tells the person why it failed. Commands in it are written as `lubdub …`.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let _ = writeln!(io::stderr(), "error: {error:#}");
+        let text = format!("{error:#}").replace("`lubdub ", &format!("`{} ", self.program));
+        let _ = writeln!(io::stderr(), "error: {text}");
     }
 }
 
@@ -94,7 +95,10 @@ pub(crate) fn named_as_started(command: clap::Command, program: &str) -> clap::C
 
 fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
     if let Some(help) = command.get_after_help() {
-        let help = help.to_string().replace("  lubdub ", &format!("  {program} "));
+        let mut help = help.to_string();
+        for before in [' ', '('] {
+            help = help.replace(&format!("{before}lubdub "), &format!("{before}{program} "));
+        }
         command = command.after_help(help);
     }
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -106,7 +110,7 @@ fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
 
 /// The time by this machine's clock.
 pub(super) fn now() -> EventTime {
-    SystemClock::starting_at(None).now()
+    SystemClock::new().now()
 }
 
 /// `text` as one word of a POSIX shell.
@@ -152,10 +156,11 @@ mod tests {
 
     #[test]
     fn examples_begin_with_the_path_the_program_was_started_by() {
-        let sub = clap::Command::new("list").after_help("Examples:\n  lubdub monitor list");
+        let sub =
+            clap::Command::new("list").after_help("Examples:\n  lubdub monitor list\n  x=$(lubdub key list)");
         let command = named_as_started(clap::Command::new("lubdub").subcommand(sub), "./bin/lubdub");
         let list = command.find_subcommand("list").expect("it is there");
         let help = list.get_after_help().expect("a text").to_string();
-        assert_eq!(help, "Examples:\n  ./bin/lubdub monitor list");
+        assert_eq!(help, "Examples:\n  ./bin/lubdub monitor list\n  x=$(./bin/lubdub key list)");
     }
 }

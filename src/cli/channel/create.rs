@@ -11,10 +11,11 @@ use super::headers::{Header, object};
 const EXAMPLES: &str = "\
 Examples:
   lubdub channel create ops webhook --url https://hooks.example.com/lubdub
-  lubdub channel create pager webhook --url https://example.com/in --header 'Authorization: Bearer abc' --no-default
+  lubdub channel create pager --no-default webhook --url https://example.com/in --header 'X-Key: abc'
   lubdub channel create mail email --to ops@example.com
 
-The server is named before the kind: lubdub channel create ops --url http://127.0.0.1:8080 webhook --url https://…";
+The server, if not LUBDUB_URL, is named before the kind:
+  lubdub channel create ops --url http://127.0.0.1:8080 webhook --url https://…";
 
 /// Creates a channel.
 #[derive(Debug, clap::Args)]

@@ -1,13 +1,12 @@
 //! `lubdub channel edit`
 
-use anyhow::ensure;
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of};
 use super::super::terminal::harmless;
 use super::super::view::Channel;
+use super::super::{BadUsage, Terminal};
 use super::headers::{Header, object};
 
 const EXAMPLES: &str = "\
@@ -16,7 +15,8 @@ Examples:
   lubdub channel edit ops webhook --url https://hooks.example.com/new
   lubdub channel edit ops webhook --new-secret
 
-The server is named before the kind: lubdub channel edit ops --url http://127.0.0.1:8080 webhook --url https://…";
+The server, if not LUBDUB_URL, is named before the kind:
+  lubdub channel edit ops --url http://127.0.0.1:8080 webhook --url https://…";
 
 /// Changes a channel.
 #[derive(Debug, clap::Args)]
@@ -79,8 +79,9 @@ Examples:
 impl Edit {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let body = self.body();
-        let changed = body.as_object().is_some_and(|fields| !fields.is_empty());
-        ensure!(changed, "there is nothing to change: see `{} channel edit --help`", terminal.program());
+        if body.as_object().is_some_and(Map::is_empty) {
+            return Err(BadUsage("there is nothing to change: see `lubdub channel edit --help`").into());
+        }
         let api = self.connection.open()?;
         let id = id_of(&api, Kind::Channel, &self.channel).await?;
         let answer = api.patch(&["channels", &id], &body).await?;

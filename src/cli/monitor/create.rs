@@ -14,8 +14,11 @@ use super::{alerts, push_url};
 const EXAMPLES: &str = "\
 Examples:
   lubdub monitor create heartbeat --timeout 60s
-  lubdub monitor create 'nightly backup' --cron '0 3 * * *' --timezone Europe/Berlin --grace 30m
-  lubdub monitor create billing --timeout 1h --channel ops --channel mail --tag prod --remind-every 6h
+  lubdub monitor create 'nightly backup' --cron '0 3 * * *' --grace 30m
+  lubdub monitor create billing --timeout 1h --channel ops --tag prod --remind-every 6h
+
+What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h (with --cron 10m), --interval is the
+timeout, --timezone is UTC, there are no reminders, and every default channel is alerted.
 
 The last line printed is the push URL alone:
   url=$(lubdub monitor create job --timeout 5m | tail -n 1)";

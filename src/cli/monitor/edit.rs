@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::api::Api;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, id_of};
 use super::super::terminal::harmless;
 use super::super::view::Monitor;
+use super::super::{BadUsage, Terminal};
 use super::alerts;
 use super::settings::Settings;
 
@@ -35,7 +35,7 @@ pub(crate) struct Edit {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "changes", required = true, multiple = true)]
+#[group(skip)]
 struct Changes {
     /// New name
     #[arg(long)]
@@ -59,8 +59,11 @@ struct Changes {
 impl Edit {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
-        let id = id_of(&api, Kind::Monitor, &self.monitor).await?;
         let body = self.changes.body(&api).await?;
+        if body.as_object().is_some_and(Map::is_empty) {
+            return Err(BadUsage("there is nothing to change: see `lubdub monitor edit --help`").into());
+        }
+        let id = id_of(&api, Kind::Monitor, &self.monitor).await?;
         let answer = api.patch(&["monitors", &id], &body).await?;
         if self.connection.json() {
             terminal.json(&answer)?;

@@ -9,19 +9,19 @@ use super::super::lookup::{Kind, choose, names};
 /// The optional fields that `create` and `edit` share.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
+    /// Time zone of --cron, as in Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub(super) timezone: Option<String>,
-    /// Tolerance after the expected time, as in 30s [default: a tenth of the timeout, 5s to 1h; with --cron 10m]
+    /// Tolerance after the expected time, as in 30s
     #[arg(long, value_name = "DURATION")]
     grace: Option<Seconds>,
-    /// How often the job is told to push [default: the timeout]
+    /// How often the job is told to push
     #[arg(long, value_name = "DURATION")]
     interval: Option<Seconds>,
-    /// Remind while it stays down, as in 6h; 0 = never [default: 0]
+    /// Remind while it stays down, as in 6h; 0 = never
     #[arg(long, value_name = "DURATION")]
     remind_every: Option<Seconds>,
-    /// Channel to alert, by name or id; may be repeated [default: every default channel]
+    /// Channel to alert, by name or id; may be repeated
     #[arg(long = "channel", value_name = "CHANNEL")]
     channels: Vec<String>,
     /// Alert nobody

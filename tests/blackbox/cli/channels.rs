@@ -1,0 +1,131 @@
+//! `lubdub channel …` and `lubdub key …`
+
+use serde_json::{Value, json};
+
+use super::{run, run_well};
+use crate::stub::{Answer, Stub};
+
+const ID: &str = "0199a3c4-7d2e-7000-8000-00000000000c";
+
+fn channel() -> Value {
+    json!({"id": ID, "name": "ops", "kind": "webhook", "url": "https://x.example/hook", "headers": {"x-key": "***"},
+           "default": true, "state": "ok", "state_detail": null, "created_at": "2026-11-22T10:00:00.000Z", "revision": 1})
+}
+
+/// Answers every list with one channel and everything else with that channel.
+fn server() -> Stub {
+    Stub::start(|request| match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/api/v1/channels") => Answer::json(200, &json!({"items": [channel()], "next_cursor": null})),
+        ("POST", "/api/v1/channels") => {
+            let mut made = channel();
+            made["secret"] = json!("whsec_c2VjcmV0");
+            Answer::json(201, &made)
+        }
+        ("DELETE", _) => Answer::text(204, ""),
+        (_, _) => Answer::json(200, &channel()),
+    })
+}
+
+#[test]
+fn create_sends_what_each_kind_needs() {
+    for (arguments, expected) in [
+        (
+            &["webhook", "--url", "https://x.example/hook"][..],
+            json!({"name": "ops", "kind": "webhook", "url": "https://x.example/hook"}),
+        ),
+        (
+            &[
+                "webhook",
+                "--url",
+                "https://x.example/",
+                "--secret",
+                "whsec_x",
+                "--header",
+                "X-Key: a:b",
+                "--no-default",
+            ],
+            json!({"name": "ops", "kind": "webhook", "url": "https://x.example/", "secret": "whsec_x",
+                   "headers": {"X-Key": "a:b"}, "default": false}),
+        ),
+        (
+            &["--default", "email", "--to", "a@x.example", "--to", "b@x.example"],
+            json!({"name": "ops", "kind": "email", "to": ["a@x.example", "b@x.example"], "default": true}),
+        ),
+    ] {
+        let server = server();
+        let printed = run_well(&server, &[&["channel", "create", "ops"], arguments].concat());
+        assert_eq!(server.requests()[0].json(), expected);
+        assert!(printed.contains("whsec_c2VjcmV0"), "the secret is shown once: {printed}");
+        assert!(printed.contains(&format!("{} channel test ops", env!("CARGO_BIN_EXE_lubdub"))), "{printed}");
+    }
+}
+
+#[test]
+fn the_servers_address_and_the_webhooks_are_told_apart() {
+    let (server, other) = (server(), server());
+    let hook = "https://x.example/hook";
+    run_well(&other, &["channel", "create", "ops", "--url", &server.url(), "webhook", "--url", hook]);
+    assert_eq!(server.requests()[0].json()["url"], hook);
+    assert_eq!(other.lines(), [""; 0]);
+}
+
+#[test]
+fn each_command_makes_its_request() {
+    for (arguments, line, body) in [
+        (&["enable", "ops"][..], "PATCH /api/v1/channels/ID", json!({"state": "ok"})),
+        (&["edit", "ops", "--name", "x"], "PATCH /api/v1/channels/ID", json!({"name": "x"})),
+        (&["edit", "ops", "--no-default"], "PATCH /api/v1/channels/ID", json!({"default": false})),
+        (
+            &["edit", "ops", "webhook", "--url", "https://y.example/", "--new-secret", "--no-headers"],
+            "PATCH /api/v1/channels/ID",
+            json!({"url": "https://y.example/", "secret": null, "headers": {}}),
+        ),
+        (&["delete", ID], "DELETE /api/v1/channels/ID", Value::Null),
+    ] {
+        let server = server();
+        run_well(&server, &[&["channel"], arguments].concat());
+        let requests = server.requests();
+        let made = requests.iter().find(|request| request.method != "GET").expect("a change");
+        assert_eq!((made.line(), made.json()), (line.replace("ID", ID), body), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_channel_is_listed_and_shown() {
+    let listed = run_well(&server(), &["channel", "list"]);
+    assert_eq!(listed.lines().last(), Some("ops   webhook  ok     yes      https://x.example/hook  -"));
+    let shown = run_well(&server(), &["channel", "show", "ops"]);
+    assert!(shown.contains("header   x-key: ***"), "{shown}");
+}
+
+#[test]
+fn the_exit_code_of_a_test_says_whether_it_was_delivered() {
+    for (delivered, code, told) in [(true, 0, "delivered (204)\n"), (false, 1, "not delivered (204): why\n")]
+    {
+        let server = Stub::start(move |_| {
+            let detail = if delivered { Value::Null } else { json!("why") };
+            Answer::json(200, &json!({"delivered": delivered, "status": 204, "detail": detail}))
+        });
+        let finished = run(&server, &["channel", "test", ID]);
+        assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(code), told));
+        assert_eq!(server.lines(), [format!("POST /api/v1/channels/{ID}/test")]);
+    }
+}
+
+#[test]
+fn a_new_key_is_alone_on_the_last_line() {
+    for (arguments, scope) in
+        [(&["key", "create", "dash", "--read"][..], "read"), (&["key", "create", "dash"], "admin")]
+    {
+        let server = Stub::start(|request| {
+            let scope = request.json()["scope"].clone();
+            Answer::json(
+                201,
+                &json!({"id": "k1", "name": "dash", "scope": scope, "key": "lubdub_abc", "created_at": ""}),
+            )
+        });
+        let printed = run_well(&server, arguments);
+        assert_eq!(printed.lines().last(), Some("lubdub_abc"));
+        assert_eq!(server.requests()[0].json(), json!({"name": "dash", "scope": scope}));
+    }
+}

@@ -1,0 +1,78 @@
+//! Help texts and bad usage.
+
+use std::collections::VecDeque;
+
+use super::run;
+use crate::harness::{Process, directory, lubdub};
+use crate::stub::{Answer, Stub};
+
+/// The commands that a help text lists.
+fn listed(help: &str) -> Vec<String> {
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names =
+        commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_client_command_has_examples_that_begin_with_the_programs_path() {
+    let directory = directory();
+    let help = |path: &[String]| {
+        let finished = Process::start(lubdub(directory.path()).args(path).arg("--help")).finish();
+        assert_eq!(finished.status.code(), Some(0), "{path:?}: {finished:?}");
+        finished.stdout
+    };
+    let clients = ["monitor", "channel", "key", "push", "deliveries", "health"];
+    let mut waiting: VecDeque<Vec<String>> = clients.iter().map(|name| vec![(*name).to_owned()]).collect();
+    let mut seen = 0;
+    while let Some(path) = waiting.pop_front() {
+        let text = help(&path);
+        seen += 1;
+        assert!(text.contains("Examples:\n"), "{path:?}:\n{text}");
+        assert!(
+            text.contains(&format!(" {} {}", env!("CARGO_BIN_EXE_lubdub"), path[0])),
+            "{path:?}:\n{text}"
+        );
+        assert!(!text.contains(" lubdub "), "{path:?}:\n{text}");
+        // A kind of channel comes after the channel's name.
+        let below = if path.len() > 1 { Vec::new() } else { listed(&text) };
+        waiting.extend(below.into_iter().map(|name| [path.clone(), vec![name]].concat()));
+    }
+    assert!(seen >= 26, "only {seen} commands were found");
+}
+
+#[test]
+fn a_key_in_the_environment_is_not_shown_by_help() {
+    let directory = directory();
+    let mut command = lubdub(directory.path());
+    command.args(["monitor", "list", "--help"]).env("LUBDUB_API_KEY", "secret-key");
+    assert!(!Process::start(&mut command).finish().stdout.contains("secret-key"));
+}
+
+#[test]
+fn bad_usage_exits_with_2_and_asks_no_server() {
+    let server = Stub::start(|_| Answer::text(500, ""));
+    for arguments in [
+        &["monitor", "create", "x"][..],
+        &["monitor", "create", "x", "--timeout", "60s", "--cron", "0 3 * * *"],
+        &["monitor", "create", "x", "--timeout", "soon"],
+        &["monitor", "create", "x", "--timeout", "60s", "--channel", "a", "--no-channels"],
+        &["monitor", "edit", "x"],
+        &["monitor", "list", "--state", "asleep"],
+        &["monitor", "list", "--limit", "0"],
+        &["monitor", "dance"],
+        &["channel", "create", "x"],
+        &["channel", "create", "x", "webhook"],
+        &["channel", "create", "x", "webhook", "--url", "https://x.example", "--header", "none"],
+        &["channel", "edit", "x"],
+        &["push", "bad"],
+        &["push", "abcdefgh", "--value", "many"],
+        &["health", "--url", "ftp://x.example"],
+        &[],
+    ] {
+        let finished = run(&server, arguments);
+        assert_eq!(finished.status.code(), Some(2), "{arguments:?}: {finished:?}");
+        assert!(!finished.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(server.lines(), [""; 0]);
+}

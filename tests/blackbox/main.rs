@@ -1,0 +1,6 @@
+//! Black-box tests: the real binary, real clients.
+
+mod cli;
+mod docs;
+mod harness;
+mod stub;
