@@ -6,5 +6,6 @@
 mod eventually;
 mod memory;
 mod sample;
+mod sqlite;
 mod subject;
 mod suite;

@@ -28,7 +28,7 @@ impl<P: ?Sized> Memory<P> {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl<P: ?Sized + Send + Sync> Subject<P> for Memory<P> {
     fn port(&self) -> Arc<P> {
         Arc::clone(&self.port)

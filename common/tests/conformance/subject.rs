@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 /// A backend, empty at first, seen through the port `P` (`dyn HeartbeatLog` and so on).
-#[async_trait]
+#[async_trait(?Send)]
 pub(crate) trait Subject<P: ?Sized + Send + Sync>: Send {
     /// The adapter. After a restart it is another one.
     fn port(&self) -> Arc<P>;

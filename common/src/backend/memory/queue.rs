@@ -1,14 +1,13 @@
 //! A queue in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::backend::queue_index::{Changes, Entry, QueueIndex};
 use crate::model::ids::PartitionId;
 use crate::model::time::EventTime;
 use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
@@ -16,58 +15,31 @@ use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 /// How many ids of completed messages are remembered: the contract's day, for what a test puts through.
 const REMEMBERED: usize = 200_000;
 
-/// A [`Queue`] in memory.
+/// A [`Queue`] in memory. At most as many dead letters are kept as unfinished messages may be; the oldest go first.
 pub struct InMemoryQueue {
     messages: Mutex<Messages>,
-    changes: watch::Sender<u64>,
-    seen: AtomicU64,
+    changes: Changes,
 }
 
+#[derive(Default)]
 struct Messages {
     capacity: usize,
-    /// Waiting and claimed ones.
-    unfinished: HashMap<Uuid, Message>,
-    dead: HashMap<Uuid, Message>,
+    index: QueueIndex,
+    /// Of the unfinished ones.
+    bodies: HashMap<Uuid, Bytes>,
+    dead: HashMap<Uuid, Entry>,
     dead_order: VecDeque<Uuid>,
-    /// Unfinished messages in the order of their enqueueing, by lane and order key.
-    chains: HashMap<(Uuid, Uuid), BTreeMap<u64, Uuid>>,
-    /// By lane, what is at the head of its chain and not claimed.
-    claimable: BTreeMap<Uuid, BTreeSet<(EventTime, u64, Uuid)>>,
     completed: HashSet<Uuid>,
     completed_order: VecDeque<Uuid>,
     last_numbers: HashMap<PartitionId, u64>,
     next_place: u64,
 }
 
-struct Message {
-    place: u64,
-    lane: Uuid,
-    order_key: Uuid,
-    due_at: EventTime,
-    claimed: bool,
-    body: Bytes,
-}
-
 impl InMemoryQueue {
     /// An empty queue that takes up to `capacity` unfinished messages.
     pub fn new(capacity: usize) -> Self {
-        let messages = Messages {
-            capacity,
-            unfinished: HashMap::new(),
-            dead: HashMap::new(),
-            dead_order: VecDeque::new(),
-            chains: HashMap::new(),
-            claimable: BTreeMap::new(),
-            completed: HashSet::new(),
-            completed_order: VecDeque::new(),
-            last_numbers: HashMap::new(),
-            next_place: 0,
-        };
-        Self { messages: Mutex::new(messages), changes: watch::Sender::new(0), seen: AtomicU64::new(0) }
-    }
-
-    fn announce(&self) {
-        self.changes.send_modify(|changes| *changes += 1);
+        let messages = Messages { capacity, ..Messages::default() };
+        Self { messages: Mutex::new(messages), changes: Changes::new() }
     }
 }
 
@@ -80,44 +52,27 @@ impl Default for InMemoryQueue {
 
 impl Messages {
     fn knows(&self, id: &Uuid) -> bool {
-        self.unfinished.contains_key(id) || self.dead.contains_key(id) || self.completed.contains(id)
+        self.index.contains(id) || self.dead.contains_key(id) || self.completed.contains(id)
     }
 
     fn add(&mut self, id: Uuid, lane: Uuid, order_key: Uuid, due_at: EventTime, body: Bytes) {
-        let place = self.next_place;
+        self.index.add(id, Entry::new(self.next_place, lane, order_key, due_at));
+        self.bodies.insert(id, body);
         self.next_place += 1;
-        self.unfinished.insert(id, Message { place, lane, order_key, due_at, claimed: false, body });
-        self.chains.entry((lane, order_key)).or_default().insert(place, id);
-        self.offer_head(lane, order_key);
-    }
-
-    /// Makes the head of a chain claimable, unless it is claimed.
-    fn offer_head(&mut self, lane: Uuid, order_key: Uuid) {
-        let Some(chain) = self.chains.get(&(lane, order_key)) else { return };
-        let Some((_, id)) = chain.first_key_value() else { return };
-        let Some(message) = self.unfinished.get(id).filter(|message| !message.claimed) else { return };
-        self.claimable.entry(lane).or_default().insert((message.due_at, message.place, *id));
-    }
-
-    /// Takes a claimed message out of its chain; the next one moves up.
-    fn finish(&mut self, id: Uuid) -> Option<Message> {
-        let message = self.unfinished.remove(&id)?;
-        let key = (message.lane, message.order_key);
-        if let Some(chain) = self.chains.get_mut(&key) {
-            chain.remove(&message.place);
-            if chain.is_empty() {
-                self.chains.remove(&key);
-            }
-        }
-        self.offer_head(message.lane, message.order_key);
-        Some(message)
     }
 
     fn settle(&mut self, id: Uuid, outcome: Outcome) {
-        let Some(message) = self.unfinished.get_mut(&id).filter(|message| message.claimed) else { return };
+        if !self.index.is_claimed(&id) {
+            return;
+        }
         match outcome {
+            Outcome::Retry { due_at, body } => {
+                self.bodies.insert(id, body);
+                self.index.retry(id, due_at);
+            }
             Outcome::Complete => {
-                self.finish(id);
+                self.bodies.remove(&id);
+                self.index.finish(id);
                 self.completed.insert(id);
                 self.completed_order.push_back(id);
                 if self.completed_order.len() > REMEMBERED
@@ -126,16 +81,10 @@ impl Messages {
                     self.completed.remove(&oldest);
                 }
             }
-            Outcome::Retry { due_at, body } => {
-                message.claimed = false;
-                message.due_at = due_at;
-                message.body = body;
-                let (lane, order_key) = (message.lane, message.order_key);
-                self.offer_head(lane, order_key);
-            }
             Outcome::Bury => {
-                if let Some(message) = self.finish(id) {
-                    self.dead.insert(id, message);
+                self.bodies.remove(&id);
+                if let Some(entry) = self.index.finish(id) {
+                    self.dead.insert(id, entry);
                     self.dead_order.push_back(id);
                 }
                 if self.dead.len() > self.capacity
@@ -146,27 +95,6 @@ impl Messages {
             }
         }
     }
-
-    fn claim(&mut self, lane: Uuid, now: EventTime, limit: usize) -> Vec<Claim> {
-        let mut claims = Vec::new();
-        let Some(claimable) = self.claimable.get_mut(&lane) else { return claims };
-        while claims.len() < limit
-            && let Some((due_at, place, id)) = claimable.pop_first()
-        {
-            if due_at > now {
-                claimable.insert((due_at, place, id));
-                break;
-            }
-            if let Some(message) = self.unfinished.get_mut(&id) {
-                message.claimed = true;
-                claims.push(Claim { id, lane, body: message.body.clone() });
-            }
-        }
-        if claimable.is_empty() {
-            self.claimable.remove(&lane);
-        }
-        claims
-    }
 }
 
 #[async_trait]
@@ -176,7 +104,7 @@ impl Queue for InMemoryQueue {
             let mut held = self.messages.lock();
             let new: HashSet<Uuid> =
                 messages.iter().map(|message| message.id).filter(|id| !held.knows(id)).collect();
-            if !new.is_empty() && held.unfinished.len() + new.len() > held.capacity {
+            if !new.is_empty() && held.index.len() + new.len() > held.capacity {
                 return Err(QueueError::Full);
             }
             for message in messages {
@@ -189,7 +117,7 @@ impl Queue for InMemoryQueue {
                 }
             }
         }
-        self.announce();
+        self.changes.announce();
         Ok(())
     }
 
@@ -198,13 +126,14 @@ impl Queue for InMemoryQueue {
     }
 
     async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
-        let held = self.messages.lock();
-        let due = held.claimable.iter().filter(|(_, lane)| lane.first().is_some_and(|(at, ..)| *at <= now));
-        Ok(due.map(|(lane, _)| *lane).collect())
+        Ok(self.messages.lock().index.lanes(now))
     }
 
     async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
-        Ok(self.messages.lock().claim(lane, now, limit))
+        let mut held = self.messages.lock();
+        let claimed = held.index.claim(lane, now, limit);
+        let with_body = |(id, _)| Claim { id, lane, body: held.bodies.get(&id).cloned().unwrap_or_default() };
+        Ok(claimed.into_iter().map(with_body).collect())
     }
 
     async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
@@ -212,26 +141,22 @@ impl Queue for InMemoryQueue {
             let mut held = self.messages.lock();
             outcomes.into_iter().for_each(|(id, outcome)| held.settle(id, outcome));
         }
-        self.announce();
+        self.changes.announce();
         Ok(())
     }
 
     async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         {
             let mut held = self.messages.lock();
-            let Some(message) = held.dead.remove(&id) else { return Ok(false) };
+            let Some(entry) = held.dead.remove(&id) else { return Ok(false) };
             held.dead_order.retain(|dead| *dead != id);
-            held.add(id, message.lane, message.order_key, due_at, body);
+            held.add(id, entry.lane, entry.order_key, due_at, body);
         }
-        self.announce();
+        self.changes.announce();
         Ok(true)
     }
 
     async fn changed(&self) {
-        let mut changes = self.changes.subscribe();
-        let seen = self.seen.load(Ordering::Acquire);
-        // The sender lives in `self`, so waiting cannot fail.
-        let now = changes.wait_for(|now| *now > seen).await.map_or(seen, |now| *now);
-        self.seen.fetch_max(now, Ordering::AcqRel);
+        self.changes.wait().await;
     }
 }

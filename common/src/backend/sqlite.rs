@@ -1,0 +1,167 @@
+//! The embedded backend: every port in one directory, by SQLite.
+//!
+//! Three databases, so that work for one port does not hold up another: `log.db` (the heartbeat log), `state.db` (registry,
+//! states, leases, outbox, queues) and `history.db` (heartbeats, flips, deliveries). Each has one [writer] thread
+//! with group commit, in WAL mode with `synchronous = FULL`: what was answered is on the disk. [readers] read beside it.
+
+mod database;
+mod deliveries;
+mod directory;
+mod error;
+mod history;
+mod log;
+mod prune;
+mod queue;
+mod readers;
+mod registry;
+mod registry_watch;
+mod state;
+mod state_db;
+mod state_rows;
+mod tasks;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::model::time::EventTime;
+use crate::ports::BackendError;
+use crate::ports::queue::QueueName;
+use directory::DataDir;
+use history::HistoryDb;
+use log::{LogOptions, OpenedLog};
+use state_db::StateDb;
+
+pub use deliveries::SqliteDeliveries;
+pub use error::OpenError;
+pub use history::SqliteHistory;
+pub use log::SqliteHeartbeatLog;
+pub use queue::SqliteQueue;
+pub use registry::SqliteRegistry;
+pub use state::SqliteStateStore;
+
+/// With what a data directory is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Where the data lies; made if need be.
+    pub dir: PathBuf,
+    /// Partitions of the heartbeat log, at least 1; fixed when the log is made.
+    pub partitions: u16,
+    /// How long the heartbeat log keeps its entries.
+    pub retention: Duration,
+    /// How often it is looked for entries that are older.
+    pub expire_every: Duration,
+    /// Heartbeats, and flips, that are kept of each monitor, at least 1.
+    pub history_per_monitor: usize,
+    /// Unfinished messages that each queue takes.
+    pub queue_capacity: usize,
+    /// Bound of the log's database in pages of 4 KiB, to stand for a full disk in tests; `None` = the disk.
+    pub max_log_pages: Option<u32>,
+}
+
+impl SqliteOptions {
+    /// The defaults: one partition, 7 days of log, 1,000 heartbeats a monitor, a million messages a queue.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            partitions: 1,
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            expire_every: Duration::from_secs(60),
+            history_per_monitor: 1_000,
+            queue_capacity: 1_000_000,
+            max_log_pages: None,
+        }
+    }
+}
+
+/// The adapters of an open data directory.
+///
+/// The directory is held until [`close`](Self::close) has returned, or the backend and all its adapters are dropped.
+pub struct SqliteBackend {
+    log: Arc<SqliteHeartbeatLog>,
+    state_db: StateDb,
+    history_db: HistoryDb,
+}
+
+impl SqliteBackend {
+    /// Opens a data directory; makes it when there is none. It blocks while it reads what is there.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(options: SqliteOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_with(options, |_| clock)
+    }
+
+    /// Like [`open`](Self::open), for a clock that must not start before the newest time that the log knows.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(
+        options: SqliteOptions,
+        clock: impl FnOnce(Option<EventTime>) -> Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let dir = options.dir.clone();
+        let databases = [log::SCHEMA.file, state_db::SCHEMA.file, history::SCHEMA.file];
+        let held = Arc::new(DataDir::take(&dir, &databases)?);
+        let log_options = LogOptions {
+            dir: dir.clone(),
+            partitions: options.partitions.max(1),
+            retention: options.retention,
+            expire_every: options.expire_every.max(Duration::from_millis(1)),
+            max_pages: options.max_log_pages,
+        };
+        let opened = OpenedLog::open(log_options)?;
+        let clock = clock(opened.newest_time());
+        let no_thread = |source| OpenError::NotWritable { dir: dir.clone(), source };
+        let state_db = StateDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
+        let history_db = HistoryDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
+        let log = opened.start(clock, held).map_err(no_thread)?;
+        Ok(Self { log: Arc::new(log), state_db, history_db })
+    }
+
+    /// The heartbeat log.
+    pub fn log(&self) -> Arc<SqliteHeartbeatLog> {
+        Arc::clone(&self.log)
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> Arc<SqliteRegistry> {
+        Arc::clone(&self.state_db.registry)
+    }
+
+    /// The state store, for its owner and for its readers.
+    pub fn state(&self) -> Arc<SqliteStateStore> {
+        Arc::clone(&self.state_db.state)
+    }
+
+    /// One of the queues.
+    pub fn queue(&self, name: QueueName) -> Arc<SqliteQueue> {
+        match name {
+            QueueName::Alerts => Arc::clone(&self.state_db.alerts),
+            QueueName::Deliveries => Arc::clone(&self.state_db.deliveries),
+        }
+    }
+
+    /// Heartbeats and flips.
+    pub fn history(&self) -> Arc<SqliteHistory> {
+        Arc::clone(&self.history_db.history)
+    }
+
+    /// Deliveries.
+    pub fn deliveries(&self) -> Arc<SqliteDeliveries> {
+        Arc::clone(&self.history_db.deliveries)
+    }
+
+    /// Writes what waits, brings the databases into order and gives the directory back. Calls to the adapters after this
+    /// are answered that the database is closed.
+    ///
+    /// # Errors
+    /// If something could not be written; everything that had been acknowledged is on the disk all the same.
+    pub async fn close(self) -> Result<(), BackendError> {
+        let (history, state, log) =
+            tokio::join!(self.history_db.close(), self.state_db.close(), self.log.close());
+        history.and(state).and(log).map_err(Into::into)
+    }
+}

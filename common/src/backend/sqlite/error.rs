@@ -1,0 +1,109 @@
+//! What can go wrong in a data directory.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why a data directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data directory {} is in use by another lubdub", .dir.display())]
+    InUse {
+        /// Which.
+        dir: PathBuf,
+    },
+    /// It cannot be made or written to.
+    #[error("the data directory {} cannot be written to", .dir.display())]
+    NotWritable {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is full of something else.
+    #[error("the directory {} holds other things ({}) and no Lubdub data", .dir.display(), .found.display())]
+    Foreign {
+        /// Which.
+        dir: PathBuf,
+        /// One of the other things.
+        found: PathBuf,
+    },
+    /// A newer Lubdub wrote it.
+    #[error("{} is of a newer Lubdub: its format is {found}, this program knows {known}", .file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// It cannot be read as what it should be.
+    #[error("{} is damaged", .file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Its log was made with another number of partitions.
+    #[error("{} has {found} partitions, not {asked}; the number is fixed when a log is made", .file.display())]
+    Partitions {
+        /// The database.
+        file: PathBuf,
+        /// How many it has.
+        found: u16,
+        /// How many were asked for.
+        asked: u16,
+    },
+    /// No room, or trouble with the disk.
+    #[error("{} cannot be opened", .file.display())]
+    Failed {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// What an error of SQLite means for the database `file`.
+    pub(super) fn of(file: PathBuf, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { file, source },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                let source = std::io::Error::new(std::io::ErrorKind::PermissionDenied, source);
+                Self::NotWritable { dir: file.parent().map(PathBuf::from).unwrap_or(file), source }
+            }
+            // A table that should be there is missing, or holds something else.
+            _ if matches!(source, rusqlite::Error::QueryReturnedNoRows) => Self::Damaged { file, source },
+            Some(ErrorCode::Unknown) => Self::Damaged { file, source },
+            _ => Self::Failed { file, source },
+        }
+    }
+}
+
+/// Why a read or a write did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("use the database")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database is closed")]
+    Closed,
+    #[error("there is no partition {0}")]
+    NoPartition(u16),
+    #[error("read what is stored")]
+    Stored(#[from] crate::wire::WireError),
+    #[error("the log has a hole after offset {0}")]
+    Hole(u64),
+}
+
+impl StoreError {
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Closed | Self::NoPartition(_) | Self::Stored(_) | Self::Hole(_) => false,
+        }
+    }
+}

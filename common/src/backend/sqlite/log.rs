@@ -1,0 +1,223 @@
+//! The heartbeat log in SQLite.
+//!
+//! Frames are rows. Ticks are not written one by one: two a second would wear out an SD card. They wait in memory, folded
+//! ([`fold`]), until something else is written, somebody asks for them by `sync`, or ten seconds are over. Readers are fed
+//! from the [`tail`] in memory as long as they keep up, so they see single ticks; who comes later sees the folded row.
+
+mod fold;
+mod reader;
+mod tail;
+mod writing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::database::{Schema, from_sql, to_sql};
+use super::directory::DataDir;
+use super::error::{OpenError, StoreError};
+use super::readers::Readers;
+use super::writer::Writer;
+use crate::clock::Clock;
+use crate::model::ids::{Offset, PartitionId};
+use crate::model::time::EventTime;
+use crate::ports::heartbeat_log::{Appended, HeartbeatLog, LogError, LogExtent, LogReader};
+use crate::wire::encode;
+use crate::wire::frame::Frame;
+use reader::SqliteLogReader;
+use tail::Tail;
+use writing::{Job, LogWriter, Written};
+
+/// `entries.key` is partition * 2^48 + offset, so that a partition's entries lie together, in order, in a table whose rows
+/// may be large. `top_sealed_at` is the greatest `sealed_at` of the entry and all before it. `partitions` remembers what
+/// the entries that expired would have said.
+pub(super) static SCHEMA: Schema = Schema {
+    file: "log.db",
+    application_id: 0x4c55_424c,
+    create: "CREATE TABLE log (incarnation TEXT NOT NULL, partitions INTEGER NOT NULL);
+             CREATE TABLE partitions (partition INTEGER PRIMARY KEY, expired INTEGER NOT NULL, top_sealed_at INTEGER);
+             CREATE TABLE entries (key INTEGER PRIMARY KEY, logged_at INTEGER NOT NULL,
+                 top_sealed_at INTEGER NOT NULL, frame BLOB NOT NULL);",
+    cache_kib: 4_096,
+    checkpoint_pages: 4_000,
+};
+
+const OFFSET_BITS: u32 = 48;
+
+/// The key of an entry.
+const fn key(partition: u16, offset: Offset) -> u64 {
+    ((partition as u64) << OFFSET_BITS) | offset.0
+}
+
+/// The offset in a key.
+const fn offset(key: u64) -> Offset {
+    Offset(key & ((1 << OFFSET_BITS) - 1))
+}
+
+/// What a log is opened with.
+pub(super) struct LogOptions {
+    pub(super) dir: PathBuf,
+    pub(super) partitions: u16,
+    pub(super) retention: Duration,
+    pub(super) expire_every: Duration,
+    pub(super) max_pages: Option<u32>,
+}
+
+/// A [`HeartbeatLog`] in SQLite.
+pub struct SqliteHeartbeatLog {
+    incarnation: String,
+    tails: Vec<Arc<Tail>>,
+    writer: Writer<Job>,
+    readers: Readers,
+}
+
+/// An opened log database that does not write yet.
+pub(super) struct OpenedLog {
+    conn: Connection,
+    options: LogOptions,
+    incarnation: String,
+    partitions: Vec<Stored>,
+}
+
+/// What a partition's rows say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stored {
+    expired: Offset,
+    last: Offset,
+    logged_at: Option<EventTime>,
+    top_sealed_at: Option<EventTime>,
+}
+
+impl OpenedLog {
+    pub(super) fn open(options: LogOptions) -> Result<Self, OpenError> {
+        let conn = SCHEMA.open(&options.dir, options.max_pages)?;
+        let file = SCHEMA.path(&options.dir);
+        let failed = |source| OpenError::of(file.clone(), source);
+        let (incarnation, found) = identity(&conn, options.partitions).map_err(failed)?;
+        if found != options.partitions {
+            return Err(OpenError::Partitions { file, found, asked: options.partitions });
+        }
+        let stored = (0..found).map(|partition| stored(&conn, partition));
+        let partitions = stored.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
+        Ok(Self { conn, options, incarnation, partitions })
+    }
+
+    /// The newest `sealed_at` of any partition.
+    pub(super) fn newest_time(&self) -> Option<EventTime> {
+        self.partitions.iter().filter_map(|partition| partition.top_sealed_at).max()
+    }
+
+    pub(super) fn start(
+        self,
+        clock: Arc<dyn Clock>,
+        dir: Arc<DataDir>,
+    ) -> std::io::Result<SqliteHeartbeatLog> {
+        let tails: Vec<Arc<Tail>> =
+            self.partitions.iter().map(|stored| Arc::new(Tail::new(*stored))).collect();
+        let readers = Readers::new(&SCHEMA, self.options.dir.clone());
+        let handler = LogWriter::new(&self.partitions, tails.clone(), clock, &self.options);
+        let writer = Writer::start("lubdub-log", self.conn, handler, dir)?;
+        Ok(SqliteHeartbeatLog { incarnation: self.incarnation, tails, writer, readers })
+    }
+}
+
+/// The log's incarnation and number of partitions; made when the log is new.
+fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(String, u16)> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found = conn.query_row("SELECT incarnation, partitions FROM log", [], read).optional()?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let incarnation = uuid::Uuid::new_v4().to_string();
+    conn.execute("INSERT INTO log VALUES (?1, ?2)", params![incarnation, partitions])?;
+    Ok((incarnation, partitions))
+}
+
+/// Where a partition stands.
+///
+/// The next offset is the one after the greatest that is stored. A crash may have lost ticks with later offsets, which are
+/// then given again; nobody can tell: a reader's state names an offset only after `sync` stored the entries up to it.
+fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stored> {
+    let remembered = conn
+        .query_row("SELECT expired, top_sealed_at FROM partitions WHERE partition = ?1", [partition], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        })
+        .optional()?;
+    let (expired, top_expired) = remembered.unwrap_or_default();
+    let range = [to_sql(key(partition, Offset::START)), to_sql(key(partition, Offset(u64::MAX >> 16)))];
+    let newest = "SELECT key, logged_at, top_sealed_at FROM entries WHERE key BETWEEN ?1 AND ?2
+                  ORDER BY key DESC LIMIT 1";
+    let last = conn
+        .query_row(newest, range, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let expired = Offset(from_sql(expired));
+    let last_offset = last.map_or(expired, |(key, ..)| offset(from_sql(key)).max(expired));
+    Ok(Stored {
+        expired,
+        last: last_offset,
+        logged_at: last.map(|(_, logged_at, _)| EventTime::from_micros(logged_at)),
+        top_sealed_at: last.map(|(.., top)| top).max(top_expired).map(EventTime::from_micros),
+    })
+}
+
+impl SqliteHeartbeatLog {
+    fn tail(&self, partition: PartitionId) -> Result<&Arc<Tail>, LogError> {
+        self.tails
+            .get(usize::from(partition.0))
+            .ok_or_else(|| LogError::Unavailable(StoreError::NoPartition(partition.0).into()))
+    }
+
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        self.writer.close().await
+    }
+}
+
+fn log_error(error: StoreError) -> LogError {
+    if error.is_full() { LogError::Full(error.into()) } else { LogError::Unavailable(error.into()) }
+}
+
+#[async_trait]
+impl HeartbeatLog for SqliteHeartbeatLog {
+    fn partitions(&self) -> u16 {
+        u16::try_from(self.tails.len()).unwrap_or(u16::MAX)
+    }
+
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError> {
+        self.tail(partition)?;
+        // Encoded here and not by the writer, which everybody waits for. A tick is encoded when it is written, if at all.
+        let bytes = if frame.is_tick() { None } else { Some(encode(&*frame)) };
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Append { partition: partition.0, frame, bytes, written: None, answer };
+        self.writer.submit(job).await.map_err(log_error)?;
+        let answer = answered.await.map_err(|_| log_error(StoreError::Closed))?;
+        answer.map(|Written { offset, logged_at }| Appended { offset, logged_at }).map_err(log_error)
+    }
+
+    async fn sync(&self, partition: PartitionId, through: Offset) -> Result<(), LogError> {
+        if self.tail(partition)?.durable() >= through {
+            return Ok(());
+        }
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Sync { partition: partition.0, through, answer };
+        self.writer.submit(job).await.map_err(log_error)?;
+        answered.await.map_err(|_| log_error(StoreError::Closed))?.map_err(log_error)
+    }
+
+    async fn extent(&self, partition: PartitionId) -> Result<LogExtent, LogError> {
+        let (first, last, last_sealed_at) = self.tail(partition)?.extent();
+        Ok(LogExtent { incarnation: self.incarnation.clone(), first, last, last_sealed_at })
+    }
+
+    async fn open(&self, partition: PartitionId, after: Offset) -> Result<Box<dyn LogReader>, LogError> {
+        let tail = self.tail(partition)?;
+        tail.check(after)?;
+        Ok(Box::new(SqliteLogReader::new(partition.0, Arc::clone(tail), self.readers.clone(), after)))
+    }
+}

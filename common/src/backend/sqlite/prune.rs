@@ -1,0 +1,198 @@
+//! Keeping the history bounded, a little at a time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use super::database::{in_transaction, limit as sql_limit, optional};
+use super::history::bytes;
+use crate::model::ids::MonitorId;
+use crate::model::time::EventTime;
+
+/// Rows of a monitor that are removed in one transaction.
+const STEP: usize = 2_000;
+
+/// Monitors that are counted at a time; when there are more, the counting begins anew.
+const COUNTED: usize = 500_000;
+
+/// Monitors that the slow sweep looks at each second.
+const SWEPT: usize = 50;
+
+const FINISHED_DELIVERIES: usize = 10_000;
+const FINISHED_SLACK: usize = 1_000;
+const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Counts what is added to each monitor and removes what is too much now and then.
+///
+/// Between two removals a monitor gets at most N/8 + 16 entries. The counts are lost with the process; so that monitors do
+/// not grow by restarts, the first count of each begins anywhere, and a slow sweep passes over all of them.
+pub(super) struct Pruner {
+    keep: usize,
+    slack: u32,
+    heartbeats: HashMap<u64, u32>,
+    flips: HashMap<u64, u32>,
+    finished_deliveries: usize,
+    swept: Option<Uuid>,
+}
+
+/// A table of entries by monitor.
+#[derive(Clone, Copy)]
+enum Table {
+    Heartbeats,
+    Flips,
+}
+
+impl Pruner {
+    pub(super) fn new(keep: usize) -> Self {
+        let keep = keep.max(1);
+        let slack = u32::try_from(keep / 8 + 16).unwrap_or(u32::MAX);
+        Self {
+            keep,
+            slack,
+            heartbeats: HashMap::new(),
+            flips: HashMap::new(),
+            finished_deliveries: 0,
+            swept: None,
+        }
+    }
+
+    pub(super) fn added_heartbeat(&mut self, conn: &Connection, monitor: MonitorId) -> rusqlite::Result<()> {
+        if is_due(&mut self.heartbeats, monitor, self.slack) {
+            keep_newest(conn, Table::Heartbeats, &bytes(&monitor), self.keep)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn added_flip(&mut self, conn: &Connection, monitor: MonitorId) -> rusqlite::Result<()> {
+        if is_due(&mut self.flips, monitor, self.slack) {
+            keep_newest(conn, Table::Flips, &bytes(&monitor), self.keep)?;
+        }
+        Ok(())
+    }
+
+    /// So many more deliveries are finished.
+    pub(super) fn finished(&mut self, conn: &Connection, count: usize) -> rusqlite::Result<()> {
+        self.finished_deliveries += count;
+        if self.finished_deliveries < FINISHED_SLACK {
+            return Ok(());
+        }
+        self.finished_deliveries = 0;
+        let newest = "SELECT created_at FROM deliveries WHERE state = 1
+                      ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?1";
+        if let Some(cutoff) = optional::<i64>(conn, newest, [sql_limit(FINISHED_DELIVERIES)])? {
+            remove_deliveries(conn, &[1], cutoff)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was begun; answers when to come again.
+    pub(super) fn maintain(&mut self, conn: &Connection, now: EventTime) -> rusqlite::Result<Duration> {
+        in_transaction(conn, |conn| {
+            let more = continue_removals(conn)?;
+            remove_deliveries(conn, &[0, 2], (now - OPEN_DELIVERIES_FOR).as_micros())?;
+            for _ in 0..SWEPT {
+                if !self.sweep(conn)? {
+                    break;
+                }
+            }
+            Ok(if more { Duration::from_millis(50) } else { Duration::from_secs(1) })
+        })
+    }
+
+    /// Looks at the next monitor; `false` at the end, after which it begins from the front.
+    fn sweep(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        let after = self.swept.map_or_else(Vec::new, |monitor| monitor.as_bytes().to_vec());
+        let sql = "SELECT monitor FROM heartbeats WHERE monitor > ?1 ORDER BY monitor LIMIT 1";
+        let next = optional::<[u8; 16]>(conn, sql, [after])?;
+        self.swept = next.map(Uuid::from_bytes);
+        let Some(monitor) = next else { return Ok(false) };
+        keep_newest(conn, Table::Heartbeats, &monitor, self.keep + self.slack as usize)?;
+        keep_newest(conn, Table::Flips, &monitor, self.keep + self.slack as usize)?;
+        Ok(true)
+    }
+}
+
+fn is_due(counts: &mut HashMap<u64, u32>, monitor: MonitorId, slack: u32) -> bool {
+    // The low half of an id of version 7 is random.
+    let (high, low) = monitor.as_uuid().as_u64_pair();
+    let key = high.rotate_left(32) ^ low;
+    if counts.len() >= COUNTED && !counts.contains_key(&key) {
+        counts.clear();
+    }
+    let anywhere = u32::try_from(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or(0) % slack;
+    let count = counts.entry(key).or_insert(anywhere);
+    *count += 1;
+    let due = *count >= slack;
+    if due {
+        *count = 0;
+    }
+    due
+}
+
+/// Removes, of a monitor's oldest entries, what is beyond the newest `keep`, a step at most.
+fn keep_newest(conn: &Connection, table: Table, monitor: &[u8], keep: usize) -> rusqlite::Result<()> {
+    let (newest_too_many, end_of_step) = match table {
+        Table::Heartbeats => (
+            "SELECT at FROM heartbeats WHERE monitor = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2",
+            "SELECT at FROM heartbeats WHERE monitor = ?1 ORDER BY at LIMIT 1 OFFSET ?2",
+        ),
+        Table::Flips => (
+            "SELECT at FROM flips WHERE monitor = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2",
+            "SELECT at FROM flips WHERE monitor = ?1 ORDER BY at LIMIT 1 OFFSET ?2",
+        ),
+    };
+    let Some(through) = optional::<i64>(conn, newest_too_many, params![monitor, sql_limit(keep)])? else {
+        return Ok(());
+    };
+    let end = optional::<i64>(conn, end_of_step, params![monitor, sql_limit(STEP)])?.unwrap_or(i64::MAX);
+    let range = params![monitor, through.min(end)];
+    match table {
+        Table::Heartbeats => {
+            conn.prepare_cached("DELETE FROM heartbeats WHERE monitor = ?1 AND at <= ?2")?.execute(range)?;
+            conn.prepare_cached("DELETE FROM outputs WHERE monitor = ?1 AND at <= ?2")?.execute(range)?;
+        }
+        Table::Flips => {
+            conn.prepare_cached("DELETE FROM flips WHERE monitor = ?1 AND at <= ?2")?.execute(range)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a step of all that a monitor has; whether nothing is left.
+pub(super) fn remove_step(conn: &Connection, monitor: &[u8]) -> rusqlite::Result<bool> {
+    let mut removed_most = 0;
+    for sql in [
+        "DELETE FROM heartbeats WHERE monitor = ?1 AND at IN
+             (SELECT at FROM heartbeats WHERE monitor = ?1 ORDER BY at LIMIT ?2)",
+        "DELETE FROM outputs WHERE monitor = ?1 AND at IN
+             (SELECT at FROM outputs WHERE monitor = ?1 ORDER BY at LIMIT ?2)",
+        "DELETE FROM flips WHERE monitor = ?1 AND at IN
+             (SELECT at FROM flips WHERE monitor = ?1 ORDER BY at LIMIT ?2)",
+    ] {
+        let removed = conn.prepare_cached(sql)?.execute(params![monitor, sql_limit(STEP)])?;
+        removed_most = removed.max(removed_most);
+    }
+    Ok(removed_most < STEP)
+}
+
+/// Goes on with a monitor that is being removed; whether there may be more.
+fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT monitor FROM removals LIMIT 1";
+    let Some(monitor) = optional::<Vec<u8>>(conn, sql, [])? else { return Ok(false) };
+    if remove_step(conn, &monitor)? {
+        conn.prepare_cached("DELETE FROM removals WHERE monitor = ?1")?.execute([monitor])?;
+    }
+    Ok(true)
+}
+
+/// Removes a step of the deliveries in these states that were made before `cutoff`.
+fn remove_deliveries(conn: &Connection, states: &[i64], cutoff: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
+                   WHERE state = ?1 AND created_at < ?2 ORDER BY created_at LIMIT ?3)";
+    for state in states {
+        conn.prepare_cached(sql)?.execute(params![state, cutoff, sql_limit(STEP)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! The queues in SQLite.
+//!
+//! Messages are rows; which of them can be claimed is known in memory ([`QueueIndex`]), built when the database is
+//! opened. Claims are in memory alone: one process owns the directory, and with it die all who hold a claim.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::database::{from_sql, in_transaction, limit as sql_limit, optional, to_sql};
+use super::error::StoreError;
+use super::readers::Readers;
+use super::tasks::TaskWriter;
+use crate::backend::queue_index::{Changes, Entry, QueueIndex};
+use crate::clock::Clock;
+use crate::model::ids::PartitionId;
+use crate::model::time::EventTime;
+use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a completed message's id is remembered: the contract's day.
+const REMEMBERED: Duration = DAY;
+
+/// How long dead letters are kept; besides, at most as many as unfinished messages may be.
+const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Rows that are forgotten in one transaction.
+const FORGET_STEP: i64 = 2_000;
+
+/// A [`Queue`] in SQLite.
+pub struct SqliteQueue {
+    queue: i64,
+    capacity: usize,
+    shared: Arc<Shared>,
+    writer: Arc<TaskWriter>,
+    readers: Readers,
+    clock: Arc<dyn Clock>,
+}
+
+struct Shared {
+    index: Mutex<QueueIndex>,
+    changes: Changes,
+}
+
+/// How a queue's name is stored; it must never change.
+const fn queue_number(name: QueueName) -> i64 {
+    match name {
+        QueueName::Alerts => 0,
+        QueueName::Deliveries => 1,
+    }
+}
+
+/// What of a queue can be claimed.
+pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<QueueIndex> {
+    let sql =
+        "SELECT id, seq, lane, order_key, due_at FROM messages WHERE queue = ?1 AND state = 0 ORDER BY seq";
+    let mut query = conn.prepare(sql)?;
+    let mut rows = query.query([queue_number(name)])?;
+    let mut index = QueueIndex::default();
+    while let Some(row) = rows.next()? {
+        let id = Uuid::from_bytes(row.get(0)?);
+        let (lane, order_key) = (Uuid::from_bytes(row.get(2)?), Uuid::from_bytes(row.get(3)?));
+        let due_at = EventTime::from_micros(row.get(4)?);
+        index.add(id, Entry::new(from_sql(row.get(1)?), lane, order_key, due_at));
+    }
+    Ok(index)
+}
+
+/// Forgets a step of what has been finished for long, of all queues; whether there is more.
+pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) -> rusqlite::Result<bool> {
+    let completed_before = (now - REMEMBERED).as_micros();
+    let dead_before = (now - DEAD_KEPT).as_micros();
+    in_transaction(conn, |conn| {
+        let mut most = conn.execute(
+            "DELETE FROM messages WHERE seq IN
+                 (SELECT seq FROM messages WHERE state = 2 AND done_at < ?1 ORDER BY done_at LIMIT ?2)",
+            [completed_before, FORGET_STEP],
+        )?;
+        for queue in [queue_number(QueueName::Alerts), queue_number(QueueName::Deliveries)] {
+            // The newest dead letter that is one too many.
+            let sql = "SELECT done_at FROM messages WHERE state = 1 AND queue = ?1
+                       ORDER BY done_at DESC LIMIT 1 OFFSET ?2";
+            let excess = optional::<i64>(conn, sql, [queue, sql_limit(dead_capacity)])?;
+            let before = excess.map_or(dead_before, |at| dead_before.max(at + 1));
+            most = most.max(conn.execute(
+                "DELETE FROM messages WHERE seq IN
+                     (SELECT seq FROM messages WHERE state = 1 AND queue = ?1 AND done_at < ?2
+                      ORDER BY done_at LIMIT ?3)",
+                [queue, before, FORGET_STEP],
+            )?);
+        }
+        Ok(sql_limit(most) >= FORGET_STEP)
+    })
+}
+
+fn bytes(id: &Uuid) -> &[u8] {
+    id.as_bytes()
+}
+
+fn add_unfinished(conn: &Connection, queue: i64, count: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE queues SET unfinished = unfinished + ?2 WHERE queue = ?1";
+    conn.prepare_cached(sql)?.execute([queue, count])?;
+    Ok(())
+}
+
+/// Writes the messages that are new, and answers their places; `None` if that were too many.
+fn insert(
+    conn: &Connection,
+    queue: i64,
+    messages: &[QueueMessage],
+    capacity: usize,
+) -> rusqlite::Result<Option<Vec<(Uuid, Entry)>>> {
+    let mut known = conn.prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND id = ?2")?;
+    let mut new: HashMap<Uuid, &QueueMessage> = HashMap::new();
+    let mut order = Vec::new();
+    for message in messages {
+        if !new.contains_key(&message.id) && !known.exists(params![queue, bytes(&message.id)])? {
+            new.insert(message.id, message);
+            order.push(message);
+        }
+    }
+    let sql = "SELECT unfinished FROM queues WHERE queue = ?1";
+    let unfinished: i64 = conn.prepare_cached(sql)?.query_row([queue], |row| row.get(0))?;
+    if !order.is_empty() && unfinished + sql_limit(order.len()) > sql_limit(capacity) {
+        return Ok(None);
+    }
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO messages (queue, id, lane, order_key, due_at, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+    )?;
+    let mut entries = Vec::with_capacity(order.len());
+    for message in order {
+        let QueueMessage { id, lane, order_key, due_at, body, .. } = message;
+        let due = due_at.as_micros();
+        insert.execute(params![queue, bytes(id), bytes(lane), bytes(order_key), due, &body[..]])?;
+        let place = from_sql(conn.last_insert_rowid());
+        entries.push((*id, Entry::new(place, *lane, *order_key, *due_at)));
+    }
+    if !entries.is_empty() {
+        add_unfinished(conn, queue, sql_limit(entries.len()))?;
+    }
+    let sql = "INSERT INTO origins VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET number = max(number, excluded.number)";
+    for (partition, number) in messages.iter().filter_map(|message| message.origin) {
+        conn.prepare_cached(sql)?.execute(params![queue, partition.0, to_sql(number)])?;
+    }
+    Ok(Some(entries))
+}
+
+fn write_outcome(
+    conn: &Connection,
+    queue: i64,
+    id: &Uuid,
+    outcome: &Outcome,
+    now: EventTime,
+) -> rusqlite::Result<()> {
+    let finished = match outcome {
+        Outcome::Complete => {
+            let sql = "UPDATE messages SET state = 2, body = NULL, done_at = ?3
+                       WHERE queue = ?1 AND id = ?2 AND state = 0";
+            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), now.as_micros()])?
+        }
+        Outcome::Bury => {
+            let sql =
+                "UPDATE messages SET state = 1, done_at = ?3 WHERE queue = ?1 AND id = ?2 AND state = 0";
+            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), now.as_micros()])?
+        }
+        Outcome::Retry { due_at, body } => {
+            let sql = "UPDATE messages SET due_at = ?3, body = ?4 WHERE queue = ?1 AND id = ?2 AND state = 0";
+            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), due_at.as_micros(), &body[..]])?;
+            0
+        }
+    };
+    if finished > 0 { add_unfinished(conn, queue, -sql_limit(finished)) } else { Ok(()) }
+}
+
+/// A dead letter becomes a message again, behind all that are there.
+fn revive_row(
+    conn: &Connection,
+    queue: i64,
+    id: &Uuid,
+    due_at: EventTime,
+    body: &[u8],
+) -> rusqlite::Result<Option<Entry>> {
+    let sql = "SELECT lane, order_key FROM messages WHERE queue = ?1 AND id = ?2 AND state = 1";
+    let found = conn
+        .prepare_cached(sql)?
+        .query_row(params![queue, bytes(id)], |row| {
+            Ok((Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?)))
+        })
+        .optional()?;
+    let Some((lane, order_key)) = found else { return Ok(None) };
+    let sql =
+        "UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), state = 0, due_at = ?3, body = ?4,
+               done_at = NULL WHERE queue = ?1 AND id = ?2";
+    conn.prepare_cached(sql)?.execute(params![queue, bytes(id), due_at.as_micros(), body])?;
+    let sql = "SELECT seq FROM messages WHERE queue = ?1 AND id = ?2";
+    let place: i64 = conn.prepare_cached(sql)?.query_row(params![queue, bytes(id)], |row| row.get(0))?;
+    add_unfinished(conn, queue, 1)?;
+    Ok(Some(Entry::new(from_sql(place), lane, order_key, due_at)))
+}
+
+fn unavailable(error: StoreError) -> QueueError {
+    QueueError::Unavailable(error.into())
+}
+
+impl SqliteQueue {
+    pub(super) fn new(
+        name: QueueName,
+        index: QueueIndex,
+        capacity: usize,
+        writer: Arc<TaskWriter>,
+        readers: Readers,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let shared = Arc::new(Shared { index: Mutex::new(index), changes: Changes::new() });
+        Self { queue: queue_number(name), capacity, shared, writer, readers, clock }
+    }
+}
+
+/// Claims whose bodies are not read yet; they go back if that fails or its caller is cancelled.
+struct Unread {
+    shared: Arc<Shared>,
+    claimed: Vec<(Uuid, u64)>,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if !self.claimed.is_empty() {
+            let mut index = self.shared.index.lock();
+            self.claimed.iter().for_each(|(id, _)| index.unclaim(*id));
+            drop(index);
+            self.shared.changes.announce();
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        let (queue, capacity, shared) = (self.queue, self.capacity, Arc::clone(&self.shared));
+        let work = move |conn: &Connection| insert(conn, queue, &messages, capacity);
+        let add = move |inserted: &Option<Vec<(Uuid, Entry)>>| {
+            let mut index = shared.index.lock();
+            inserted.iter().flatten().for_each(|(id, entry)| index.add(*id, *entry));
+            drop(index);
+            shared.changes.announce();
+        };
+        let inserted = self.writer.write(work, add).await.map_err(unavailable)?;
+        inserted.map(|_| ()).ok_or(QueueError::Full)
+    }
+
+    async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError> {
+        let queue = self.queue;
+        let sql = "SELECT number FROM origins WHERE queue = ?1 AND partition = ?2";
+        let read =
+            self.readers.read(move |conn| Ok(optional::<i64>(conn, sql, params![queue, partition.0])?));
+        Ok(read.await.map_err(unavailable)?.map_or(0, from_sql))
+    }
+
+    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+        Ok(self.shared.index.lock().lanes(now))
+    }
+
+    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let claimed = self.shared.index.lock().claim(lane, now, limit);
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut unread = Unread { shared: Arc::clone(&self.shared), claimed: claimed.clone() };
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached("SELECT body FROM messages WHERE seq = ?1")?;
+            let mut claims = Vec::with_capacity(claimed.len());
+            for (id, place) in claimed {
+                let body: Vec<u8> = query.query_row([to_sql(place)], |row| row.get(0))?;
+                claims.push(Claim { id, lane, body: Bytes::from(body) });
+            }
+            Ok(claims)
+        });
+        let claims = read.await.map_err(unavailable)?;
+        unread.claimed.clear();
+        Ok(claims)
+    }
+
+    async fn settle(&self, mut outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+        {
+            let index = self.shared.index.lock();
+            outcomes.retain(|(id, _)| index.is_claimed(id));
+        }
+        let (queue, now, shared) = (self.queue, self.clock.now(), Arc::clone(&self.shared));
+        let outcomes = Arc::new(outcomes);
+        let settled = Arc::clone(&outcomes);
+        let work = move |conn: &Connection| {
+            outcomes.iter().try_for_each(|(id, outcome)| write_outcome(conn, queue, id, outcome, now))
+        };
+        let settle = move |_: &()| {
+            let mut index = shared.index.lock();
+            for (id, outcome) in settled.iter() {
+                match outcome {
+                    Outcome::Complete | Outcome::Bury => drop(index.finish(*id)),
+                    Outcome::Retry { due_at, .. } => index.retry(*id, *due_at),
+                }
+            }
+            drop(index);
+            shared.changes.announce();
+        };
+        self.writer.write(work, settle).await.map_err(unavailable)
+    }
+
+    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+        let (queue, shared) = (self.queue, Arc::clone(&self.shared));
+        let work = move |conn: &Connection| revive_row(conn, queue, &id, due_at, &body);
+        let add = move |revived: &Option<Entry>| {
+            if let Some(entry) = revived {
+                shared.index.lock().add(id, *entry);
+                shared.changes.announce();
+            }
+        };
+        let revived = self.writer.write(work, add).await.map_err(unavailable)?;
+        Ok(revived.is_some())
+    }
+
+    async fn changed(&self) {
+        self.shared.changes.wait().await;
+    }
+}

@@ -1,0 +1,85 @@
+//! Reading, beside the writer: a few connections, each used by one reader at a time, on blocking threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::database::Schema;
+use super::error::StoreError;
+
+/// Reads at a time.
+const CONNECTIONS: usize = 4;
+
+/// Reading connections to a database, opened as they are needed.
+#[derive(Clone)]
+pub(super) struct Readers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    schema: &'static Schema,
+    dir: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+    closed: AtomicBool,
+}
+
+impl Readers {
+    pub(super) fn new(schema: &'static Schema, dir: PathBuf) -> Self {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        let shared = Shared { schema, dir, idle: Mutex::default(), permits, closed: AtomicBool::new(false) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Runs `query` on a blocking thread; it sees every write that was answered before. Within it every statement sees the
+    /// database as of the first one.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let permit = Arc::clone(&shared.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            shared.read(query)
+        });
+        // The thread panics only if the query does, and the runtime drops it only when it shuts down.
+        reading.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Closes the connections as they come back.
+    pub(super) async fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        let all = u32::try_from(CONNECTIONS).unwrap_or(1);
+        // Waits for the reads that are under way.
+        if let Ok(permits) = self.shared.permits.acquire_many(all).await {
+            self.shared.idle.lock().clear();
+            permits.forget();
+        }
+        self.shared.permits.close();
+    }
+}
+
+impl Shared {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        let idle = self.idle.lock().pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => self.schema.open_reader(&self.dir)?,
+        };
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        let answer = query(&conn);
+        // After an error the connection may be broken; it is not used again.
+        if conn.prepare_cached("COMMIT")?.execute([]).is_ok() {
+            self.idle.lock().push(conn);
+        }
+        answer
+    }
+}

@@ -1,0 +1,161 @@
+//! The registry in SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::database::{from_sql, limit as sql_limit, optional, to_sql};
+use super::error::StoreError;
+use super::readers::Readers;
+use super::registry_watch::{Change, Watchers};
+use super::tasks::TaskWriter;
+use crate::model::ids::Revision;
+use crate::ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
+
+/// A [`Registry`] in SQLite.
+pub struct SqliteRegistry {
+    writer: Arc<TaskWriter>,
+    readers: Readers,
+    watchers: Arc<Watchers>,
+}
+
+impl SqliteRegistry {
+    pub(super) fn new(writer: Arc<TaskWriter>, readers: Readers) -> Self {
+        Self { writer, readers, watchers: Arc::default() }
+    }
+}
+
+/// How a kind is stored; it must never change.
+pub(super) const fn kind_number(kind: RecordKind) -> i64 {
+    match kind {
+        RecordKind::Monitor => 0,
+        RecordKind::Channel => 1,
+        RecordKind::Key => 2,
+        RecordKind::Token => 3,
+    }
+}
+
+/// A record from a row of id, revision, value.
+pub(super) fn record(kind: RecordKind, row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        key: RecordKey { kind, id: row.get(0)? },
+        revision: Revision(from_sql(row.get(1)?)),
+        value: Bytes::from(row.get::<_, Vec<u8>>(2)?),
+    })
+}
+
+fn revision_of(conn: &Connection, key: &RecordKey) -> rusqlite::Result<Option<Revision>> {
+    let sql = "SELECT revision FROM records WHERE kind = ?1 AND id = ?2";
+    let revision = optional::<i64>(conn, sql, params![kind_number(key.kind), key.id])?;
+    Ok(revision.map(|revision| Revision(from_sql(revision))))
+}
+
+fn next_revision(conn: &Connection) -> rusqlite::Result<Revision> {
+    let sql = "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value";
+    // To the end of the statement, so that it is done and not only begun.
+    let mut update = conn.prepare_cached(sql)?;
+    let mut rows = update.query([])?;
+    let value = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0)?;
+    rows.next()?;
+    Ok(Revision(from_sql(value)))
+}
+
+fn write_error(error: StoreError) -> RegistryError {
+    RegistryError::Unavailable(error.into())
+}
+
+#[async_trait]
+impl Registry for SqliteRegistry {
+    async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
+        let key = key.clone();
+        let sql = "SELECT id, revision, value FROM records WHERE kind = ?1 AND id = ?2";
+        let read = self.readers.read(move |conn| {
+            let params = params![kind_number(key.kind), key.id];
+            Ok(conn.prepare_cached(sql)?.query_row(params, |row| record(key.kind, row)).optional()?)
+        });
+        read.await.map_err(write_error)
+    }
+
+    async fn put(
+        &self,
+        key: &RecordKey,
+        expected: Expected,
+        value: Bytes,
+    ) -> Result<Revision, RegistryError> {
+        let as_expected = match expected {
+            Expected::Absent => None,
+            Expected::At(revision) => Some(revision),
+        };
+        let (key, told_key) = (key.clone(), key.clone());
+        let (told_value, watchers) = (value.clone(), Arc::clone(&self.watchers));
+        let work = move |conn: &Connection| {
+            if revision_of(conn, &key)? != as_expected {
+                return Ok(None);
+            }
+            let revision = next_revision(conn)?;
+            let sql = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4)";
+            let row = params![kind_number(key.kind), key.id, to_sql(revision.0), &value[..]];
+            conn.prepare_cached(sql)?.execute(row)?;
+            Ok(Some(revision))
+        };
+        let tell = move |revision: &Option<Revision>| {
+            if let Some(revision) = *revision {
+                watchers.tell(&Change::Put(Record { key: told_key, revision, value: told_value }));
+            }
+        };
+        let written = self.writer.write(work, tell).await.map_err(write_error)?;
+        written.ok_or(RegistryError::Conflict)
+    }
+
+    async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
+        let (key, told_key) = (key.clone(), key.clone());
+        let watchers = Arc::clone(&self.watchers);
+        let work = move |conn: &Connection| {
+            if revision_of(conn, &key)? != Some(expected) {
+                return Ok(None);
+            }
+            let sql = "DELETE FROM records WHERE kind = ?1 AND id = ?2";
+            conn.prepare_cached(sql)?.execute(params![kind_number(key.kind), key.id])?;
+            next_revision(conn).map(Some)
+        };
+        let tell = move |revision: &Option<Revision>| {
+            if let Some(revision) = *revision {
+                watchers.tell(&Change::Deleted(told_key, revision));
+            }
+        };
+        let written = self.writer.write(work, tell).await.map_err(write_error)?;
+        written.map(|_| ()).ok_or(RegistryError::Conflict)
+    }
+
+    async fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, RegistryError> {
+        let after = after.unwrap_or_default().to_owned();
+        let sql = "SELECT id, revision, value FROM records WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached(sql)?;
+            let params = params![kind_number(kind), after, sql_limit(limit)];
+            let rows = query.query_map(params, |row| record(kind, row))?;
+            Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+        });
+        read.await.map_err(write_error)
+    }
+
+    async fn watch(
+        &self,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError> {
+        let watching = self.watchers.begin(kinds, observer);
+        let watcher = Arc::clone(watching.watcher());
+        self.readers.read(move |conn| Ok(watcher.load(conn)?)).await.map_err(write_error)?;
+        Ok(WatchGuard::new(watching.go_on()))
+    }
+}

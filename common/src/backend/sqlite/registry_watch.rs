@@ -1,0 +1,170 @@
+//! Who watches the registry.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::database::{from_sql, optional};
+use super::registry::{kind_number, record};
+use crate::model::ids::Revision;
+use crate::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
+
+/// What is to be told.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    Put(Record),
+    Deleted(RecordKey, Revision),
+}
+
+impl Change {
+    fn key(&self) -> &RecordKey {
+        match self {
+            Self::Put(record) => &record.key,
+            Self::Deleted(key, _) => key,
+        }
+    }
+
+    fn revision(&self) -> Revision {
+        match self {
+            Self::Put(record) => record.revision,
+            Self::Deleted(_, revision) => *revision,
+        }
+    }
+}
+
+/// All watchers.
+#[derive(Default)]
+pub(super) struct Watchers {
+    list: Mutex<Vec<Arc<Watcher>>>,
+}
+
+/// One watcher. It is told what was there when it came from one snapshot of the database; what changes meanwhile is kept
+/// for it, each record in its latest form only, and told after.
+pub(super) struct Watcher {
+    kinds: Vec<RecordKind>,
+    observer: Arc<dyn RegistryObserver>,
+    phase: Mutex<Phase>,
+    ended: AtomicBool,
+}
+
+enum Phase {
+    Loading(HashMap<RecordKey, Change>),
+    Live,
+}
+
+impl Watchers {
+    /// Tells everybody of a change. Called by the writer thread alone, in the order of the commits.
+    pub(super) fn tell(&self, change: &Change) {
+        let watchers: Vec<Arc<Watcher>> = self.list.lock().clone();
+        watchers.iter().for_each(|watcher| watcher.hear(change));
+    }
+
+    /// From now on changes are kept for a watcher.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Watching {
+        let watcher = Arc::new(Watcher {
+            kinds: kinds.to_vec(),
+            observer,
+            phase: Mutex::new(Phase::Loading(HashMap::new())),
+            ended: AtomicBool::new(false),
+        });
+        self.list.lock().push(Arc::clone(&watcher));
+        Watching { watchers: Arc::clone(self), watcher, beats: JoinSet::new() }
+    }
+}
+
+impl Watcher {
+    fn hear(&self, change: &Change) {
+        if !self.kinds.contains(&change.key().kind) {
+            return;
+        }
+        match &mut *self.phase.lock() {
+            Phase::Loading(kept) => drop(kept.insert(change.key().clone(), change.clone())),
+            // Under the lock, so that the observer hears one thing at a time.
+            Phase::Live => self.tell(change),
+        }
+    }
+
+    fn tell(&self, change: &Change) {
+        if self.ended.load(Ordering::Acquire) {
+            return;
+        }
+        match change {
+            Change::Put(record) => self.observer.put(record),
+            Change::Deleted(key, _) => self.observer.deleted(key),
+        }
+    }
+
+    /// Tells what the database holds in the read transaction under way, then what changed since.
+    pub(super) fn load(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let sql = "SELECT value FROM counters WHERE name = 'revision'";
+        let loaded = Revision(from_sql(optional::<i64>(conn, sql, [])?.unwrap_or(0)));
+        let sql = "SELECT id, revision, value FROM records WHERE kind = ?1";
+        for kind in &self.kinds {
+            let mut query = conn.prepare_cached(sql)?;
+            let mut rows = query.query([kind_number(*kind)])?;
+            while let Some(row) = rows.next()? {
+                if self.ended.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+                self.observer.put(&record(*kind, row)?);
+            }
+        }
+        let mut phase = self.phase.lock();
+        if let Phase::Loading(kept) = &mut *phase {
+            let mut changes: Vec<Change> = std::mem::take(kept).into_values().collect();
+            changes.retain(|change| change.revision() > loaded);
+            changes.sort_by_key(Change::revision);
+            changes.iter().for_each(|change| self.tell(change));
+        }
+        *phase = Phase::Live;
+        self.observer.current();
+        Ok(())
+    }
+}
+
+/// A watch; it ends when this is dropped.
+pub(super) struct Watching {
+    watchers: Arc<Watchers>,
+    watcher: Arc<Watcher>,
+    beats: JoinSet<()>,
+}
+
+impl Watching {
+    pub(super) fn watcher(&self) -> &Arc<Watcher> {
+        &self.watcher
+    }
+
+    /// The watcher is loaded: says so twice a second; the contract asks for once.
+    pub(super) fn go_on(mut self) -> Self {
+        let watcher = Arc::clone(&self.watcher);
+        self.beats.spawn(async move {
+            let mut beat = tokio::time::interval(Duration::from_millis(500));
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                beat.tick().await;
+                let phase = watcher.phase.lock();
+                if matches!(*phase, Phase::Live) && !watcher.ended.load(Ordering::Acquire) {
+                    watcher.observer.current();
+                }
+            }
+        });
+        self
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.watcher.ended.store(true, Ordering::Release);
+        self.watchers.list.lock().retain(|watcher| !Arc::ptr_eq(watcher, &self.watcher));
+    }
+}

@@ -1,0 +1,168 @@
+//! The one thread that writes to a database.
+//!
+//! It takes every job that waits, runs them in one transaction, and answers all of them after the commit: one fsync for
+//! as many jobs as there are. When one fails, nothing of the transaction stands, and each is run again by itself.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::database::in_transaction;
+use super::directory::DataDir;
+use super::error::StoreError;
+
+/// Most jobs that wait; whoever comes then waits to be let in.
+const WAITING: usize = 4_096;
+
+/// Most jobs in one transaction.
+const BATCH: usize = 1_024;
+
+/// What a writer thread does for its jobs.
+pub(super) trait Handler: Send + 'static {
+    type Job: Send + 'static;
+
+    /// A transaction begins; what was done since the last [`committed`](Self::committed) is undone.
+    fn begin(&mut self);
+    /// Does a job's writes. It may be called again after another `begin`.
+    fn run(&mut self, conn: &Connection, job: &mut Self::Job) -> rusqlite::Result<()>;
+    /// The jobs since `begin` are durable.
+    fn committed(&mut self, jobs: Vec<Self::Job>);
+    /// A job failed by itself.
+    fn failed(&mut self, job: Self::Job, error: rusqlite::Error);
+    /// Does what time asks for, and says when to come again.
+    fn maintain(&mut self, conn: &Connection) -> rusqlite::Result<Duration>;
+    /// Writes what is left.
+    fn close(&mut self, conn: &Connection) -> rusqlite::Result<()>;
+}
+
+/// Gives jobs to a writer thread. The thread ends when it is told to close, or with the last of its writers.
+pub(super) struct Writer<J> {
+    commands: Sender<Command<J>>,
+    permits: Arc<Semaphore>,
+}
+
+enum Command<J> {
+    Run(J, OwnedSemaphorePermit),
+    Close(oneshot::Sender<rusqlite::Result<()>>),
+}
+
+impl<J: Send + 'static> Writer<J> {
+    /// Starts the thread; it holds the data directory as long as it writes.
+    pub(super) fn start<H: Handler<Job = J>>(
+        name: &str,
+        conn: Connection,
+        handler: H,
+        dir: Arc<DataDir>,
+    ) -> std::io::Result<Self> {
+        let (commands, received) = channel();
+        let thread = WriterThread { conn, handler, received, permits: Vec::new(), dir };
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || thread.run())?;
+        Ok(Self { commands, permits: Arc::new(Semaphore::new(WAITING)) })
+    }
+
+    /// Hands a job over.
+    pub(super) async fn submit(&self, job: J) -> Result<(), StoreError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        self.commands.send(Command::Run(job, permit)).map_err(|_| StoreError::Closed)
+    }
+
+    /// Ends the thread after the jobs that were handed over before.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let (closed, answer) = oneshot::channel();
+        self.commands.send(Command::Close(closed)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::Sqlite)
+    }
+}
+
+struct WriterThread<H: Handler> {
+    conn: Connection,
+    handler: H,
+    received: Receiver<Command<H::Job>>,
+    permits: Vec<OwnedSemaphorePermit>,
+    dir: Arc<DataDir>,
+}
+
+impl<H: Handler> WriterThread<H> {
+    fn run(mut self) {
+        let mut next_maintenance = Instant::now() + Duration::from_millis(100);
+        let closed = loop {
+            let wait = next_maintenance.saturating_duration_since(Instant::now());
+            let mut closing = None;
+            match self.received.recv_timeout(wait) {
+                Ok(Command::Run(job, permit)) => closing = self.run_batch(job, permit),
+                Ok(Command::Close(closed)) => closing = Some(closed),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break None,
+            }
+            if closing.is_some() {
+                break closing;
+            }
+            if Instant::now() >= next_maintenance {
+                next_maintenance = Instant::now() + self.maintain();
+            }
+        };
+        let Self { conn, mut handler, received, permits, dir } = self;
+        let written = handler.close(&conn);
+        drop(handler);
+        // The last connection to close takes the write-ahead log into the database and removes it.
+        let checkpoint = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let ended = conn.close().map_err(|(_, error)| error);
+        // Whoever still waits hears that the database is closed. The directory is free before anybody hears that it is.
+        drop((received, permits, dir));
+        if let Some(closed) = closed {
+            closed.send(written.and(checkpoint).and(ended)).ok();
+        }
+    }
+
+    /// Runs a job and all that wait behind it; the answer is the request to close that was among them.
+    fn run_batch(
+        &mut self,
+        first: H::Job,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<oneshot::Sender<rusqlite::Result<()>>> {
+        let mut jobs = vec![first];
+        let mut closing = None;
+        self.permits.push(permit);
+        while jobs.len() < BATCH && closing.is_none() {
+            match self.received.try_recv() {
+                Ok(Command::Run(job, permit)) => {
+                    jobs.push(job);
+                    self.permits.push(permit);
+                }
+                Ok(Command::Close(closed)) => closing = Some(closed),
+                Err(_) => break,
+            }
+        }
+        self.write(jobs);
+        self.permits.clear();
+        closing
+    }
+
+    fn write(&mut self, mut jobs: Vec<H::Job>) {
+        self.handler.begin();
+        let handler = &mut self.handler;
+        let written =
+            in_transaction(&self.conn, |conn| jobs.iter_mut().try_for_each(|job| handler.run(conn, job)));
+        match written {
+            Ok(()) => self.handler.committed(jobs),
+            Err(error) if jobs.len() == 1 => {
+                jobs.into_iter().zip([error]).for_each(|(job, error)| self.handler.failed(job, error));
+            }
+            Err(_) => jobs.into_iter().for_each(|job| self.write(vec![job])),
+        }
+    }
+
+    fn maintain(&mut self) -> Duration {
+        self.handler.maintain(&self.conn).unwrap_or_else(|error| {
+            tracing::warn!(
+                thread = std::thread::current().name(),
+                error = &error as &dyn std::error::Error,
+                "failed to tidy up the database; it is tried again"
+            );
+            Duration::from_secs(10)
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! The adapters on SQLite keep the contracts. A restart closes the directory and opens it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use common::clock::ManualClock;
+use common::model::ids::PartitionId;
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::history::{DeliveryHistory, History};
+use common::ports::queue::{Queue, QueueName};
+use common::ports::registry::Registry;
+use tempfile::TempDir;
+
+use crate::eventually::eventually;
+use crate::sample::START;
+use crate::subject::Subject;
+use crate::suite::state_store::States;
+
+struct Sqlite<P: ?Sized> {
+    backend: Option<SqliteBackend>,
+    options: SqliteOptions,
+    clock: Arc<ManualClock>,
+    port: fn(&SqliteBackend) -> Arc<P>,
+    _dir: TempDir,
+}
+
+impl<P: ?Sized> Sqlite<P> {
+    fn new(port: fn(&SqliteBackend) -> Arc<P>) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let options = SqliteOptions {
+            partitions: 2,
+            expire_every: Duration::from_millis(10),
+            history_per_monitor: crate::suite::history::PER_MONITOR,
+            queue_capacity: crate::suite::queue::CAPACITY,
+            ..SqliteOptions::new(dir.path())
+        };
+        let clock = Arc::new(ManualClock::new(START));
+        let mut subject = Self { backend: None, options, clock, port, _dir: dir };
+        subject.open();
+        subject
+    }
+
+    fn open(&mut self) {
+        let opened = SqliteBackend::open(self.options.clone(), Arc::clone(&self.clock) as _);
+        self.backend = Some(opened.expect("open"));
+    }
+
+    fn backend(&self) -> &SqliteBackend {
+        self.backend.as_ref().expect("it is open")
+    }
+}
+
+#[async_trait(?Send)]
+impl<P: ?Sized + Send + Sync> Subject<P> for Sqlite<P> {
+    fn port(&self) -> Arc<P> {
+        (self.port)(self.backend())
+    }
+
+    async fn restart(&mut self) {
+        self.backend.take().expect("it is open").close().await.expect("close");
+        self.open();
+    }
+
+    async fn expire_everything(&mut self) {
+        let log = self.backend().log();
+        let last = log.extent(PartitionId(0)).await.expect("extent").last;
+        self.clock.advance(self.options.retention + Duration::from_secs(1));
+        eventually("everything expired", async || {
+            let first = log.extent(PartitionId(0)).await.expect("extent").first;
+            (first > last).then_some(())
+        })
+        .await;
+    }
+}
+
+mod heartbeat_log {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn HeartbeatLog> {
+        Sqlite::new(|backend| backend.log())
+    }
+    crate::suite::heartbeat_log::heartbeat_log_suite!(subject());
+}
+
+mod registry {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn Registry> {
+        Sqlite::new(|backend| backend.registry())
+    }
+    crate::suite::registry::registry_suite!(subject());
+    crate::suite::registry_watch::registry_watch_suite!(subject());
+}
+
+mod state_store {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn States> {
+        Sqlite::new(|backend| backend.state())
+    }
+    crate::suite::leases::leases_suite!(subject());
+    crate::suite::state_store::state_store_suite!(subject());
+}
+
+mod history {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn History> {
+        Sqlite::new(|backend| backend.history())
+    }
+    crate::suite::history::history_suite!(subject());
+}
+
+mod deliveries {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn DeliveryHistory> {
+        Sqlite::new(|backend| backend.deliveries())
+    }
+    crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod alerts {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn Queue> {
+        Sqlite::new(|backend| backend.queue(QueueName::Alerts))
+    }
+    crate::suite::queue::queue_suite!(subject());
+}
+
+mod deliveries_queue {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn Queue> {
+        Sqlite::new(|backend| backend.queue(QueueName::Deliveries))
+    }
+    crate::suite::queue_order::queue_order_suite!(subject());
+}
