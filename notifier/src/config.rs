@@ -38,3 +38,27 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn private_networks_are_read_from_the_flag_and_bad_ones_named() {
+        let parse = |list| Flags::try_parse_from(["lubdub", "--allow-private", list]);
+        let config = parse("127.0.0.0/8,10.0.0.1").unwrap().config;
+        assert_eq!(config.allow_private.check([10, 0, 0, 1].into()), Ok(()));
+        assert!(config.allow_private.check([10, 0, 0, 2].into()).is_err());
+        let error = parse("127.0.0.0/8,local").err().unwrap().to_string();
+        assert!(error.contains("`local` is neither an address nor a CIDR"), "{error}");
+        assert_eq!(Flags::try_parse_from(["lubdub"]).unwrap().config.allow_private, AddressGuard::default());
+    }
+}

@@ -210,3 +210,22 @@ fn why(error: reqwest::Error) -> Failure {
     let failed_to = if error.is_connect() { "failed to connect" } else { "the exchange broke off" };
     Failure::Network(format!("{failed_to}: {}", with_sources(source)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_refused_when_it_is_looked_up() {
+        let transport = WebhookTransport::new(Arc::default(), Duration::from_secs(10)).unwrap();
+        // Straight to the client: the check of the URL would refuse this name already.
+        let error = transport.client.get("http://localhost:9/").send().await.unwrap_err();
+        let Failure::Refused(refused) = why(error) else { panic!("it was refused by something else") };
+        assert!(refused.to_string().contains("is a loopback address; to allow it, add"), "{refused}");
+    }
+
+    #[test]
+    fn reserved_headers_are_written_in_lower_case_to_be_found() {
+        assert!(RESERVED_HEADERS.iter().all(|name| *name == name.to_ascii_lowercase()));
+    }
+}
