@@ -21,6 +21,7 @@ mod view;
 
 use std::process::ExitCode;
 
+pub(crate) use duration::Seconds;
 pub(crate) use terminal::{Terminal, named_as_started};
 
 const MONITOR_EXAMPLES: &str = "\

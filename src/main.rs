@@ -1,6 +1,7 @@
 //! Lubdub hears when your jobs go silent.
 
 mod cli;
+mod up;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(Box<up::Up>),
     #[command(flatten)]
     Client(cli::ClientCommand),
 }
@@ -37,6 +39,21 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
     // The error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
+        Command::Up(up) => {
+            log_to_stderr()?;
+            up.run(terminal).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::Client(command) => cli::run(command, terminal).await,
     }
+}
+
+/// Servers log to standard error, at `info` unless `LUBDUB_LOG` says otherwise (`debug`, `warn`, `scheduler=debug`, …).
+fn log_to_stderr() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .with_env_var("LUBDUB_LOG")
+        .from_env()?;
+    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
+    Ok(())
 }

@@ -25,15 +25,26 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that does not start before `not_before`, the newest time that the log knows.
-    pub fn starting_at(not_before: Option<EventTime>) -> Self {
-        let floor = not_before.unwrap_or(EventTime::EPOCH);
-        Self { last: Mutex::new((floor.max(system_time()), boot_time())) }
+    /// A clock that shows the system's time.
+    pub fn new() -> Self {
+        Self { last: Mutex::new((system_time(), boot_time())) }
+    }
+
+    /// Moves the clock to `not_before` if it is behind it: the newest time that the log knows.
+    pub fn not_before(&self, not_before: EventTime) {
+        let now = self.now();
+        self.last.lock().0 = now.max(not_before);
     }
 
     /// How far this clock is ahead of the system's, because that one was set back.
     pub fn ahead(&self) -> Duration {
         self.now().since(system_time())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -105,9 +116,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_starts_before_the_newest_time_of_the_log() {
+    fn runs_on_from_the_newest_time_of_the_log() {
         let future = system_time() + Duration::from_secs(3_600);
-        let clock = SystemClock::starting_at(Some(future));
+        let clock = SystemClock::new();
+        clock.not_before(future);
         let first = clock.now();
         assert!(first >= future);
         std::thread::sleep(Duration::from_millis(5));

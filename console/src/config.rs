@@ -7,6 +7,7 @@ use crate::error::Error;
 
 /// What the operator sets.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// The address under which clients reach Lubdub: push URLs begin with it. Default: the listen address.
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]

@@ -9,6 +9,7 @@ const MOST_PUSHES: u32 = 1_000_000;
 
 /// How heartbeats are accepted.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// This node's name, as it stands in the log, 1 to 100 characters [default: the host's name]
     #[arg(long, env = "LUBDUB_NODE", value_name = "NAME")]

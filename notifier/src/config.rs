@@ -16,6 +16,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(250);
 
 /// The notifier's settings.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 pub struct Config {
     /// Private networks that webhooks may reach: CIDRs or addresses, comma-separated
     #[arg(

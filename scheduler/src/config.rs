@@ -4,6 +4,7 @@ use clap::Args;
 
 /// Settings of the scheduler.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 pub struct Config {
     /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s
     #[arg(long, env = "LUBDUB_META_WEBHOOK", value_name = "URL", hide_env_values = true)]

@@ -14,11 +14,11 @@ const DAY: u64 = 24 * HOUR;
 /// Whole seconds: `90s`, `5m`, `2h`, `1d`, `1h30m`, or a bare number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Seconds(pub(super) u64);
+pub(crate) struct Seconds(pub(crate) u64);
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DurationError {
+pub(crate) enum DurationError {
     /// Something else than numbers and units, or a unit twice, or none.
     #[error("write it like 90s, 5m, 2h, 1d or 1h30m (a bare number means seconds)")]
     Malformed,

@@ -50,7 +50,7 @@ impl Terminal {
     ///
     /// # Errors
     /// It cannot be written, for another reason than that its reader has gone.
-    pub(super) fn print(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             // `lubdub monitor list | head` is not a failure.

@@ -34,8 +34,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// Largest request head, and read buffer of a connection.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Largest request head, and read buffer of a connection: long messages come in the query.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves `router` until `shutdown`, then lets connections finish what they are at.
 ///
@@ -94,6 +94,8 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(BUFFER_BYTES)
+        // A client may shut down its side right after the request and still wait for the answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     // A client that hangs up or talks nonsense is its own business.
     let _ = watcher.watch(connection).await;

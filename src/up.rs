@@ -1,0 +1,251 @@
+//! `lubdub up`: every role in one process, on the embedded backend.
+
+mod greeting;
+mod limits;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use common::address_guard::AddressGuard;
+use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use common::chain::Chain;
+use common::clock::{Clock, SystemClock};
+use common::http::{Readiness, ServerLimits, ops_router, serve};
+use common::model::time::TimeRules;
+use common::ports::queue::QueueName;
+use common::ports::registry::Registry;
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Seconds, Terminal};
+
+/// After a signal, connections have this long to finish what they are at.
+const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
+/// After a signal, the process is gone within this.
+const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// Start everything in one process: no other server is needed
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Listen for HTTP here
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Keep all data in this folder
+    #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "FOLDER", default_value = "./lubdub-data")]
+    data_dir: PathBuf,
+
+    /// The URL by which clients reach this server [default: the listen address]
+    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Set the admin key instead of making one
+    #[arg(long, env = "LUBDUB_API_KEY", value_name = "KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// Let webhooks lead to these private addresses (CIDRs, comma-separated)
+    #[arg(long, env = "LUBDUB_ALLOW_PRIVATE", value_name = "CIDRS", default_value = "")]
+    allow_private: String,
+
+    /// Keep the heartbeat log for so long
+    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
+    retention: Seconds,
+
+    /// Keep so many heartbeats, and so many flips, of each monitor to look at, 1 to 1,000,000
+    #[arg(long, env = "LUBDUB_HISTORY", value_name = "ENTRIES", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    history: u32,
+
+    #[command(flatten)]
+    ingest: ingest::Config,
+
+    #[command(flatten)]
+    scheduler: scheduler::Config,
+}
+
+/// The roles of this process, made and not yet running.
+struct Roles {
+    ingest: ingest::Service,
+    scheduler: scheduler::Service,
+    notifier: notifier::Service,
+    console: console::Service,
+}
+
+impl Up {
+    /// Runs until SIGTERM or SIGINT, then drains.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, or a role from running.
+    pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        limits::raise_open_files();
+        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+            format!(
+                "listen on {}; is another server running there? choose another with --listen",
+                self.listen
+            )
+        })?;
+        let address = listener.local_addr().context("ask for the address that is listened on")?;
+        let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+
+        let clock = Arc::new(SystemClock::new());
+        let options = SqliteOptions {
+            retention: Duration::from_secs(self.retention.0),
+            history_per_monitor: self.history as usize,
+            ..SqliteOptions::new(&self.data_dir)
+        };
+        let backend = SqliteBackend::open_with(options, |newest| {
+            newest.into_iter().for_each(|newest| clock.not_before(newest));
+            Arc::clone(&clock) as Arc<dyn Clock>
+        })?;
+        let registry: Arc<dyn Registry> = backend.registry();
+        let key = console::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
+        greeting::keep_key(&self.data_dir, &key, self.api_key.as_deref())?;
+
+        let mut metrics = MetricsRegistry::default();
+        let roles = self.roles(&backend, &clock, &public_url, &mut metrics)?;
+        greeting::print(terminal, &self, address, &public_url, &key)?;
+        let outcome = roles.run(listener, metrics).await;
+        if let Err(error) = backend.close().await {
+            tracing::warn!(%error, "failed to close the data folder in order");
+        }
+        outcome
+    }
+
+    fn roles(
+        &self,
+        backend: &SqliteBackend,
+        clock: &Arc<SystemClock>,
+        public_url: &str,
+        metrics: &mut MetricsRegistry,
+    ) -> anyhow::Result<Roles> {
+        let clock = || Arc::clone(clock) as Arc<dyn Clock>;
+        let rules = TimeRules::EMBEDDED;
+        let ingest = ingest::Service::new(
+            self.ingest.clone(),
+            ingest::Deps { log: backend.log(), registry: backend.registry(), clock: clock(), rules },
+            metrics,
+        )?;
+        let scheduler = scheduler::Service::new(
+            self.scheduler.clone(),
+            rules,
+            scheduler::Deps {
+                owner: "embedded".to_owned(),
+                log: backend.log(),
+                registry: backend.registry(),
+                states: backend.state(),
+                history: backend.history(),
+                alerts: backend.queue(QueueName::Alerts),
+                clock: clock(),
+            },
+            metrics,
+        )?;
+        let notifier = notifier::Service::new(
+            notifier::Config {
+                allow_private: AddressGuard::parse(&self.allow_private).context("read --allow-private")?,
+            },
+            notifier::Deps {
+                alerts: backend.queue(QueueName::Alerts),
+                deliveries: backend.queue(QueueName::Deliveries),
+                registry: backend.registry(),
+                delivery_history: backend.deliveries(),
+                clock: clock(),
+            },
+            metrics,
+        )?;
+        let console = console::Service::new(
+            console::Config {
+                public_url: Some(public_url.to_owned()),
+                allow_private: self.allow_private.clone(),
+            },
+            console::Deps {
+                log: backend.log(),
+                registry: backend.registry(),
+                states: backend.state(),
+                history: backend.history(),
+                deliveries: backend.deliveries(),
+                alert_queue: backend.queue(QueueName::Alerts),
+                delivery_queue: backend.queue(QueueName::Deliveries),
+                clock: clock(),
+            },
+            metrics,
+        )?;
+        Ok(Roles { ingest, scheduler, notifier, console })
+    }
+}
+
+impl Roles {
+    /// Runs every role behind one listener until a signal, then drains them in the order of the pipeline: first what is
+    /// accepted gets its answer, then what was accepted is applied.
+    async fn run(self, listener: TcpListener, metrics: MetricsRegistry) -> anyhow::Result<()> {
+        let readiness: Vec<Readiness> = vec![
+            self.ingest.readiness(),
+            self.scheduler.readiness(),
+            self.notifier.readiness(),
+            self.console.readiness(),
+        ];
+        let router =
+            self.ingest.router().merge(self.console.router()).merge(ops_router(readiness, Arc::new(metrics)));
+        let limits = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
+        let (listening, accepting, applying) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+
+        let mut front = JoinSet::new();
+        front.spawn(serve(listener, router, limits, listening.clone()));
+        let mut ingest = JoinSet::new();
+        let service = self.ingest.run(accepting.clone());
+        ingest.spawn(async move { service.await.context("run ingest") });
+        let mut back = JoinSet::new();
+        let (service, stop) = (self.console.run(applying.clone()), self.scheduler.run(applying.clone()));
+        back.spawn(async move { service.await.context("run the console") });
+        back.spawn(async move { stop.await.context("run the scheduler") });
+        let service = self.notifier.run(listening.clone());
+        back.spawn(async move { service.await.context("run the notifier") });
+
+        let failed = tokio::select! {
+            signal = stop_signal() => signal.err(),
+            Some(ended) = ingest.join_next() => Some(early_end(ended)),
+            Some(ended) = back.join_next() => Some(early_end(ended)),
+        };
+        if let Some(error) = &failed {
+            tracing::error!(error = %Chain(error.as_ref()), "a role ended; stopping");
+        }
+        let drain = async {
+            listening.cancel();
+            while front.join_next().await.is_some() {}
+            accepting.cancel();
+            while ingest.join_next().await.is_some() {}
+            applying.cancel();
+            while back.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(DRAIN, drain).await.is_err() {
+            tracing::warn!("leaving before everything was drained; nothing that was acknowledged is lost");
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn early_end(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("a role ended by itself"),
+        Ok(Err(error)) => error,
+        Err(panicked) => panicked.into(),
+    }
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining");
+    Ok(())
+}
