@@ -5,18 +5,22 @@ use url::Url;
 
 use crate::error::Error;
 
-/// What the operator sets.
-#[derive(Debug, Clone, clap::Args)]
+/// The console's settings.
+#[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// The address under which clients reach Lubdub: push URLs begin with it. Default: the listen address.
+    /// Address under which clients reach Lubdub: push URLs begin with it [default: http://127.0.0.1:8080]
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
-    /// Networks (CIDRs, comma-separated) whose private or loopback addresses webhooks may lead to.
-    ///
-    /// Set by whoever composes the roles: in one process the notifier has the same flag.
-    #[arg(skip)]
+    /// Private networks that webhooks may reach: CIDRs or addresses, comma-separated
+    #[arg(
+        long,
+        env = "LUBDUB_ALLOW_PRIVATE",
+        value_name = "CIDRS",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub allow_private: String,
 }
 
@@ -48,5 +52,39 @@ impl Config {
         }
         let guard = AddressGuard::parse(&self.allow_private).map_err(Error::AllowPrivate)?;
         Ok(Checked { public_url: url.as_str().trim_end_matches('/').to_owned(), guard })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_a_plain_http_url() {
+        let check = |url: &str| {
+            let config = Config { public_url: Some(url.to_owned()), allow_private: String::new() };
+            config.check().map(|checked| checked.public_url)
+        };
+        assert_eq!(check("https://beats.example").expect("good"), "https://beats.example");
+        assert_eq!(check("http://host:8080/lubdub/").expect("good"), "http://host:8080/lubdub");
+        for bad in [
+            "",
+            "beats.example",
+            "ftp://beats.example",
+            "https://beats.example/?a=1",
+            "https://beats.example/#a",
+        ] {
+            assert!(matches!(check(bad), Err(Error::PublicUrl { .. })), "{bad}");
+        }
+        assert_eq!(
+            Config::default().check().map(|checked| checked.public_url).expect("good"),
+            "http://127.0.0.1:8080"
+        );
+    }
+
+    #[test]
+    fn a_bad_list_of_networks_is_refused() {
+        let config = Config { allow_private: "10.0.0.0/8, office".to_owned(), ..Config::default() };
+        assert!(matches!(config.validate(), Err(Error::AllowPrivate(_))));
     }
 }

@@ -33,3 +33,6 @@ pub use admin_key::{AdminKey, ensure_admin_key};
 pub use config::Config;
 pub use error::Error;
 pub use service::{Deps, Service};
+
+#[cfg(test)]
+mod tests;

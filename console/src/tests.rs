@@ -1,0 +1,13 @@
+//! The API as clients see it, on in-memory ports.
+
+mod bench;
+mod channels;
+mod deliveries;
+mod document;
+mod faulty;
+mod hostile;
+mod keys;
+mod monitors;
+mod paging;
+mod tokens;
+mod troubles;

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use serde_json::json;
+
+use super::bench::{Bench, eventually};
+
+#[tokio::test]
+async fn a_change_that_the_log_did_not_take_is_recorded_and_said_to_be_late() {
+    let bench = Bench::start().await;
+    let path = format!("/monitors/{}", bench.monitor("n").await.id());
+    bench.log.broken.set(true);
+    let late = bench.patch(&path, r#"{"timeout": 90}"#).await;
+    assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(late.headers.contains_key(header::RETRY_AFTER));
+    let detail = late.json["detail"].as_str().expect("a detail");
+    assert!(detail.contains("recorded") && detail.contains("takes effect"), "{detail}");
+    assert_eq!(bench.get(&path).await.json["timeout"], 90);
+    let named = bench.patch(&path, r#"{"name": "m"}"#).await;
+    assert_eq!(named.status, StatusCode::OK, "a name is nothing for the log");
+    let made = bench.post("/monitors", r#"{"name": "n", "timeout": 60}"#).await;
+    assert_eq!(made.status, StatusCode::CREATED, "a client that is told 503 would make it twice");
+    assert_eq!(bench.logged(&made.id()).await.len(), 0);
+}
+
+#[tokio::test]
+async fn without_the_registry_every_write_is_503_and_lists_go_on() {
+    let bench = Bench::start().await;
+    let monitor = format!("/monitors/{}", bench.monitor("n").await.id());
+    let channel = format!("/channels/{}", bench.channel("c").await.id());
+    bench.registry.broken.set(true);
+    for (method, path, body) in [
+        ("POST", "/monitors", r#"{"name": "n", "timeout": 60}"#),
+        ("GET", &monitor, ""),
+        ("PATCH", &monitor, r#"{"name": "m"}"#),
+        ("DELETE", &monitor, ""),
+        ("POST", &format!("{monitor}/rotate-token"), ""),
+        ("POST", "/channels", r#"{"name": "n", "kind": "webhook", "url": "http://127.0.0.1/"}"#),
+        ("PATCH", &channel, r#"{"name": "m"}"#),
+        ("DELETE", &channel, ""),
+        ("POST", "/keys", r#"{"name": "n", "scope": "read"}"#),
+    ] {
+        let answer = bench.call(&bench.admin, method, path, &[], body).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{method} {path}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+        assert!(!answer.json.to_string().contains("cut off"), "what is behind is nobody's business");
+    }
+    for path in ["/monitors", "/channels", "/keys"] {
+        assert_eq!(bench.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    bench.registry.broken.set(false);
+    assert_eq!(bench.get(&monitor).await.json["name"], "n", "nothing was half done");
+}
+
+#[tokio::test]
+async fn a_console_that_may_have_missed_changes_says_so() {
+    let bench = Bench::start().await;
+    bench.registry.silent.set(true);
+    bench.clock.advance(Duration::from_secs(6));
+    eventually(Duration::from_secs(5), || bench.readiness.check().is_err()).await;
+    assert_eq!(bench.get("/monitors").await.status, StatusCode::OK, "a known key still works");
+    let unknown = bench.call("lub_made-a-moment-ago", "GET", "/monitors", &[], "").await;
+    assert_eq!(unknown.status, StatusCode::SERVICE_UNAVAILABLE, "it may be good");
+    bench.registry.silent.set(false);
+    eventually(Duration::from_secs(5), || bench.readiness.check().is_ok()).await;
+    let unknown = bench.call("lub_made-a-moment-ago", "GET", "/monitors", &[], "").await;
+    assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn rotations_at_once_lose_no_token() {
+    let bench = Bench::start().await;
+    let made = bench.monitor("n").await;
+    let path = format!("/monitors/{}", made.id());
+    let rotate = format!("{path}/rotate-token");
+    let (a, b, c) = tokio::join!(bench.post(&rotate, ""), bench.post(&rotate, ""), bench.post(&rotate, ""));
+    for answer in [a, b, c] {
+        assert_eq!(answer.status, StatusCode::OK);
+        let body = json!({"name": "other", "timeout": 60, "token": answer.json["token"]}).to_string();
+        assert_eq!(
+            bench.post("/monitors", &body).await.status,
+            StatusCode::CONFLICT,
+            "each is still this monitor's"
+        );
+    }
+}
