@@ -1,11 +1,15 @@
 //! Every adapter keeps the contract of its port.
 //!
 //! [`suite`] holds one suite per port. A suite knows an adapter only by [`subject::Subject`], so that a new technology joins
-//! by one file like [`memory`] or [`sqlite`].
+//! by one file like [`memory`] or [`sqlite`]. What only SQLite promises stands in [`directory`], [`ticks`] and
+//! [`sqlite_queue`].
 
+mod directory;
 mod eventually;
 mod memory;
 mod sample;
 mod sqlite;
+mod sqlite_queue;
 mod subject;
 mod suite;
+mod ticks;

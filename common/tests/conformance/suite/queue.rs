@@ -41,7 +41,7 @@ macro_rules! queue_suite {
 pub(crate) use queue_suite;
 
 /// A message with a number for its id, due at once, in an order of its own.
-pub(super) fn message(number: u128, lane: u128) -> QueueMessage {
+pub(crate) fn message(number: u128, lane: u128) -> QueueMessage {
     QueueMessage {
         id: id(number),
         lane: id(lane),
@@ -52,26 +52,26 @@ pub(super) fn message(number: u128, lane: u128) -> QueueMessage {
     }
 }
 
-pub(super) fn id(number: u128) -> Uuid {
+pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-pub(super) fn body(number: u128) -> Bytes {
+pub(crate) fn body(number: u128) -> Bytes {
     Bytes::from(format!("message {number}"))
 }
 
-pub(super) async fn enqueue(queue: &dyn Queue, messages: impl IntoIterator<Item = QueueMessage>) {
+pub(crate) async fn enqueue(queue: &dyn Queue, messages: impl IntoIterator<Item = QueueMessage>) {
     queue.enqueue(messages.into_iter().collect()).await.expect("enqueue");
 }
 
 /// Claims and answers the numbers.
-pub(super) async fn claim(queue: &dyn Queue, lane: u128, millis: i64, limit: usize) -> Vec<u128> {
+pub(crate) async fn claim(queue: &dyn Queue, lane: u128, millis: i64, limit: usize) -> Vec<u128> {
     let claims = queue.claim(id(lane), at(millis), limit).await.expect("claim");
     assert!(claims.len() <= limit);
     claims.into_iter().map(|claim| claim.id.as_u128()).collect()
 }
 
-pub(super) async fn settle(queue: &dyn Queue, number: u128, outcome: Outcome) {
+pub(crate) async fn settle(queue: &dyn Queue, number: u128, outcome: Outcome) {
     queue.settle(vec![(id(number), outcome)]).await.expect("settle");
 }
 

@@ -30,15 +30,15 @@ macro_rules! registry_suite {
 }
 pub(crate) use registry_suite;
 
-pub(super) fn key(id: &str) -> RecordKey {
+pub(crate) fn key(id: &str) -> RecordKey {
     RecordKey::new(RecordKind::Monitor, id)
 }
 
-pub(super) fn value(text: &str) -> Bytes {
+pub(crate) fn value(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-pub(super) async fn create(registry: &Arc<dyn Registry>, key: &RecordKey, text: &str) -> Revision {
+pub(crate) async fn create(registry: &Arc<dyn Registry>, key: &RecordKey, text: &str) -> Revision {
     registry.put(key, Expected::Absent, value(text)).await.expect("put")
 }
 

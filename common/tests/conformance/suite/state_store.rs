@@ -41,7 +41,7 @@ pub(crate) use state_store_suite;
 
 type Change = (MonitorId, Option<MonitorState>);
 
-pub(super) fn commit(follows: u64, applied: u64, number: u64, states: Vec<Change>) -> Commit {
+pub(crate) fn commit(follows: u64, applied: u64, number: u64, states: Vec<Change>) -> Commit {
     let states = states.into_iter().map(|(monitor, state)| StateChange { monitor, state }).collect();
     Commit { follows: Offset(follows), number, head: head(applied), states, outbox: Vec::new() }
 }
