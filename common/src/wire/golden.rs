@@ -12,10 +12,11 @@ use uuid::Uuid;
 use super::frame::{Frame, Listening};
 use super::{Message, WireError, decode, encode};
 use crate::model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use crate::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
 use crate::model::flip::{Alert, Flip, Reason, State};
 use crate::model::gaps::Gaps;
 use crate::model::heartbeat::{Heartbeat, HeartbeatKind};
-use crate::model::ids::{AlertId, ChannelId, KeyId, MonitorId, Offset, Revision};
+use crate::model::ids::{AlertId, ChannelId, DeliveryId, KeyId, MonitorId, Offset, Revision};
 use crate::model::key::{ApiKey, Scope};
 use crate::model::monitor::{Definition, DefinitionChange, Monitor, OldToken, Token};
 use crate::model::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead};
@@ -169,6 +170,26 @@ fn key() -> ApiKey {
     }
 }
 
+fn delivery() -> Delivery {
+    let channel = ChannelId::from_uuid(Uuid::from_u128(5));
+    Delivery {
+        id: DeliveryId::derive(flip().id, channel),
+        alert: Alert::Flip(flip()),
+        channel,
+        state: DeliveryState::Pending,
+        created_at: at(1_067),
+        next_attempt_at: Some(at(1_072)),
+        attempts: vec![Attempt {
+            at: at(1_067),
+            ms: 12,
+            status: Some(503),
+            error: Some("answered 503 Service Unavailable".to_owned()),
+            answer: Some("busy".to_owned()),
+        }],
+        monitor: Some(MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()] }),
+    }
+}
+
 /// Compares with `golden/NAME`; writes it when there is none, for a new message.
 fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire/golden").join(file);
@@ -219,6 +240,8 @@ fn stored_forms_are_as_they_were() {
         },
     );
     check("flip_v1.hex", &flip());
+    check("delivery_v1.hex", &delivery());
+    check("delivery_task_v1.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
