@@ -120,7 +120,7 @@ pub(super) struct Key {
 #[serde(default)]
 pub(super) struct Delivery {
     pub(super) id: String,
-    pub(super) flip: Option<Flip>,
+    pub(super) flip: Option<String>,
     pub(super) monitor: Option<Reference>,
     pub(super) channel: Option<Reference>,
     #[serde(rename = "type")]

@@ -62,10 +62,7 @@ fn details(delivery: &Delivery) -> String {
     details.add("state", &delivery.state);
     details.add_some("monitor", delivery.monitor.as_ref().map(told).as_ref());
     details.add_some("channel", delivery.channel.as_ref().map(told).as_ref());
-    if let Some(flip) = &delivery.flip {
-        details.add("flip", &format!("{} to {}, {}, at {}", flip.from, flip.to, flip.reason, flip.at));
-        details.add_some("message", flip.message.as_ref());
-    }
+    details.add_some("flip", delivery.flip.as_ref());
     details.add("created", &delivery.created_at);
     details.add_some("next attempt", delivery.next_attempt_at.as_ref());
     details.render()
