@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use common::model::ids::Revision;
 use common::model::validation::FieldError;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
@@ -70,6 +71,20 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(Problem::refused(vec![FieldError::new("", "the body must be a JSON object")])),
         Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// The parameters of the path. What is not even text names nothing.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(extract::Path(parameters)) => Ok(Self(parameters)),
+            Err(_) => Err(Problem::not_found("thing")),
+        }
     }
 }
 

@@ -20,7 +20,8 @@ pub enum RecordKind {
     Channel,
     /// [`crate::model::key::ApiKey`] by its id.
     Key,
-    /// A claim on a push token, by the hex SHA-256 of the token; the value is the monitor's id as text.
+    /// A claim on a push token, by the hex SHA-256 of the token; the value is the monitor's id and, after
+    /// a blank, when it was claimed (microseconds), as text.
     Token,
 }
 

@@ -5,7 +5,7 @@ mod test;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -28,7 +28,7 @@ use crate::monitors::WRITE_TRIES;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::reach;
-use crate::request::{JsonBody, Precondition};
+use crate::request::{JsonBody, Path, Precondition};
 
 /// A channel.
 #[derive(Debug, Serialize, ToSchema)]

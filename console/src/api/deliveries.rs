@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
 use common::model::ids::DeliveryId;
 use common::model::time::EventTime;
@@ -18,7 +18,7 @@ use super::shown::Time;
 use crate::app::App;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::Query;
+use crate::request::{Path, Query};
 
 /// One alert to one channel.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use common::model::flip::Flip;
 use common::model::time::EventTime;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use super::shown::Time;
 use crate::app::App;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
+use crate::request::Path;
 
 /// A change of a monitor's state.
 #[derive(Debug, Serialize, ToSchema)]

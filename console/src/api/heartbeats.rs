@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use common::model::heartbeat::HeartbeatKind;
@@ -20,6 +20,7 @@ use super::shown::Time;
 use crate::app::App;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
+use crate::request::Path;
 
 /// One accepted push.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::model::ids::KeyId;
@@ -22,7 +22,7 @@ use crate::draft;
 use crate::mint;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::JsonBody;
+use crate::request::{JsonBody, Path};
 
 /// An API key; the key itself is known to its owner only.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,6 +96,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     };
     let record = RecordKey::new(RecordKind::Key, key.id);
     app.registry.put(&record, Expected::Absent, wire::encode(&key)).await?;
+    tracing::info!(key.id = %key.id, "made an API key");
     let location = [(header::LOCATION, format!("/api/v1/keys/{}", key.id))];
     let view = KeyView::new(&key, Some(secret.expose().to_owned()));
     Ok((StatusCode::CREATED, location, Json(view)).into_response())
@@ -149,7 +150,10 @@ async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<S
         }
     }
     match app.registry.delete(&record_key, record.revision).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Ok(()) => {
+            tracing::info!(key.id = record_key.id, "deleted an API key");
+            Ok(StatusCode::NO_CONTENT)
+        }
         Err(error @ (RegistryError::Conflict | RegistryError::Unavailable(_))) => Err(error.into()),
     }
 }

@@ -5,7 +5,7 @@ mod view;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -25,7 +25,7 @@ use crate::draft::monitor::MonitorDraft;
 use crate::monitors::Held;
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
-use crate::request::{JsonBody, OptionalJsonBody, Precondition, Query};
+use crate::request::{JsonBody, OptionalJsonBody, Path, Precondition, Query};
 
 /// Seconds for which a rotated token works if nobody says otherwise.
 const DEFAULT_OVERLAP: u32 = 86_400;
@@ -47,6 +47,7 @@ struct MonitorChange {
     /// An IANA time zone name, with `cron` only; default `UTC`.
     timezone: Option<String>,
     /// Seconds, 0 to 31,536,000; default a tenth of the timeout, at least 5, at most 3,600; with cron 600.
+    /// In a cluster, with less than 1 s, a client that met the one frozen node may be taken for silent.
     grace: Option<u32>,
     /// Recommended interval between pushes, seconds; default the timeout.
     interval: Option<u32>,
@@ -203,7 +204,10 @@ async fn delete(
 /// Pauses a monitor: it is not watched until it is resumed. Its heartbeats are still recorded.
 #[utoipa::path(
     post, path = "/monitors/{id}/pause", tag = "monitors", operation_id = "pauseMonitor",
-    params(("id" = String, Path, description = "The monitor's id")),
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
     responses((status = 200, description = "The monitor, paused", body = MonitorView))
 )]
 async fn pause(
@@ -220,7 +224,10 @@ async fn pause(
 /// Resumes a monitor: one that was heard before counts as heard now.
 #[utoipa::path(
     post, path = "/monitors/{id}/resume", tag = "monitors", operation_id = "resumeMonitor",
-    params(("id" = String, Path, description = "The monitor's id")),
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
     responses((status = 200, description = "The monitor, watched again", body = MonitorView))
 )]
 async fn resume(
@@ -242,7 +249,10 @@ fn set_paused(old: &Monitor, paused: bool) -> Monitor {
 #[utoipa::path(
     post, path = "/monitors/{id}/rotate-token", tag = "monitors", operation_id = "rotateToken",
     request_body = Option<TokenRotation>,
-    params(("id" = String, Path, description = "The monitor's id")),
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
     responses((status = 200, description = "The monitor with its new token", body = MonitorView))
 )]
 async fn rotate_token(

@@ -127,7 +127,17 @@ async fn every_call_of_the_contract_is_described_and_nothing_else_is_answered() 
             }
         }
     }
-    for path in ["", "/", "/nothing", "/monitors/", "/monitors/1/nothing", "/monitor", "//monitors"] {
+    for path in [
+        "",
+        "/",
+        "/nothing",
+        "/monitors/",
+        "/monitors/1/nothing",
+        "/monitor",
+        "//monitors",
+        "/monitors/%FF",
+        "/keys/%00",
+    ] {
         let answer = bench.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json", "{path}");

@@ -133,6 +133,9 @@ fn no_path_or_query_is_answered_with_a_server_error() {
         let path = format!("/{}?{query}", words.join("/"));
         let answer = runtime.block_on(bench.call(&bench.admin, "GET", &path, &[], Body::empty()));
         prop_assert!(!answer.status.is_server_error(), "{path}: {}", answer.status);
+        let is_problem =
+            answer.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
+        prop_assert_eq!(is_problem, answer.status.is_client_error(), "{}", path);
         Ok(())
     });
     tried.expect("no hostile path does harm");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use common::model::delivery::{Delivery, DeliveryState};
 use common::model::flip::Alert;
 use common::model::ids::{AlertId, ChannelId, DeliveryId};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::request::Path;
 
 /// An attempt may take 15 s.
 const WAIT: Duration = Duration::from_secs(20);
