@@ -87,9 +87,7 @@ fn a_delivery_is_shown_with_its_attempts_and_redriven() {
     });
     let server = Stub::start(move |_| Answer::json(200, &delivery));
     let shown = run_well(&server, &["deliveries", "show", "d1"]);
-    for part in
-        ["monitor  billing (m1)", "flip     f1", "12 ms", "500: the receiver failed", "oops"]
-    {
+    for part in ["monitor  billing (m1)", "flip     f1", "12 ms", "500: the receiver failed", "oops"] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
     let redriven = run_well(&server, &["deliveries", "redrive", "d1"]);
