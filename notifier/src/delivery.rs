@@ -108,11 +108,6 @@ impl Claimed {
         self.task.channel
     }
 
-    /// A test is attempted once, and before whatever waits.
-    pub(crate) const fn is_test(&self) -> bool {
-        matches!(self.task.alert, Alert::Test { .. })
-    }
-
     /// Makes the request. `known` is what the history holds of it, `channel` its channel.
     pub(crate) fn prepare(
         self,
@@ -134,7 +129,7 @@ impl Claimed {
                 now,
             ));
         };
-        if channel.state == ChannelState::Disabled && !self.is_test() {
+        if channel.state == ChannelState::Disabled && !is_test(&self.task) {
             return Preparation::Settled(self.dead(record, "the channel is disabled", Outcome::Bury, now));
         }
         let Self { lane, task } = self;
@@ -183,7 +178,7 @@ impl Prepared {
 impl Attempted {
     /// Decides what becomes of it; `random` is from 0 to 1.
     pub(crate) fn settle(self, random: f64) -> Settled {
-        let is_test = matches!(self.task.alert, Alert::Test { .. });
+        let is_test = is_test(&self.task);
         let Self { lane, mut task, mut record, began_at, ended_at, took, answer } = self;
         let Answer { status, retry_after, body, failure } = answer;
         task.attempts = task.attempts.saturating_add(1);
@@ -236,6 +231,11 @@ impl Settled {
         });
         Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None }
     }
+}
+
+/// A test is attempted once, even if its channel is disabled.
+const fn is_test(task: &DeliveryTask) -> bool {
+    matches!(task.alert, Alert::Test { .. })
 }
 
 /// Ends a delivery without an attempt, saying why where the attempts stand.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::model::channel::{Channel, ChannelState};
 use common::model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use common::model::flip::Alert;
-use common::model::ids::{ChannelId, DeliveryId, MonitorId};
+use common::model::flip::{Alert, Flip};
+use common::model::ids::{ChannelId, DeliveryId};
 use common::model::monitor::Monitor;
 use common::model::time::EventTime;
 use common::ports::history::{DeliveryHistory, HistoryError};
@@ -78,6 +78,7 @@ struct Plan {
 #[derive(Debug, Clone)]
 struct Planned {
     task: DeliveryTask,
+    lane: Uuid,
     order_key: Uuid,
     due_at: EventTime,
     /// `None`: the history has one already.
@@ -217,25 +218,25 @@ impl FanOut {
         now: EventTime,
     ) -> Result<Option<Planned>, HistoryError> {
         let id = DeliveryId::derive(alert.id(), channel);
-        let (order_key, due_at) = match alert {
-            Alert::Flip(_) | Alert::Reminder { .. } => {
-                (alert.monitor().map_or(alert.id().as_uuid(), MonitorId::as_uuid), now)
+        let (lane, order_key) = match alert {
+            Alert::Flip(Flip { monitor, .. }) | Alert::Reminder { down: Flip { monitor, .. }, .. } => {
+                (channel.as_uuid(), monitor.as_uuid())
             }
-            // Somebody waits for it: earliest due is claimed first.
-            Alert::Test { .. } => (alert.id().as_uuid(), EventTime::EPOCH),
+            // Somebody waits for it, so it does not wait behind what its channel has not accepted.
+            Alert::Test { id, .. } => (id.as_uuid(), id.as_uuid()),
         };
         let known = self.history.get(id).await?;
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
             Some((_, DeliveryState::Delivered | DeliveryState::Dead)) => None,
             // Begun before a crash: it keeps the words that it was begun with.
             Some((delivery, DeliveryState::Pending)) => {
-                Some(Planned { task: DeliveryTask::of(delivery), order_key, due_at, record: None })
+                Some(Planned { task: DeliveryTask::of(delivery), lane, order_key, due_at: now, record: None })
             }
             None => {
                 let task =
                     DeliveryTask { id, alert: alert.clone(), channel, created_at: now, monitor, attempts: 0 };
                 let record = Some(task.pending(now));
-                Some(Planned { task, order_key, due_at, record })
+                Some(Planned { task, lane, order_key, due_at: now, record })
             }
         };
         Ok(planned)
@@ -276,7 +277,7 @@ impl Planned {
     fn message(&self) -> QueueMessage {
         QueueMessage {
             id: self.task.id.as_uuid(),
-            lane: self.task.channel.as_uuid(),
+            lane: self.lane,
             order_key: self.order_key,
             due_at: self.due_at,
             origin: None,

@@ -105,8 +105,7 @@ impl Dispatcher {
     fn start_attempts(&mut self) {
         while let Some(claim) = self.lanes.next() {
             let attempt = carry(Arc::clone(&self.context), claim.clone(), self.recorder.clone());
-            let span =
-                tracing::info_span!("notifier.attempt", delivery.id = %claim.id, channel.id = %claim.lane);
+            let span = tracing::info_span!("notifier.attempt", delivery.id = %claim.id);
             let handle = self.attempts.spawn(attempt.instrument(span));
             self.attempted.insert(handle.id(), claim);
         }
@@ -167,8 +166,7 @@ impl Dispatcher {
             self.unexhausted.remove(&lane);
         }
         for claim in claims {
-            let urgent = Claimed::read(&claim).is_ok_and(|claimed| claimed.is_test());
-            self.lanes.add(lane, claim, urgent);
+            self.lanes.add(lane, claim);
         }
         self.start_attempts();
     }

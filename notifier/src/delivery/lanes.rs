@@ -66,17 +66,13 @@ impl<T> Lanes<T> {
         room >= CLAIMS.per_lane / 4 || (idle && room > 0)
     }
 
-    /// Takes a claimed one in; an urgent one goes first.
-    pub(crate) fn add(&mut self, id: Uuid, item: T, urgent: bool) {
+    /// Takes a claimed one in.
+    pub(crate) fn add(&mut self, id: Uuid, item: T) {
         let lane = self.lanes.entry(id).or_default();
         if lane.waiting.is_empty() {
             self.turns.push_back(id);
         }
-        if urgent {
-            lane.waiting.push_front(item);
-        } else {
-            lane.waiting.push_back(item);
-        }
+        lane.waiting.push_back(item);
         lane.claimed += 1;
         self.claimed += 1;
     }
@@ -144,7 +140,7 @@ mod tests {
     /// Claims as many of a lane as there is room for, and starts attempts as far as it goes.
     fn fill(lanes: &mut Lanes<Uuid>, id: Uuid) -> usize {
         for _ in 0..lanes.room(id) {
-            lanes.add(id, id, false);
+            lanes.add(id, id);
         }
         std::iter::from_fn(|| lanes.next()).count()
     }
@@ -200,15 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn lanes_take_turns_and_the_urgent_goes_first() {
+    fn lanes_take_turns() {
         let mut lanes = Lanes::new();
-        for (id, item, urgent) in
-            [(1, "1a", false), (1, "1b", false), (2, "2a", false), (2, "2-urgent", true), (3, "3a", false)]
-        {
-            lanes.add(lane(id), item, urgent);
+        for (id, item) in [(1, "1a"), (1, "1b"), (2, "2a"), (2, "2b"), (3, "3a")] {
+            lanes.add(lane(id), item);
         }
         let order: Vec<_> = std::iter::from_fn(|| lanes.next()).collect();
-        assert_eq!(order, ["1a", "2-urgent", "3a", "1b", "2a"]);
+        assert_eq!(order, ["1a", "2a", "3a", "1b", "2b"]);
     }
 
     #[test]

@@ -178,7 +178,7 @@ async fn every_other_answer_is_retried_and_said_in_words() {
         (receiver.url("/302"), "answered 302 Found; redirects are not followed"),
         (receiver.url("/404"), "answered 404 Not Found"),
         (receiver.url("/slow"), "no answer within 0.3 s"),
-        (format!("http://{closed}/"), "failed to connect: "),
+        (format!("http://{closed}/"), "failed to connect: Connection refused"),
         ("http://".to_owned(), "the channel's URL cannot be read: empty host"),
     ]
     .into_iter()

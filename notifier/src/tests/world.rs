@@ -28,7 +28,7 @@ use crate::{Config, Deps, Error, Service};
 pub(super) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Long enough for a loaded machine.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// Waits until `done` answers something.
 pub(super) async fn eventually<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>) -> T {

@@ -196,19 +196,19 @@ fn failure(status: StatusCode) -> Option<Failure> {
     }
 }
 
-/// In words, without the URL.
+/// In words, without the URL: what is at the bottom of it says most.
 fn why(error: reqwest::Error) -> Failure {
     let error = error.without_url();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if let Some(refused) = error.downcast_ref::<Refused>() {
+    let mut innermost: &(dyn std::error::Error + 'static) = &error;
+    loop {
+        if let Some(refused) = innermost.downcast_ref::<Refused>() {
             return Failure::Refused(refused.clone());
         }
-        cause = error.source();
+        let Some(source) = innermost.source() else { break };
+        innermost = source;
     }
-    let source: &dyn std::error::Error = std::error::Error::source(&error).unwrap_or(&error);
     let failed_to = if error.is_connect() { "failed to connect" } else { "the exchange broke off" };
-    Failure::Network(format!("{failed_to}: {}", with_sources(source)))
+    Failure::Network(format!("{failed_to}: {innermost}"))
 }
 
 #[cfg(test)]
