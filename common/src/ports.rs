@@ -1,4 +1,4 @@
-//! What a role needs from a backend. Each trait's text is its contract; `backend::conformance` tests it.
+//! What a role needs from a backend. Each trait's text is its contract; `tests/conformance` tests it.
 
 pub mod heartbeat_log;
 pub mod history;

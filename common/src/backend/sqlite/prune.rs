@@ -17,8 +17,9 @@ const STEP: usize = 2_000;
 /// Monitors that are counted at a time; when there are more, the counting begins anew.
 const COUNTED: usize = 500_000;
 
-/// Monitors that the slow sweep looks at each second.
-const SWEPT: usize = 50;
+/// Monitors that the slow sweep looks at, and how often: an idle process is to stay idle.
+const SWEPT: usize = 20;
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;
@@ -97,7 +98,7 @@ impl Pruner {
                     break;
                 }
             }
-            Ok(if more { Duration::from_millis(50) } else { Duration::from_secs(1) })
+            Ok(if more { Duration::from_millis(50) } else { SWEEP_EVERY })
         })
     }
 

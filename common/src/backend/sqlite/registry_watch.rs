@@ -55,7 +55,8 @@ pub(super) struct Watcher {
 
 enum Phase {
     Loading(HashMap<RecordKey, Change>),
-    Live,
+    /// The snapshot was of this revision: what led to it is known, though it may be told only now.
+    Live(Revision),
 }
 
 impl Watchers {
@@ -90,7 +91,8 @@ impl Watcher {
         match &mut *self.phase.lock() {
             Phase::Loading(kept) => drop(kept.insert(change.key().clone(), change.clone())),
             // Under the lock, so that the observer hears one thing at a time.
-            Phase::Live => self.tell(change),
+            Phase::Live(loaded) if change.revision() > *loaded => self.tell(change),
+            Phase::Live(_) => {}
         }
     }
 
@@ -126,7 +128,7 @@ impl Watcher {
             changes.sort_by_key(Change::revision);
             changes.iter().for_each(|change| self.tell(change));
         }
-        *phase = Phase::Live;
+        *phase = Phase::Live(loaded);
         self.observer.current();
         Ok(())
     }
@@ -153,7 +155,7 @@ impl Watching {
             loop {
                 beat.tick().await;
                 let phase = watcher.phase.lock();
-                if matches!(*phase, Phase::Live) && !watcher.ended.load(Ordering::Acquire) {
+                if matches!(*phase, Phase::Live(_)) && !watcher.ended.load(Ordering::Acquire) {
                     watcher.observer.current();
                 }
             }

@@ -114,19 +114,22 @@ impl StateStore for SqliteStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         let (owner, random) = (owner.to_owned(), Uuid::new_v4().simple().to_string());
         let held = Arc::clone(&self.held);
-        let forget = move |acquired: &Result<Lease, String>| {
-            if acquired.is_ok() {
-                held.lock().remove(&partition);
+        // Whoever held it before is fenced from here on. Of two that take it at once, the one that wrote last has it.
+        let fence = move |acquired: &Result<Lease, String>| {
+            if let Ok(lease) = acquired {
+                held.lock().insert(partition, Held::new(lease.token.clone(), Vec::new()));
             }
         };
         let work = move |conn: &Connection| acquire(conn, partition, &owner, &random);
-        let acquired = self.writer.write(work, forget).await.map_err(unavailable)?;
+        let acquired = self.writer.write(work, fence).await.map_err(unavailable)?;
         let lease = acquired.map_err(|owner| StateError::Held { owner })?;
         // Nobody else commits to the partition any more, so what is read here is what will be.
         let token = lease.token.clone();
         let build = move |conn: &Connection| Ok(Held::new(token, armed(conn, partition)?));
         let built = self.read(build).await?;
-        self.held.lock().insert(partition, built);
+        if let Some(held) = self.held.lock().get_mut(&partition).filter(|held| held.token == lease.token) {
+            *held = built;
+        }
         Ok(lease)
     }
 
