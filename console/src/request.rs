@@ -39,7 +39,8 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = read(request).await?;
-        if bytes.is_empty() { Ok(Self(Map::new())) } else { parse(&bytes).map(Self) }
+        let nothing = bytes.is_empty() || &*bytes == b"null";
+        if nothing { Ok(Self(Map::new())) } else { parse(&bytes).map(Self) }
     }
 }
 

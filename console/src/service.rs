@@ -113,7 +113,10 @@ impl Service {
                 () = shutdown.cancelled() => break,
                 _ = looks.tick() => {
                     if watch.is_none() {
-                        watch = self.begin_watch().await;
+                        watch = tokio::select! {
+                            () = shutdown.cancelled() => break,
+                            watch = self.begin_watch() => watch,
+                        };
                     }
                     self.tell_readiness();
                 }

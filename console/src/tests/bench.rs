@@ -39,6 +39,7 @@ pub(super) struct Bench {
     pub(super) admin: String,
     pub(super) read: String,
     pub(super) readiness: Readiness,
+    pub(super) metrics: prometheus_client::registry::Registry,
     shutdown: CancellationToken,
     _run: JoinSet<()>,
 }
@@ -96,8 +97,8 @@ impl Bench {
             delivery_queue: tasks.clone(),
             clock: clock.clone(),
         };
-        let service = Service::new(config, deps, &mut prometheus_client::registry::Registry::default())
-            .expect("a service");
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let service = Service::new(config, deps, &mut metrics).expect("a service");
         let (router, readiness) = (service.router(), service.readiness());
         let mut run = JoinSet::new();
         let shutdown = CancellationToken::new();
@@ -116,6 +117,7 @@ impl Bench {
             admin: admin.expose().to_owned(),
             read: String::new(),
             readiness,
+            metrics,
             shutdown,
             _run: run,
         };

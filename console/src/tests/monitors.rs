@@ -53,6 +53,29 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
 }
 
 #[tokio::test]
+async fn a_cron_monitor_shows_its_pattern_and_can_become_a_period_again() {
+    let bench = Bench::start().await;
+    let body = r#"{"name": "n", "cron": "30 2 * * *", "timezone": "Europe/Berlin", "paused": true}"#;
+    let made = bench.post("/monitors", body).await;
+    let shown = |json: &Value| {
+        ["timeout", "cron", "timezone", "grace", "interval", "state"]
+            .map(|field| json[field].clone())
+            .to_vec()
+    };
+    let cron = json!([null, "30 2 * * *", "Europe/Berlin", 600, null, "paused"]);
+    assert_eq!(json!(shown(&made.json)), cron);
+    let path = format!("/monitors/{}", made.id());
+    assert_eq!(json!(shown(&bench.get(&path).await.json)), cron);
+    let changed = bench.patch(&path, r#"{"timeout": 3600, "paused": false}"#).await;
+    assert_eq!(json!(shown(&changed.json)), json!([3_600, null, null, 360, 3_600, "new"]));
+    let refused = bench.patch(&path, r#"{"cron": "61 * * * *", "timezone": "Nowhere"}"#).await;
+    assert_eq!(
+        (refused.status, refused.refused()),
+        (StatusCode::UNPROCESSABLE_ENTITY, vec!["cron", "timezone"])
+    );
+}
+
+#[tokio::test]
 async fn read_keys_see_no_token() {
     let bench = Bench::start().await;
     let id = bench.monitor("n").await.id();

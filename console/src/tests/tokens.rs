@@ -92,6 +92,7 @@ async fn a_rotated_token_works_for_its_overlap() {
         assert_eq!(bench.post(&path, r#"{"overlap": 60}"#).await.status, StatusCode::OK);
     }
     assert_eq!(stored(&bench, &made.id()).await.old_tokens.len(), 5);
+    assert_eq!(bench.post(&path, "null").await.status, StatusCode::OK, "null is no body");
     for body in [r#"{"overlap": -1}"#, r#"{"overlap": 31536001}"#, r#"{"overlap": "1d"}"#, r#"{"days": 1}"#] {
         assert_eq!(bench.post(&path, body).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
     }

@@ -68,6 +68,35 @@ async fn a_console_that_may_have_missed_changes_says_so() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_by_route_and_never_by_path() {
+    let bench = Bench::start().await;
+    let id = bench.monitor("n").await.id();
+    for path in [format!("/monitors/{id}"), "/monitors/none".to_owned(), "/nothing/here".to_owned()] {
+        bench.get(&path).await;
+    }
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &bench.metrics).expect("encoded");
+    let route = r#"lubdub_console_requests_total{method="GET",route="/api/v1/monitors/{id}""#;
+    for expected in [
+        format!(r#"{route},status="2xx"}} 1"#),
+        format!(r#"{route},status="4xx"}} 1"#),
+        "lubdub_console_request_duration_seconds_count 5".to_owned(),
+    ] {
+        assert!(text.contains(&expected), "{expected} in {text}");
+    }
+    assert!(!text.contains(&id) && !text.contains("nothing"), "{text}");
+}
+
+#[tokio::test]
+async fn a_declared_length_that_is_too_large_is_refused_unread() {
+    let bench = Bench::start().await;
+    let headers = [("content-length", "104857600")];
+    let answer = bench.call(&bench.admin, "POST", "/monitors", &headers, "{").await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+}
+
+#[tokio::test]
 async fn rotations_at_once_lose_no_token() {
     let bench = Bench::start().await;
     let made = bench.monitor("n").await;
