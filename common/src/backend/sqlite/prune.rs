@@ -197,3 +197,84 @@ fn remove_deliveries(conn: &Connection, states: &[i64], cutoff: i64) -> rusqlite
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::SCHEMA;
+    use super::*;
+
+    const NOW: EventTime = EventTime::from_secs(1_795_341_600);
+
+    fn database() -> Connection {
+        let conn = Connection::open_in_memory().expect("open");
+        conn.execute_batch(SCHEMA.create).expect("create");
+        conn
+    }
+
+    fn monitor(number: u128) -> MonitorId {
+        MonitorId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn add(conn: &Connection, of: MonitorId, times: std::ops::Range<i64>) {
+        let mut insert =
+            conn.prepare("INSERT INTO heartbeats VALUES (?1, ?2, 0, NULL, NULL, NULL, 0)").expect("sql");
+        for at in times {
+            insert.execute(params![bytes(&of), at]).expect("insert");
+        }
+    }
+
+    fn count(conn: &Connection, of: MonitorId) -> i64 {
+        let sql = "SELECT count(*) FROM heartbeats WHERE monitor = ?1";
+        conn.query_row(sql, [bytes(&of)], |row| row.get(0)).expect("count")
+    }
+
+    #[test]
+    fn monitors_do_not_grow_by_restarts() {
+        let conn = database();
+        for restart in 0..60 {
+            let mut pruner = Pruner::new(40);
+            for n in 0..20 {
+                // Fewer than are pruned at once, between any two restarts.
+                for at in restart * 5..restart * 5 + 5 {
+                    add(&conn, monitor(n), at..at + 1);
+                    pruner.added_heartbeat(&conn, monitor(n)).expect("prune");
+                }
+            }
+            pruner.maintain(&conn, NOW).expect("maintain");
+        }
+        for n in 0..20 {
+            let kept = count(&conn, monitor(n));
+            assert!((40..=90).contains(&kept), "monitor {n}: {kept}");
+        }
+    }
+
+    #[test]
+    fn the_sweep_finds_every_monitor_that_has_too_much() {
+        let conn = database();
+        (0..50).for_each(|n| add(&conn, monitor(n), 0..300));
+        let mut pruner = Pruner::new(100);
+        for _ in 0..4 {
+            pruner.maintain(&conn, NOW).expect("maintain");
+        }
+        for n in 0..50 {
+            assert_eq!(count(&conn, monitor(n)), i64::from(100 + pruner.slack));
+        }
+    }
+
+    #[test]
+    fn a_large_removal_goes_on_step_by_step() {
+        let conn = database();
+        add(&conn, monitor(1), 0..5_000);
+        add(&conn, monitor(2), 0..10);
+        conn.execute("INSERT INTO removals VALUES (?1)", [bytes(&monitor(1))]).expect("insert");
+        let mut pruner = Pruner::new(10_000);
+        pruner.maintain(&conn, NOW).expect("maintain");
+        assert_eq!(count(&conn, monitor(1)), 5_000 - sql_limit(STEP));
+        for _ in 0..3 {
+            pruner.maintain(&conn, NOW).expect("maintain");
+        }
+        assert_eq!((count(&conn, monitor(1)), count(&conn, monitor(2))), (0, 10));
+        let left: i64 = conn.query_row("SELECT count(*) FROM removals", [], |row| row.get(0)).expect("count");
+        assert_eq!(left, 0);
+    }
+}

@@ -330,3 +330,40 @@ impl Queue for SqliteQueue {
         self.shared.changes.wait().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::state_db::SCHEMA;
+    use super::*;
+
+    #[test]
+    fn finished_messages_are_remembered_for_their_time_and_no_longer() {
+        let conn = Connection::open_in_memory().expect("open");
+        conn.execute_batch(SCHEMA.create).expect("create");
+        let now = EventTime::from_secs(1_795_341_600);
+        let mut insert = conn
+            .prepare("INSERT INTO messages VALUES (?1, 0, ?1, 'lane', 'key', 0, ?2, NULL, ?3)")
+            .expect("sql");
+        let hours = |count: u64| (now - Duration::from_secs(count * 3_600)).as_micros();
+        for (seq, state, done_at) in [
+            (1, 0, None),
+            (2, 2, Some(hours(23))),
+            (3, 2, Some(hours(25))),
+            (4, 1, Some(hours(25))),
+            (5, 1, Some(hours(26))),
+            (6, 1, Some(hours(27))),
+            (7, 1, Some(hours(31 * 24))),
+        ] {
+            insert.execute(params![seq, state, done_at]).expect("insert");
+        }
+        let left = || -> Vec<i64> {
+            let mut query = conn.prepare("SELECT seq FROM messages ORDER BY seq").expect("sql");
+            let rows = query.query_map([], |row| row.get(0)).expect("query");
+            rows.collect::<rusqlite::Result<_>>().expect("rows")
+        };
+        assert!(!forget(&conn, now, 100).expect("forget"));
+        assert_eq!(left(), [1, 2, 4, 5, 6]);
+        assert!(!forget(&conn, now, 2).expect("forget"));
+        assert_eq!(left(), [1, 2, 4, 5], "the newest dead letters are kept");
+    }
+}
