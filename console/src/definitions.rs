@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::model::monitor::{Definition, DefinitionChange};
+use common::model::time::EventTime;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError};
 use common::wire::frame::{Frame, Listening};
 use prometheus_client::metrics::counter::Counter;
@@ -32,15 +33,17 @@ impl DefinitionLog {
         Self { log, clock, boot, numbers, late }
     }
 
-    /// Appends a change; `None` = the monitor is deleted. Repeating one does no harm: its revision is known then.
+    /// Appends a change that was made `at`; `None` = the monitor is deleted. Repeating one does no harm: its revision is
+    /// known then.
     pub(crate) async fn append(
         &self,
         monitor: MonitorId,
         revision: Revision,
+        at: EventTime,
         definition: Option<Definition>,
     ) -> Result<(), LogError> {
         let partition = monitor.partition(self.log.partitions());
-        let change = DefinitionChange { monitor, revision, at: self.clock.now(), definition };
+        let change = DefinitionChange { monitor, revision, at, definition };
         let mut waits = RETRY_AFTER.iter();
         loop {
             let frame = self.frame(partition, change.clone());

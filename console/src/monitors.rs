@@ -99,7 +99,7 @@ impl App {
         };
         let revision = self.registry.put(&key(id), Expected::Absent, wire::encode(&monitor)).await?;
         let definition = Some(monitor.definition.clone());
-        if let Err(error) = self.definitions.append(id, revision, definition).await {
+        if let Err(error) = self.definitions.append(id, revision, now, definition).await {
             // A client that is told 503 would make it twice.
             tracing::warn!(error = &error as &dyn std::error::Error, monitor.id = %id, "a new monitor waits for the log");
         }
@@ -129,7 +129,8 @@ impl App {
                 Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
             };
             if changed.definition != old.monitor.definition {
-                self.definitions.append(id, revision, Some(changed.definition.clone())).await?;
+                let definition = Some(changed.definition.clone());
+                self.definitions.append(id, revision, changed.updated_at, definition).await?;
             }
             return Ok(Held { revision, monitor: changed });
         }
@@ -205,7 +206,7 @@ impl App {
             }
             // The record's last revision is `record.revision`, so any greater one is newer.
             let revision = Revision(record.revision.0.saturating_add(1));
-            self.definitions.append(id, revision, None).await?;
+            self.definitions.append(id, revision, self.clock.now(), None).await?;
             return Ok(());
         }
         Err(Problem::unavailable("others change it all the time; try again"))

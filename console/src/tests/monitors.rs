@@ -48,7 +48,7 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
     assert_eq!(bench.get(&format!("/monitors/{id}")).await.json, expected);
     let logged = bench.logged(&id).await;
     assert_eq!(logged.len(), 1);
-    assert_eq!(logged[0].revision, Revision(revision));
+    assert_eq!((logged[0].revision, logged[0].at), (Revision(revision), start_time()));
     assert_eq!(logged[0].definition.as_ref().map(|definition| definition.grace), Some(6));
 }
 
