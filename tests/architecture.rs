@@ -1,7 +1,5 @@
 //! The rules of the layout, checked.
 
-#![expect(missing_docs, reason = "tests speak by their names")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -82,8 +82,25 @@ struct MetaData {
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
-    webhook: Option<MetaWebhook>,
+    operator: Option<Operator>,
+}
+
+/// The operator's own address and the way there.
+struct Operator {
+    webhook: MetaWebhook,
     client: reqwest::Client,
+}
+
+impl Operator {
+    fn new(webhook: MetaWebhook) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .timeout(SEND_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(Error::MetaClient)?;
+        Ok(Self { webhook, client })
+    }
 }
 
 impl Watchdog {
@@ -94,13 +111,8 @@ impl Watchdog {
         progress: Arc<Progress>,
         webhook: Option<MetaWebhook>,
     ) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .timeout(SEND_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(Error::MetaClient)?;
-        Ok(Self { clock, progress, webhook, client })
+        let operator = webhook.map(Operator::new).transpose()?;
+        Ok(Self { clock, progress, operator })
     }
 
     /// Looks every few seconds until `shutdown`; tells once when it stalls, until that is accepted, and once when it moves.
@@ -130,7 +142,7 @@ impl Watchdog {
     }
 
     async fn send(&self, kind: &'static str, stalled: Option<(PartitionId, Reached)>) -> bool {
-        let Some(webhook) = &self.webhook else { return true };
+        let Some(operator) = &self.operator else { return true };
         let message = match stalled {
             Some(_) => "Lubdub has not moved on for more than 60 s: nobody is watched until it does",
             None => "Lubdub moves again",
@@ -144,7 +156,7 @@ impl Watchdog {
                 message: message.to_owned(),
             },
         };
-        match self.client.post(webhook.url().clone()).json(&alert).send().await {
+        match operator.client.post(operator.webhook.url().clone()).json(&alert).send().await {
             Ok(answer) if answer.status().is_success() => true,
             Ok(answer) => {
                 tracing::warn!(status = answer.status().as_u16(), "the operator's webhook refused the alert");

@@ -125,10 +125,6 @@ impl Driver {
             self.store.states.iter().filter_map(|(id, state)| Some((state.armed_at?, *id))).collect();
         assert_eq!(set, self.store.set, "the sorted set holds one entry for each armed monitor");
     }
-
-    pub(crate) fn partition(&self) -> &Partition {
-        &self.partition
-    }
 }
 
 /// Runs a whole log without a crash, committing at its end.
@@ -158,7 +154,8 @@ pub(crate) fn check(store: &Store) {
     let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
     assert_eq!(numbers, expected, "alerts are numbered without a gap");
     // A deleted monitor is forgotten: a heartbeat of it that lands twice alerts under the same id again.
-    let kept = |alert: &&OutboxAlert| alert.alert.monitor().is_none_or(|monitor| !store.removed.contains(&monitor));
+    let kept =
+        |alert: &&OutboxAlert| alert.alert.monitor().is_none_or(|monitor| !store.removed.contains(&monitor));
     let kept: Vec<_> = store.alerts.iter().filter(kept).collect();
     let ids: BTreeSet<_> = kept.iter().map(|alert| alert.alert.id()).collect();
     assert_eq!(ids.len(), kept.len(), "every alert has an id of its own");

@@ -1,0 +1,238 @@
+//! The owner among faults: whatever fails and whenever it is killed, the outcome is that of an undisturbed run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::backend::memory::{
+    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+};
+use common::clock::{Clock, ManualClock};
+use common::model::flip::Alert;
+use common::model::ids::{MonitorId, PartitionId};
+use common::model::monitor::{Definition, Monitor, Token};
+use common::model::time::{EventTime, TimeRules};
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::ports::history::History;
+use common::ports::queue::{Outcome, Queue};
+use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use common::ports::state_store::StateReader;
+use common::wire;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use scheduler::{Deps, Service};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::driver::{Entry, run};
+use super::faulty::{AbsentRegistry, Faults, FaultyHistory, FaultyQueue, FaultyStateStore};
+use super::histories::{START, monitor, ops, period, write};
+
+const PARTITION: PartitionId = PartitionId(0);
+
+struct World {
+    clock: Arc<ManualClock>,
+    log: Arc<InMemoryHeartbeatLog>,
+    registry: Arc<dyn Registry>,
+    states: Arc<InMemoryStateStore>,
+    history: Arc<InMemoryHistory>,
+    alerts: Arc<InMemoryQueue>,
+    faults: Faults,
+}
+
+impl World {
+    fn new(seed: u64, registry: Arc<dyn Registry>) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        Self {
+            log: Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as Arc<dyn Clock>)),
+            clock,
+            registry,
+            states: Arc::new(InMemoryStateStore::new()),
+            history: Arc::new(InMemoryHistory::new(10_000)),
+            alerts: Arc::new(InMemoryQueue::new(100_000)),
+            faults: Faults::new(seed),
+        }
+    }
+
+    async fn append(&self, log: &[Entry]) {
+        for entry in log {
+            self.clock.advance(entry.logged_at.since(self.clock.now()));
+            self.log.append(PARTITION, Arc::new(entry.frame.clone())).await.expect("memory takes it");
+        }
+    }
+
+    fn service(&self) -> Service {
+        let deps = Deps {
+            owner: "test".to_owned(),
+            log: Arc::clone(&self.log) as Arc<dyn HeartbeatLog>,
+            registry: Arc::clone(&self.registry),
+            states: Arc::new(FaultyStateStore(Arc::clone(&self.states), self.faults.clone())),
+            history: Arc::new(FaultyHistory(Arc::clone(&self.history), self.faults.clone())),
+            alerts: Arc::new(FaultyQueue(Arc::clone(&self.alerts), self.faults.clone())),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        };
+        let mut metrics = prometheus_client::registry::Registry::default();
+        Service::new(scheduler::Config::default(), TimeRules::CLUSTER, deps, &mut metrics)
+            .expect("an HTTP client")
+    }
+
+    /// Runs a scheduler for a while, then drops it where it stands.
+    async fn run_and_kill(&self) {
+        let steps = self.faults.random() % 400;
+        let service = self.service();
+        tokio::select! {
+            biased;
+            outcome = service.run(CancellationToken::new()) => outcome.expect("it runs"),
+            () = async { for _ in 0..steps { tokio::task::yield_now().await } } => {}
+        }
+    }
+
+    /// Runs a scheduler until it has committed and published everything, and drains it.
+    async fn run_to_the_end(&self, alerts: u64) {
+        let stop = CancellationToken::new();
+        let last = self.log.extent(PARTITION).await.expect("it is there").last;
+        let done = async {
+            loop {
+                self.clock.advance(Duration::from_secs(2));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let applied = self.states.head(PARTITION).await.expect("it is there").applied;
+                let published = self.alerts.last_number(PARTITION).await.expect("it is there");
+                if applied >= last && published >= alerts {
+                    break stop.cancel();
+                }
+            }
+        };
+        let both = async { tokio::join!(self.service().run(stop.clone()), done) };
+        let (outcome, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it ends");
+        outcome.expect("it drains");
+    }
+
+    async fn published(&self) -> Vec<Alert> {
+        let later = EventTime::from_micros(i64::MAX);
+        let mut published = Vec::new();
+        loop {
+            let lanes = self.alerts.lanes(later).await.expect("it is there");
+            let Some(lane) = lanes.first() else { return published };
+            let claims = self.alerts.claim(*lane, later, 1_000).await.expect("it is there");
+            let done = claims.iter().map(|claim| (claim.id, Outcome::Complete)).collect();
+            published
+                .extend(claims.iter().map(|claim| wire::decode::<Alert>(&claim.body).expect("an alert")));
+            self.alerts.settle(done).await.expect("it is there");
+        }
+    }
+}
+
+/// A history that no monitor is deleted from: deleting forgets, and forgetting is another test's business.
+fn history(seed: u64) -> Vec<Entry> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let ops = ops(2).new_tree(&mut runner).expect("a history").current();
+    let log = write(2, &ops);
+    log.into_iter()
+        .filter(|entry| entry.frame.definitions.iter().all(|change| change.definition.is_some()))
+        .collect()
+}
+
+#[test]
+fn faults_and_kills_change_nothing_of_the_outcome() {
+    for seed in 0..60 {
+        // One thread and paused time: a seed always does the same.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(check_outcome(seed));
+    }
+}
+
+async fn check_outcome(seed: u64) {
+    let log = history(seed);
+    let expected = run(TimeRules::CLUSTER, &log);
+    let world = World::new(seed, Arc::new(AbsentRegistry));
+    let (first, rest) = log.split_at(log.len() / 2);
+    world.append(first).await;
+    for _ in 0..6 {
+        world.run_and_kill().await;
+    }
+    world.append(rest).await;
+    for _ in 0..6 {
+        world.run_and_kill().await;
+    }
+    world.run_to_the_end(expected.alerts.len() as u64).await;
+
+    let ids: Vec<MonitorId> = expected.states.keys().copied().collect();
+    let states = world.states.states(PARTITION, &ids).await.expect("they are there");
+    for (id, state) in ids.iter().zip(states) {
+        assert_eq!(state.as_ref(), expected.states.get(id), "seed {seed}");
+        let mut flips = world.history.flips(*id, None, 10_000).await.expect("they are there");
+        flips.reverse();
+        let of_monitor: Vec<_> =
+            expected.flips.values().filter(|flip| flip.monitor == *id).cloned().collect();
+        assert_eq!(flips, of_monitor, "seed {seed}");
+        let heard: BTreeSet<EventTime> = log
+            .iter()
+            .flat_map(|entry| &entry.frame.heartbeats)
+            .filter(|heartbeat| heartbeat.monitor == *id)
+            .map(|heartbeat| heartbeat.received_at)
+            .collect();
+        let kept = world.history.heartbeats(*id, None, 10_000).await.expect("they are there");
+        let kept: BTreeSet<EventTime> = kept.iter().map(|entry| entry.heartbeat.received_at).collect();
+        assert_eq!(kept, heard, "seed {seed}: every heartbeat of the log is in the history");
+    }
+    let published = world.published().await;
+    let published: BTreeSet<_> = published.iter().map(|alert| (alert.at(), alert.id())).collect();
+    let told: BTreeSet<_> =
+        expected.alerts.iter().map(|outbox| (outbox.alert.at(), outbox.alert.id())).collect();
+    assert_eq!(published, told, "seed {seed}: every alert once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
+    let registry: Arc<dyn Registry> = Arc::new(InMemoryRegistry::new());
+    let world = World::new(7, Arc::clone(&registry));
+    let record = |number: u8, definition: Definition| Monitor {
+        id: monitor(number),
+        name: "job".to_owned(),
+        description: String::new(),
+        tags: Vec::new(),
+        definition,
+        interval: None,
+        channels: None,
+        token: Token::parse(&Uuid::from_u128(number.into()).simple().to_string()).expect("a token"),
+        old_tokens: Vec::new(),
+        created_at: START,
+        updated_at: START,
+    };
+    let key = RecordKey::new(RecordKind::Monitor, monitor(1));
+    let value = wire::encode(&record(1, period(10, 1)));
+    registry.put(&key, Expected::Absent, value).await.expect("it is put");
+    let stop = CancellationToken::new();
+    let shown = async {
+        let mut defined = None;
+        while defined.is_none() {
+            world.clock.advance(Duration::from_secs(2));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let states = world.states.states(PARTITION, &[monitor(1)]).await.expect("they are there");
+            defined = states.into_iter().flatten().next().and_then(|state| state.definition);
+        }
+        assert_eq!(defined, Some(period(10, 1)));
+
+        // Deleted from the registry, and nobody told the log.
+        let revision = registry.get(&key).await.expect("it answers").expect("it is there").revision;
+        registry.delete(&key, revision).await.expect("it is deleted");
+        loop {
+            world.clock.advance(Duration::from_secs(30));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let states = world.states.states(PARTITION, &[monitor(1)]).await.expect("they are there");
+            if states == [None] {
+                break stop.cancel();
+            }
+        }
+    };
+    let both = async { tokio::join!(world.service().run(stop.clone()), shown) };
+    let (outcome, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it ends");
+    outcome.expect("it drains");
+}
