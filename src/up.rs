@@ -201,11 +201,13 @@ impl Roles {
         let service = self.ingest.run(accepting.clone());
         ingest.spawn(async move { service.await.context("run ingest") });
         let mut back = JoinSet::new();
-        let (service, stop) = (self.console.run(applying.clone()), self.scheduler.run(applying.clone()));
+        // The console lets go of requests that wait, so that they do not hold up the listener's drain.
+        let service = self.console.run(listening.clone());
         back.spawn(async move { service.await.context("run the console") });
-        back.spawn(async move { stop.await.context("run the scheduler") });
         let service = self.notifier.run(listening.clone());
         back.spawn(async move { service.await.context("run the notifier") });
+        let service = self.scheduler.run(applying.clone());
+        back.spawn(async move { service.await.context("run the scheduler") });
 
         let failed = tokio::select! {
             signal = stop_signal() => signal.err(),

@@ -34,6 +34,10 @@ const COMMIT_HEARTBEATS: usize = 10_000;
 const GATHER: Duration = Duration::from_secs(1);
 /// Without any change, the position is committed this often.
 const COMMIT_IDLE: Duration = Duration::from_secs(60);
+/// Between two steps of a pass over the registry, when there is nothing else to do.
+const RECONCILE_PAUSE: Duration = Duration::from_millis(5);
+/// How often the gauges are set.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Pause before something that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -52,6 +56,7 @@ pub(crate) struct Owner {
     outbox: Vec<OutboxAlert>,
     commits: commit::Commits,
     publisher: publish::Publisher,
+    reported_at: Option<Duration>,
 }
 
 impl Owner {
@@ -61,7 +66,8 @@ impl Owner {
     /// Whatever makes it necessary to load the partition anew: a lost lease, a log that is not the one it was.
     pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Error> {
         loop {
-            let wait = self.commits.until_due(self.deps.clock.elapsed(), &self.partition);
+            let due = self.commits.until_due(self.deps.clock.elapsed(), &self.partition);
+            let wait = if self.reconciler.is_busy() { due.min(RECONCILE_PAUSE) } else { due };
             let entries = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -160,7 +166,12 @@ impl Owner {
         self.outbox.extend(effects.alerts);
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
+        let now = self.deps.clock.elapsed();
+        if self.reported_at.is_some_and(|at| now.saturating_sub(at) < REPORT_EVERY) {
+            return;
+        }
+        self.reported_at = Some(now);
         let head = self.partition.head();
         let labels = PartitionLabels { partition: self.id.0.into() };
         let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);

@@ -45,6 +45,11 @@ impl Reconciler {
         Self { boot: rand::random(), frames: 0, next_pass: now, pass: None }
     }
 
+    /// Whether a pass is under way.
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.pass.is_some()
+    }
+
     /// Does one step if a pass is due or under way. A step that fails is repeated with the next call.
     pub(crate) async fn step(
         &mut self,

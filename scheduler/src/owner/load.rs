@@ -62,6 +62,7 @@ impl Owner {
             outbox: Vec::new(),
             commits,
             publisher: publish::Publisher::new(id),
+            reported_at: None,
             deps,
         })
     }
