@@ -16,7 +16,7 @@ pub(crate) enum DeliveriesCommand {
     List(list::List),
     /// Show a delivery with its attempts
     Show(show::Show),
-    /// Send a delivery again, whatever became of it
+    /// Send a dead delivery again
     Redrive(redrive::Redrive),
 }
 

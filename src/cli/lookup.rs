@@ -63,10 +63,15 @@ pub(super) async fn id_of(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result
     Ok(choose(kind, &candidates, wanted)?.id.clone())
 }
 
-/// Every id's name, for tables; an id without one is shown as it is.
+/// Everything of a kind, with its name.
 pub(super) async fn names(api: &Api, kind: Kind) -> anyhow::Result<Vec<Named>> {
     let listing = api.list(&[kind.collection()], &[], SEARCHED).await?;
     Ok(listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?)
+}
+
+/// The name that goes with an id; the id itself if there is none any more.
+pub(super) fn name_of<'a>(all: &'a [Named], id: &'a str) -> &'a str {
+    all.iter().find(|named| named.id == id).map_or(id, |named| &named.name)
 }
 
 /// The one thing of that name, or of that id.

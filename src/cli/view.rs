@@ -121,38 +121,16 @@ pub(super) struct Key {
 pub(super) struct Delivery {
     pub(super) id: String,
     pub(super) flip: Option<String>,
-    pub(super) monitor: Option<Reference>,
-    pub(super) channel: Option<Reference>,
+    pub(super) monitor: Option<String>,
+    /// Of the time of the alert: the monitor may be gone.
+    pub(super) monitor_name: Option<String>,
+    pub(super) channel: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) state: String,
     pub(super) created_at: String,
     pub(super) next_attempt_at: Option<String>,
     pub(super) attempts: Vec<Attempt>,
-}
-
-/// Another object, by its id or in short.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Reference {
-    Id(String),
-    Named { id: String, name: Option<String> },
-}
-
-impl Reference {
-    pub(super) fn id(&self) -> &str {
-        match self {
-            Self::Id(id) | Self::Named { id, .. } => id,
-        }
-    }
-
-    /// The name that comes with it.
-    pub(super) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Id(_) => None,
-            Self::Named { name, .. } => name.as_deref(),
-        }
-    }
 }
 
 /// One try of a delivery.

@@ -5,10 +5,10 @@ use common::model::time::EventTime;
 use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::relative;
-use super::super::lookup::{Kind, Named, id_of, names};
+use super::super::lookup::{Kind, Named, id_of, name_of, names};
 use super::super::table::{Field, Table};
 use super::super::terminal::now;
-use super::super::view::{Delivery, Reference};
+use super::super::view::Delivery;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,16 +63,9 @@ impl List {
         }
         let deliveries: Vec<Delivery> =
             listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
-        let named = |reference: fn(&Delivery) -> Option<&Reference>| {
-            deliveries.iter().filter_map(reference).all(|reference| reference.name().is_some())
-        };
-        // Names come with the deliveries, or are asked for.
-        let channels =
-            if named(|d| d.channel.as_ref()) { Vec::new() } else { names(&api, Kind::Channel).await? };
-        let monitors =
-            if named(|d| d.monitor.as_ref()) { Vec::new() } else { names(&api, Kind::Monitor).await? };
+        let channels = names(&api, Kind::Channel).await?;
         let mut table = terminal.table(&HEADER);
-        fill(&mut table, &deliveries, &monitors, &channels, now());
+        fill(&mut table, &deliveries, &channels, now());
         terminal.print(&table.render())?;
         if listing.is_cut() {
             terminal.warn(format_args!("only the newest {} are shown: --limit shows more", self.limit));
@@ -81,32 +74,26 @@ impl List {
     }
 }
 
-fn fill(table: &mut Table, deliveries: &[Delivery], monitors: &[Named], channels: &[Named], now: EventTime) {
+fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], now: EventTime) {
     for delivery in deliveries {
         table.row([
             delivery.id.as_str().into(),
             Field::State(delivery.state.clone()),
             relative(&delivery.created_at, now).into(),
-            Field::or_dash(delivery.channel.as_ref().map(|channel| name(channel, channels))),
-            what(delivery, monitors).into(),
+            Field::or_dash(delivery.channel.as_ref().map(|id| name_of(channels, id).to_owned())),
+            what(delivery).into(),
         ]);
     }
     table.cut_only(&[3, 4]);
 }
 
 /// `down: billing`, `test`.
-fn what(delivery: &Delivery, monitors: &[Named]) -> String {
+fn what(delivery: &Delivery) -> String {
     let kind = delivery.kind.trim_start_matches("monitor.").trim_start_matches("channel.");
-    match &delivery.monitor {
-        Some(monitor) => format!("{kind}: {}", name(monitor, monitors)),
+    match delivery.monitor_name.as_ref().or(delivery.monitor.as_ref()) {
+        Some(monitor) => format!("{kind}: {monitor}"),
         None => kind.to_owned(),
     }
-}
-
-/// The name of what is referred to; its id if it has none any more.
-fn name(reference: &Reference, known: &[Named]) -> String {
-    let known = || known.iter().find(|named| named.id == reference.id()).map(|named| named.name.as_str());
-    reference.name().or_else(known).unwrap_or(reference.id()).to_owned()
 }
 
 #[cfg(test)]
@@ -120,15 +107,14 @@ mod tests {
         let now = EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time");
         let deliveries: Vec<Delivery> = serde_json::from_value(json!([
             {"id": "0199a3c4-7d2e-5000-8000-000000000001", "type": "monitor.down", "state": "dead",
-             "created_at": "2026-11-21T10:00:00.000Z", "monitor": "m1", "channel": "c1", "attempts": []},
+             "created_at": "2026-11-21T10:00:00.000Z", "monitor": "m1", "monitor_name": "the nightly backup of everything", "channel": "c1"},
             {"id": "0199a3c4-7d2e-5000-8000-000000000002", "type": "channel.test", "state": "delivered",
-             "created_at": "2026-11-22T09:59:00.000Z", "monitor": null, "channel": {"id": "c2", "name": "mail"}},
+             "created_at": "2026-11-22T09:59:00.000Z", "monitor": null, "channel": "gone"},
         ]))
         .expect("deliveries");
-        let monitors = [Named { id: "m1".to_owned(), name: "the nightly backup of everything".to_owned() }];
         let channels = [Named { id: "c1".to_owned(), name: "ops".to_owned() }];
         let mut table = Table::of_width(&HEADER, 80);
-        fill(&mut table, &deliveries, &monitors, &channels, now);
+        fill(&mut table, &deliveries, &channels, now);
         let text = table.render();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(text, include_str!("list.golden"));

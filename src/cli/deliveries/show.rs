@@ -3,6 +3,7 @@
 use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
+use super::super::lookup::{Kind, Named, name_of, names};
 use super::super::table::Field;
 use super::super::view::{Attempt, Delivery};
 
@@ -28,7 +29,8 @@ impl Show {
             return Ok(terminal.json(&answer)?);
         }
         let delivery: Delivery = api.view(&answer)?;
-        terminal.print(&details(&delivery))?;
+        let channels = names(&api, Kind::Channel).await?;
+        terminal.print(&details(&delivery, &channels))?;
         if !delivery.attempts.is_empty() {
             let mut table = terminal.table(&["ATTEMPT AT", "TOOK", "OUTCOME", "ANSWER"]);
             for attempt in delivery.attempts {
@@ -51,17 +53,22 @@ fn row(attempt: Attempt) -> [Field; 4] {
     ]
 }
 
-fn details(delivery: &Delivery) -> String {
-    let told = |reference: &super::super::view::Reference| match reference.name() {
-        Some(name) => format!("{name} ({})", reference.id()),
-        None => reference.id().to_owned(),
-    };
+/// A name with its id, or the id alone where there is no name.
+fn told(name: &str, id: &str) -> String {
+    if name == id { id.to_owned() } else { format!("{name} ({id})") }
+}
+
+fn details(delivery: &Delivery, channels: &[Named]) -> String {
     let mut details = Details::default();
     details.add("id", &delivery.id);
     details.add("what", &delivery.kind);
     details.add("state", &delivery.state);
-    details.add_some("monitor", delivery.monitor.as_ref().map(told).as_ref());
-    details.add_some("channel", delivery.channel.as_ref().map(told).as_ref());
+    if let Some(id) = &delivery.monitor {
+        details.add("monitor", &told(delivery.monitor_name.as_deref().unwrap_or(id), id));
+    }
+    if let Some(id) = &delivery.channel {
+        details.add("channel", &told(name_of(channels, id), id));
+    }
     details.add_some("flip", delivery.flip.as_ref());
     details.add("created", &delivery.created_at);
     details.add_some("next attempt", delivery.next_attempt_at.as_ref());

@@ -60,7 +60,7 @@ fn deliveries_are_listed_with_the_names_of_monitor_and_channel() {
             "/api/v1/monitors" => json!([{"id": monitor, "name": "billing"}]),
             "/api/v1/channels" => json!([{"id": channel, "name": "ops"}]),
             _ => {
-                json!([{"id": "0199a3c4-7d2e-5000-8000-000000000001", "monitor": monitor, "channel": channel,
+                json!([{"id": "0199a3c4-7d2e-5000-8000-000000000001", "monitor": monitor, "monitor_name": "billing", "channel": channel,
                          "type": "monitor.down", "state": "dead", "created_at": "2026-11-22T10:00:00.000Z",
                          "next_attempt_at": null, "attempts": []}])
             }
@@ -80,18 +80,30 @@ fn deliveries_are_listed_with_the_names_of_monitor_and_channel() {
 fn a_delivery_is_shown_with_its_attempts_and_redriven() {
     let delivery = json!({
         "id": "d1", "flip": "f1",
-        "monitor": {"id": "m1", "name": "billing"}, "channel": {"id": "c1", "name": "ops"}, "type": "monitor.down",
+        "monitor": "m1", "monitor_name": "billing", "channel": "c1", "type": "monitor.down",
         "state": "dead", "created_at": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
         "attempts": [{"at": "2026-11-22T10:00:01.000Z", "ms": 12, "status": 500, "error": "the receiver failed",
                       "answer": "oops"}],
     });
-    let server = Stub::start(move |_| Answer::json(200, &delivery));
+    let server = Stub::start(move |request| match request.path.as_str() {
+        "/api/v1/channels" => {
+            Answer::json(200, &json!({"items": [{"id": "c1", "name": "ops"}], "next_cursor": null}))
+        }
+        _ => Answer::json(200, &delivery),
+    });
     let shown = run_well(&server, &["deliveries", "show", "d1"]);
-    for part in ["monitor  billing (m1)", "flip     f1", "12 ms", "500: the receiver failed", "oops"] {
+    for part in [
+        "monitor  billing (m1)",
+        "channel  ops (c1)",
+        "flip     f1",
+        "12 ms",
+        "500: the receiver failed",
+        "oops",
+    ] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
     let redriven = run_well(&server, &["deliveries", "redrive", "d1"]);
     let next = format!("{} deliveries show d1", env!("CARGO_BIN_EXE_lubdub"));
     assert!(redriven.contains(&next), "{redriven}");
-    assert_eq!(server.lines()[1], "POST /api/v1/deliveries/d1/redrive");
+    assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/deliveries/d1/redrive"));
 }
