@@ -18,7 +18,7 @@ struct Arguments {
 enum Command {
     Up(Box<up::Up>),
     #[command(flatten)]
-    Client(cli::ClientCommand),
+    Client(Box<cli::ClientCommand>),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             log_to_stderr()?;
             up.run(terminal).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Client(command) => cli::run(command, terminal).await,
+        Command::Client(command) => cli::run(*command, terminal).await,
     }
 }
 

@@ -7,12 +7,14 @@ const MEMBERS: [&str; 5] = ["common", "ingest", "scheduler", "notifier", "consol
 const MAX_LINES: usize = 500;
 
 /// Modules without I/O, clocks and random sources of their own.
-const PURE: [&str; 6] = [
+const PURE: [&str; 8] = [
     "common/src/model",
     "common/src/wire",
     "ingest/src/accept",
     "scheduler/src/partition",
     "notifier/src/retry",
+    "notifier/src/event",
+    "notifier/src/delivery/lanes",
     "common/src/address_guard",
 ];
 
@@ -73,9 +75,8 @@ fn members_depend_on_common_only() {
                 .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
             assert!(!depends || other == "common", "{member} depends on {other}");
         }
-        for line in manifest.lines().filter(|line| line.contains("version =")) {
-            panic!("versions stand in the root's Cargo.toml only, not in {member}: {line}");
-        }
+        let version = manifest.lines().find(|line| line.contains("version ="));
+        assert_eq!(version, None, "versions stand in the root's Cargo.toml only, not in {member}");
     }
 }
 
@@ -100,6 +101,8 @@ fn pure_modules_touch_nothing() {
     for module in PURE {
         let mut files = rust_files(&root().join(module));
         files.extend([root().join(format!("{module}.rs"))].into_iter().filter(|file| file.exists()));
+        // A file of tests may read its golden files.
+        files.retain(|file| !file.ends_with("golden.rs") && !file.ends_with("tests.rs"));
         assert!(!files.is_empty(), "{module} is where this test looks");
         for file in files {
             let text = fs::read_to_string(&file).expect("a readable file");
