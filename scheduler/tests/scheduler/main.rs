@@ -7,3 +7,4 @@ mod model;
 mod owner;
 mod random;
 mod timelines;
+mod watchdog;
