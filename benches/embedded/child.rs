@@ -1,0 +1,73 @@
+//! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::Path as UrlPath;
+use axum::routing::any;
+use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use common::clock::{Clock, SystemClock};
+use common::http::{ServerLimits, ops_router, serve};
+use common::model::time::TimeRules;
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::installation::Server;
+
+/// A handler that does nothing, served as ours are.
+pub(crate) fn start_bare() -> anyhow::Result<Server> {
+    Server::start(this_program()?.args(["--child", "bare"])).context("start the bare handler")
+}
+
+/// Ingest on the SQLite log and nothing else.
+pub(crate) fn start_ingest(dir: &Path) -> anyhow::Result<Server> {
+    Server::start(this_program()?.args(["--child", "ingest"]).arg(dir)).context("start ingest alone")
+}
+
+fn this_program() -> anyhow::Result<Command> {
+    Ok(Command::new(std::env::current_exe().context("find this program")?))
+}
+
+/// Serves until it is killed.
+#[tokio::main]
+pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let never = CancellationToken::new();
+    match arguments {
+        [kind] if kind == "bare" => {
+            println!("http://{address}");
+            serve(listener, bare(), ServerLimits::default(), never).await;
+            Ok(())
+        }
+        [kind, dir] if kind == "ingest" => ingest_alone(listener, Path::new(dir)).await,
+        _ => anyhow::bail!("no such child: {arguments:?}"),
+    }
+}
+
+fn bare() -> Router {
+    Router::new().route("/api/push/{token}", any(|UrlPath(_): UrlPath<String>| async { "{\"ok\":true}" }))
+}
+
+async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;
+    let mut metrics = MetricsRegistry::default();
+    let service = ingest::Service::new(
+        ingest::Config { push_limit: 0, ..ingest::Config::default() },
+        ingest::Deps { log: backend.log(), registry: backend.registry(), clock, rules: TimeRules::EMBEDDED },
+        &mut metrics,
+    )?;
+    let router = service.router().merge(ops_router(vec![service.readiness()], Arc::new(metrics)));
+    let never = CancellationToken::new();
+    println!("http://{address}");
+    let (served, ran) =
+        tokio::join!(serve(listener, router, ServerLimits::default(), never.clone()), service.run(never));
+    let () = served;
+    ran.context("run ingest")
+}

@@ -1,0 +1,101 @@
+//! Receives webhooks, accepts them at once, and notes when.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use common::clock::{Clock, SystemClock};
+use common::http::{ServerLimits, serve};
+use common::model::time::EventTime;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A webhook that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) received_at: EventTime,
+    pub(crate) received: Instant,
+    /// `monitor.down`, …
+    pub(crate) kind: String,
+    pub(crate) monitor: String,
+    /// The deadline that was missed.
+    pub(crate) deadline: Option<EventTime>,
+}
+
+/// A local receiver; it ends when dropped.
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    clock: Arc<SystemClock>,
+    events: Arc<Mutex<Vec<Event>>>,
+    _serving: JoinSet<()>,
+}
+
+struct Inbox {
+    clock: Arc<SystemClock>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Receiver {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let clock = Arc::new(SystemClock::new());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let inbox = Inbox { clock: Arc::clone(&clock), events: Arc::clone(&events) };
+        let router = Router::new().route("/hook", post(receive)).with_state(Arc::new(inbox));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, router, ServerLimits::default(), CancellationToken::new()));
+        Ok(Self { address, clock, events, _serving: serving })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    pub(crate) fn now(&self) -> EventTime {
+        self.clock.now()
+    }
+
+    /// Waits for so many webhooks of a kind, and answers them.
+    pub(crate) async fn wait_for(
+        &self,
+        kind: &str,
+        number: usize,
+        within: Duration,
+    ) -> anyhow::Result<Vec<Event>> {
+        let began = Instant::now();
+        loop {
+            let found: Vec<Event> =
+                self.events.lock().iter().filter(|event| event.kind == kind).cloned().collect();
+            if found.len() >= number {
+                return Ok(found);
+            }
+            anyhow::ensure!(
+                began.elapsed() < within,
+                "{} of {number} webhooks of kind {kind} came within {within:?}",
+                found.len()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn receive(State(inbox): State<Arc<Inbox>>, body: Bytes) -> Json<()> {
+    let (received_at, received) = (inbox.clock.now(), Instant::now());
+    let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
+    inbox.events.lock().push(Event {
+        received_at,
+        received,
+        kind: text("/type").unwrap_or_default(),
+        monitor: text("/data/monitor/id").unwrap_or_default(),
+        deadline: text("/data/deadline").and_then(|at| EventTime::parse_rfc3339(&at)),
+    });
+    Json(())
+}
