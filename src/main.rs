@@ -40,6 +40,10 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Up(up) => {
+            if let Err(error) = up.validate() {
+                terminal.error(&error);
+                return Ok(ExitCode::from(2));
+            }
             log_to_stderr()?;
             up.run(terminal).await.map(|()| ExitCode::SUCCESS)
         }

@@ -20,6 +20,7 @@ use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -78,11 +79,23 @@ struct Roles {
 }
 
 impl Up {
+    /// Checks what the parser of the command line cannot, before anything is touched.
+    ///
+    /// # Errors
+    /// The flag, and what is wrong with it.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        self.ingest.validate()?;
+        self.console_config(self.public_url.clone()).validate()?;
+        Ok(())
+    }
+
     /// Runs until SIGTERM or SIGINT, then drains.
     ///
     /// # Errors
     /// Whatever keeps it from starting, or a role from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        // From here on a signal waits until it can be obeyed in order.
+        let signals = StopSignals::listen()?;
         limits::raise_open_files();
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
@@ -110,7 +123,7 @@ impl Up {
         let mut metrics = MetricsRegistry::default();
         let roles = self.roles(&backend, &clock, &public_url, &mut metrics)?;
         greeting::print(terminal, &self, address, &public_url, &key)?;
-        let outcome = roles.run(listener, metrics).await;
+        let outcome = roles.run(listener, metrics, signals).await;
         if let Err(error) = backend.close().await {
             tracing::warn!(%error, "failed to close the data folder in order");
         }
@@ -159,10 +172,7 @@ impl Up {
             metrics,
         )?;
         let console = console::Service::new(
-            console::Config {
-                public_url: Some(public_url.to_owned()),
-                allow_private: self.allow_private.clone(),
-            },
+            self.console_config(Some(public_url.to_owned())),
             console::Deps {
                 log: backend.log(),
                 registry: backend.registry(),
@@ -177,12 +187,21 @@ impl Up {
         )?;
         Ok(Roles { ingest, scheduler, notifier, console })
     }
+
+    fn console_config(&self, public_url: Option<String>) -> console::Config {
+        console::Config { public_url, allow_private: self.allow_private.clone() }
+    }
 }
 
 impl Roles {
     /// Runs every role behind one listener until a signal, then drains them in the order of the pipeline: first what is
     /// accepted gets its answer, then what was accepted is applied.
-    async fn run(self, listener: TcpListener, metrics: MetricsRegistry) -> anyhow::Result<()> {
+    async fn run(
+        self,
+        listener: TcpListener,
+        metrics: MetricsRegistry,
+        signals: StopSignals,
+    ) -> anyhow::Result<()> {
         let readiness: Vec<Readiness> = vec![
             self.ingest.readiness(),
             self.scheduler.readiness(),
@@ -210,7 +229,7 @@ impl Roles {
         back.spawn(async move { service.await.context("run the scheduler") });
 
         let failed = tokio::select! {
-            signal = stop_signal() => signal.err(),
+            () = signals.received() => None,
             Some(ended) = ingest.join_next() => Some(early_end(ended)),
             Some(ended) = back.join_next() => Some(early_end(ended)),
         };
@@ -240,14 +259,24 @@ fn early_end(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyho
     }
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        Ok(Self { terminate, interrupt })
     }
-    tracing::info!("draining");
-    Ok(())
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("draining");
+    }
 }
