@@ -137,7 +137,7 @@ impl App {
         Err(Problem::unavailable("others change it all the time; try again"))
     }
 
-    /// Gives a monitor a new token; the old one works for `overlap` seconds more.
+    /// Gives a monitor a new token. After `overlap` seconds no other works, of earlier rotations neither.
     pub(crate) async fn rotate_token(
         &self,
         id: MonitorId,
@@ -180,6 +180,10 @@ impl App {
         let expires_at = now + std::time::Duration::from_secs(overlap.into());
         let mut old_tokens = old.old_tokens.clone();
         old_tokens.push(OldToken { token: old.token.clone(), expires_at });
+        // Otherwise a token with a long overlap that became known could not be ended but by deleting the monitor.
+        for old in &mut old_tokens {
+            old.expires_at = old.expires_at.min(expires_at);
+        }
         old_tokens.retain(|old| old.expires_at > now);
         let surplus = old_tokens.len().saturating_sub(MAX_OLD_TOKENS);
         old_tokens.drain(..surplus);

@@ -245,7 +245,8 @@ fn set_paused(old: &Monitor, paused: bool) -> Monitor {
     Monitor { definition: Definition { paused, ..old.definition.clone() }, ..old.clone() }
 }
 
-/// Gives a monitor a new token. Of the old ones at most five still work at a time.
+/// Gives a monitor a new token. The old one, and those of earlier rotations, end after `overlap` at the latest;
+/// at most five of them work at a time.
 #[utoipa::path(
     post, path = "/monitors/{id}/rotate-token", tag = "monitors", operation_id = "rotateToken",
     request_body = Option<TokenRotation>,

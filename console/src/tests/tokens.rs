@@ -75,19 +75,18 @@ async fn a_rotated_token_works_for_its_overlap() {
     assert_eq!(old[0].expires_at, bench.now() + Duration::from_secs(86_400));
     assert_eq!(bench.post("/monitors", &with_token("token-one")).await.status, StatusCode::CONFLICT);
 
-    let again = bench.post(&path, r#"{"overlap": 0}"#).await;
+    let again = bench.post(&path, r#"{"overlap": 172800}"#).await;
     assert_eq!(again.status, StatusCode::OK);
-    assert_eq!(stored(&bench, &made.id()).await.old_tokens.len(), 1, "no overlap, nothing kept");
-    assert_eq!(
-        bench.registry.get(&claim_key(&second)).await.expect("a registry"),
-        None,
-        "the claim is released"
-    );
     assert_eq!(bench.logged(&made.id()).await.len(), 1, "tokens are nothing for the log");
+    let day = Duration::from_secs(86_400);
+    let ends: Vec<_> = stored(&bench, &made.id()).await.old_tokens.iter().map(|old| old.expires_at).collect();
+    let expected = [bench.now() + day, bench.now() + day * 2];
+    assert_eq!(ends, expected, "a longer overlap does not prolong an earlier one");
 
-    bench.clock.advance(Duration::from_secs(86_401));
+    bench.clock.advance(day + Duration::from_secs(1));
     let other = bench.post("/monitors", &with_token("token-one")).await;
     assert_eq!(other.status, StatusCode::CREATED, "its overlap is over");
+    assert_eq!(bench.post("/monitors", &with_token(&second)).await.status, StatusCode::CONFLICT);
     for _ in 0..8 {
         assert_eq!(bench.post(&path, r#"{"overlap": 60}"#).await.status, StatusCode::OK);
     }
@@ -95,5 +94,24 @@ async fn a_rotated_token_works_for_its_overlap() {
     assert_eq!(bench.post(&path, "null").await.status, StatusCode::OK, "null is no body");
     for body in [r#"{"overlap": -1}"#, r#"{"overlap": 31536001}"#, r#"{"overlap": "1d"}"#, r#"{"days": 1}"#] {
         assert_eq!(bench.post(&path, body).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_overlap_none_but_the_new_token_works() {
+    let bench = Bench::start().await;
+    let made = bench.post("/monitors", &with_token("token-one")).await;
+    let path = format!("/monitors/{}/rotate-token", made.id());
+    let second = bench.post(&path, "").await.json["token"].as_str().expect("a token").to_owned();
+    assert_eq!(bench.post(&path, r#"{"overlap": 60}"#).await.status, StatusCode::OK);
+    for old in stored(&bench, &made.id()).await.old_tokens {
+        assert_eq!(old.expires_at, bench.now() + Duration::from_secs(60), "also one that had a day");
+    }
+    // Whoever finds out late that a token became known can still end it.
+    assert_eq!(bench.post(&path, r#"{"overlap": 0}"#).await.status, StatusCode::OK);
+    assert!(stored(&bench, &made.id()).await.old_tokens.is_empty(), "no overlap, nothing kept");
+    for token in ["token-one", &second] {
+        let claim = bench.registry.get(&claim_key(token)).await.expect("a registry");
+        assert_eq!(claim, None, "the claim of {token} is released");
     }
 }
