@@ -2,10 +2,12 @@
 
 use std::io::Read;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for a loaded machine with two cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +33,28 @@ pub(crate) fn free_port() -> u16 {
 /// A temporary directory.
 pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Fails with a line that says how to get a missing tool.
+#[track_caller]
+pub(crate) fn needs(tool: &str) {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    assert!(found, "{tool} is missing: run `make tools`");
+}
+
+/// A Python that has this module.
+#[track_caller]
+pub(crate) fn python_with(module: &str) -> PathBuf {
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin/python");
+    let python = std::env::var_os("LUBDUB_TEST_PYTHON").map_or(venv, PathBuf::from);
+    let imported = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    let usable = imported.is_ok_and(|output| output.status.success());
+    assert!(
+        usable,
+        "{} cannot import {module}: run `make tools`, or set LUBDUB_TEST_PYTHON",
+        python.display()
+    );
+    python
 }
 
 /// Asks again and again until there is an answer.
@@ -74,6 +98,21 @@ impl Process {
         let stdout = child.stdout.take().map(reader);
         let stderr = child.stderr.take().map(reader);
         Self { child, stdout, stderr }
+    }
+
+    /// Its id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it has not been waited for");
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
     }
 
     /// Waits for its end.

@@ -3,4 +3,5 @@
 mod cli;
 mod docs;
 mod harness;
+mod pipeline;
 mod stub;

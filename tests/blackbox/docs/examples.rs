@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::crontab;
-use super::guide::{example, examples, needs};
+use super::guide::{example, examples};
 use super::server::{Heartbeat, KEY, Monitor, Server};
-use crate::harness::{Finished, directory};
+use crate::harness::{Finished, directory, needs};
 
 /// Status, message and value.
 type Said<'a> = (&'a str, Option<&'a str>, Option<f64>);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::Process;
+use crate::harness::{Process, python_with};
 
 /// What the guide prints instead of a push URL.
 const PLACEHOLDER: &str = "https://lubdub.example.com/api/push/YOUR_TOKEN";
@@ -75,7 +75,7 @@ impl Example {
         let (file, program) = match self.language.as_str() {
             "sh" => ("example.sh", PathBuf::from("sh")),
             "js" => ("heartbeat.mjs", PathBuf::from("node")),
-            "python" => ("example.py", python()),
+            "python" => ("example.py", python_with("requests")),
             other => panic!("do not know how to run {other}"),
         };
         std::fs::write(directory.join(file), self.adapted(push_url)).expect("written");
@@ -90,28 +90,6 @@ pub(super) fn path() -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_lubdub")).parent().expect("it lies in a folder");
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     format!("{}:{}", binary.display(), inherited.to_string_lossy())
-}
-
-/// A Python that has `requests`.
-#[track_caller]
-fn python() -> PathBuf {
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin/python");
-    let python = std::env::var_os("LUBDUB_TEST_PYTHON").map_or(venv, PathBuf::from);
-    let imported = Command::new(&python).args(["-c", "import requests"]).output();
-    let usable = imported.is_ok_and(|output| output.status.success());
-    assert!(
-        usable,
-        "{} cannot import requests: run `make tools`, or set LUBDUB_TEST_PYTHON",
-        python.display()
-    );
-    python
-}
-
-/// Fails with a line that says how to get a missing tool.
-#[track_caller]
-pub(super) fn needs(tool: &str) {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    assert!(found, "{tool} is missing: run `make tools`");
 }
 
 #[test]

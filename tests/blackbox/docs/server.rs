@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::guide::needs;
-use crate::harness::{Process, directory, eventually, free_port, lubdub};
+use crate::harness::{Process, directory, eventually, free_port, lubdub, needs};
 
 /// A server of its own for one test.
 #[derive(Debug)]

@@ -1,0 +1,87 @@
+//! A client that hides nothing: one request on one connection, its answer or why there is none.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// An answer that came whole.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    head: String,
+    pub(super) body: String,
+}
+
+impl Answer {
+    /// A header's value.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find_map(|(known, value)| known.eq_ignore_ascii_case(name).then(|| value.trim()))
+    }
+}
+
+/// A connection that is kept alive, and made anew after a failure.
+#[derive(Debug)]
+pub(super) struct Client {
+    address: SocketAddr,
+    patience: Duration,
+    connection: Option<BufReader<TcpStream>>,
+}
+
+impl Client {
+    /// A client that waits so long for each answer.
+    pub(super) const fn new(address: SocketAddr, patience: Duration) -> Self {
+        Self { address, patience, connection: None }
+    }
+
+    /// Sends a request and reads its answer. `head` is further lines of the head, each with its end.
+    ///
+    /// # Errors
+    /// There is no whole answer: the server is gone, or too slow.
+    pub(super) fn ask(&mut self, line: &str, head: &str, body: &[u8]) -> io::Result<Answer> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        let length = body.len();
+        let mut request =
+            format!("{line} HTTP/1.1\r\nhost: test\r\n{head}content-length: {length}\r\n\r\n").into_bytes();
+        request.extend_from_slice(body);
+        connection.get_mut().write_all(&request)?;
+        let answer = read(&mut connection)?;
+        if answer.header("connection") != Some("close") {
+            self.connection = Some(connection);
+        }
+        Ok(answer)
+    }
+
+    fn connect(&self) -> io::Result<BufReader<TcpStream>> {
+        let stream = TcpStream::connect_timeout(&self.address, self.patience)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(self.patience))?;
+        stream.set_write_timeout(Some(self.patience))?;
+        Ok(BufReader::new(stream))
+    }
+}
+
+/// Reads one answer.
+///
+/// # Errors
+/// It does not come whole.
+pub(super) fn read(from: &mut impl BufRead) -> io::Result<Answer> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if from.read_line(&mut head)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(invalid)?;
+    let answer = Answer { status, head, body: String::new() };
+    let length = answer.header("content-length").map_or(Ok(0), str::parse).map_err(|_| invalid())?;
+    let mut body = vec![0; length];
+    from.read_exact(&mut body)?;
+    Ok(Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer })
+}

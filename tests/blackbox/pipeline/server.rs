@@ -1,0 +1,156 @@
+//! A Lubdub of one's own, that can be stopped, killed, frozen and started again at the same address.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::http::Client;
+use crate::harness::{Finished, Process, directory, eventually, lubdub};
+
+/// The admin key of every server here.
+pub(super) const KEY: &str = "a-key-for-the-tests";
+
+/// Lets webhooks reach the test.
+pub(super) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
+
+/// A server and its folder.
+#[derive(Debug)]
+pub(super) struct Server {
+    flags: Vec<String>,
+    address: SocketAddr,
+    process: Option<Process>,
+    data: PathBuf,
+    home: TempDir,
+}
+
+impl Server {
+    /// Starts one in a new folder and waits until it is ready.
+    #[track_caller]
+    pub(super) fn start(flags: &[&str]) -> Self {
+        let home = directory();
+        let data = home.path().join("data");
+        Self::start_in(home, data, flags)
+    }
+
+    /// Starts one whose data lie in `data`.
+    #[track_caller]
+    pub(super) fn start_in(home: TempDir, data: PathBuf, flags: &[&str]) -> Self {
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let mut server = Self { flags, address: steady_address(), process: None, data, home };
+        server.start_again();
+        server
+    }
+
+    /// Starts it again and waits until it is ready.
+    #[track_caller]
+    pub(super) fn start_again(&mut self) {
+        self.launch();
+        self.until_ready();
+    }
+
+    /// Starts it again with other flags.
+    #[track_caller]
+    pub(super) fn start_again_with(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(ToString::to_string).collect();
+        self.start_again();
+    }
+
+    /// Starts it again and does not wait.
+    #[track_caller]
+    pub(super) fn launch(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = lubdub(self.home.path());
+        command.arg("up").arg("--listen").arg(self.address.to_string()).arg("--data-dir").arg(&self.data);
+        command.args(&self.flags).env("LUBDUB_API_KEY", KEY);
+        self.process = Some(Process::start(&mut command));
+    }
+
+    /// Waits until it says that it can do its job.
+    #[track_caller]
+    pub(super) fn until_ready(&mut self) {
+        let address = self.address;
+        eventually("it is ready", || {
+            let process = self.process.as_mut().expect("it was started");
+            if process.has_ended() {
+                let finished = self.process.take().map(Process::kill);
+                panic!("it ended: {finished:?}");
+            }
+            let answer = Client::new(address, Duration::from_secs(5)).ask("GET /readyz", "", b"").ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
+    /// Where it listens, whether it runs or not.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its data lie.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// kill -9.
+    pub(super) fn kill(&mut self) -> Finished {
+        self.process.take().expect("it runs").kill()
+    }
+
+    /// SIGTERM, and what it said until its end.
+    #[track_caller]
+    pub(super) fn stop(&mut self) -> Finished {
+        self.terminate();
+        self.process.take().expect("it runs").finish()
+    }
+
+    /// SIGTERM.
+    pub(super) fn terminate(&self) {
+        self.running().signal(Signal::TERM);
+    }
+
+    /// SIGSTOP.
+    pub(super) fn freeze(&self) {
+        self.running().signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(super) fn thaw(&self) {
+        self.running().signal(Signal::CONT);
+    }
+
+    /// The most memory that it ever had, in MB.
+    pub(super) fn peak_memory_mb(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.running().pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(process) = self.process.take()
+        {
+            eprintln!("the server said: {}", process.kill().stderr);
+        }
+    }
+}
+
+/// An address that nobody else gets while the server is away: clients' own ports are taken from another range, and a client
+/// that tries to connect to a port of that range may meet itself.
+fn steady_address() -> SocketAddr {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768_u16);
+    eventually("a port is free", || {
+        let port = rand::random_range(first / 2..first);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        listener.local_addr().ok()
+    })
+}
