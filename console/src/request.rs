@@ -11,6 +11,7 @@ use common::model::validation::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::draft::fields::Fields;
 use crate::problem::Problem;
 
 /// Largest request body, in bytes.
@@ -41,6 +42,19 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonBody {
         let bytes = read(request).await?;
         let nothing = bytes.is_empty() || &*bytes == b"null";
         if nothing { Ok(Self(Map::new())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+/// A body without a field, or no body at all: there is nothing to say.
+pub(crate) struct NoFields;
+
+impl<S: Send + Sync> FromRequest<S> for NoFields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let OptionalJsonBody(map) = OptionalJsonBody::from_request(request, state).await?;
+        let errors = Fields::new(map).into_errors();
+        if errors.is_empty() { Ok(Self) } else { Err(Problem::refused(errors)) }
     }
 }
 

@@ -18,7 +18,7 @@ use super::shown::Time;
 use crate::app::App;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::{Path, Query};
+use crate::request::{NoFields, Path, Query};
 
 /// One alert to one channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,7 +158,11 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
         (status = 409, description = "It is not dead, or can never be delivered", body = Problem),
     )
 )]
-async fn redrive(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
+async fn redrive(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    _: NoFields,
+) -> Result<Json<DeliveryView>, Problem> {
     let dead = load(&app, &id).await?;
     if dead.state != DeliveryState::Dead {
         let detail = format!("it is {}; only a dead delivery is sent again", dead.state.as_str());

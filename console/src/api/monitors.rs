@@ -25,7 +25,7 @@ use crate::draft::monitor::MonitorDraft;
 use crate::monitors::Held;
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
-use crate::request::{JsonBody, OptionalJsonBody, Path, Precondition, Query};
+use crate::request::{JsonBody, NoFields, OptionalJsonBody, Path, Precondition, Query};
 
 /// Seconds for which a rotated token works if nobody says otherwise.
 const DEFAULT_OVERLAP: u32 = 86_400;
@@ -215,6 +215,7 @@ async fn pause(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     precondition: Precondition,
+    _: NoFields,
 ) -> Result<Response, Problem> {
     let held =
         app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, true))).await?;
@@ -235,6 +236,7 @@ async fn resume(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     precondition: Precondition,
+    _: NoFields,
 ) -> Result<Response, Problem> {
     let held =
         app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, false))).await?;

@@ -95,11 +95,13 @@ impl Fields {
 
     /// What is wrong, fields that nobody took included.
     pub(crate) fn into_errors(mut self) -> Vec<FieldError> {
-        let allowed = self.known.join(", ");
+        let allowed = match self.known.as_slice() {
+            [] => "no field is allowed here".to_owned(),
+            known => format!("allowed are {}", known.join(", ")),
+        };
         for name in self.map.keys() {
             let shown: String = name.chars().take(100).collect();
-            self.errors
-                .push(FieldError { field: shown, message: format!("unknown field; allowed are {allowed}") });
+            self.errors.push(FieldError { field: shown, message: format!("unknown field; {allowed}") });
         }
         self.errors
     }

@@ -113,3 +113,25 @@ async fn rotations_at_once_lose_no_token() {
         );
     }
 }
+
+#[tokio::test]
+async fn calls_that_take_no_field_refuse_every_field() {
+    let bench = Bench::start().await;
+    let (monitor, channel) = (bench.monitor("n").await.id(), bench.channel("ops").await.id());
+    let delivery = "0192f0c0-0000-5000-8000-000000000000";
+    for path in [
+        format!("/monitors/{monitor}/pause"),
+        format!("/monitors/{monitor}/resume"),
+        format!("/channels/{channel}/test"),
+        format!("/deliveries/{delivery}/redrive"),
+    ] {
+        let refused = bench.post(&path, r#"{"for": "1h"}"#).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert_eq!(refused.json["errors"][0]["message"], "unknown field; no field is allowed here", "{path}");
+        assert_eq!(bench.post(&path, "for an hour").await.status, StatusCode::BAD_REQUEST, "{path}");
+    }
+    for body in ["", "{}", "null"] {
+        let path = format!("/monitors/{monitor}/pause");
+        assert_eq!(bench.post(&path, body).await.status, StatusCode::OK, "{body:?}");
+    }
+}

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::request::Path;
+use crate::request::{NoFields, Path};
 
 /// An attempt may take 15 s.
 const WAIT: Duration = Duration::from_secs(20);
@@ -42,6 +42,7 @@ pub(super) struct TestResult {
 pub(super) async fn test(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    _: NoFields,
 ) -> Result<Json<TestResult>, Problem> {
     let key = super::record_key(&id)?;
     let (_, channel) = super::load(&app, &key).await?;
