@@ -143,12 +143,41 @@ impl<'a> Parameters<'a> {
 fn from_raw(name: Name, raw: &str) -> Given<'_> {
     match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw)
+            .or_else(|_| serde_json::from_str(&without_half_characters(raw)))
             .map_or(Given::Unfit(name.unfit()), |text: String| Given::Text(Cow::Owned(text))),
         Some(b'-' | b'0'..=b'9') => Given::Text(Cow::Borrowed(raw)),
         // `null` counts as not given.
         Some(b'n') => Given::Text(Cow::Borrowed("")),
         Some(_) | None => Given::Unfit(name.unfit()),
     }
+}
+
+/// A JSON text in which no escape stands for half of a surrogate pair. Clients that cut a text by its UTF-16 units send such
+/// halves, and a heartbeat is not refused for its message.
+fn without_half_characters(raw: &str) -> String {
+    let unit = |at: usize| {
+        let digits = raw.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut whole = String::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.push(char::REPLACEMENT_CHARACTER);
+                at += 6;
+                continue;
+            }
+            (Some(_), _) => 6,
+            // An escaped backslash is not the beginning of what follows.
+            (None, _) if rest.starts_with('\\') => 2,
+            (None, _) => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        whole.push_str(raw.get(at..at + length).unwrap_or(rest));
+        at += length;
+    }
+    whole
 }
 
 /// Whether the first name could be a parameter's. The lines of a log may well hold `&value=` somewhere, in a URL for example,

@@ -111,6 +111,14 @@ fn a_body_is_parameters_or_output() {
         (JSON, br#"{"status":null,"msg":"","value":null}"#, Ok(up())),
         (JSON, br#"{"msg":12.50,"deep":{"a":[1,{}]}}"#, Ok(message("12.50"))),
         (JSON, br#"{"m\u0073g":"a\u00e9\n"}"#, Ok(message("aé\n"))),
+        // Half a character, as clients leave it that cut a text by its UTF-16 units.
+        (JSON, br#"{"msg":"cut \ud83d"}"#, Ok(message("cut \u{fffd}"))),
+        (
+            JSON,
+            br#"{"msg":"\ude00\ud83d\ude00\ud83d\u0041\\ud83d"}"#,
+            Ok(message("\u{fffd}😀\u{fffd}A\\ud83d")),
+        ),
+        (JSON, br#"{"status":"up\ud83d"}"#, Err(BadParameter::Status)),
         (JSON, br#"{"value":1e2}"#, Ok(value(100.0))),
         (JSON, br#"{"value":"7"}"#, Ok(value(7.0))),
         (JSON, br#"{"ping":8}"#, Ok(value(8.0))),
