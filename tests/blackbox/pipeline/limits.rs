@@ -10,10 +10,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::api::Monitor;
 use super::http;
-use super::mount::Mount;
 use super::pusher::{Habit, Pusher, check_answers, check_recorded};
 use super::server::Server;
-use crate::harness::{directory, eventually};
+use crate::harness::eventually;
 
 /// Connections that send slowly.
 const SLOW: usize = 10_000;
@@ -132,11 +131,8 @@ fn fill(file: &Path) {
 
 #[test]
 fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
-    let home = directory();
-    let disk = home.path().join("disk");
-    std::fs::create_dir(&disk).expect("made");
-    let Some(mount) = Mount::of_size(&disk, 24) else { return };
-    let server = Server::start_in(home, disk.join("data"), &["--push-limit", "0", "--history", "100000"]);
+    let flags = ["--push-limit", "0", "--history", "100000"];
+    let Some(server) = Server::start_on_disk(24, &flags) else { return };
     let monitors: Vec<Monitor> = (0..3).map(|n| server.monitor(&format!("job {n}"), 60, None)).collect();
     let pushers: Vec<Pusher> = monitors
         .iter()
@@ -146,7 +142,7 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
         .collect();
     eventually("it is heard", || (!server.heartbeats(&monitors[0]).is_empty()).then_some(()));
 
-    let filler = disk.join("filler");
+    let filler = server.data().with_file_name("filler");
     fill(&filler);
     // What lies in the files already can be written over, so it may go well for a while.
     let status = |query: &str| server.push(&monitors[0], query);
@@ -166,6 +162,4 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
         check_recorded(&server, monitor, attempts);
         assert_eq!(server.reasons(monitor), ["first"], "nobody is paged for it");
     }
-    drop(server);
-    drop(mount);
 }

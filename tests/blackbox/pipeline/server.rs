@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::http::Client;
+use super::mount::Mount;
 use crate::harness::{Finished, Process, directory, eventually, lubdub};
 
 /// The admin key of every server here.
@@ -21,7 +22,9 @@ pub(super) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 pub(super) struct Server {
     flags: Vec<String>,
     address: SocketAddr,
+    // In this order: what runs, the disk that it uses, the folder where that is mounted.
     process: Option<Process>,
+    _disk: Option<Mount>,
     data: PathBuf,
     home: TempDir,
 }
@@ -32,14 +35,23 @@ impl Server {
     pub(super) fn start(flags: &[&str]) -> Self {
         let home = directory();
         let data = home.path().join("data");
-        Self::start_in(home, data, flags)
+        Self::start_in(home, data, None, flags)
     }
 
-    /// Starts one whose data lie in `data`.
+    /// Starts one on a disk of its own of that size; nothing for want of permission to mount one.
     #[track_caller]
-    pub(super) fn start_in(home: TempDir, data: PathBuf, flags: &[&str]) -> Self {
+    pub(super) fn start_on_disk(megabytes: u32, flags: &[&str]) -> Option<Self> {
+        let home = directory();
+        let at = home.path().join("disk");
+        std::fs::create_dir(&at).expect("made");
+        let disk = Mount::of_size(&at, megabytes)?;
+        Some(Self::start_in(home, at.join("data"), Some(disk), flags))
+    }
+
+    #[track_caller]
+    fn start_in(home: TempDir, data: PathBuf, disk: Option<Mount>, flags: &[&str]) -> Self {
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut server = Self { flags, address: steady_address(), process: None, data, home };
+        let mut server = Self { flags, address: steady_address(), process: None, _disk: disk, data, home };
         server.start_again();
         server
     }
