@@ -97,6 +97,7 @@ impl Up {
         // From here on a signal waits until it can be obeyed in order.
         let signals = StopSignals::listen()?;
         limits::raise_open_files();
+        limits::keep_files_private();
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
                 "listen on {}; is another server running there? choose another with --listen",

@@ -1,6 +1,13 @@
-//! What the system allows the process.
+//! What the system allows the process, and what the process allows others.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+
+/// Makes the files that the process makes from now on its owner's only: the databases hold push tokens and signing secrets, and
+/// the data folder may be one that somebody else made for all to read.
+pub(crate) fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
+}
 
 /// Raises the number of open files to what the system allows: every connection is one.
 pub(crate) fn raise_open_files() {
@@ -8,5 +15,22 @@ pub(crate) fn raise_open_files() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, current = limit.current, "failed to raise the number of open files");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn files_made_from_now_on_are_private() {
+        keep_files_private();
+        let path = std::env::temp_dir().join(format!("lubdub-private-{}", std::process::id()));
+        std::fs::write(&path, "").unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
     }
 }
