@@ -131,7 +131,11 @@ fn a_loop_that_sleeps_the_timeout_never_flaps_and_is_missed_when_it_stops() {
         let last = server.heartbeats(monitor).pop().expect("there are some");
         let down = &flips[1];
         assert_eq!((&*down.from, &*down.to), ("up", "down"), "{client}");
-        assert_eq!(down.at_ms, last.at_ms + i64::from(*down_after) * 1_000, "{client}: to the millisecond");
+        assert_eq!(
+            down.at_ms,
+            last.at_ms + i64::from(*down_after) * 1_000,
+            "{client}: to the millisecond, {flips:?}"
+        );
         let events = receiver.until_types(&monitor.id, &["monitor.down"]);
         assert_eq!(events[0]["data"]["flip"]["id"], down.id, "{client}");
         assert_eq!(time_ms(&events[0]["data"]["last_heartbeat_at"]), last.at_ms, "{client}");

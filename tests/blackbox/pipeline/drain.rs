@@ -1,9 +1,12 @@
 //! SIGTERM while clients push.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::http::Client;
 use super::pusher::{Attempt, Habit, Pusher, check_answers, check_recorded};
-use super::server::Server;
+use super::server::{ALLOW, Server};
 
 #[test]
 fn a_stop_under_load_answers_truly_and_ends_with_exit_code_0() {
@@ -33,4 +36,36 @@ fn a_stop_under_load_answers_truly_and_ends_with_exit_code_0() {
             check_recorded(&server, &monitors[monitor], &attempts);
         }
     }
+}
+
+#[test]
+fn a_stop_waits_for_nobody_who_never_finishes() {
+    // It lets others connect and never says anything.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut server = Server::start(&ALLOW);
+    let address = mute.local_addr().expect("it is bound");
+    server.channel("mute", &format!("http://{address}/"));
+    let monitor = server.monitor("job", 3_600, None);
+    let mut open = Vec::new();
+    for sent in
+        ["", "POST /api/push", "POST /api/push/{} HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nhalf"]
+    {
+        let mut connection = TcpStream::connect(server.address()).expect("it accepts");
+        connection.write_all(sent.replace("{}", &monitor.token).as_bytes()).expect("it reads");
+        open.push(connection);
+    }
+    let mut idle = Client::new(server.address(), Duration::from_secs(5));
+    assert_eq!(idle.ask("GET /healthz", "", b"").expect("an answer").status, 200);
+    assert_eq!(server.push(&monitor, "status=down&msg=broken"), 200);
+    let attempt = mute.accept();
+    assert!(attempt.is_ok(), "an attempt is under way: {attempt:?}");
+
+    let begin = Instant::now();
+    let finished = server.stop();
+    assert!(begin.elapsed() < Duration::from_secs(11), "it took {:?}", begin.elapsed());
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    server.start_again();
+    let pending = server.list("/deliveries?state=pending");
+    assert_eq!(pending.len(), 1, "it is not forgotten: {pending:?}");
+    assert_eq!(server.reasons(&monitor), ["reported"]);
 }

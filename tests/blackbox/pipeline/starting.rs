@@ -95,6 +95,22 @@ fn a_folder_that_is_in_use_is_refused() {
 }
 
 #[test]
+fn nobody_else_can_read_what_is_stored_even_in_a_folder_that_was_there() {
+    let home = directory();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).expect("made");
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).expect("set");
+    greeting(&mut up(home.path(), &data), home.path());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&data).expect("it is there").flatten() {
+        let mode = entry.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{entry:?} holds secrets: {mode:o}");
+        names.push(entry.file_name());
+    }
+    assert!(names.iter().any(|name| name == "state.db"), "{names:?}");
+}
+
+#[test]
 fn a_taken_port_is_refused() {
     let home = directory();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
