@@ -30,10 +30,19 @@ pub enum AdminKey {
     Present,
 }
 
+/// Checks what can be said of an admin key of one's own without a registry.
+///
+/// # Errors
+/// [`Error::WeakKey`] for a key of fewer than 16 characters, or with others than visible ASCII.
+pub fn check_admin_key(given: &str) -> Result<(), Error> {
+    let strong = given.len() >= 16 && given.bytes().all(|byte| byte.is_ascii_graphic());
+    if strong { Ok(()) } else { Err(Error::WeakKey) }
+}
+
 /// Makes sure that there is an admin key: the given one, or else any.
 ///
 /// # Errors
-/// [`Error::WeakKey`] for a key of fewer than 16 characters, [`Error::Registry`].
+/// [`Error::WeakKey`] as [`check_admin_key`], [`Error::ReadKey`], [`Error::Registry`].
 pub async fn ensure_admin_key(
     registry: &Arc<dyn Registry>,
     clock: &dyn Clock,
@@ -46,18 +55,12 @@ pub async fn ensure_admin_key(
 }
 
 async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -> Result<AdminKey, Error> {
-    if given.len() < 16 || !given.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::WeakKey);
-    }
+    check_admin_key(given)?;
     let hash = mint::hash(given);
     let known = keys(registry).await?.into_iter().find(|(_, key)| key.hash == hash);
     match known {
         Some((_, key)) if key.scope == Scope::Admin => {}
-        Some((revision, key)) => {
-            let raised = ApiKey { scope: Scope::Admin, ..key };
-            let record = RecordKey::new(RecordKind::Key, raised.id);
-            registry.put(&record, Expected::At(revision), wire::encode(&raised)).await?;
-        }
+        Some(_) => return Err(Error::ReadKey),
         None => {
             let id = KeyId::from_uuid(Ids::default().next(clock));
             put_new(registry, clock, id, &hash).await?;

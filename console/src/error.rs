@@ -19,6 +19,9 @@ pub enum Error {
     /// A key of one's own is too easy to guess.
     #[error("use the given API key: it must be at least 16 visible ASCII characters")]
     WeakKey,
+    /// The key that is to be the admin key was made for reading only, and whoever has it must not become an admin.
+    #[error("use the given API key: it is a read key of this server, and an admin key is needed")]
+    ReadKey,
     /// The registry failed.
     #[error("look after the admin key")]
     Registry(#[from] RegistryError),
@@ -28,7 +31,7 @@ impl Error {
     /// Whether trying again can help.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::PublicUrl { .. } | Self::AllowPrivate(_) | Self::WeakKey => false,
+            Self::PublicUrl { .. } | Self::AllowPrivate(_) | Self::WeakKey | Self::ReadKey => false,
             Self::Registry(error) => error.is_transient(),
         }
     }

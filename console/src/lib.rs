@@ -29,7 +29,7 @@ mod service;
 mod situation;
 mod tokens;
 
-pub use admin_key::{AdminKey, ensure_admin_key};
+pub use admin_key::{AdminKey, check_admin_key, ensure_admin_key};
 pub use config::Config;
 pub use error::Error;
 pub use service::{Deps, Service};

@@ -111,4 +111,10 @@ async fn an_admin_key_is_made_once_or_given() {
         let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(weak)).await;
         assert!(matches!(refused, Err(Error::WeakKey)), "{weak}");
     }
+    // `LUBDUB_API_KEY` is the clients' variable as well: a dashboard's key in it must not become an admin key.
+    let read = bench.post("/keys", r#"{"name": "dashboard", "scope": "read"}"#).await;
+    let read_key = read.json["key"].as_str().expect("a key").to_owned();
+    let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(&read_key)).await;
+    assert!(matches!(refused, Err(Error::ReadKey)));
+    assert_eq!(bench.call(&read_key, "POST", "/keys", &[], "{}").await.status, StatusCode::FORBIDDEN);
 }
