@@ -31,6 +31,10 @@ const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
 /// After a signal, the process is gone within this.
 const DRAIN: Duration = Duration::from_millis(9_500);
 
+/// The log is kept for no less: whoever reads it, from a copy or after a crash, must get at what is not applied yet.
+const SHORTEST_RETENTION: Seconds = Seconds(3_600);
+const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
+
 /// Start everything in one process: no other server is needed
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -54,7 +58,7 @@ pub(crate) struct Up {
     #[arg(long, env = "LUBDUB_ALLOW_PRIVATE", value_name = "CIDRS", default_value = "")]
     allow_private: String,
 
-    /// Keep the heartbeat log for so long
+    /// Keep the heartbeat log for so long, 1h to 3650d
     #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
     retention: Seconds,
 
@@ -84,6 +88,9 @@ impl Up {
     /// # Errors
     /// The flag, and what is wrong with it.
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        if !(SHORTEST_RETENTION.0..=LONGEST_RETENTION.0).contains(&self.retention.0) {
+            anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
+        }
         self.ingest.validate()?;
         self.console_config(self.public_url.clone()).validate()?;
         Ok(())
@@ -94,13 +101,16 @@ impl Up {
     /// # Errors
     /// Whatever keeps it from starting, or a role from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        if let Some(key) = &self.api_key {
+            console::check_admin_key(key)?;
+        }
         // From here on a signal waits until it can be obeyed in order.
         let signals = StopSignals::listen()?;
         limits::raise_open_files();
         limits::keep_files_private();
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
-                "listen on {}; is another server running there? choose another with --listen",
+                "failed to listen on {}; is another server running there? choose another with --listen",
                 self.listen
             )
         })?;
