@@ -12,7 +12,7 @@ use common::model::ids::PartitionId;
 use common::model::monitor_state::OutboxAlert;
 use common::ports::heartbeat_log::{LogEntry, LogReader};
 use common::ports::history::HistoryBatch;
-use common::ports::state_store::{Lease, MAX_COMMIT_MONITORS};
+use common::ports::state_store::Lease;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
@@ -24,10 +24,6 @@ use crate::watchdog::Progress;
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;
-/// Changed monitors after which a commit is made at once: a frame or a batch of due monitors more still fits into it.
-const COMMIT_MONITORS: usize = MAX_COMMIT_MONITORS / 2;
-/// Due monitors asked for at once.
-const DUE_MONITORS: usize = MAX_COMMIT_MONITORS / 2;
 /// Heartbeats gathered for the history after which a commit is made at once.
 const COMMIT_HEARTBEATS: usize = 10_000;
 /// Changes gather for this long: the log is durable already, a crash only reads it again.
@@ -56,6 +52,9 @@ pub(crate) struct Owner {
     outbox: Vec<OutboxAlert>,
     commits: commit::Commits,
     publisher: publish::Publisher,
+    /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
+    /// monitors more still fits into the commit.
+    batch_monitors: usize,
     reported_at: Option<Duration>,
 }
 
@@ -100,8 +99,8 @@ impl Owner {
                 return Ok(());
             }
         };
-        let crowded =
-            self.partition.changed() >= COMMIT_MONITORS || self.history.heartbeats.len() >= COMMIT_HEARTBEATS;
+        let crowded = self.partition.changed() >= self.batch_monitors
+            || self.history.heartbeats.len() >= COMMIT_HEARTBEATS;
         if crowded {
             self.commit().await?;
         }
@@ -120,11 +119,13 @@ impl Owner {
         self.progress.reached(self.id, watermark, self.partition.head(), self.deps.clock.elapsed());
         loop {
             // The set must know of every wake-up that is due before it is asked.
-            if self.partition.has_uncommitted_wake(watermark) || self.partition.changed() >= COMMIT_MONITORS {
+            if self.partition.has_uncommitted_wake(watermark)
+                || self.partition.changed() >= self.batch_monitors
+            {
                 self.commit().await?;
             }
             let due = self.ask_due(watermark).await?;
-            let complete = due.len() < DUE_MONITORS;
+            let complete = due.len() < self.batch_monitors;
             let mut effects = Effects::default();
             self.partition.due(&due, complete, &mut effects);
             self.gather(effects);
@@ -142,7 +143,7 @@ impl Owner {
         watermark: common::model::time::EventTime,
     ) -> Result<Vec<common::model::ids::MonitorId>, Error> {
         loop {
-            match self.deps.states.due(&self.lease, watermark, DUE_MONITORS).await {
+            match self.deps.states.due(&self.lease, watermark, self.batch_monitors).await {
                 Ok(due) => return Ok(due),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to ask for due monitors; trying again");

@@ -7,7 +7,7 @@ use crate::model::ids::{MonitorId, Offset, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
 use crate::model::time::EventTime;
 
-/// Most monitors that one commit may change.
+/// Most monitors that one commit may change, in every store.
 pub const MAX_COMMIT_MONITORS: usize = 2_000;
 
 /// The right to commit to a partition, until somebody else is given it.
@@ -28,7 +28,7 @@ pub struct Commit {
     pub number: u64,
     /// The partition's head after it.
     pub head: PartitionHead,
-    /// At most [`MAX_COMMIT_MONITORS`]; a state's `armed_at` is its entry in the sorted set.
+    /// At most [`StateStore::max_commit_monitors`]; a state's `armed_at` is its entry in the sorted set.
     pub states: Vec<StateChange>,
     /// New alerts, in the order of their numbers.
     pub outbox: Vec<OutboxAlert>,
@@ -53,10 +53,12 @@ pub enum StateError {
         found: Offset,
     },
     /// The commit is too large; nothing was written.
-    #[error("commit to the partition: {found} changed monitors are more than {MAX_COMMIT_MONITORS}")]
+    #[error("commit to the partition: {found} changed monitors are more than {most}")]
     TooLarge {
         /// How many.
         found: usize,
+        /// How many this store takes.
+        most: usize,
     },
     /// Not now. After a commit it is unknown whether it was written; committing the same again is safe.
     #[error("reach the state store")]
@@ -76,6 +78,12 @@ impl StateError {
 /// What the owner of a partition needs.
 #[async_trait]
 pub trait StateStore: Send + Sync {
+    /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a commit costs by the
+    /// pages that it touches, a few large ones are cheaper than many small ones.
+    fn max_commit_monitors(&self) -> usize {
+        MAX_COMMIT_MONITORS
+    }
+
     /// Takes a partition that nobody holds, or that `owner` itself held before.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ impl Owner {
             outbox: Vec::new(),
             commits,
             publisher: publish::Publisher::new(id),
+            batch_monitors: deps.states.max_commit_monitors() / 2,
             reported_at: None,
             deps,
         })

@@ -57,7 +57,7 @@ impl Partition {
     fn apply(&mut self, commit: &Commit) -> Result<(), StateError> {
         let found = commit.states.len();
         if found > MAX_COMMIT_MONITORS {
-            return Err(StateError::TooLarge { found });
+            return Err(StateError::TooLarge { found, most: MAX_COMMIT_MONITORS });
         }
         let holder = self.holder.as_mut().ok_or(StateError::Fenced)?;
         if commit.number <= holder.committed {

@@ -19,8 +19,12 @@ use super::tasks::TaskWriter;
 use crate::model::ids::{MonitorId, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use crate::model::time::EventTime;
-use crate::ports::state_store::{Commit, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
+use crate::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use crate::wire::decode;
+
+/// Most monitors in a commit. Every changed page is written whole, so a thousand random monitors of 100,000 cost a page
+/// each, and ten thousand a third of one.
+const COMMIT_MONITORS: usize = 20_000;
 
 /// A [`StateStore`] and [`StateReader`] in SQLite.
 pub struct SqliteStateStore {
@@ -111,6 +115,10 @@ fn read_states(
 
 #[async_trait]
 impl StateStore for SqliteStateStore {
+    fn max_commit_monitors(&self) -> usize {
+        COMMIT_MONITORS
+    }
+
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         let (owner, random) = (owner.to_owned(), Uuid::new_v4().simple().to_string());
         let held = Arc::clone(&self.held);
@@ -175,9 +183,9 @@ impl StateStore for SqliteStateStore {
 
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError> {
         self.check(lease)?;
-        let found = commit.states.len();
-        if found > MAX_COMMIT_MONITORS {
-            return Err(StateError::TooLarge { found });
+        let (found, most) = (commit.states.len(), self.max_commit_monitors());
+        if found > most {
+            return Err(StateError::TooLarge { found, most });
         }
         let encoded = EncodedCommit::new(lease, commit);
         let entries: Vec<(MonitorId, Option<EventTime>)> = commit
