@@ -35,8 +35,17 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
 
+const EXAMPLES: &str = "\
+Examples:
+  lubdub up
+  lubdub up --listen 0.0.0.0:8080 --public-url https://lubdub.example.com --data-dir /var/lib/lubdub
+  lubdub up --allow-private 10.0.0.0/8,127.0.0.1 --meta-webhook https://ops.example.com/lubdub
+
+It logs to standard error; LUBDUB_LOG=debug says more. SIGTERM and Ctrl-C drain it within 10 s.";
+
 /// Start everything in one process: no other server is needed
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Up {
     /// Listen for HTTP here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
@@ -55,7 +64,8 @@ pub(crate) struct Up {
     api_key: Option<String>,
 
     /// Let webhooks lead to these private addresses (CIDRs, comma-separated)
-    #[arg(long, env = "LUBDUB_ALLOW_PRIVATE", value_name = "CIDRS", default_value = "")]
+    #[arg(long, env = "LUBDUB_ALLOW_PRIVATE", value_name = "CIDRS", default_value = "",
+          hide_default_value = true)]
     allow_private: String,
 
     /// Keep the heartbeat log for so long, 1h to 3650d
@@ -116,6 +126,9 @@ impl Up {
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        if self.public_url.is_none() && address.ip().is_unspecified() {
+            tracing::warn!("push URLs will begin with {public_url}, which nobody can reach: set --public-url");
+        }
 
         let clock = Arc::new(SystemClock::new());
         let options = SqliteOptions {

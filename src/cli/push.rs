@@ -36,9 +36,9 @@ pub(crate) struct Push {
     /// Push token, or the whole push URL
     #[arg(value_name = "TOKEN-OR-URL", env = "LUBDUB_PUSH_URL", hide_env_values = true)]
     target: Target,
-    /// What it says; down alerts at once
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Status::Up)]
-    status: Status,
+    /// What it says; down alerts at once [default: what the URL says, else up]
+    #[arg(long, value_enum, ignore_case = true)]
+    status: Option<Status>,
     /// Message, kept with the heartbeat; longer than 1,000 characters is cut
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     msg: Option<String>,
@@ -160,8 +160,8 @@ impl Push {
             Target::Url(url) => url.clone(),
         };
         let mut parameters = Map::new();
-        if self.status != Status::Up || url.query().is_some() {
-            parameters.insert("status".to_owned(), json!(self.status.as_str()));
+        if let Some(status) = self.status {
+            parameters.insert("status".to_owned(), json!(status.as_str()));
         }
         if let Some(msg) = &self.msg {
             let cut: String = msg.chars().take(common::model::heartbeat::MAX_MESSAGE_CHARS).collect();
@@ -241,8 +241,13 @@ mod tests {
             ),
             (
                 &[widely_copied, "--msg", "m", "--value", "2"],
-                base,
-                json!({"status": "up", "msg": "m", "value": 2.0}),
+                "http://x.example/api/push/abcdefgh?status=up",
+                json!({"msg": "m", "value": 2.0}),
+            ),
+            (
+                &["http://x.example/api/push/abcdefgh?status=down", "--msg", "m"],
+                "http://x.example/api/push/abcdefgh?status=down",
+                json!({"msg": "m"}),
             ),
             (
                 &[base, "--msg", "a b&c", "--status", "down", "--output", "-"],
