@@ -76,7 +76,10 @@ impl Owner {
             for entry in entries {
                 self.apply(entry).await?;
             }
-            if !self.outbox.is_empty() || self.commits.is_due(self.deps.clock.elapsed(), &self.partition) {
+            if !self.history.flips.is_empty()
+                || !self.outbox.is_empty()
+                || self.commits.is_due(self.deps.clock.elapsed(), &self.partition)
+            {
                 self.commit().await?;
             }
             self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
