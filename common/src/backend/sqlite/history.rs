@@ -184,7 +184,9 @@ fn is_removed(conn: &Connection, monitor: &[u8]) -> rusqlite::Result<bool> {
 
 #[async_trait]
 impl History for SqliteHistory {
-    async fn append(&self, batch: HistoryBatch) -> Result<(), HistoryError> {
+    async fn append(&self, mut batch: HistoryBatch) -> Result<(), HistoryError> {
+        // In the order of the table, so that each page is visited once. Stable: the first of equal ones stays.
+        batch.heartbeats.sort_by_key(|heartbeat| (heartbeat.monitor, heartbeat.received_at));
         let pruner = Arc::clone(&self.pruner);
         let work = move |conn: &Connection| write_batch(conn, &batch, &mut pruner.lock());
         self.writer.write(work, |_| ()).await.map_err(|error| HistoryError(error.into()))
