@@ -9,13 +9,14 @@ mod heartbeats;
 mod transitions;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use common::model::flip::{Alert, Flip, State};
 use common::model::ids::{MonitorId, Offset};
 use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
 use common::model::time::{EventTime, TimeRules};
 use common::wire::frame::Frame;
+use hashbrown::HashMap;
 
 /// The silent are settled whenever the watermark enters another slice of this length, in microseconds. Settling at points
 /// that follow from the log alone makes the running numbers of alerts a function of the log.

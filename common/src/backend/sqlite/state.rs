@@ -3,10 +3,11 @@
 //! The sorted set of wake-ups is in memory and is built from the states when a partition is taken: an index on the time
 //! would cost more than half of the commits' speed (15k/s instead of 40k/s), and one process owns the directory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
