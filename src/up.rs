@@ -64,8 +64,13 @@ pub(crate) struct Up {
     api_key: Option<String>,
 
     /// Let webhooks lead to these private addresses (CIDRs, comma-separated)
-    #[arg(long, env = "LUBDUB_ALLOW_PRIVATE", value_name = "CIDRS", default_value = "",
-          hide_default_value = true)]
+    #[arg(
+        long,
+        env = "LUBDUB_ALLOW_PRIVATE",
+        value_name = "CIDRS",
+        default_value = "",
+        hide_default_value = true
+    )]
     allow_private: String,
 
     /// Keep the heartbeat log for so long, 1h to 3650d
@@ -127,7 +132,9 @@ impl Up {
         let address = listener.local_addr().context("ask for the address that is listened on")?;
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         if self.public_url.is_none() && address.ip().is_unspecified() {
-            tracing::warn!("push URLs will begin with {public_url}, which nobody can reach: set --public-url");
+            tracing::warn!(
+                "push URLs will begin with {public_url}, which nobody can reach: set --public-url"
+            );
         }
 
         let clock = Arc::new(SystemClock::new());
