@@ -56,7 +56,7 @@ async fn missed(size: Size, report: &mut Report) -> anyhow::Result<()> {
     let events = receiver.wait_for("monitor.down", monitors, PATIENCE).await?;
     let after = events.iter().map(|event| after_deadline(event.received_at, event.deadline));
     row(report, "missed deadline → webhook", after.collect::<anyhow::Result<_>>()?);
-    installation.server.stop()
+    installation.stop()
 }
 
 fn after_deadline(at: EventTime, deadline: Option<EventTime>) -> anyhow::Result<Duration> {
@@ -84,7 +84,7 @@ async fn reported(size: Size, report: &mut Report) -> anyhow::Result<()> {
         };
         row(report, what, events.iter().filter_map(since).collect());
     }
-    installation.server.stop()
+    installation.stop()
 }
 
 /// Monitors whose deadlines all fall in one second.
@@ -118,5 +118,5 @@ async fn storm(size: Size) -> anyhow::Result<()> {
         ]);
     }
     report.print();
-    installation.server.stop()
+    installation.stop()
 }

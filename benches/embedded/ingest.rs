@@ -66,7 +66,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
         row(&mut report, "lubdub up", connections, &everything, base, count(applied_rate));
     }
     report.print();
-    whole.server.stop()
+    whole.stop()
 }
 
 fn tokens(seeded: Vec<crate::seed::Seeded>) -> Arc<[String]> {

@@ -138,6 +138,12 @@ impl Installation {
         Ok(installation)
     }
 
+    /// Stops it. Its log is kept only if that fails.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.server.stop()?;
+        std::fs::remove_file(&self.log).context("remove the log")
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.server.address)
     }

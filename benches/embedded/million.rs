@@ -37,8 +37,8 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     tokio::time::sleep(idle).await;
     let costs = [cost(&empty, 0, empty_before)?, cost(&full, monitors, full_before)?];
     print(&costs, idle);
-    full.server.stop()?;
-    empty.server.stop()
+    full.stop()?;
+    empty.stop()
 }
 
 fn cost(one: &Installation, monitors: usize, before: (Duration, u64)) -> anyhow::Result<Cost> {
