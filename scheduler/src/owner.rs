@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::chain::Chain;
+use common::model::heartbeat::Heartbeat;
 use common::model::ids::PartitionId;
 use common::model::monitor_state::OutboxAlert;
 use common::ports::heartbeat_log::{LogEntry, LogReader};
@@ -26,6 +27,8 @@ use crate::watchdog::Progress;
 const READ_ENTRIES: usize = 256;
 /// Heartbeats gathered for the history after which a commit is made at once.
 const COMMIT_HEARTBEATS: usize = 10_000;
+/// Bytes of messages and outputs gathered for the history after which a commit is made at once.
+const COMMIT_BYTES: usize = 16 << 20;
 /// Changes gather for this long: the log is durable already, a crash only reads it again.
 const GATHER: Duration = Duration::from_secs(1);
 /// Without any change, the position is committed this often.
@@ -49,6 +52,7 @@ pub(crate) struct Owner {
     reconciler: Reconciler,
     /// What the next commit carries besides the states.
     history: HistoryBatch,
+    history_bytes: usize,
     outbox: Vec<OutboxAlert>,
     commits: commit::Commits,
     publisher: publish::Publisher,
@@ -103,13 +107,15 @@ impl Owner {
             }
         };
         let crowded = self.partition.changed() >= self.batch_monitors
-            || self.history.heartbeats.len() >= COMMIT_HEARTBEATS;
+            || self.history.heartbeats.len() >= COMMIT_HEARTBEATS
+            || self.history_bytes >= COMMIT_BYTES;
         if crowded {
             self.commit().await?;
         }
         let mut effects = Effects::default();
         self.partition.apply(entry.offset, entry.logged_at, &frame, &mut effects);
         self.gather(effects);
+        self.history_bytes += frame.heartbeats.iter().map(text_bytes).sum::<usize>();
         self.history.heartbeats.extend(frame.heartbeats.iter().cloned());
         self.metrics.frames.inc();
         self.metrics.heartbeats.inc_by(frame.heartbeats.len() as u64);
@@ -189,4 +195,10 @@ impl Owner {
         self.metrics.deaf_seconds.get_or_create(&labels).set(millis(deaf) / 1_000);
         self.metrics.monitors.set(i64::try_from(self.partition.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// Bytes of a heartbeat's message and output.
+fn text_bytes(heartbeat: &Heartbeat) -> usize {
+    heartbeat.message.as_ref().map_or(0, String::len)
+        + heartbeat.output.as_ref().map_or(0, |output| output.len())
 }

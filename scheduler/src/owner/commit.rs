@@ -83,6 +83,7 @@ impl Owner {
 
     async fn write_history(&mut self) -> Result<(), Error> {
         let batch = std::mem::take(&mut self.history);
+        self.history_bytes = 0;
         if batch.heartbeats.is_empty() && batch.flips.is_empty() && batch.removed.is_empty() {
             return Ok(());
         }

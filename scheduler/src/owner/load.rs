@@ -59,6 +59,7 @@ impl Owner {
             reader,
             reconciler,
             history: HistoryBatch::default(),
+            history_bytes: 0,
             outbox: Vec::new(),
             commits,
             publisher: publish::Publisher::new(id),
