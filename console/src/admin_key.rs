@@ -11,9 +11,10 @@ use common::wire;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::mint::{self, Ids};
+use crate::mint;
 
-/// Id of the key that is made when there is no admin key: fixed, so that of several consoles that start at once one makes it.
+/// Id of the key that a start makes or is given: fixed, so that of several consoles that start at once one makes it, and so that
+/// a key that is given later takes its place.
 const FIRST_KEY: KeyId = KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
 
 /// How many keys are read at a time.
@@ -41,6 +42,9 @@ pub fn check_admin_key(given: &str) -> Result<(), Error> {
 
 /// Makes sure that there is an admin key: the given one, or else any.
 ///
+/// A given key takes the place of the one that was made or given at an earlier start: that one ends. Keys that were made by
+/// the API stay.
+///
 /// # Errors
 /// [`Error::WeakKey`] as [`check_admin_key`], [`Error::ReadKey`], [`Error::Registry`].
 pub async fn ensure_admin_key(
@@ -57,16 +61,22 @@ pub async fn ensure_admin_key(
 async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -> Result<AdminKey, Error> {
     check_admin_key(given)?;
     let hash = mint::hash(given);
-    let known = keys(registry).await?.into_iter().find(|(_, key)| key.hash == hash);
-    match known {
-        Some((_, key)) if key.scope == Scope::Admin => {}
-        Some(_) => return Err(Error::ReadKey),
-        None => {
-            let id = KeyId::from_uuid(Ids::default().next(clock));
-            put_new(registry, clock, id, &hash).await?;
+    loop {
+        let keys = keys(registry).await?;
+        match keys.iter().find(|(_, key)| key.hash == hash) {
+            Some((_, key)) if key.scope == Scope::Admin => return Ok(AdminKey::Given),
+            Some(_) => return Err(Error::ReadKey),
+            None => {}
+        }
+        let earlier = keys.iter().find(|(_, key)| key.id == FIRST_KEY);
+        let expected = earlier.map_or(Expected::Absent, |(revision, _)| Expected::At(*revision));
+        match put_first(registry, clock, expected, &hash).await {
+            Ok(()) => return Ok(AdminKey::Given),
+            // Another console was first, perhaps with the same key.
+            Err(RegistryError::Conflict) => {}
+            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
         }
     }
-    Ok(AdminKey::Given)
 }
 
 async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminKey, Error> {
@@ -74,7 +84,7 @@ async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminK
         return Ok(AdminKey::Present);
     }
     let made = mint::api_key();
-    match put_new(registry, clock, FIRST_KEY, &mint::hash(made.expose())).await {
+    match put_first(registry, clock, Expected::Absent, &mint::hash(made.expose())).await {
         Ok(()) => Ok(AdminKey::Made(made)),
         // Another console was first.
         Err(RegistryError::Conflict) => Ok(AdminKey::Present),
@@ -82,20 +92,20 @@ async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminK
     }
 }
 
-async fn put_new(
+async fn put_first(
     registry: &dyn Registry,
     clock: &dyn Clock,
-    id: KeyId,
+    expected: Expected,
     hash: &[u8],
 ) -> Result<(), RegistryError> {
     let key = ApiKey {
-        id,
+        id: FIRST_KEY,
         name: "admin".to_owned(),
         scope: Scope::Admin,
         hash: hash.to_vec(),
         created_at: clock.now(),
     };
-    registry.put(&RecordKey::new(RecordKind::Key, id), Expected::Absent, wire::encode(&key)).await?;
+    registry.put(&RecordKey::new(RecordKind::Key, FIRST_KEY), expected, wire::encode(&key)).await?;
     Ok(())
 }
 

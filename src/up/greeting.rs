@@ -44,13 +44,15 @@ pub(super) fn print(
         let _ = writeln!(text, "Clients reach it by {public_url}");
     }
     let _ = writeln!(text, "Data lies in       {}", data_dir.display());
-    if let AdminKey::Made(key) = key {
-        let _ = writeln!(
-            text,
-            "Admin key          {}  (kept in {}/admin.key)",
-            key.expose(),
-            up.data_dir.display()
-        );
+    let kept = up.data_dir.join("admin.key");
+    match key {
+        AdminKey::Made(key) => {
+            let _ = writeln!(text, "Admin key          {}  (kept in {})", key.expose(), kept.display());
+        }
+        AdminKey::Given | AdminKey::Present if kept.exists() => {
+            let _ = writeln!(text, "Admin key          is kept in {}", kept.display());
+        }
+        AdminKey::Given | AdminKey::Present => {}
     }
     let program = terminal.program();
     text.push_str("\nType next, in another terminal:\n");
