@@ -31,6 +31,8 @@ const COMMIT_HEARTBEATS: usize = 10_000;
 const COMMIT_BYTES: usize = 16 << 20;
 /// Changes gather for this long: the log is durable already, a crash only reads it again.
 const GATHER: Duration = Duration::from_secs(1);
+/// Flips that page nobody gather for this long: people look for them, and a hundred thousand first heartbeats come at once.
+const GATHER_SILENT: Duration = Duration::from_millis(100);
 /// Without any change, the position is committed this often.
 const COMMIT_IDLE: Duration = Duration::from_secs(60);
 /// Between two steps of a pass over the registry, when there is nothing else to do.
@@ -69,7 +71,7 @@ impl Owner {
     /// Whatever makes it necessary to load the partition anew: a lost lease, a log that is not the one it was.
     pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Error> {
         loop {
-            let due = self.commits.until_due(self.deps.clock.elapsed(), &self.partition);
+            let due = self.until_commit();
             let wait = if self.reconciler.is_busy() { due.min(RECONCILE_PAUSE) } else { due };
             let entries = tokio::select! {
                 biased;
@@ -80,10 +82,7 @@ impl Owner {
             for entry in entries {
                 self.apply(entry).await?;
             }
-            if !self.history.flips.is_empty()
-                || !self.outbox.is_empty()
-                || self.commits.is_due(self.deps.clock.elapsed(), &self.partition)
-            {
+            if self.until_commit().is_zero() {
                 self.commit().await?;
             }
             self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
@@ -94,6 +93,20 @@ impl Owner {
         self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
         self.deps.states.release(&self.lease).await?;
         Ok(())
+    }
+
+    /// How long until what is there now is to be committed; zero at once for a flip that pages.
+    fn until_commit(&self) -> Duration {
+        let gather = if !self.outbox.is_empty() {
+            Duration::ZERO
+        } else if !self.history.flips.is_empty() {
+            GATHER_SILENT
+        } else if self.partition.has_changes() {
+            GATHER
+        } else {
+            COMMIT_IDLE
+        };
+        self.commits.until(gather, self.deps.clock.elapsed())
     }
 
     async fn apply(&mut self, entry: LogEntry) -> Result<(), Error> {

@@ -6,9 +6,8 @@ use common::chain::Chain;
 use common::model::ids::Offset;
 use common::ports::state_store::{Commit, StateError};
 
-use super::{COMMIT_IDLE, GATHER, Owner, RETRY};
+use super::{Owner, RETRY};
 use crate::error::Error;
-use crate::partition::Partition;
 
 /// Where the commits of a lease stand.
 pub(super) struct Commits {
@@ -23,14 +22,9 @@ impl Commits {
         Self { committed, number: 0, last_at: now }
     }
 
-    /// How long until a commit is due for what is there now.
-    pub(super) fn until_due(&self, now: Duration, partition: &Partition) -> Duration {
-        let every = if partition.has_changes() { GATHER } else { COMMIT_IDLE };
-        (self.last_at + every).saturating_sub(now)
-    }
-
-    pub(super) fn is_due(&self, now: Duration, partition: &Partition) -> bool {
-        self.until_due(now, partition).is_zero()
+    /// How long until `gather` has passed since the last commit.
+    pub(super) fn until(&self, gather: Duration, now: Duration) -> Duration {
+        (self.last_at + gather).saturating_sub(now)
     }
 }
 
