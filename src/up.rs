@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use common::address_guard::AddressGuard;
+use common::backend::memory::InMemoryRoster;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::chain::Chain;
 use common::clock::{Clock, SystemClock};
@@ -183,6 +184,8 @@ impl Up {
                 log: backend.log(),
                 registry: backend.registry(),
                 states: backend.state(),
+                roster: Arc::new(InMemoryRoster::new()),
+                checkpoints: None,
                 history: backend.history(),
                 alerts: backend.queue(QueueName::Alerts),
                 clock: clock(),

@@ -3,6 +3,7 @@
 //! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and new fields may
 //! have defaults). A reader refuses a version newer than its own by name instead of guessing.
 
+pub mod checkpoint;
 pub mod frame;
 #[cfg(test)]
 mod golden;

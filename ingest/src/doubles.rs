@@ -11,7 +11,7 @@ use common::model::ids::{MonitorId, Offset, PartitionId};
 use common::model::monitor::{Definition, Monitor, OldToken, Token};
 use common::model::schedule::Schedule;
 use common::model::time::EventTime;
-use common::ports::heartbeat_log::{Appended, HeartbeatLog, LogError, LogExtent, LogReader};
+use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use common::wire::frame::Frame;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -111,7 +111,7 @@ impl HeartbeatLog for FaultyLog {
         self.partitions
     }
 
-    async fn append(&self, _partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError> {
+    async fn append(&self, _partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
         self.attempted.lock().push(Arc::clone(&frame));
@@ -127,10 +127,16 @@ impl HeartbeatLog for FaultyLog {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         match fate {
             Fate::Fails | Fate::LandsUnheard => Err(LogError::Unavailable("as the test says".into())),
-            Fate::Lands | Fate::LandsAfter(_) | Fate::Waits => {
-                Ok(Appended { offset: Offset(1), logged_at: self.clock.now() })
-            }
+            Fate::Lands | Fate::LandsAfter(_) | Fate::Waits => Ok(Offset(1)),
         }
+    }
+
+    async fn logged_at(
+        &self,
+        _partition: PartitionId,
+        _offset: Offset,
+    ) -> Result<Option<EventTime>, LogError> {
+        Ok(Some(self.clock.now()))
     }
 
     async fn sync(&self, _partition: PartitionId, _through: Offset) -> Result<(), LogError> {

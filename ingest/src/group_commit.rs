@@ -74,7 +74,7 @@ impl GroupCommit {
     /// its sender is dropped, the push was not, or not in time, and is counted as refused.
     ///
     /// # Errors
-    /// [`Refused`] if there is no room, or nobody at work.
+    /// [`Refused`] if there is no room, nobody at work, or no clock to trust.
     pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<()>, Refused> {
         let Push { monitor, accepted, source, charge } = push;
         let PartitionId(partition) = monitor.partition(self.partitions);
@@ -88,7 +88,12 @@ impl GroupCommit {
             source,
             output: accepted.output,
         };
-        let entered = lane.enter(heartbeat, charge, &self.room, &*self.clock);
+        let entered = if self.health.clock_agrees() {
+            lane.enter(heartbeat, charge, &self.room, &*self.clock)
+        } else {
+            lane.refuse(1);
+            Err(Refused)
+        };
         if entered.is_err() {
             self.metrics.refused.inc();
         }

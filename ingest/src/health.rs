@@ -1,9 +1,10 @@
 //! Whether this node can do its job.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::PartitionId;
+use common::model::ids::{Offset, PartitionId};
 use common::model::time::{EventTime, TimeRules};
 use parking_lot::Mutex;
 
@@ -15,10 +16,10 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
 /// A frame's acknowledgement as it was handled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Acknowledged {
+    /// The frame's place in the log.
+    pub(crate) offset: Offset,
     /// By this node's clock.
     pub(crate) sealed_at: EventTime,
-    /// By the log's clock.
-    pub(crate) logged_at: EventTime,
     /// By this node's clock.
     pub(crate) handled_at: EventTime,
     /// By `clock.elapsed()`.
@@ -31,28 +32,54 @@ pub(crate) struct Health {
     lanes: Vec<Mutex<LaneHealth>>,
     /// S; zero in one process, where there is one clock.
     skew: Duration,
+    /// Whether this node's clock agrees with that of every partition's log.
+    clock_agrees: AtomicBool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
 struct LaneHealth {
-    handled: Option<Duration>,
-    /// How far this node's clock is off the log's, at least.
-    off: Duration,
+    last: Option<Acknowledged>,
+    /// How far this node's clock is off the log's, at least; `None` until they were compared.
+    off: Option<Duration>,
 }
 
 impl Health {
     pub(crate) fn new(partitions: u16, rules: TimeRules) -> Self {
-        Self { lanes: (0..partitions).map(|_| Mutex::default()).collect(), skew: rules.skew }
+        let clock_agrees = AtomicBool::new(rules.skew.is_zero());
+        Self { lanes: (0..partitions).map(|_| Mutex::default()).collect(), skew: rules.skew, clock_agrees }
+    }
+
+    /// Whether there is another clock to compare with.
+    pub(crate) const fn has_two_clocks(&self) -> bool {
+        !self.skew.is_zero()
+    }
+
+    /// Whether this node may say when a push was received. It may not before its clock was compared with the log's, nor while
+    /// they differ by more than S: a heartbeat dated wrongly is a false alarm, or hides a true one.
+    pub(crate) fn clock_agrees(&self) -> bool {
+        self.clock_agrees.load(Ordering::Relaxed)
+    }
+
+    /// The newest acknowledgement of a partition.
+    pub(crate) fn last(&self, partition: PartitionId) -> Option<Acknowledged> {
+        self.lanes.get(usize::from(partition.0)).and_then(|lane| lane.lock().last)
     }
 
     pub(crate) fn acknowledged(&self, partition: PartitionId, ack: Acknowledged) {
         let Some(lane) = self.lanes.get(usize::from(partition.0)) else { return };
-        let mut lane = lane.lock();
-        lane.handled = Some(ack.handled);
+        lane.lock().last = Some(ack);
+    }
+
+    /// The log says that it recorded an acknowledged frame at `logged_at`, by its clock. `false` if that tells nothing.
+    pub(crate) fn logged(&self, partition: PartitionId, ack: Acknowledged, logged_at: EventTime) -> bool {
         // The log's time lies between sealing and handling if the clocks agree. A slow append leaves too much room to tell.
-        if ack.handled_at.since(ack.sealed_at) <= self.skew {
-            lane.off = ack.sealed_at.since(ack.logged_at).max(ack.logged_at.since(ack.handled_at));
-        }
+        let quick = ack.handled_at.since(ack.sealed_at) <= self.skew;
+        let Some(lane) = self.lanes.get(usize::from(partition.0)).filter(|_| quick) else { return false };
+        let off = ack.sealed_at.since(logged_at).max(logged_at.since(ack.handled_at));
+        lane.lock().off = Some(off);
+        let agrees = self.lanes.iter().all(|lane| lane.lock().off.is_some_and(|off| off <= self.skew));
+        self.clock_agrees.store(agrees, Ordering::Relaxed);
+        true
     }
 
     /// Why the node is not ready: a fragment that fits after "ingest is not ready: ".
@@ -65,7 +92,7 @@ impl Health {
         let lanes: Vec<LaneHealth> = self.lanes.iter().map(|lane| *lane.lock()).collect();
         let elapsed = clock.elapsed();
         for (partition, lane) in lanes.iter().enumerate() {
-            let Some(handled) = lane.handled else {
+            let Some(handled) = lane.last.map(|ack| ack.handled) else {
                 return Some(format!(
                     "the heartbeat log has not acknowledged anything yet (partition {partition})"
                 ));
@@ -78,8 +105,14 @@ impl Health {
                 ));
             }
         }
-        let off = lanes.iter().map(|lane| lane.off).max().unwrap_or_default();
-        (!self.skew.is_zero() && off > self.skew)
+        if !self.has_two_clocks() {
+            return None;
+        }
+        if lanes.iter().any(|lane| lane.off.is_none()) {
+            return Some("its clock was not compared with the heartbeat log's yet".to_owned());
+        }
+        let off = lanes.iter().filter_map(|lane| lane.off).max().unwrap_or_default();
+        (off > self.skew)
             .then(|| format!("its clock is at least {} ms off the heartbeat log's", off.as_millis()))
     }
 }
@@ -97,17 +130,18 @@ mod tests {
     }
 
     /// Sealed at the start, logged `logged` ms later by the log's clock, handled `handled` ms later.
-    fn ack(logged: i64, handled: u64) -> Acknowledged {
-        Acknowledged {
+    fn ack(logged: i64, handled: u64) -> (Acknowledged, EventTime) {
+        let acknowledged = Acknowledged {
+            offset: Offset(1),
             sealed_at: START,
-            logged_at: EventTime::from_millis(START.as_millis() + logged),
             handled_at: START + ms(handled),
             handled: ms(handled),
-        }
+        };
+        (acknowledged, EventTime::from_millis(START.as_millis() + logged))
     }
 
     /// Name, rules, token list, acknowledgements, milliseconds passed, and the trouble.
-    type Case<'a> = (&'a str, TimeRules, Standing, &'a [Acknowledged], u64, Option<&'a str>);
+    type Case<'a> = (&'a str, TimeRules, Standing, &'a [(Acknowledged, EventTime)], u64, Option<&'a str>);
 
     #[test]
     fn says_why_it_is_not_ready() {
@@ -134,12 +168,15 @@ mod tests {
         ];
         for (name, rules, tokens, acks, now, expected) in cases {
             let health = Health::new(1, *rules);
-            for ack in *acks {
+            for (ack, logged_at) in *acks {
                 health.acknowledged(PartitionId(0), *ack);
+                health.logged(PartitionId(0), *ack, *logged_at);
             }
             let clock = ManualClock::new(START);
             clock.advance(ms(*now));
             let trouble = health.trouble(*tokens, &clock);
+            let clock_trouble = trouble.as_ref().is_some_and(|why| why.contains("clock"));
+            assert!(!clock_trouble || !health.clock_agrees(), "{name}");
             match (&trouble, expected) {
                 (None, None) => {}
                 (Some(trouble), Some(expected)) if trouble.contains(expected) => {}
@@ -152,9 +189,20 @@ mod tests {
     fn every_partition_must_be_acknowledged() {
         let health = Health::new(2, TimeRules::EMBEDDED);
         let clock = ManualClock::new(START);
-        health.acknowledged(PartitionId(0), ack(0, 0));
+        health.acknowledged(PartitionId(0), ack(0, 0).0);
         assert!(health.trouble(Standing::Current, &clock).is_some_and(|why| why.contains("partition 1")));
-        health.acknowledged(PartitionId(1), ack(0, 0));
+        health.acknowledged(PartitionId(1), ack(0, 0).0);
         assert_eq!(health.trouble(Standing::Current, &clock), None);
+    }
+
+    #[test]
+    fn in_a_cluster_the_clock_is_compared_before_anything_else_is_taken() {
+        let health = Health::new(1, TimeRules::CLUSTER);
+        let (ack, logged_at) = ack(2, 5);
+        health.acknowledged(PartitionId(0), ack);
+        let trouble = health.trouble(Standing::Current, &ManualClock::new(START));
+        assert!(trouble.is_some_and(|why| why.contains("not compared")) && !health.clock_agrees());
+        health.logged(PartitionId(0), ack, logged_at);
+        assert!(health.clock_agrees());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use common::chain::Chain;
 use common::clock::Clock;
 use common::http::Readiness;
 use common::model::time::TimeRules;
@@ -23,6 +24,9 @@ use crate::tokens::Tokens;
 /// How often readiness is looked at, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// How often this node's clock is compared with the log's.
+const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
 /// What ingest needs of the world.
 pub struct Deps {
     /// Where heartbeats go.
@@ -37,6 +41,7 @@ pub struct Deps {
 
 /// Accepts pushes, and appends them to the log.
 pub struct Service {
+    log: Arc<dyn HeartbeatLog>,
     registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
     tokens: Arc<Tokens>,
@@ -66,13 +71,13 @@ impl Service {
         let commits = Arc::new(GroupCommit::new(
             author,
             config.limits,
-            log,
+            Arc::clone(&log),
             Arc::clone(&clock),
             Arc::clone(&health),
             Arc::clone(&metrics),
         ));
         let readiness = Readiness::new("ingest");
-        Ok(Self { registry, clock, tokens, commits, health, metrics, readiness, limits: config.limits })
+        Ok(Self { log, registry, clock, tokens, commits, health, metrics, readiness, limits: config.limits })
     }
 
     /// The push routes.
@@ -109,6 +114,7 @@ impl Service {
         };
         tokio::select! {
             () = self.look_after_readiness() => {}
+            () = self.compare_clocks() => {}
             () = shutdown.cancelled() => {}
         }
         let drained = self.drain(lanes).await;
@@ -148,6 +154,29 @@ impl Service {
             match trouble {
                 None => self.readiness.set_ready(),
                 Some(reason) => self.readiness.set_not_ready(reason),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Asks the log now and then when it recorded a frame of ours.
+    async fn compare_clocks(&self) {
+        if !self.health.has_two_clocks() {
+            return std::future::pending().await;
+        }
+        let mut compared = vec![None; usize::from(self.log.partitions())];
+        loop {
+            let now = self.clock.elapsed();
+            for (partition, compared) in self.commits.partitions().zip(&mut compared) {
+                let due = compared.is_none_or(|at| now.saturating_sub(at) >= COMPARE_EVERY);
+                let Some(ack) = self.health.last(partition).filter(|_| due) else { continue };
+                match self.log.logged_at(partition, ack.offset).await {
+                    Ok(Some(logged_at)) if self.health.logged(partition, ack, logged_at) => {
+                        *compared = Some(now);
+                    }
+                    Ok(Some(_) | None) => {}
+                    Err(error) => tracing::debug!(error = %Chain(&error), "failed to compare the clocks"),
+                }
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use common::ports::checkpoints::CheckpointError;
 use common::ports::heartbeat_log::LogError;
 use common::ports::history::HistoryError;
 use common::ports::queue::QueueError;
@@ -24,6 +25,9 @@ pub enum Error {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The checkpoints.
+    #[error(transparent)]
+    Checkpoints(#[from] CheckpointError),
     /// The client for the operator's own alerts could not be made.
     #[error("make the HTTP client for the operator's alerts")]
     MetaClient(#[source] reqwest::Error),
@@ -35,7 +39,7 @@ impl Error {
         match self {
             Self::Log(error) => error.is_transient(),
             Self::State(error) => error.is_transient(),
-            Self::History(_) | Self::Queue(_) => true,
+            Self::History(_) | Self::Queue(_) | Self::Checkpoints(_) => true,
             Self::Registry(error) => error.is_transient(),
             Self::MetaClient(_) => false,
         }

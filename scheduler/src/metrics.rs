@@ -5,6 +5,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 /// Labels of the flip counter.
@@ -27,6 +28,23 @@ impl EncodeLabelValue for ReasonLabel {
 pub struct PartitionLabels {
     /// The partition's number.
     pub partition: u32,
+}
+
+/// A histogram of seconds from 0.5 ms to 8 s.
+#[derive(Debug, Clone)]
+pub struct CommitSeconds(Histogram);
+
+impl Default for CommitSeconds {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.000_5, 2.0, 15)))
+    }
+}
+
+impl CommitSeconds {
+    /// Counts one.
+    pub fn observe(&self, seconds: f64) {
+        self.0.observe(seconds);
+    }
 }
 
 /// The scheduler's metrics.
@@ -52,8 +70,18 @@ pub struct Metrics {
     pub reconciled_definitions: Counter,
     /// Partitions held.
     pub partitions: Gauge,
-    /// Monitors held.
-    pub monitors: Gauge,
+    /// Monitors held, for each partition.
+    pub monitors: Family<PartitionLabels, Gauge>,
+    /// Alerts that are committed and not in the alert queue yet, for each partition.
+    pub outbox: Family<PartitionLabels, Gauge>,
+    /// How long commits take.
+    pub commit_seconds: CommitSeconds,
+    /// Checkpoints written.
+    pub checkpoints: Counter,
+    /// Partitions whose state came from a checkpoint.
+    pub restored: Counter,
+    /// Log entries that were gone before they were read.
+    pub lost_entries: Counter,
     /// Milliseconds from the watermark to now, for each partition.
     pub watermark_lag: Family<PartitionLabels, Gauge>,
     /// Deaf gaps that are remembered, for each partition.
@@ -79,6 +107,19 @@ impl Metrics {
             "lubdub_scheduler_reconciled_definitions",
             "Definitions that were in the registry and not in the log",
             &m.reconciled_definitions,
+        );
+        counter("lubdub_scheduler_checkpoints", "Checkpoints written", &m.checkpoints);
+        counter("lubdub_scheduler_restored", "Partitions whose state came from a checkpoint", &m.restored);
+        counter(
+            "lubdub_scheduler_lost_entries",
+            "Log entries that were gone before they were read",
+            &m.lost_entries,
+        );
+        registry.register("lubdub_scheduler_commit_seconds", "Time of a commit", m.commit_seconds.0.clone());
+        registry.register(
+            "lubdub_scheduler_outbox_alerts",
+            "Alerts committed and not yet in the queue",
+            m.outbox.clone(),
         );
         registry.register("lubdub_scheduler_flips", "Flips by reason", m.flips.clone());
         registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());

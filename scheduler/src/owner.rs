@@ -1,5 +1,6 @@
 //! Runs one partition: reads, applies, settles, commits, publishes.
 
+mod checkpoint;
 mod commit;
 mod load;
 mod publish;
@@ -57,6 +58,7 @@ pub(crate) struct Owner {
     history_bytes: usize,
     outbox: Vec<OutboxAlert>,
     commits: commit::Commits,
+    checkpoints: checkpoint::Checkpoints,
     publisher: publish::Publisher,
     /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
     /// monitors more still fits into the commit.
@@ -72,7 +74,11 @@ impl Owner {
     pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Error> {
         loop {
             let due = self.until_commit();
-            let wait = if self.reconciler.is_busy() { due.min(RECONCILE_PAUSE) } else { due };
+            let wait = if self.reconciler.is_busy(self.deps.clock.elapsed()) {
+                due.min(RECONCILE_PAUSE)
+            } else {
+                due
+            };
             let entries = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -86,6 +92,7 @@ impl Owner {
                 self.commit().await?;
             }
             self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
+            self.checkpoint().await?;
             self.reconciler.step(&self.deps, self.id, &self.partition, &self.metrics).await;
             self.report();
         }
@@ -206,7 +213,9 @@ impl Owner {
         let deaf: Duration = gaps.iter().map(|gap| gap.length()).sum();
         self.metrics.gaps.get_or_create(&labels).set(i64::try_from(gaps.len()).unwrap_or(i64::MAX));
         self.metrics.deaf_seconds.get_or_create(&labels).set(millis(deaf) / 1_000);
-        self.metrics.monitors.set(i64::try_from(self.partition.len()).unwrap_or(i64::MAX));
+        let monitors = i64::try_from(self.partition.len()).unwrap_or(i64::MAX);
+        self.metrics.monitors.get_or_create(&labels).set(monitors);
+        self.metrics.outbox.get_or_create(&labels).set(self.publisher.waiting());
     }
 }
 

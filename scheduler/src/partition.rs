@@ -87,6 +87,11 @@ impl Partition {
         self.monitors.get(&monitor).map(|slot| &slot.state)
     }
 
+    /// Every monitor with its state, in no order.
+    pub fn states(&self) -> impl Iterator<Item = (MonitorId, &MonitorState)> {
+        self.monitors.iter().map(|(id, slot)| (*id, &slot.state))
+    }
+
     /// How many monitors there are.
     pub fn len(&self) -> usize {
         self.monitors.len()

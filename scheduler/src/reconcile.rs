@@ -1,13 +1,13 @@
 //! Puts definitions into the log that are in the registry only: a console may die between writing the one and the other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::chain::Chain;
 use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::model::monitor::{DefinitionChange, Monitor};
-use common::ports::registry::{Record, RecordKey, RecordKind};
+use common::ports::registry::{RecordKey, RecordKind};
 use common::wire;
 use common::wire::frame::{Frame, Listening};
 
@@ -16,41 +16,45 @@ use crate::metrics::Metrics;
 use crate::partition::Partition;
 use crate::service::Deps;
 
-/// Records compared in one step.
-const STEP_RECORDS: usize = 500;
+/// Monitors compared in one step.
+const STEP_MONITORS: usize = 500;
 /// Pause between two passes, and what is added to it for each thousand monitors, so that a pass over a million does not
 /// keep a processor busy.
 const PASS_EVERY: Duration = Duration::from_secs(60);
 const PASS_EVERY_THOUSAND: Duration = Duration::from_millis(500);
+/// Between listing the registry and comparing: what the consoles are just about to append has arrived by then.
+const SETTLE: Duration = Duration::from_secs(5);
 
-/// Compares the registry with a partition's states, a page at a time between batches of the log.
+/// Compares the registry with a partition's states, a step at a time between batches of the log.
 pub(crate) struct Reconciler {
     boot: u64,
     frames: u64,
-    /// When the next pass may begin, by the clock's elapsed time.
-    next_pass: Duration,
+    /// When the next step may be made, by the clock's elapsed time.
+    next_step: Duration,
     pass: Option<Pass>,
+    /// Records that say nothing new of their monitor's definition (its name was changed), so that they are read once.
+    read: HashMap<MonitorId, Revision>,
 }
 
 struct Pass {
-    after: Option<String>,
-    /// Monitors that had a state when the pass began and were not met in the registry.
+    /// What the registry had and is still to be compared.
+    listed: Vec<(MonitorId, Revision)>,
+    /// Monitors that have a state and were not met in the registry.
     unmet: HashSet<MonitorId>,
-    listed: bool,
 }
 
 impl Reconciler {
     /// The first pass begins at once.
     pub(crate) fn new(now: Duration) -> Self {
-        Self { boot: rand::random(), frames: 0, next_pass: now, pass: None }
+        Self { boot: rand::random(), frames: 0, next_step: now, pass: None, read: HashMap::new() }
     }
 
-    /// Whether a pass is under way.
-    pub(crate) const fn is_busy(&self) -> bool {
-        self.pass.is_some()
+    /// Whether the next step is due at once.
+    pub(crate) fn is_busy(&self, now: Duration) -> bool {
+        self.pass.is_some() && now >= self.next_step
     }
 
-    /// Does one step if a pass is due or under way. A step that fails is repeated with the next call.
+    /// Does one step if one is due. A step that fails is repeated with the next pass.
     pub(crate) async fn step(
         &mut self,
         deps: &Deps,
@@ -59,25 +63,35 @@ impl Reconciler {
         metrics: &Metrics,
     ) {
         let now = deps.clock.elapsed();
-        if self.pass.is_none() && now < self.next_pass {
+        if now < self.next_step {
             return;
         }
-        let pass = self.pass.take().unwrap_or_else(|| Pass {
-            after: None,
-            unmet: partition.monitor_ids().collect(),
-            listed: false,
-        });
-        match self.compare(pass, deps, id, partition, metrics).await {
+        let stepped = match self.pass.take() {
+            None => self.list(deps, id, partition).await.map(Some),
+            Some(pass) => self.compare(pass, deps, id, partition, metrics).await,
+        };
+        match stepped {
             Ok(Some(pass)) => self.pass = Some(pass),
             Ok(None) => {
                 let thousands = u32::try_from(partition.len() / 1_000).unwrap_or(u32::MAX);
-                self.next_pass = now + PASS_EVERY + PASS_EVERY_THOUSAND.saturating_mul(thousands);
+                self.next_step = now + PASS_EVERY + PASS_EVERY_THOUSAND.saturating_mul(thousands);
             }
             Err(error) => {
                 tracing::warn!(partition = %id, error = %Chain(&error), "failed to reconcile definitions; trying again");
-                self.next_pass = now + PASS_EVERY;
+                self.next_step = now + PASS_EVERY;
             }
         }
+    }
+
+    async fn list(&mut self, deps: &Deps, id: PartitionId, partition: &Partition) -> Result<Pass, Error> {
+        let listed = deps.registry.revisions(id, deps.log.partitions()).await?;
+        let mut unmet: HashSet<MonitorId> = partition.monitor_ids().collect();
+        for (monitor, _) in &listed {
+            unmet.remove(monitor);
+        }
+        self.read.retain(|monitor, _| partition.monitor(*monitor).is_some());
+        self.next_step = deps.clock.elapsed() + SETTLE;
+        Ok(Pass { listed, unmet })
     }
 
     async fn compare(
@@ -89,26 +103,22 @@ impl Reconciler {
         metrics: &Metrics,
     ) -> Result<Option<Pass>, Error> {
         let mut missing = Vec::new();
-        if !pass.listed {
-            let page = deps.registry.list(RecordKind::Monitor, pass.after.as_deref(), STEP_RECORDS).await?;
-            pass.listed = page.len() < STEP_RECORDS;
-            pass.after = page.last().map(|record| record.key.id.clone());
-            for record in page {
-                missing.extend(self.missing_definition(&record, deps, id, partition, &mut pass));
+        let rest = pass.listed.len().saturating_sub(STEP_MONITORS);
+        for (monitor, revision) in pass.listed.split_off(rest) {
+            let known = partition.monitor(monitor).map(|state| state.revision).unwrap_or_default();
+            if revision > known && self.read.get(&monitor).is_none_or(|read| *read < revision) {
+                missing.extend(self.missing_definition(deps, partition, monitor).await?);
             }
-        } else {
-            let batch: Vec<MonitorId> = pass.unmet.iter().copied().take(STEP_RECORDS).collect();
-            for monitor in batch {
+        }
+        if rest == 0 {
+            let gone: Vec<MonitorId> = pass.unmet.iter().copied().take(STEP_MONITORS).collect();
+            for monitor in gone {
                 pass.unmet.remove(&monitor);
                 let known = deps.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?;
                 let revision = partition.monitor(monitor).map(|state| state.revision);
                 if let (None, Some(revision)) = (known, revision) {
-                    missing.push(DefinitionChange {
-                        monitor,
-                        revision,
-                        at: deps.clock.now(),
-                        definition: None,
-                    });
+                    let at = deps.clock.now();
+                    missing.push(DefinitionChange { monitor, revision, at, definition: None });
                 }
             }
         }
@@ -117,42 +127,36 @@ impl Reconciler {
             tracing::info!(partition = %id, definitions = missing.len(), "put definitions into the log that it lacked");
             self.append(deps, id, missing).await?;
         }
-        let complete = pass.listed && pass.unmet.is_empty();
+        let complete = pass.listed.is_empty() && pass.unmet.is_empty();
         Ok((!complete).then_some(pass))
     }
 
-    fn missing_definition(
-        &self,
-        record: &Record,
+    async fn missing_definition(
+        &mut self,
         deps: &Deps,
-        id: PartitionId,
         partition: &Partition,
-        pass: &mut Pass,
-    ) -> Option<DefinitionChange> {
+        id: MonitorId,
+    ) -> Result<Option<DefinitionChange>, Error> {
+        let record = deps.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await?;
+        let Some(record) = record else { return Ok(None) };
         let monitor: Monitor = match wire::decode(&record.value) {
             Ok(monitor) => monitor,
             Err(error) => {
                 tracing::error!(monitor = record.key.id, error = %Chain(&error), "failed to read a monitor from the registry");
-                // It exists, whatever it says.
-                if let Ok(unreadable) = record.key.id.parse() {
-                    pass.unmet.remove(&unreadable);
-                }
-                return None;
+                return Ok(None);
             }
         };
-        if monitor.id.partition(deps.log.partitions()) != id {
-            return None;
+        let known = partition.monitor(id);
+        if known.is_some_and(|state| state.definition.as_ref() == Some(&monitor.definition)) {
+            self.read.insert(id, record.revision);
+            return Ok(None);
         }
-        pass.unmet.remove(&monitor.id);
-        let known = partition.monitor(monitor.id);
-        let revision = known.map_or(Revision(0), |state| state.revision);
-        let same = known.is_some_and(|state| state.definition.as_ref() == Some(&monitor.definition));
-        (record.revision > revision && !same).then(|| DefinitionChange {
-            monitor: monitor.id,
+        Ok(Some(DefinitionChange {
+            monitor: id,
             revision: record.revision,
             at: monitor.updated_at,
             definition: Some(monitor.definition),
-        })
+        }))
     }
 
     async fn append(

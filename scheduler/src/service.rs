@@ -1,5 +1,6 @@
-//! Owns partitions until it is told to stop.
+//! Owns its share of the partitions until it is told to stop.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,28 +9,38 @@ use common::clock::Clock;
 use common::http::Readiness;
 use common::model::ids::PartitionId;
 use common::model::time::TimeRules;
+use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::History;
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
-use common::ports::state_store::StateStore;
+use common::ports::roster::Roster;
+use common::ports::state_store::{Lease, StateError, StateStore};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::owner::Owner;
+use crate::shares::{Shares, Taker};
 use crate::watchdog::{Progress, Watchdog};
 
 /// Pause before a partition that could not be taken, or was lost, is tried again.
 const RETAKE: Duration = Duration::from_secs(1);
+/// While its former owner gives it back, a partition is asked for this often.
+const ASK_AGAIN: Duration = Duration::from_millis(150);
+/// How often a scheduler says that it is there.
+const BEAT_EVERY: Duration = Duration::from_millis(500);
 
 /// What the scheduler stands on.
 #[derive(Clone)]
 pub struct Deps {
-    /// This scheduler's name, for people.
+    /// This scheduler's name: where there are several, another one for each start.
     pub owner: String,
     /// Read, and given definitions that it lacks.
     pub log: Arc<dyn HeartbeatLog>,
@@ -37,6 +48,10 @@ pub struct Deps {
     pub registry: Arc<dyn Registry>,
     /// Committed to.
     pub states: Arc<dyn StateStore>,
+    /// Who schedules.
+    pub roster: Arc<dyn Roster>,
+    /// Whole partitions for the day when the state store has lost them; none where log and states share a disk.
+    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     /// Written before each commit.
     pub history: Arc<dyn History>,
     /// Given the alerts after each commit.
@@ -78,79 +93,240 @@ impl Service {
         })
     }
 
-    /// Whether every partition is held.
+    /// Ready while it holds its share of the partitions, which may be none.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
 
-    /// Owns every partition until `shutdown`, then commits and gives them back.
+    /// Owns its share of the partitions until `shutdown`, then commits and gives them back.
     ///
     /// # Errors
     /// None at present: what goes wrong with a partition is overcome by taking it anew.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let mut tasks = JoinSet::new();
-        let partitions = self.deps.log.partitions();
-        let held = Arc::new(Held { metrics: self.metrics.clone(), readiness: self.readiness, partitions });
+        let Self { deps, rules, metrics, readiness, progress, watchdog } = self;
+        let partitions = deps.log.partitions();
         for index in 0..partitions {
-            let id = PartitionId(index);
-            self.progress.expect(id, self.deps.clock.elapsed());
-            tasks.spawn(hold(
-                id,
-                self.deps.clone(),
-                self.rules,
-                Arc::clone(&held),
-                Arc::clone(&self.progress),
-                shutdown.clone(),
-            ));
+            progress.expect(PartitionId(index), deps.clock.elapsed());
         }
-        tasks.spawn(self.watchdog.run(shutdown));
-        while tasks.join_next().await.is_some() {}
+        let shares = Arc::new(Shares::new(deps.owner.clone(), partitions, Arc::clone(&deps.clock)));
+        let held =
+            Arc::new(Held { metrics: metrics.clone(), partitions: Mutex::default(), changed: Notify::new() });
+        let mut desk = Desk {
+            deps: deps.clone(),
+            rules,
+            held,
+            shares,
+            progress,
+            readiness,
+            shutdown: shutdown.clone(),
+            mine: None,
+            holding: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        };
+        let mut watching = JoinSet::new();
+        watching.spawn(watchdog.run(shutdown.clone()));
+        desk.share(&shutdown).await;
+        desk.give_back().await;
+        while watching.join_next().await.is_some() {}
         Ok(())
     }
 }
 
-/// Counts the partitions that are held.
+/// The partitions that are held.
 struct Held {
     metrics: Metrics,
-    readiness: Readiness,
-    partitions: u16,
+    partitions: Mutex<BTreeSet<PartitionId>>,
+    changed: Notify,
 }
 
 impl Held {
-    fn took(&self) {
-        if self.metrics.partitions.inc() + 1 == i64::from(self.partitions) {
-            self.readiness.set_ready();
-        }
-    }
-
-    fn lost(&self) {
-        self.metrics.partitions.dec();
-        self.readiness.set_not_ready("it does not hold every partition");
+    fn set(&self, partition: PartitionId, held: bool) {
+        let count = {
+            let mut partitions = self.partitions.lock();
+            if held {
+                partitions.insert(partition)
+            } else {
+                partitions.remove(&partition)
+            };
+            partitions.len()
+        };
+        self.metrics.partitions.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.changed.notify_one();
     }
 }
 
-async fn hold(
+/// Hands partitions to their owners and calls them back, as schedulers come and go.
+struct Desk {
+    deps: Deps,
+    rules: TimeRules,
+    held: Arc<Held>,
+    shares: Arc<Shares>,
+    progress: Arc<Progress>,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+    /// The partitions that should be held; `None` until the roster was read.
+    mine: Option<BTreeSet<PartitionId>>,
+    /// What ends each partition's task.
+    holding: BTreeMap<PartitionId, CancellationToken>,
+    tasks: JoinSet<PartitionId>,
+}
+
+impl Desk {
+    async fn share(&mut self, shutdown: &CancellationToken) {
+        let mut beats = tokio::time::interval(BEAT_EVERY);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let held = Arc::clone(&self.held);
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                Some(ended) = self.tasks.join_next() => self.ended(ended),
+                () = held.changed.notified() => {}
+                _ = beats.tick() => match self.shares.beat(self.deps.roster.as_ref()).await {
+                    Ok(mine) => {
+                        failing = false;
+                        self.assign(mine);
+                    }
+                    Err(error) => {
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(error = %Chain(&error), "failed to reach the roster; trying again");
+                        }
+                    }
+                },
+            }
+            self.tell_readiness(failing);
+        }
+    }
+
+    fn assign(&mut self, mine: BTreeSet<PartitionId>) {
+        for (partition, stop) in &self.holding {
+            if !mine.contains(partition) && !stop.is_cancelled() {
+                tracing::info!(%partition, "handing a partition over");
+                stop.cancel();
+            }
+        }
+        for partition in (0..self.deps.log.partitions()).map(PartitionId) {
+            if mine.contains(&partition) {
+                self.progress.expect(partition, self.deps.clock.elapsed());
+                self.hold(partition);
+            } else {
+                self.progress.forget(partition);
+            }
+        }
+        self.mine = Some(mine);
+    }
+
+    fn hold(&mut self, partition: PartitionId) {
+        if self.holding.contains_key(&partition) {
+            return;
+        }
+        let stop = self.shutdown.child_token();
+        self.holding.insert(partition, stop.clone());
+        let hold = Hold {
+            id: partition,
+            deps: self.deps.clone(),
+            rules: self.rules,
+            held: Arc::clone(&self.held),
+            progress: Arc::clone(&self.progress),
+            taker: Taker::new(Arc::clone(&self.shares)),
+        };
+        self.tasks.spawn(async move {
+            hold.run(stop).await;
+            partition
+        });
+    }
+
+    fn ended(&mut self, ended: Result<PartitionId, JoinError>) {
+        match ended {
+            Ok(partition) => drop(self.holding.remove(&partition)),
+            // It is not known which: all are taken anew, and their own former leases are no obstacle.
+            Err(error) => {
+                tracing::error!(%error, "the owner of a partition ended by a defect of ours");
+                self.held.partitions.lock().clear();
+                self.tasks.abort_all();
+                self.holding.clear();
+            }
+        }
+    }
+
+    fn tell_readiness(&self, failing: bool) {
+        let Some(mine) = &self.mine else { return };
+        if failing {
+            self.readiness.set_not_ready("the roster of schedulers cannot be reached");
+            return;
+        }
+        let held = self.held.partitions.lock();
+        match mine.iter().find(|partition| !held.contains(partition)) {
+            Some(missing) => {
+                self.readiness.set_not_ready(format!("it does not hold partition {missing} yet"))
+            }
+            None => self.readiness.set_ready(),
+        }
+    }
+
+    async fn give_back(mut self) {
+        self.readiness.set_not_ready("it is stopping");
+        while self.tasks.join_next().await.is_some() {}
+        if let Err(error) = self.deps.roster.leave(&self.deps.owner).await {
+            tracing::warn!(error = %Chain(&error), "failed to leave the roster; others notice by themselves");
+        }
+    }
+}
+
+/// Holds one partition, again and again, until it is told to stop.
+struct Hold {
     id: PartitionId,
     deps: Deps,
     rules: TimeRules,
     held: Arc<Held>,
     progress: Arc<Progress>,
-    shutdown: CancellationToken,
-) {
-    while !shutdown.is_cancelled() {
-        let taken = Owner::take(id, deps.clone(), rules, held.metrics.clone(), Arc::clone(&progress)).await;
-        let outcome = match taken {
-            Ok(owner) => {
-                held.took();
-                let outcome = owner.run(&shutdown).await;
-                held.lost();
-                outcome
+    taker: Taker,
+}
+
+impl Hold {
+    async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            // Not to be cut off: a lease that was given and not heard of would be nobody's.
+            let lease = match self.taker.take(self.deps.states.as_ref(), self.id).await {
+                Ok(lease) => lease,
+                Err(error) => {
+                    self.pause(&error.into(), &stop).await;
+                    continue;
+                }
+            };
+            if let Err(error) = self.own(lease.clone(), &stop).await {
+                self.release(&lease).await;
+                self.pause(&error, &stop).await;
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(partition = %id, error = %Chain(&error), "lost the partition; taking it anew");
-            let _ = shutdown.run_until_cancelled(tokio::time::sleep(RETAKE)).await;
         }
+    }
+
+    async fn own(&self, lease: Lease, stop: &CancellationToken) -> Result<(), Error> {
+        let metrics = self.held.metrics.clone();
+        let progress = Arc::clone(&self.progress);
+        let owner = Owner::load(self.id, lease, self.deps.clone(), self.rules, metrics, progress).await?;
+        self.held.set(self.id, true);
+        let outcome = owner.run(stop).await;
+        self.held.set(self.id, false);
+        outcome
+    }
+
+    /// Gives the partition back, however long it takes: nobody takes it from somebody who lives.
+    async fn release(&self, lease: &Lease) {
+        while let Err(error) = self.deps.states.release(lease).await {
+            tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");
+            tokio::time::sleep(RETAKE).await;
+        }
+    }
+
+    async fn pause(&self, error: &Error, stop: &CancellationToken) {
+        let pause = if matches!(error, Error::State(StateError::Held { .. })) {
+            ASK_AGAIN
+        } else {
+            tracing::warn!(partition = %self.id, error = %Chain(error), "lost the partition; taking it anew");
+            RETAKE
+        };
+        let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
 }

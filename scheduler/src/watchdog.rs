@@ -39,6 +39,11 @@ impl Progress {
         self.partitions.lock().entry(partition).or_insert(Reached { watermark: None, seen_at: now });
     }
 
+    /// The partition is somebody else's.
+    pub(crate) fn forget(&self, partition: PartitionId) {
+        self.partitions.lock().remove(&partition);
+    }
+
     /// The partition's watermark is now this. It counts unless the time that it just passed is deaf.
     pub(crate) fn reached(
         &self,
@@ -49,8 +54,10 @@ impl Progress {
     ) {
         let deaf = head.gaps.as_slice().last().is_some_and(|gap| gap.end >= watermark);
         if !deaf {
-            let reached = Reached { watermark: Some(watermark), seen_at: now };
-            self.partitions.lock().insert(partition, reached);
+            // One that was handed over is not expected to move here.
+            if let Some(reached) = self.partitions.lock().get_mut(&partition) {
+                *reached = Reached { watermark: Some(watermark), seen_at: now };
+            }
         }
     }
 

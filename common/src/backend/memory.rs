@@ -2,14 +2,18 @@
 //!
 //! They are shared by cloning their `Arc`; what they hold is gone with the last one.
 
+mod checkpoints;
 mod heartbeat_log;
 mod history;
 mod queue;
 mod registry;
+mod roster;
 mod state_store;
 
+pub use checkpoints::InMemoryCheckpoints;
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;
 pub use queue::InMemoryQueue;
 pub use registry::InMemoryRegistry;
+pub use roster::InMemoryRoster;
 pub use state_store::InMemoryStateStore;

@@ -40,15 +40,6 @@ impl LogError {
     }
 }
 
-/// Where and when a frame was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
-    /// Its place.
-    pub offset: Offset,
-    /// When, by the log's clock.
-    pub logged_at: EventTime,
-}
-
 /// An entry as it is read.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
@@ -69,8 +60,6 @@ pub struct LogExtent {
     pub first: Offset,
     /// Offset of the last entry; [`Offset::START`] when there never was one.
     pub last: Offset,
-    /// The greatest `sealed_at` that was ever appended.
-    pub last_sealed_at: Option<EventTime>,
 }
 
 /// The heartbeat log.
@@ -87,11 +76,17 @@ pub trait HeartbeatLog: Send + Sync {
     /// How many partitions there are; fixed when the log was made.
     fn partitions(&self) -> u16;
 
-    /// Appends a frame.
+    /// Appends a frame; its offset.
     ///
     /// # Errors
     /// `Unavailable`, `Full`.
-    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError>;
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError>;
+
+    /// When an entry was recorded, by the log's clock; `None` if it is gone or folded.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError>;
 
     /// Returns once every entry up to `through` is durable, ticks too. A state that was computed from an entry is committed
     /// after this.

@@ -89,10 +89,10 @@ pub enum Outcome {
 /// claimed nobody else gets it.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Enqueues messages, all or none, in this order.
+    /// Enqueues messages, those of a lane and order key in this order.
     ///
     /// # Errors
-    /// `Full`, `Unavailable`.
+    /// `Full`: none was enqueued. `Unavailable`: some may have been; the same call again enqueues the others, in order.
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError>;
 
     /// The greatest running number that was ever enqueued from a partition; 0 = none.
@@ -101,7 +101,7 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`.
     async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError>;
 
-    /// Lanes that have a message to claim at `now`.
+    /// Lanes that have a message to claim at `now`, of those that are this node's to work on.
     ///
     /// # Errors
     /// `Unavailable`.

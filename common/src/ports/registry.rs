@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::BackendError;
-use crate::model::ids::Revision;
+use crate::model::ids::{MonitorId, PartitionId, Revision};
 
 /// Longest record id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
@@ -126,6 +126,16 @@ pub trait Registry: Send + Sync {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, RegistryError>;
+
+    /// Every monitor of partition `partition` of `count` with its revision, in no order.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError>;
 
     /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then of every
     /// change as it happens, and `current` again at least every second while it is known that nothing is missing.

@@ -42,6 +42,8 @@ pub enum StateError {
     Held {
         /// Who.
         owner: String,
+        /// The fencing token of its lease.
+        token: String,
     },
     /// The lease is no longer in force; nothing was written.
     #[error("write to the partition: its lease was taken over")]
@@ -90,6 +92,12 @@ pub trait StateStore: Send + Sync {
     /// `Held`, `Unavailable`.
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError>;
 
+    /// Takes a partition from a holder that is dead, whose lease still has `token`.
+    ///
+    /// # Errors
+    /// `Held` if the lease is another one by now, `Unavailable`.
+    async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError>;
+
     /// Gives a partition back. A lease that is no longer in force is left alone.
     ///
     /// # Errors
@@ -125,6 +133,13 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `Fenced`, `OutOfOrder`, `TooLarge`, `Unavailable`.
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError>;
+
+    /// Forgets states, wake-ups, head and outbox of the partition; the lease stays, and its commits go on from
+    /// [`Offset::START`].
+    ///
+    /// # Errors
+    /// `Fenced`, `Unavailable`.
+    async fn reset(&self, lease: &Lease) -> Result<(), StateError>;
 
     /// Alerts that were committed and not trimmed, in the order of their numbers, at most `limit`.
     ///

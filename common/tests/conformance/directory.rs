@@ -176,7 +176,7 @@ async fn what_was_acknowledged_outlives_a_crash() {
 
     let copy = image(dir.path());
     let crashed = open(copy.path()).expect("open");
-    assert_eq!(crashed.log().extent(P).await.expect("extent").last, appended.offset);
+    assert_eq!(crashed.log().extent(P).await.expect("extent").last, appended);
     assert!(crashed.registry().get(&key("a")).await.expect("get").is_some());
     let lease = crashed.state().acquire(P, "second").await.expect("the dead hold nothing");
     assert_eq!(crashed.state().load_head(&lease).await.expect("head").applied, Offset(1));

@@ -41,7 +41,7 @@ async fn append_ticks(log: &dyn HeartbeatLog, clock: &ManualClock, count: u64) -
         let since = clock.now();
         clock.advance(HALF);
         let frame = tick(number + 2, clock.now(), Listening::Since(since));
-        last = log.append(P, Arc::new(frame)).await.expect("append").offset;
+        last = log.append(P, Arc::new(frame)).await.expect("append");
     }
     last
 }
@@ -82,7 +82,7 @@ async fn ticks_are_written_before_what_follows_them_and_at_the_end() {
     let crashed = open(copy.path(), &clock);
     let offsets: Vec<Offset> =
         read(&*crashed.log(), Offset::START).await.iter().map(|entry| entry.offset).collect();
-    assert_eq!(offsets, [Offset(3), appended.offset]);
+    assert_eq!(offsets, [Offset(3), appended]);
     let last = append_ticks(&*backend.log(), &clock, 3).await;
     backend.close().await.expect("close");
     let backend = open(dir.path(), &clock);
@@ -104,7 +104,7 @@ async fn a_crash_loses_ticks_that_nobody_asked_for_and_gives_no_committed_offset
     let extent = crashed.log().extent(P).await.expect("extent");
     assert_eq!(extent.last, committed);
     let next = crashed.log().append(P, frame(2, clock.now())).await.expect("append");
-    assert!(next.offset > committed);
+    assert!(next > committed);
     let entries = read(&*crashed.log(), committed).await;
     assert_eq!(entries[0].frame.as_ref().expect("a frame").number, 2);
 }
@@ -129,7 +129,7 @@ async fn a_full_disk_is_told_loses_nothing_and_passes() {
     let mut kept = Vec::new();
     let error = loop {
         match log.append(P, large(kept.len() as u64 + 1)).await {
-            Ok(appended) => kept.push(appended.offset),
+            Ok(appended) => kept.push(appended),
             Err(error) => break error,
         }
     };
@@ -141,7 +141,7 @@ async fn a_full_disk_is_told_loses_nothing_and_passes() {
     assert_eq!(offsets(&read(&*log, Offset::START).await), kept, "nothing of the refused was recorded");
     clock.advance(Duration::from_secs(61));
     let again = eventually("there is room again", async || log.append(P, large(50)).await.ok()).await;
-    assert!(again.offset > *kept.last().expect("one"));
+    assert!(again > *kept.last().expect("one"));
     backend.close().await.expect("close");
 }
 
@@ -232,7 +232,7 @@ async fn folding_says_the_same(steps: Vec<Step>) {
         previous = frame.sealed_at;
         let appended = log.append(P, Arc::new(frame)).await.expect("append");
         if step.sync {
-            log.sync(P, appended.offset).await.expect("sync");
+            log.sync(P, appended).await.expect("sync");
         }
     }
     let single = read(&*log, Offset::START).await;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::{InMemoryHeartbeatLog, InMemoryRegistry};
 use common::clock::Clock;
-use common::model::ids::{Offset, PartitionId, Revision};
-use common::ports::heartbeat_log::{Appended, HeartbeatLog, LogError, LogExtent, LogReader};
+use common::model::ids::{MonitorId, Offset, PartitionId, Revision};
+use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -76,6 +76,14 @@ impl Registry for FaultyRegistry {
         self.inner.list(kind, after, limit).await
     }
 
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        self.inner.revisions(partition, count).await
+    }
+
     async fn watch(
         &self,
         kinds: &[RecordKind],
@@ -126,12 +134,16 @@ impl HeartbeatLog for FaultyHeartbeatLog {
         self.inner.partitions()
     }
 
-    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError> {
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         tokio::task::yield_now().await;
         if self.broken.is_set() {
             return Err(LogError::Unavailable("cut off".into()));
         }
         self.inner.append(partition, frame).await
+    }
+
+    async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError> {
+        self.inner.logged_at(partition, offset).await
     }
 
     async fn sync(&self, partition: PartitionId, through: Offset) -> Result<(), LogError> {

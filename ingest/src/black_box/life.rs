@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::InMemoryRegistry;
-use common::model::ids::Revision;
+use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -49,6 +49,14 @@ impl Registry for SilentRegistry {
         _limit: usize,
     ) -> Result<Vec<Record>, RegistryError> {
         Self::unavailable()
+    }
+
+    async fn revisions(
+        &self,
+        _partition: PartitionId,
+        _count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        Ok(Vec::new())
     }
 
     async fn watch(

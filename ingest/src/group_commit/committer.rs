@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::ids::PartitionId;
+use common::model::ids::{Offset, PartitionId};
 use common::model::time::{APPEND_TIMEOUT, TICK_EVERY};
-use common::ports::heartbeat_log::{Appended, LogError};
+use common::ports::heartbeat_log::LogError;
 use common::wire::frame::Frame;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,10 @@ impl<'a> Committer<'a> {
     }
 
     async fn append_next(&mut self) {
+        if !self.node.health.clock_agrees() {
+            // Whoever came would have been refused, so this frame must not vouch that everybody was heard.
+            self.lane.refuse(1);
+        }
         let Sealed { frame, waiters, overdue } =
             self.lane.seal(&self.node.author, &self.node.limits, &*self.node.clock);
         self.answer_refused(overdue);
@@ -65,17 +69,12 @@ impl<'a> Committer<'a> {
         let (result, in_time) = self.append(&frame, waiters).await;
         let handled = self.node.clock.elapsed();
         match result {
-            Ok(appended) => {
+            Ok(offset) => {
                 self.answer_recorded(in_time, handled);
                 self.node.metrics.acknowledged(frame.heartbeats.len(), handled.saturating_sub(began));
                 self.node.health.acknowledged(
                     self.partition,
-                    Acknowledged {
-                        sealed_at,
-                        logged_at: appended.logged_at,
-                        handled_at: self.node.clock.now(),
-                        handled,
-                    },
+                    Acknowledged { offset, sealed_at, handled_at: self.node.clock.now(), handled },
                 );
                 self.recovered();
             }
@@ -94,7 +93,7 @@ impl<'a> Committer<'a> {
         &self,
         frame: &Arc<Frame>,
         mut waiters: VecDeque<Waiter>,
-    ) -> (Result<Appended, LogError>, VecDeque<Waiter>) {
+    ) -> (Result<Offset, LogError>, VecDeque<Waiter>) {
         let mut append = pin!(self.node.log.append(self.partition, Arc::clone(frame)));
         loop {
             let first = waiters.front().map(Waiter::deadline).or_else(|| self.lane.next_deadline());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::model::delivery::Delivery;
-use common::model::ids::{DeliveryId, PartitionId, Revision};
+use common::model::ids::{DeliveryId, MonitorId, PartitionId, Revision};
 use common::model::time::EventTime;
 use common::ports::BackendError;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
@@ -218,6 +218,14 @@ impl Registry for FaultyRegistry {
         limit: usize,
     ) -> Result<Vec<Record>, RegistryError> {
         self.1.call(self.0.list(kind, after, limit), RegistryError::Unavailable).await
+    }
+
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        self.inner.revisions(partition, count).await
     }
 
     async fn watch(

@@ -18,8 +18,13 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    pub(super) const fn new(committed: Offset, now: Duration) -> Self {
-        Self { committed, number: 0, last_at: now }
+    /// `number` commits were made under the lease already, the last of them up to `committed`.
+    pub(super) const fn new(committed: Offset, number: u64, now: Duration) -> Self {
+        Self { committed, number, last_at: now }
+    }
+
+    pub(super) const fn committed(&self) -> Offset {
+        self.committed
     }
 
     /// How long until `gather` has passed since the last commit.
@@ -54,13 +59,15 @@ impl Owner {
             head: self.partition.head().clone(),
             outbox: std::mem::take(&mut self.outbox),
         };
+        let began = self.deps.clock.elapsed();
         self.write_state(&commit).await?;
+        self.metrics.commit_seconds.observe(self.deps.clock.elapsed().saturating_sub(began).as_secs_f64());
         self.commits.committed = applied;
         self.commits.number = commit.number;
         self.metrics.commits.inc();
         self.metrics.committed_monitors.inc_by(commit.states.len() as u64);
         if !commit.outbox.is_empty() {
-            self.publisher.more();
+            self.publisher.more(commit.outbox.len());
         }
         Ok(())
     }

@@ -20,18 +20,30 @@ pub(super) struct Publisher {
     partition: PartitionId,
     /// Whether the outbox may hold something. After a start it may.
     pending: bool,
+    waiting: usize,
     /// The number up to which the queue knows this partition's alerts.
     known: Option<u64>,
 }
 
 impl Publisher {
     pub(super) const fn new(partition: PartitionId) -> Self {
-        Self { partition, pending: true, known: None }
+        Self { partition, pending: true, waiting: 0, known: None }
     }
 
     /// The outbox was added to.
-    pub(super) const fn more(&mut self) {
+    pub(super) const fn more(&mut self, alerts: usize) {
         self.pending = true;
+        self.waiting += alerts;
+    }
+
+    /// Whether everything that was committed is in the alert queue.
+    pub(super) const fn is_done(&self) -> bool {
+        !self.pending
+    }
+
+    /// How many alerts wait in the outbox, as far as this owner put them there.
+    pub(super) fn waiting(&self) -> i64 {
+        i64::try_from(self.waiting).unwrap_or(i64::MAX)
     }
 
     /// Publishes everything in the outbox. If the queue cannot take it now, it stays there for the next call.
@@ -48,7 +60,10 @@ impl Publisher {
             return Ok(());
         }
         match self.empty_outbox(deps, lease, metrics).await {
-            Ok(()) => self.pending = false,
+            Ok(()) => {
+                self.pending = false;
+                self.waiting = 0;
+            }
             Err(error) if error.is_transient() => {
                 tracing::warn!(partition = %self.partition, error = %Chain(&error), "failed to publish alerts; trying again");
             }

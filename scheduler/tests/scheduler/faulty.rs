@@ -75,6 +75,14 @@ impl StateStore for FaultyStateStore {
         self.1.around(self.0.acquire(partition, owner), StateError::Unavailable).await
     }
 
+    async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
+        self.1.around(self.0.take_over(partition, token, owner), StateError::Unavailable).await
+    }
+
+    async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
+        self.1.around(self.0.reset(lease), StateError::Unavailable).await
+    }
+
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {
         self.1.around(self.0.release(lease), StateError::Unavailable).await
     }
@@ -200,6 +208,14 @@ impl Registry for AbsentRegistry {
 
     async fn list(&self, _: RecordKind, _: Option<&str>, _: usize) -> Result<Vec<Record>, RegistryError> {
         absent()
+    }
+
+    async fn revisions(
+        &self,
+        _partition: PartitionId,
+        _count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        Ok(Vec::new())
     }
 
     async fn watch(

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryRoster,
+    InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
 use common::model::flip::Alert;
@@ -67,6 +68,8 @@ impl World {
             log: Arc::clone(&self.log) as Arc<dyn HeartbeatLog>,
             registry: Arc::clone(&self.registry),
             states: Arc::new(FaultyStateStore(Arc::clone(&self.states), self.faults.clone())),
+            roster: Arc::new(InMemoryRoster::new()),
+            checkpoints: None,
             history: Arc::new(FaultyHistory(Arc::clone(&self.history), self.faults.clone())),
             alerts: Arc::new(FaultyQueue(Arc::clone(&self.alerts), self.faults.clone())),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::routing::post;
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryRoster,
+    InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
 use common::model::ids::PartitionId;
@@ -41,6 +42,8 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
         log: Arc::clone(&log) as Arc<dyn HeartbeatLog>,
         registry: Arc::new(InMemoryRegistry::new()),
         states: Arc::new(InMemoryStateStore::new()),
+        roster: Arc::new(InMemoryRoster::new()),
+        checkpoints: None,
         history: Arc::new(InMemoryHistory::new(10)),
         alerts: Arc::new(InMemoryQueue::new(10)),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,

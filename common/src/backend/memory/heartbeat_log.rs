@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::model::ids::{Offset, PartitionId};
 use crate::model::time::EventTime;
-use crate::ports::heartbeat_log::{Appended, HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
+use crate::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 use crate::wire::frame::Frame;
 
 /// A [`HeartbeatLog`] in memory. It folds nothing and keeps everything until it is told to [expire](Self::expire) it.
@@ -31,7 +31,6 @@ struct Entries {
     /// Everything up to here is gone.
     expired: Offset,
     last: Offset,
-    last_sealed_at: Option<EventTime>,
 }
 
 impl InMemoryHeartbeatLog {
@@ -65,13 +64,8 @@ impl InMemoryHeartbeatLog {
 
 impl Partition {
     fn new(incarnation: String) -> Self {
-        let entries = Entries {
-            incarnation,
-            kept: VecDeque::new(),
-            expired: Offset::START,
-            last: Offset::START,
-            last_sealed_at: None,
-        };
+        let entries =
+            Entries { incarnation, kept: VecDeque::new(), expired: Offset::START, last: Offset::START };
         Self { entries: Mutex::new(entries), end: watch::Sender::new(Offset::START) }
     }
 }
@@ -94,19 +88,24 @@ impl HeartbeatLog for InMemoryHeartbeatLog {
         u16::try_from(self.partitions.len()).unwrap_or(u16::MAX)
     }
 
-    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError> {
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         let partition = self.partition(partition)?;
-        let appended = {
+        let offset = {
             let mut entries = partition.entries.lock();
             let logged_at = self.clock.now();
             let offset = entries.last.next();
             entries.last = offset;
-            entries.last_sealed_at = entries.last_sealed_at.max(Some(frame.sealed_at));
             entries.kept.push_back(LogEntry { offset, logged_at, frame: Ok(frame) });
-            Appended { offset, logged_at }
+            offset
         };
-        partition.end.send_modify(|end| *end = appended.offset.max(*end));
-        Ok(appended)
+        partition.end.send_modify(|end| *end = offset.max(*end));
+        Ok(offset)
+    }
+
+    async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError> {
+        let entries = self.partition(partition)?.entries.lock();
+        let found = entries.kept.binary_search_by_key(&offset, |entry| entry.offset);
+        Ok(found.ok().and_then(|index| entries.kept.get(index)).map(|entry| entry.logged_at))
     }
 
     async fn sync(&self, partition: PartitionId, _through: Offset) -> Result<(), LogError> {
@@ -119,7 +118,6 @@ impl HeartbeatLog for InMemoryHeartbeatLog {
             incarnation: entries.incarnation.clone(),
             first: entries.expired.next(),
             last: entries.last,
-            last_sealed_at: entries.last_sealed_at,
         })
     }
 

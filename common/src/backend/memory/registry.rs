@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::model::ids::Revision;
+use crate::model::ids::{MonitorId, PartitionId, Revision};
 use crate::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -112,6 +112,17 @@ impl Registry for InMemoryRegistry {
             .map(|(_, record)| record)
             .take_while(|record| record.key.kind == kind);
         Ok(of_kind.take(limit).cloned().collect())
+    }
+
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        let inner = self.inner.lock();
+        let monitors = inner.records.values().filter(|record| record.key.kind == RecordKind::Monitor);
+        let parsed = monitors.filter_map(|record| Some((record.key.id.parse().ok()?, record.revision)));
+        Ok(parsed.filter(|(id, _): &(MonitorId, Revision)| id.partition(count) == partition).collect())
     }
 
     async fn watch(

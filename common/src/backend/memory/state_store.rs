@@ -53,7 +53,21 @@ impl InMemoryStateStore {
     }
 }
 
+impl Holder {
+    fn held(&self) -> StateError {
+        StateError::Held { owner: self.owner.clone(), token: self.token.clone() }
+    }
+}
+
 impl Partition {
+    /// Makes `owner` its holder; the new lease's token.
+    fn give(&mut self, owner: &str) -> String {
+        self.counter += 1;
+        let token = format!("{}-{}", self.counter, Uuid::new_v4().simple());
+        self.holder = Some(Holder { owner: owner.to_owned(), token: token.clone(), committed: 0 });
+        token
+    }
+
     fn apply(&mut self, commit: &Commit) -> Result<(), StateError> {
         let found = commit.states.len();
         if found > MAX_COMMIT_MONITORS {
@@ -93,12 +107,18 @@ impl StateStore for InMemoryStateStore {
         if let Some(holder) = &found.holder
             && holder.owner != owner
         {
-            return Err(StateError::Held { owner: holder.owner.clone() });
+            return Err(holder.held());
         }
-        found.counter += 1;
-        let token = format!("{}-{}", found.counter, Uuid::new_v4().simple());
-        found.holder = Some(Holder { owner: owner.to_owned(), token: token.clone(), committed: 0 });
-        Ok(Lease { partition, token })
+        Ok(Lease { partition, token: found.give(owner) })
+    }
+
+    async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
+        let mut partitions = self.partitions.lock();
+        let found = partitions.entry(partition).or_default();
+        match &found.holder {
+            Some(holder) if holder.token != token => Err(holder.held()),
+            Some(_) | None => Ok(Lease { partition, token: found.give(owner) }),
+        }
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {
@@ -138,6 +158,14 @@ impl StateStore for InMemoryStateStore {
 
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError> {
         self.fenced(lease, |partition| partition.apply(commit))
+    }
+
+    async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
+        self.fenced(lease, |partition| {
+            let (holder, counter) = (partition.holder.take(), partition.counter);
+            *partition = Partition { holder, counter, ..Partition::default() };
+            Ok(())
+        })
     }
 
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {

@@ -25,12 +25,12 @@ use super::writer::Writer;
 use crate::clock::Clock;
 use crate::model::ids::{Offset, PartitionId};
 use crate::model::time::EventTime;
-use crate::ports::heartbeat_log::{Appended, HeartbeatLog, LogError, LogExtent, LogReader};
+use crate::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use crate::wire::encode;
 use crate::wire::frame::Frame;
 use reader::SqliteLogReader;
 use tail::Tail;
-use writing::{Job, LogWriter, Written};
+use writing::{Job, LogWriter};
 
 /// `entries.key` is partition * 2^48 + offset, so that a partition's entries lie together, in order, in a table whose rows
 /// may be large. `top_sealed_at` is the greatest `sealed_at` of the entry and all before it. `partitions` remembers what
@@ -189,7 +189,7 @@ impl HeartbeatLog for SqliteHeartbeatLog {
         u16::try_from(self.tails.len()).unwrap_or(u16::MAX)
     }
 
-    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Appended, LogError> {
+    async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         self.tail(partition)?;
         // Encoded here and not by the writer, which everybody waits for. A tick is encoded when it is written, if at all.
         let bytes = if frame.is_tick() { None } else { Some(encode(&*frame)) };
@@ -197,7 +197,18 @@ impl HeartbeatLog for SqliteHeartbeatLog {
         let job = Job::Append { partition: partition.0, frame, bytes, written: None, answer };
         self.writer.submit(job).await.map_err(log_error)?;
         let answer = answered.await.map_err(|_| log_error(StoreError::Closed))?;
-        answer.map(|Written { offset, logged_at }| Appended { offset, logged_at }).map_err(log_error)
+        answer.map(|written| written.offset).map_err(log_error)
+    }
+
+    async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError> {
+        let tail = self.tail(partition)?;
+        if offset == Offset::START || tail.check(offset).is_err() {
+            return Ok(None);
+        }
+        let mut reader =
+            SqliteLogReader::new(partition.0, Arc::clone(tail), self.readers.clone(), Offset(offset.0 - 1));
+        let next = reader.next(1).await?;
+        Ok(next.first().filter(|entry| entry.offset == offset).map(|entry| entry.logged_at))
     }
 
     async fn sync(&self, partition: PartitionId, through: Offset) -> Result<(), LogError> {
@@ -211,8 +222,8 @@ impl HeartbeatLog for SqliteHeartbeatLog {
     }
 
     async fn extent(&self, partition: PartitionId) -> Result<LogExtent, LogError> {
-        let (first, last, last_sealed_at) = self.tail(partition)?.extent();
-        Ok(LogExtent { incarnation: self.incarnation.clone(), first, last, last_sealed_at })
+        let (first, last) = self.tail(partition)?.extent();
+        Ok(LogExtent { incarnation: self.incarnation.clone(), first, last })
     }
 
     async fn open(&self, partition: PartitionId, after: Offset) -> Result<Box<dyn LogReader>, LogError> {

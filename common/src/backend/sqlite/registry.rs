@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::readers::Readers;
 use super::registry_watch::{Change, Watchers};
 use super::tasks::TaskWriter;
-use crate::model::ids::Revision;
+use crate::model::ids::{MonitorId, PartitionId, Revision};
 use crate::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -144,6 +144,27 @@ impl Registry for SqliteRegistry {
             let params = params![kind_number(kind), after, sql_limit(limit)];
             let rows = query.query_map(params, |row| record(kind, row))?;
             Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+        });
+        read.await.map_err(write_error)
+    }
+
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached("SELECT id, revision FROM records WHERE kind = ?1")?;
+            let mut rows = query.query(params![kind_number(RecordKind::Monitor)])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id = row.get_ref(0)?.as_str().ok().and_then(|id| id.parse::<MonitorId>().ok());
+                let monitor = id.filter(|id| id.partition(count) == partition);
+                if let Some(monitor) = monitor {
+                    found.push((monitor, Revision(from_sql(row.get(1)?))));
+                }
+            }
+            Ok(found)
         });
         read.await.map_err(write_error)
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::database::{limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
-use super::state_rows::{Committed, EncodedCommit, acquire, armed};
+use super::state_rows::{Committed, EncodedCommit, Holder, acquire, armed, reset};
 use super::tasks::TaskWriter;
 use crate::model::ids::{MonitorId, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
@@ -80,6 +80,34 @@ impl SqliteStateStore {
         if in_force { Ok(()) } else { Err(StateError::Fenced) }
     }
 
+    /// Takes a partition that nobody holds, or whose holder may be passed over.
+    async fn take(
+        &self,
+        partition: PartitionId,
+        owner: &str,
+        passed_over: impl Fn(&Holder) -> bool + Send + 'static,
+    ) -> Result<Lease, StateError> {
+        let (owner, random) = (owner.to_owned(), Uuid::new_v4().simple().to_string());
+        let held = Arc::clone(&self.held);
+        // Whoever held it before is fenced from here on. Of two that take it at once, the one that wrote last has it.
+        let fence = move |acquired: &Result<Lease, Holder>| {
+            if let Ok(lease) = acquired {
+                held.lock().insert(partition, Held::new(lease.token.clone(), Vec::new()));
+            }
+        };
+        let work = move |conn: &Connection| acquire(conn, partition, &owner, &random, &passed_over);
+        let acquired = self.writer.write(work, fence).await.map_err(unavailable)?;
+        let lease = acquired.map_err(|Holder { owner, token }| StateError::Held { owner, token })?;
+        // Nobody else commits to the partition any more, so what is read here is what will be.
+        let token = lease.token.clone();
+        let build = move |conn: &Connection| Ok(Held::new(token, armed(conn, partition)?));
+        let built = self.read(build).await?;
+        if let Some(held) = self.held.lock().get_mut(&partition).filter(|held| held.token == lease.token) {
+            *held = built;
+        }
+        Ok(lease)
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -121,25 +149,13 @@ impl StateStore for SqliteStateStore {
     }
 
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
-        let (owner, random) = (owner.to_owned(), Uuid::new_v4().simple().to_string());
-        let held = Arc::clone(&self.held);
-        // Whoever held it before is fenced from here on. Of two that take it at once, the one that wrote last has it.
-        let fence = move |acquired: &Result<Lease, String>| {
-            if let Ok(lease) = acquired {
-                held.lock().insert(partition, Held::new(lease.token.clone(), Vec::new()));
-            }
-        };
-        let work = move |conn: &Connection| acquire(conn, partition, &owner, &random);
-        let acquired = self.writer.write(work, fence).await.map_err(unavailable)?;
-        let lease = acquired.map_err(|owner| StateError::Held { owner })?;
-        // Nobody else commits to the partition any more, so what is read here is what will be.
-        let token = lease.token.clone();
-        let build = move |conn: &Connection| Ok(Held::new(token, armed(conn, partition)?));
-        let built = self.read(build).await?;
-        if let Some(held) = self.held.lock().get_mut(&partition).filter(|held| held.token == lease.token) {
-            *held = built;
-        }
-        Ok(lease)
+        let same = owner.to_owned();
+        self.take(partition, owner, move |holder| holder.owner == same).await
+    }
+
+    async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
+        let dead = token.to_owned();
+        self.take(partition, owner, move |holder| holder.token == dead).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {
@@ -209,6 +225,20 @@ impl StateStore for SqliteStateStore {
             Committed::Fenced => Err(StateError::Fenced),
             Committed::OutOfOrder(found) => Err(StateError::OutOfOrder { found }),
         }
+    }
+
+    async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
+        self.check(lease)?;
+        let (lease, held) = (lease.clone(), Arc::clone(&self.held));
+        let reset_lease = lease.clone();
+        let disarm = move |in_force: &bool| {
+            if *in_force && let Some(held) = held.lock().get_mut(&lease.partition) {
+                *held = Held::new(lease.token, Vec::new());
+            }
+        };
+        let in_force =
+            self.writer.write(move |conn| reset(conn, &reset_lease), disarm).await.map_err(unavailable)?;
+        if in_force { Ok(()) } else { Err(StateError::Fenced) }
     }
 
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {

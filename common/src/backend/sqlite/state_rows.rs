@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::{from_sql, optional, to_sql};
+use super::database::{from_sql, to_sql};
 use crate::model::ids::{MonitorId, Offset, PartitionId};
 use crate::model::time::EventTime;
 use crate::ports::state_store::{Commit, Lease};
@@ -106,18 +106,27 @@ impl EncodedCommit {
     }
 }
 
-/// Takes a partition for `owner`: `Err` names another owner who holds it.
+/// Who holds a partition.
+pub(super) struct Holder {
+    pub(super) owner: String,
+    pub(super) token: String,
+}
+
+/// Takes a partition for `owner`, unless somebody holds it who may not be passed over.
 pub(super) fn acquire(
     conn: &Connection,
     partition: PartitionId,
     owner: &str,
     random: &str,
-) -> rusqlite::Result<Result<Lease, String>> {
+    passed_over: &dyn Fn(&Holder) -> bool,
+) -> rusqlite::Result<Result<Lease, Holder>> {
     let partition_number = partition.0;
-    let sql = "SELECT owner FROM partitions WHERE partition = ?1";
-    let holder: Option<Option<String>> = optional(conn, sql, [partition_number])?;
-    if let Some(Some(holder)) = holder
-        && holder != owner
+    let sql = "SELECT owner, token FROM partitions WHERE partition = ?1 AND owner IS NOT NULL";
+    let holder = conn
+        .query_row(sql, [partition_number], |row| Ok(Holder { owner: row.get(0)?, token: row.get(1)? }))
+        .optional()?;
+    if let Some(holder) = holder
+        && !passed_over(&holder)
     {
         return Ok(Err(holder));
     }
@@ -133,6 +142,17 @@ pub(super) fn acquire(
         params![partition_number, counter + 1, owner, token],
     )?;
     Ok(Ok(Lease { partition, token }))
+}
+
+/// Forgets what the partition knows: `false` if the lease is not in force.
+pub(super) fn reset(conn: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
+    let sql = "UPDATE partitions SET applied = 0, head = NULL WHERE partition = ?1 AND token = ?2";
+    if conn.execute(sql, params![lease.partition.0, lease.token])? == 0 {
+        return Ok(false);
+    }
+    conn.execute("DELETE FROM states WHERE partition = ?1", [lease.partition.0])?;
+    conn.execute("DELETE FROM outbox WHERE partition = ?1", [lease.partition.0])?;
+    Ok(true)
 }
 
 /// Every monitor that has an entry in the sorted set.

@@ -34,7 +34,7 @@ pub(crate) async fn a_partition_has_one_holder(subject: &mut Store) {
     let store = subject.port();
     store.acquire(P, "first").await.expect("acquire");
     match store.acquire(P, "second").await {
-        Err(StateError::Held { owner }) => assert_eq!(owner, "first"),
+        Err(StateError::Held { owner, .. }) => assert_eq!(owner, "first"),
         other => panic!("{other:?}"),
     }
 }

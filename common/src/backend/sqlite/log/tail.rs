@@ -90,9 +90,9 @@ impl Tail {
     }
 
     /// First, last, and the greatest `sealed_at`.
-    pub(super) fn extent(&self) -> (Offset, Offset, Option<EventTime>) {
+    pub(super) fn extent(&self) -> (Offset, Offset) {
         let kept = self.kept.lock();
-        (kept.expired.next(), kept.last, kept.top_sealed_at)
+        (kept.expired.next(), kept.last)
     }
 
     /// Whether a reader may stand at `after`.

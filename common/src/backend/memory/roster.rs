@@ -1,0 +1,35 @@
+//! The roster in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::ports::roster::{Member, Roster, RosterError};
+
+/// A [`Roster`] in memory: for one process, and for tests.
+#[derive(Debug, Default)]
+pub struct InMemoryRoster {
+    beats: Mutex<BTreeMap<String, u64>>,
+}
+
+impl InMemoryRoster {
+    /// An empty roster.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl Roster for InMemoryRoster {
+    async fn beat(&self, name: &str) -> Result<Vec<Member>, RosterError> {
+        let mut beats = self.beats.lock();
+        *beats.entry(name.to_owned()).or_default() += 1;
+        Ok(beats.iter().map(|(name, beat)| Member { name: name.clone(), beat: *beat }).collect())
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), RosterError> {
+        self.beats.lock().remove(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! The client, its options, and the names of what is kept on the server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream;
+use async_nats::{ConnectOptions, ServerAddr};
+
+use super::REQUEST_TIMEOUT;
+use crate::model::ids::PartitionId;
+use crate::model::time::EventTime;
+use crate::ports::BackendError;
+
+/// How often the connection is checked when nothing goes over it.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// Pause before the connection is tried again, by the number of the attempt.
+const RECONNECT_STEP: Duration = Duration::from_millis(50);
+const RECONNECT_MOST: Duration = Duration::from_millis(500);
+/// How often a lost connection is looked at by whoever waits for it.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The server must take messages of this size, bytes: frames and their headers.
+const LEAST_PAYLOAD: usize = 1 << 20;
+
+/// How the servers are reached, and what is made on them.
+#[derive(Debug, Clone)]
+pub struct NatsOptions {
+    /// Comma-separated URLs; a user and password in them are used.
+    pub servers: String,
+    /// A file with a JWT and its seed.
+    pub credentials: Option<PathBuf>,
+    /// What all names on the server begin with: several installations can share one.
+    pub prefix: String,
+    /// Copies of everything, 1 to 5.
+    pub replicas: usize,
+    /// How many partitions are to be there; `None` = as many as there are, 4 in a new installation.
+    pub partitions: Option<u16>,
+    /// The heartbeat log is kept for so long.
+    pub retention: Duration,
+    /// Most bytes of a partition's heartbeat log; the oldest entries go first.
+    pub log_bytes: i64,
+    /// Most messages that a queue holds.
+    pub queue_capacity: usize,
+    /// This node's name: another one for each start.
+    pub node: String,
+}
+
+impl NatsOptions {
+    /// With the usual settings, for one server.
+    pub fn new(servers: impl Into<String>, node: impl Into<String>) -> Self {
+        Self {
+            servers: servers.into(),
+            credentials: None,
+            prefix: "lubdub".to_owned(),
+            replicas: 1,
+            partitions: None,
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            log_bytes: 20 << 30,
+            queue_capacity: 1_000_000,
+            node: node.into(),
+        }
+    }
+}
+
+/// Why NATS cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// A server's URL.
+    #[error("read the address of a NATS server")]
+    Address(#[source] std::io::Error),
+    /// The credentials file.
+    #[error("read the NATS credentials file {path}")]
+    Credentials {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No server answers.
+    #[error("connect to NATS")]
+    Connect(#[source] async_nats::ConnectError),
+    /// The server takes smaller messages only.
+    #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
+    Payload {
+        /// What the server takes.
+        found: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// The installation has another number of partitions.
+    #[error("use {prefix} on NATS: it has {found} partitions, not {wanted}; their number never changes")]
+    Partitions {
+        /// Which installation.
+        prefix: String,
+        /// What there is.
+        found: u16,
+        /// What was asked for.
+        wanted: u16,
+    },
+    /// It could not be asked, or refused.
+    #[error("set up {what} on NATS")]
+    SetUp {
+        /// What was to be made or read.
+        what: String,
+        /// Why not.
+        #[source]
+        source: BackendError,
+    },
+}
+
+/// A connection, and how everything is called.
+#[derive(Debug, Clone)]
+pub(super) struct Nats {
+    pub(super) client: async_nats::Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) options: NatsOptions,
+}
+
+impl Nats {
+    pub(super) async fn connect(options: NatsOptions) -> Result<Self, NatsError> {
+        let servers: Result<Vec<ServerAddr>, _> = options.servers.split(',').map(|url| url.trim().parse()).collect();
+        let servers = servers.map_err(NatsError::Address)?;
+        let mut connect = ConnectOptions::new()
+            .name(&options.node)
+            .ping_interval(PING_EVERY)
+            .connection_timeout(REQUEST_TIMEOUT)
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempt| {
+                RECONNECT_STEP.saturating_mul(u32::try_from(attempt).unwrap_or(u32::MAX)).min(RECONNECT_MOST)
+            })
+            .event_callback(|event| async move { tracing::debug!(%event, "NATS connection") });
+        // A user and password in the URL count for the first server's account, which is the cluster's.
+        if let Some((user, password)) = servers.iter().find_map(credentials) {
+            connect = connect.user_and_password(user, password);
+        }
+        if let Some(path) = &options.credentials {
+            let failed = |source| NatsError::Credentials { path: path.clone(), source };
+            connect = connect.credentials_file(path).await.map_err(failed)?;
+        }
+        let client = connect.connect(servers).await.map_err(NatsError::Connect)?;
+        let found = client.server_info().max_payload;
+        if found < LEAST_PAYLOAD {
+            return Err(NatsError::Payload { found, least: LEAST_PAYLOAD });
+        }
+        let jetstream = jetstream::context::ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .ack_timeout(REQUEST_TIMEOUT)
+            .build(client.clone());
+        Ok(Self { client, jetstream, options })
+    }
+
+    /// Waits for the connection, as long as a request may take: what is published without one queues in the client, without
+    /// limit.
+    pub(super) async fn connected(&self) -> Result<(), BackendError> {
+        let connected = async {
+            while self.client.connection_state() != State::Connected {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(REQUEST_TIMEOUT, connected).await.map_err(|_| "there is no connection to NATS".into())
+    }
+
+    /// The stream of a partition's heartbeat log.
+    pub(super) fn heartbeats_stream(&self, partition: PartitionId) -> String {
+        format!("{}-heartbeats-{partition}", self.options.prefix)
+    }
+
+    /// Where a partition's frames are published.
+    pub(super) fn heartbeats_subject(&self, partition: PartitionId) -> String {
+        format!("{}.heartbeats.{partition}", self.options.prefix)
+    }
+
+    /// The bucket of the registry. Its stream is `KV_` and this.
+    pub(super) fn registry_bucket(&self) -> String {
+        format!("{}-registry", self.options.prefix)
+    }
+
+    /// The bucket of who works on which share of the queues. Its stream is `KV_` and this.
+    pub(super) fn shares_bucket(&self) -> String {
+        format!("{}-shares", self.options.prefix)
+    }
+
+    /// The stream of a queue; its subjects begin with `<prefix>.<queue>.`.
+    pub(super) fn queue_stream(&self, queue: &str) -> String {
+        format!("{}-{queue}", self.options.prefix)
+    }
+
+    /// The object store of the checkpoints.
+    pub(super) fn checkpoints_bucket(&self) -> String {
+        format!("{}-checkpoints", self.options.prefix)
+    }
+}
+
+fn credentials(server: &ServerAddr) -> Option<(String, String)> {
+    server.has_user_pass().then(|| {
+        (server.username().unwrap_or_default().to_owned(), server.password().unwrap_or_default().to_owned())
+    })
+}
+
+/// A time of the server's clock.
+pub(super) fn event_time(at: async_nats::datetime::DateTime) -> EventTime {
+    EventTime::from_micros(i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(0))
+}

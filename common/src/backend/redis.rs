@@ -1,0 +1,1 @@
+//! The adapters on Redis or Valkey: state store, history, roster.

@@ -1,0 +1,37 @@
+//! The roster: which nodes of a role are there.
+
+use async_trait::async_trait;
+
+use super::BackendError;
+
+/// Not now; the same call may go through later.
+#[derive(Debug, thiserror::Error)]
+#[error("reach the roster")]
+pub struct RosterError(#[source] pub BackendError);
+
+/// A node that said it was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name, another one for each start.
+    pub name: String,
+    /// How often it said so. Whoever looks twice, some time apart by a clock of their own, sees whether it lives.
+    pub beat: u64,
+}
+
+/// The nodes of one role. Nobody's clock is compared with anybody else's.
+///
+/// A member that has been silent for a day may be forgotten.
+#[async_trait]
+pub trait Roster: Send + Sync {
+    /// Says that `name` is there, and answers everybody who ever said so and did not leave, itself included, by name.
+    ///
+    /// # Errors
+    /// [`RosterError`].
+    async fn beat(&self, name: &str) -> Result<Vec<Member>, RosterError>;
+
+    /// Takes `name` off the roster.
+    ///
+    /// # Errors
+    /// [`RosterError`].
+    async fn leave(&self, name: &str) -> Result<(), RosterError>;
+}

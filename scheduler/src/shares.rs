@@ -1,0 +1,121 @@
+//! Which partitions are this scheduler's, and from whom they may be taken.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::ids::PartitionId;
+use common::ports::roster::{Member, Roster, RosterError};
+use common::ports::state_store::{Lease, StateError, StateStore};
+use common::shares::{Liveness, assign};
+use parking_lot::Mutex;
+
+/// A scheduler whose beat has not moved for this long is dead: its partitions are taken over.
+const LEASE: Duration = Duration::from_secs(5);
+/// Who has not looked for this long cannot say who was dead meanwhile: it was frozen itself.
+const LOOKED_AWAY: Duration = Duration::from_secs(2);
+
+/// Who else schedules, as this scheduler sees it.
+pub(crate) struct Shares {
+    name: String,
+    partitions: u16,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    liveness: Liveness,
+    looked_at: Duration,
+}
+
+impl Shares {
+    pub(crate) fn new(name: String, partitions: u16, clock: Arc<dyn Clock>) -> Self {
+        let seen = Seen { liveness: Liveness::new(LEASE), looked_at: clock.elapsed() };
+        Self { name, partitions, clock, seen: Mutex::new(seen) }
+    }
+
+    /// Says that this scheduler is there, and works out which partitions are its own.
+    ///
+    /// # Errors
+    /// When the roster cannot be reached: everything stays as it is.
+    pub(crate) async fn beat(&self, roster: &dyn Roster) -> Result<BTreeSet<PartitionId>, RosterError> {
+        let beat = roster.beat(&self.name).await;
+        let now = self.clock.elapsed();
+        let mut seen = self.seen.lock();
+        match beat {
+            Ok(members) => Ok(self.look(&mut seen, &members, now)),
+            Err(error) => {
+                seen.liveness.forgive(now);
+                Err(error)
+            }
+        }
+    }
+
+    fn look(&self, seen: &mut Seen, members: &[Member], now: Duration) -> BTreeSet<PartitionId> {
+        if now.saturating_sub(seen.looked_at) > LOOKED_AWAY {
+            seen.liveness.forgive(now);
+        }
+        seen.looked_at = now;
+        seen.liveness.look(members, now);
+        let living = seen.liveness.living(now);
+        let me = living.iter().position(|name| *name == self.name);
+        let owners = (0..self.partitions).map(PartitionId).zip(assign(&living, self.partitions));
+        owners.filter(|(_, owner)| owner.is_some() && *owner == me).map(|(partition, _)| partition).collect()
+    }
+
+    fn lives(&self, name: &str) -> Option<bool> {
+        self.seen.lock().liveness.lives(name, self.clock.elapsed())
+    }
+}
+
+/// Takes one partition as soon as it is free.
+pub(crate) struct Taker {
+    shares: Arc<Shares>,
+    /// A lease whose holder is not on the roster, and since when it is known.
+    stray: Option<(String, Duration)>,
+}
+
+impl Taker {
+    pub(crate) const fn new(shares: Arc<Shares>) -> Self {
+        Self { shares, stray: None }
+    }
+
+    /// Takes the partition if nobody holds it, or if its holder is dead.
+    ///
+    /// # Errors
+    /// `Held` while its holder lives or is not known to be dead, `Unavailable`.
+    pub(crate) async fn take(
+        &mut self,
+        states: &dyn StateStore,
+        partition: PartitionId,
+    ) -> Result<Lease, StateError> {
+        let held = match states.acquire(partition, &self.shares.name).await {
+            Err(StateError::Held { owner, token }) => (owner, token),
+            other => return other,
+        };
+        let (owner, token) = held;
+        if !self.is_dead(&owner, &token) {
+            return Err(StateError::Held { owner, token });
+        }
+        tracing::warn!(%partition, owner, "taking a partition over from a dead scheduler");
+        states.take_over(partition, &token, &self.shares.name).await
+    }
+
+    /// Dead is whose beat stands still. Who is not on the roster left without giving the partition back, or the roster was
+    /// wiped: time will tell.
+    fn is_dead(&mut self, owner: &str, token: &str) -> bool {
+        if let Some(lives) = self.shares.lives(owner) {
+            self.stray = None;
+            return !lives;
+        }
+        let now = self.shares.clock.elapsed();
+        match &self.stray {
+            Some((known, since)) if known == token => now.saturating_sub(*since) >= LEASE,
+            Some(_) | None => {
+                self.stray = Some((token.to_owned(), now));
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! nats-server with JetStream.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::ports::free_port;
+use crate::process::{Process, find_program};
+
+/// A nats-server of a test's own. What it stores survives its restarts.
+#[derive(Debug)]
+pub struct NatsServer {
+    folder: TempDir,
+    port: u16,
+    process: Option<Process>,
+}
+
+#[expect(clippy::missing_panics_doc, reason = "for tests")]
+impl NatsServer {
+    /// One that writes when it likes: quick, for tests that do not kill it.
+    pub fn start() -> Self {
+        Self::with_settings("")
+    }
+
+    /// One that syncs every write before it acknowledges it.
+    pub fn start_durable() -> Self {
+        Self::with_settings("sync_interval: always")
+    }
+
+    /// With further lines in its JetStream settings.
+    pub fn with_settings(jetstream: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let store = folder.path().display();
+        let settings = format!(
+            "listen: 127.0.0.1:{port}\nserver_name: n{port}\njetstream {{ store_dir: \"{store}\", {jetstream} }}\n"
+        );
+        Self::of(folder, port, &settings)
+    }
+
+    fn of(folder: TempDir, port: u16, settings: &str) -> Self {
+        fs::write(folder.path().join("nats.conf"), settings).expect("write settings");
+        let mut server = Self { folder, port, process: None };
+        server.restart();
+        server
+    }
+
+    /// Where clients find it.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again on the same data, after ending it in order if it runs.
+    pub fn restart(&mut self) {
+        self.stop();
+        let log = self.folder.path().join("nats.log");
+        let to_log = || Stdio::from(File::options().create(true).append(true).open(&log).expect("a log"));
+        let mut command = Command::new(find_program("nats-server", "LUBDUB_TEST_NATS_SERVER"));
+        command.arg("-c").arg(self.folder.path().join("nats.conf"));
+        command.stdin(Stdio::null()).stdout(to_log()).stderr(to_log());
+        let mut process = Process::start(&mut command);
+        process.wait_for_port(self.port, &log);
+        self.process = Some(process);
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(Signal::TERM);
+            process.wait();
+        }
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// The running server, for freezing it.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("it runs")
+    }
+}
+
+/// Three nats-servers that are one cluster.
+#[derive(Debug)]
+pub struct NatsCluster {
+    servers: Vec<NatsServer>,
+}
+
+impl NatsCluster {
+    /// Starts three.
+    pub fn start() -> Self {
+        let members: Vec<(TempDir, u16, u16)> =
+            (0..3).map(|_| (tempfile::tempdir().expect("a folder"), free_port(), free_port())).collect();
+        let routes: Vec<String> =
+            members.iter().map(|(_, _, route)| format!("\"nats-route://127.0.0.1:{route}\"")).collect();
+        let routes = routes.join(", ");
+        let servers = members.into_iter().enumerate().map(|(index, (folder, port, route))| {
+            let store = folder.path().display();
+            let settings = format!(
+                "listen: 127.0.0.1:{port}\nserver_name: n{index}\n\
+                 jetstream {{ store_dir: \"{store}\", sync_interval: always }}\n\
+                 cluster {{ name: test, listen: 127.0.0.1:{route}, routes: [{routes}] }}\n"
+            );
+            NatsServer::of(folder, port, &settings)
+        });
+        Self { servers: servers.collect() }
+    }
+
+    /// All of them, comma-separated.
+    pub fn url(&self) -> String {
+        let urls: Vec<String> = self.servers.iter().map(NatsServer::url).collect();
+        urls.join(",")
+    }
+
+    /// One of the three: 0, 1 or 2. Its name is `n0`, `n1` or `n2`.
+    pub fn server(&mut self, index: usize) -> &mut NatsServer {
+        &mut self.servers[index]
+    }
+}
