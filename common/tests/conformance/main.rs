@@ -7,6 +7,7 @@
 mod directory;
 mod eventually;
 mod memory;
+mod nats;
 mod sample;
 mod sqlite;
 mod sqlite_queue;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
+    InMemoryStateStore,
 };
 use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
+use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::queue::Queue;
@@ -100,4 +102,13 @@ mod queue {
     }
     crate::suite::queue::queue_suite!(subject());
     crate::suite::queue_order::queue_order_suite!(subject());
+}
+
+mod checkpoints {
+    use super::*;
+
+    async fn subject() -> Memory<dyn CheckpointStore> {
+        Memory::of(Arc::new(InMemoryCheckpoints::new()))
+    }
+    crate::suite::checkpoints::checkpoints_suite!(subject());
 }

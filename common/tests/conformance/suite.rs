@@ -1,5 +1,6 @@
 //! One suite per port: a public function per sentence of its contract, and a macro that runs them all on a subject.
 
+pub(crate) mod checkpoints;
 pub(crate) mod deliveries;
 pub(crate) mod heartbeat_log;
 pub(crate) mod history;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream;
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use super::REQUEST_TIMEOUT;
 use crate::model::ids::PartitionId;
@@ -19,6 +19,10 @@ const RECONNECT_STEP: Duration = Duration::from_millis(50);
 const RECONNECT_MOST: Duration = Duration::from_millis(500);
 /// How often a lost connection is looked at by whoever waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The oldest server that this is tested with.
+const SERVER: (i64, i64, i64) = (2, 14, 5);
+/// A server that is just starting is given so long.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The server must take messages of this size, bytes: frames and their headers.
 const LEAST_PAYLOAD: usize = 1 << 20;
 
@@ -79,7 +83,7 @@ pub enum NatsError {
     },
     /// No server answers.
     #[error("connect to NATS")]
-    Connect(#[source] async_nats::ConnectError),
+    Connect(#[source] ConnectError),
     /// The server takes smaller messages only.
     #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
     Payload {
@@ -97,6 +101,26 @@ pub enum NatsError {
         found: u16,
         /// What was asked for.
         wanted: u16,
+    },
+    /// A stream of that name was made by something else.
+    #[error("use stream {stream} on NATS: it is not Lubdub's; choose another prefix")]
+    NotOurs {
+        /// Its name.
+        stream: String,
+    },
+    /// The server has no JetStream, or not for this account.
+    #[error("use NATS: JetStream is off; put `jetstream {{}}` into the server's configuration")]
+    NoJetStream(#[source] BackendError),
+    /// The log's bytes are reserved when a stream is made.
+    #[error(
+        "set up {what} on NATS: no room; give the log fewer bytes, or JetStream a greater max_file_store"
+    )]
+    NoRoom {
+        /// What was to be made.
+        what: String,
+        /// What the server said.
+        #[source]
+        source: BackendError,
     },
     /// It could not be asked, or refused.
     #[error("set up {what} on NATS")]
@@ -119,7 +143,8 @@ pub(super) struct Nats {
 
 impl Nats {
     pub(super) async fn connect(options: NatsOptions) -> Result<Self, NatsError> {
-        let servers: Result<Vec<ServerAddr>, _> = options.servers.split(',').map(|url| url.trim().parse()).collect();
+        let servers: Result<Vec<ServerAddr>, _> =
+            options.servers.split(',').map(|url| url.trim().parse()).collect();
         let servers = servers.map_err(NatsError::Address)?;
         let mut connect = ConnectOptions::new()
             .name(&options.node)
@@ -139,7 +164,12 @@ impl Nats {
             let failed = |source| NatsError::Credentials { path: path.clone(), source };
             connect = connect.credentials_file(path).await.map_err(failed)?;
         }
-        let client = connect.connect(servers).await.map_err(NatsError::Connect)?;
+        let client = patiently(connect, &servers).await.map_err(NatsError::Connect)?;
+        if !client.is_server_compatible(SERVER.0, SERVER.1, SERVER.2) {
+            let version = client.server_info().version;
+            let (major, minor, patch) = SERVER;
+            tracing::warn!(%version, "this NATS server is older than {major}.{minor}.{patch}: upgrade it");
+        }
         let found = client.server_info().max_payload;
         if found < LEAST_PAYLOAD {
             return Err(NatsError::Payload { found, least: LEAST_PAYLOAD });
@@ -159,7 +189,9 @@ impl Nats {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(REQUEST_TIMEOUT, connected).await.map_err(|_| "there is no connection to NATS".into())
+        tokio::time::timeout(REQUEST_TIMEOUT, connected)
+            .await
+            .map_err(|_| "there is no connection to NATS".into())
     }
 
     /// The stream of a partition's heartbeat log.
@@ -190,6 +222,32 @@ impl Nats {
     /// The object store of the checkpoints.
     pub(super) fn checkpoints_bucket(&self) -> String {
         format!("{}-checkpoints", self.options.prefix)
+    }
+}
+
+/// Tries again for a while when nobody answers.
+async fn patiently(
+    options: ConnectOptions,
+    servers: &[ServerAddr],
+) -> Result<async_nats::Client, ConnectError> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let error = match options.clone().connect(servers).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        let may_come = match error.kind() {
+            ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,
+            ConnectErrorKind::ServerParse
+            | ConnectErrorKind::Authentication
+            | ConnectErrorKind::AuthorizationViolation
+            | ConnectErrorKind::Tls
+            | ConnectErrorKind::MaxReconnects => false,
+        };
+        if !may_come || began.elapsed() >= PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(RECONNECT_MOST).await;
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::{HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::connection::{Nats, event_time};
 use crate::model::time::EventTime;
@@ -63,6 +64,15 @@ pub(super) struct Follower {
     delivered: u64,
     /// How many messages there were to be had at the beginning.
     initial: u64,
+    /// When the server last said anything.
+    heard_at: Instant,
+}
+
+enum Received {
+    Message(Box<Followed>),
+    /// There is nothing to be had now.
+    Nothing,
+    RequestEnded,
 }
 
 #[derive(Serialize)]
@@ -89,7 +99,9 @@ impl Follower {
     ) -> Result<Self, BackendError> {
         nats.connected().await?;
         let deliver_policy = match start {
-            Start::At(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) },
+            Start::At(start_sequence) => {
+                DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) }
+            }
             Start::Newest => DeliverPolicy::LastPerSubject,
         };
         let config = pull::Config {
@@ -115,6 +127,7 @@ impl Follower {
             outstanding: 0,
             delivered: 0,
             initial,
+            heard_at: Instant::now(),
         })
     }
 
@@ -129,25 +142,45 @@ impl Follower {
             if self.outstanding <= BATCH / 2 {
                 self.ask().await?;
             }
-            let next = tokio::time::timeout(LOST_AFTER, self.subscriber.next()).await;
+            // Counted from the last sign of life and not from this call, which may be a repetition of a cancelled one.
+            let next = tokio::time::timeout_at(self.heard_at + LOST_AFTER, self.subscriber.next()).await;
             let Some(message) = next.map_err(|_| lost("it is silent"))? else {
                 return Err(lost("the connection is closed"));
             };
-            match message.status {
-                None => return self.message(message).map(Some),
-                Some(StatusCode::IDLE_HEARTBEAT) => return Ok(None),
-                // A request has ended; the number of messages that it still wanted is with it.
-                Some(StatusCode::TIMEOUT) => self.request_ended(&message),
-                Some(status) => {
-                    let said = message.description.clone().unwrap_or_default();
-                    let ended = said.contains("Batch Completed") || said.contains("MaxBytes");
-                    if !ended {
-                        return Err(lost(format!("{status} {said}")));
-                    }
-                    self.request_ended(&message);
+            match self.received(message)? {
+                Received::Message(message) => return Ok(Some(*message)),
+                Received::Nothing => return Ok(None),
+                Received::RequestEnded => {}
+            }
+        }
+    }
+
+    /// A message that is here already.
+    pub(super) fn try_next(&mut self) -> Result<Option<Followed>, BackendError> {
+        while let Some(Some(message)) = self.subscriber.next().now_or_never() {
+            match self.received(message)? {
+                Received::Message(message) => return Ok(Some(*message)),
+                Received::Nothing | Received::RequestEnded => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn received(&mut self, message: async_nats::Message) -> Result<Received, BackendError> {
+        self.heard_at = Instant::now();
+        match message.status {
+            None => return Ok(Received::Message(Box::new(self.message(message)?))),
+            Some(StatusCode::IDLE_HEARTBEAT) => return Ok(Received::Nothing),
+            Some(StatusCode::TIMEOUT) => {}
+            Some(status) => {
+                let said = message.description.as_deref().unwrap_or_default();
+                if !said.contains("Batch Completed") && !said.contains("MaxBytes") {
+                    return Err(lost(format!("{status} {said}")));
                 }
             }
         }
+        self.request_ended(&message);
+        Ok(Received::RequestEnded)
     }
 
     async fn ask(&mut self) -> Result<(), BackendError> {
@@ -165,6 +198,7 @@ impl Follower {
         Ok(())
     }
 
+    /// The number of messages that it still wanted is with its end.
     fn request_ended(&mut self, message: &async_nats::Message) {
         let pending = message.headers.as_ref().and_then(|headers| headers.get("Nats-Pending-Messages"));
         let pending = pending.and_then(|pending| pending.as_str().parse().ok()).unwrap_or(BATCH);

@@ -1,0 +1,198 @@
+//! Makes what is to be on the server, once, and knows it again.
+//!
+//! The stream of partition 0 is made first. It says how many partitions there are: of several starters at once one makes it, and
+//! the others find it.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::stream::{Config, Info};
+use uuid::Uuid;
+
+use super::connection::{Nats, NatsError};
+use super::request::RequestError;
+use super::{checkpoints, log};
+use crate::model::ids::PartitionId;
+
+/// Partitions of a new installation.
+const PARTITIONS: u16 = 4;
+/// Metadata: the version that made a stream, and the sign that it is ours.
+const VERSION: &str = "lubdub-version";
+/// Metadata of heartbeat streams: how many there are.
+const PARTITION_COUNT: &str = "lubdub-partitions";
+/// Metadata of heartbeat streams: random, made with them.
+const INCARNATION: &str = "lubdub-incarnation";
+/// A server or cluster that is just starting is given so long, and asked so often.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What was done on the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provisioned {
+    /// How many partitions the heartbeat log has.
+    pub partitions: u16,
+    /// Streams that were made.
+    pub made: Vec<String>,
+    /// Streams that were there and were given other settings.
+    pub changed: Vec<String>,
+}
+
+/// What is to become of a stream that is there with other settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settings {
+    /// They stay as they are.
+    Keep,
+    /// It gets the ones that are asked for.
+    Update,
+}
+
+/// Makes what is missing.
+pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisioned, NatsError> {
+    let wanted = nats.options.partitions.map(|count| count.max(1));
+    let mut work = Work { nats, settings, done: Provisioned::default() };
+    let mut truth = log::stream_config(nats, PartitionId(0));
+    truth.metadata.insert(PARTITION_COUNT.to_owned(), wanted.unwrap_or(PARTITIONS).to_string());
+    truth.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
+    let truth = work.ensure(truth).await?;
+    let partitions = partition_count(&truth).ok_or_else(|| not_ours(&truth.config.name))?;
+    let mismatch = |found, wanted| {
+        if found == wanted {
+            return Ok(());
+        }
+        Err(NatsError::Partitions { prefix: nats.options.prefix.clone(), found, wanted })
+    };
+    mismatch(partitions, wanted.unwrap_or(partitions))?;
+    for partition in (1..partitions).map(PartitionId) {
+        let mut config = log::stream_config(nats, partition);
+        config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
+        config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
+        let stream = work.ensure(config).await?;
+        // Left over from an installation whose first partition is gone.
+        let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
+        mismatch(found, partitions)?;
+    }
+    for config in [checkpoints::stream_config(nats)] {
+        work.ensure(config).await?;
+    }
+    work.done.partitions = partitions;
+    Ok(work.done)
+}
+
+/// The number of partitions that a heartbeat stream was made with.
+fn partition_count(stream: &Info) -> Option<u16> {
+    stream.config.metadata.get(PARTITION_COUNT)?.parse().ok().filter(|count| *count > 0)
+}
+
+/// Which stream this is: the name that it was given when it was made, and when that was.
+pub(super) fn incarnation(stream: &Info) -> String {
+    let given = stream.config.metadata.get(INCARNATION).map_or("", String::as_str);
+    format!("{given}@{}", stream.created.unix_timestamp_nanos())
+}
+
+fn not_ours(stream: &str) -> NatsError {
+    NatsError::NotOurs { stream: stream.to_owned() }
+}
+
+struct Work<'a> {
+    nats: &'a Nats,
+    settings: Settings,
+    done: Provisioned,
+}
+
+impl Work<'_> {
+    /// The stream as it is in the end.
+    async fn ensure(&mut self, mut wanted: Config) -> Result<Info, NatsError> {
+        let what = format!("stream {}", wanted.name);
+        wanted.metadata.insert(VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        let (nats, name) = (self.nats, wanted.name.clone());
+        let found = patiently(nats, &what, async || {
+            if let Some(found) = nats.stream_info(&wanted.name).await? {
+                return Ok(Ensured::Found(found));
+            }
+            if let Some(made) = nats.create_stream(&wanted).await? {
+                return Ok(Ensured::Made(made));
+            }
+            // Somebody else made it in between.
+            let found = nats.stream_info(&wanted.name).await?;
+            found.map(Ensured::Found).ok_or(RequestError::Nobody)
+        });
+        let found = match found.await? {
+            Ensured::Made(made) => {
+                self.done.made.push(name);
+                return Ok(made);
+            }
+            Ensured::Found(found) => found,
+        };
+        if !found.config.metadata.contains_key(VERSION) {
+            return Err(not_ours(&name));
+        }
+        let changed = with_settings(&found.config, &wanted);
+        if self.settings == Settings::Keep || changed == found.config {
+            return Ok(found);
+        }
+        let updated = patiently(nats, &what, async || nats.update_stream(&changed).await).await?;
+        self.done.changed.push(name);
+        Ok(updated)
+    }
+}
+
+enum Ensured {
+    Made(Info),
+    Found(Info),
+}
+
+/// `found` with what may be changed of `wanted`. What a stream was made as (its kind of storage and retention, its metadata) stays.
+fn with_settings(found: &Config, wanted: &Config) -> Config {
+    // The server says -1 where nothing is asked for.
+    let limit = |wanted: i64| if wanted <= 0 { -1 } else { wanted };
+    Config {
+        subjects: wanted.subjects.clone(),
+        num_replicas: wanted.num_replicas.max(1),
+        max_age: wanted.max_age,
+        max_bytes: limit(wanted.max_bytes),
+        max_messages: limit(wanted.max_messages),
+        max_messages_per_subject: limit(wanted.max_messages_per_subject),
+        discard: wanted.discard,
+        discard_new_per_subject: wanted.discard_new_per_subject,
+        allow_direct: wanted.allow_direct,
+        allow_rollup: wanted.allow_rollup,
+        ..found.clone()
+    }
+}
+
+/// Asks again for a while when the server is not ready.
+async fn patiently<T>(
+    nats: &Nats,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Result<T, RequestError>,
+) -> Result<T, NatsError> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let error = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if !error.is_transient() || !may_come(nats, &error) || began.elapsed() >= PATIENCE {
+            return Err(failed(nats, what, error));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A server that stands alone and says that it has no JetStream will have none in ten seconds either.
+fn may_come(nats: &Nats, error: &RequestError) -> bool {
+    let server = nats.client.server_info();
+    !matches!(error, RequestError::Nobody) || server.jetstream || server.cluster.is_some()
+}
+
+fn failed(nats: &Nats, what: &str, error: RequestError) -> NatsError {
+    let refusal = error.refusal();
+    let off = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
+    if !may_come(nats, &error) || refusal.is_some_and(|code| off.contains(&code)) {
+        return NatsError::NoJetStream(error.into());
+    }
+    if refusal == Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) {
+        return NatsError::NoRoom { what: what.to_owned(), source: error.into() };
+    }
+    NatsError::SetUp { what: what.to_owned(), source: error.into() }
+}

@@ -1,0 +1,122 @@
+//! Asking JetStream, and what it answers: one kind of error for everything.
+
+use std::time::Duration;
+
+use async_nats::RequestErrorKind;
+use async_nats::client::Request;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{Config, Info};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::REQUEST_TIMEOUT;
+use super::connection::Nats;
+use crate::ports::BackendError;
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    /// It is unknown whether it was done.
+    #[error("get an answer from NATS")]
+    Silent(#[source] BackendError),
+    /// Nobody listens there: no JetStream, no leader, or no such stream.
+    #[error("get an answer from NATS: nobody is there")]
+    Nobody,
+    /// The server said no.
+    #[error(transparent)]
+    Refused(async_nats::jetstream::Error),
+    /// It was not sent, or its answer cannot be read.
+    #[error("speak with NATS")]
+    Unusable(#[source] BackendError),
+}
+
+impl RequestError {
+    /// Whether trying again soon can help.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Silent(_) | Self::Nobody => true,
+            // 503: no leader yet, too busy. Without peers: a cluster whose servers are still finding each other.
+            Self::Refused(error) => error.code() == 503 || error.error_code() == ErrorCode::CLUSTER_NO_PEERS,
+            Self::Unusable(_) => false,
+        }
+    }
+
+    /// What the server said, if it refused.
+    pub(super) fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused(error) => Some(error.error_code()),
+            Self::Silent(_) | Self::Nobody | Self::Unusable(_) => None,
+        }
+    }
+}
+
+impl Nats {
+    /// Sends a request and waits for JetStream's answer. What is sent without a connection would wait in the client and land
+    /// some time later, so this waits for one first.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        payload: Bytes,
+        within: Duration,
+    ) -> Result<T, RequestError> {
+        self.send(subject, Request::new().payload(payload).timeout(Some(within))).await
+    }
+
+    /// Sends a request that is made already, headers and all, in the same way.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: Request,
+    ) -> Result<T, RequestError> {
+        self.connected().await.map_err(RequestError::Silent)?;
+        let answer =
+            self.client.send_request(subject, request).await.map_err(|error| match error.kind() {
+                RequestErrorKind::NoResponders => RequestError::Nobody,
+                RequestErrorKind::TimedOut | RequestErrorKind::Other => RequestError::Silent(error.into()),
+                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                    RequestError::Unusable(error.into())
+                }
+            })?;
+        let answer =
+            serde_json::from_slice(&answer.payload).map_err(|error| RequestError::Unusable(error.into()))?;
+        match answer {
+            Response::Ok(answer) => Ok(answer),
+            Response::Err { error } => Err(RequestError::Refused(error)),
+        }
+    }
+
+    /// Asks the JetStream API.
+    pub(super) async fn api<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        body: &impl Serialize,
+    ) -> Result<T, RequestError> {
+        let body = serde_json::to_vec(body).map_err(|error| RequestError::Unusable(error.into()))?;
+        self.ask(format!("$JS.API.{what}"), body.into(), REQUEST_TIMEOUT).await
+    }
+
+    /// A stream as it is now, by its leader; `None` if there is none.
+    pub(super) async fn stream_info(&self, stream: &str) -> Result<Option<Info>, RequestError> {
+        match self.api(&format!("STREAM.INFO.{stream}"), &()).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.refusal() == Some(ErrorCode::STREAM_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a stream; `None` if there is another one of this name.
+    pub(super) async fn create_stream(&self, config: &Config) -> Result<Option<Info>, RequestError> {
+        match self.api(&format!("STREAM.CREATE.{}", config.name), config).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.refusal() == Some(ErrorCode::STREAM_NAME_EXIST) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a stream other settings.
+    pub(super) async fn update_stream(&self, config: &Config) -> Result<Info, RequestError> {
+        self.api(&format!("STREAM.UPDATE.{}", config.name), config).await
+    }
+}
