@@ -1,6 +1,7 @@
 //! nats-server with JetStream.
 
 use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -8,6 +9,9 @@ use tempfile::TempDir;
 
 use crate::ports::free_port;
 use crate::process::{Process, find_program};
+
+/// What the server calls the folder of its streams.
+const STORED: &str = "jetstream";
 
 /// A nats-server of a test's own. What it stores survives its restarts.
 #[derive(Debug)]
@@ -78,10 +82,36 @@ impl NatsServer {
         self.process = None;
     }
 
+    /// Keeps a copy of everything that it stores now, from which [`Self::restore`] starts. It is restarted for this.
+    pub fn snapshot(&mut self) -> TempDir {
+        self.stop();
+        let copy = tempfile::tempdir().expect("a folder");
+        copy_folder(&self.stored(), &copy.path().join(STORED));
+        self.restart();
+        copy
+    }
+
+    /// Starts it again on an earlier snapshot.
+    pub fn restore(&mut self, snapshot: &TempDir) {
+        self.kill();
+        fs::remove_dir_all(self.stored()).expect("remove what is stored");
+        copy_folder(&snapshot.path().join(STORED), &self.stored());
+        self.restart();
+    }
+
+    fn stored(&self) -> PathBuf {
+        self.folder.path().join(STORED)
+    }
+
     /// The running server, for freezing it.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it runs")
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status().expect("run cp");
+    assert!(copied.success(), "copy {}", from.display());
 }
 
 /// Three nats-servers that are one cluster.

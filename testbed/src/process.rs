@@ -84,7 +84,6 @@ impl Drop for Process {
 ///
 /// # Panics
 /// If it is not there, with a line that says how to get it.
-#[expect(clippy::disallowed_methods, reason = "tests are told by variables where their tools are")]
 pub fn find_program(name: &str, variable: &str) -> PathBuf {
     if let Some(given) = env::var_os(variable) {
         return given.into();

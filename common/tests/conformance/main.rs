@@ -8,6 +8,8 @@ mod directory;
 mod eventually;
 mod memory;
 mod nats;
+mod nats_log;
+mod nats_provision;
 mod sample;
 mod sqlite;
 mod sqlite_queue;
