@@ -49,7 +49,7 @@ impl Owner {
         let Loaded { mut partition, commits } = state(&deps, id, &lease, rules, &extent, &metrics).await?;
         let committed = partition.head().applied;
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
-        tracing::info!(partition = %id, monitors = partition.len(), offset = %committed, "took the partition");
+        tracing::info!(partition = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
         let now = deps.clock.elapsed();
         Ok(Self {
             id,

@@ -1,4 +1,5 @@
-//! The partition machine (timelines by hand, random histories against a reference model, replay) and its owner among faults.
+//! The partition machine (timelines by hand, random histories against a reference model, replay) its owner among faults, and schedulers
+//! that share partitions.
 
 mod driver;
 mod faulty;
@@ -6,5 +7,6 @@ mod histories;
 mod model;
 mod owner;
 mod random;
+mod sharing;
 mod timelines;
 mod watchdog;

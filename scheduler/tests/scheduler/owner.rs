@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryRoster,
-    InMemoryStateStore,
+    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
+    InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
 use common::model::flip::Alert;
-use common::model::ids::{MonitorId, PartitionId};
+use common::model::ids::{MonitorId, Offset, PartitionId};
 use common::model::monitor::{Definition, Monitor, Token};
 use common::model::time::{EventTime, TimeRules};
+use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::History;
 use common::ports::queue::{Outcome, Queue};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use common::ports::state_store::StateReader;
-use common::wire;
+use common::wire::{self, checkpoint};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use scheduler::{Deps, Service};
@@ -33,9 +34,12 @@ const PARTITION: PartitionId = PartitionId(0);
 
 struct World {
     clock: Arc<ManualClock>,
+    /// The log's own: time that passes for a scheduler does not pass for what is logged.
+    log_clock: Arc<ManualClock>,
     log: Arc<InMemoryHeartbeatLog>,
     registry: Arc<dyn Registry>,
     states: Arc<InMemoryStateStore>,
+    checkpoints: Arc<InMemoryCheckpoints>,
     history: Arc<InMemoryHistory>,
     alerts: Arc<InMemoryQueue>,
     faults: Faults,
@@ -43,12 +47,14 @@ struct World {
 
 impl World {
     fn new(seed: u64, registry: Arc<dyn Registry>) -> Self {
-        let clock = Arc::new(ManualClock::new(START));
+        let log_clock = Arc::new(ManualClock::new(START));
         Self {
-            log: Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as Arc<dyn Clock>)),
-            clock,
+            log: Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&log_clock) as Arc<dyn Clock>)),
+            clock: Arc::new(ManualClock::new(START)),
+            log_clock,
             registry,
             states: Arc::new(InMemoryStateStore::new()),
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
             history: Arc::new(InMemoryHistory::new(10_000)),
             alerts: Arc::new(InMemoryQueue::new(100_000)),
             faults: Faults::new(seed),
@@ -57,7 +63,7 @@ impl World {
 
     async fn append(&self, log: &[Entry]) {
         for entry in log {
-            self.clock.advance(entry.logged_at.since(self.clock.now()));
+            self.log_clock.advance(entry.logged_at.since(self.log_clock.now()));
             self.log.append(PARTITION, Arc::new(entry.frame.clone())).await.expect("memory takes it");
         }
     }
@@ -69,7 +75,7 @@ impl World {
             registry: Arc::clone(&self.registry),
             states: Arc::new(FaultyStateStore(Arc::clone(&self.states), self.faults.clone())),
             roster: Arc::new(InMemoryRoster::new()),
-            checkpoints: None,
+            checkpoints: Some(Arc::clone(&self.checkpoints) as _),
             history: Arc::new(FaultyHistory(Arc::clone(&self.history), self.faults.clone())),
             alerts: Arc::new(FaultyQueue(Arc::clone(&self.alerts), self.faults.clone())),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
@@ -110,6 +116,31 @@ impl World {
         outcome.expect("it drains");
     }
 
+    /// Runs a scheduler until it has written a checkpoint of everything; its offset.
+    async fn run_to_a_checkpoint(&self) -> Offset {
+        let stop = CancellationToken::new();
+        let last = self.log.extent(PARTITION).await.expect("it is there").last;
+        let written = async {
+            loop {
+                self.clock.advance(Duration::from_secs(2));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let Some(bytes) = self.checkpoints.get(PARTITION).await.expect("it is there") else {
+                    continue;
+                };
+                let applied = checkpoint::decode(&bytes).expect("a checkpoint").head.applied;
+                if applied >= last {
+                    stop.cancel();
+                    break applied;
+                }
+            }
+        };
+        let both = async { tokio::join!(self.service().run(stop.clone()), written) };
+        let (outcome, applied) =
+            tokio::time::timeout(Duration::from_secs(3_600), both).await.expect("it ends");
+        outcome.expect("it drains");
+        applied
+    }
+
     async fn published(&self) -> Vec<Alert> {
         let later = EventTime::from_micros(i64::MAX);
         let mut published = Vec::new();
@@ -138,8 +169,32 @@ fn history(seed: u64) -> Vec<Entry> {
         .collect()
 }
 
+/// What happens to the state store between two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disaster {
+    None,
+    /// It knows nothing any more.
+    Wiped,
+    /// And the log begins where a checkpoint ends.
+    WipedAndLogShort,
+}
+
 #[test]
 fn faults_and_kills_change_nothing_of_the_outcome() {
+    check_outcomes(Disaster::None);
+}
+
+#[test]
+fn a_wiped_state_store_changes_nothing_of_the_outcome() {
+    check_outcomes(Disaster::Wiped);
+}
+
+#[test]
+fn a_checkpoint_and_the_rest_of_the_log_give_the_same_outcome() {
+    check_outcomes(Disaster::WipedAndLogShort);
+}
+
+fn check_outcomes(disaster: Disaster) {
     for seed in 0..60 {
         // One thread and paused time: a seed always does the same.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,21 +202,28 @@ fn faults_and_kills_change_nothing_of_the_outcome() {
             .start_paused(true)
             .build()
             .expect("a runtime");
-        runtime.block_on(check_outcome(seed));
+        runtime.block_on(check_outcome(seed, disaster));
     }
 }
 
-async fn check_outcome(seed: u64) {
+async fn check_outcome(seed: u64, disaster: Disaster) {
     let log = history(seed);
     let expected = run(TimeRules::CLUSTER, &log);
-    let world = World::new(seed, Arc::new(AbsentRegistry));
+    let mut world = World::new(seed, Arc::new(AbsentRegistry));
     let (first, rest) = log.split_at(log.len() / 2);
     world.append(first).await;
     for _ in 0..6 {
         world.run_and_kill().await;
     }
+    if disaster == Disaster::WipedAndLogShort {
+        let applied = world.run_to_a_checkpoint().await;
+        world.log.expire(PARTITION, applied);
+    }
     world.append(rest).await;
-    for _ in 0..6 {
+    for round in 0..6 {
+        if round % 2 == 0 && disaster != Disaster::None {
+            world.states = Arc::new(InMemoryStateStore::new());
+        }
         world.run_and_kill().await;
     }
     world.run_to_the_end(expected.alerts.len() as u64).await;
