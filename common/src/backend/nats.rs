@@ -4,13 +4,14 @@
 //! - `request`: asking the server, and its errors.
 //! - `follow`: a stream's messages in order, over restarts noticed and never skipped. Every reader stands on it.
 //! - `provision`: makes what is to be on the server, once, and knows it again.
-//! - `log`, `checkpoints`: the ports.
+//! - `log`, `registry`, `checkpoints`: the ports.
 
 mod checkpoints;
 mod connection;
 mod follow;
 mod log;
 mod provision;
+mod registry;
 mod request;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use checkpoints::NatsCheckpoints;
 pub use connection::{NatsError, NatsOptions};
 pub use log::NatsHeartbeatLog;
 pub use provision::Provisioned;
+pub use registry::NatsRegistry;
 
 use crate::clock::Clock;
 use connection::Nats;
@@ -31,6 +33,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The adapters on one installation.
 pub struct NatsBackend {
     log: Arc<NatsHeartbeatLog>,
+    registry: Arc<NatsRegistry>,
     checkpoints: Arc<NatsCheckpoints>,
     partitions: u16,
 }
@@ -40,17 +43,23 @@ impl NatsBackend {
     ///
     /// # Errors
     /// [`NatsError`].
-    pub async fn connect(options: NatsOptions, _clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
+    pub async fn connect(options: NatsOptions, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
         let nats = Nats::connect(options).await?;
         let partitions = provision(&nats, Settings::Keep).await?.partitions;
         let log = Arc::new(NatsHeartbeatLog::new(nats.clone(), partitions));
+        let registry = Arc::new(NatsRegistry::open(&nats, partitions, clock).await?);
         let checkpoints = Arc::new(NatsCheckpoints::new(nats, partitions));
-        Ok(Self { log, checkpoints, partitions })
+        Ok(Self { log, registry, checkpoints, partitions })
     }
 
     /// The heartbeat log.
     pub fn log(&self) -> Arc<NatsHeartbeatLog> {
         Arc::clone(&self.log)
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> Arc<NatsRegistry> {
+        Arc::clone(&self.registry)
     }
 
     /// The checkpoints.

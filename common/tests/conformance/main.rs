@@ -10,6 +10,7 @@ mod memory;
 mod nats;
 mod nats_log;
 mod nats_provision;
+mod nats_registry;
 mod sample;
 mod sqlite;
 mod sqlite_queue;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::connection::{Nats, NatsError};
 use super::request::RequestError;
-use super::{checkpoints, log};
+use super::{checkpoints, log, registry};
 use crate::model::ids::PartitionId;
 
 /// Partitions of a new installation.
@@ -71,7 +71,7 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
         let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
         mismatch(found, partitions)?;
     }
-    for config in [checkpoints::stream_config(nats)] {
+    for config in [registry::stream_config(nats), checkpoints::stream_config(nats)] {
         work.ensure(config).await?;
     }
     work.done.partitions = partitions;

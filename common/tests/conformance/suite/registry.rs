@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::model::ids::Revision;
+use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::subject::Subject;
 
@@ -24,6 +25,7 @@ macro_rules! registry_suite {
                 of_many_creators_one_wins,
                 lists_are_in_the_order_of_bytes_and_paged,
                 records_and_revisions_last,
+                a_partition_knows_its_monitors_and_their_revisions,
             ]
         );
     };
@@ -173,4 +175,31 @@ pub(crate) async fn records_and_revisions_last(subject: &mut Records) {
     assert_eq!((record.revision, record.value), (kept, value("x")));
     assert_eq!(registry.get(&key("gone")).await.expect("get"), None);
     assert!(create(&registry, &key("new"), "z").await > gone, "no revision is given twice");
+}
+
+/// Of an installation with two partitions.
+pub(crate) async fn a_partition_knows_its_monitors_and_their_revisions(subject: &mut Records) {
+    let registry = subject.port();
+    let monitor = |number: u128| MonitorId::from_uuid(Uuid::from_u128(number));
+    let of = |id: MonitorId| RecordKey::new(RecordKind::Monitor, id);
+    let mut expected: [Vec<(MonitorId, Revision)>; 2] = Default::default();
+    for id in (0..40).map(monitor) {
+        let mut revision = create(&registry, &of(id), "one").await;
+        if id.as_uuid().as_u128() % 3 == 0 {
+            revision = registry.put(&of(id), Expected::At(revision), value("two")).await.expect("put");
+        }
+        if id.as_uuid().as_u128() % 5 == 0 {
+            registry.delete(&of(id), revision).await.expect("delete");
+            continue;
+        }
+        expected[usize::from(id.partition(2).0)].push((id, revision));
+    }
+    create(&registry, &key("not-a-uuid"), "x").await;
+    create(&registry, &RecordKey::new(RecordKind::Channel, monitor(1)), "x").await;
+    for (partition, expected) in (0..).map(PartitionId).zip(expected) {
+        assert!(!expected.is_empty());
+        let mut found = registry.revisions(partition, 2).await.expect("revisions");
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
 }

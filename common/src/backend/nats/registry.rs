@@ -1,0 +1,205 @@
+//! The registry in a NATS key-value bucket, or rather in the stream that is one: each record is the newest message of its subject.
+//!
+//! - `store`: reads and writes one record, through the stream's leader.
+//! - `watch`: tells an observer; `review` looks whether something was missed, `known` is what was told.
+//! - `index`: the ids in order, for lists.
+//! - `tail`: both follow the stream by it. `pulse`: how they know that nothing is missing.
+//! - `keys`, `compact`: records by subject, and small.
+
+mod compact;
+mod index;
+mod keys;
+mod known;
+mod pulse;
+mod review;
+mod store;
+mod tail;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::connection::{Nats, NatsError};
+use super::follow::{Follower, Start};
+use crate::clock::Clock;
+use crate::model::ids::{MonitorId, PartitionId, Revision};
+use crate::ports::BackendError;
+use crate::ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
+use index::Index;
+use keys::Keys;
+use pulse::Pulses;
+use store::{Store, is_marker};
+
+/// A stream that says for so long that there is nothing to read, though something is missing still, is not worth waiting for.
+const STALLED_AFTER: Duration = Duration::from_secs(3);
+
+/// The stream of the registry.
+pub(super) fn stream_config(nats: &Nats) -> Config {
+    let bucket = nats.registry_bucket();
+    Config {
+        name: format!("KV_{bucket}"),
+        subjects: vec![Keys::everything(&bucket)],
+        max_messages_per_subject: 1,
+        storage: StorageType::File,
+        discard: DiscardPolicy::New,
+        num_replicas: nats.options.replicas,
+        deny_delete: true,
+        allow_rollup: true,
+        allow_message_ttl: true,
+        // A direct read may be answered by a server that is behind: a record that was just written would not be found.
+        allow_direct: false,
+        ..Config::default()
+    }
+}
+
+/// A [`Registry`] on NATS. A revision is the number of a message in its stream.
+pub struct NatsRegistry {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    monitors: OnceCell<Index>,
+    channels: OnceCell<Index>,
+    keys: OnceCell<Index>,
+    tokens: OnceCell<Index>,
+}
+
+impl NatsRegistry {
+    /// On a stream that is there.
+    pub(super) async fn open(nats: &Nats, partitions: u16, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
+        let bucket = nats.registry_bucket();
+        let stream_name = format!("KV_{bucket}");
+        let stream = nats.jetstream.get_stream_no_info(&stream_name).await;
+        let stream = stream.map_err(|source| NatsError::SetUp {
+            what: format!("stream {stream_name}"),
+            source: source.into(),
+        })?;
+        let store = Store { nats: nats.clone(), keys: Keys::new(&bucket, partitions), stream, stream_name };
+        Ok(Self {
+            store,
+            clock,
+            monitors: OnceCell::new(),
+            channels: OnceCell::new(),
+            keys: OnceCell::new(),
+            tokens: OnceCell::new(),
+        })
+    }
+
+    /// Made when it is needed first.
+    async fn index(&self, kind: RecordKind) -> Result<&Index, BackendError> {
+        let cell = match kind {
+            RecordKind::Monitor => &self.monitors,
+            RecordKind::Channel => &self.channels,
+            RecordKind::Key => &self.keys,
+            RecordKind::Token => &self.tokens,
+        };
+        cell.get_or_try_init(|| Index::begin(self.store.clone(), Arc::clone(&self.clock), kind)).await
+    }
+
+    async fn page(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        let index = self.index(kind).await?;
+        let moment = index.now().await?;
+        let mut records: Vec<Record> = Vec::new();
+        let mut after = after.map(str::to_owned);
+        while records.len() < limit {
+            let wanted = limit - records.len();
+            let keys = index.page(moment, after.as_deref(), wanted).await?;
+            let is_last = keys.len() < wanted;
+            // Some may have been deleted in between: others take their places.
+            after = keys.last().map(|key| key.id.clone());
+            records.extend(self.store.get_many(keys).await?);
+            if is_last {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    async fn partition_revisions(
+        &self,
+        partition: PartitionId,
+    ) -> Result<Vec<(MonitorId, Revision)>, BackendError> {
+        let store = &self.store;
+        let pulses = Pulses::new(store.clone(), Arc::clone(&self.clock));
+        let filters = vec![store.keys.of_partition(partition), pulses.subject().to_owned()];
+        let mut follower =
+            Follower::begin(&store.nats, &store.stream_name, filters, Start::Newest, true).await?;
+        let end = pulses.send_stored().await?;
+        let mut found = Vec::new();
+        let mut heard_at = Instant::now();
+        while heard_at.elapsed() < STALLED_AFTER {
+            let Some(message) = follower.next().await? else { continue };
+            heard_at = Instant::now();
+            if pulses.read(&message).is_some_and(|pulse| pulse >= end) {
+                return Ok(found);
+            }
+            let id = store.keys.read(&message.subject).and_then(|(_, id)| id.to_string().parse().ok());
+            if let Some(monitor) = id.filter(|_| !is_marker(message.headers.as_ref())) {
+                found.push((monitor, Revision(message.sequence)));
+            }
+        }
+        Err("the stream of the registry does not go on".into())
+    }
+}
+
+#[async_trait]
+impl Registry for NatsRegistry {
+    async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
+        self.store.get(key).await.map_err(RegistryError::Unavailable)
+    }
+
+    async fn put(
+        &self,
+        key: &RecordKey,
+        expected: Expected,
+        value: Bytes,
+    ) -> Result<Revision, RegistryError> {
+        self.store.put(key, expected, value).await
+    }
+
+    async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
+        self.store.delete(key, expected).await
+    }
+
+    async fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>, RegistryError> {
+        self.page(kind, after, limit).await.map_err(RegistryError::Unavailable)
+    }
+
+    async fn revisions(
+        &self,
+        partition: PartitionId,
+        count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        let partitions = self.store.keys.partitions();
+        if count != partitions {
+            let why = format!("its records are kept in {partitions} partitions, not {count}");
+            return Err(RegistryError::Unavailable(why.into()));
+        }
+        self.partition_revisions(partition).await.map_err(RegistryError::Unavailable)
+    }
+
+    async fn watch(
+        &self,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError> {
+        let watching = watch::begin(self.store.clone(), Arc::clone(&self.clock), kinds, observer).await;
+        watching.map(WatchGuard::new).map_err(RegistryError::Unavailable)
+    }
+}

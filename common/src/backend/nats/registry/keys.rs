@@ -1,0 +1,110 @@
+//! Records and the subjects that they are kept under.
+
+use super::compact::CompactId;
+use crate::model::ids::{MonitorId, PartitionId};
+use crate::ports::registry::{MAX_ID_BYTES, RecordKey, RecordKind};
+
+/// In the place of the partition: monitors whose id is not a UUID have none.
+const NO_PARTITION: &str = "x";
+/// Subjects of what is not a record: see [`super::pulse`].
+const PULSE: &str = "pulse";
+
+const KINDS: [RecordKind; 4] = [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token];
+
+/// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, a monitor's `$KV.<bucket>.monitor.<partition>.<id>`, so that those of
+/// one partition can be asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    root: String,
+    partitions: u16,
+}
+
+impl Keys {
+    pub(super) fn new(bucket: &str, partitions: u16) -> Self {
+        Self { root: format!("$KV.{bucket}."), partitions }
+    }
+
+    pub(super) const fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// Everything, records or not.
+    pub(super) fn everything(bucket: &str) -> String {
+        format!("$KV.{bucket}.>")
+    }
+
+    /// Where a record is kept; `None` if nothing can have that id.
+    pub(super) fn subject(&self, key: &RecordKey) -> Option<String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if key.id.is_empty() || key.id.len() > MAX_ID_BYTES || !key.id.bytes().all(fits) {
+            return None;
+        }
+        let (root, kind, id) = (&self.root, key.kind.as_str(), &key.id);
+        Some(match key.kind {
+            RecordKind::Monitor => match id.parse::<MonitorId>() {
+                Ok(monitor) => format!("{root}{kind}.{}.{id}", monitor.partition(self.partitions)),
+                Err(_) => format!("{root}{kind}.{NO_PARTITION}.{id}"),
+            },
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token => format!("{root}{kind}.{id}"),
+        })
+    }
+
+    /// What is kept under a subject; `None` if it is not a record.
+    pub(super) fn read(&self, subject: &str) -> Option<(RecordKind, CompactId)> {
+        let (word, rest) = subject.strip_prefix(&self.root)?.split_once('.')?;
+        let kind = KINDS.into_iter().find(|kind| kind.as_str() == word)?;
+        let id = match kind {
+            RecordKind::Monitor => rest.split_once('.')?.1,
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token => rest,
+        };
+        Some((kind, CompactId::new(id)))
+    }
+
+    /// All records of a kind.
+    pub(super) fn of_kind(&self, kind: RecordKind) -> String {
+        let depth = match kind {
+            RecordKind::Monitor => "*.*",
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token => "*",
+        };
+        format!("{}{}.{depth}", self.root, kind.as_str())
+    }
+
+    /// All monitors of a partition.
+    pub(super) fn of_partition(&self, partition: PartitionId) -> String {
+        format!("{}{}.{partition}.*", self.root, RecordKind::Monitor.as_str())
+    }
+
+    /// Where one follower's pulses go.
+    pub(super) fn pulse(&self, name: &str) -> String {
+        format!("{}{PULSE}.{name}", self.root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_read_back() {
+        let keys = Keys::new("some-registry", 4);
+        let ids = ["0197c5a0-0000-7000-8000-000000000001", "a_b-C", "0197C5A0-0000-7000-8000-000000000001"];
+        for kind in KINDS {
+            for id in ids {
+                let key = RecordKey::new(kind, id);
+                let subject = keys.subject(&key).expect("it fits");
+                let (read, id) = keys.read(&subject).expect("a record");
+                assert_eq!(RecordKey::new(read, id), key, "{subject}");
+            }
+        }
+        assert_eq!(keys.read(&keys.pulse("x")), None);
+        assert_eq!(keys.read("$KV.other.key.a"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_an_id_has_no_subject() {
+        let keys = Keys::new("some-registry", 4);
+        for id in ["", "a.b", "*", ">", "a b", "ä", &"x".repeat(129)] {
+            assert_eq!(keys.subject(&RecordKey::new(RecordKind::Key, id)), None, "{id}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The registry on a real nats-server keeps its contract, and what only it must endure.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use common::backend::nats::{NatsBackend, NatsOptions};
+use common::clock::SystemClock;
+use common::ports::registry::Registry;
+use testbed::NatsServer;
+
+use crate::subject::Subject;
+
+/// A restart is one of the server and of the client.
+struct Nats {
+    server: NatsServer,
+    registry: Arc<dyn Registry>,
+}
+
+pub(crate) async fn connect(url: String) -> Arc<dyn Registry> {
+    let options = NatsOptions { partitions: Some(2), log_bytes: 1 << 26, ..NatsOptions::new(url, "a node") };
+    let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
+    backend.registry()
+}
+
+#[async_trait(?Send)]
+impl Subject<dyn Registry> for Nats {
+    fn port(&self) -> Arc<dyn Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    async fn restart(&mut self) {
+        self.server.restart();
+        self.registry = connect(self.server.url()).await;
+    }
+
+    fn tells_at_once(&self) -> bool {
+        false
+    }
+}
+
+async fn subject() -> Nats {
+    let server = NatsServer::start();
+    let registry = connect(server.url()).await;
+    Nats { server, registry }
+}
+
+crate::suite::registry::registry_suite!(subject());
+crate::suite::registry_watch::registry_watch_suite!(subject());
