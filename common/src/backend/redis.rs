@@ -1,1 +1,138 @@
-//! The adapters on Redis or Valkey: state store, history, roster.
+//! The adapters on Redis or Valkey: state store, history, deliveries, roster.
+//!
+//! - `connection`: one server or a cluster of them behind one face, and what a server must be.
+//! - `keys`: the names of everything that is kept on the server.
+//! - `hot`, `cold`: a monitor's state in its two stored parts; `records`: heartbeats and flips as they are kept.
+//! - `packer`: many arguments of a script in one.
+//! - `state`: the state store. `memo` is what the holder of a lease remembers of what it wrote, `commit` packs commits,
+//!   `load` reads whole partitions, `due` asks the sorted sets.
+//! - `history`, `deliveries`, `roster`.
+//!
+//! The scripts (`redis/*.lua`) read and write keys that they are not told as `KEYS`: thousands of names would cost more than
+//! the work. All of them carry the hash tag of the key that they are told, so they lie on the same node of a cluster.
+
+mod cold;
+mod commit;
+mod connection;
+mod deliveries;
+mod due;
+mod history;
+mod hot;
+mod keys;
+mod load;
+mod memo;
+mod packer;
+mod records;
+mod roster;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+
+pub use connection::RedisError;
+pub use deliveries::RedisDeliveries;
+pub use history::RedisHistory;
+pub use roster::RedisRoster;
+pub use state::RedisStateStore;
+
+use connection::Server;
+use keys::Keys;
+
+/// How Redis is reached, and what is kept there.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://`, `rediss://` or `unix:`; several comma-separated ones, or `redis+cluster://` with comma-separated hosts,
+    /// for a Redis Cluster. A user and password in it are used.
+    pub url: String,
+    /// What all keys begin with: several installations can share one server.
+    pub prefix: String,
+    /// How many heartbeats of a monitor are kept at least; 0 = none at all.
+    pub history_per_monitor: usize,
+    /// How many flips of a monitor are kept at least.
+    pub flips_per_monitor: usize,
+}
+
+impl RedisOptions {
+    /// With the usual settings.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "lubdub".to_owned(),
+            history_per_monitor: 200,
+            flips_per_monitor: 200,
+        }
+    }
+}
+
+/// Without the URL: there may be a password in it.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, prefix, history_per_monitor, flips_per_monitor } = self;
+        f.debug_struct("RedisOptions")
+            .field("prefix", prefix)
+            .field("history_per_monitor", history_per_monitor)
+            .field("flips_per_monitor", flips_per_monitor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that is kept in Redis.
+pub struct RedisBackend {
+    server: Server,
+    keys: Keys,
+    state: Arc<RedisStateStore>,
+    history: Arc<RedisHistory>,
+    deliveries: Arc<RedisDeliveries>,
+}
+
+impl RedisBackend {
+    /// Connects, and looks whether the server will do. Each kind of use has a connection of its own, so that nothing waits
+    /// behind the large answers of another.
+    ///
+    /// # Errors
+    /// [`RedisError`].
+    pub async fn connect(options: RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, RedisError> {
+        let keys = Keys::new(&options.prefix);
+        let server = Server::find(&options.url).await?;
+        let (writes, reads) = (server.connect().await?, server.connect().await?);
+        let history = RedisHistory::new(server.connect().await?, keys.clone(), &options);
+        let deliveries = RedisDeliveries::new(server.connect().await?, &keys, clock);
+        Ok(Self {
+            state: Arc::new(RedisStateStore::new(writes, reads, keys.clone())),
+            history: Arc::new(history),
+            deliveries: Arc::new(deliveries),
+            server,
+            keys,
+        })
+    }
+
+    /// The state store, and its reader.
+    pub fn state(&self) -> Arc<RedisStateStore> {
+        Arc::clone(&self.state)
+    }
+
+    /// Heartbeats and flips.
+    pub fn history(&self) -> Arc<RedisHistory> {
+        Arc::clone(&self.history)
+    }
+
+    /// Deliveries.
+    pub fn deliveries(&self) -> Arc<RedisDeliveries> {
+        Arc::clone(&self.deliveries)
+    }
+
+    /// The nodes of a role. Each roster has a connection of its own: a beat that waits looks like death.
+    ///
+    /// # Errors
+    /// [`RedisError`].
+    pub async fn roster(&self, role: &str) -> Result<Arc<RedisRoster>, RedisError> {
+        Ok(Arc::new(RedisRoster::new(self.server.connect().await?, self.keys.roster(role))))
+    }
+}
+
+/// The first eight bytes of a record or an index entry: microseconds, in the order of time.
+fn time_bytes(at: crate::model::time::EventTime) -> [u8; 8] {
+    at.as_micros().max(0).to_be_bytes()
+}

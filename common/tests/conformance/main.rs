@@ -11,6 +11,8 @@ mod nats;
 mod nats_log;
 mod nats_provision;
 mod nats_registry;
+mod redis;
+mod redis_faults;
 mod sample;
 mod sqlite;
 mod sqlite_queue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
-    InMemoryStateStore,
+    InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
@@ -14,6 +14,7 @@ use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
+use common::ports::roster::Roster;
 
 use crate::sample::START;
 use crate::subject::Subject;
@@ -111,4 +112,13 @@ mod checkpoints {
         Memory::of(Arc::new(InMemoryCheckpoints::new()))
     }
     crate::suite::checkpoints::checkpoints_suite!(subject());
+}
+
+mod roster {
+    use super::*;
+
+    async fn subject() -> Memory<dyn Roster> {
+        Memory::of(Arc::new(InMemoryRoster::new()))
+    }
+    crate::suite::roster::roster_suite!(subject());
 }

@@ -9,4 +9,5 @@ pub(crate) mod queue;
 pub(crate) mod queue_order;
 pub(crate) mod registry;
 pub(crate) mod registry_watch;
+pub(crate) mod roster;
 pub(crate) mod state_store;

@@ -24,6 +24,8 @@ macro_rules! leases_suite {
                 releasing_a_stale_lease_changes_nothing,
                 partitions_are_held_apart,
                 a_holder_comes_back_after_a_restart,
+                the_dead_are_passed_over_by_the_token_of_their_lease,
+                a_lease_that_was_renewed_meanwhile_is_not_passed_over,
             ]
         );
     };
@@ -73,6 +75,7 @@ pub(crate) async fn a_stale_lease_can_do_nothing(subject: &mut Store) {
             store.commit(lease, &commit(1, 2, 2, Vec::new())).await.err(),
             store.outbox(lease, 10).await.err(),
             store.trim_outbox(lease, 10).await.err(),
+            store.reset(lease).await.err(),
         ];
         for error in refused {
             assert!(matches!(error, Some(StateError::Fenced)), "{error:?}");
@@ -108,4 +111,40 @@ pub(crate) async fn a_holder_comes_back_after_a_restart(subject: &mut Store) {
     assert_ne!(old.token, new.token);
     assert!(matches!(store.commit(&old, &commit(0, 1, 1, Vec::new())).await, Err(StateError::Fenced)));
     assert!(store.commit(&new, &commit(0, 1, 1, Vec::new())).await.is_ok());
+}
+
+pub(crate) async fn the_dead_are_passed_over_by_the_token_of_their_lease(subject: &mut Store) {
+    let store = subject.port();
+    let dead = store.acquire(P, "first").await.expect("acquire");
+    store.commit(&dead, &commit(0, 1, 1, Vec::new())).await.expect("commit");
+    let Err(StateError::Held { owner, token }) = store.acquire(P, "second").await else {
+        panic!("it is held")
+    };
+    assert_eq!((owner.as_str(), &token), ("first", &dead.token));
+    let lease = store.take_over(P, &token, "second").await.expect("take over");
+    assert!(matches!(store.commit(&dead, &commit(1, 2, 2, Vec::new())).await, Err(StateError::Fenced)));
+    assert_eq!(store.load_head(&lease).await.expect("head"), head(1), "what the dead committed is there");
+    store.commit(&lease, &commit(1, 2, 1, Vec::new())).await.expect("a new lease counts from 1");
+    match store.acquire(P, "first").await {
+        Err(StateError::Held { owner, token }) => {
+            assert_eq!((owner.as_str(), token), ("second", lease.token))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn a_lease_that_was_renewed_meanwhile_is_not_passed_over(subject: &mut Store) {
+    let store = subject.port();
+    let old = store.acquire(P, "first").await.expect("acquire");
+    let renewed = store.acquire(P, "first").await.expect("acquire");
+    match store.take_over(P, &old.token, "second").await {
+        Err(StateError::Held { owner, token }) => {
+            assert_eq!((owner.as_str(), &token), ("first", &renewed.token))
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(store.load_head(&renewed).await.is_ok());
+    store.release(&renewed).await.expect("release");
+    let lease = store.take_over(P, &old.token, "second").await.expect("nobody holds it");
+    assert!(store.load_head(&lease).await.is_ok());
 }

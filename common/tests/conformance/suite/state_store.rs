@@ -2,7 +2,7 @@
 
 use common::model::flip::Alert;
 use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use common::model::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead, StateChange};
 use common::ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
 
 use crate::sample::{at, flip, head, monitor, state};
@@ -33,6 +33,9 @@ macro_rules! state_store_suite {
                 states_are_loaded_in_order_and_paged,
                 the_outbox_is_trimmed_from_the_front,
                 everything_lasts,
+                a_reset_partition_is_empty_and_its_lease_goes_on,
+                a_monitor_may_change_again_and_again,
+                more_than_the_earliest_are_asked_for_at_once,
             ]
         );
     };
@@ -251,4 +254,68 @@ pub(crate) async fn everything_lasts(subject: &mut Store) {
     assert_eq!(store.outbox(&lease, 10).await.expect("outbox"), [alert(2)]);
     store.commit(&lease, &commit(8, 9, 1, Vec::new())).await.expect("a new lease counts from 1");
     assert_eq!(store.head(P).await.expect("head"), head(9));
+}
+
+pub(crate) async fn a_reset_partition_is_empty_and_its_lease_goes_on(subject: &mut Store) {
+    let store = subject.port();
+    let other = store.acquire(PartitionId(1), "owner").await.expect("acquire");
+    let elsewhere = commit(0, 3, 1, vec![(monitor(9), armed(100))]);
+    store.commit(&other, &elsewhere).await.expect("commit");
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let mut first = commit(0, 7, 1, vec![(monitor(1), armed(100)), (monitor(2), armed(200))]);
+    first.outbox = vec![alert(1)];
+    store.commit(&lease, &first).await.expect("commit");
+    store.reset(&lease).await.expect("reset");
+    assert_eq!(store.load_head(&lease).await.expect("head"), PartitionHead::default());
+    assert!(store.load_states(&lease, None, 10).await.expect("states").is_empty());
+    assert!(store.due(&lease, at(1_000), 10).await.expect("due").is_empty());
+    assert!(store.outbox(&lease, 10).await.expect("outbox").is_empty());
+    assert_eq!(store.states(P, &[monitor(1)]).await.expect("states"), [None]);
+    store.commit(&lease, &first).await.expect("answered like the first time");
+    assert!(store.load_states(&lease, None, 10).await.expect("states").is_empty(), "it was made before");
+    store.commit(&lease, &commit(0, 5, 2, vec![(monitor(2), armed(200))])).await.expect("from the start");
+    assert_eq!(store.due(&lease, at(1_000), 10).await.expect("due"), [monitor(2)]);
+    assert_eq!(store.load_head(&lease).await.expect("head"), head(5));
+    assert_eq!(store.head(PartitionId(1)).await.expect("head"), head(3), "the others are left alone");
+    assert_eq!(store.due(&other, at(1_000), 10).await.expect("due"), [monitor(9)]);
+}
+
+pub(crate) async fn a_monitor_may_change_again_and_again(subject: &mut Store) {
+    let store = subject.port();
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let with_incident = |millis| {
+        let down = flip(monitor(1), at(millis), 1);
+        let incident = Some(Box::new(Incident { down, reminders: 0, reminded_at: at(millis) }));
+        Some(MonitorState { incident, ..armed(millis).expect("a state") })
+    };
+    let undefined = || Some(MonitorState { definition: None, ..unarmed(0).expect("a state") });
+    let changes =
+        [armed(100), armed(200), with_incident(200), armed(300), unarmed(1), undefined(), None, armed(50)];
+    for (number, state) in (1..).zip(changes) {
+        let change = commit(number - 1, number, number, vec![(monitor(1), state.clone())]);
+        store.commit(&lease, &change).await.expect("commit");
+        assert_eq!(store.states(P, &[monitor(1)]).await.expect("states"), [state.clone()], "change {number}");
+        let loaded = store.load_states(&lease, None, 10).await.expect("states");
+        assert_eq!(loaded.into_iter().map(|(_, state)| Some(state)).next().unwrap_or(None), state);
+        let due = store.due(&lease, at(1_000), 10).await.expect("due");
+        let is_armed = state.is_some_and(|state| state.armed_at.is_some());
+        assert_eq!(due.len(), usize::from(is_armed), "change {number}");
+    }
+}
+
+pub(crate) async fn more_than_the_earliest_are_asked_for_at_once(subject: &mut Store) {
+    let store = subject.port();
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    // Many at the same time: those come in the order of their ids.
+    let changes: Vec<Change> =
+        (0..1_000).map(|n: i64| (monitor(n.unsigned_abs().into()), armed(100 + n % 3))).collect();
+    store.commit(&lease, &commit(0, 1, 1, changes)).await.expect("commit");
+    let mut expected: Vec<(i64, MonitorId)> =
+        (0..1_000).map(|n: i64| (n % 3, monitor(n.unsigned_abs().into()))).collect();
+    expected.sort_unstable();
+    let expected: Vec<MonitorId> = expected.into_iter().map(|(_, monitor)| monitor).collect();
+    for limit in [1, 7, 100, 333, 334, 335, 999, 1_000, 1_001] {
+        let due = store.due(&lease, at(1_000), limit).await.expect("due");
+        assert_eq!(due, expected[..limit.min(1_000)], "the first {limit}");
+    }
 }

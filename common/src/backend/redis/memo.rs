@@ -1,0 +1,82 @@
+//! What the holder of a lease remembers of what it wrote.
+//!
+//! A heartbeat changes the hot part of a state only. That the cold part and the wake-up are stored already is known here, in 32
+//! bytes a monitor, so that they need be neither sent nor compared. What is not known is written.
+
+use std::hash::BuildHasher;
+use std::vec;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+
+use crate::model::ids::MonitorId;
+use crate::model::monitor_state::MonitorState;
+use crate::model::time::EventTime;
+
+/// What is stored of a monitor, certainly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// A hash of the cold part.
+    pub(super) cold: u64,
+    /// Its entry in a sorted set.
+    pub(super) armed_at: Option<EventTime>,
+}
+
+/// What is remembered under one lease.
+#[derive(Debug, Default)]
+pub(super) struct Memo {
+    stored: HashMap<MonitorId, Stored>,
+    pages: Option<Pages>,
+}
+
+/// The states that were loaded and not yet asked for.
+#[derive(Debug)]
+pub(super) struct Pages {
+    after: Option<MonitorId>,
+    left: vec::IntoIter<(MonitorId, MonitorState)>,
+}
+
+impl Memo {
+    /// What is stored of a monitor that is about to be written. It is not certain any more until the write was answered.
+    pub(super) fn take(&mut self, monitor: MonitorId) -> Option<Stored> {
+        self.stored.remove(&monitor)
+    }
+
+    pub(super) fn put(&mut self, monitor: MonitorId, stored: Stored) {
+        self.stored.insert(monitor, stored);
+    }
+
+    /// A hash of a cold part. Not the same in another process.
+    pub(super) fn hash(&self, cold: &[u8]) -> u64 {
+        DefaultHashBuilder::hash_one(self.stored.hasher(), cold)
+    }
+
+    /// Keeps states, all that follow `after` in the order of their ids, to be given out in pages.
+    pub(super) fn loaded(&mut self, after: Option<MonitorId>, states: Vec<(MonitorId, MonitorState)>) {
+        self.pages = Some(Pages { after, left: states.into_iter() });
+    }
+
+    /// The page that follows `after`, if that is where the last one ended.
+    pub(super) fn page(
+        &mut self,
+        after: Option<MonitorId>,
+        limit: usize,
+    ) -> Option<Vec<(MonitorId, MonitorState)>> {
+        let pages = self.pages.as_mut().filter(|pages| pages.after == after)?;
+        let page: Vec<_> = pages.left.by_ref().take(limit).collect();
+        pages.after = page.last().map_or(after, |(monitor, _)| Some(*monitor));
+        if page.len() < limit {
+            self.pages = None;
+        }
+        Some(page)
+    }
+
+    /// Whether states wait to be given out after `after`.
+    pub(super) fn has_page(&self, after: Option<MonitorId>) -> bool {
+        after.is_some() && self.pages.as_ref().is_some_and(|pages| pages.after == after)
+    }
+
+    /// Everything stored is gone.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
