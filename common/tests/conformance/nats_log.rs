@@ -10,6 +10,7 @@ use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
 use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use common::wire::frame::Frame;
+use rustix::process::Signal;
 use testbed::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +111,43 @@ async fn a_reader_goes_on_over_restarts_under_load() {
     let last = log.extent(P).await.expect("extent").last;
     entries.extend(read(&mut reader, position, last).await);
     check_all_read(&acknowledged, &entries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_goes_on_though_each_call_is_cancelled_soon() {
+    let mut server = NatsServer::start_durable();
+    let log = log(options(server.url())).await;
+    let last = append_many(&log, 1..=5).await;
+    let mut reader = log.open(P, Offset::START).await.expect("open");
+    read(&mut reader, Offset::START, last).await;
+    tokio::task::block_in_place(|| server.restart());
+    let appended = append_many(&log, 6..=6).await;
+    let entries = eventually("the reader goes on", async || {
+        tokio::time::timeout(Duration::from_millis(2), reader.next(10)).await.ok()
+    });
+    let entries = entries.await.expect("read");
+    assert_eq!(entries.first().map(|entry| entry.offset), Some(appended));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_is_waited_for() {
+    let mut server = NatsServer::start_durable();
+    let log = log(options(server.url())).await;
+    let last = append_many(&log, 1..=5).await;
+    let mut reader = log.open(P, Offset::START).await.expect("open");
+    read(&mut reader, Offset::START, last).await;
+    server.process().signal(Signal::STOP);
+    let began = Instant::now();
+    let refused = log.append(P, numbered(6)).await;
+    assert!(matches!(refused, Err(LogError::Unavailable(_))), "{refused:?}");
+    assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
+    let waiting = tokio::time::timeout(Duration::from_secs(3), reader.next(10)).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    server.process().signal(Signal::CONT);
+    let appended = eventually("appends succeed again", async || log.append(P, numbered(7)).await.ok()).await;
+    // The one that was refused may have landed all the same.
+    let entries = read(&mut reader, last, appended).await;
+    assert!(entries.len() <= 2, "{entries:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

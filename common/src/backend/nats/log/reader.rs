@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{check_position, log_error, look, stored_at};
@@ -19,6 +20,20 @@ use crate::wire::decode;
 const PAUSE: Duration = Duration::from_millis(150);
 
 pub(super) struct NatsLogReader {
+    place: Place,
+    follower: Option<Follower>,
+    /// An attempt to read on. It is a task, so that whoever asks briefly, again and again, does not stop it each time.
+    attempt: JoinSet<Attempt>,
+    /// Since when it cannot be read.
+    trouble: Option<Instant>,
+}
+
+/// The outer error is for the owner, the inner one passes.
+type Attempt = Result<Result<Follower, BackendError>, LogError>;
+
+/// Where a reader stands, and in what.
+#[derive(Clone)]
+struct Place {
     nats: Nats,
     partition: PartitionId,
     /// Of the stream that it was opened on.
@@ -27,42 +42,11 @@ pub(super) struct NatsLogReader {
     position: Offset,
     /// When that entry was stored; `None` before the first.
     stored_at: Option<EventTime>,
-    follower: Option<Follower>,
-    /// Since when it cannot be read.
-    trouble: Option<Instant>,
 }
 
-impl NatsLogReader {
-    pub(super) async fn open(nats: Nats, partition: PartitionId, after: Offset) -> Result<Self, LogError> {
-        // First followed, then looked at: what the look says was so when the following began, or has ended it.
-        let begun = begin(&nats, partition, after).await;
-        let extent = look(&nats, partition).await.map_err(log_error)?;
-        check_position(&extent, after)?;
-        let follower = Some(begun.map_err(LogError::Unavailable)?);
-        let incarnation = extent.incarnation;
-        Ok(Self { nats, partition, incarnation, position: after, stored_at: None, follower, trouble: None })
-    }
-
-    /// Begins to follow again, if the stream is still the one that it was. Waits while it cannot be reached.
-    async fn resume(&mut self) -> Result<(), LogError> {
-        while self.follower.is_none() {
-            match self.try_resume().await? {
-                Ok(follower) => self.follower = Some(follower),
-                Err(error) => {
-                    self.troubled(&error);
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-        if let Some(since) = self.trouble.take() {
-            let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(partition = %self.partition, millis, "the heartbeat log is read on");
-        }
-        Ok(())
-    }
-
-    /// The outer error is for the owner, the inner one passes.
-    async fn try_resume(&self) -> Result<Result<Follower, BackendError>, LogError> {
+impl Place {
+    /// Follows what comes after it, if the stream is still the one that it was.
+    async fn follow(self) -> Attempt {
         let begun = begin(&self.nats, self.partition, self.position).await;
         let extent = match look(&self.nats, self.partition).await {
             Ok(extent) => extent,
@@ -88,18 +72,6 @@ impl NatsLogReader {
         Ok(found.is_some_and(|found| found != known))
     }
 
-    fn troubled(&mut self, error: &BackendError) {
-        if self.trouble.is_none() {
-            tracing::warn!(partition = %self.partition, %error, "the heartbeat log cannot be read for now");
-            self.trouble = Some(Instant::now());
-        }
-    }
-
-    fn lost(&mut self, error: &BackendError) {
-        self.troubled(error);
-        self.follower = None;
-    }
-
     /// `None` for one that was given out already.
     fn entry(&mut self, message: Followed) -> Result<Option<LogEntry>, LogError> {
         let offset = Offset(message.sequence);
@@ -114,13 +86,64 @@ impl NatsLogReader {
         let frame = decode(&message.payload).map(Arc::new);
         Ok(Some(LogEntry { offset, logged_at: message.stored_at, frame }))
     }
+}
+
+impl NatsLogReader {
+    pub(super) async fn open(nats: Nats, partition: PartitionId, after: Offset) -> Result<Self, LogError> {
+        // First followed, then looked at: what the look says was so when the following began, or has ended it.
+        let begun = begin(&nats, partition, after).await;
+        let extent = look(&nats, partition).await.map_err(log_error)?;
+        check_position(&extent, after)?;
+        let follower = Some(begun.map_err(LogError::Unavailable)?);
+        let incarnation = extent.incarnation;
+        let place = Place { nats, partition, incarnation, position: after, stored_at: None };
+        Ok(Self { place, follower, attempt: JoinSet::new(), trouble: None })
+    }
+
+    /// Begins to follow again. Waits while the stream cannot be reached.
+    async fn resume(&mut self) -> Result<(), LogError> {
+        while self.follower.is_none() {
+            if self.attempt.is_empty() {
+                self.attempt.spawn(self.place.clone().follow());
+            }
+            let Some(ended) = self.attempt.join_next().await else { continue };
+            match ended.map_err(|panicked| LogError::Unavailable(panicked.into()))?? {
+                Ok(follower) => self.follower = Some(follower),
+                Err(error) => {
+                    self.troubled(&error);
+                    let place = self.place.clone();
+                    self.attempt.spawn(async move {
+                        tokio::time::sleep(PAUSE).await;
+                        place.follow().await
+                    });
+                }
+            }
+        }
+        if let Some(since) = self.trouble.take() {
+            let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(partition = %self.place.partition, millis, "the heartbeat log is read on");
+        }
+        Ok(())
+    }
+
+    fn troubled(&mut self, error: &BackendError) {
+        if self.trouble.is_none() {
+            tracing::warn!(partition = %self.place.partition, %error, "the heartbeat log cannot be read for now");
+            self.trouble = Some(Instant::now());
+        }
+    }
+
+    fn lost(&mut self, error: &BackendError) {
+        self.troubled(error);
+        self.follower = None;
+    }
 
     /// What is here already, after a first message.
     fn gather(&mut self, first: Followed, limit: usize) -> Result<Vec<LogEntry>, LogError> {
         let mut entries = Vec::new();
         let mut next = Some(first);
         while let Some(message) = next {
-            match self.entry(message) {
+            match self.place.entry(message) {
                 Ok(entry) => entries.extend(entry),
                 Err(error) if entries.is_empty() => return Err(error),
                 Err(_) => {
