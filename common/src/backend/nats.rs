@@ -4,13 +4,14 @@
 //! - `request`: asking the server, and its errors.
 //! - `follow`: a stream's messages in order, over restarts noticed and never skipped. Every reader stands on it.
 //! - `provision`: makes what is to be on the server, once, and knows it again.
-//! - `log`, `registry`, `checkpoints`: the ports.
+//! - `log`, `registry`, `queue`, `checkpoints`: the ports.
 
 mod checkpoints;
 mod connection;
 mod follow;
 mod log;
 mod provision;
+mod queue;
 mod registry;
 mod request;
 
@@ -21,14 +22,19 @@ pub use checkpoints::NatsCheckpoints;
 pub use connection::{NatsError, NatsOptions};
 pub use log::NatsHeartbeatLog;
 pub use provision::Provisioned;
+pub use queue::NatsQueue;
 pub use registry::NatsRegistry;
 
 use crate::clock::Clock;
+use crate::ports::queue::QueueName;
 use connection::Nats;
 use provision::{Settings, provision};
 
 /// Requests are given up after this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A node that cannot join those who work on a queue within this says so.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The adapters on one installation.
 pub struct NatsBackend {
@@ -36,6 +42,8 @@ pub struct NatsBackend {
     registry: Arc<NatsRegistry>,
     checkpoints: Arc<NatsCheckpoints>,
     partitions: u16,
+    nats: Nats,
+    clock: Arc<dyn Clock>,
 }
 
 impl NatsBackend {
@@ -47,9 +55,9 @@ impl NatsBackend {
         let nats = Nats::connect(options).await?;
         let partitions = provision(&nats, Settings::Keep).await?.partitions;
         let log = Arc::new(NatsHeartbeatLog::new(nats.clone(), partitions));
-        let registry = Arc::new(NatsRegistry::open(&nats, partitions, clock).await?);
-        let checkpoints = Arc::new(NatsCheckpoints::new(nats, partitions));
-        Ok(Self { log, registry, checkpoints, partitions })
+        let registry = Arc::new(NatsRegistry::open(&nats, partitions, Arc::clone(&clock)).await?);
+        let checkpoints = Arc::new(NatsCheckpoints::new(nats.clone(), partitions));
+        Ok(Self { log, registry, checkpoints, partitions, nats, clock })
     }
 
     /// The heartbeat log.
@@ -65,6 +73,23 @@ impl NatsBackend {
     /// The checkpoints.
     pub fn checkpoints(&self) -> Arc<NatsCheckpoints> {
         Arc::clone(&self.checkpoints)
+    }
+
+    /// A queue, to enqueue into: nothing is claimed through it.
+    pub fn queue(&self, name: QueueName) -> Arc<NatsQueue> {
+        Arc::new(NatsQueue::new(&self.nats, name, false, Arc::clone(&self.clock)))
+    }
+
+    /// A queue whose messages this node shares the work on with others, until it is closed.
+    ///
+    /// # Errors
+    /// [`NatsError::SetUp`] if the other nodes cannot be told.
+    pub async fn work_on(&self, name: QueueName) -> Result<Arc<NatsQueue>, NatsError> {
+        let queue = NatsQueue::new(&self.nats, name, true, Arc::clone(&self.clock));
+        let joined = tokio::time::timeout(JOIN_TIMEOUT, queue.joined()).await;
+        let what = format!("a share of the queue {}", name.as_str());
+        joined.map_err(|error| NatsError::SetUp { what, source: error.into() })?;
+        Ok(Arc::new(queue))
     }
 
     /// How many partitions there are.

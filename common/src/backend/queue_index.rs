@@ -44,14 +44,35 @@ impl QueueIndex {
         self.messages.contains_key(id)
     }
 
+    pub(super) fn get(&self, id: &Uuid) -> Option<&Entry> {
+        self.messages.get(id)
+    }
+
     pub(super) fn is_claimed(&self, id: &Uuid) -> bool {
         self.messages.get(id).is_some_and(|entry| entry.claimed)
     }
 
     pub(super) fn add(&mut self, id: Uuid, entry: Entry) {
         self.messages.insert(id, entry);
-        self.chains.entry((entry.lane, entry.order_key)).or_default().insert(entry.place, id);
+        let chain = self.chains.entry((entry.lane, entry.order_key)).or_default();
+        // Messages do not always become known in the order of their places.
+        let later = chain.first_key_value().filter(|(place, _)| **place > entry.place).map(|(_, id)| *id);
+        chain.insert(entry.place, id);
+        if let Some(later) = later {
+            self.withdraw(later);
+        }
         self.offer_head(entry.lane, entry.order_key);
+    }
+
+    /// Makes a message no longer claimable.
+    fn withdraw(&mut self, id: Uuid) {
+        let Some(entry) = self.messages.get(&id) else { return };
+        if let Some(lane) = self.claimable.get_mut(&entry.lane) {
+            lane.remove(&(entry.due_at, entry.place, id));
+            if lane.is_empty() {
+                self.claimable.remove(&entry.lane);
+            }
+        }
     }
 
     /// Lanes with a message that can be claimed at `now`.
@@ -95,13 +116,8 @@ impl QueueIndex {
 
     /// Takes a message out; the next of its chain moves up.
     pub(super) fn finish(&mut self, id: Uuid) -> Option<Entry> {
+        self.withdraw(id);
         let entry = self.messages.remove(&id)?;
-        if let Some(lane) = self.claimable.get_mut(&entry.lane) {
-            lane.remove(&(entry.due_at, entry.place, id));
-            if lane.is_empty() {
-                self.claimable.remove(&entry.lane);
-            }
-        }
         let key = (entry.lane, entry.order_key);
         if let Some(chain) = self.chains.get_mut(&key) {
             chain.remove(&entry.place);

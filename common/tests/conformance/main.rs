@@ -10,6 +10,8 @@ mod memory;
 mod nats;
 mod nats_log;
 mod nats_provision;
+mod nats_queue;
+mod nats_queue_shares;
 mod nats_registry;
 mod redis;
 mod redis_faults;

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::connection::{Nats, NatsError};
 use super::request::RequestError;
-use super::{checkpoints, log, registry};
+use super::{checkpoints, log, queue, registry};
 use crate::model::ids::PartitionId;
+use crate::ports::queue::QueueName;
 
 /// Partitions of a new installation.
 const PARTITIONS: u16 = 4;
@@ -71,7 +72,10 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
         let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
         mismatch(found, partitions)?;
     }
-    for config in [registry::stream_config(nats), checkpoints::stream_config(nats)] {
+    let queues = [QueueName::Alerts, QueueName::Deliveries].map(|name| queue::stream_config(nats, name));
+    let others =
+        [registry::stream_config(nats), checkpoints::stream_config(nats), queue::shares_config(nats)];
+    for config in others.into_iter().chain(queues) {
         work.ensure(config).await?;
     }
     work.done.partitions = partitions;

@@ -1,0 +1,315 @@
+//! The queues on NATS JetStream.
+//!
+//! The stream of a queue is a table: the last message on the subject of a message's id says what has become of it, waiting, done
+//! or dead. Whatever happens to it is one write that names the row that it replaces, so nobody undoes what another did.
+//!
+//! A queue is divided into shards by lane. Each is worked on by one node at a time, which knows its unfinished messages in
+//! memory; claims are known there and nowhere else.
+//!
+//! - `row`, `table`: what is on the server, and how it is read and written.
+//! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
+//! - `enqueue`, `settle`: the two ways that rows are written.
+//! - `membership`, `shares`: who works on which shard.
+
+mod enqueue;
+mod fill;
+mod membership;
+mod row;
+mod settle;
+mod shard;
+mod shares;
+mod state;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::connection::Nats;
+use super::request::RequestError;
+use crate::backend::queue_index::Changes;
+use crate::clock::Clock;
+use crate::model::ids::PartitionId;
+use crate::model::time::EventTime;
+use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use row::{Row, SHARDS, Status, Subjects, shard_of};
+use shard::Taken;
+use shares::Shares;
+use state::{Shared, State, unconfirmed};
+use table::{Table, Write, Written};
+
+/// Rows besides those of unfinished messages: what was completed within a day, and dead letters.
+const ROOM_FOR_FINISHED: usize = 1_000_000;
+/// Reads whose answers are awaited at a time.
+const READS: usize = 64;
+
+/// How often somebody who waits to join looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The stream of a queue.
+pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
+    let rows = nats.options.queue_capacity.saturating_mul(3).saturating_add(ROOM_FOR_FINISHED);
+    Config {
+        name: nats.queue_stream(name.as_str()),
+        subjects: vec![subjects(nats, name).all()],
+        storage: StorageType::File,
+        num_replicas: nats.options.replicas,
+        max_messages_per_subject: 1,
+        max_messages: i64::try_from(rows).unwrap_or(i64::MAX),
+        discard: DiscardPolicy::New,
+        allow_message_ttl: true,
+        ..Config::default()
+    }
+}
+
+/// The bucket of who works on which shard. It is kept in files: leases that a restart forgot could be taken from a node that is
+/// at work.
+pub(super) fn shares_config(nats: &Nats) -> Config {
+    let bucket = nats.shares_bucket();
+    Config {
+        name: format!("KV_{bucket}"),
+        subjects: vec![format!("$KV.{bucket}.>")],
+        storage: StorageType::File,
+        num_replicas: nats.options.replicas,
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_message_ttl: true,
+        ..Config::default()
+    }
+}
+
+fn subjects(nats: &Nats, name: QueueName) -> Subjects {
+    Subjects::new(format!("{}.{}", nats.options.prefix, name.as_str()))
+}
+
+fn unavailable(error: RequestError) -> QueueError {
+    QueueError::Unavailable(error.into())
+}
+
+/// A [`Queue`] on NATS.
+///
+/// Messages are claimed only of the shards that are this node's. A node that is dropped without [`Self::close`] is missed after
+/// some seconds, and its shards go to the others.
+pub struct NatsQueue {
+    shared: Arc<Shared>,
+    capacity: usize,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl NatsQueue {
+    /// A queue whose stream is there. `works`: whether this node is to claim messages.
+    pub(super) fn new(nats: &Nats, name: QueueName, works: bool, clock: Arc<dyn Clock>) -> Self {
+        let table = |stream| Table { nats: nats.clone(), stream };
+        let bucket = nats.shares_bucket();
+        let shared = Arc::new(Shared {
+            name,
+            table: table(nats.queue_stream(name.as_str())),
+            shares: table(format!("KV_{bucket}")),
+            subjects: subjects(nats, name),
+            node: node_name(&nats.options.node),
+            clock,
+            changes: Changes::new(),
+            state: Mutex::new(State::default()),
+            numbers: Mutex::default(),
+        });
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        if works {
+            let shares = Shares::new(Arc::clone(&shared), bucket);
+            tasks.spawn(shares.run(stop.clone()));
+        }
+        Self { shared, capacity: nats.options.queue_capacity, stop, tasks: Mutex::new(tasks) }
+    }
+
+    /// How many shards there are.
+    pub const fn shards() -> u16 {
+        SHARDS
+    }
+
+    /// How many shards this node works on: those that it has read and is not about to give away.
+    pub fn shards_held(&self) -> usize {
+        let state = self.shared.state.lock();
+        state.held.values().filter(|held| held.shard.is_loaded() && held.leaving_since.is_none()).count()
+    }
+
+    /// Waits until the others know of this node.
+    pub(super) async fn joined(&self) {
+        while !self.shared.state.lock().joined {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Stops working: lets what is claimed be settled for some seconds, then leaves the rest to other nodes. Messages can
+    /// still be enqueued.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.join_all().await;
+    }
+
+    /// The bodies of what was taken, in its order.
+    async fn bodies(&self, taken: &[Taken]) -> Result<Vec<Option<Bytes>>, QueueError> {
+        let reads = stream::iter(taken.to_vec()).map(|Taken { body, sequence, .. }| async move {
+            if body.is_some() {
+                return Ok(body);
+            }
+            let row = self.shared.table.read_at(sequence).await;
+            row.map(|row| row.map(|row| row.payload)).map_err(unavailable)
+        });
+        let bodies: Vec<Result<_, _>> = reads.buffered(READS).collect().await;
+        bodies.into_iter().collect()
+    }
+
+    /// The dead letter of an id, where and what it is.
+    async fn dead_letter(&self, id: &Uuid) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
+        // Only the lane would say which shard it is in.
+        let shards = stream::iter(0..SHARDS).map(|shard| async move {
+            let subject = self.shared.subjects.row(shard, id);
+            let row = self.shared.table.read(&subject).await;
+            row.map(|row| row.map(|row| (subject, row))).map_err(unavailable)
+        });
+        let rows: Vec<Result<_, _>> = shards.buffered(READS).collect().await;
+        for row in rows {
+            if let Some((subject, row)) = row?
+                && let Ok(Row { status: Status::Dead { lane, order_key }, .. }) = Row::decode(&row.headers)
+            {
+                return Ok(Some((subject, row.sequence, lane, order_key)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A word for this node that nobody else uses.
+fn node_name(node: &str) -> String {
+    let word = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '-' };
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{}-{}", node.chars().map(word).collect::<String>(), unique.get(..8).unwrap_or(&unique))
+}
+
+/// Claims that nobody has got yet; they go back if that fails or its caller is cancelled.
+struct Ungiven {
+    shared: Arc<Shared>,
+    shard: u16,
+    tenure: String,
+    ids: Vec<Uuid>,
+}
+
+impl Drop for Ungiven {
+    fn drop(&mut self) {
+        if self.ids.is_empty() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        let mut state = self.shared.state.lock();
+        if let Some(held) = state.tenure(self.shard, &self.tenure) {
+            self.ids.iter().for_each(|id| held.shard.unclaim(id, now));
+        }
+        drop(state);
+        self.shared.changes.announce();
+    }
+}
+
+#[async_trait]
+impl Queue for NatsQueue {
+    async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        self.shared.enqueue_all(messages, self.capacity).await
+    }
+
+    async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError> {
+        let (_, number) = self.shared.read_number(partition).await.map_err(unavailable)?;
+        Ok(number)
+    }
+
+    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+        let state = self.shared.state.lock();
+        if state.held.is_empty() || state.closing {
+            return Ok(Vec::new());
+        }
+        if !self.shared.is_confirmed(&state) {
+            return Err(unconfirmed());
+        }
+        let working = state.held.values().filter(|held| held.leaving_since.is_none());
+        Ok(working.flat_map(|held| held.shard.lanes(now)).collect())
+    }
+
+    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let shard = shard_of(&lane);
+        let (mut ungiven, taken) = {
+            let mut state = self.shared.state.lock();
+            let confirmed = self.shared.is_confirmed(&state);
+            let closing = state.closing;
+            let held = state.held.get_mut(&shard).filter(|held| held.leaving_since.is_none() && !closing);
+            let Some(held) = held else { return Ok(Vec::new()) };
+            if !confirmed {
+                return Err(unconfirmed());
+            }
+            let taken = held.shard.claim(lane, now, limit);
+            let tenure = held.shard.tenure().to_owned();
+            let ids = taken.iter().map(|taken| taken.id).collect();
+            (Ungiven { shared: Arc::clone(&self.shared), shard, tenure, ids }, taken)
+        };
+        let bodies = self.bodies(&taken).await?;
+        let mut state = self.shared.state.lock();
+        if !taken.is_empty() && !self.shared.is_confirmed(&state) {
+            drop(state);
+            return Err(unconfirmed());
+        }
+        let Some(held) = state.tenure(shard, &ungiven.tenure) else { return Ok(Vec::new()) };
+        let mut claims = Vec::with_capacity(taken.len());
+        for (Taken { id, .. }, body) in taken.into_iter().zip(bodies) {
+            match body {
+                Some(body) => {
+                    held.shard.bring(&id, body.clone());
+                    claims.push(Claim { id, lane, body });
+                }
+                // Somebody changed it; if it is unfinished yet, its new row arrives.
+                None => held.shard.forget(&id),
+            }
+        }
+        ungiven.ids.clear();
+        Ok(claims)
+    }
+
+    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+        self.shared.settle_all(outcomes).await
+    }
+
+    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+        let Some((subject, replaces, lane, order_key)) = self.dead_letter(&id).await? else {
+            return Ok(false);
+        };
+        let by = Some(node_name("revival"));
+        let status = Status::Waiting { lane, order_key, due_at, place: None };
+        let headers = Row { status, by: by.clone() }.encode();
+        let write = Write { subject, replaces, headers, body, kept: None };
+        let revived = match self.shared.table.write(&write).await.map_err(unavailable)? {
+            Written::As(sequence) => Some(sequence),
+            // Somebody else revived it, or an answer to us was lost.
+            Written::Conflict => {
+                let row = self.shared.table.read(&write.subject).await.map_err(unavailable)?;
+                let ours = |row: &Row| row.by == by;
+                row.and_then(|row| Row::decode(&row.headers).ok().filter(ours).map(|_| row.sequence))
+            }
+        };
+        if let Some(sequence) = revived {
+            self.shared.read_up_to([(shard_of(&lane), sequence)].into()).await;
+        }
+        Ok(revived.is_some())
+    }
+
+    async fn changed(&self) {
+        self.shared.changes.wait().await;
+    }
+}

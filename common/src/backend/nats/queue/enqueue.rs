@@ -1,0 +1,197 @@
+//! Puts messages into the queue, in their order, and remembers partitions' running numbers.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use super::super::REQUEST_TIMEOUT;
+use super::super::request::RequestError;
+use super::row::{Row, Status, shard_of};
+use super::state::Shared;
+use super::table::{Sent, Write, Written, is_full};
+use crate::model::ids::PartitionId;
+use crate::ports::queue::{QueueError, QueueMessage};
+
+/// Writes whose answers are awaited at a time.
+pub(super) const IN_FLIGHT: usize = 256;
+/// How long an enqueue waits for this node to have read what it wrote.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+/// What could not be said is asked again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+fn unavailable(error: RequestError) -> QueueError {
+    QueueError::Unavailable(error.into())
+}
+
+impl Shared {
+    /// Enqueues messages. `capacity`: of unfinished messages.
+    pub(super) async fn enqueue_all(
+        &self,
+        messages: Vec<QueueMessage>,
+        capacity: usize,
+    ) -> Result<(), QueueError> {
+        let mut numbers: BTreeMap<PartitionId, u64> = BTreeMap::new();
+        for (partition, number) in messages.iter().filter_map(|message| message.origin) {
+            let greatest = numbers.entry(partition).or_default();
+            *greatest = number.max(*greatest);
+        }
+        let mut ids = HashSet::new();
+        let messages: Vec<QueueMessage> =
+            messages.into_iter().filter(|message| ids.insert(message.id)).collect();
+        self.have_room(&messages, capacity)?;
+        self.table.nats.connected().await.map_err(QueueError::Unavailable)?;
+        let mut landed: BTreeMap<u16, u64> = BTreeMap::new();
+        for round in rounds(&messages) {
+            self.round(round, &mut landed).await?;
+        }
+        for (partition, number) in numbers {
+            self.write_number(partition, number).await.map_err(unavailable)?;
+        }
+        self.read_up_to(landed).await;
+        Ok(())
+    }
+
+    /// Of the shards that are not held here nothing is known; the server has a limit of its own.
+    fn have_room(&self, messages: &[QueueMessage], capacity: usize) -> Result<(), QueueError> {
+        let state = self.state.lock();
+        let is_known = |message: &&QueueMessage| {
+            let held = state.held.get(&shard_of(&message.lane));
+            held.is_some_and(|held| held.shard.contains(&message.id))
+        };
+        let new = messages.len() - messages.iter().filter(is_known).count();
+        let full = !state.held.is_empty() && new > 0 && state.len() + new > capacity;
+        if full { Err(QueueError::Full) } else { Ok(()) }
+    }
+
+    /// Messages of which none must land before another.
+    async fn round(
+        &self,
+        round: Vec<&QueueMessage>,
+        landed: &mut BTreeMap<u16, u64>,
+    ) -> Result<(), QueueError> {
+        let mut answers = FuturesUnordered::new();
+        let mut failure = None;
+        let mut messages = round.into_iter();
+        loop {
+            while answers.len() < IN_FLIGHT && failure.is_none() {
+                let Some(message) = messages.next() else { break };
+                let shard = shard_of(&message.lane);
+                let write = self.first_row(shard, message);
+                let sent = self.table.send(&write).await;
+                answers.push(async move { (shard, self.enqueued(write, sent).await) });
+            }
+            match answers.next().await {
+                None => break,
+                Some((shard, Ok(Some(sequence)))) => {
+                    let newest = landed.entry(shard).or_default();
+                    *newest = sequence.max(*newest);
+                }
+                Some((_, Ok(None))) => {}
+                Some((_, Err(error))) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            None => Ok(()),
+            // Only if nothing of the call landed it may be said to be full.
+            Some(error) if is_full(&error) && landed.is_empty() => Err(QueueError::Full),
+            Some(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn first_row(&self, shard: u16, message: &QueueMessage) -> Write {
+        let QueueMessage { id, lane, order_key, due_at, body, .. } = message;
+        let status = Status::Waiting { lane: *lane, order_key: *order_key, due_at: *due_at, place: None };
+        Write {
+            subject: self.subjects.row(shard, id),
+            replaces: 0,
+            headers: Row { status, by: None }.encode(),
+            body: body.clone(),
+            kept: None,
+        }
+    }
+
+    /// The sequence of a message that was sent, or `None` if it was known already.
+    async fn enqueued(&self, write: Write, sent: Sent) -> Result<Option<u64>, RequestError> {
+        let began = Instant::now();
+        let mut written = self.table.finish(&write, sent).await?;
+        loop {
+            match written {
+                Written::As(sequence) => return Ok(Some(sequence)),
+                Written::Conflict => {}
+            }
+            // What it lost against may still be on its way, and never arrive.
+            if self.table.read(&write.subject).await?.is_some() {
+                return Ok(None);
+            }
+            if began.elapsed() >= REQUEST_TIMEOUT {
+                return Err(RequestError::Silent("another copy of the message is on its way".into()));
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+            written = self.table.write(&write).await?;
+        }
+    }
+
+    /// What was enqueued here can be claimed here at once.
+    pub(super) async fn read_up_to(&self, landed: BTreeMap<u16, u64>) {
+        let deadline = Instant::now() + READ_WITHIN;
+        for (shard, sequence) in landed {
+            let seen = self.state.lock().held.get(&shard).map(|held| held.seen.subscribe());
+            if let Some(mut seen) = seen {
+                // It is enqueued anyway: if it is not read in time it is read later.
+                let _ = tokio::time::timeout_at(deadline, seen.wait_for(|seen| *seen >= sequence)).await;
+            }
+        }
+    }
+
+    /// Raises a partition's running number.
+    async fn write_number(&self, partition: PartitionId, number: u64) -> Result<(), RequestError> {
+        let began = Instant::now();
+        let subject = self.subjects.number(partition);
+        let remembered = self.numbers.lock().get(&partition).copied();
+        let (mut replaces, mut known) = remembered.unwrap_or_default();
+        loop {
+            if known >= number && replaces > 0 {
+                self.numbers.lock().insert(partition, (replaces, known));
+                return Ok(());
+            }
+            let body = Bytes::from(number.to_string());
+            let write = Write { subject: subject.clone(), replaces, headers: Row::plain(), body, kept: None };
+            match self.table.write(&write).await? {
+                Written::As(sequence) => (replaces, known) = (sequence, number),
+                Written::Conflict if began.elapsed() >= REQUEST_TIMEOUT => {
+                    return Err(RequestError::Silent("others write the running number, too".into()));
+                }
+                Written::Conflict => (replaces, known) = self.read_number(partition).await?,
+            }
+        }
+    }
+
+    /// The row of a partition's running number, and the number; zeros if there is none.
+    pub(super) async fn read_number(&self, partition: PartitionId) -> Result<(u64, u64), RequestError> {
+        let Some(row) = self.table.read(&self.subjects.number(partition)).await? else { return Ok((0, 0)) };
+        let number = std::str::from_utf8(&row.payload).ok().and_then(|number| number.parse().ok());
+        let unreadable = || RequestError::Unusable("the running number of a partition cannot be read".into());
+        Ok((row.sequence, number.ok_or_else(unreadable)?))
+    }
+}
+
+/// Messages in rounds: the first of each order key, the second of each, and so on.
+fn rounds(messages: &[QueueMessage]) -> Vec<Vec<&QueueMessage>> {
+    let mut counts = HashMap::new();
+    let mut rounds: Vec<Vec<&QueueMessage>> = Vec::new();
+    for message in messages {
+        let count = counts.entry((message.lane, message.order_key)).or_insert(0_usize);
+        if rounds.len() == *count {
+            rounds.push(Vec::new());
+        }
+        if let Some(round) = rounds.get_mut(*count) {
+            round.push(message);
+        }
+        *count += 1;
+    }
+    rounds
+}

@@ -1,0 +1,130 @@
+//! Reads a shard: what is there first, then what comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::follow::{Followed, Follower, Start};
+use super::row::{Row, id_in};
+use super::shard::{Found, Shard};
+use super::state::Shared;
+use crate::ports::BackendError;
+
+/// After a failure the shard is read on after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// A stream whose end is before what was read may only have a leader that is not up to date yet: it is asked so often.
+const DOUBTS: u32 = 20;
+
+/// Reads a shard.
+pub(super) struct Filler {
+    pub(super) shared: Arc<Shared>,
+    pub(super) number: u16,
+    /// In which the shard is held.
+    pub(super) tenure: String,
+    /// Up to where it was read, of which stream.
+    read: Option<(i128, u64)>,
+    doubts: u32,
+}
+
+impl Filler {
+    pub(super) const fn new(shared: Arc<Shared>, number: u16, tenure: String) -> Self {
+        Self { shared, number, tenure, read: None, doubts: 0 }
+    }
+
+    /// Works until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            if let Err(error) = self.follow().await {
+                let queue = self.shared.name.as_str();
+                tracing::debug!(%error, queue, shard = self.number, "reading a shard of a queue again");
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn follow(&mut self) -> Result<(), BackendError> {
+        let table = self.shared.table.clone();
+        let info = table.nats.stream_info(&table.stream).await?.ok_or("its stream is gone")?;
+        let stream = info.created.unix_timestamp_nanos();
+        if let Some((read_of, read)) = self.read {
+            let behind = info.state.last_sequence < read;
+            if behind && read_of == stream && self.doubts < DOUBTS {
+                self.doubts += 1;
+                return Err("its stream ends before what was read of it".into());
+            }
+            if behind || read_of != stream {
+                self.begin_again();
+            }
+        }
+        self.doubts = 0;
+        let read = self.read.map_or(0, |(_, read)| read);
+        self.read = Some((stream, read));
+        let start = if read == 0 { Start::Newest } else { Start::At(read + 1) };
+        let filter = self.shared.subjects.shard(self.number);
+        let mut follower = Follower::begin(&table.nats, &table.stream, vec![filter], start, false).await?;
+        if follower.initial() == 0 {
+            self.loaded();
+        }
+        loop {
+            match follower.next().await? {
+                None => self.loaded(),
+                Some(followed) => {
+                    self.read = Some((stream, followed.sequence));
+                    let was_last = followed.pending == 0;
+                    self.apply(followed);
+                    if was_last {
+                        self.loaded();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The stream is another one: what was known of it is worth nothing.
+    fn begin_again(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.tenures += 1;
+        let tenure = format!("{}.{}", self.shared.node, state.tenures);
+        if let Some(held) = state.tenure(self.number, &self.tenure) {
+            let queue = self.shared.name.as_str();
+            tracing::warn!(queue, shard = self.number, "the stream of a queue is another one than it was");
+            held.shard = Shard::new(tenure.clone());
+            held.seen.send_replace(0);
+        }
+        self.tenure = tenure;
+        self.read = None;
+    }
+
+    fn loaded(&self) {
+        let mut state = self.shared.state.lock();
+        let Some(held) = state.tenure(self.number, &self.tenure) else { return };
+        if !held.shard.is_loaded() {
+            held.shard.loaded();
+            drop(state);
+            self.shared.changes.announce();
+        }
+    }
+
+    fn apply(&self, followed: Followed) {
+        let Followed { sequence, subject, headers, payload: body, .. } = followed;
+        let row = Row::decode(&headers.unwrap_or_default());
+        let mut state = self.shared.state.lock();
+        let Some(held) = state.tenure(self.number, &self.tenure) else { return };
+        let mut changed = false;
+        match (id_in(&subject), row) {
+            (Some(id), Ok(row)) => {
+                changed = held.shard.apply(id, Found { sequence, row, body }, self.shared.clock.now());
+            }
+            (Some(_), Err(error)) => {
+                let queue = self.shared.name.as_str();
+                tracing::warn!(%error, queue, subject, "failed to read a message of a queue; it stays where it is");
+            }
+            (None, _) => {}
+        }
+        held.seen.send_replace(sequence);
+        let tell = changed && held.shard.is_loaded();
+        drop(state);
+        if tell {
+            self.shared.changes.announce();
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the server keeps of a message: one row, the last message on the subject of its id.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use async_nats::HeaderMap;
+use uuid::Uuid;
+
+use crate::model::ids::PartitionId;
+use crate::model::time::EventTime;
+
+/// Into so many shards a queue is divided, by lane. It must never change.
+pub(super) const SHARDS: u16 = 16;
+
+/// The version of the format.
+const VERSION: &str = "1";
+
+const VERSION_HEADER: &str = "Lubdub-V";
+const STATUS: &str = "Lubdub-Is";
+const LANE: &str = "Lubdub-Lane";
+const ORDER_KEY: &str = "Lubdub-Key";
+const DUE: &str = "Lubdub-Due";
+const PLACE: &str = "Lubdub-Place";
+const BY: &str = "Lubdub-By";
+
+const WAITING: &str = "waiting";
+const DONE: &str = "done";
+const DEAD: &str = "dead";
+
+/// Where the rows of a queue are.
+#[derive(Debug, Clone)]
+pub(super) struct Subjects {
+    /// `<prefix>.<queue>`
+    base: String,
+}
+
+impl Subjects {
+    pub(super) const fn new(base: String) -> Self {
+        Self { base }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> String {
+        format!("{}.>", self.base)
+    }
+
+    /// The row of a message.
+    pub(super) fn row(&self, shard: u16, id: &Uuid) -> String {
+        format!("{}.{shard}.{}", self.base, id.simple())
+    }
+
+    /// The rows of a shard.
+    pub(super) fn shard(&self, shard: u16) -> String {
+        format!("{}.{shard}.*", self.base)
+    }
+
+    /// The greatest running number of a partition.
+    pub(super) fn number(&self, partition: PartitionId) -> String {
+        format!("{}.number.{partition}", self.base)
+    }
+}
+
+/// The id in a row's subject.
+pub(super) fn id_in(subject: &str) -> Option<Uuid> {
+    subject.rsplit('.').next().and_then(|id| Uuid::try_parse(id).ok())
+}
+
+/// The shard of a lane: FNV-1a of its id.
+pub(super) fn shard_of(lane: &Uuid) -> u16 {
+    let hash = lane.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    u16::try_from((hash ^ (hash >> 32)) % u64::from(SHARDS)).unwrap_or(0)
+}
+
+/// A row without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) status: Status,
+    /// Who settled or revived it; nobody, if it was enqueued.
+    pub(super) by: Option<String>,
+}
+
+/// What has become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// To be claimed.
+    Waiting {
+        lane: Uuid,
+        order_key: Uuid,
+        due_at: EventTime,
+        /// `None`: the row's own sequence.
+        place: Option<u64>,
+    },
+    /// Completed; the row keeps its id known.
+    Done,
+    /// A dead letter.
+    Dead { lane: Uuid, order_key: Uuid },
+}
+
+/// Why a row cannot be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RowError {
+    #[error("it has the format {found:?}, this Lubdub reads {VERSION}")]
+    Newer { found: String },
+    #[error("its header {name} is missing or wrong")]
+    Damaged { name: &'static str },
+}
+
+impl Row {
+    /// The headers of what is no message's row.
+    pub(super) fn plain() -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(VERSION_HEADER, VERSION);
+        headers
+    }
+
+    pub(super) fn encode(&self) -> HeaderMap {
+        let mut headers = Self::plain();
+        let mut address = |lane: &Uuid, order_key: &Uuid| {
+            headers.insert(LANE, lane.simple().to_string());
+            headers.insert(ORDER_KEY, order_key.simple().to_string());
+        };
+        match &self.status {
+            Status::Waiting { lane, order_key, due_at, place } => {
+                address(lane, order_key);
+                headers.insert(STATUS, WAITING);
+                headers.insert(DUE, due_at.as_micros().to_string());
+                if let Some(place) = place {
+                    headers.insert(PLACE, place.to_string());
+                }
+            }
+            Status::Done => headers.insert(STATUS, DONE),
+            Status::Dead { lane, order_key } => {
+                address(lane, order_key);
+                headers.insert(STATUS, DEAD);
+            }
+        }
+        if let Some(by) = &self.by {
+            headers.insert(BY, by.clone());
+        }
+        headers
+    }
+
+    pub(super) fn decode(headers: &HeaderMap) -> Result<Self, RowError> {
+        let text = |name| headers.get(name).map(|value| value.as_str());
+        let version = text(VERSION_HEADER).ok_or(RowError::Damaged { name: VERSION_HEADER })?;
+        if version != VERSION {
+            return Err(RowError::Newer { found: version.to_owned() });
+        }
+        let status = match text(STATUS) {
+            Some(WAITING) => {
+                let place = text(PLACE).map(|_| number(headers, PLACE)).transpose()?;
+                let due_at = EventTime::from_micros(number(headers, DUE)?);
+                Status::Waiting {
+                    lane: uuid(headers, LANE)?,
+                    order_key: uuid(headers, ORDER_KEY)?,
+                    due_at,
+                    place,
+                }
+            }
+            Some(DONE) => Status::Done,
+            Some(DEAD) => Status::Dead { lane: uuid(headers, LANE)?, order_key: uuid(headers, ORDER_KEY)? },
+            Some(_) | None => return Err(RowError::Damaged { name: STATUS }),
+        };
+        Ok(Self { status, by: text(BY).map(str::to_owned) })
+    }
+}
+
+fn number<T: FromStr + Display>(headers: &HeaderMap, name: &'static str) -> Result<T, RowError> {
+    let number = headers.get(name).and_then(|value| value.as_str().parse().ok());
+    number.ok_or(RowError::Damaged { name })
+}
+
+fn uuid(headers: &HeaderMap, name: &'static str) -> Result<Uuid, RowError> {
+    let id = headers.get(name).and_then(|value| Uuid::try_parse(value.as_str()).ok());
+    id.ok_or(RowError::Damaged { name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_as_they_were_written() {
+        let (lane, order_key) = (Uuid::from_u128(7), Uuid::from_u128(u128::MAX));
+        let due_at = EventTime::from_micros(-5);
+        for status in [
+            Status::Waiting { lane, order_key, due_at, place: None },
+            Status::Waiting { lane, order_key, due_at, place: Some(u64::MAX) },
+            Status::Done,
+            Status::Dead { lane, order_key },
+        ] {
+            for by in [None, Some("n1.4".to_owned())] {
+                let row = Row { status, by };
+                assert_eq!(Row::decode(&row.encode()), Ok(row));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let mut headers = Row { status: Status::Done, by: None }.encode();
+        headers.insert(VERSION_HEADER, "2");
+        assert_eq!(Row::decode(&headers), Err(RowError::Newer { found: "2".to_owned() }));
+        headers.insert(VERSION_HEADER, VERSION);
+        headers.insert(STATUS, WAITING);
+        assert_eq!(Row::decode(&headers), Err(RowError::Damaged { name: DUE }));
+        assert_eq!(Row::decode(&HeaderMap::new()), Err(RowError::Damaged { name: VERSION_HEADER }));
+    }
+
+    #[test]
+    fn the_shard_of_a_lane_never_changes() {
+        let shards = [0, 1, 2, 3, u128::MAX].map(|lane| shard_of(&Uuid::from_u128(lane)));
+        assert_eq!(shards, [12, 11, 6, 5, 13]);
+    }
+
+    #[test]
+    fn lanes_spread_over_the_shards() {
+        let mut lanes = [0_usize; SHARDS as usize];
+        (0..16_000_u128)
+            .for_each(|lane| lanes[usize::from(shard_of(&Uuid::from_u128(lane << 61 | lane)))] += 1);
+        assert!(lanes.iter().all(|lanes| (800..1_200).contains(lanes)), "{lanes:?}");
+    }
+
+    #[test]
+    fn the_id_is_in_the_subject() {
+        let subjects = Subjects::new("lubdub.alerts".to_owned());
+        let id = Uuid::from_u128(99);
+        assert_eq!(id_in(&subjects.row(3, &id)), Some(id));
+        assert_eq!(id_in(&subjects.number(PartitionId(3))), None);
+    }
+}

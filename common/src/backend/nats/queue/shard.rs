@@ -1,0 +1,290 @@
+//! What a node knows of a shard that it works on: its unfinished messages, and which of them are in somebody's hands. Pure.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::row::{Row, Status};
+use crate::backend::queue_index::{Entry, QueueIndex};
+use crate::model::time::EventTime;
+use crate::ports::queue::Outcome;
+
+/// How long a completed message's id is remembered: the contract's day.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
+/// How long dead letters are kept.
+const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// The bodies of what is due within this are kept in memory, besides those of what is claimed.
+const SOON: Duration = Duration::from_secs(60);
+/// Most bytes of bodies that a shard keeps in memory, without what is claimed. The others are read when they are claimed.
+const BODY_BYTES: usize = 4 << 20;
+
+/// The unfinished messages of a shard.
+pub(super) struct Shard {
+    /// What our settlements are signed with; another one each time that the shard is taken or read again.
+    tenure: String,
+    index: QueueIndex,
+    known: HashMap<Uuid, Known>,
+    body_bytes: usize,
+    loaded: bool,
+}
+
+struct Known {
+    /// Of its row.
+    sequence: u64,
+    body: Option<Bytes>,
+    claim: Option<Claim>,
+}
+
+#[derive(Default)]
+struct Claim {
+    /// Its outcome is being written.
+    settling: bool,
+    /// Its outcome is written, but not all that it was settled together with.
+    landed: Option<Landed>,
+    /// What somebody else wrote meanwhile.
+    newer: Option<Found>,
+}
+
+/// A row as it was found on the server.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) sequence: u64,
+    pub(super) row: Row,
+    pub(super) body: Bytes,
+}
+
+/// What came of writing an outcome.
+#[derive(Debug, Clone)]
+pub(super) enum Landed {
+    /// It is written.
+    Ours { sequence: u64, outcome: Outcome },
+    /// Another row stands there.
+    Theirs(Found),
+    /// No row stands there any more.
+    Gone,
+}
+
+/// A message that was claimed.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub(super) id: Uuid,
+    pub(super) sequence: u64,
+    /// `None`: to be read.
+    pub(super) body: Option<Bytes>,
+}
+
+/// The row that an outcome makes.
+#[derive(Debug, Clone)]
+pub(super) struct NewRow {
+    pub(super) replaces: u64,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) kept: Option<Duration>,
+}
+
+/// Whether an outcome can be written.
+#[derive(Debug)]
+pub(super) enum Settling {
+    /// The message is in nobody's hands here.
+    NotClaimed,
+    /// Another call writes its outcome.
+    Busy,
+    /// It is written already, by a call that failed elsewhere.
+    Landed,
+    /// To be written.
+    Begun(NewRow),
+}
+
+impl Shard {
+    pub(super) fn new(tenure: String) -> Self {
+        Self { tenure, index: QueueIndex::default(), known: HashMap::new(), body_bytes: 0, loaded: false }
+    }
+
+    pub(super) fn tenure(&self) -> &str {
+        &self.tenure
+    }
+
+    /// Unfinished messages.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn contains(&self, id: &Uuid) -> bool {
+        self.known.contains_key(id)
+    }
+
+    pub(super) fn is_claimed(&self, id: &Uuid) -> bool {
+        self.known.get(id).is_some_and(|known| known.claim.is_some())
+    }
+
+    /// How many messages are in somebody's hands.
+    pub(super) fn claims(&self) -> usize {
+        self.known.values().filter(|known| known.claim.is_some()).count()
+    }
+
+    /// Whether all that the server held was read.
+    pub(super) const fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// All that the server held was read: now the earlier of an order key are known before the later.
+    pub(super) const fn loaded(&mut self) {
+        self.loaded = true;
+    }
+
+    /// A row was found on the server; whether that changed anything.
+    pub(super) fn apply(&mut self, id: Uuid, found: Found, now: EventTime) -> bool {
+        if found.row.by.as_ref() == Some(&self.tenure) {
+            // Our own settlement, which whoever settles takes over.
+            return false;
+        }
+        if let Some(known) = self.known.get_mut(&id) {
+            if found.sequence <= known.sequence {
+                return false;
+            }
+            if let Some(claim) = &mut known.claim {
+                claim.newer = Some(found);
+                return false;
+            }
+        }
+        self.set(id, found, now);
+        true
+    }
+
+    fn set(&mut self, id: Uuid, found: Found, now: EventTime) {
+        self.forget(&id);
+        let Found { sequence, row, body } = found;
+        match row.status {
+            Status::Done | Status::Dead { .. } => {}
+            Status::Waiting { lane, order_key, due_at, place } => {
+                self.index.add(id, Entry::new(place.unwrap_or(sequence), lane, order_key, due_at));
+                let body = self.kept(body, due_at, now);
+                self.known.insert(id, Known { sequence, body, claim: None });
+            }
+        }
+    }
+
+    /// The body, if it is worth its room: copied, since it is a part of all that was received together.
+    fn kept(&mut self, body: Bytes, due_at: EventTime, now: EventTime) -> Option<Bytes> {
+        if due_at > now + SOON || self.body_bytes + body.len() > BODY_BYTES {
+            return None;
+        }
+        self.body_bytes += body.len();
+        Some(Bytes::copy_from_slice(&body))
+    }
+
+    /// Forgets a message, whatever it is.
+    pub(super) fn forget(&mut self, id: &Uuid) {
+        self.index.finish(*id);
+        if let Some(Known { body: Some(body), .. }) = self.known.remove(id) {
+            self.body_bytes = self.body_bytes.saturating_sub(body.len());
+        }
+    }
+
+    /// Lanes with a message that can be claimed at `now`.
+    pub(super) fn lanes(&self, now: EventTime) -> Vec<Uuid> {
+        if self.loaded { self.index.lanes(now) } else { Vec::new() }
+    }
+
+    pub(super) fn claim(&mut self, lane: Uuid, now: EventTime, limit: usize) -> Vec<Taken> {
+        if !self.loaded {
+            return Vec::new();
+        }
+        let claimed = self.index.claim(lane, now, limit);
+        let mut taken = Vec::with_capacity(claimed.len());
+        for (id, _) in claimed {
+            if let Some(known) = self.known.get_mut(&id) {
+                known.claim = Some(Claim::default());
+                taken.push(Taken { id, sequence: known.sequence, body: known.body.clone() });
+            }
+        }
+        taken
+    }
+
+    /// The body of a claimed message was read: it is kept until the message is settled.
+    pub(super) fn bring(&mut self, id: &Uuid, body: Bytes) {
+        if let Some(known) = self.known.get_mut(id).filter(|known| known.body.is_none()) {
+            self.body_bytes += body.len();
+            known.body = Some(body);
+        }
+    }
+
+    /// Gives a claimed message back.
+    pub(super) fn unclaim(&mut self, id: &Uuid, now: EventTime) {
+        let Some(known) = self.known.get_mut(id) else { return };
+        match known.claim.take() {
+            None => {}
+            Some(Claim { newer: Some(found), .. }) => self.set(*id, found, now),
+            Some(Claim { newer: None, .. }) => self.index.unclaim(*id),
+        }
+    }
+
+    /// Begins to settle a claimed message.
+    pub(super) fn begin(&mut self, id: &Uuid, outcome: &Outcome) -> Settling {
+        let entry = self.index.get(id).copied();
+        let known = self.known.get_mut(id).zip(entry);
+        let Some((known, entry)) = known else { return Settling::NotClaimed };
+        let Known { sequence, body: known_body, claim: Some(claim) } = known else {
+            return Settling::NotClaimed;
+        };
+        if claim.landed.is_some() {
+            return Settling::Landed;
+        }
+        if claim.settling {
+            return Settling::Busy;
+        }
+        claim.settling = true;
+        let Entry { place, lane, order_key, .. } = entry;
+        let (status, body, kept) = match outcome {
+            Outcome::Complete => (Status::Done, Bytes::new(), Some(REMEMBERED)),
+            Outcome::Retry { due_at, body } => {
+                let status = Status::Waiting { lane, order_key, due_at: *due_at, place: Some(place) };
+                (status, body.clone(), None)
+            }
+            Outcome::Bury => {
+                (Status::Dead { lane, order_key }, known_body.clone().unwrap_or_default(), Some(DEAD_KEPT))
+            }
+        };
+        let headers = Row { status, by: Some(self.tenure.clone()) }.encode();
+        Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
+    }
+
+    /// Nothing is being written of a claimed message any more; `landed`: what is known to be written.
+    pub(super) fn written(&mut self, id: &Uuid, landed: Option<Landed>) {
+        if let Some(claim) = self.known.get_mut(id).and_then(|known| known.claim.as_mut()) {
+            claim.settling = false;
+            claim.landed = landed.or(claim.landed.take());
+        }
+    }
+
+    /// All that was settled together is written: what landed becomes so.
+    pub(super) fn settle(&mut self, id: &Uuid, now: EventTime) {
+        let Some(known) = self.known.get_mut(id) else { return };
+        let Some(Claim { landed: Some(landed), newer, .. }) = &mut known.claim else { return };
+        let newer = newer.take();
+        let (landed, at) = match landed {
+            Landed::Ours { sequence, outcome } => {
+                let Some(entry) = self.index.get(id).copied() else { return };
+                let Entry { place, lane, order_key, .. } = entry;
+                let found = match outcome {
+                    Outcome::Complete | Outcome::Bury => None,
+                    Outcome::Retry { due_at, body } => {
+                        let due_at = *due_at;
+                        let status = Status::Waiting { lane, order_key, due_at, place: Some(place) };
+                        Some(Found { sequence: *sequence, row: Row { status, by: None }, body: body.clone() })
+                    }
+                };
+                (found, *sequence)
+            }
+            Landed::Theirs(found) => (Some(found.clone()), found.sequence),
+            Landed::Gone => (None, 0),
+        };
+        match newer.filter(|newer| newer.sequence > at).or(landed) {
+            Some(found) => self.set(*id, found, now),
+            None => self.forget(id),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the parts of a queue share on a node.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use super::row::Subjects;
+use super::shard::Shard;
+use super::table::Table;
+use crate::backend::queue_index::Changes;
+use crate::clock::Clock;
+use crate::model::ids::PartitionId;
+use crate::ports::queue::{QueueError, QueueName};
+
+/// Nothing is claimed or settled when the last beat of this node was begun longer ago than this: others may take its shards
+/// [`super::shares::LEASE`] after it landed.
+const CONFIRMED_FOR: Duration = Duration::from_secs(4);
+
+/// A queue as this node sees it.
+pub(super) struct Shared {
+    pub(super) name: QueueName,
+    /// The rows.
+    pub(super) table: Table,
+    /// Who works on which shard.
+    pub(super) shares: Table,
+    pub(super) subjects: Subjects,
+    /// This node, as others see it.
+    pub(super) node: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) changes: Changes,
+    pub(super) state: Mutex<State>,
+    /// The running numbers of partitions: the rows they were last seen in, and the numbers.
+    pub(super) numbers: Mutex<HashMap<PartitionId, (u64, u64)>>,
+}
+
+/// What a node holds.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) held: BTreeMap<u16, Held>,
+    /// Whether we are a member.
+    pub(super) joined: bool,
+    /// How often we were declared dead.
+    pub(super) epoch: u64,
+    /// When the newest beat that landed was begun.
+    confirmed_at: Option<Duration>,
+    /// Counts tenures.
+    pub(super) tenures: u64,
+    /// We are leaving: nothing is claimed any more.
+    pub(super) closing: bool,
+}
+
+/// A shard that is ours.
+pub(super) struct Held {
+    pub(super) shard: Shard,
+    /// Of its lease.
+    pub(super) revision: u64,
+    /// Since when it is to be given to somebody else; nothing is claimed from it any more.
+    pub(super) leaving_since: Option<Duration>,
+    /// The newest sequence that was read from the server.
+    pub(super) seen: watch::Sender<u64>,
+    /// Reads the shard as long as it is held.
+    pub(super) _reader: Reader,
+}
+
+/// A task that ends with its handle.
+pub(super) struct Reader(pub(super) AbortHandle);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl State {
+    /// The shard of which this is a tenure.
+    pub(super) fn tenure(&mut self, number: u16, tenure: &str) -> Option<&mut Held> {
+        self.held.get_mut(&number).filter(|held| held.shard.tenure() == tenure)
+    }
+
+    /// The shard that has claimed a message.
+    pub(super) fn claimed(&mut self, id: &Uuid) -> Option<(u16, &mut Shard)> {
+        let mut shards = self.held.iter_mut().map(|(number, held)| (*number, &mut held.shard));
+        shards.find(|(_, shard)| shard.is_claimed(id))
+    }
+
+    /// Unfinished messages of the shards held here.
+    pub(super) fn len(&self) -> usize {
+        self.held.values().map(|held| held.shard.len()).sum()
+    }
+
+    /// A beat landed that was begun at `at`.
+    pub(super) fn confirmed(&mut self, at: Duration) {
+        self.joined = true;
+        self.confirmed_at = self.confirmed_at.max(Some(at));
+    }
+
+    /// Others think, or must think, that we are dead.
+    pub(super) fn lose_everything(&mut self) -> usize {
+        self.joined = false;
+        self.confirmed_at = None;
+        self.epoch += 1;
+        let lost = self.held.values().map(|held| held.shard.claims()).sum();
+        self.held.clear();
+        lost
+    }
+}
+
+impl Shared {
+    /// Whether nobody can have taken our shards.
+    pub(super) fn is_confirmed(&self, state: &State) -> bool {
+        let at = state.confirmed_at;
+        at.is_some_and(|at| self.clock.elapsed().saturating_sub(at) < CONFIRMED_FOR)
+    }
+}
+
+/// The leases are in doubt.
+pub(super) fn unconfirmed() -> QueueError {
+    QueueError::Unavailable("it is not known whether this node's shards are still its own".into())
+}

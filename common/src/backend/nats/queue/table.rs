@@ -1,0 +1,168 @@
+//! A stream as a table: the last message on a subject is its row, and every write names the row that it replaces.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{RawMessageError, RawMessageErrorKind};
+use async_nats::jetstream::{self, ErrorCode};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::super::REQUEST_TIMEOUT;
+use super::super::connection::Nats;
+use super::super::request::RequestError;
+
+/// What could not be done is tried again after this, within the time of a request.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// "Wrong last sequence", when the message that it lost against is still on its way.
+const WRONG_LAST_SEQUENCE_UNSAID: ErrorCode = ErrorCode(10_164);
+
+/// A stream that is written by compare-and-set.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) nats: Nats,
+    pub(super) stream: String,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) subject: String,
+    /// The sequence of the row that it replaces; 0 = there is none.
+    pub(super) replaces: u64,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// The row vanishes after this.
+    pub(super) kept: Option<Duration>,
+}
+
+/// What a write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is the row now, under this sequence.
+    As(u64),
+    /// Another row is there, or on its way there.
+    Conflict,
+}
+
+/// A write that was sent.
+pub(super) struct Sent(Result<PublishAckFuture, PublishError>);
+
+impl Table {
+    /// Sends a write. What is sent one after the other arrives so, if it arrives.
+    pub(super) async fn send(&self, write: &Write) -> Sent {
+        let mut publish = PublishMessage::build()
+            .payload(write.body.clone())
+            .headers(write.headers.clone())
+            .expected_stream(&self.stream)
+            .expected_last_subject_sequence(write.replaces);
+        if let Some(kept) = write.kept {
+            publish = publish.ttl(kept);
+        }
+        Sent(self.nats.jetstream.send_publish(write.subject.clone(), publish).await)
+    }
+
+    /// Waits for the answer to what was sent, and sends it again while nobody is there, as long as a request may take. Since only
+    /// one of the copies can land, a copy that is thought lost does no harm.
+    pub(super) async fn finish(&self, write: &Write, mut sent: Sent) -> Result<Written, RequestError> {
+        let began = Instant::now();
+        loop {
+            let failure = match sent.answer().await {
+                Ok(sequence) => return Ok(Written::As(sequence)),
+                Err(error) if is_conflict(&error) => return Ok(Written::Conflict),
+                Err(error) => error,
+            };
+            if !failure.is_transient() || began.elapsed() >= REQUEST_TIMEOUT {
+                return Err(failure);
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+            self.nats.connected().await.map_err(RequestError::Silent)?;
+            sent = self.send(write).await;
+        }
+    }
+
+    /// Writes one row.
+    pub(super) async fn write(&self, write: &Write) -> Result<Written, RequestError> {
+        self.nats.connected().await.map_err(RequestError::Silent)?;
+        let sent = self.send(write).await;
+        self.finish(write, sent).await
+    }
+
+    /// The row on a subject, as the stream's leader has it.
+    pub(super) async fn read(&self, subject: &str) -> Result<Option<StreamMessage>, RequestError> {
+        let stream = self.handle().await?;
+        let request = stream.raw_message_builder().last_by_subject(subject);
+        found(request.send().await)
+    }
+
+    /// The message of a sequence, if it is still a row.
+    pub(super) async fn read_at(&self, sequence: u64) -> Result<Option<StreamMessage>, RequestError> {
+        let stream = self.handle().await?;
+        let request = stream.raw_message_builder().sequence(sequence);
+        found(request.send().await)
+    }
+
+    async fn handle(&self) -> Result<jetstream::stream::Stream<()>, RequestError> {
+        self.nats.connected().await.map_err(RequestError::Silent)?;
+        let stream = self.nats.jetstream.get_stream_no_info(&self.stream).await;
+        stream.map_err(|error| RequestError::Unusable(error.into()))
+    }
+}
+
+impl Sent {
+    async fn answer(self) -> Result<u64, RequestError> {
+        let acknowledged = match self.0 {
+            Ok(sent) => sent.await,
+            Err(error) => Err(error),
+        };
+        acknowledged.map(|ack| ack.sequence).map_err(|error| {
+            let said = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+            if let Some(refused) = said {
+                return RequestError::Refused(refused.clone());
+            }
+            match error.kind() {
+                PublishErrorKind::StreamNotFound => RequestError::Nobody,
+                PublishErrorKind::TimedOut
+                | PublishErrorKind::BrokenPipe
+                | PublishErrorKind::MaxAckPending => RequestError::Silent(error.into()),
+                PublishErrorKind::WrongLastMessageId
+                | PublishErrorKind::WrongLastSequence
+                | PublishErrorKind::MaxPayloadExceeded
+                | PublishErrorKind::Other => RequestError::Unusable(error.into()),
+            }
+        })
+    }
+}
+
+fn is_conflict(error: &RequestError) -> bool {
+    error.refusal().is_some_and(|code| {
+        code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE || code == WRONG_LAST_SEQUENCE_UNSAID
+    })
+}
+
+/// Whether the stream holds as many rows as it may.
+pub(super) fn is_full(error: &RequestError) -> bool {
+    match error {
+        // Several troubles with its store share this code.
+        RequestError::Refused(refused) => {
+            refused.error_code() == ErrorCode::STREAM_STORE_FAILED && refused.to_string().contains("maximum")
+        }
+        RequestError::Silent(_) | RequestError::Nobody | RequestError::Unusable(_) => false,
+    }
+}
+
+fn found(answer: Result<StreamMessage, RawMessageError>) -> Result<Option<StreamMessage>, RequestError> {
+    match answer {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match error.kind() {
+            RawMessageErrorKind::NoMessageFound => Ok(None),
+            RawMessageErrorKind::JetStream(refused) => Err(RequestError::Refused(refused)),
+            RawMessageErrorKind::InvalidSubject => Err(RequestError::Unusable(error.into())),
+            RawMessageErrorKind::Other => Err(RequestError::Silent(error.into())),
+        },
+    }
+}
