@@ -1,6 +1,10 @@
 //! Lubdub hears when your jobs go silent.
 
 mod cli;
+mod cluster;
+mod limits;
+mod roles;
+mod signals;
 mod up;
 
 use std::process::ExitCode;
@@ -17,6 +21,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(Box<up::Up>),
+    #[command(flatten)]
+    Role(Box<roles::RoleCommand>),
     #[command(flatten)]
     Client(Box<cli::ClientCommand>),
 }
@@ -46,6 +52,14 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             }
             log_to_stderr()?;
             up.run(terminal).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Role(command) => {
+            if let Err(error) = command.validate() {
+                terminal.error(&error);
+                return Ok(ExitCode::from(2));
+            }
+            log_to_stderr()?;
+            command.run(terminal).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Client(command) => cli::run(*command, terminal).await,
     }

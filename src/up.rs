@@ -1,7 +1,6 @@
 //! `lubdub up`: every role in one process, on the embedded backend.
 
 mod greeting;
-mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,11 +20,12 @@ use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Seconds, Terminal};
+use crate::limits;
+use crate::signals::StopSignals;
 
 /// After a signal, connections have this long to finish what they are at.
 const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
@@ -120,7 +120,6 @@ impl Up {
         if let Some(key) = &self.api_key {
             console::check_admin_key(key)?;
         }
-        // From here on a signal waits until it can be obeyed in order.
         let signals = StopSignals::listen()?;
         limits::raise_open_files();
         limits::keep_files_private();
@@ -234,7 +233,7 @@ impl Roles {
         self,
         listener: TcpListener,
         metrics: MetricsRegistry,
-        signals: StopSignals,
+        mut signals: StopSignals,
     ) -> anyhow::Result<()> {
         let readiness: Vec<Readiness> = vec![
             self.ingest.readiness(),
@@ -290,27 +289,5 @@ fn early_end(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyho
         Ok(Ok(())) => anyhow::anyhow!("a role ended by itself"),
         Ok(Err(error)) => error,
         Err(panicked) => panicked.into(),
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn received(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        tracing::info!("draining");
     }
 }

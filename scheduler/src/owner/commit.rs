@@ -23,10 +23,6 @@ impl Commits {
         Self { committed, number, last_at: now }
     }
 
-    pub(super) const fn committed(&self) -> Offset {
-        self.committed
-    }
-
     /// How long until `gather` has passed since the last commit.
     pub(super) fn until(&self, gather: Duration, now: Duration) -> Duration {
         (self.last_at + gather).saturating_sub(now)

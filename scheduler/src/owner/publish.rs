@@ -3,6 +3,7 @@
 use common::chain::Chain;
 use common::model::ids::PartitionId;
 use common::model::monitor_state::OutboxAlert;
+use common::model::time::EventTime;
 use common::ports::queue::QueueMessage;
 use common::ports::state_store::Lease;
 use common::wire;
@@ -84,7 +85,7 @@ impl Publisher {
             let new: Vec<_> = alerts.iter().filter(|alert| alert.number > known).collect();
             metrics.alerts.inc_by(new.len() as u64);
             if !new.is_empty() {
-                deps.alerts.enqueue(new.into_iter().map(|alert| self.message(deps, alert)).collect()).await?;
+                deps.alerts.enqueue(new.into_iter().map(|alert| self.message(alert)).collect()).await?;
             }
             known = known.max(last);
             self.known = Some(known);
@@ -93,13 +94,14 @@ impl Publisher {
         Ok(())
     }
 
-    fn message(&self, deps: &Deps, outbox: &OutboxAlert) -> QueueMessage {
+    fn message(&self, outbox: &OutboxAlert) -> QueueMessage {
         let alert = &outbox.alert;
         QueueMessage {
             id: alert.id().as_uuid(),
             lane: Uuid::from_u128(self.partition.0.into()),
             order_key: alert.monitor().map_or_else(|| alert.id().as_uuid(), |monitor| monitor.as_uuid()),
-            due_at: deps.clock.now(),
+            // At once, whatever the clocks of other nodes say.
+            due_at: EventTime::EPOCH,
             origin: Some((self.partition, outbox.number)),
             body: wire::encode(alert),
         }

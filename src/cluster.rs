@@ -1,0 +1,189 @@
+//! Where the parts of a cluster meet: NATS and Redis, and how they are set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use common::backend::nats::{NatsBackend, NatsError, NatsOptions};
+use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
+use common::chain::Chain;
+use common::clock::Clock;
+
+use crate::cli::Seconds;
+
+/// How long a server that is not there yet is waited for: they are all started at once.
+const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// The log is kept for no less: whoever was down that long must get at what is not applied yet.
+const SHORTEST_RETENTION: Seconds = Seconds(3_600);
+const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
+
+/// NATS, and what is kept on it.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub(crate) struct Nats {
+    /// The NATS servers, comma-separated; JetStream must be enabled, with sync_interval: always
+    #[arg(
+        long,
+        env = "LUBDUB_NATS",
+        value_name = "URLS",
+        default_value = "nats://127.0.0.1:4222",
+        hide_env_values = true
+    )]
+    nats: String,
+
+    /// Authenticate to NATS by this credentials file
+    #[arg(long, env = "LUBDUB_NATS_CREDENTIALS", value_name = "FILE")]
+    nats_credentials: Option<PathBuf>,
+
+    /// What all names on NATS and Redis begin with, 1 to 32 of A–Z a–z 0–9 _ -: several installations can share the servers
+    #[arg(long, env = "LUBDUB_PREFIX", value_name = "NAME", default_value = "lubdub")]
+    prefix: String,
+
+    /// Keep so many copies of everything on NATS, 1 to 5 (3 needs three servers)
+    #[arg(long, env = "LUBDUB_REPLICAS", value_name = "COPIES", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: u8,
+
+    /// Number of partitions, 1 to 64; it is fixed when the installation is made [default: as it is; 4 in a new one]
+    #[arg(long, env = "LUBDUB_PARTITIONS", value_name = "NUMBER",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    partitions: Option<u16>,
+
+    /// Keep the heartbeat log for so long, 1h to 3650d
+    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
+    retention: Seconds,
+
+    /// Keep so many GiB of each partition's heartbeat log at most, 1 to 10,000; the oldest go first
+    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "GIB", default_value_t = 20,
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    log_size: u16,
+}
+
+/// Redis, and what is kept on it.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub(crate) struct Redis {
+    /// Redis 7 or Valkey; comma-separated addresses mean a Redis Cluster
+    #[arg(
+        long,
+        env = "LUBDUB_REDIS",
+        value_name = "URLS",
+        default_value = "redis://127.0.0.1:6379",
+        hide_env_values = true
+    )]
+    redis: String,
+}
+
+/// Heartbeats kept for people.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub(crate) struct HistorySize {
+    /// Keep so many heartbeats of each monitor to look at, at most 10,000; 0 = none
+    #[arg(long, env = "LUBDUB_HISTORY", value_name = "ENTRIES", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    history: u32,
+}
+
+impl HistorySize {
+    pub(crate) const fn entries(&self) -> usize {
+        self.history as usize
+    }
+}
+
+impl Nats {
+    /// Checks what the parser of the command line cannot.
+    ///
+    /// # Errors
+    /// The flag, and what is wrong with it.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if !(1..=32).contains(&self.prefix.len()) || !self.prefix.chars().all(plain) {
+            anyhow::bail!("--prefix must be 1 to 32 of A–Z a–z 0–9 _ -");
+        }
+        if !(SHORTEST_RETENTION.0..=LONGEST_RETENTION.0).contains(&self.retention.0) {
+            anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
+        }
+        Ok(())
+    }
+
+    /// The options for the node called `node`.
+    pub(crate) fn options(&self, node: &str) -> NatsOptions {
+        NatsOptions {
+            credentials: self.nats_credentials.clone(),
+            prefix: self.prefix.clone(),
+            replicas: self.replicas.into(),
+            partitions: self.partitions,
+            retention: Duration::from_secs(self.retention.0),
+            log_bytes: i64::from(self.log_size) << 30,
+            ..NatsOptions::new(&self.nats, node)
+        }
+    }
+
+    /// Connects, waiting for a while for servers that are not there yet.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being used.
+    pub(crate) async fn connect(&self, node: &str, clock: Arc<dyn Clock>) -> anyhow::Result<NatsBackend> {
+        let connect = || NatsBackend::connect(self.options(node), Arc::clone(&clock));
+        let connected = patiently("NATS", connect, |error| matches!(error, NatsError::Connect(_))).await;
+        connected.context("start on NATS")
+    }
+}
+
+impl Redis {
+    /// Connects, waiting for a while for a server that is not there yet.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being used.
+    pub(crate) async fn connect(
+        &self,
+        nats: &Nats,
+        history: usize,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<RedisBackend> {
+        let options = RedisOptions {
+            prefix: nats.prefix.clone(),
+            history_per_monitor: history,
+            ..RedisOptions::new(&self.redis)
+        };
+        let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
+        let connected = patiently("Redis", connect, |error| matches!(error, RedisError::Connect(_))).await;
+        connected.context("start on Redis")
+    }
+}
+
+/// Tries again for a while as long as `may_pass` says so of the error.
+async fn patiently<T, E, F>(
+    server: &str,
+    mut connect: impl FnMut() -> F,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut waited = Duration::ZERO;
+    loop {
+        match connect().await {
+            Err(error) if may_pass(&error) && waited < WAIT_FOR_SERVERS => {
+                if waited.is_zero() {
+                    tracing::warn!(error = %Chain(&error), "waiting for {server}");
+                }
+            }
+            other => return other,
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+        waited += TRY_AGAIN;
+    }
+}
+
+/// A name for a node of a role, another one for each start.
+pub(crate) fn node_name(role: &str) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    format!("{role}-{host}-{:08x}", rand::random::<u32>())
+}

@@ -1,0 +1,99 @@
+//! `lubdub console`: the management API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use common::clock::SystemClock;
+use common::ports::queue::QueueName;
+use common::ports::registry::Registry;
+use console::AdminKey;
+use prometheus_client::registry::Registry as MetricsRegistry;
+
+use super::serving::{Drain, Serving};
+use crate::cli::Terminal;
+use crate::cluster::{Nats, Redis, node_name};
+
+/// Serve the management API; any number of these can run
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    /// Listen for HTTP here
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    nats: Nats,
+
+    #[command(flatten)]
+    redis: Redis,
+
+    /// Set the admin key instead of making one
+    #[arg(long, env = "LUBDUB_API_KEY", value_name = "KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// Read the admin key from this file
+    #[arg(long, env = "LUBDUB_API_KEY_FILE", value_name = "FILE", conflicts_with = "api_key")]
+    api_key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    console: console::Config,
+}
+
+impl Console {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.nats.validate()?;
+        self.console.validate()?;
+        if let Some(key) = self.given_key()? {
+            console::check_admin_key(&key)?;
+        }
+        Ok(())
+    }
+
+    fn given_key(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.api_key_file else { return Ok(self.api_key.clone()) };
+        let key = std::fs::read_to_string(path)
+            .with_context(|| format!("read the admin key from --api-key-file {}", path.display()))?;
+        Ok(Some(key.trim().to_owned()))
+    }
+
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let mut serving = Serving::begin(self.listen).await?;
+        let clock = Arc::new(SystemClock::new());
+        let node = node_name("console");
+        let given = self.given_key()?;
+        let servers = async {
+            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
+            let registry: Arc<dyn Registry> = nats.registry();
+            let key = console::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
+            Ok((nats, redis, key))
+        };
+        let Some((nats, redis, key)) = serving.prepare(servers).await? else { return Ok(()) };
+        let mut metrics = MetricsRegistry::default();
+        let deps = console::Deps {
+            log: nats.log(),
+            registry: nats.registry(),
+            states: redis.state(),
+            history: redis.history(),
+            deliveries: redis.deliveries(),
+            alert_queue: nats.queue(QueueName::Alerts),
+            delivery_queue: nats.queue(QueueName::Deliveries),
+            clock,
+        };
+        if self.console.public_url.is_none() {
+            tracing::warn!(
+                "push URLs will begin with http://127.0.0.1:8080: set --public-url to where clients reach ingest"
+            );
+        }
+        let service = console::Service::new(self.console, deps, &mut metrics)?;
+        if let AdminKey::Made(key) = &key {
+            terminal.print(&format!("Admin key (shown once): {}\n", key.expose()))?;
+        }
+        tracing::info!(address = %serving.address(), node, "console listens");
+        let (router, readiness) = (service.router(), service.readiness());
+        let role = |stop| async move { service.run(stop).await.context("run the console") };
+        serving.run(router, readiness, metrics, Drain::RoleFirst, role).await
+    }
+}

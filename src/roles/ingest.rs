@@ -1,0 +1,61 @@
+//! `lubdub ingest`: accepts pushes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use common::clock::SystemClock;
+use common::model::time::TimeRules;
+use prometheus_client::registry::Registry as MetricsRegistry;
+
+use super::serving::{Drain, Serving};
+use crate::cluster::{Nats, node_name};
+
+/// Bytes in one frame, about: NATS takes messages of 1 MB.
+const FRAME_BYTES: usize = 512 << 10;
+
+/// Accept pushes and write them to the heartbeat log; any number of these can run
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// Listen for HTTP here
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    nats: Nats,
+
+    #[command(flatten)]
+    ingest: ingest::Config,
+}
+
+impl Ingest {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.nats.validate()?;
+        self.ingest.validate()?;
+        Ok(())
+    }
+
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut serving = Serving::begin(self.listen).await?;
+        let clock = Arc::new(SystemClock::new());
+        let node = node_name("ingest");
+        let Some(backend) = serving.prepare(self.nats.connect(&node, clock.clone())).await? else {
+            return Ok(());
+        };
+        let mut metrics = MetricsRegistry::default();
+        let mut config = self.ingest;
+        config.limits.frame_bytes = FRAME_BYTES;
+        let deps = ingest::Deps {
+            log: backend.log(),
+            registry: backend.registry(),
+            clock,
+            rules: TimeRules::CLUSTER,
+        };
+        let service = ingest::Service::new(config, deps, &mut metrics)?;
+        tracing::info!(address = %serving.address(), node, "ingest listens");
+        let (router, readiness) = (service.router(), service.readiness());
+        let role = |stop| async move { service.run(stop).await.context("run ingest") };
+        serving.run(router, readiness, metrics, Drain::ListenerFirst, role).await
+    }
+}

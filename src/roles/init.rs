@@ -1,0 +1,37 @@
+//! `lubdub init`: sets an installation up on NATS.
+
+use std::fmt::Write as _;
+
+use anyhow::Context;
+use clap::Args;
+use common::backend::nats;
+
+use crate::cli::Terminal;
+use crate::cluster::{Nats, node_name};
+
+/// Make what a cluster keeps on NATS, or give what is there new settings; doing it again does nothing
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    #[command(flatten)]
+    nats: Nats,
+}
+
+impl Init {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.nats.validate()
+    }
+
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let provisioned = nats::init(self.nats.options(&node_name("init"))).await.context("set up NATS")?;
+        let mut text = String::new();
+        for name in &provisioned.made {
+            let _ = writeln!(text, "made     {name}");
+        }
+        for name in &provisioned.changed {
+            let _ = writeln!(text, "changed  {name}");
+        }
+        let _ = writeln!(text, "ready, with {} partitions", provisioned.partitions);
+        terminal.print(&text)?;
+        Ok(())
+    }
+}

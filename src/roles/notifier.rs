@@ -1,0 +1,83 @@
+//! `lubdub notifier`: carries alerts to their channels.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use clap::Args;
+use common::address_guard::AddressGuard;
+use common::clock::SystemClock;
+use common::ports::queue::QueueName;
+use prometheus_client::registry::Registry as MetricsRegistry;
+
+use super::serving::{Drain, Serving};
+use crate::cluster::{Nats, Redis, node_name};
+
+/// Carry alerts to their channels; any number of these can run and share the work
+#[derive(Debug, Args)]
+pub(crate) struct Notifier {
+    /// Serve /healthz, /readyz and /metrics here
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8083")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    nats: Nats,
+
+    #[command(flatten)]
+    redis: Redis,
+
+    /// Let webhooks lead to these private addresses (CIDRs, comma-separated)
+    #[arg(
+        long,
+        env = "LUBDUB_ALLOW_PRIVATE",
+        value_name = "CIDRS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    allow_private: String,
+}
+
+impl Notifier {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.nats.validate()?;
+        self.guard().map(|_| ())
+    }
+
+    fn guard(&self) -> anyhow::Result<AddressGuard> {
+        AddressGuard::parse(&self.allow_private).context("read --allow-private")
+    }
+
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut serving = Serving::begin(self.listen).await?;
+        let clock = Arc::new(SystemClock::new());
+        let node = node_name("notifier");
+        let servers = async {
+            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
+            let alerts = nats.work_on(QueueName::Alerts).await?;
+            let deliveries = nats.work_on(QueueName::Deliveries).await?;
+            Ok((nats, redis, alerts, deliveries))
+        };
+        let Some((nats, redis, alerts, deliveries)) = serving.prepare(servers).await? else { return Ok(()) };
+        let mut metrics = MetricsRegistry::default();
+        let config = notifier::Config { allow_private: self.guard()? };
+        let deps = notifier::Deps {
+            alerts: Arc::clone(&alerts) as _,
+            deliveries: Arc::clone(&deliveries) as _,
+            registry: nats.registry(),
+            delivery_history: redis.deliveries(),
+            clock,
+        };
+        let service = notifier::Service::new(config, deps, &mut metrics)?;
+        tracing::info!(address = %serving.address(), node, "notifier listens");
+        let readiness = service.readiness();
+        let role = |stop| async move {
+            let outcome = service.run(stop).await.context("run the notifier");
+            // What this node worked on goes to the others at once.
+            tokio::join!(alerts.close(), deliveries.close());
+            outcome
+        };
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, role).await
+    }
+}

@@ -1,0 +1,71 @@
+//! `lubdub scheduler`: decides who is up and who is down.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use clap::Args;
+use common::clock::SystemClock;
+use common::model::time::TimeRules;
+use common::ports::queue::QueueName;
+use prometheus_client::registry::Registry as MetricsRegistry;
+
+use super::serving::{Drain, Serving};
+use crate::cluster::{HistorySize, Nats, Redis, node_name};
+
+/// Read the heartbeat log, keep deadlines, raise alerts; any number of these can run and share the partitions
+#[derive(Debug, Args)]
+pub(crate) struct Scheduler {
+    /// Serve /healthz, /readyz and /metrics here
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    nats: Nats,
+
+    #[command(flatten)]
+    redis: Redis,
+
+    #[command(flatten)]
+    history: HistorySize,
+
+    #[command(flatten)]
+    scheduler: scheduler::Config,
+}
+
+impl Scheduler {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.nats.validate()
+    }
+
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut serving = Serving::begin(self.listen).await?;
+        let clock = Arc::new(SystemClock::new());
+        let node = node_name("scheduler");
+        let servers = async {
+            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, self.history.entries(), clock.clone()).await?;
+            let roster = redis.roster("scheduler").await.context("join the schedulers")?;
+            Ok((nats, redis, roster))
+        };
+        let Some((nats, redis, roster)) = serving.prepare(servers).await? else { return Ok(()) };
+        let mut metrics = MetricsRegistry::default();
+        let deps = scheduler::Deps {
+            owner: node.clone(),
+            log: nats.log(),
+            registry: nats.registry(),
+            states: redis.state(),
+            roster,
+            checkpoints: Some(nats.checkpoints()),
+            history: redis.history(),
+            alerts: nats.queue(QueueName::Alerts),
+            clock,
+        };
+        let service = scheduler::Service::new(self.scheduler, TimeRules::CLUSTER, deps, &mut metrics)?;
+        tracing::info!(address = %serving.address(), node, "scheduler listens");
+        let readiness = service.readiness();
+        let role = |stop| async move { service.run(stop).await.context("run the scheduler") };
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, role).await
+    }
+}

@@ -1,0 +1,118 @@
+//! One role behind one listener, from start to drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use common::chain::Chain;
+use common::http::{Readiness, ServerLimits, ops_router, serve};
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+use crate::signals::StopSignals;
+
+/// After a signal, connections have this long to finish what they are at.
+const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
+/// After a signal, the process is gone within this.
+const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// What a role begins with: its signals and its listener.
+pub(super) struct Serving {
+    signals: StopSignals,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// In which order a role drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drain {
+    /// First the listener, so that what it has accepted is still dealt with; then the role.
+    ListenerFirst,
+    /// The listener only tells how the role is; or its requests wait for things that the role lets go.
+    RoleFirst,
+}
+
+impl Serving {
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub(super) async fn begin(listen: SocketAddr) -> anyhow::Result<Self> {
+        let signals = StopSignals::listen()?;
+        limits::raise_open_files();
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!(
+                "failed to listen on {listen}; is another server running there? choose another with --listen"
+            )
+        })?;
+        let address = listener.local_addr().context("ask for the address that is listened on")?;
+        Ok(Self { signals, listener, address })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes what the role stands on, unless a signal comes first: then there is nothing to drain.
+    pub(super) async fn prepare<T>(
+        &mut self,
+        prepare: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            prepared = prepare => prepared.map(Some),
+            () = self.signals.received() => Ok(None),
+        }
+    }
+
+    /// Runs a role until a signal, then drains it.
+    ///
+    /// # Errors
+    /// What ended the role before.
+    pub(super) async fn run<F>(
+        mut self,
+        router: Router,
+        readiness: Readiness,
+        metrics: MetricsRegistry,
+        drain: Drain,
+        role: impl FnOnce(CancellationToken) -> F,
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let router = router.merge(ops_router(vec![readiness], Arc::new(metrics)));
+        let server = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
+        let (listening, working) = (CancellationToken::new(), CancellationToken::new());
+        let mut front = JoinSet::new();
+        front.spawn(serve(self.listener, router, server, listening.clone()));
+        let mut back = JoinSet::new();
+        back.spawn(role(working.clone()));
+        let failed = tokio::select! {
+            () = self.signals.received() => None,
+            Some(ended) = back.join_next() => Some(match ended {
+                Ok(Ok(())) => anyhow::anyhow!("the role ended by itself"),
+                Ok(Err(error)) => error,
+                Err(panicked) => panicked.into(),
+            }),
+        };
+        if let Some(error) = &failed {
+            tracing::error!(error = %Chain(error.as_ref()), "the role ended; stopping");
+        }
+        let drained = async {
+            if drain == Drain::RoleFirst {
+                working.cancel();
+                while back.join_next().await.is_some() {}
+            }
+            listening.cancel();
+            while front.join_next().await.is_some() {}
+            working.cancel();
+            while back.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("leaving before everything was drained; nothing that was acknowledged is lost");
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
