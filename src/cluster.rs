@@ -57,10 +57,11 @@ pub(crate) struct Nats {
     #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
     retention: Seconds,
 
-    /// Keep so many GiB of each partition's heartbeat log at most, 1 to 10,000; the oldest go first
-    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "GIB", default_value_t = 20,
-          value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    log_size: u16,
+    /// Keep so many MiB of each partition's heartbeat log at most, 64 to 10,000,000; the oldest go first [default: as it is;
+    /// in a new installation as much as there is room for, up to 16 GiB]
+    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(64..=10_000_000))]
+    log_size: Option<u32>,
 }
 
 /// Redis, and what is kept on it.
@@ -118,7 +119,7 @@ impl Nats {
             replicas: self.replicas.into(),
             partitions: self.partitions,
             retention: Duration::from_secs(self.retention.0),
-            log_bytes: i64::from(self.log_size) << 30,
+            log_bytes: self.log_size.map(|mebibytes| i64::from(mebibytes) << 20),
             ..NatsOptions::new(&self.nats, node)
         }
     }

@@ -70,7 +70,9 @@ fn log_to_stderr() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
         .with_env_var("LUBDUB_LOG")
-        .from_env()?;
+        .from_env()?
+        // The client tells of each connection, and so do we.
+        .add_directive("async_nats=warn".parse()?);
     let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
     Ok(())

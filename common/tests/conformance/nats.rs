@@ -18,7 +18,7 @@ use crate::subject::Subject;
 
 /// Options for tests: little is reserved on the server.
 pub(crate) fn options(url: impl Into<String>) -> NatsOptions {
-    NatsOptions { partitions: Some(2), log_bytes: 256 << 20, ..NatsOptions::new(url, "a node") }
+    NatsOptions { partitions: Some(2), log_bytes: Some(256 << 20), ..NatsOptions::new(url, "a node") }
 }
 
 struct Nats<P: ?Sized> {

@@ -234,7 +234,7 @@ async fn a_damaged_frame_is_given_to_the_reader() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_says_that_it_is_full() {
     let server = NatsServer::with_settings("max_file_store: 1MB");
-    let log = log(NatsOptions { log_bytes: -1, ..options(server.url()) }).await;
+    let log = log(NatsOptions { log_bytes: Some(-1), ..options(server.url()) }).await;
     let mut large = Frame::clone(&numbered(1));
     large.node = "n".repeat(100_000);
     let large = Arc::new(large);

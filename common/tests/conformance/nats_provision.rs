@@ -109,7 +109,7 @@ async fn init_changes_settings_and_a_role_does_not() {
     let again = init(first.clone()).await.expect("init");
     assert_eq!((again.made.len(), again.changed.len()), (0, 0), "{again:?}");
 
-    let longer = NatsOptions { retention: Duration::from_secs(99_000), log_bytes: 300 << 20, ..first };
+    let longer = NatsOptions { retention: Duration::from_secs(99_000), log_bytes: Some(300 << 20), ..first };
     let before = incarnation(&connect(longer.clone()).await.expect("connect")).await;
     let admin = admin(&server).await;
     let settings = async || {

@@ -1,5 +1,7 @@
 //! The registry on a real nats-server keeps its contract, and what only it must endure.
 
+mod faults;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,8 +18,12 @@ struct Nats {
     registry: Arc<dyn Registry>,
 }
 
-pub(crate) async fn connect(url: String) -> Arc<dyn Registry> {
-    let options = NatsOptions { partitions: Some(2), log_bytes: 1 << 26, ..NatsOptions::new(url, "a node") };
+async fn connect(url: String) -> Arc<dyn Registry> {
+    connect_with(NatsOptions::new(url, "a node")).await
+}
+
+async fn connect_with(options: NatsOptions) -> Arc<dyn Registry> {
+    let options = NatsOptions { partitions: Some(2), log_bytes: Some(1 << 26), ..options };
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.registry()
 }

@@ -42,7 +42,8 @@ pub struct NatsOptions {
     /// The heartbeat log is kept for so long.
     pub retention: Duration,
     /// Most bytes of a partition's heartbeat log; the oldest entries go first.
-    pub log_bytes: i64,
+    /// `None` = what a new installation is given by the room that there is, or what an old one has.
+    pub log_bytes: Option<i64>,
     /// Most messages that a queue holds.
     pub queue_capacity: usize,
     /// This node's name: another one for each start.
@@ -59,7 +60,7 @@ impl NatsOptions {
             replicas: 1,
             partitions: None,
             retention: Duration::from_secs(7 * 24 * 3_600),
-            log_bytes: 20 << 30,
+            log_bytes: None,
             queue_capacity: 1_000_000,
             node: node.into(),
         }

@@ -35,7 +35,7 @@ const LEADERLESS_PAUSE: Duration = Duration::from_millis(100);
 const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The stream of a partition.
-pub(super) fn stream_config(nats: &Nats, partition: PartitionId) -> Config {
+pub(super) fn stream_config(nats: &Nats, partition: PartitionId, max_bytes: i64) -> Config {
     let options = &nats.options;
     Config {
         name: nats.heartbeats_stream(partition),
@@ -45,7 +45,7 @@ pub(super) fn stream_config(nats: &Nats, partition: PartitionId) -> Config {
         discard: DiscardPolicy::Old,
         storage: StorageType::File,
         max_age: options.retention,
-        max_bytes: options.log_bytes,
+        max_bytes,
         num_replicas: options.replicas.max(1),
         duplicate_window: DUPLICATE_WINDOW.min(options.retention),
         deny_delete: true,

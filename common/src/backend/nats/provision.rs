@@ -3,6 +3,7 @@
 //! The stream of partition 0 is made first. It says how many partitions there are: of several starters at once one makes it, and
 //! the others find it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -21,6 +22,11 @@ const PARTITIONS: u16 = 4;
 const VERSION: &str = "lubdub-version";
 /// Metadata of heartbeat streams: how many there are.
 const PARTITION_COUNT: &str = "lubdub-partitions";
+/// Metadata of the first heartbeat stream: how many bytes each of them may take.
+const LOG_BYTES: &str = "lubdub-log-bytes";
+/// What a partition's log may take in a new installation: the most, and the least with which one begins.
+const MOST_LOG_BYTES: i64 = 16 << 30;
+const LEAST_LOG_BYTES: i64 = 128 << 20;
 /// Metadata of heartbeat streams: random, made with them.
 const INCARNATION: &str = "lubdub-incarnation";
 /// A server or cluster that is just starting is given so long, and asked so often.
@@ -51,10 +57,7 @@ pub(super) enum Settings {
 pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisioned, NatsError> {
     let wanted = nats.options.partitions.map(|count| count.max(1));
     let mut work = Work { nats, settings, done: Provisioned::default() };
-    let mut truth = log::stream_config(nats, PartitionId(0));
-    truth.metadata.insert(PARTITION_COUNT.to_owned(), wanted.unwrap_or(PARTITIONS).to_string());
-    truth.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
-    let truth = work.ensure(truth).await?;
+    let (truth, log_bytes) = work.ensure_first(wanted.unwrap_or(PARTITIONS)).await?;
     let partitions = partition_count(&truth).ok_or_else(|| not_ours(&truth.config.name))?;
     let mismatch = |found, wanted| {
         if found == wanted {
@@ -64,7 +67,7 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
     };
     mismatch(partitions, wanted.unwrap_or(partitions))?;
     for partition in (1..partitions).map(PartitionId) {
-        let mut config = log::stream_config(nats, partition);
+        let mut config = log::stream_config(nats, partition, log_bytes);
         config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
         config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
         let stream = work.ensure(config).await?;
@@ -87,6 +90,12 @@ fn partition_count(stream: &Info) -> Option<u16> {
     stream.config.metadata.get(PARTITION_COUNT)?.parse().ok().filter(|count| *count > 0)
 }
 
+/// The size that each partition's log of this installation may have.
+fn log_bytes(first: &Info) -> i64 {
+    let said = first.config.metadata.get(LOG_BYTES).and_then(|bytes| bytes.parse().ok());
+    said.unwrap_or(first.config.max_bytes)
+}
+
 /// Which stream this is: the name that it was given when it was made, and when that was.
 pub(super) fn incarnation(stream: &Info) -> String {
     let given = stream.config.metadata.get(INCARNATION).map_or("", String::as_str);
@@ -104,6 +113,53 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// The stream of partition 0, and the size of every partition's log.
+    ///
+    /// The server reserves a log's bytes when its stream is made. Where no size is asked for, the largest is taken of which
+    /// there is room for all partitions: the first stream is made with the room of all of them, and then cut.
+    async fn ensure_first(&mut self, partitions: u16) -> Result<(Info, i64), NatsError> {
+        let config = |bytes: i64, reserved: i64| {
+            let mut config = log::stream_config(self.nats, PartitionId(0), reserved);
+            config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
+            config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
+            config.metadata.insert(LOG_BYTES.to_owned(), bytes.to_string());
+            config
+        };
+        if let Some(bytes) = self.nats.options.log_bytes {
+            let config = config(bytes, bytes);
+            return Ok((self.ensure(config).await?, bytes));
+        }
+        let name = self.nats.heartbeats_stream(PartitionId(0));
+        let what = format!("stream {name}");
+        let known = patiently(self.nats, &what, async || self.nats.stream_info(&name).await).await?;
+        if let Some(known) = known {
+            let bytes = log_bytes(&known);
+            let config = config(bytes, bytes);
+            return Ok((self.ensure(config).await?, bytes));
+        }
+        let mut bytes = MOST_LOG_BYTES;
+        loop {
+            let config = config(bytes, bytes.saturating_mul(partitions.into()));
+            let first = match self.ensure(config).await {
+                Err(NatsError::NoRoom { .. }) if bytes > LEAST_LOG_BYTES => {
+                    bytes /= 2;
+                    continue;
+                }
+                first => first?,
+            };
+            // Somebody else may have made it.
+            let bytes = log_bytes(&first);
+            let cut = Config { max_bytes: bytes, ..first.config };
+            let cut = patiently(self.nats, &what, async || self.nats.update_stream(&cut).await).await?;
+            tracing::info!(
+                mebibytes = bytes >> 20,
+                partitions,
+                "the heartbeat log may take this much for each partition"
+            );
+            return Ok((cut, bytes));
+        }
+    }
+
     /// The stream as it is in the end.
     async fn ensure(&mut self, mut wanted: Config) -> Result<Info, NatsError> {
         let what = format!("stream {}", wanted.name);
@@ -145,6 +201,12 @@ enum Ensured {
     Found(Info),
 }
 
+/// The metadata of `found`, with the size of the log that is asked for.
+fn with_log_bytes(found: &Config, wanted: &Config) -> HashMap<String, String> {
+    let bytes = wanted.metadata.get(LOG_BYTES).map(|bytes| (LOG_BYTES.to_owned(), bytes.clone()));
+    found.metadata.clone().into_iter().chain(bytes).collect()
+}
+
 /// `found` with what may be changed of `wanted`. What a stream was made as (its kind of storage and retention, its metadata) stays.
 fn with_settings(found: &Config, wanted: &Config) -> Config {
     // The server says -1 where nothing is asked for.
@@ -153,6 +215,7 @@ fn with_settings(found: &Config, wanted: &Config) -> Config {
         subjects: wanted.subjects.clone(),
         num_replicas: wanted.num_replicas.max(1),
         max_age: wanted.max_age,
+        metadata: with_log_bytes(found, wanted),
         max_bytes: limit(wanted.max_bytes),
         max_messages: limit(wanted.max_messages),
         max_messages_per_subject: limit(wanted.max_messages_per_subject),
