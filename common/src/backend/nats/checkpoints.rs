@@ -76,7 +76,7 @@ impl NatsCheckpoints {
             Err(error) if error.kind() == PutErrorKind::PurgeOldChunks => {}
             Err(error) => return Err(error.into()),
         }
-        if let Err(error) = self.sweep(&store).await {
+        if let Err(error) = self.sweep(&store, Instant::now()).await {
             tracing::debug!(%error, "chunks of old checkpoints stay for now");
         }
         Ok(())
@@ -115,7 +115,7 @@ impl NatsCheckpoints {
     }
 
     /// Removes chunks that belonged to nothing for a while.
-    async fn sweep(&self, store: &ObjectStore) -> Result<(), BackendError> {
+    async fn sweep(&self, store: &ObjectStore, now: Instant) -> Result<(), BackendError> {
         let present = self.chunk_subjects().await?;
         if present.len() <= usize::from(self.partitions) {
             return Ok(());
@@ -125,7 +125,7 @@ impl NatsCheckpoints {
             let object = find(store, partition).await?;
             used.extend(object.map(|object| self.chunks(&object.nuid)));
         }
-        let old = self.strays.lock().old(present, &used, Instant::now());
+        let old = self.strays.lock().old(present, &used, now);
         for subject in old {
             let what = format!("STREAM.PURGE.{}", self.stream());
             let body = serde_json::json!({ "filter": subject });
@@ -167,5 +167,33 @@ impl CheckpointStore for NatsCheckpoints {
 
     async fn get(&self, partition: PartitionId) -> Result<Option<Bytes>, CheckpointError> {
         in_time(self.read(partition)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::NatsServer;
+
+    use super::*;
+    use crate::backend::nats::NatsOptions;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_a_dead_writer_left_is_removed_after_a_while() {
+        let server = NatsServer::start();
+        let nats = Nats::connect(NatsOptions::new(server.url(), "a node")).await.expect("connect");
+        nats.create_stream(&stream_config(&nats)).await.expect("create").expect("none was there");
+        let checkpoints = NatsCheckpoints::new(nats.clone(), 1);
+        let kept = Bytes::from_static(b"a checkpoint");
+        checkpoints.put(PartitionId(0), kept.clone()).await.expect("put");
+        let stray = nats.jetstream.publish(checkpoints.chunks("stray"), "half of one".into()).await;
+        stray.expect("publish").await.expect("an acknowledgement");
+
+        let store = checkpoints.store().await.expect("a store");
+        let began = Instant::now();
+        checkpoints.sweep(&store, began).await.expect("sweep");
+        assert_eq!(checkpoints.chunk_subjects().await.expect("subjects").len(), 2, "it may still be written");
+        checkpoints.sweep(&store, began + Duration::from_secs(601)).await.expect("sweep");
+        assert_eq!(checkpoints.chunk_subjects().await.expect("subjects").len(), 1);
+        assert_eq!(checkpoints.get(PartitionId(0)).await.expect("get"), Some(kept));
     }
 }

@@ -1,5 +1,7 @@
 //! The contract of the checkpoints.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use common::model::ids::PartitionId;
 use common::ports::checkpoints::CheckpointStore;
@@ -24,6 +26,7 @@ macro_rules! checkpoints_suite {
                 large_checkpoints_come_back_whole,
                 checkpoints_last,
                 whoever_reads_meanwhile_finds_a_whole_one,
+                a_put_that_is_given_up_leaves_a_whole_one,
             ]
         );
     };
@@ -102,4 +105,17 @@ pub(crate) async fn whoever_reads_meanwhile_finds_a_whole_one(subject: &mut Chec
         assert!(known.contains(&read), "a mixture of {} bytes", read.len());
     }
     assert!(store.get(P).await.expect("get").as_ref() == known.last(), "not the last");
+}
+
+pub(crate) async fn a_put_that_is_given_up_leaves_a_whole_one(subject: &mut Checkpoints) {
+    let store = subject.port();
+    let known: Vec<Bytes> = (0..6).map(|seed| bytes(seed, 3 << 20)).collect();
+    store.put(P, known[0].clone()).await.expect("put");
+    for (checkpoint, millis) in known.iter().zip([0, 1, 3, 10, 30, 100]) {
+        let writing = store.put(P, checkpoint.clone());
+        // Whether it is done by then does not matter.
+        drop(tokio::time::timeout(Duration::from_millis(millis), writing).await);
+        let read = store.get(P).await.expect("get").expect("one");
+        assert!(known.contains(&read), "a mixture of {} bytes", read.len());
+    }
 }
