@@ -32,21 +32,22 @@ macro_rules! registry_watch_suite {
 pub(crate) use registry_watch_suite;
 
 #[derive(Debug, Clone, PartialEq)]
-enum Heard {
+pub(crate) enum Heard {
     Put(String, Revision),
     Deleted(String),
     Current,
 }
 
+/// Keeps what it hears.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<Heard>>);
+pub(crate) struct Recorder(Mutex<Vec<Heard>>);
 
 impl Recorder {
-    fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.0.lock().clone()
     }
 
-    fn changes(&self) -> Vec<Heard> {
+    pub(crate) fn changes(&self) -> Vec<Heard> {
         self.heard().into_iter().filter(|heard| *heard != Heard::Current).collect()
     }
 }
@@ -178,7 +179,7 @@ pub(crate) async fn a_watch_that_begins_amid_writes_misses_nothing(subject: &mut
 }
 
 /// What follows from all that was heard, checked to be in order.
-fn told(recorder: &Recorder) -> BTreeMap<String, Revision> {
+pub(crate) fn told(recorder: &Recorder) -> BTreeMap<String, Revision> {
     let mut known = BTreeMap::new();
     let mut newest = BTreeMap::new();
     for heard in recorder.changes() {

@@ -117,14 +117,18 @@ impl Review {
     /// What differs between everything that there is and what was told.
     async fn scan(&self) -> Result<Vec<Suspect>, BackendError> {
         let Shared { store, known, pulses, proven, .. } = &*self.shared;
-        if *proven.borrow() == 0 {
-            return Err("the watch has not come by everything yet".into());
-        }
         let mut follower =
             Follower::begin(&store.nats, &store.stream_name, self.shared.filters(), Start::Newest, true)
                 .await?;
         let after = pulses.last();
-        let scan = known.lock().begin_scan();
+        let scan = {
+            let mut known = known.lock();
+            // The watch says so before it begins a scan of its own, which must not be disturbed.
+            if *proven.borrow() == 0 {
+                return Err("the watch has not come by everything yet".into());
+            }
+            known.begin_scan()
+        };
         let mut suspects: Vec<Suspect> = Vec::new();
         loop {
             let Some(message) = follower.next().await? else { continue };
@@ -151,5 +155,90 @@ impl Review {
         let unseen = known.lock().unseen(scan).ok_or("the watch began anew meanwhile")?;
         suspects.extend(unseen.into_iter().take(MOST).map(|(key, told)| (key, Some(told))));
         Ok(suspects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use parking_lot::Mutex;
+    use testbed::NatsServer;
+
+    use super::*;
+    use crate::backend::nats::registry::{NatsRegistry, stream_config, watch};
+    use crate::backend::nats::{Nats, NatsOptions};
+    use crate::clock::SystemClock;
+    use crate::ports::registry::{Expected, Record, RecordKind, Registry, RegistryObserver};
+
+    const KINDS: [RecordKind; 1] = [RecordKind::Channel];
+
+    #[derive(Default)]
+    struct Recorder {
+        told: Mutex<Vec<String>>,
+        currents: AtomicUsize,
+    }
+
+    impl RegistryObserver for Recorder {
+        fn put(&self, record: &Record) {
+            self.told.lock().push(format!("{} {}", record.key.id, record.revision));
+        }
+
+        fn deleted(&self, key: &RecordKey) {
+            self.told.lock().push(format!("{} gone", key.id));
+        }
+
+        fn current(&self) {
+            self.currents.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    async fn several_currents(recorder: &Recorder) {
+        let before = recorder.currents.load(Ordering::Acquire);
+        let more = async {
+            while recorder.currents.load(Ordering::Acquire) < before + 2 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), more).await.expect("it is current again and again");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_review_finds_what_the_watch_missed() {
+        let server = NatsServer::start();
+        let nats = Nats::connect(NatsOptions::new(server.url(), "a node")).await.expect("connect");
+        nats.create_stream(&stream_config(&nats)).await.expect("create").expect("it is new");
+        let clock = Arc::new(SystemClock::new());
+        let registry = NatsRegistry::open(&nats, 1, Arc::clone(&clock) as _).await.expect("open");
+        let key = |id: &str| RecordKey::new(RecordKind::Channel, id);
+        let mut revisions = Vec::new();
+        for id in ["a", "b", "c"] {
+            let (key, value) = (key(id), Bytes::from_static(b"x"));
+            revisions.push(registry.put(&key, Expected::Absent, value).await.expect("put"));
+        }
+        let recorder = Arc::new(Recorder::default());
+        let begun = watch::begin(registry.store.clone(), clock, &KINDS, Arc::clone(&recorder) as _);
+        let watching = begun.await.expect("watch");
+        several_currents(&recorder).await;
+        let review = Review::new(Arc::clone(watching.shared()), watching.teller());
+        assert_eq!(review.review().await.expect("review"), 0);
+        {
+            // As if it had missed the creation of a, a change of b, and the deletion of d.
+            let mut known = watching.shared().known.lock();
+            let id = CompactId::new;
+            known.delete(RecordKind::Channel, &id("a"), u64::MAX);
+            known.delete(RecordKind::Channel, &id("b"), u64::MAX);
+            known.put(RecordKind::Channel, &id("b"), 0);
+            known.put(RecordKind::Channel, &id("d"), 1);
+        }
+        recorder.told.lock().clear();
+        assert_eq!(review.review().await.expect("review"), 3);
+        several_currents(&recorder).await;
+        let mut told = recorder.told.lock().clone();
+        told.sort_unstable();
+        let (a, b) = (revisions[0], revisions[1]);
+        assert_eq!(told, [format!("a {a}"), format!("b {b}"), "d gone".to_owned()]);
+        assert_eq!(review.review().await.expect("review"), 0);
     }
 }

@@ -50,7 +50,21 @@ impl Shared {
 /// Ends the watch when it is dropped.
 pub(super) struct Watching {
     shared: Arc<Shared>,
+    #[cfg(test)]
+    tell: mpsc::Sender<Finding>,
     _tasks: JoinSet<()>,
+}
+
+#[cfg(test)]
+impl Watching {
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Through this a review tells what it found.
+    pub(super) fn teller(&self) -> mpsc::Sender<Finding> {
+        self.tell.clone()
+    }
 }
 
 impl Drop for Watching {
@@ -80,7 +94,8 @@ pub(super) async fn begin(
     });
     let tail = Tail::begin(shared.store.clone(), clock, shared.filters(), false).await?;
     let (tell, findings) = mpsc::channel(FINDINGS);
-    let mut teller = Teller { shared: Arc::clone(&shared), observer, tail, findings, scan: None };
+    let mut teller =
+        Teller { shared: Arc::clone(&shared), observer, tail, findings, scan: None, buried_at: 0 };
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let _noticed = Noticed;
@@ -88,9 +103,14 @@ pub(super) async fn begin(
     });
     let pulsing = Arc::clone(&shared);
     tasks.spawn(async move { pulsing.pulses.run().await });
-    let review = Review::new(Arc::clone(&shared), tell);
+    let review = Review::new(Arc::clone(&shared), tell.clone());
     tasks.spawn(review.run());
-    Ok(Watching { shared, _tasks: tasks })
+    Ok(Watching {
+        shared,
+        #[cfg(test)]
+        tell,
+        _tasks: tasks,
+    })
 }
 
 /// Nobody waits for the task that tells: if an observer panics, this is what says so.
@@ -120,6 +140,8 @@ struct Teller {
     tail: Tail,
     findings: mpsc::Receiver<Finding>,
     scan: Option<Scan>,
+    /// The last pulse that may have been sent before something was told to be gone ahead of its message.
+    buried_at: u64,
 }
 
 impl Teller {
@@ -188,11 +210,13 @@ impl Teller {
                 return;
             }
             self.scan = None;
-        } else {
+            self.buried_at = self.shared.pulses.last();
+        } else if pulse > self.buried_at {
             self.shared.known.lock().forget_buried();
         }
         while let Ok(finding) = self.findings.try_recv() {
             self.found(finding);
+            self.buried_at = self.shared.pulses.last();
         }
         self.shared.proven.send_if_modified(|proven| {
             let is_later = pulse > *proven;
