@@ -1,7 +1,9 @@
-//! The part of a monitor's state that heartbeats do not change: definition and incident. A version, then MessagePack.
+//! The part of a monitor's state that heartbeats do not change, if there is any: a cron definition, an incident. A version, then
+//! MessagePack.
 
 use serde::{Deserialize, Serialize};
 
+use super::hot;
 use crate::model::monitor::Definition;
 use crate::model::monitor_state::{Incident, MonitorState};
 use crate::wire::{self, Message, WireError};
@@ -26,7 +28,8 @@ struct ColdRef<'a> {
 
 /// The cold part; nothing at all if there is none.
 pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
-    let cold = ColdRef { definition: state.definition.as_ref(), incident: state.incident.as_deref() };
+    let definition = state.definition.as_ref().filter(|_| hot::period(state).is_none());
+    let cold = ColdRef { definition, incident: state.incident.as_deref() };
     if cold.definition.is_none() && cold.incident.is_none() {
         return;
     }
@@ -37,17 +40,21 @@ pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
 /// Reads the cold part into a state.
 pub(super) fn decode(bytes: &[u8], into: &mut MonitorState) -> Result<(), WireError> {
     let Cold { definition, incident } = wire::decode(bytes)?;
-    into.definition = definition;
+    if definition.is_some() {
+        into.definition = definition;
+    }
     into.incident = incident;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::flip::{Flip, Reason, State};
     use crate::model::ids::{AlertId, MonitorId, Revision};
-    use crate::model::schedule::Schedule;
+    use crate::model::schedule::{CronSchedule, Schedule};
     use crate::model::time::EventTime;
 
     fn state() -> MonitorState {
@@ -71,8 +78,10 @@ mod tests {
         MonitorState {
             revision: Revision(7),
             definition: Some(Definition {
-                schedule: Schedule::Period { timeout: 60 },
-                grace: 6,
+                schedule: Schedule::Cron(Arc::new(
+                    CronSchedule::parse("0 * * * *", "UTC").expect("a schedule"),
+                )),
+                grace: 600,
                 remind_every: 3_600,
                 paused: false,
             }),
@@ -97,11 +106,16 @@ mod tests {
         let hex = |state: &MonitorState| -> String {
             encoded(state).iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        let definition = "01929481a6506572696f64913c06cd0e10c2";
+        let definition = "01929481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
         let incident = "939dc4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
                         a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c001cf0006608b054e4480";
         assert_eq!(hex(&state()), format!("{definition}{incident}"));
         assert_eq!(hex(&MonitorState { incident: None, ..state() }), format!("{definition}c0"));
+        let period =
+            Definition { schedule: Schedule::Period { timeout: 60 }, ..state().definition.expect("one") };
+        let period = MonitorState { definition: Some(period), ..state() };
+        assert_eq!(hex(&period), format!("0192c0{incident}"), "the hot part has the definition");
+        assert_eq!(hex(&MonitorState { incident: None, ..period }), "");
         assert_eq!(hex(&MonitorState { incident: None, definition: None, ..state() }), "");
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Packed {
     pub(super) removed: Vec<u8>,
     pub(super) armed: Vec<u8>,
     pub(super) disarmed: Vec<u8>,
-    pub(super) stored: Vec<(MonitorId, Stored)>,
+    pub(super) stored: Vec<(MonitorId, Option<Stored>)>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Packing {
     removed: Packer,
     armed: Vec<Packer>,
     disarmed: Vec<Packer>,
-    stored: Vec<(MonitorId, Stored)>,
+    stored: Vec<(MonitorId, Option<Stored>)>,
     bytes: Vec<u8>,
 }
 
@@ -79,6 +79,7 @@ impl Packing {
             self.remove(&keys.hot(place.bucket), id);
             self.remove(&keys.cold(place.bucket), id);
             self.arm(place, id, None);
+            self.stored.push((change.monitor, None));
             return;
         };
         self.bytes.clear();
@@ -94,7 +95,7 @@ impl Packing {
         if before.is_none_or(|before| before.armed_at != stored.armed_at) {
             self.arm(place, id, stored.armed_at);
         }
-        self.stored.push((change.monitor, stored));
+        self.stored.push((change.monitor, Some(stored)));
     }
 
     fn set(&mut self, key: &str, id: &[u8]) {

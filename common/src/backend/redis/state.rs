@@ -244,8 +244,11 @@ impl StateStore for RedisStateStore {
         let keys = self.keys.partition(lease.partition);
         let mut script = self.scripts.reset.key(&keys.meta);
         script.key(&keys.outbox).arg(&lease.token).arg(&keys.base).arg(BUCKETS).arg(DUE_SETS);
-        self.memo(lease).lock().clear();
-        self.run_fenced(&script).await
+        let memo = self.memo(lease);
+        memo.lock().forget();
+        self.run_fenced(&script).await?;
+        memo.lock().cleared();
+        Ok(())
     }
 
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {
