@@ -1,6 +1,7 @@
 //! Children that do not outlive their test.
 
 use std::env;
+use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -35,6 +36,30 @@ impl Process {
             let pid = Pid::from_child(&self.0);
             kill_process(pid, signal).expect("signal a child");
         }
+    }
+
+    /// Freezes it, as SIGSTOP does, and returns when it has come to a stand: the signal alone may take a while to arrive.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while !self.stands_still() {
+            assert!(Instant::now() < deadline, "process {} does not stop", self.pid());
+            sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether each of its threads is stopped.
+    fn stands_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("its threads");
+        let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
+        let mut statuses =
+            threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok());
+        statuses.all(stopped)
     }
 
     /// Its exit status, if it has ended.

@@ -10,7 +10,6 @@ use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
 use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use common::wire::frame::Frame;
-use rustix::process::Signal;
 use testbed::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -136,14 +135,14 @@ async fn a_frozen_server_is_waited_for() {
     let last = append_many(&log, 1..=5).await;
     let mut reader = log.open(P, Offset::START).await.expect("open");
     read(&mut reader, Offset::START, last).await;
-    server.process().signal(Signal::STOP);
+    tokio::task::block_in_place(|| server.process().freeze());
     let began = Instant::now();
     let refused = log.append(P, numbered(6)).await;
     assert!(matches!(refused, Err(LogError::Unavailable(_))), "{refused:?}");
     assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
     let waiting = tokio::time::timeout(Duration::from_secs(3), reader.next(10)).await;
     assert!(waiting.is_err(), "{waiting:?}");
-    server.process().signal(Signal::CONT);
+    server.process().thaw();
     let appended = eventually("appends succeed again", async || log.append(P, numbered(7)).await.ok()).await;
     // The one that was refused may have landed all the same.
     let entries = read(&mut reader, last, appended).await;
