@@ -89,7 +89,7 @@ impl Process {
     pub fn wait_for_port(&mut self, port: u16, log: &Path) {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let said = || std::fs::read_to_string(log).unwrap_or_default();
+            let said = || fs::read_to_string(log).unwrap_or_default();
             if let Some(status) = self.exited() {
                 panic!("a server ended with {status}: {}", said());
             }

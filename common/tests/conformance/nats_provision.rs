@@ -139,6 +139,43 @@ async fn a_log_that_the_server_has_no_room_for_is_refused() {
     assert!(matches!(refused, NatsError::NoRoom { .. }), "{}", chain(&refused));
 }
 
+/// How large the two streams of a log may become.
+async fn sizes(server: &NatsServer) -> [i64; 2] {
+    let admin = admin(server).await;
+    let size = async |name: &str| {
+        let stream = admin.get_stream(name).await.expect("a stream");
+        stream.cached_info().config.max_bytes
+    };
+    [size("lubdub-heartbeats-0").await, size("lubdub-heartbeats-1").await]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn starters_at_once_give_the_log_the_room_that_there_is() {
+    let server = NatsServer::with_settings("max_file_store: 1100MB");
+    let unsized_log = || NatsOptions { log_bytes: None, ..options(server.url()) };
+    for started in futures_util::future::join_all((0..4).map(|_| connect(unsized_log()))).await {
+        if let Err(refused) = started {
+            panic!("{}", chain(&refused));
+        }
+    }
+    assert_eq!(sizes(&server).await, [512 << 20, 512 << 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_starter_goes_on_where_one_died_with_all_the_room_taken() {
+    let server = NatsServer::with_settings("max_file_store: 1100MB");
+    let unsized_log = || NatsOptions { log_bytes: None, ..options(server.url()) };
+    connect(unsized_log()).await.map(drop).expect("connect");
+    let admin = admin(&server).await;
+    admin.delete_stream("lubdub-heartbeats-1").await.expect("delete");
+    let config =
+        admin.get_stream("lubdub-heartbeats-0").await.expect("a stream").cached_info().config.clone();
+    let all = jetstream::stream::Config { max_bytes: 2 * config.max_bytes, ..config };
+    admin.update_stream(all).await.expect("update");
+    connect(unsized_log()).await.map(drop).expect("connect");
+    assert_eq!(sizes(&server).await, [512 << 20, 512 << 20]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_replicas_than_servers_are_refused_in_the_servers_words() {
     let server = NatsServer::start();

@@ -134,8 +134,8 @@ impl Work<'_> {
         let known = patiently(self.nats, &what, async || self.nats.stream_info(&name).await).await?;
         if let Some(known) = known {
             let bytes = log_bytes(&known);
-            let config = config(bytes, bytes);
-            return Ok((self.ensure(config).await?, bytes));
+            let known = self.ensure(config(bytes, bytes)).await?;
+            return Ok((self.cut(known).await?, bytes));
         }
         let mut bytes = MOST_LOG_BYTES;
         loop {
@@ -149,8 +149,7 @@ impl Work<'_> {
             };
             // Somebody else may have made it.
             let bytes = log_bytes(&first);
-            let cut = Config { max_bytes: bytes, ..first.config };
-            let cut = patiently(self.nats, &what, async || self.nats.update_stream(&cut).await).await?;
+            let cut = self.cut(first).await?;
             tracing::info!(
                 mebibytes = bytes >> 20,
                 partitions,
@@ -158,6 +157,19 @@ impl Work<'_> {
             );
             return Ok((cut, bytes));
         }
+    }
+
+    /// The stream of partition 0, cut to its own size if it still has the room of all. Everybody does this who finds it so:
+    /// whoever made it may have died in between, or be about to, and the others need the room.
+    async fn cut(&self, first: Info) -> Result<Info, NatsError> {
+        let bytes = log_bytes(&first);
+        let all = bytes.saturating_mul(partition_count(&first).unwrap_or(1).into());
+        if first.config.max_bytes != all || all == bytes {
+            return Ok(first);
+        }
+        let what = format!("stream {}", first.config.name);
+        let cut = Config { max_bytes: bytes, ..first.config };
+        patiently(self.nats, &what, async || self.nats.update_stream(&cut).await).await
     }
 
     /// The stream as it is in the end.
