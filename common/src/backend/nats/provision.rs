@@ -181,12 +181,15 @@ impl Work<'_> {
             if let Some(found) = nats.stream_info(&wanted.name).await? {
                 return Ok(Ensured::Found(found));
             }
-            if let Some(made) = nats.create_stream(&wanted).await? {
-                return Ok(Ensured::Made(made));
-            }
-            // Somebody else made it in between.
-            let found = nats.stream_info(&wanted.name).await?;
-            found.map(Ensured::Found).ok_or(RequestError::Nobody)
+            // The server looks whether there is room first, and only then whether the stream is there.
+            let refused = match nats.create_stream(&wanted).await {
+                Ok(Some(made)) => return Ok(Ensured::Made(made)),
+                Ok(None) => RequestError::Nobody,
+                Err(error) if error.refusal() == Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) => error,
+                Err(error) => return Err(error),
+            };
+            // Somebody else may have made it in between.
+            nats.stream_info(&wanted.name).await?.map(Ensured::Found).ok_or(refused)
         });
         let found = match found.await? {
             Ensured::Made(made) => {
