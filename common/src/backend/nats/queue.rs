@@ -8,12 +8,13 @@
 //!
 //! - `row`, `table`: what is on the server, and how it is read and written.
 //! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
-//! - `enqueue`, `settle`: the two ways that rows are written.
+//! - `enqueue`, `settle`: the two ways that rows are written. `room`: whether there is room for more.
 //! - `membership`, `shares`: who works on which shard.
 
 mod enqueue;
 mod fill;
 mod membership;
+mod room;
 mod row;
 mod settle;
 mod shard;
@@ -40,31 +41,31 @@ use crate::clock::Clock;
 use crate::model::ids::PartitionId;
 use crate::model::time::EventTime;
 use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use room::Room;
 use row::{Row, SHARDS, Status, Subjects, shard_of};
 use shard::Taken;
 use shares::Shares;
 use state::{Shared, State, unconfirmed};
 use table::{Table, Write, Written};
 
-/// Rows besides those of unfinished messages: what was completed within a day, and dead letters.
-const ROOM_FOR_FINISHED: usize = 1_000_000;
+/// So many rows there may be for each unfinished message that there may be: the rest is for what was completed within a day, and
+/// for dead letters.
+const ROWS_PER_MESSAGE: usize = 4;
 /// Reads whose answers are awaited at a time.
 const READS: usize = 64;
 
 /// How often somebody who waits to join looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The stream of a queue.
+/// The stream of a queue. It has no limit of its own: a full stream of several copies refuses even what makes room. Whoever
+/// enqueues sees to it that there is room.
 pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
-    let rows = nats.options.queue_capacity.saturating_mul(3).saturating_add(ROOM_FOR_FINISHED);
     Config {
         name: nats.queue_stream(name.as_str()),
         subjects: vec![subjects(nats, name).all()],
         storage: StorageType::File,
         num_replicas: nats.options.replicas,
         max_messages_per_subject: 1,
-        max_messages: i64::try_from(rows).unwrap_or(i64::MAX),
-        discard: DiscardPolicy::New,
         allow_message_ttl: true,
         ..Config::default()
     }
@@ -102,7 +103,6 @@ fn unavailable(error: RequestError) -> QueueError {
 /// some seconds, and its shards go to the others.
 pub struct NatsQueue {
     shared: Arc<Shared>,
-    capacity: usize,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -122,6 +122,7 @@ impl NatsQueue {
             changes: Changes::new(),
             state: Mutex::new(State::default()),
             numbers: Mutex::default(),
+            room: Room::new(nats.options.queue_capacity, ROWS_PER_MESSAGE),
         });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -129,7 +130,7 @@ impl NatsQueue {
             let shares = Shares::new(Arc::clone(&shared), bucket);
             tasks.spawn(shares.run(stop.clone()));
         }
-        Self { shared, capacity: nats.options.queue_capacity, stop, tasks: Mutex::new(tasks) }
+        Self { shared, stop, tasks: Mutex::new(tasks) }
     }
 
     /// How many shards there are.
@@ -224,11 +225,13 @@ impl Drop for Ungiven {
 #[async_trait]
 impl Queue for NatsQueue {
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        self.shared.enqueue_all(messages, self.capacity).await
+        self.shared.enqueue_all(messages).await
     }
 
     async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError> {
-        let (_, number) = self.shared.read_number(partition).await.map_err(unavailable)?;
+        let row = self.shared.read_number(partition).await.map_err(unavailable)?;
+        self.shared.numbers.lock().insert(partition, row);
+        let (_, number) = row;
         Ok(number)
     }
 

@@ -12,7 +12,7 @@ use super::super::REQUEST_TIMEOUT;
 use super::super::request::RequestError;
 use super::row::{Row, Status, shard_of};
 use super::state::Shared;
-use super::table::{Sent, Write, Written, is_full};
+use super::table::{Sent, Write, Written};
 use crate::model::ids::PartitionId;
 use crate::ports::queue::{QueueError, QueueMessage};
 
@@ -28,12 +28,8 @@ fn unavailable(error: RequestError) -> QueueError {
 }
 
 impl Shared {
-    /// Enqueues messages. `capacity`: of unfinished messages.
-    pub(super) async fn enqueue_all(
-        &self,
-        messages: Vec<QueueMessage>,
-        capacity: usize,
-    ) -> Result<(), QueueError> {
+    /// Enqueues messages.
+    pub(super) async fn enqueue_all(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let mut numbers: BTreeMap<PartitionId, u64> = BTreeMap::new();
         for (partition, number) in messages.iter().filter_map(|message| message.origin) {
             let greatest = numbers.entry(partition).or_default();
@@ -42,8 +38,8 @@ impl Shared {
         let mut ids = HashSet::new();
         let messages: Vec<QueueMessage> =
             messages.into_iter().filter(|message| ids.insert(message.id)).collect();
-        self.have_room(&messages, capacity)?;
         self.table.nats.connected().await.map_err(QueueError::Unavailable)?;
+        self.take_room(&messages).await?;
         let mut landed: BTreeMap<u16, u64> = BTreeMap::new();
         for round in rounds(&messages) {
             self.round(round, &mut landed).await?;
@@ -53,18 +49,6 @@ impl Shared {
         }
         self.read_up_to(landed).await;
         Ok(())
-    }
-
-    /// Of the shards that are not held here nothing is known; the server has a limit of its own.
-    fn have_room(&self, messages: &[QueueMessage], capacity: usize) -> Result<(), QueueError> {
-        let state = self.state.lock();
-        let is_known = |message: &&QueueMessage| {
-            let held = state.held.get(&shard_of(&message.lane));
-            held.is_some_and(|held| held.shard.contains(&message.id))
-        };
-        let new = messages.len() - messages.iter().filter(is_known).count();
-        let full = !state.held.is_empty() && new > 0 && state.len() + new > capacity;
-        if full { Err(QueueError::Full) } else { Ok(()) }
     }
 
     /// Messages of which none must land before another.
@@ -94,12 +78,7 @@ impl Shared {
                 Some((_, Err(error))) => failure = failure.or(Some(error)),
             }
         }
-        match failure {
-            None => Ok(()),
-            // Only if nothing of the call landed it may be said to be full.
-            Some(error) if is_full(&error) && landed.is_empty() => Err(QueueError::Full),
-            Some(error) => Err(unavailable(error)),
-        }
+        failure.map_or(Ok(()), |error| Err(unavailable(error)))
     }
 
     fn first_row(&self, shard: u16, message: &QueueMessage) -> Write {

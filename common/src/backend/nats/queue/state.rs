@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+use super::room::Room;
 use super::row::Subjects;
 use super::shard::Shard;
 use super::table::Table;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// The running numbers of partitions: the rows they were last seen in, and the numbers.
     pub(super) numbers: Mutex<HashMap<PartitionId, (u64, u64)>>,
+    pub(super) room: Room,
 }
 
 /// What a node holds.
@@ -86,11 +88,6 @@ impl State {
     pub(super) fn claimed(&mut self, id: &Uuid) -> Option<(u16, &mut Shard)> {
         let mut shards = self.held.iter_mut().map(|(number, held)| (*number, &mut held.shard));
         shards.find(|(_, shard)| shard.is_claimed(id))
-    }
-
-    /// Unfinished messages of the shards held here.
-    pub(super) fn len(&self) -> usize {
-        self.held.values().map(|held| held.shard.len()).sum()
     }
 
     /// A beat landed that was begun at `at`.

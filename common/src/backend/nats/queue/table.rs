@@ -144,17 +144,6 @@ fn is_conflict(error: &RequestError) -> bool {
     })
 }
 
-/// Whether the stream holds as many rows as it may.
-pub(super) fn is_full(error: &RequestError) -> bool {
-    match error {
-        // Several troubles with its store share this code.
-        RequestError::Refused(refused) => {
-            refused.error_code() == ErrorCode::STREAM_STORE_FAILED && refused.to_string().contains("maximum")
-        }
-        RequestError::Silent(_) | RequestError::Nobody | RequestError::Unusable(_) => false,
-    }
-}
-
 fn found(answer: Result<StreamMessage, RawMessageError>) -> Result<Option<StreamMessage>, RequestError> {
     match answer {
         Ok(message) => Ok(Some(message)),
