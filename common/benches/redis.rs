@@ -38,7 +38,9 @@ async fn main() {
             RedisBackend::connect(options, Arc::new(SystemClock::default())).await.expect("connect");
         let ids = ids(monitors);
         states(&server, &backend, &ids).await;
-        history(&server, &backend, &ids, per_monitor).await;
+        if per_monitor > 0 {
+            history(&server, &backend, &ids, per_monitor).await;
+        }
     }
 }
 
@@ -156,7 +158,7 @@ async fn each_in_a_task(owners: Vec<Owner>, rounds: usize) -> Vec<Owner> {
 }
 
 /// Every partition at the same time.
-async fn all(owners: &mut Vec<Owner>, work: impl AsyncFn(&mut Owner) + Copy + Send + 'static) {
+async fn all(owners: &mut [Owner], work: impl AsyncFn(&mut Owner)) {
     futures_util::future::join_all(owners.iter_mut().map(|owner| work(owner))).await;
 }
 
@@ -214,6 +216,7 @@ async fn history(server: &RedisServer, backend: &RedisBackend, ids: &[Vec<Monito
         value: None,
         source: Some([192, 0, 2, 7].into()),
         output: None,
+        trace: None,
     };
     let rounds = async |rounds: std::ops::Range<usize>| {
         for n in rounds {

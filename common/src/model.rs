@@ -12,4 +12,5 @@ pub mod monitor;
 pub mod monitor_state;
 pub mod schedule;
 pub mod time;
+pub mod trace;
 pub mod validation;

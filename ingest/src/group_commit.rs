@@ -10,6 +10,7 @@ use common::clock::Clock;
 use common::model::heartbeat::Heartbeat;
 use common::model::ids::{MonitorId, PartitionId};
 use common::model::time::EventTime;
+use common::model::trace::TraceContext;
 use common::ports::heartbeat_log::HeartbeatLog;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -26,8 +27,17 @@ use lane::{Lane, Room};
 pub(crate) struct Push {
     pub(crate) monitor: MonitorId,
     pub(crate) accepted: Accepted,
-    pub(crate) source: Option<IpAddr>,
+    pub(crate) origin: Origin,
     pub(crate) charge: Charge,
+}
+
+/// Where a push came from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Origin {
+    /// The client's address.
+    pub(crate) source: Option<IpAddr>,
+    /// The trace that the client is at.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// The push was not taken, and is counted as refused.
@@ -76,7 +86,7 @@ impl GroupCommit {
     /// # Errors
     /// [`Refused`] if there is no room, nobody at work, or no clock to trust.
     pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<()>, Refused> {
-        let Push { monitor, accepted, source, charge } = push;
+        let Push { monitor, accepted, origin, charge } = push;
         let PartitionId(partition) = monitor.partition(self.partitions);
         let lane = self.lanes.get(usize::from(partition)).ok_or(Refused)?;
         let heartbeat = Heartbeat {
@@ -85,8 +95,9 @@ impl GroupCommit {
             kind: accepted.kind,
             message: accepted.message,
             value: accepted.value,
-            source,
+            source: origin.source,
             output: accepted.output,
+            trace: origin.trace,
         };
         let entered = if self.health.clock_agrees() {
             lane.enter(heartbeat, charge, &self.room, &*self.clock)

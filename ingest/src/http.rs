@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Extensions, HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use common::model::ids::MonitorId;
+use common::model::trace::TraceContext;
 use tower_http::cors::{Any, CorsLayer};
 
 pub(crate) use answer::Answer;
@@ -20,7 +21,7 @@ use answer::Reply;
 
 use crate::accept::{Accepted, BadParameter, accept};
 use crate::body::{Received, receive};
-use crate::group_commit::{GroupCommit, Push, Refused};
+use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;
 use crate::tokens::{Resolved, TokenRef, Tokens};
 
@@ -71,13 +72,13 @@ impl Front {
             }
         };
         let (head, body) = request.into_parts();
-        let source = source(&head.extensions);
+        let origin = Origin { source: source(&head.extensions), trace: trace(&head.headers) };
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         match receive(body, self.body_timeout).await {
-            Received::Whole(body) => self.record(monitor, token, source, accept(query, kind, &body)).await,
+            Received::Whole(body) => self.record(monitor, token, origin, accept(query, kind, &body)).await,
             Received::Late(body) => {
-                self.record(monitor, token, source, accept(query, kind, &body)).await.and_close()
+                self.record(monitor, token, origin, accept(query, kind, &body)).await.and_close()
             }
             Received::BrokenOff => Reply::broken_off().and_close(),
         }
@@ -92,7 +93,7 @@ impl Front {
         &self,
         monitor: MonitorId,
         token: TokenRef,
-        source: Option<IpAddr>,
+        origin: Origin,
         accepted: Result<Accepted, BadParameter>,
     ) -> Reply {
         let accepted = match accepted {
@@ -103,7 +104,7 @@ impl Front {
             Ok(charge) => charge,
             Err(wait) => return Reply::limited(wait),
         };
-        let Ok(recorded) = self.commits.enter(Push { monitor, accepted, source, charge }) else {
+        let Ok(recorded) = self.commits.enter(Push { monitor, accepted, origin, charge }) else {
             return Reply::unavailable();
         };
         match recorded.await.map_err(|_dropped| Refused) {
@@ -116,6 +117,11 @@ impl Front {
 /// The client's address, as the listener saw it. An IPv4 client of an IPv6 listener has an IPv4 address.
 fn source(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
+/// The trace that the client is at, if it says so.
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    headers.get("traceparent")?.to_str().ok().and_then(TraceContext::parse)
 }
 
 /// A token needs no percent-encoding, but a client may use it.

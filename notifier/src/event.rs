@@ -146,6 +146,7 @@ mod tests {
             deadline: Some(deadline),
             deaf: Duration::ZERO,
             down_for: None,
+            trace: None,
         }
     }
 

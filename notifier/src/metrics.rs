@@ -75,6 +75,8 @@ pub(crate) struct Metrics {
     pub(crate) attempts_in_flight: Gauge,
     /// Claimed deliveries: waiting for their attempt, in it, or about to be written down.
     pub(crate) deliveries_claimed: Gauge,
+    /// Seconds since the oldest delivery that is pending was created, of all notifiers; 0 = nothing is pending.
+    pub(crate) oldest_pending: Gauge,
 }
 
 impl Metrics {
@@ -87,6 +89,7 @@ impl Metrics {
             delivery_seconds: Histogram::new([0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0, 600.0, 7200.0]),
             attempts_in_flight: Gauge::default(),
             deliveries_claimed: Gauge::default(),
+            oldest_pending: Gauge::default(),
         };
         let m = &metrics;
         registry.register("lubdub_notifier_alerts", "Alerts by what became of them", m.alerts.clone());
@@ -115,6 +118,11 @@ impl Metrics {
             "lubdub_notifier_deliveries_claimed",
             "Deliveries in this notifier's hands",
             m.deliveries_claimed.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_oldest_pending_seconds",
+            "Age of the oldest delivery that is pending, in the whole installation",
+            m.oldest_pending.clone(),
         );
         metrics
     }

@@ -32,6 +32,9 @@ const SETTLED_QUEUE: usize = 64;
 /// After the drain, what is to be written down is given this long.
 const LAST_WRITES: Duration = Duration::from_millis(1_500);
 
+/// How often the age of the oldest pending delivery is looked up.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
 /// A watch that could not begin is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -133,10 +136,21 @@ impl Service {
         let (to_recorder, incoming) = mpsc::channel(RECORDER_QUEUE);
         let (to_dispatcher, settled) = mpsc::channel(SETTLED_QUEUE);
         let mut parts = JoinSet::new();
+        parts.spawn(measure(Arc::clone(&context), shutdown.clone()));
         parts.spawn(fan_out.run(shutdown.clone()));
         parts.spawn(Recorder::new(Arc::clone(&context), incoming, to_dispatcher).run());
         parts.spawn(Dispatcher::new(context, to_recorder, settled).run(shutdown.clone(), limits.drain));
         finish(parts, shutdown, limits.drain + LAST_WRITES).await
+    }
+}
+
+/// Looks now and then how long the oldest delivery has been waiting.
+async fn measure(context: Arc<Context>, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(MEASURE_EVERY)).await.is_some() {
+        // Whoever needs the history says so when it cannot be reached.
+        let Ok(oldest) = context.history.oldest_pending().await else { continue };
+        let age = oldest.map_or(0, |oldest| context.clock.now().since(oldest).as_secs());
+        context.metrics.oldest_pending.set(i64::try_from(age).unwrap_or(i64::MAX));
     }
 }
 

@@ -91,7 +91,8 @@ impl Transports {
         match &channel.kind {
             ChannelKind::Webhook { url, secret, headers } => {
                 let body = event::body(task, channel);
-                WebhookRequest::new(task.id, url, secret, headers, body).map(Request::Webhook)
+                let trace = task.alert.trace();
+                WebhookRequest::new(task.id, url, secret, headers, body, trace).map(Request::Webhook)
             }
         }
     }

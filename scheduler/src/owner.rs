@@ -188,7 +188,8 @@ impl Owner {
             self.metrics.flip(flip);
             tracing::info!(
                 monitor = %flip.monitor, from = flip.from.as_str(), to = flip.to.as_str(),
-                reason = flip.reason.as_str(), at = %flip.at, "flip"
+                reason = flip.reason.as_str(), at = %flip.at,
+                trace.id = flip.trace.map(|trace| trace.trace_id()), "flip"
             );
         }
         self.history.flips.extend(effects.flips);

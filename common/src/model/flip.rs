@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{AlertId, ChannelId, MonitorId};
 use super::time::EventTime;
+use super::trace::TraceContext;
 
 /// The state of a monitor. `late` is a view of `Up`, not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,8 @@ pub struct Flip {
     pub deaf: Duration,
     /// How long it was down, for a flip from down to up.
     pub down_for: Option<Duration>,
+    /// The trace of the heartbeat that caused it.
+    pub trace: Option<TraceContext>,
 }
 
 impl Flip {
@@ -142,6 +145,14 @@ impl Alert {
         match self {
             Self::Flip(flip) => flip.id,
             Self::Reminder { id, .. } | Self::Test { id, .. } => *id,
+        }
+    }
+
+    /// The trace of the heartbeat that caused it.
+    pub const fn trace(&self) -> Option<TraceContext> {
+        match self {
+            Self::Flip(flip) => flip.trace,
+            Self::Reminder { .. } | Self::Test { .. } => None,
         }
     }
 

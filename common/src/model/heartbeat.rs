@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::MonitorId;
 use super::time::EventTime;
+use super::trace::TraceContext;
 
 /// Longest message, in characters; what is longer is cut.
 pub const MAX_MESSAGE_CHARS: usize = 1_000;
@@ -51,4 +52,6 @@ pub struct Heartbeat {
     pub source: Option<IpAddr>,
     /// The last 10,000 bytes of the body, if it was not parameters.
     pub output: Option<Bytes>,
+    /// The trace that its push belongs to.
+    pub trace: Option<TraceContext>,
 }

@@ -111,6 +111,12 @@ pub trait DeliveryHistory: Send + Sync {
     /// [`HistoryError`].
     async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError>;
 
+    /// When the oldest pending delivery was created; `None` = nothing is pending.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError>;
+
     /// Deliveries, newest first by (`created_at`, id), after the position `before`; at most `limit`.
     ///
     /// # Errors

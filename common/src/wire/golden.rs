@@ -22,6 +22,7 @@ use crate::model::monitor::{Definition, DefinitionChange, Monitor, OldToken, Tok
 use crate::model::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead};
 use crate::model::schedule::{CronSchedule, Schedule};
 use crate::model::time::{EventTime, Interval};
+use crate::model::trace::TraceContext;
 
 fn monitor_id() -> MonitorId {
     MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001))
@@ -55,6 +56,7 @@ fn flip() -> Flip {
         deadline: Some(at(66)),
         deaf: Duration::from_millis(1_500),
         down_for: None,
+        trace: None,
     }
 }
 
@@ -75,6 +77,7 @@ fn frame() -> Frame {
                 value: Some(12.5),
                 source: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
                 output: Some(Bytes::from_static(b"\x00\xffline")),
+                trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             },
             Heartbeat {
                 monitor: monitor_id(),
@@ -84,6 +87,7 @@ fn frame() -> Frame {
                 value: None,
                 source: None,
                 output: None,
+                trace: None,
             },
         ],
         definitions: vec![

@@ -39,6 +39,7 @@ pub(crate) fn heartbeat(of: MonitorId, received_at: EventTime) -> Heartbeat {
         value: Some(1.5),
         source: Some([127, 0, 0, 1].into()),
         output: None,
+        trace: None,
     }
 }
 
@@ -61,6 +62,7 @@ pub(crate) fn flip(of: MonitorId, at: EventTime, sequence: u64) -> Flip {
         deadline: Some(at),
         deaf: std::time::Duration::ZERO,
         down_for: None,
+        trace: None,
     }
 }
 

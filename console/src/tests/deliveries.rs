@@ -31,6 +31,7 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
         deadline: None,
         deaf: Duration::ZERO,
         down_for: None,
+        trace: None,
     };
     let attempt =
         Attempt { at, ms: 12, status: Some(500), error: Some("answered 500".to_owned()), answer: None };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use common::backend::memory::{InMemoryHeartbeatLog, InMemoryRegistry};
 use common::clock::Clock;
 use common::model::ids::{MonitorId, Offset, PartitionId, Revision};
+use common::model::time::EventTime;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,

@@ -226,6 +226,7 @@ async fn history_is_paged_newest_first() {
         value: Some(1.5),
         source: Some("192.0.2.7".parse().expect("an address")),
         output: (n == 4).then(|| Bytes::from_static(b"\xff out")),
+        trace: None,
     });
     let flips = (0..3).map(|n| Flip {
         id: AlertId::derive(monitor, at(n), "up"),
@@ -241,6 +242,7 @@ async fn history_is_paged_newest_first() {
         deadline: None,
         deaf: Duration::from_millis(2_500),
         down_for: Some(Duration::from_secs(1)),
+        trace: None,
     });
     let batch = HistoryBatch { heartbeats: heartbeats.collect(), flips: flips.collect(), removed: vec![] };
     bench.history.append(batch).await.expect("written");

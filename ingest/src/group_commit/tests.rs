@@ -63,7 +63,12 @@ impl Node {
 
     fn push_text(&self, n: u64, message: Option<String>) -> Result<Answer, Refused> {
         let accepted = Accepted { kind: HeartbeatKind::Up, message, value: Some(n as f64), output: None };
-        self.commits.enter(Push { monitor: monitor_id(1), accepted, source: None, charge: Charge::free() })
+        self.commits.enter(Push {
+            monitor: monitor_id(1),
+            accepted,
+            origin: Origin::default(),
+            charge: Charge::free(),
+        })
     }
 
     fn refused(&self) -> u64 {
@@ -291,7 +296,7 @@ async fn nothing_is_taken_before_the_start_and_after_the_end() {
     let commits = Arc::clone(&node.commits);
     node.stop().await;
     let accepted = Accepted { kind: HeartbeatKind::Up, message: None, value: None, output: None };
-    let push = Push { monitor: monitor_id(1), accepted, source: None, charge: Charge::free() };
+    let push = Push { monitor: monitor_id(1), accepted, origin: Origin::default(), charge: Charge::free() };
     assert!(commits.enter(push).is_err());
 }
 

@@ -179,6 +179,10 @@ impl DeliveryHistory for FaultyHistory {
         self.1.call(self.0.get(id), HistoryError).await
     }
 
+    async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError> {
+        self.1.call(self.0.oldest_pending(), HistoryError).await
+    }
+
     async fn list(
         &self,
         filter: DeliveryFilter,
@@ -225,7 +229,7 @@ impl Registry for FaultyRegistry {
         partition: PartitionId,
         count: u16,
     ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
-        self.inner.revisions(partition, count).await
+        self.0.revisions(partition, count).await
     }
 
     async fn watch(

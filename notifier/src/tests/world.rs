@@ -184,6 +184,7 @@ impl World {
             deadline: Some(at),
             deaf: Duration::ZERO,
             down_for: None,
+            trace: None,
         })
     }
 

@@ -9,6 +9,7 @@ use common::address_guard::{AddressGuard, Refused};
 use common::model::channel::Secret;
 use common::model::ids::DeliveryId;
 use common::model::time::EventTime;
+use common::model::trace::TraceContext;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
@@ -60,6 +61,7 @@ pub(crate) struct WebhookRequest {
     headers: HeaderMap,
     signer: Webhook,
     body: Bytes,
+    trace: Option<TraceContext>,
 }
 
 impl WebhookRequest {
@@ -69,6 +71,7 @@ impl WebhookRequest {
         secret: &Secret,
         own_headers: &BTreeMap<String, Secret>,
         body: Vec<u8>,
+        trace: Option<TraceContext>,
     ) -> Result<Self, Failure> {
         let url = url.expose().parse().map_err(Failure::Url)?;
         let signer = Webhook::new(secret.expose()).map_err(|_| Failure::Secret)?;
@@ -84,7 +87,7 @@ impl WebhookRequest {
             headers.insert(HeaderName::from_bytes(lower.as_bytes()).map_err(|_| bad())?, value);
         }
         headers.insert("content-type", HeaderValue::from_static("application/json"));
-        Ok(Self { id, url, headers, signer, body: body.into() })
+        Ok(Self { id, url, headers, signer, body: body.into(), trace })
     }
 
     fn signed(&self, now: EventTime) -> Result<reqwest::Request, Failure> {
@@ -101,6 +104,12 @@ impl WebhookRequest {
         ] {
             let value = HeaderValue::try_from(value).map_err(|_| Failure::Header(name.to_owned()))?;
             headers.insert(HeaderName::from_static(name), value);
+        }
+        // The trace of the heartbeat that led here goes on in the receiver.
+        if let Some(trace) = self.trace
+            && let Ok(value) = HeaderValue::try_from(trace.from_span(rand::random()).to_string())
+        {
+            headers.insert("traceparent", value);
         }
         *request.body_mut() = Some(self.body.clone().into());
         Ok(request)

@@ -32,6 +32,7 @@ impl Partition {
             message: heartbeat.message.clone(),
             value: heartbeat.value,
             deadline: None,
+            trace: heartbeat.trace,
         };
         match (heartbeat.kind, state.state) {
             (HeartbeatKind::Up, State::Up) | (_, State::Paused) => {}

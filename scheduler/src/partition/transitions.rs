@@ -9,6 +9,7 @@ use common::model::ids::{AlertId, MonitorId};
 use common::model::monitor_state::{Incident, MonitorState, PartitionHead};
 use common::model::schedule::Schedule;
 use common::model::time::EventTime;
+use common::model::trace::TraceContext;
 
 use super::{Effects, tell};
 
@@ -20,12 +21,14 @@ pub(super) struct Cause {
     pub(super) value: Option<f64>,
     /// The deadline that was missed.
     pub(super) deadline: Option<EventTime>,
+    /// Of the heartbeat.
+    pub(super) trace: Option<TraceContext>,
 }
 
 impl Cause {
     /// Of a change that its owner made.
     pub(super) const fn by_owner(at: EventTime, reason: Reason) -> Self {
-        Self { at, reason, message: None, value: None, deadline: None }
+        Self { at, reason, message: None, value: None, deadline: None, trace: None }
     }
 }
 
@@ -106,6 +109,7 @@ pub(super) fn miss(
         message: Some(format!("no heartbeat for {}", in_words(silent_for))),
         value: None,
         deadline: Some(missed.at),
+        trace: None,
     };
     change_state(id, state, State::Down, cause, head, effects);
 }
@@ -150,6 +154,7 @@ pub(super) fn change_state(
         deadline: cause.deadline,
         deaf,
         down_for,
+        trace: cause.trace,
     };
     if to == State::Down {
         state.incident = Some(Box::new(Incident { down: flip.clone(), reminders: 0, reminded_at: at }));

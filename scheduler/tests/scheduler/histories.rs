@@ -66,6 +66,7 @@ impl Writer {
             value: None,
             source: None,
             output: None,
+            trace: None,
         });
     }
 

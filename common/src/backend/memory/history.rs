@@ -61,7 +61,7 @@ fn keep_newest<V>(entries: &mut BTreeMap<EventTime, V>, count: usize) {
 
 fn entry(heartbeat: &Heartbeat) -> HeartbeatEntry {
     let has_output = heartbeat.output.is_some();
-    HeartbeatEntry { heartbeat: Heartbeat { output: None, ..heartbeat.clone() }, has_output }
+    HeartbeatEntry { heartbeat: Heartbeat { output: None, trace: None, ..heartbeat.clone() }, has_output }
 }
 
 fn newest_before<V>(
@@ -177,6 +177,12 @@ impl DeliveryHistory for InMemoryHistory {
 
     async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError> {
         Ok(self.deliveries.lock().by_id.get(&id).cloned())
+    }
+
+    async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError> {
+        let kept = self.deliveries.lock();
+        let pending = kept.by_id.values().filter(|delivery| delivery.state == DeliveryState::Pending);
+        Ok(pending.map(|delivery| delivery.created_at).min())
     }
 
     async fn list(

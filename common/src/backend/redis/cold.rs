@@ -74,6 +74,7 @@ mod tests {
             deadline: Some(at),
             deaf: std::time::Duration::ZERO,
             down_for: None,
+            trace: None,
         };
         MonitorState {
             revision: Revision(7),
@@ -107,8 +108,8 @@ mod tests {
             encoded(state).iter().map(|byte| format!("{byte:02x}")).collect()
         };
         let definition = "01929481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
-        let incident = "939dc4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
-                        a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c001cf0006608b054e4480";
+        let incident = "939ec4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
+                        a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c0c001cf0006608b054e4480";
         assert_eq!(hex(&state()), format!("{definition}{incident}"));
         assert_eq!(hex(&MonitorState { incident: None, ..state() }), format!("{definition}c0"));
         let period =

@@ -144,6 +144,16 @@ fn read_stored(bytes: &[u8]) -> Result<Delivery, BackendError> {
 
 #[async_trait]
 impl DeliveryHistory for RedisDeliveries {
+    async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError> {
+        let pending = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
+        let mut command = ::redis::cmd("ZRANGE");
+        command.arg(self.index(&pending)).arg(0).arg(0);
+        let entries: Vec<Vec<u8>> = self.link.ask(&command).await.map_err(HistoryError)?;
+        let micros =
+            entries.first().and_then(|entry| entry.first_chunk::<8>()).map(|at| i64::from_be_bytes(*at));
+        Ok(micros.map(EventTime::from_micros))
+    }
+
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError> {
         self.write(&deliveries).await.map_err(HistoryError)
     }

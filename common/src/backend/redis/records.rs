@@ -29,7 +29,7 @@ const DAMAGED: PackedError = PackedError::Damaged { name: "heartbeat" };
 
 /// A heartbeat without its monitor and its output.
 pub(super) fn encode_heartbeat(heartbeat: &Heartbeat) -> Vec<u8> {
-    let Heartbeat { monitor: _, received_at, kind, message, value, source, output } = heartbeat;
+    let Heartbeat { monitor: _, received_at, kind, message, value, source, output, trace: _ } = heartbeat;
     let kind = match kind {
         HeartbeatKind::Up => 0,
         HeartbeatKind::Down => DOWN,
@@ -90,7 +90,8 @@ pub(super) fn decode_heartbeat(monitor: MonitorId, bytes: &[u8]) -> Result<Heart
     };
     let kind = if has(DOWN) { HeartbeatKind::Down } else { HeartbeatKind::Up };
     let received_at = EventTime::from_micros(i64::from_be_bytes(*time));
-    let heartbeat = Heartbeat { monitor, received_at, kind, message, value, source, output: None };
+    let heartbeat =
+        Heartbeat { monitor, received_at, kind, message, value, source, output: None, trace: None };
     Ok(HeartbeatEntry { heartbeat, has_output: has(OUTPUT) })
 }
 
@@ -146,6 +147,7 @@ mod tests {
             value: None,
             source: None,
             output: None,
+            trace: None,
         }
     }
 

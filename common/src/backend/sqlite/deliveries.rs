@@ -131,6 +131,15 @@ impl DeliveryHistory for SqliteDeliveries {
         read.await.map_err(failed)
     }
 
+    async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError> {
+        let read = self.readers.read(move |conn| {
+            let sql = "SELECT min(created_at) FROM deliveries WHERE state = ?1";
+            let oldest = optional::<Option<i64>>(conn, sql, [state_number(DeliveryState::Pending)])?;
+            Ok(oldest.flatten().map(EventTime::from_micros))
+        });
+        read.await.map_err(failed)
+    }
+
     async fn list(
         &self,
         filter: DeliveryFilter,

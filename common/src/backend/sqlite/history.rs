@@ -114,7 +114,7 @@ pub(super) fn bytes(monitor: &MonitorId) -> Vec<u8> {
 }
 
 fn insert_heartbeat(conn: &Connection, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {
-    let Heartbeat { monitor, received_at, kind, message, value, source, output } = heartbeat;
+    let Heartbeat { monitor, received_at, kind, message, value, source, output, trace: _ } = heartbeat;
     let kind = match kind {
         HeartbeatKind::Up => 0,
         HeartbeatKind::Down => 1,
@@ -174,6 +174,7 @@ fn entry(monitor: MonitorId, row: &Row<'_>) -> rusqlite::Result<HeartbeatEntry> 
         value: row.get(3)?,
         source: source.and_then(address),
         output: None,
+        trace: None,
     };
     Ok(HeartbeatEntry { heartbeat, has_output: row.get(5)? })
 }

@@ -20,6 +20,7 @@ macro_rules! deliveries_suite {
                 lists_are_newest_first_and_paged,
                 every_filter_that_is_given_holds,
                 a_delivery_that_changes_its_state_changes_its_list,
+                the_oldest_pending_one_is_known,
                 the_newest_finished_and_all_open_ones_are_kept,
                 deliveries_last,
             ]
@@ -124,6 +125,19 @@ pub(crate) async fn a_delivery_that_changes_its_state_changes_its_list(subject: 
     sent.state = DeliveryState::Pending;
     put(&*history, vec![sent]).await;
     assert_eq!((of(DeliveryState::Dead).await, of(DeliveryState::Pending).await), (0, 1));
+}
+
+pub(crate) async fn the_oldest_pending_one_is_known(subject: &mut Kept) {
+    let history = subject.port();
+    assert_eq!(history.oldest_pending().await.expect("oldest"), None);
+    let of = |n: u128, millis, state| delivery(monitor(n), channel(1), at(millis), state);
+    let mut pending = vec![of(1, 500, DeliveryState::Pending), of(2, 300, DeliveryState::Pending)];
+    let others = [of(3, 100, DeliveryState::Delivered), of(4, 200, DeliveryState::Dead)];
+    put(&*history, pending.iter().chain(&others).cloned().collect()).await;
+    assert_eq!(history.oldest_pending().await.expect("oldest"), Some(at(300)));
+    pending[1].state = DeliveryState::Delivered;
+    put(&*history, pending).await;
+    assert_eq!(history.oldest_pending().await.expect("oldest"), Some(at(500)));
 }
 
 pub(crate) async fn the_newest_finished_and_all_open_ones_are_kept(subject: &mut Kept) {
