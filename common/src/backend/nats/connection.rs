@@ -8,6 +8,7 @@ use async_nats::jetstream;
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use super::REQUEST_TIMEOUT;
+use crate::chain::Chain;
 use crate::model::ids::PartitionId;
 use crate::model::time::EventTime;
 use crate::ports::BackendError;
@@ -232,6 +233,7 @@ async fn patiently(
     servers: &[ServerAddr],
 ) -> Result<async_nats::Client, ConnectError> {
     let began = tokio::time::Instant::now();
+    let mut told = false;
     loop {
         let error = match options.clone().connect(servers).await {
             Ok(client) => return Ok(client),
@@ -247,6 +249,9 @@ async fn patiently(
         };
         if !may_come || began.elapsed() >= PATIENCE {
             return Err(error);
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(error = %Chain(&error), "NATS does not answer; trying again for a while");
         }
         tokio::time::sleep(RECONNECT_MOST).await;
     }
