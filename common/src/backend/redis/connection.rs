@@ -172,20 +172,34 @@ impl Link {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, BackendError> {
-        answer(script.invoke_async(&mut self.clone())).await
+        let (mut link, mut again) = (self.clone(), self.clone());
+        answer(script.invoke_async(&mut link), script.invoke_async(&mut again)).await
     }
 
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, BackendError> {
-        answer(pipeline.query_async(&mut self.clone())).await
+        let (mut link, mut again) = (self.clone(), self.clone());
+        answer(pipeline.query_async(&mut link), pipeline.query_async(&mut again)).await
     }
 
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
-        answer(command.query_async(&mut self.clone())).await
+        let (mut link, mut again) = (self.clone(), self.clone());
+        answer(command.query_async(&mut link), command.query_async(&mut again)).await
     }
 }
 
-async fn answer<T>(call: impl Future<Output = RedisResult<T>>) -> Result<T, BackendError> {
-    match timeout(CALL_TIMEOUT, call).await {
+/// Awaits a call, and the same call again if the first was not even sent: a refusal may be an old one, of the last try to
+/// reconnect, whenever that was.
+async fn answer<T>(
+    call: impl Future<Output = RedisResult<T>>,
+    again: impl Future<Output = RedisResult<T>>,
+) -> Result<T, BackendError> {
+    let answered = async {
+        match call.await {
+            Err(error) if error.is_connection_refusal() => again.await,
+            answered => answered,
+        }
+    };
+    match timeout(CALL_TIMEOUT, answered).await {
         Ok(answered) => Ok(answered?),
         Err(_) => Err(format!("no answer within {} s", CALL_TIMEOUT.as_secs()).into()),
     }
