@@ -8,7 +8,7 @@ use common::backend::nats::{NatsBackend, NatsError, NatsOptions, init};
 use common::clock::ManualClock;
 use common::model::ids::PartitionId;
 use common::ports::heartbeat_log::HeartbeatLog;
-use testbed::NatsServer;
+use testbed::{NatsCluster, NatsServer};
 
 use crate::nats::options;
 use crate::sample::START;
@@ -174,6 +174,19 @@ async fn a_starter_goes_on_where_one_died_with_all_the_room_taken() {
     admin.update_stream(all).await.expect("update");
     connect(unsized_log()).await.map(drop).expect("connect");
     assert_eq!(sizes(&server).await, [512 << 20, 512 << 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_finds_the_room_that_there_is() {
+    let cluster = NatsCluster::start();
+    let unsized_log = NatsOptions { log_bytes: None, replicas: 3, ..options(cluster.url()) };
+    // More than any disk has room for.
+    let huge = NatsOptions { log_bytes: Some(1 << 50), prefix: "huge".to_owned(), ..unsized_log.clone() };
+    let refused = connect(huge).await.err().expect("a refusal");
+    assert!(matches!(refused, NatsError::NoRoom { .. }), "{}", chain(&refused));
+    if let Err(refused) = connect(unsized_log).await {
+        panic!("{}", chain(&refused));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,6 +32,8 @@ const INCARNATION: &str = "lubdub-incarnation";
 /// A server or cluster that is just starting is given so long, and asked so often.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
+/// The servers of a cluster tell each other only now and then how much room they have.
+const ROOM_PATIENCE: Duration = Duration::from_secs(25);
 
 /// What was done on the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
         let mut config = log::stream_config(nats, partition, log_bytes);
         config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
         config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
-        let stream = work.ensure(config).await?;
+        let stream = work.ensure_next(config).await?;
         // Left over from an installation whose first partition is gone.
         let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
         mismatch(found, partitions)?;
@@ -159,6 +161,20 @@ impl Work<'_> {
         }
     }
 
+    /// The stream of a later partition. Its room was kept by the first; a cluster takes some seconds to see that it is free.
+    async fn ensure_next(&mut self, wanted: Config) -> Result<Info, NatsError> {
+        let began = tokio::time::Instant::now();
+        let patience = if self.nats.options.log_bytes.is_none() { ROOM_PATIENCE } else { Duration::ZERO };
+        loop {
+            match self.ensure(wanted.clone()).await {
+                Err(NatsError::NoRoom { .. }) if began.elapsed() < patience => {
+                    tokio::time::sleep(PAUSE).await
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// The stream of partition 0, cut to its own size if it still has the room of all. Everybody does this who finds it so:
     /// whoever made it may have died in between, or be about to, and the others need the room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
@@ -185,7 +201,7 @@ impl Work<'_> {
             let refused = match nats.create_stream(&wanted).await {
                 Ok(Some(made)) => return Ok(Ensured::Made(made)),
                 Ok(None) => RequestError::Nobody,
-                Err(error) if error.refusal() == Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) => error,
+                Err(error) if error.lacks_room() => error,
                 Err(error) => return Err(error),
             };
             // Somebody else may have made it in between.
@@ -273,7 +289,7 @@ fn failed(nats: &Nats, what: &str, error: RequestError) -> NatsError {
     if !may_come(nats, &error) || refusal.is_some_and(|code| off.contains(&code)) {
         return NatsError::NoJetStream(error.into());
     }
-    if refusal == Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) {
+    if error.lacks_room() {
         return NatsError::NoRoom { what: what.to_owned(), source: error.into() };
     }
     NatsError::SetUp { what: what.to_owned(), source: error.into() }

@@ -38,8 +38,20 @@ impl RequestError {
         match self {
             Self::Silent(_) | Self::Nobody => true,
             // 503: no leader yet, too busy. Without peers: a cluster whose servers are still finding each other.
-            Self::Refused(error) => error.code() == 503 || error.error_code() == ErrorCode::CLUSTER_NO_PEERS,
+            Self::Refused(error) => {
+                let no_peers = error.error_code() == ErrorCode::CLUSTER_NO_PEERS;
+                error.code() == 503 || (no_peers && !self.lacks_room())
+            }
             Self::Unusable(_) => false,
+        }
+    }
+
+    /// Whether a stream was refused because its bytes cannot be reserved. A cluster says only in words why it has no place.
+    pub(super) fn lacks_room(&self) -> bool {
+        match self.refusal() {
+            Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) => true,
+            Some(ErrorCode::CLUSTER_NO_PEERS) => self.to_string().contains("insufficient storage"),
+            Some(_) | None => false,
         }
     }
 
