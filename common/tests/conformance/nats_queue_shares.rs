@@ -207,6 +207,42 @@ async fn nodes_share_the_work_as_they_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
+    let server = NatsServer::start();
+    let first = join_alone(options(server.url()), NAME).await;
+    let now = SystemClock::new().now();
+    // Two of an order key in each of so many lanes that every shard has some.
+    let (lanes, ordered) =
+        (100..200_u128, |number, lane| QueueMessage { order_key: id(lane), ..message(number, lane) });
+    enqueue(&*first, lanes.clone().flat_map(|lane| [ordered(lane, lane), ordered(1_000 + lane, lane)])).await;
+    let mut claimed = Vec::new();
+    for lane in lanes.clone() {
+        claimed.extend(
+            first.claim(id(lane), now, 10).await.expect("claim").into_iter().map(|claim| claim.id.as_u128()),
+        );
+    }
+    assert_eq!(claimed, lanes.clone().collect::<Vec<_>>());
+    let second = join(options(server.url()), NAME).await;
+    holds(&first, 8).await;
+    // Time enough to look several times.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(second.shards_held(), 0);
+    first.settle(lanes.clone().map(|lane| (id(lane), Outcome::Complete)).collect()).await.expect("settle");
+    holds(&second, 8).await;
+    let mut claimed = Vec::new();
+    for lane in lanes.clone() {
+        for queue in [&first, &second] {
+            let claims = queue.claim(id(lane), now, 10).await.expect("claim");
+            claimed.extend(claims.into_iter().map(|claim| claim.id.as_u128()));
+        }
+    }
+    assert_eq!(claimed, lanes.map(|lane| 1_000 + lane).collect::<Vec<_>>());
+    // Nobody is left to settle what the second has claimed.
+    second.close().await;
+    holds(&first, 16).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_parked_retries_are_in_nobodys_way() {
     let mut server = NatsServer::start();
     let queue = join_alone(options(server.url()), NAME).await;

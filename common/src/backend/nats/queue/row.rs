@@ -199,6 +199,33 @@ mod tests {
     }
 
     #[test]
+    fn what_version_1_wrote_is_read() {
+        let id = "000000000000000000000000000000ff";
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("Lubdub-V", "1"),
+            ("Lubdub-Is", "waiting"),
+            ("Lubdub-Lane", id),
+            ("Lubdub-Key", id),
+            ("Lubdub-Due", "1795341600000000"),
+            ("Lubdub-Place", "17"),
+            ("Lubdub-By", "n-1.3"),
+        ] {
+            headers.insert(name, value);
+        }
+        let (lane, order_key) = (Uuid::from_u128(255), Uuid::from_u128(255));
+        let status =
+            Status::Waiting { lane, order_key, due_at: EventTime::from_secs(1_795_341_600), place: Some(17) };
+        let row = Row { status, by: Some("n-1.3".to_owned()) };
+        assert_eq!(Row::decode(&headers), Ok(row.clone()));
+        assert_eq!(row.encode(), headers);
+        headers.insert("Lubdub-Is", "dead");
+        assert_eq!(Row::decode(&headers).map(|row| row.status), Ok(Status::Dead { lane, order_key }));
+        headers.insert("Lubdub-Is", "done");
+        assert_eq!(Row::decode(&headers).map(|row| row.status), Ok(Status::Done));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said() {
         let mut headers = Row { status: Status::Done, by: None }.encode();
         headers.insert(VERSION_HEADER, "2");
