@@ -13,6 +13,9 @@ run: ## Build and start everything in one process, data in ./lubdub-data
 test: tools ## Run every test
 	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/run
 
+soak: tools ## Run the long tests of the cluster's faults, 15 minutes at most
+	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/soak
+
 check: ## Format, lints, licences and duplicate dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
@@ -25,4 +28,4 @@ bench: ## Measure; figures go to docs/benchmarks.md by hand
 tools: ## Install what the tests need, into target/tools or by the system's package manager
 	@tests/tools $(TOOLS)
 
-.PHONY: help run test check bench tools
+.PHONY: help run test soak check bench tools

@@ -1,7 +1,11 @@
 //! Black-box tests: the real binary, real clients.
 
+mod api;
 mod cli;
+mod cluster;
 mod docs;
 mod harness;
+mod http;
 mod pipeline;
+mod receiver;
 mod stub;

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use rustix::process::{Signal, kill_process_group};
 
-use super::api::{Monitor, time_ms};
-use super::receiver::Receiver;
 use super::server::{ALLOW, Server};
+use crate::api::{Monitor, time_ms};
 use crate::harness::{Process, eventually, needs, python_with};
+use crate::receiver::Receiver;
 
 /// Timeout and interval, seconds.
 const TIMEOUT: u32 = 2;

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::http::Client;
 use super::pusher::{Attempt, Habit, Pusher, check_answers, check_recorded};
 use super::server::{ALLOW, Server};
+use crate::http::Client;
 
 #[test]
 fn a_stop_under_load_answers_truly_and_ends_with_exit_code_0() {

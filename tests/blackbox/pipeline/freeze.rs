@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use super::api::Monitor;
 use super::pusher::{Attempt, Habit, Pusher, check_answers, check_recorded};
-use super::receiver::Receiver;
 use super::server::{ALLOW, Server};
+use crate::api::Monitor;
 use crate::harness::{Process, python_with};
+use crate::receiver::Receiver;
 
 /// Timeout and grace of every monitor, seconds.
 const TIMEOUT: (u32, u32) = (2, 1);

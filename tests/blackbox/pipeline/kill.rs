@@ -7,11 +7,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::api::{Flip, Monitor};
 use super::pusher::{Attempt, Habit, Pusher, check_answers, check_recorded};
-use super::receiver::Receiver;
 use super::server::{ALLOW, Server};
+use crate::api::{Flip, Monitor};
 use crate::harness::eventually;
+use crate::receiver::Receiver;
 
 const ROUNDS: u32 = 30;
 /// How long a round lasts after the server was ready, milliseconds.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::api::Monitor;
-use super::http;
 use super::pusher::{Habit, Pusher, check_answers, check_recorded};
 use super::server::Server;
+use crate::api::Monitor;
 use crate::harness::eventually;
+use crate::http;
 
 /// Connections that send slowly.
 const SLOW: usize = 10_000;

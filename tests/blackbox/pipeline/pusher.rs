@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use common::clock::{Clock, SystemClock};
 
-use super::api::Monitor;
-use super::http::Client;
 use super::server::Server;
+use crate::api::Monitor;
 use crate::harness::eventually;
+use crate::http::Client;
 
 /// Between an answer other than 200, or none, and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(50);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::api::Monitor;
-use super::http::Client;
-use super::receiver::Receiver;
 use super::server::{ALLOW, Server};
+use crate::api::Monitor;
 use crate::harness::eventually;
+use crate::http::Client;
+use crate::receiver::Receiver;
 use crate::stub::Answer;
 
 /// All that a person sees, but for what time alone changes.

@@ -1,18 +1,17 @@
 //! A Lubdub of one's own, that can be stopped, killed, frozen and started again at the same address.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::http::Client;
 use super::mount::Mount;
+use crate::api::{Api, KEY, Monitor};
 use crate::harness::{Finished, Process, directory, eventually, lubdub};
-
-/// The admin key of every server here.
-pub(super) const KEY: &str = "a-key-for-the-tests";
+use crate::http::Client;
 
 /// Lets webhooks reach the test.
 pub(super) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
@@ -21,7 +20,7 @@ pub(super) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 #[derive(Debug)]
 pub(super) struct Server {
     flags: Vec<String>,
-    address: SocketAddr,
+    api: Api,
     // In this order: what runs, the disk that it uses, the folder where that is mounted.
     process: Option<Process>,
     _disk: Option<Mount>,
@@ -51,7 +50,8 @@ impl Server {
     #[track_caller]
     fn start_in(home: TempDir, data: PathBuf, disk: Option<Mount>, flags: &[&str]) -> Self {
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut server = Self { flags, address: steady_address(), process: None, _disk: disk, data, home };
+        let mut server =
+            Self { flags, api: Api::new(steady_address()), process: None, _disk: disk, data, home };
         server.start_again();
         server
     }
@@ -75,7 +75,7 @@ impl Server {
     pub(super) fn launch(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let mut command = lubdub(self.home.path());
-        command.arg("up").arg("--listen").arg(self.address.to_string()).arg("--data-dir").arg(&self.data);
+        command.arg("up").arg("--listen").arg(self.address().to_string()).arg("--data-dir").arg(&self.data);
         command.args(&self.flags).env("LUBDUB_API_KEY", KEY);
         self.process = Some(Process::start(&mut command));
     }
@@ -83,7 +83,7 @@ impl Server {
     /// Waits until it says that it can do its job.
     #[track_caller]
     pub(super) fn until_ready(&mut self) {
-        let address = self.address;
+        let address = self.address();
         eventually("it is ready", || {
             let process = self.process.as_mut().expect("it was started");
             if process.has_ended() {
@@ -93,11 +93,6 @@ impl Server {
             let answer = Client::new(address, Duration::from_secs(5)).ask("GET /readyz", "", b"").ok()?;
             (answer.status == 200).then_some(())
         });
-    }
-
-    /// Where it listens, whether it runs or not.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Where its data lie.
@@ -140,8 +135,24 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
     }
 
+    /// One push; the answer's status.
+    #[track_caller]
+    pub(super) fn push(&self, monitor: &Monitor, query: &str) -> u16 {
+        let mut client = Client::new(self.address(), Duration::from_secs(30));
+        let line = format!("POST /api/push/{}?{query}", monitor.token);
+        client.ask(&line, "", b"").unwrap_or_else(|error| panic!("{line}: {error}")).status
+    }
+
     fn running(&self) -> &Process {
         self.process.as_ref().expect("it runs")
+    }
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
     }
 }
 

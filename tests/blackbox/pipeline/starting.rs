@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::mount::Mount;
-use super::server::{KEY, Server};
+use super::server::Server;
+use crate::api::KEY;
 use crate::harness::{Finished, Process, directory, eventually, free_port, lubdub, python_with};
 
 fn up(home: &Path, data: &Path) -> Command {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::api::{Flip, Monitor, time_ms};
-use super::receiver::Receiver;
 use super::server::{ALLOW, Server};
+use crate::api::{Flip, Monitor, time_ms};
 use crate::harness::{Process, directory, eventually, python_with};
+use crate::receiver::Receiver;
 use crate::stub::{Answer, Request};
 
 /// Verifies by a library that knows nothing of Lubdub. Prints the type of each event, or what is wrong with it.

@@ -10,14 +10,14 @@ use crate::stub::{Answer, Request, Stub};
 
 /// The receiver. It answers 204, or what it was told to.
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     stub: Stub,
     planned: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Receiver {
     /// Starts one.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let planned = Arc::new(Mutex::new(VecDeque::new()));
         let answers = Arc::clone(&planned);
         let stub = Stub::start(move |_| {
@@ -28,29 +28,29 @@ impl Receiver {
     }
 
     /// Where it listens.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.stub.url() + "/hook"
     }
 
     /// Answers the next request so.
-    pub(super) fn plan(&self, answer: Answer) {
+    pub(crate) fn plan(&self, answer: Answer) {
         self.planned.lock().expect("no test panics while it holds this").push_back(answer);
     }
 
     /// What came, in order.
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.stub.requests()
     }
 
     /// Every event about that monitor, in order, repeats and all.
-    pub(super) fn events(&self, monitor: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, monitor: &str) -> Vec<Value> {
         let about = |event: &Value| event["data"]["monitor"]["id"] == monitor;
         self.requests().iter().map(Request::json).filter(about).collect()
     }
 
     /// Waits for so many requests.
     #[track_caller]
-    pub(super) fn until(&self, count: usize) -> Vec<Request> {
+    pub(crate) fn until(&self, count: usize) -> Vec<Request> {
         eventually(&format!("{count} webhooks came"), || {
             let requests = self.requests();
             (requests.len() >= count).then_some(requests)
@@ -59,7 +59,7 @@ impl Receiver {
 
     /// Waits until these types of event came about a monitor, and no others.
     #[track_caller]
-    pub(super) fn until_types(&self, monitor: &str, expected: &[&str]) -> Vec<Value> {
+    pub(crate) fn until_types(&self, monitor: &str, expected: &[&str]) -> Vec<Value> {
         eventually(&format!("these webhooks came: {expected:?}"), || {
             let events = self.events(monitor);
             assert!(events.len() <= expected.len(), "{events:?}");

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 /// An answer that came whole.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// A header's value.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
             .filter_map(|line| line.split_once(':'))
@@ -24,7 +24,7 @@ impl Answer {
 
 /// A connection that is kept alive, and made anew after a failure.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     patience: Duration,
     connection: Option<BufReader<TcpStream>>,
@@ -32,7 +32,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that waits so long for each answer.
-    pub(super) const fn new(address: SocketAddr, patience: Duration) -> Self {
+    pub(crate) const fn new(address: SocketAddr, patience: Duration) -> Self {
         Self { address, patience, connection: None }
     }
 
@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     /// There is no whole answer: the server is gone, or too slow.
-    pub(super) fn ask(&mut self, line: &str, head: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn ask(&mut self, line: &str, head: &str, body: &[u8]) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
@@ -70,7 +70,7 @@ impl Client {
 ///
 /// # Errors
 /// It does not come whole.
-pub(super) fn read(from: &mut impl BufRead) -> io::Result<Answer> {
+pub(crate) fn read(from: &mut impl BufRead) -> io::Result<Answer> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if from.read_line(&mut head)? == 0 {
