@@ -42,7 +42,7 @@ pub struct HeartbeatEntry {
 /// twice is one: a heartbeat is named by monitor and `received_at`, a flip by monitor and `at`.
 #[async_trait]
 pub trait History: Send + Sync {
-    /// Writes entries and removals, together or not at all.
+    /// Writes entries, then removals. When it fails, some may have been written: the same call again writes the others.
     ///
     /// # Errors
     /// [`HistoryError`].

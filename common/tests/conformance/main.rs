@@ -15,6 +15,7 @@ mod nats_queue_limits;
 mod nats_queue_shares;
 mod nats_registry;
 mod redis;
+mod redis_cluster;
 mod redis_faults;
 mod sample;
 mod sqlite;

@@ -11,6 +11,9 @@ use common::ports::roster::Roster;
 use common::ports::state_store::{StateError, StateReader, StateStore};
 use rustix::process::Signal;
 use testbed::RedisServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::eventually::eventually;
 use crate::redis::connect;
@@ -206,4 +209,40 @@ async fn a_partition_in_another_number_of_buckets_is_refused() {
     server.cli(&["HSET", "lubdub:{p0}:meta", "buckets", "64"]);
     let refused = store.acquire(P, "owner").await.expect_err("refused");
     assert!(format!("{refused:?}").contains("64 buckets"), "{refused:?}");
+}
+
+/// Answers like a server of this version to what a client asks first.
+async fn pretend(version: &'static str) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
+    let url = format!("redis://{}", listener.local_addr().expect("an address"));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a client");
+        let info = format!("# Server\r\nredis_version:{version}\r\nredis_mode:standalone\r\n");
+        let mut said = vec![0; 4_096];
+        while let Ok(length @ 1..) = client.read(&mut said).await {
+            let said = String::from_utf8_lossy(&said[..length]).into_owned();
+            for command in said.split_inclusive('*').filter(|command| command.contains('$')) {
+                let answer = if command.contains("INFO\r\n*") || command.ends_with("INFO\r\n") {
+                    format!("${}\r\n{info}\r\n", info.len())
+                } else {
+                    "+OK\r\n".to_owned()
+                };
+                client.write_all(answer.as_bytes()).await.expect("answer");
+            }
+        }
+    });
+    (url, tasks)
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_by_its_version() {
+    for version in ["6.2.14", "2.8.0", "unknown"] {
+        let (url, _tasks) = pretend(version).await;
+        let refused =
+            RedisBackend::connect(RedisOptions::new(url), Arc::new(ManualClock::new(START))).await.err();
+        let error = refused.expect("it is refused");
+        assert!(matches!(&error, RedisError::Version { found } if found == version), "{error:?}");
+        assert!(error.to_string().contains("7.0"), "{error}");
+    }
 }

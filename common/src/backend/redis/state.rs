@@ -29,6 +29,9 @@ use crate::wire;
 /// Monitors that a reader asks for at once.
 const READ_MONITORS: usize = 500;
 
+/// Buckets that one script forgets: of full ones it takes some milliseconds.
+const RESET_BUCKETS: u32 = 512;
+
 /// A [`StateStore`] and [`StateReader`] in Redis.
 pub struct RedisStateStore {
     writes: Link,
@@ -242,11 +245,15 @@ impl StateStore for RedisStateStore {
 
     async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
         let keys = self.keys.partition(lease.partition);
-        let mut script = self.scripts.reset.key(&keys.meta);
-        script.key(&keys.outbox).arg(&lease.token).arg(&keys.base).arg(BUCKETS).arg(DUE_SETS);
         let memo = self.memo(lease);
         memo.lock().forget();
-        self.run_fenced(&script).await?;
+        // Without its head the partition is empty to whoever comes when this is broken off, and resets it again.
+        for first in (0..BUCKETS).step_by(RESET_BUCKETS as usize) {
+            let last = first + RESET_BUCKETS - 1;
+            let mut script = self.scripts.reset.key(&keys.meta);
+            script.key(&keys.outbox).arg(&lease.token).arg(&keys.base).arg(first).arg(last).arg(DUE_SETS);
+            self.run_fenced(&script).await?;
+        }
         memo.lock().cleared();
         Ok(())
     }
