@@ -122,17 +122,22 @@ impl Partition {
         }
         self.advance(logged_at, frame);
         self.head.applied = offset;
+        self.head.applied_at = Some(logged_at);
     }
 
     /// Passes over an entry that cannot be read. It vouches for nothing, so its time becomes deaf.
     pub fn skip(&mut self, offset: Offset) {
-        self.head.applied = self.head.applied.max(offset);
+        if offset > self.head.applied {
+            self.head.applied = offset;
+            self.head.applied_at = None;
+        }
     }
 
     /// Goes on at another place, or in another log. What lies between is deaf time, for nothing vouches for it.
     pub fn re_anchor(&mut self, incarnation: String, applied: Offset) {
         self.head.incarnation = incarnation;
         self.head.applied = applied;
+        self.head.applied_at = None;
     }
 
     /// The watermark up to which the silent are to be settled now, or `None` if that was done.

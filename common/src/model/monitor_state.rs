@@ -60,6 +60,8 @@ pub struct PartitionHead {
     pub incarnation: String,
     /// The last entry that was applied.
     pub applied: Offset,
+    /// When that entry was recorded, by the log's clock: tells it from another one in its place.
+    pub applied_at: Option<EventTime>,
     /// W: event time up to which the partition is complete; `None` before the first frame.
     pub watermark: Option<EventTime>,
     /// What is vouched for beyond the watermark: sorted, disjoint.

@@ -122,6 +122,7 @@ fn head() -> PartitionHead {
     PartitionHead {
         incarnation: "c0ffee".to_owned(),
         applied: Offset(99),
+        applied_at: Some(at(2)),
         watermark: Some(at(1)),
         vouched: vec![Interval { start: at(1), end: at(2) }],
         gaps,

@@ -181,6 +181,28 @@ async fn restore(
     Ok(Loaded { partition, commits })
 }
 
+/// A log that lost its newest entries, and has others in their places now, ends in common with the state at the answered
+/// offset. `None`: the last applied entry is the one that was applied, as far as can be told.
+async fn last_in_common(
+    deps: &Deps,
+    id: PartitionId,
+    head: &PartitionHead,
+    extent: &LogExtent,
+) -> Result<Option<Offset>, Error> {
+    let Some(applied_at) = head.applied_at.filter(|_| fits(head, extent)) else { return Ok(None) };
+    if deps.log.logged_at(id, head.applied).await?.is_none_or(|found| found == applied_at) {
+        return Ok(None);
+    }
+    // Whatever was recorded later than the applied entry came after the loss. Times in a log only grow.
+    let (mut common, mut other) = (extent.first.0.saturating_sub(1), head.applied.0);
+    while other - common > 1 {
+        let middle = common + (other - common) / 2;
+        let logged_at = deps.log.logged_at(id, Offset(middle)).await?;
+        if logged_at.is_some_and(|at| at > applied_at) { other = middle } else { common = middle }
+    }
+    Ok(Some(Offset(common)))
+}
+
 /// Opens the log where the state ends. A log that is not the one the state was computed from, or that has lost entries, is
 /// read from where it can be; what is missing is deaf time.
 async fn open(
@@ -199,6 +221,15 @@ async fn open(
             );
         }
         partition.re_anchor(extent.incarnation.clone(), Offset(extent.first.0.saturating_sub(1)));
+    }
+    if let Some(last) = last_in_common(deps, id, partition.head(), &extent).await? {
+        let applied = partition.head().applied;
+        metrics.lost_entries.inc_by(applied.0.saturating_sub(last.0));
+        tracing::error!(
+            partition = %id, %applied, %last,
+            "the heartbeat log lost its newest entries and went on; reading what came after them"
+        );
+        partition.re_anchor(extent.incarnation.clone(), last);
     }
     let after = partition.head().applied;
     match deps.log.open(id, after).await {

@@ -255,6 +255,32 @@ async fn check_outcome(seed: u64, disaster: Disaster) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_lost_its_newest_entries_is_read_from_where_it_goes_on() {
+    for seed in 0..20 {
+        let log = history(seed);
+        let world = World::new(seed, Arc::new(AbsentRegistry));
+        let (first, rest) = log.split_at(log.len() / 2);
+        if first.len() < 4 {
+            continue;
+        }
+        world.append(first).await;
+        world.run_to_the_end(0).await;
+        let last = world.log.extent(PARTITION).await.expect("it is there").last;
+        world.log.lose(PARTITION, Offset(last.0 - 2));
+        // More than were lost, so that their end does not give it away.
+        world.append(rest).await;
+        let after = world.log.extent(PARTITION).await.expect("it is there").last;
+        assert!(after > last, "seed {seed}");
+        world.run_to_the_end(0).await;
+        for entry in rest.iter().flat_map(|entry| &entry.frame.heartbeats) {
+            let kept = world.history.heartbeats(entry.monitor, None, 10_000).await.expect("they are there");
+            let found = kept.iter().any(|kept| kept.heartbeat.received_at == entry.received_at);
+            assert!(found, "seed {seed}: {} was not read", entry.received_at);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
     let registry: Arc<dyn Registry> = Arc::new(InMemoryRegistry::new());
     let world = World::new(7, Arc::clone(&registry));

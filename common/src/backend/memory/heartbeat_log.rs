@@ -55,6 +55,15 @@ impl InMemoryHeartbeatLog {
         entries.expired = entries.expired.max(through);
     }
 
+    /// Loses every entry from `first` on, and gives their offsets to what comes next: as a server does that had not synced them
+    /// when its power failed.
+    pub fn lose(&self, partition: PartitionId, first: Offset) {
+        let Some(found) = self.partitions.get(usize::from(partition.0)) else { return };
+        let mut entries = found.entries.lock();
+        entries.kept.retain(|entry| entry.offset < first);
+        entries.last = entries.last.min(Offset(first.0.saturating_sub(1)));
+    }
+
     fn partition(&self, id: PartitionId) -> Result<&Arc<Partition>, LogError> {
         self.partitions
             .get(usize::from(id.0))
