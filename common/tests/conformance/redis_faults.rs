@@ -99,6 +99,22 @@ async fn a_server_that_is_set_back_before_the_lease_fences_it() {
 }
 
 #[tokio::test]
+async fn a_full_server_takes_a_commit_whole_or_not_at_all() {
+    let server = RedisServer::start();
+    let store = connect(server.url()).await.state();
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let states = (0..2_000_u32).map(|n| (monitor(n.into()), armed(100))).collect();
+    let large = commit(0, 7, 1, states);
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(matches!(store.commit(&lease, &large).await, Err(StateError::Unavailable(_))));
+    assert_eq!(store.load_head(&lease).await.expect("head"), PartitionHead::default());
+    assert!(store.load_states(&lease, None, 10).await.expect("states").is_empty());
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    store.commit(&lease, &large).await.expect("the same again");
+    assert_eq!(store.due(&lease, at(101), 10_000).await.expect("due").len(), 2_000);
+}
+
+#[tokio::test]
 async fn a_connection_comes_back_by_itself_and_a_commit_may_be_repeated() {
     let mut server = RedisServer::start();
     let store = connect(server.url()).await.state();
@@ -137,6 +153,15 @@ async fn nobody_there_is_an_error_that_says_so() {
     assert!(matches!(connect(format!("redis://127.0.0.1:{port}")).await, Some(RedisError::Connect(_))));
     assert!(matches!(connect("http://127.0.0.1".into()).await, Some(RedisError::Address(_))));
     assert!(matches!(connect(String::new()).await, Some(RedisError::Connect(_))));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
+    let server = RedisServer::start();
+    let url = server.url().replace("redis://", "rediss://");
+    let refused =
+        RedisBackend::connect(RedisOptions::new(url), Arc::new(ManualClock::new(START))).await.err();
+    assert!(matches!(refused, Some(RedisError::Connect(_))), "{refused:?}");
 }
 
 #[tokio::test]
