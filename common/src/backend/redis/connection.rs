@@ -77,7 +77,7 @@ impl Server {
                 "Redis may throw keys away when its memory is full, and the monitors' states with them: set maxmemory-policy to noeviction"
             );
         }
-        let is_cluster = nodes.len() > 1 || said("redis_mode") == "cluster";
+        let is_cluster = nodes.len() > 1 || said("cluster_enabled") == "1";
         Ok(Self { nodes, is_cluster })
     }
 
