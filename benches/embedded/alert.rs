@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use common::clock::{Clock, SystemClock};
 use common::model::time::{EventTime, TimeRules};
 use serde_json::json;
 
-use crate::installation::{Installation, directory};
+use crate::installation::Installation;
+use crate::monitors::{Seed, Seeded};
 use crate::receiver::Receiver;
 use crate::report::{Report, Times, count, millis, seconds};
-use crate::seed::{Seed, Seeded, seed};
-use crate::{Size, load};
+use crate::sections::Size;
+use crate::seed::seed;
+use crate::up::directory;
+use crate::{load, up};
 
 /// The receiver is on this machine.
 const LOCAL: [&str; 4] = ["--allow-private", "127.0.0.0/8", "--push-limit", "0"];
@@ -31,7 +35,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
 async fn start(wanted: Seed) -> anyhow::Result<(tempfile::TempDir, Vec<Seeded>, Installation, Receiver)> {
     let dir = directory()?;
     let seeded = seed(dir.path(), wanted).await?;
-    let installation = Installation::start(dir.path(), &LOCAL).await?;
+    let installation = up::start(dir.path(), &LOCAL).await?;
     let receiver = Receiver::start().await?;
     let channel = json!({"name": "receiver", "kind": "webhook", "url": receiver.url()});
     installation.post("/api/v1/channels", &channel).await.context("make a channel")?;
@@ -96,7 +100,7 @@ async fn storm(size: Size) -> anyhow::Result<()> {
     installation.reaches("lubdub_scheduler_heartbeats_total", monitors as f64, PATIENCE).await?;
     // An alert is counted when its flip is committed.
     installation.reaches("lubdub_scheduler_alerts_total", monitors as f64, PATIENCE).await?;
-    let committed_at = receiver.now();
+    let committed_at = SystemClock::new().now();
     let events = receiver.wait_for("monitor.down", monitors, PATIENCE).await?;
     let deadlines = || events.iter().filter_map(|event| event.deadline);
     let (first, last) = deadlines().min().zip(deadlines().max()).context("deadlines in the alerts")?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use common::backend::memory::InMemoryRoster;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
 use common::model::flip::State;
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
 use common::model::ids::{MonitorId, Offset, PartitionId, Revision};
 use common::model::monitor::Definition;
 use common::model::monitor_state::{MonitorState, PartitionHead};
@@ -25,13 +25,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Size;
-use crate::installation::directory;
+use crate::frames::{FRAME, frame, heartbeat};
+use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, rate, seconds};
-use crate::seed::{Seed, Seeded, seed};
-
-/// Heartbeats in a frame.
-const FRAME: usize = 500;
+use crate::sections::Size;
+use crate::seed::seed;
+use crate::up::directory;
 
 /// After so many frames comes a tick.
 const TICK_EVERY: usize = 10;
@@ -149,31 +148,6 @@ fn shuffle(ids: &mut [MonitorId]) {
     }
 }
 
-fn heartbeat(monitor: MonitorId, received_at: EventTime) -> Heartbeat {
-    Heartbeat {
-        monitor,
-        received_at,
-        kind: HeartbeatKind::Up,
-        message: None,
-        value: None,
-        source: Some([127, 0, 0, 1].into()),
-        output: None,
-    }
-}
-
-fn frame(number: usize, sealed_at: EventTime, listening: Listening, heartbeats: Vec<Heartbeat>) -> Frame {
-    Frame {
-        node: "bench".to_owned(),
-        boot: 1,
-        number: number as u64,
-        sealed_at,
-        listening,
-        refused: 0,
-        heartbeats,
-        definitions: Vec::new(),
-    }
-}
-
 impl Driver {
     fn new(ids: &[MonitorId], timeout: u32, eager: bool) -> Self {
         let mut partition = Partition::new(TimeRules::EMBEDDED, PartitionHead::default());
@@ -277,6 +251,8 @@ async fn with_commits(size: Size) -> anyhow::Result<()> {
             log: backend.log(),
             registry: backend.registry(),
             states: backend.state(),
+            roster: Arc::new(InMemoryRoster::default()),
+            checkpoints: None,
             history: backend.history(),
             alerts: backend.queue(QueueName::Alerts),
             clock,
@@ -333,7 +309,7 @@ async fn write_backlog(
             .map(|nth| heartbeat(random(), sealed_at - Duration::from_micros(FRAME as u64 - nth)))
             .collect();
         let frame = frame(number, sealed_at, listening, heard);
-        last = log.append(PartitionId(0), Arc::new(frame)).await?.offset;
+        last = log.append(PartitionId(0), Arc::new(frame)).await?;
     }
     drop(log);
     backend.close().await.map_err(|error| anyhow::anyhow!("close the data directory: {error}"))?;

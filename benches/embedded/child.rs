@@ -1,13 +1,9 @@
 //! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::Path as UrlPath;
-use axum::routing::any;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
 use common::http::{ServerLimits, ops_router, serve};
@@ -16,9 +12,10 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::Server;
+use crate::bare;
+use crate::server::{Server, this_program};
 
-/// A handler that does nothing, served as ours are.
+/// The bare handler.
 pub(crate) fn start_bare() -> anyhow::Result<Server> {
     Server::start(this_program()?.args(["--child", "bare"])).context("start the bare handler")
 }
@@ -28,29 +25,20 @@ pub(crate) fn start_ingest(dir: &Path) -> anyhow::Result<Server> {
     Server::start(this_program()?.args(["--child", "ingest"]).arg(dir)).context("start ingest alone")
 }
 
-fn this_program() -> anyhow::Result<Command> {
-    Ok(Command::new(std::env::current_exe().context("find this program")?))
-}
-
 /// Serves until it is killed.
 #[tokio::main]
 pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let never = CancellationToken::new();
     match arguments {
         [kind] if kind == "bare" => {
             println!("http://{address}");
-            serve(listener, bare(), ServerLimits::default(), never).await;
+            bare::run(listener).await;
             Ok(())
         }
         [kind, dir] if kind == "ingest" => ingest_alone(listener, Path::new(dir)).await,
         _ => anyhow::bail!("no such child: {arguments:?}"),
     }
-}
-
-fn bare() -> Router {
-    Router::new().route("/api/push/{token}", any(|UrlPath(_): UrlPath<String>| async { "{\"ok\":true}" }))
 }
 
 async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {

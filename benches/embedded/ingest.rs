@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::installation::{Installation, Server, directory};
+use crate::installation::Installation;
 use crate::load::{self, Outcome};
+use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, millis};
-use crate::seed::{Seed, seed};
-use crate::{Size, child};
+use crate::sections::Size;
+use crate::seed::seed;
+use crate::server::Server;
+use crate::up::directory;
+use crate::{child, up};
 
 const CONNECTIONS: [usize; 3] = [64, 256, 1_024];
 
@@ -27,7 +31,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
 
     let bare = child::start_bare()?;
     let alone = child::start_ingest(alone_dir.path())?;
-    let whole = Installation::start(whole_dir.path(), &["--push-limit", "0"]).await?;
+    let whole = up::start(whole_dir.path(), &["--push-limit", "0"]).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let mut report = Report::new(
@@ -69,7 +73,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     whole.stop()
 }
 
-fn tokens(seeded: Vec<crate::seed::Seeded>) -> Arc<[String]> {
+fn tokens(seeded: Vec<Seeded>) -> Arc<[String]> {
     seeded.into_iter().map(|seeded| seeded.token).collect()
 }
 
@@ -79,7 +83,7 @@ fn measure_one(
     connections: usize,
     lasting: Duration,
 ) -> anyhow::Result<Outcome> {
-    tokio::task::block_in_place(|| load::run(server, tokens, connections, lasting))
+    tokio::task::block_in_place(|| load::run(server.address, &[server.pid()], tokens, connections, lasting))
 }
 
 async fn applied(whole: &Installation) -> anyhow::Result<f64> {
@@ -112,7 +116,7 @@ fn row(
         Duration::from_secs_f64(mean(outcomes, |outcome| outcome.times.quantile(share).as_secs_f64()))
     };
     let errors: usize = outcomes.iter().map(|outcome| outcome.errors).sum();
-    let processor = mean(outcomes, |outcome| outcome.processor_per_push.as_secs_f64() * 1e6);
+    let processor = mean(outcomes, |outcome| outcome.processor_per_push(0).as_secs_f64() * 1e6);
     report.row([
         server.to_owned(),
         connections.to_string(),

@@ -5,86 +5,68 @@
 //! - [`alert`]: from a deadline to the webhook, one at a time and 10,000 at once
 //! - [`million`]: what a million monitors cost while nothing happens
 //!
-//! What they stand on: [`installation`] (the real program as a child), [`seed`] (a data directory made beforehand), [`load`]
-//! (clients that push), [`child`] (servers to compare with), [`receiver`] (of webhooks), [`report`] (tables).
+//! What they stand on: [`up`] (the real program as a child), [`seed`] (a data directory made beforehand), [`child`] (servers to
+//! compare with), and what they share with the benches of the cluster: [`server`] and [`installation`] (processes and what is
+//! asked of them), [`monitors`] and [`frames`] (what is in the data), [`load`] (clients that push), [`receiver`] (of webhooks),
+//! [`report`] (tables).
 //!
 //! Everything is on the loopback interface, bounded in number and time, and in directories under `target/`.
 
 mod alert;
 mod apply;
+#[path = "../shared/bare.rs"]
+mod bare;
 mod child;
+#[path = "../shared/frames.rs"]
+mod frames;
 mod ingest;
+#[path = "../shared/installation.rs"]
 mod installation;
+#[path = "../shared/load.rs"]
 mod load;
 mod million;
+#[path = "../shared/monitors.rs"]
+mod monitors;
+#[path = "../shared/receiver.rs"]
 mod receiver;
+#[path = "../shared/report.rs"]
 mod report;
+#[path = "../shared/sections.rs"]
+mod sections;
 mod seed;
+#[path = "../shared/server.rs"]
+mod server;
+mod up;
 
 use std::process::ExitCode;
 
+use sections::{Sections, finish};
+
 const SECTIONS: [&str; 4] = ["ingest", "apply", "alert", "million"];
-
-/// How much is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Size {
-    /// What the figures are taken from.
-    Full,
-    /// A few seconds a section: whether everything works.
-    Small,
-}
-
-impl Size {
-    /// A number that is smaller when only trying.
-    const fn pick<T: Copy>(self, full: T, small: T) -> T {
-        match self {
-            Self::Full => full,
-            Self::Small => small,
-        }
-    }
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(("--child", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return finish(child::run(rest));
     }
-    let size = if arguments.iter().any(|argument| argument == "--small") { Size::Small } else { Size::Full };
-    // Cargo adds `--bench`.
-    let chosen: Vec<&str> =
-        arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with("--")).collect();
-    if let Some(unknown) = chosen.iter().find(|section| !SECTIONS.contains(section)) {
-        eprintln!("no section is called {unknown}; there are {}", SECTIONS.join(", "));
-        return ExitCode::from(2);
-    }
-    finish(measure(&chosen, size))
-}
-
-fn finish(outcome: anyhow::Result<()>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("failed: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(Sections::read(arguments, &SECTIONS).and_then(measure))
 }
 
 #[tokio::main]
-async fn measure(chosen: &[&str], size: Size) -> anyhow::Result<()> {
+async fn measure(sections: Sections) -> anyhow::Result<()> {
     // The error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let wanted = |section| chosen.is_empty() || chosen.contains(&section);
-    if wanted("ingest") {
+    let size = sections.size;
+    if sections.wants("ingest") {
         ingest::measure(size).await?;
     }
-    if wanted("apply") {
+    if sections.wants("apply") {
         apply::measure(size).await?;
     }
-    if wanted("alert") {
+    if sections.wants("alert") {
         alert::measure(size).await?;
     }
-    if wanted("million") {
+    if sections.wants("million") {
         million::measure(size).await?;
     }
     Ok(())

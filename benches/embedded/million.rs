@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::Size;
-use crate::installation::{Installation, directory};
+use crate::installation::Installation;
+use crate::monitors::Seed;
 use crate::report::{Report, count, seconds};
-use crate::seed::{Seed, seed};
+use crate::sections::Size;
+use crate::seed::seed;
+use crate::server::Server;
+use crate::up::{self, directory};
 
 /// A year: nobody falls silent meanwhile.
 const TIMEOUT: u32 = 31_536_000;
@@ -27,11 +30,11 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let idle = size.pick(Duration::from_secs(60), Duration::from_secs(5));
     let (full_dir, empty_dir) = (directory()?, directory()?);
     seed(full_dir.path(), Seed { monitors, timeout: TIMEOUT, heard: true }).await?;
-    let full = Installation::start(full_dir.path(), &[]).await?;
-    let empty = Installation::start(empty_dir.path(), &[]).await?;
+    let full = up::start(full_dir.path(), &[]).await?;
+    let empty = up::start(empty_dir.path(), &[]).await?;
     // Both at once: together they use little of one processor.
     tokio::time::sleep(SETTLE).await;
-    let before = [&full, &empty].map(|one| Ok((one.server.processor_time()?, one.server.written()?)));
+    let before = [&full, &empty].map(|one| Ok((one.server.processor_time()?, written(&one.server)?)));
     let [full_before, empty_before]: [anyhow::Result<(Duration, u64)>; 2] = before;
     let (full_before, empty_before) = (full_before?, empty_before?);
     tokio::time::sleep(idle).await;
@@ -41,13 +44,18 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     empty.stop()
 }
 
+/// Bytes that it caused to be written to the disk.
+fn written(server: &Server) -> anyhow::Result<u64> {
+    server.number("io", "write_bytes:")
+}
+
 fn cost(one: &Installation, monitors: usize, before: (Duration, u64)) -> anyhow::Result<Cost> {
     Ok(Cost {
         monitors,
         started_in: one.started_in,
         resident: one.server.resident()?,
         processor: one.server.processor_time()?.saturating_sub(before.0),
-        written: one.server.written()?.saturating_sub(before.1),
+        written: written(&one.server)?.saturating_sub(before.1),
     })
 }
 

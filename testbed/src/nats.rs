@@ -37,11 +37,15 @@ impl NatsServer {
     pub fn with_settings(jetstream: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let store = folder.path().display();
-        let settings = format!(
-            "listen: 127.0.0.1:{port}\nserver_name: n{port}\njetstream {{ store_dir: \"{store}\", {jetstream} }}\n"
-        );
+        let settings = settings(&folder, port, jetstream);
         Self::of(folder, port, &settings)
+    }
+
+    /// Starts it again on the same data with other lines in its JetStream settings. Not for one of a cluster.
+    pub fn restart_with(&mut self, jetstream: &str) {
+        let settings = settings(&self.folder, self.port, jetstream);
+        fs::write(self.folder.path().join("nats.conf"), settings).expect("write settings");
+        self.restart();
     }
 
     fn of(folder: TempDir, port: u16, settings: &str) -> Self {
@@ -107,6 +111,13 @@ impl NatsServer {
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it runs")
     }
+}
+
+fn settings(folder: &TempDir, port: u16, jetstream: &str) -> String {
+    let store = folder.path().display();
+    format!(
+        "listen: 127.0.0.1:{port}\nserver_name: n{port}\njetstream {{ store_dir: \"{store}\", {jetstream} }}\n"
+    )
 }
 
 fn copy_folder(from: &Path, to: &Path) {

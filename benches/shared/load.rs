@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::installation::Server;
 use crate::report::Times;
+use crate::server::processor_time;
 
 /// What is not measured at the beginning.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(700);
@@ -25,8 +25,16 @@ pub(crate) struct Outcome {
     pub(crate) times: Times,
     /// Answers other than 200.
     pub(crate) errors: usize,
-    /// Processor time of the server for each push.
-    pub(crate) processor_per_push: Duration,
+    /// Processor time of each of the processes.
+    processor: Vec<Duration>,
+}
+
+impl Outcome {
+    /// Processor time of one of the processes for each push.
+    pub(crate) fn processor_per_push(&self, process: usize) -> Duration {
+        let used = self.processor.get(process).copied().unwrap_or_default();
+        used / u32::try_from(self.times.count().max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 /// Answers of one connection.
@@ -36,9 +44,10 @@ struct Answers {
     errors: usize,
 }
 
-/// Pushes to random tokens over so many connections for so long.
+/// Pushes to random tokens over so many connections for so long, and looks how much processor time the processes use meanwhile.
 pub(crate) fn run(
-    server: &Server,
+    address: SocketAddr,
+    processes: &[u32],
     tokens: &Arc<[String]>,
     connections: usize,
     lasting: Duration,
@@ -48,12 +57,12 @@ pub(crate) fn run(
         let end = begin + lasting;
         let mut clients = JoinSet::new();
         for _ in 0..connections {
-            clients.spawn(push_until(server.address, Arc::clone(tokens), begin, end));
+            clients.spawn(push_until(address, Arc::clone(tokens), begin, end));
         }
         tokio::time::sleep_until(begin.into()).await;
-        let before = server.processor_time()?;
+        let before = processor_times(processes)?;
         tokio::time::sleep_until(end.into()).await;
-        let used = server.processor_time()?.saturating_sub(before);
+        let after = processor_times(processes)?;
         let mut all = Answers::default();
         while let Some(answers) = clients.join_next().await {
             let answers = answers?.context("push over a connection")?;
@@ -65,9 +74,13 @@ pub(crate) fn run(
             rate: answered as f64 / lasting.as_secs_f64(),
             times: Times::new(all.times),
             errors: all.errors,
-            processor_per_push: used / u32::try_from(answered.max(1))?,
+            processor: after.iter().zip(before).map(|(after, before)| after.saturating_sub(before)).collect(),
         })
     })
+}
+
+fn processor_times(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
+    processes.iter().map(|process| processor_time(*process)).collect()
 }
 
 /// Pushes once to each token, over 64 connections; every push must be answered 200.
@@ -92,7 +105,9 @@ pub(crate) fn push_each(address: SocketAddr, tokens: &[String]) -> anyhow::Resul
 }
 
 /// Runs `work` on a runtime of one thread, so that the clients take one processor at most.
-fn on_one_thread<T: Send>(work: impl Future<Output = anyhow::Result<T>> + Send) -> anyhow::Result<T> {
+pub(crate) fn on_one_thread<T: Send>(
+    work: impl Future<Output = anyhow::Result<T>> + Send,
+) -> anyhow::Result<T> {
     // A runtime cannot be started on a thread of another one.
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -135,21 +150,21 @@ async fn push_until(
 }
 
 /// A keep-alive connection.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
     answer: [u8; ANSWER_BYTES],
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, request: Vec::with_capacity(256), answer: [0; ANSWER_BYTES] })
     }
 
     /// Pushes and reads the whole answer: whether it is 200.
-    async fn push(&mut self, token: &str) -> anyhow::Result<bool> {
+    pub(crate) async fn push(&mut self, token: &str) -> anyhow::Result<bool> {
         self.request.clear();
         self.request.extend_from_slice(b"POST /api/push/");
         self.request.extend_from_slice(token.as_bytes());

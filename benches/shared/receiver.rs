@@ -31,7 +31,6 @@ pub(crate) struct Event {
 /// A local receiver; it ends when dropped.
 pub(crate) struct Receiver {
     address: SocketAddr,
-    clock: Arc<SystemClock>,
     events: Arc<Mutex<Vec<Event>>>,
     _serving: JoinSet<()>,
 }
@@ -47,19 +46,15 @@ impl Receiver {
         let address = listener.local_addr()?;
         let clock = Arc::new(SystemClock::new());
         let events = Arc::new(Mutex::new(Vec::new()));
-        let inbox = Inbox { clock: Arc::clone(&clock), events: Arc::clone(&events) };
+        let inbox = Inbox { clock, events: Arc::clone(&events) };
         let router = Router::new().route("/hook", post(receive)).with_state(Arc::new(inbox));
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, router, ServerLimits::default(), CancellationToken::new()));
-        Ok(Self { address, clock, events, _serving: serving })
+        Ok(Self { address, events, _serving: serving })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
-    }
-
-    pub(crate) fn now(&self) -> EventTime {
-        self.clock.now()
     }
 
     /// Waits for so many webhooks of a kind, and answers them.

@@ -1,0 +1,84 @@
+//! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::any;
+use common::backend::nats::{NatsBackend, NatsHeartbeatLog, NatsOptions};
+use common::clock::{Clock, SystemClock};
+use common::http::{ServerLimits, serve};
+use common::model::ids::{MonitorId, PartitionId};
+use common::ports::heartbeat_log::HeartbeatLog;
+use common::wire::frame::Listening;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::bare;
+use crate::frames::{frame, heartbeat};
+use crate::server::{Server, this_program};
+
+/// The bare handler.
+pub(crate) fn start_bare() -> anyhow::Result<Server> {
+    Server::start(this_program()?.args(["--child", "bare"])).context("start the bare handler")
+}
+
+/// A handler that publishes each push by itself and waits for the acknowledgement.
+pub(crate) fn start_naive(nats: &str) -> anyhow::Result<Server> {
+    Server::start(this_program()?.args(["--child", "naive", nats])).context("start the naive handler")
+}
+
+/// Serves until it is killed.
+#[tokio::main]
+pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    match arguments {
+        [kind] if kind == "bare" => {
+            println!("http://{address}");
+            bare::run(listener).await;
+            Ok(())
+        }
+        [kind, nats] if kind == "naive" => naive(listener, nats).await,
+        _ => anyhow::bail!("no such child: {arguments:?}"),
+    }
+}
+
+/// It does not even look the token up.
+struct Naive {
+    log: Arc<NatsHeartbeatLog>,
+    clock: Arc<dyn Clock>,
+    frames: AtomicU64,
+}
+
+async fn naive(listener: TcpListener, nats: &str) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let backend = NatsBackend::connect(NatsOptions::new(nats, "naive"), Arc::clone(&clock)).await?;
+    let naive = Naive { log: backend.log(), clock, frames: AtomicU64::new(0) };
+    let router = Router::new().route("/api/push/{token}", any(publish)).with_state(Arc::new(naive));
+    println!("http://{address}");
+    serve(listener, router, ServerLimits::default(), CancellationToken::new()).await;
+    Ok(())
+}
+
+async fn publish(
+    State(naive): State<Arc<Naive>>,
+    Path(token): Path<String>,
+) -> Result<&'static str, StatusCode> {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    let monitor = MonitorId::from_uuid(Uuid::from_u128(hasher.finish().into()));
+    let PartitionId(partition) = monitor.partition(naive.log.partitions());
+    let (now, number) = (naive.clock.now(), naive.frames.fetch_add(1, Ordering::Relaxed));
+    let frame = frame(number as usize, now, Listening::No, vec![heartbeat(monitor, now)]);
+    match naive.log.append(PartitionId(partition), Arc::new(frame)).await {
+        Ok(_) => Ok("{\"ok\":true}"),
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}

@@ -1,0 +1,15 @@
+//! A handler that does nothing, served as ours are: what can be had at most.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::any;
+use common::http::{ServerLimits, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Serves until it is killed.
+pub(crate) async fn run(listener: TcpListener) {
+    let router =
+        Router::new().route("/api/push/{token}", any(|Path(_): Path<String>| async { "{\"ok\":true}" }));
+    serve(listener, router, ServerLimits::default(), CancellationToken::new()).await;
+}
