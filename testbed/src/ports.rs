@@ -1,22 +1,22 @@
 //! Free ports.
 
-use std::collections::HashSet;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Mutex;
 
-/// Ports that this process gave out: they are not listened on yet, so the system would give them again.
-static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+/// The ports that this process gave out, kept by the UDP sockets of the same numbers: nobody needs those, and other tests that run
+/// now see that the numbers are taken, also while the server that was given one is down.
+static GIVEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
 
-/// A port on loopback, below the range that the system hands out by itself, on which nobody listens.
+/// A port on loopback, below the range that the system hands out by itself, on which nobody listens. It is this process's until it
+/// ends.
 #[expect(clippy::missing_panics_doc, reason = "for tests")]
 pub fn free_port() -> u16 {
     for _ in 0..1_000 {
         let port = rand::random_range(10_000..32_000);
+        let Ok(mark) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            let mut given = GIVEN.lock().expect("nobody panics with it");
-            if given.get_or_insert_default().insert(port) {
-                return port;
-            }
+            GIVEN.lock().expect("nobody panics with it").push(mark);
+            return port;
         }
     }
     panic!("there is no free port between 10000 and 32000");
