@@ -21,7 +21,7 @@ const PANIC: &str = "panicked at";
 /// What the fault explains.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Allowed {
-    /// Lubdub was deaf for a while, so silence may be noticed later.
+    /// Lubdub was deaf for moments that are too short to be shown, so silence may be noticed later.
     pub(super) deaf: bool,
     /// The heartbeat log lost, unread, what was pushed in these milliseconds.
     pub(super) lost: Option<(i64, i64)>,
@@ -173,7 +173,7 @@ fn silence(monitor: &Watched, allowed: &Allowed) -> Vec<Violation> {
     let ghost = ghosts.into_iter().max().unwrap_or(0);
     let earliest_ms = last.began_ms.max(ghost) + monitor.down_after_ms;
     let mut latest_ms = perhaps.ended_ms.max(ghost) + monitor.down_after_ms;
-    if allowed.deaf {
+    if allowed.deaf || down.deaf_seconds > 0 {
         // What is shown is cut to seconds.
         let deaf_ms =
             i64::try_from(down.deaf_seconds).unwrap_or(i64::MAX).saturating_add(1).saturating_mul(1_000);

@@ -13,7 +13,16 @@ use super::scene::{Crowd, Scene};
 
 /// How long faults go on for.
 const STORM: Duration = Duration::from_secs(150);
-const ROLES: [Role; 4] = [Role::Ingest, Role::Scheduler, Role::Notifier, Role::Console];
+/// Each as often as it stands here.
+const ROLES: [Role; 7] = [
+    Role::Ingest,
+    Role::Ingest,
+    Role::Scheduler,
+    Role::Scheduler,
+    Role::Notifier,
+    Role::Notifier,
+    Role::Console,
+];
 
 fn happens(scene: &mut Scene, random: &mut StdRng) {
     let role = *ROLES.choose(random).expect("there are some");

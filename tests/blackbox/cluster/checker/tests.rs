@@ -218,9 +218,12 @@ fn a_silence_with_a_wrong_date_is_found() {
         })
     };
     let deaf = Allowed { deaf: true, ..Allowed::default() };
-    for (allowed, deaf_seconds, earliest_ms, latest_ms) in
-        [(Allowed::default(), 0, 15_000, 15_010), (deaf, 0, 15_000, 26_010), (deaf, 5, 15_000, 31_010)]
-    {
+    for (allowed, deaf_seconds, earliest_ms, latest_ms) in [
+        (Allowed::default(), 0, 15_000, 15_010),
+        (Allowed::default(), 5, 15_000, 31_010),
+        (deaf, 0, 15_000, 26_010),
+        (deaf, 5, 15_000, 31_010),
+    ] {
         assert_eq!(at(allowed, earliest_ms, deaf_seconds), []);
         assert_eq!(at(allowed, latest_ms, deaf_seconds), []);
         let late = latest_ms + 1;
