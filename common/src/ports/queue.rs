@@ -56,7 +56,7 @@ pub struct QueueMessage {
     pub body: Bytes,
 }
 
-/// A message in somebody's hands. It comes back to the queue if that somebody dies.
+/// A message in somebody's hands, which comes back to the queue if that somebody dies; or a dead letter, in nobody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The message's id.
@@ -124,6 +124,13 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError>;
+
+    /// Dead letters of the lanes that are this node's to work on, by id, those after `after`; at most `limit`. None: there are
+    /// no more.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError>;
 
     /// Returns when something may have become claimable through `enqueue`, `settle` or `revive` since the last return; it
     /// may also return for nothing. The passing of time alone does not wake it.

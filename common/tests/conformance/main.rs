@@ -12,6 +12,7 @@ mod nats_log;
 mod nats_provision;
 mod nats_queue;
 mod nats_queue_cancelled;
+mod nats_queue_dead;
 mod nats_queue_limits;
 mod nats_queue_shares;
 mod nats_registry;

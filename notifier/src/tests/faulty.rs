@@ -161,6 +161,12 @@ impl Queue for FaultyQueue {
         self.fate.call(self.inner.revive(id, due_at, body), QueueError::Unavailable).await
     }
 
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        // Like the lanes.
+        self.fate.live().await;
+        self.inner.dead_letters(after, limit).await
+    }
+
     async fn changed(&self) {
         self.inner.changed().await;
     }

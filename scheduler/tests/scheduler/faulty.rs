@@ -180,6 +180,10 @@ impl Queue for FaultyQueue {
         self.0.revive(id, due_at, body).await
     }
 
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        self.0.dead_letters(after, limit).await
+    }
+
     async fn changed(&self) {
         self.0.changed().await;
     }

@@ -1,6 +1,7 @@
 //! A queue in memory.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Bound;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,7 +28,7 @@ struct Messages {
     index: QueueIndex,
     /// Of the unfinished ones.
     bodies: HashMap<Uuid, Bytes>,
-    dead: HashMap<Uuid, Entry>,
+    dead: BTreeMap<Uuid, (Entry, Bytes)>,
     dead_order: VecDeque<Uuid>,
     completed: HashSet<Uuid>,
     completed_order: VecDeque<Uuid>,
@@ -82,9 +83,9 @@ impl Messages {
                 }
             }
             Outcome::Bury => {
-                self.bodies.remove(&id);
+                let body = self.bodies.remove(&id).unwrap_or_default();
                 if let Some(entry) = self.index.finish(id) {
-                    self.dead.insert(id, entry);
+                    self.dead.insert(id, (entry, body));
                     self.dead_order.push_back(id);
                 }
                 if self.dead.len() > self.capacity
@@ -148,12 +149,23 @@ impl Queue for InMemoryQueue {
     async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         {
             let mut held = self.messages.lock();
-            let Some(entry) = held.dead.remove(&id) else { return Ok(false) };
+            let Some((entry, _)) = held.dead.remove(&id) else { return Ok(false) };
             held.dead_order.retain(|dead| *dead != id);
             held.add(id, entry.lane, entry.order_key, due_at, body);
         }
         self.changes.announce();
         Ok(true)
+    }
+
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let held = self.messages.lock();
+        let dead = held.dead.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let claim = |(id, (entry, body)): (&Uuid, &(Entry, Bytes))| Claim {
+            id: *id,
+            lane: entry.lane,
+            body: body.clone(),
+        };
+        Ok(dead.take(limit).map(claim).collect())
     }
 
     async fn changed(&self) {

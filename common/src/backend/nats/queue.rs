@@ -8,9 +8,10 @@
 //!
 //! - `row`, `table`: what is on the server, and how it is read and written.
 //! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
-//! - `enqueue`, `settle`: the two ways that rows are written. `room`: whether there is room for more.
+//! - `enqueue`, `settle`: the two ways that rows are written. `room`: whether there is room for more. `dead`: dead letters.
 //! - `membership`, `shares`: who works on which shard.
 
+mod dead;
 mod enqueue;
 mod fill;
 mod membership;
@@ -171,25 +172,6 @@ impl NatsQueue {
         let bodies: Vec<Result<_, _>> = reads.buffered(READS).collect().await;
         bodies.into_iter().collect()
     }
-
-    /// The dead letter of an id, where and what it is.
-    async fn dead_letter(&self, id: &Uuid) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
-        // Only the lane would say which shard it is in.
-        let shards = stream::iter(0..SHARDS).map(|shard| async move {
-            let subject = self.shared.subjects.row(shard, id);
-            let row = self.shared.table.read(&subject).await;
-            row.map(|row| row.map(|row| (subject, row))).map_err(unavailable)
-        });
-        let rows: Vec<Result<_, _>> = shards.buffered(READS).collect().await;
-        for row in rows {
-            if let Some((subject, row)) = row?
-                && let Ok(Row { status: Status::Dead { lane, order_key }, .. }) = Row::decode(&row.headers)
-            {
-                return Ok(Some((subject, row.sequence, lane, order_key)));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// A word for this node that nobody else uses.
@@ -310,6 +292,10 @@ impl Queue for NatsQueue {
             self.shared.read_up_to([(shard_of(&lane), sequence)].into()).await;
         }
         Ok(revived.is_some())
+    }
+
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        self.dead_letters_after(after, limit).await
     }
 
     async fn changed(&self) {

@@ -326,6 +326,24 @@ impl Queue for SqliteQueue {
         Ok(revived.is_some())
     }
 
+    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        let queue = self.queue;
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached(
+                "SELECT id, lane, body FROM messages INDEXED BY dead_ids
+                 WHERE queue = ?1 AND state = 1 AND id > ?2 ORDER BY id LIMIT ?3",
+            )?;
+            // Every id is behind no bytes at all.
+            let after = after.map_or_else(Vec::new, |after| bytes(&after).to_vec());
+            let letters = query.query_map(params![queue, after, sql_limit(limit)], |row| {
+                let (id, lane) = (Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?));
+                Ok(Claim { id, lane, body: Bytes::from(row.get::<_, Vec<u8>>(2)?) })
+            })?;
+            Ok(letters.collect::<rusqlite::Result<Vec<Claim>>>()?)
+        });
+        read.await.map_err(unavailable)
+    }
+
     async fn changed(&self) {
         self.shared.changes.wait().await;
     }

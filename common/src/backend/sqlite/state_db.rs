@@ -72,6 +72,9 @@ impl StateDb {
         let failed = |source| OpenError::of(SCHEMA.path(&options.dir), source);
         // Whoever held a lease died with the process that had the directory before.
         conn.execute("UPDATE partitions SET owner = NULL, token = NULL", []).map_err(failed)?;
+        // Not in the schema: databases of the first versions have it not, and those versions do not mind it.
+        conn.execute("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = 1", [])
+            .map_err(failed)?;
         let load = |name| queue::load(&conn, name).map_err(failed);
         let indexes = (load(QueueName::Alerts)?, load(QueueName::Deliveries)?);
         let (capacity, forget_clock) = (options.queue_capacity, Arc::clone(&clock));

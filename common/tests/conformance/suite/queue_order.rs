@@ -1,5 +1,6 @@
 //! A queue's contract: order keys, retries, dead letters.
 
+use bytes::Bytes;
 use common::ports::queue::{Outcome, Queue, QueueMessage};
 
 use super::queue::{body, claim, enqueue, id, message, settle};
@@ -20,6 +21,7 @@ macro_rules! queue_order_suite {
                 an_order_key_is_of_its_lane,
                 the_later_waits_also_when_it_is_due_earlier,
                 a_dead_letter_is_revived_once,
+                dead_letters_are_listed_by_id,
                 a_settlement_of_nothing_does_nothing,
                 order_lasts,
             ]
@@ -112,6 +114,63 @@ pub(crate) async fn a_dead_letter_is_revived_once(subject: &mut Messages) {
     assert_eq!((claims[0].id, &claims[0].body), (id(1), &body(77)));
     settle(&*queue, 1, Outcome::Complete).await;
     assert!(!queue.revive(id(1), at(0), body(1)).await.expect("revive"), "it is completed");
+}
+
+/// Page by page: number, lane and body of each.
+async fn dead_letters(queue: &dyn Queue, limit: usize) -> Vec<(u128, u128, Bytes)> {
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = queue.dead_letters(after, limit).await.expect("dead letters");
+        assert!(page.len() <= limit);
+        let Some(last) = page.last() else { return listed };
+        after = Some(last.id);
+        listed
+            .extend(page.into_iter().map(|letter| (letter.id.as_u128(), letter.lane.as_u128(), letter.body)));
+    }
+}
+
+pub(crate) async fn dead_letters_are_listed_by_id(subject: &mut Messages) {
+    let queue = subject.port();
+    // Of several lanes, neither enqueued nor buried in the order of their ids.
+    enqueue(&*queue, (0..60).map(|n| message(n * 37 % 60, n % 7))).await;
+    let lane_of = |number: u128| (0..60).find(|n| n * 37 % 60 == number).expect("it was enqueued") % 7;
+    assert_eq!(dead_letters(&*queue, 10).await, [], "what waits is not dead");
+    for lane in 0..7 {
+        for number in claim(&*queue, lane, 0, 100).await {
+            match number % 3 {
+                0 => settle(&*queue, number, Outcome::Bury).await,
+                1 => settle(&*queue, number, Outcome::Complete).await,
+                _ => settle(&*queue, number, retry(number + 1_000, 500)).await,
+            }
+        }
+    }
+    let again = claim(&*queue, lane_of(2), 500, 1).await;
+    settle(&*queue, again[0], Outcome::Bury).await;
+    let mut expected: Vec<_> = (0..60).filter(|n| n % 3 == 0).map(|n| (n, lane_of(n), body(n))).collect();
+    expected.push((again[0], lane_of(again[0]), body(again[0] + 1_000)));
+    expected.sort_unstable();
+    for limit in [1, 4, 100] {
+        assert_eq!(dead_letters(&*queue, limit).await, expected, "in pages of {limit}");
+    }
+    subject.restart().await;
+    let queue = subject.port();
+    assert_eq!(dead_letters(&*queue, 10).await, expected, "after a restart");
+
+    // One that is revived is none any more; that it was put back with another body is seen when it is dead again.
+    for (number, outcome) in [(9, Outcome::Bury), (12, Outcome::Complete), (30, retry(30, 900))] {
+        assert!(queue.revive(id(number), at(0), body(number + 2_000)).await.expect("revive"));
+        let missing: Vec<_> = dead_letters(&*queue, 10).await;
+        assert!(missing.iter().all(|(listed, _, _)| *listed != number), "{number} waits");
+        assert_eq!(claim(&*queue, lane_of(number), 0, 10).await, [number]);
+        settle(&*queue, number, outcome).await;
+    }
+    expected.retain(|(number, _, _)| ![12, 30].contains(number));
+    for letter in expected.iter_mut().filter(|(number, _, _)| *number == 9) {
+        letter.2 = body(2_009);
+    }
+    assert_eq!(dead_letters(&*queue, 10).await, expected);
+    subject.restart().await;
+    assert_eq!(dead_letters(&*subject.port(), 10).await, expected, "after another restart");
 }
 
 pub(crate) async fn a_settlement_of_nothing_does_nothing(subject: &mut Messages) {

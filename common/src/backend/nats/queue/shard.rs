@@ -1,6 +1,8 @@
-//! What a node knows of a shard that it works on: its unfinished messages, and which of them are in somebody's hands. Pure.
+//! What a node knows of a shard that it works on: its unfinished messages, which of them are in somebody's hands, and where its
+//! dead letters are. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -21,13 +23,16 @@ const SOON: Duration = Duration::from_secs(60);
 /// Most bytes of bodies that a shard keeps in memory, without what is claimed. The others are read when they are claimed.
 const BODY_BYTES: usize = 4 << 20;
 
-/// The unfinished messages of a shard.
+/// The unfinished messages of a shard, and its dead letters.
 pub(super) struct Shard {
     /// What our settlements are signed with; another one each time that the shard is taken or read again.
     tenure: String,
     index: QueueIndex,
     known: HashMap<Uuid, Known>,
     body_bytes: usize,
+    /// The rows of the dead letters: some 30 bytes each. There are no more than the queue may have rows, and those that the
+    /// server forgot, until somebody looks for them.
+    dead: BTreeMap<Uuid, u64>,
     loaded: bool,
 }
 
@@ -100,7 +105,8 @@ pub(super) enum Settling {
 
 impl Shard {
     pub(super) fn new(tenure: String) -> Self {
-        Self { tenure, index: QueueIndex::default(), known: HashMap::new(), body_bytes: 0, loaded: false }
+        let (index, known, dead) = (QueueIndex::default(), HashMap::new(), BTreeMap::new());
+        Self { tenure, index, known, body_bytes: 0, dead, loaded: false }
     }
 
     pub(super) fn tenure(&self) -> &str {
@@ -141,6 +147,9 @@ impl Shard {
             // Our own settlement, which whoever settles takes over.
             return false;
         }
+        if self.dead.get(&id).is_some_and(|dead| found.sequence <= *dead) {
+            return false;
+        }
         if let Some(known) = self.known.get_mut(&id) {
             if found.sequence <= known.sequence {
                 return false;
@@ -158,7 +167,8 @@ impl Shard {
         self.forget(&id);
         let Found { sequence, row, body } = found;
         match row.status {
-            Status::Done | Status::Dead { .. } => {}
+            Status::Done => {}
+            Status::Dead { .. } => drop(self.dead.insert(id, sequence)),
             Status::Waiting { lane, order_key, due_at, place } => {
                 self.index.add(id, Entry::new(place.unwrap_or(sequence), lane, order_key, due_at));
                 let body = self.kept(body, due_at, now);
@@ -179,8 +189,23 @@ impl Shard {
     /// Forgets a message, whatever it is.
     pub(super) fn forget(&mut self, id: &Uuid) {
         self.index.finish(*id);
+        self.dead.remove(id);
         if let Some(Known { body: Some(body), .. }) = self.known.remove(id) {
             self.body_bytes = self.body_bytes.saturating_sub(body.len());
+        }
+    }
+
+    /// Dead letters after `after`, by id, with the sequences of their rows; at most `limit`.
+    pub(super) fn dead(&self, after: Option<Uuid>, limit: usize) -> Vec<(Uuid, u64)> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let dead = self.dead.range((after, Bound::Unbounded));
+        dead.take(if self.loaded { limit } else { 0 }).map(|(id, sequence)| (*id, *sequence)).collect()
+    }
+
+    /// The row of a dead letter is gone.
+    pub(super) fn forget_dead(&mut self, id: &Uuid, sequence: u64) {
+        if self.dead.get(id) == Some(&sequence) {
+            self.dead.remove(id);
         }
     }
 
@@ -265,6 +290,10 @@ impl Shard {
         let Some(known) = self.known.get_mut(id) else { return };
         let Some(Claim { landed: Some(landed), newer, .. }) = &mut known.claim else { return };
         let newer = newer.take();
+        let buried = match landed {
+            Landed::Ours { sequence, outcome: Outcome::Bury } => Some(*sequence),
+            Landed::Ours { .. } | Landed::Theirs(_) | Landed::Gone => None,
+        };
         let (landed, at) = match landed {
             Landed::Ours { sequence, outcome } => {
                 let Some(entry) = self.index.get(id).copied() else { return };
@@ -284,7 +313,10 @@ impl Shard {
         };
         match newer.filter(|newer| newer.sequence > at).or(landed) {
             Some(found) => self.set(*id, found, now),
-            None => self.forget(id),
+            None => {
+                self.forget(id);
+                self.dead.extend(buried.map(|sequence| (*id, sequence)));
+            }
         }
     }
 }
@@ -400,6 +432,32 @@ mod tests {
         assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
         shard.apply(id(1), waiting(3, None), NOW);
         assert!(!shard.apply(id(1), waiting(3, None), NOW), "read again");
+    }
+
+    #[test]
+    fn dead_letters_are_known_until_they_are_revived_or_gone() {
+        let dead = |sequence| {
+            let status = Status::Dead { lane: LANE, order_key: KEY };
+            Found { sequence, row: Row { status, by: None }, body: Bytes::new() }
+        };
+        let mut shard = Shard::new("n1.1".to_owned());
+        shard.apply(id(3), dead(7), NOW);
+        shard.apply(id(1), dead(8), NOW);
+        assert_eq!(shard.dead(None, 10), [], "before everything was read");
+        shard.loaded();
+        shard.apply(id(2), waiting(9, None), NOW);
+        assert_eq!(claim(&mut shard), [2]);
+        assert!(matches!(shard.begin(&id(2), &Outcome::Bury), Settling::Begun(_)));
+        shard.written(&id(2), Some(Landed::Ours { sequence: 10, outcome: Outcome::Bury }));
+        shard.settle(&id(2), NOW);
+        assert_eq!(shard.dead(None, 10), [(id(1), 8), (id(2), 10), (id(3), 7)]);
+        assert_eq!(shard.dead(Some(id(1)), 1), [(id(2), 10)]);
+        assert!(!shard.apply(id(2), waiting(9, None), NOW), "what it was before");
+        shard.apply(id(2), waiting(11, None), NOW);
+        shard.forget_dead(&id(3), 6);
+        assert_eq!(shard.dead(None, 10), [(id(1), 8), (id(3), 7)]);
+        shard.forget_dead(&id(3), 7);
+        assert_eq!((shard.dead(None, 10), shard.len()), (vec![(id(1), 8)], 1));
     }
 
     #[test]

@@ -1,0 +1,108 @@
+//! Dead letters: found by id, or listed. Their bodies are on the server alone.
+
+use async_nats::jetstream::message::StreamMessage;
+use futures_util::{StreamExt, stream};
+use uuid::Uuid;
+
+use super::row::{Row, SHARDS, Status};
+use super::state::unconfirmed;
+use super::{NatsQueue, READS, unavailable};
+use crate::ports::queue::{Claim, QueueError};
+
+/// Where the row of a dead letter was seen.
+struct Seen {
+    id: Uuid,
+    shard: u16,
+    tenure: String,
+    sequence: u64,
+}
+
+impl NatsQueue {
+    /// The dead letter of an id, where and what it is.
+    pub(super) async fn dead_letter(
+        &self,
+        id: &Uuid,
+    ) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
+        // Only the lane would say which shard it is in.
+        let shards = stream::iter(0..SHARDS).map(|shard| async move {
+            let subject = self.shared.subjects.row(shard, id);
+            let row = self.shared.table.read(&subject).await;
+            row.map(|row| row.map(|row| (subject, row))).map_err(unavailable)
+        });
+        let rows: Vec<Result<_, _>> = shards.buffered(READS).collect().await;
+        for row in rows {
+            if let Some((subject, row)) = row?
+                && let Ok(Row { status: Status::Dead { lane, order_key }, .. }) = Row::decode(&row.headers)
+            {
+                return Ok(Some((subject, row.sequence, lane, order_key)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Dead letters of the shards that are ours, by id.
+    pub(super) async fn dead_letters_after(
+        &self,
+        mut after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Claim>, QueueError> {
+        loop {
+            let seen = self.seen(after, limit)?;
+            let Some(last) = seen.last() else { return Ok(Vec::new()) };
+            after = Some(last.id);
+            let reads = stream::iter(seen).map(|seen| async move {
+                let row = self.shared.table.read_at(seen.sequence).await.map_err(unavailable);
+                row.map(|row| (seen, row))
+            });
+            let rows: Vec<Result<_, _>> = reads.buffered(READS).collect().await;
+            let mut letters = Vec::with_capacity(rows.len());
+            for row in rows {
+                match row? {
+                    (seen, Some(row)) => letters.extend(letter(&seen, row)),
+                    (seen, None) => self.forget_dead(&seen),
+                }
+            }
+            // None would say that there are no more.
+            if !letters.is_empty() {
+                return Ok(letters);
+            }
+        }
+    }
+
+    fn seen(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Seen>, QueueError> {
+        let state = self.shared.state.lock();
+        if state.held.is_empty() || state.closing {
+            return Ok(Vec::new());
+        }
+        if !self.shared.is_confirmed(&state) {
+            return Err(unconfirmed());
+        }
+        let working = state.held.iter().filter(|(_, held)| held.leaving_since.is_none());
+        let dead = working.flat_map(|(number, held)| {
+            let seen = |(id, sequence)| {
+                let tenure = held.shard.tenure().to_owned();
+                Seen { id, shard: *number, tenure, sequence }
+            };
+            held.shard.dead(after, limit).into_iter().map(seen)
+        });
+        let mut dead: Vec<Seen> = dead.collect();
+        drop(state);
+        dead.sort_unstable_by_key(|seen| seen.id);
+        dead.truncate(limit);
+        Ok(dead)
+    }
+
+    /// It was revived just now, or is older than dead letters are kept.
+    fn forget_dead(&self, seen: &Seen) {
+        if let Some(held) = self.shared.state.lock().tenure(seen.shard, &seen.tenure) {
+            held.shard.forget_dead(&seen.id, seen.sequence);
+        }
+    }
+}
+
+fn letter(seen: &Seen, row: StreamMessage) -> Option<Claim> {
+    match Row::decode(&row.headers).map(|row| row.status) {
+        Ok(Status::Dead { lane, .. }) => Some(Claim { id: seen.id, lane, body: row.payload }),
+        Ok(Status::Waiting { .. } | Status::Done) | Err(_) => None,
+    }
+}
