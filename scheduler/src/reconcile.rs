@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::chain::Chain;
-use common::model::ids::{MonitorId, PartitionId, Revision};
+use common::model::ids::{MonitorId, Offset, PartitionId, Revision};
 use common::model::monitor::{DefinitionChange, Monitor};
-use common::ports::registry::{RecordKey, RecordKind};
+use common::ports::registry::{RecordKey, RecordKind, RegistryError};
 use common::wire;
 use common::wire::frame::{Frame, Listening};
+use tokio::task::JoinSet;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -31,27 +32,44 @@ pub(crate) struct Reconciler {
     frames: u64,
     /// When the next step may be made, by the clock's elapsed time.
     next_step: Duration,
-    pass: Option<Pass>,
+    /// No pass begins before this was applied: who is behind in the log would find definitions missing that are in it.
+    begins_after: Offset,
+    stage: Stage,
     /// Records that say nothing new of their monitor's definition (its name was changed), so that they are read once.
     read: HashMap<MonitorId, Revision>,
 }
 
+enum Stage {
+    /// Until the next pass.
+    Resting,
+    /// Reading a million monitors from the registry takes seconds: the partition does not wait for it.
+    Listing(JoinSet<Result<Listed, RegistryError>>),
+    Comparing(Pass),
+}
+
+/// Monitors as the registry has them.
+type Listed = Vec<(MonitorId, Revision)>;
+
 struct Pass {
     /// What the registry had and is still to be compared.
-    listed: Vec<(MonitorId, Revision)>,
+    listed: Listed,
     /// Monitors that have a state and were not met in the registry.
     unmet: HashSet<MonitorId>,
 }
 
 impl Reconciler {
-    /// The first pass begins at once.
-    pub(crate) fn new(now: Duration) -> Self {
-        Self { boot: rand::random(), frames: 0, next_step: now, pass: None, read: HashMap::new() }
+    /// The first pass begins as soon as everything up to `begins_after` is applied.
+    pub(crate) fn new(now: Duration, begins_after: Offset) -> Self {
+        let stage = Stage::Resting;
+        Self { boot: rand::random(), frames: 0, next_step: now, begins_after, stage, read: HashMap::new() }
     }
 
     /// Whether the next step is due at once.
     pub(crate) fn is_busy(&self, now: Duration) -> bool {
-        self.pass.is_some() && now >= self.next_step
+        match self.stage {
+            Stage::Resting => false,
+            Stage::Listing(_) | Stage::Comparing(_) => now >= self.next_step,
+        }
     }
 
     /// Does one step if one is due. A step that fails is repeated with the next pass.
@@ -63,16 +81,17 @@ impl Reconciler {
         metrics: &Metrics,
     ) {
         let now = deps.clock.elapsed();
-        if now < self.next_step {
+        if now < self.next_step || partition.head().applied < self.begins_after {
             return;
         }
-        let stepped = match self.pass.take() {
-            None => self.list(deps, id, partition).await.map(Some),
-            Some(pass) => self.compare(pass, deps, id, partition, metrics).await,
+        let stepped = match std::mem::replace(&mut self.stage, Stage::Resting) {
+            Stage::Resting => Ok(list(deps, id)),
+            Stage::Listing(listing) => self.listed(listing, deps, partition),
+            Stage::Comparing(pass) => self.compare(pass, deps, id, partition, metrics).await,
         };
         match stepped {
-            Ok(Some(pass)) => self.pass = Some(pass),
-            Ok(None) => {
+            Ok(stage @ (Stage::Listing(_) | Stage::Comparing(_))) => self.stage = stage,
+            Ok(Stage::Resting) => {
                 let thousands = u32::try_from(partition.len() / 1_000).unwrap_or(u32::MAX);
                 self.next_step = now + PASS_EVERY + PASS_EVERY_THOUSAND.saturating_mul(thousands);
             }
@@ -83,15 +102,29 @@ impl Reconciler {
         }
     }
 
-    async fn list(&mut self, deps: &Deps, id: PartitionId, partition: &Partition) -> Result<Pass, Error> {
-        let listed = deps.registry.revisions(id, deps.log.partitions()).await?;
+    /// Goes on to comparing, if the registry has been read.
+    fn listed(
+        &mut self,
+        mut listing: JoinSet<Result<Listed, RegistryError>>,
+        deps: &Deps,
+        partition: &Partition,
+    ) -> Result<Stage, Error> {
+        let listed = match listing.try_join_next() {
+            None if listing.is_empty() => return Ok(Stage::Resting),
+            None => return Ok(Stage::Listing(listing)),
+            Some(Ok(listed)) => listed?,
+            Some(Err(error)) => {
+                tracing::error!(%error, "reading the registry ended by a defect of ours");
+                return Ok(Stage::Resting);
+            }
+        };
         let mut unmet: HashSet<MonitorId> = partition.monitor_ids().collect();
         for (monitor, _) in &listed {
             unmet.remove(monitor);
         }
         self.read.retain(|monitor, _| partition.monitor(*monitor).is_some());
         self.next_step = deps.clock.elapsed() + SETTLE;
-        Ok(Pass { listed, unmet })
+        Ok(Stage::Comparing(Pass { listed, unmet }))
     }
 
     async fn compare(
@@ -101,7 +134,7 @@ impl Reconciler {
         id: PartitionId,
         partition: &Partition,
         metrics: &Metrics,
-    ) -> Result<Option<Pass>, Error> {
+    ) -> Result<Stage, Error> {
         let mut missing = Vec::new();
         let rest = pass.listed.len().saturating_sub(STEP_MONITORS);
         for (monitor, revision) in pass.listed.split_off(rest) {
@@ -128,7 +161,7 @@ impl Reconciler {
             self.append(deps, id, missing).await?;
         }
         let complete = pass.listed.is_empty() && pass.unmet.is_empty();
-        Ok((!complete).then_some(pass))
+        Ok(if complete { Stage::Resting } else { Stage::Comparing(pass) })
     }
 
     async fn missing_definition(
@@ -179,4 +212,12 @@ impl Reconciler {
         deps.log.append(id, Arc::new(frame)).await?;
         Ok(())
     }
+}
+
+/// Begins to read the registry.
+fn list(deps: &Deps, id: PartitionId) -> Stage {
+    let (registry, partitions) = (Arc::clone(&deps.registry), deps.log.partitions());
+    let mut listing = JoinSet::new();
+    listing.spawn(async move { registry.revisions(id, partitions).await });
+    Stage::Listing(listing)
 }

@@ -48,6 +48,7 @@ impl Owner {
         let extent = deps.log.extent(id).await?;
         let Loaded { mut partition, commits } = state(&deps, id, &lease, rules, &extent, &metrics).await?;
         let committed = partition.head().applied;
+        let end = extent.last;
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
         tracing::info!(partition = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
         let now = deps.clock.elapsed();
@@ -58,7 +59,7 @@ impl Owner {
             lease,
             partition,
             reader,
-            reconciler: Reconciler::new(now),
+            reconciler: Reconciler::new(now, end),
             history: HistoryBatch::default(),
             history_bytes: 0,
             outbox: Vec::new(),
