@@ -1,18 +1,25 @@
-//! One fault after another, at random, under more load.
+//! Faults at random, several at once, under more load.
 
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use rustix::process::Signal;
 
 use super::checker::Allowed;
 use super::installation::Plan;
+use super::load::Loader;
 use super::node::Role;
 use super::scene::{Crowd, Scene};
 
-/// How long faults go on for.
+/// After this no more faults begin.
 const STORM: Duration = Duration::from_secs(150);
+/// Rounds of faults, and who falls silent for good after each.
+const ROUNDS: usize = 20;
+/// How long a fault lasts, milliseconds.
+const LASTS_MS: std::ops::Range<u64> = 0..7_000;
+
 /// Each as often as it stands here.
 const ROLES: [Role; 7] = [
     Role::Ingest,
@@ -24,37 +31,69 @@ const ROLES: [Role; 7] = [
     Role::Console,
 ];
 
-fn happens(scene: &mut Scene, random: &mut StdRng) {
-    let role = *ROLES.choose(random).expect("there are some");
-    let index = random.random_range(0..scene.cluster.nodes(role).len());
-    let pause = Duration::from_millis(random.random_range(0..7_000));
-    let frozen = random.random_bool(0.4);
-    let name = scene.cluster.node(role, index).name().to_owned();
-    scene.note(&format!("{name} is {} for {pause:?}", if frozen { "frozen" } else { "dead" }));
-    if frozen {
-        scene.cluster.node(role, index).freeze();
-        scene.go_on(pause);
-        scene.cluster.node(role, index).thaw();
-    } else {
-        scene.cluster.node(role, index).kill();
-        scene.go_on(pause);
-        scene.cluster.node(role, index).launch();
+/// One node's fault.
+struct Fault {
+    role: Role,
+    index: usize,
+    frozen: bool,
+    lasts: Duration,
+}
+
+impl Fault {
+    fn at_random(scene: &Scene, random: &mut StdRng) -> Self {
+        let role = *ROLES.choose(random).expect("there are some");
+        let index = random.random_range(0..scene.cluster.nodes(role).len());
+        let lasts = Duration::from_millis(random.random_range(LASTS_MS));
+        Self { role, index, frozen: random.random_bool(0.4), lasts }
     }
-    match random.random_range(0..12) {
-        0 => {
-            scene.note("nats-server is killed");
-            scene.cluster.nats.only().kill();
-            scene.cluster.nats.only().restart();
+
+    fn begin(&self, scene: &mut Scene) {
+        let node = scene.cluster.node(self.role, self.index);
+        let how = if self.frozen { "frozen" } else { "dead" };
+        let what = format!("{node} is {how} for {:?}", self.lasts);
+        if self.frozen {
+            node.freeze();
+        } else {
+            node.kill();
         }
-        1 => {
-            scene.note("redis-server is killed");
-            scene.cluster.redis.kill();
-            scene.cluster.redis.restart();
-        }
-        _ => {}
+        scene.note(&what);
     }
-    // Two faults at once may page: a client's node is away, and then the other one.
-    scene.until_well();
+
+    fn end(&self, scene: &mut Scene) {
+        let node = scene.cluster.node(self.role, self.index);
+        if self.frozen {
+            node.thaw();
+        } else {
+            node.launch();
+        }
+    }
+}
+
+/// NATS or Redis itself, now and then.
+fn servers(scene: &mut Scene, random: &mut StdRng) {
+    let lasts = Duration::from_millis(random.random_range(LASTS_MS));
+    let (what, which) = match random.random_range(0..12) {
+        0 => ("nats-server is dead", 0),
+        1 => ("redis-server is dead", 1),
+        2 => ("nats-server is frozen", 2),
+        3 => ("redis-server is frozen", 3),
+        _ => return,
+    };
+    scene.note(&format!("{what} for {lasts:?}"));
+    let cluster = &mut scene.cluster;
+    match which {
+        0 => cluster.nats.only().kill(),
+        1 => cluster.redis.kill(),
+        2 => cluster.nats.only().process().signal(Signal::STOP),
+        _ => cluster.redis.process().signal(Signal::STOP),
+    }
+    std::thread::sleep(lasts);
+    match which {
+        0 => cluster.nats.only().restart(),
+        1 => cluster.redis.restart(),
+        2 => cluster.nats.only().process().signal(Signal::CONT),
+        _ => cluster.redis.process().signal(Signal::CONT),
+    }
 }
 
 #[test]
@@ -63,18 +102,33 @@ fn a_storm_of_faults_breaks_no_promise() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut scene = Scene::start(Plan::USUAL, Crowd { steady: 120, mortal: 12, flapping: 16 });
+    let mut scene = Scene::start(Plan::USUAL, Crowd { steady: 120, mortal: ROUNDS, flapping: 16 });
     let begin = Instant::now();
-    for _ in 0..12 {
-        happens(&mut scene, &mut random);
+    for _ in 0..ROUNDS {
+        let mut faults = [Fault::at_random(&scene, &mut random), Fault::at_random(&scene, &mut random)];
+        faults.sort_by_key(|fault| fault.lasts);
+        let [first, second] = &faults;
+        first.begin(&mut scene);
+        let both = (first.role, first.index) != (second.role, second.index);
+        if both {
+            second.begin(&mut scene);
+        }
+        servers(&mut scene, &mut random);
+        scene.go_on(first.lasts);
+        first.end(&mut scene);
+        if both {
+            scene.go_on(second.lasts.saturating_sub(first.lasts));
+            second.end(&mut scene);
+        }
+        scene.until_well();
         scene.silence(1);
         if begin.elapsed() > STORM {
             break;
         }
     }
-    let errors = &["failed to append; pushes are answered 503", "failed to watch the registry; trying again"];
-    scene.load.mortals().for_each(super::load::Loader::silence);
+    scene.load.mortals().for_each(Loader::silence);
     scene.go_on(Duration::from_secs(5));
+    let errors = &["failed to append; pushes are answered 503", "failed to watch the registry; trying again"];
     scene.check(&Allowed { deaf: true, late_repeats: true, errors, ..Allowed::default() });
     scene.check_deliveries();
 }
