@@ -239,7 +239,7 @@ const fn is_test(task: &DeliveryTask) -> bool {
 }
 
 /// Ends a delivery without an attempt, saying why where the attempts stand.
-fn bury(record: &mut Delivery, why: String, now: EventTime) {
+pub(crate) fn bury(record: &mut Delivery, why: String, now: EventTime) {
     record.record(Attempt { at: now, ms: 0, status: None, error: Some(why), answer: None });
     record.state = DeliveryState::Dead;
     record.next_attempt_at = None;

@@ -4,11 +4,13 @@
 //! - `fanout`: alert → one delivery for each channel of its monitor.
 //! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts, `delivery::lanes` (pure)
 //!   shares the room among channels, `delivery::recorder` writes down what came of it, many at a time.
+//! - `dead_letters`: puts the records of dead letters back where the history lost them.
 //! - `event` (pure): the body that receivers see. `retry` (pure): when to try again.
 //! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a file there.
 //! - `directory`: the channels, as the registry tells of them.
 
 mod config;
+mod dead_letters;
 mod delivery;
 mod directory;
 mod error;

@@ -77,6 +77,8 @@ pub(crate) struct Metrics {
     pub(crate) deliveries_claimed: Gauge,
     /// Seconds since the oldest delivery that is pending was created, of all notifiers; 0 = nothing is pending.
     pub(crate) oldest_pending: Gauge,
+    /// Records of dead letters that were put back into the history.
+    pub(crate) restored_dead_letters: Counter,
 }
 
 impl Metrics {
@@ -90,6 +92,7 @@ impl Metrics {
             attempts_in_flight: Gauge::default(),
             deliveries_claimed: Gauge::default(),
             oldest_pending: Gauge::default(),
+            restored_dead_letters: Counter::default(),
         };
         let m = &metrics;
         registry.register("lubdub_notifier_alerts", "Alerts by what became of them", m.alerts.clone());
@@ -123,6 +126,11 @@ impl Metrics {
             "lubdub_notifier_oldest_pending_seconds",
             "Age of the oldest delivery that is pending, in the whole installation",
             m.oldest_pending.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_restored_dead_letters",
+            "Dead letters whose records the history had lost, or half redriven, and that were put back",
+            m.restored_dead_letters.clone(),
         );
         metrics
     }

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ATTEMPT_TIMEOUT, DRAIN};
+use crate::config::{ATTEMPT_TIMEOUT, DRAIN, REVIEW_EVERY};
+use crate::dead_letters::Review;
 use crate::delivery::dispatcher::{Context, Dispatcher};
 use crate::delivery::recorder::Recorder;
 use crate::directory::Directory;
@@ -52,16 +53,17 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
-/// How long attempts and the drain may take.
+/// How long attempts and the drain may take, and the time between two reviews of the dead letters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) attempt: Duration,
     pub(crate) drain: Duration,
+    pub(crate) review: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN }
+        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN, review: REVIEW_EVERY }
     }
 }
 
@@ -124,6 +126,12 @@ impl Service {
             metrics: metrics.clone(),
             health: health.clone(),
         });
+        let review = Review::new(
+            Arc::clone(&deps.deliveries),
+            Arc::clone(&deps.delivery_history),
+            Arc::clone(&deps.clock),
+            metrics.clone(),
+        );
         let context = Arc::new(Context {
             deliveries: deps.deliveries,
             history: deps.delivery_history,
@@ -137,6 +145,7 @@ impl Service {
         let (to_dispatcher, settled) = mpsc::channel(SETTLED_QUEUE);
         let mut parts = JoinSet::new();
         parts.spawn(measure(Arc::clone(&context), shutdown.clone()));
+        parts.spawn(review.run(limits.review, shutdown.clone()));
         parts.spawn(fan_out.run(shutdown.clone()));
         parts.spawn(Recorder::new(Arc::clone(&context), incoming, to_dispatcher).run());
         parts.spawn(Dispatcher::new(context, to_recorder, settled).run(shutdown.clone(), limits.drain));

@@ -2,6 +2,7 @@
 
 mod carrying;
 mod crash;
+mod dead_letters;
 mod faulty;
 mod guarding;
 mod isolation;

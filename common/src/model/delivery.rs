@@ -6,7 +6,9 @@
 //! - **Redrive** of a dead delivery: write [`Delivery::redriven`] to the delivery history, *then* call
 //!   `Queue::revive(id, now, wire::encode(&DeliveryTask::of(&delivery)))` on the delivery queue. In this order an attempt
 //!   that is made at once is not overwritten. If `revive` answers `false` (it is not a dead letter of the queue: a test, or
-//!   its channel is gone, or it is being carried just now), write the delivery back as it was.
+//!   its channel is gone, or it is being carried just now), write the delivery back as it was. Whoever dies in between leaves
+//!   it pending; the notifier writes it back a minute or two later. There, too, a dead letter of the queue gets a new record
+//!   if the history lost it: it says so where the attempts stood.
 //! - **Test** of a channel: enqueue `Alert::Test` with a random (version 4) id into the alert queue: message id and order key
 //!   = the alert's id, lane = the channel's id, due now, no origin. Then look for
 //!   `DeliveryId::derive(alert, channel)` in the delivery history until its state is not pending: there is exactly one

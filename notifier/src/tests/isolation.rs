@@ -50,7 +50,8 @@ async fn slow_channels_delay_no_other() {
     })
     .await;
     let mut world = World::new();
-    world.limits = crate::service::Limits { attempt: Duration::from_secs(600), drain: Duration::ZERO };
+    world.limits =
+        crate::service::Limits { attempt: Duration::from_secs(600), drain: Duration::ZERO, ..world.limits };
     let mut slow = vec![];
     for _ in 0..40 {
         slow.push(world.channel_with(receiver.url("/slow"), |channel| channel.default = false).await);
@@ -86,7 +87,8 @@ async fn slow_channels_delay_no_other() {
 async fn at_most_sixteen_attempts_run_at_once_on_a_channel() {
     let receiver = Receiver::start(|_| Reply::after(Duration::from_secs(600))).await;
     let mut world = World::new();
-    world.limits = crate::service::Limits { attempt: Duration::from_secs(600), drain: Duration::ZERO };
+    world.limits =
+        crate::service::Limits { attempt: Duration::from_secs(600), drain: Duration::ZERO, ..world.limits };
     world.channel(receiver.url("/")).await;
     let running = world.start();
     for n in 0..100 {
@@ -158,8 +160,11 @@ async fn a_drain_lets_attempts_finish_and_gives_the_rest_back() {
 async fn a_drain_does_not_wait_for_a_receiver_for_ever() {
     let receiver = Receiver::start(|_| Reply::after(Duration::from_secs(600))).await;
     let mut world = World::new();
-    world.limits =
-        crate::service::Limits { attempt: Duration::from_secs(600), drain: Duration::from_millis(100) };
+    world.limits = crate::service::Limits {
+        attempt: Duration::from_secs(600),
+        drain: Duration::from_millis(100),
+        ..world.limits
+    };
     let channel = world.channel(receiver.url("/")).await;
     let monitor = world.monitor("backup", None).await;
     let running = world.start();

@@ -82,7 +82,11 @@ impl World {
             history: Arc::new(InMemoryHistory::default()),
             clock: Arc::new(ManualClock::new(EventTime::from_millis(now.as_millis()))),
             allow_private: "127.0.0.0/8",
-            limits: Limits { attempt: Duration::from_secs(10), drain: Duration::from_secs(8) },
+            limits: Limits {
+                attempt: Duration::from_secs(10),
+                drain: Duration::from_secs(8),
+                ..Limits::default()
+            },
             made: 0,
         }
     }

@@ -1,0 +1,156 @@
+//! Keeps dead letters in sight.
+//!
+//! A dead letter stays in the delivery queue, but people see it, and send it again, by its record in the delivery history. That
+//! may be lost, all of it (Redis was wiped), or say something else (a console died between the two steps of a redrive). So the
+//! dead letters of the queue are looked through now and then, and their records put back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use common::model::ids::DeliveryId;
+use common::model::time::EventTime;
+use common::ports::history::{DeliveryHistory, HistoryError};
+use common::ports::queue::{Claim, Queue, QueueError};
+use common::wire;
+use tokio_util::sync::CancellationToken;
+
+use crate::delivery::bury;
+use crate::health::with_sources;
+use crate::metrics::Metrics;
+
+/// Dead letters that are looked at together.
+const PAGE: usize = 256;
+
+/// Many dead letters are looked through slowly: so many pages in the time between two passes.
+const PAGES: u32 = 60;
+
+/// How long the history keeps what is dead, by its creation. The queue keeps it a little longer.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Most records that are remembered as perhaps half redriven; the next passes see the others.
+const SUSPECTS: usize = 10_000;
+
+/// What stands where the attempts did.
+const LOST: &str = "its record was lost, and what was attempted is not known; it can be sent again";
+
+/// What keeps a pass from going on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Obstacle {
+    #[error("list the dead letters")]
+    Queue(#[from] QueueError),
+    #[error("look at the records of dead letters")]
+    History(#[from] HistoryError),
+}
+
+/// How many records a pass put back.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// There was none.
+    pub(crate) lost: u64,
+    /// It was pending, and nobody was about to revive it.
+    pub(crate) half_redriven: u64,
+}
+
+/// Looks through the dead letters.
+pub(crate) struct Review {
+    deliveries: Arc<dyn Queue>,
+    history: Arc<dyn DeliveryHistory>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    /// Records that the last pass saw pending, and what their next attempt was to be: it tells one redrive from another.
+    suspects: HashMap<DeliveryId, Option<EventTime>>,
+}
+
+impl Review {
+    pub(crate) fn new(
+        deliveries: Arc<dyn Queue>,
+        history: Arc<dyn DeliveryHistory>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { deliveries, history, clock, metrics, suspects: HashMap::new() }
+    }
+
+    /// Makes a pass every so often until `shutdown`.
+    pub(crate) async fn run(mut self, every: Duration, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            let mut tally = Tally::default();
+            let pass = shutdown.run_until_cancelled(self.pass(every / PAGES, &mut tally)).await;
+            if let Some(Err(error)) = pass {
+                // Whoever needs the queue and the history more than we do says so; the next pass begins anew.
+                tracing::debug!(error = %with_sources(&error), "failed to look through the dead letters");
+            }
+            let Tally { lost, half_redriven } = tally;
+            if lost + half_redriven > 0 {
+                tracing::info!(lost, half_redriven, "put records of dead letters back into the history");
+            }
+        }
+    }
+
+    /// Looks through all of them, `pause` between two pages.
+    pub(crate) async fn pass(&mut self, pause: Duration, tally: &mut Tally) -> Result<(), Obstacle> {
+        let suspects = std::mem::take(&mut self.suspects);
+        let mut after = None;
+        loop {
+            let letters = self.deliveries.dead_letters(after, PAGE).await?;
+            let Some(last) = letters.last() else { return Ok(()) };
+            after = Some(last.id);
+            let mut found = Tally::default();
+            let mut records = Vec::new();
+            for letter in &letters {
+                records.extend(self.mended(letter, &suspects, &mut found).await?);
+            }
+            if !records.is_empty() {
+                self.history.put(records).await?;
+            }
+            self.metrics.restored_dead_letters.inc_by(found.lost + found.half_redriven);
+            tally.lost += found.lost;
+            tally.half_redriven += found.half_redriven;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The record of a dead letter as it must be, if it is not.
+    async fn mended(
+        &mut self,
+        letter: &Claim,
+        suspects: &HashMap<DeliveryId, Option<EventTime>>,
+        found: &mut Tally,
+    ) -> Result<Option<Delivery>, HistoryError> {
+        let id = DeliveryId::from_uuid(letter.id);
+        let Some(known) = self.history.get(id).await? else {
+            let restored = restored(letter, self.clock.now());
+            found.lost += u64::from(restored.is_some());
+            return Ok(restored);
+        };
+        match known.state {
+            DeliveryState::Dead | DeliveryState::Delivered => Ok(None),
+            // A redrive writes this first and revives the letter at once; if it has not by the next pass, it never will.
+            DeliveryState::Pending if suspects.get(&id) != Some(&known.next_attempt_at) => {
+                if self.suspects.len() < SUSPECTS {
+                    self.suspects.insert(id, known.next_attempt_at);
+                }
+                Ok(None)
+            }
+            DeliveryState::Pending => {
+                found.half_redriven += 1;
+                Ok(Some(Delivery { state: DeliveryState::Dead, next_attempt_at: None, ..known }))
+            }
+        }
+    }
+}
+
+/// The record of a dead letter, as far as the letter itself tells it.
+fn restored(letter: &Claim, now: EventTime) -> Option<Delivery> {
+    // Of what cannot be read there was no record to begin with, or none that can be made again.
+    let task: DeliveryTask = wire::decode(&letter.body).ok()?;
+    if task.created_at + KEPT <= now {
+        return None;
+    }
+    let mut record = task.pending(now);
+    bury(&mut record, LOST.to_owned(), now);
+    Some(record)
+}
