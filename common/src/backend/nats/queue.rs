@@ -259,8 +259,8 @@ impl Queue for NatsQueue {
                     held.shard.bring(&id, body.clone());
                     claims.push(Claim { id, lane, body });
                 }
-                // Somebody changed it; if it is unfinished yet, its new row arrives.
-                None => held.shard.forget(&id),
+                // Somebody changed it.
+                None => held.shard.replaced(&id, now),
             }
         }
         ungiven.ids.clear();

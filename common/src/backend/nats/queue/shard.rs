@@ -186,8 +186,16 @@ impl Shard {
         Some(Bytes::copy_from_slice(&body))
     }
 
+    /// The row of a claimed message is another one by now: it is as others made it, or will be when that was read.
+    pub(super) fn replaced(&mut self, id: &Uuid, now: EventTime) {
+        match self.known.get_mut(id).and_then(|known| known.claim.take()).and_then(|claim| claim.newer) {
+            Some(found) => self.set(*id, found, now),
+            None => self.forget(id),
+        }
+    }
+
     /// Forgets a message, whatever it is.
-    pub(super) fn forget(&mut self, id: &Uuid) {
+    fn forget(&mut self, id: &Uuid) {
         self.index.finish(*id);
         self.dead.remove(id);
         if let Some(Known { body: Some(body), .. }) = self.known.remove(id) {
@@ -290,33 +298,26 @@ impl Shard {
         let Some(known) = self.known.get_mut(id) else { return };
         let Some(Claim { landed: Some(landed), newer, .. }) = &mut known.claim else { return };
         let newer = newer.take();
-        let buried = match landed {
-            Landed::Ours { sequence, outcome: Outcome::Bury } => Some(*sequence),
-            Landed::Ours { .. } | Landed::Theirs(_) | Landed::Gone => None,
-        };
         let (landed, at) = match landed {
             Landed::Ours { sequence, outcome } => {
                 let Some(entry) = self.index.get(id).copied() else { return };
                 let Entry { place, lane, order_key, .. } = entry;
-                let found = match outcome {
-                    Outcome::Complete | Outcome::Bury => None,
+                let (status, body) = match outcome {
+                    Outcome::Complete => (Status::Done, Bytes::new()),
+                    Outcome::Bury => (Status::Dead { lane, order_key }, Bytes::new()),
                     Outcome::Retry { due_at, body } => {
                         let due_at = *due_at;
-                        let status = Status::Waiting { lane, order_key, due_at, place: Some(place) };
-                        Some(Found { sequence: *sequence, row: Row { status, by: None }, body: body.clone() })
+                        (Status::Waiting { lane, order_key, due_at, place: Some(place) }, body.clone())
                     }
                 };
-                (found, *sequence)
+                (Some(Found { sequence: *sequence, row: Row { status, by: None }, body }), *sequence)
             }
             Landed::Theirs(found) => (Some(found.clone()), found.sequence),
             Landed::Gone => (None, 0),
         };
         match newer.filter(|newer| newer.sequence > at).or(landed) {
             Some(found) => self.set(*id, found, now),
-            None => {
-                self.forget(id);
-                self.dead.extend(buried.map(|sequence| (*id, sequence)));
-            }
+            None => self.forget(id),
         }
     }
 }
@@ -432,6 +433,15 @@ mod tests {
         assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
         shard.apply(id(1), waiting(3, None), NOW);
         assert!(!shard.apply(id(1), waiting(3, None), NOW), "read again");
+        // What others made of it was read before it was noticed that its row is gone, or after.
+        assert_eq!(claim(&mut shard), [1]);
+        shard.apply(id(1), waiting(4, None), NOW);
+        shard.replaced(&id(1), NOW);
+        assert_eq!(claim(&mut shard), [1]);
+        shard.replaced(&id(1), NOW);
+        assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
+        shard.apply(id(1), waiting(5, None), NOW);
+        assert_eq!(claim(&mut shard), [1]);
     }
 
     #[test]
