@@ -20,6 +20,8 @@ const CONNECTIONS: [usize; 3] = [64, 512, 2_048];
 /// Each is measured so often, in turns, so that a noisy neighbour meets all of them.
 const ROUNDS: usize = 2;
 
+const DURABLE: &str = "sync_interval: always";
+
 const COLUMNS: [&str; 10] = [
     "server",
     "connections",
@@ -41,39 +43,56 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
 
 async fn one_server(size: Size, bare: &Server) -> anyhow::Result<()> {
     let monitors = size.pick(100_000, 2_000);
-    // The registry is filled without syncing: it is not what is measured.
-    let mut nats = NatsServer::start();
-    let site = Site::without_redis(nats.url(), 1);
-    let tokens = tokens(&site, monitors).await?;
-    nats.restart_with("sync_interval: always");
-    let naive = child::start_naive(&nats.url())?;
-    let whole = site.role("ingest", &["--push-limit", "0"]).await?;
+    let (mut usual, mut single) = (NatsServer::start(), NatsServer::start());
+    let site_of = |nats: &NatsServer| Site::without_redis(nats.url(), 1);
+    let sites = [site_of(&usual), site_of(&single).with_partitions(1)];
+    let known = [tokens(&sites[0], monitors).await?, tokens(&sites[1], monitors).await?];
+    // The registry was filled without syncing: it is not what is measured.
+    usual.restart_with(DURABLE);
+    single.restart_with(DURABLE);
+    let naive = child::start_naive(&usual.url())?;
+    let [whole, narrow] = [ingest(&sites[0]).await?, ingest(&sites[1]).await?];
+    let [usual, single] = [vec![usual.process().pid()], vec![single.process().pid()]];
     let title =
         format!("Ingest, nats-server with sync_interval: always, {} monitors", count(monitors as f64));
     let mut report = Report::new(title, &COLUMNS);
-    let bench = Bench { bare, naive: &naive, whole: &whole, nats: vec![nats.process().pid()], tokens, size };
+    let measured = [
+        Measured::bare(bare, &known[0]),
+        Measured::ingest("lubdub ingest, 4 partitions", &whole, &usual, &known[0]),
+        Measured::ingest("lubdub ingest, 1 partition", &narrow, &single, &known[1]),
+        Measured::naive(&naive, &usual, &known[0]),
+    ];
     for connections in CONNECTIONS {
-        bench.measure(&mut report, connections).await?;
+        compare(&measured, connections, size, &mut report).await?;
     }
     report.print();
-    whole.stop()
+    whole.stop()?;
+    narrow.stop()
 }
 
 async fn three_servers(size: Size, bare: &Server) -> anyhow::Result<()> {
     let monitors = size.pick(10_000, 500);
     let mut cluster = NatsCluster::start();
     let site = Site::without_redis(cluster.url(), 3);
-    let tokens = tokens(&site, monitors).await?;
+    let known = tokens(&site, monitors).await?;
     let naive = child::start_naive(&cluster.url())?;
-    let whole = site.role("ingest", &["--push-limit", "0"]).await?;
+    let whole = ingest(&site).await?;
     let title =
         format!("Ingest, three nats-servers, R3, sync_interval: always, {} monitors", count(monitors as f64));
     let mut report = Report::new(title, &COLUMNS);
-    let nats = (0..3).map(|index| cluster.server(index).process().pid()).collect();
-    let bench = Bench { bare, naive: &naive, whole: &whole, nats, tokens, size };
-    bench.measure(&mut report, 512).await?;
+    let nats: Vec<u32> = (0..3).map(|index| cluster.server(index).process().pid()).collect();
+    let measured = [
+        Measured::bare(bare, &known),
+        Measured::ingest("lubdub ingest, 4 partitions", &whole, &nats, &known),
+        Measured::naive(&naive, &nats, &known),
+    ];
+    compare(&measured, 512, size, &mut report).await?;
     report.print();
     whole.stop()
+}
+
+async fn ingest(site: &Site) -> anyhow::Result<Installation> {
+    site.role("ingest", &["--push-limit", "0"]).await
 }
 
 async fn tokens(site: &Site, monitors: usize) -> anyhow::Result<Arc<[String]>> {
@@ -82,65 +101,87 @@ async fn tokens(site: &Site, monitors: usize) -> anyhow::Result<Arc<[String]>> {
     Ok(seeded.into_iter().map(|seeded| seeded.token).collect())
 }
 
-/// The servers that are compared.
-struct Bench<'a> {
-    bare: &'a Server,
-    naive: &'a Server,
-    whole: &'a Installation,
-    nats: Vec<u32>,
-    tokens: Arc<[String]>,
-    size: Size,
+/// One of the servers that are compared.
+struct Measured<'a> {
+    name: &'static str,
+    server: &'a Server,
+    /// What counts its frames.
+    ingest: Option<&'a Installation>,
+    nats: &'a [u32],
+    tokens: &'a Arc<[String]>,
 }
 
-impl Bench<'_> {
-    async fn measure(&self, report: &mut Report, connections: usize) -> anyhow::Result<()> {
-        let mut rounds = Vec::new();
-        let mut frames = (0.0, 0.0);
-        for _ in 0..ROUNDS {
-            let baseline = self.load(self.bare, connections)?;
-            let before = self.appended().await?;
-            let grouped = self.load(&self.whole.server, connections)?;
-            let after = self.appended().await?;
-            frames = (frames.0 + after.0 - before.0, frames.1 + after.1 - before.1);
-            let naive = self.load(self.naive, connections)?;
-            rounds.push([baseline, grouped, naive]);
-        }
-        let of = |server: usize| -> Vec<&Outcome> { rounds.iter().map(|round| &round[server]).collect() };
-        let base = mean(&of(0), |outcome| outcome.rate);
-        let nats = self.nats.len();
-        row(report, "bare axum handler", connections, &of(0), base, 0, String::new());
-        let per_frame = format!("{:.0}", frames.1 / frames.0.max(1.0));
-        row(report, "lubdub ingest", connections, &of(1), base, nats, per_frame);
-        row(report, "one append per push", connections, &of(2), base, nats, "1".to_owned());
-        Ok(())
+impl<'a> Measured<'a> {
+    const fn bare(server: &'a Server, tokens: &'a Arc<[String]>) -> Self {
+        Self { name: "bare axum handler", server, ingest: None, nats: &[], tokens }
     }
 
-    fn load(&self, server: &Server, connections: usize) -> anyhow::Result<Outcome> {
-        let lasting = self.size.pick(Duration::from_secs(3), Duration::from_millis(500));
-        let processes: Vec<u32> = std::iter::once(server.pid()).chain(self.nats.iter().copied()).collect();
+    const fn naive(server: &'a Server, nats: &'a [u32], tokens: &'a Arc<[String]>) -> Self {
+        Self { name: "one append per push", server, ingest: None, nats, tokens }
+    }
+
+    const fn ingest(
+        name: &'static str,
+        ingest: &'a Installation,
+        nats: &'a [u32],
+        tokens: &'a Arc<[String]>,
+    ) -> Self {
+        Self { name, server: &ingest.server, ingest: Some(ingest), nats, tokens }
+    }
+
+    fn load(&self, connections: usize, lasting: Duration) -> anyhow::Result<Outcome> {
+        let processes: Vec<u32> =
+            std::iter::once(self.server.pid()).chain(self.nats.iter().copied()).collect();
         tokio::task::block_in_place(|| {
-            load::run(server.address, &processes, &self.tokens, connections, lasting)
+            load::run(self.server.address, &processes, self.tokens, connections, lasting)
         })
     }
 
     /// Frames and heartbeats.
     async fn appended(&self) -> anyhow::Result<(f64, f64)> {
-        let frames = self.whole.metric("lubdub_ingest_frames_total").await?;
-        Ok((frames, self.whole.metric("lubdub_ingest_heartbeats_total").await?))
+        let Some(ingest) = self.ingest else { return Ok((0.0, 0.0)) };
+        let frames = ingest.metric("lubdub_ingest_frames_total").await?;
+        Ok((frames, ingest.metric("lubdub_ingest_heartbeats_total").await?))
     }
 }
 
-fn mean(outcomes: &[&Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
-    outcomes.iter().map(|outcome| of(outcome)).sum::<f64>() / outcomes.len() as f64
+/// Measures all in turns.
+async fn compare(
+    all: &[Measured<'_>],
+    connections: usize,
+    size: Size,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let lasting = size.pick(Duration::from_secs(3), Duration::from_millis(500));
+    let mut outcomes: Vec<Vec<Outcome>> = all.iter().map(|_| Vec::new()).collect();
+    let mut appended = vec![(0.0, 0.0); all.len()];
+    for _ in 0..ROUNDS {
+        for (index, measured) in all.iter().enumerate() {
+            let before = measured.appended().await?;
+            outcomes[index].push(measured.load(connections, lasting)?);
+            let after = measured.appended().await?;
+            appended[index].0 += after.0 - before.0;
+            appended[index].1 += after.1 - before.1;
+        }
+    }
+    let base = mean(&outcomes[0], |outcome| outcome.rate);
+    for ((measured, outcomes), (frames, heartbeats)) in all.iter().zip(&outcomes).zip(appended) {
+        let per_frame = if frames > 0.0 { format!("{:.0}", heartbeats / frames) } else { String::new() };
+        row(report, measured, connections, outcomes, base, per_frame);
+    }
+    Ok(())
+}
+
+fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
+    outcomes.iter().map(of).sum::<f64>() / outcomes.len() as f64
 }
 
 fn row(
     report: &mut Report,
-    server: &str,
+    measured: &Measured<'_>,
     connections: usize,
-    outcomes: &[&Outcome],
+    outcomes: &[Outcome],
     base: f64,
-    nats: usize,
     per_frame: String,
 ) {
     let rate = mean(outcomes, |outcome| outcome.rate);
@@ -149,9 +190,9 @@ fn row(
     };
     let errors: usize = outcomes.iter().map(|outcome| outcome.errors).sum();
     let micros = |process| mean(outcomes, |outcome| outcome.processor_per_push(process).as_secs_f64() * 1e6);
-    let of_nats: f64 = (1..=nats).map(micros).sum();
+    let of_nats: f64 = (1..=measured.nats.len()).map(micros).sum();
     report.row([
-        server.to_owned(),
+        measured.name.to_owned(),
         connections.to_string(),
         count(rate),
         format!("{:.2}", rate / base),
@@ -159,7 +200,7 @@ fn row(
         millis(quantile(0.99)),
         errors.to_string(),
         format!("{:.1}", micros(0)),
-        if nats == 0 { String::new() } else { format!("{of_nats:.1}") },
+        if measured.nats.is_empty() { String::new() } else { format!("{of_nats:.1}") },
         per_frame,
     ]);
 }

@@ -16,7 +16,7 @@ use testbed::{RedisServer, free_port};
 use crate::installation::{Installation, KEY};
 use crate::server::Server;
 
-/// The partitions of every cluster here: as many as one has if nobody says otherwise.
+/// The partitions of a cluster if nobody says otherwise.
 pub(crate) const PARTITIONS: u16 = 4;
 
 /// Room for the log of a partition: a server on a small disk has no more to give.
@@ -40,6 +40,11 @@ impl Site {
     /// For ingest alone.
     pub(crate) const fn without_redis(nats: String, replicas: u8) -> Self {
         Self { nats, redis: String::new(), replicas, partitions: PARTITIONS }
+    }
+
+    /// With another number of partitions than usual.
+    pub(crate) fn with_partitions(self, partitions: u16) -> Self {
+        Self { partitions, ..self }
     }
 
     /// The adapters on NATS; what is missing there is made.
