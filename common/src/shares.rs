@@ -11,17 +11,22 @@ use crate::ports::roster::Member;
 
 /// Who works on which share, as indices into `members`: `None` for all if there are no members.
 ///
-/// No member has more than the number of shares divided by that of members, rounded up. The order of `members` does not matter
+/// Every member has the number of shares divided by that of members, rounded down or up. The order of `members` does not matter
 /// as long as their names differ.
 pub fn assign(members: &[String], shares: u16) -> Vec<Option<usize>> {
-    let most = usize::from(shares).div_ceil(members.len().max(1));
+    let shares_of_all = usize::from(shares);
+    let least = shares_of_all / members.len().max(1);
+    // So many have one more than the others.
+    let mut extra = shares_of_all % members.len().max(1);
     let mut had = vec![0_usize; members.len()];
     let mut choose = |share: u16| {
-        let with_room =
-            members.iter().enumerate().filter(|(index, _)| had.get(*index).is_some_and(|had| *had < most));
-        let liked = with_room.max_by_key(|(_, name)| (weight(name, share), *name)).map(|(index, _)| index);
+        let most = if extra > 0 { least + 1 } else { least };
+        let with_room = members.iter().zip(&had).enumerate().filter(|(_, (_, had))| **had < most);
+        let liked =
+            with_room.max_by_key(|(_, (name, _))| (weight(name, share), *name)).map(|(index, _)| index);
         if let Some(had) = liked.and_then(|index| had.get_mut(index)) {
             *had += 1;
+            extra -= usize::from(*had > least);
         }
         liked
     };
@@ -105,12 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_more_than_a_fair_share() {
+    fn everybody_has_a_fair_share() {
         for (members, shares) in [(1, 4), (2, 4), (3, 4), (4, 4), (7, 4), (3, 16), (5, 64)] {
             let owners = owners(&names(members), shares);
-            let most = usize::from(shares).div_ceil(members);
+            let fair = usize::from(shares) / members..=usize::from(shares).div_ceil(members);
             for name in names(members) {
-                assert!(owners.iter().filter(|owner| **owner == name).count() <= most);
+                let has = owners.iter().filter(|owner| **owner == name).count();
+                assert!(fair.contains(&has), "{name} has {has} of {shares} among {members}");
             }
         }
         assert_eq!(assign(&[], 2), [None, None]);
