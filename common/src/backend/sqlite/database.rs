@@ -13,7 +13,7 @@ pub(super) struct Schema {
     pub(super) file: &'static str,
     /// SQLite's application id: tells our files from those of other programs.
     pub(super) application_id: i32,
-    /// Makes version 1.
+    /// Makes the newest version.
     pub(super) create: &'static str,
     /// Page cache of the writing connection, KiB.
     pub(super) cache_kib: i64,
@@ -21,8 +21,8 @@ pub(super) struct Schema {
     pub(super) checkpoint_pages: i64,
 }
 
-/// Version of every schema, in `user_version`.
-const VERSION: i64 = 1;
+/// Version of every schema and of what is stored by it, in `user_version`.
+const VERSION: i64 = 2;
 
 /// Page cache of a reading connection, KiB.
 const READER_CACHE_KIB: i64 = 4_096;
@@ -42,7 +42,7 @@ impl Schema {
         Ok(conn)
     }
 
-    /// Refuses a database that is not ours or newer than this program, before anything is written to it.
+    /// Refuses a database that is not ours or of another version, before anything is written to it.
     fn identify(&self, conn: &Connection, file: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::of(file.to_owned(), source);
         let tables: i64 =
@@ -57,6 +57,9 @@ impl Schema {
         }
         if found > VERSION {
             return Err(OpenError::Newer { file: file.to_owned(), found, known: VERSION });
+        }
+        if !is_new && found < VERSION {
+            return Err(OpenError::Older { file: file.to_owned(), found, known: VERSION });
         }
         Ok(())
     }

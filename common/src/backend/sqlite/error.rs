@@ -39,6 +39,20 @@ pub enum OpenError {
         /// The newest that is known.
         known: i64,
     },
+    /// A Lubdub wrote it that was never released.
+    #[error(
+        "{} is of a Lubdub from before the first release: its format is {found}, this program knows {known}; begin with an empty \
+         directory",
+        .file.display()
+    )]
+    Older {
+        /// The database.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The one that is known.
+        known: i64,
+    },
     /// It cannot be read as what it should be.
     #[error("{} is damaged", .file.display())]
     Damaged {
