@@ -1,10 +1,9 @@
 //! nats-server with JetStream.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::ports::free_port;
@@ -64,20 +63,15 @@ impl NatsServer {
     pub fn restart(&mut self) {
         self.stop();
         let log = self.folder.path().join("nats.log");
-        let to_log = || Stdio::from(File::options().create(true).append(true).open(&log).expect("a log"));
         let mut command = Command::new(find_program("nats-server", "LUBDUB_TEST_NATS_SERVER"));
         command.arg("-c").arg(self.folder.path().join("nats.conf"));
-        command.stdin(Stdio::null()).stdout(to_log()).stderr(to_log());
-        let mut process = Process::start(&mut command);
-        process.wait_for_port(self.port, &log);
-        self.process = Some(process);
+        self.process = Some(Process::serve(&mut command, self.port, &log));
     }
 
     /// Ends it in order.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.signal(Signal::TERM);
-            process.wait();
+            process.end();
         }
     }
 

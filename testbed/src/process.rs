@@ -2,9 +2,10 @@
 
 use std::env;
 use std::fs;
+use std::fs::File;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,20 @@ impl Process {
     pub fn start(command: &mut Command) -> Self {
         let child = command.spawn();
         Self(child.unwrap_or_else(|error| panic!("failed to start {:?}: {error}", command.get_program())))
+    }
+
+    /// Starts a server that writes to `log`, and waits until it listens on `port`.
+    pub fn serve(command: &mut Command, port: u16, log: &Path) -> Self {
+        let to_log = || Stdio::from(File::options().create(true).append(true).open(log).expect("a log"));
+        let mut process = Self::start(command.stdin(Stdio::null()).stdout(to_log()).stderr(to_log()));
+        process.wait_for_port(port, log);
+        process
+    }
+
+    /// Ends it in order.
+    pub fn end(&mut self) {
+        self.signal(Signal::TERM);
+        self.wait();
     }
 
     /// Its process id.

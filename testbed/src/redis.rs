@@ -1,10 +1,9 @@
 //! redis-server.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::ports::free_port;
@@ -54,21 +53,16 @@ impl RedisServer {
     pub fn restart(&mut self) {
         self.stop();
         let log = self.folder.path().join("redis.log");
-        let to_log = || Stdio::from(File::options().create(true).append(true).open(&log).expect("a log"));
         let mut command = Command::new(find_program("redis-server", "LUBDUB_TEST_REDIS_SERVER"));
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]);
         command.arg(self.folder.path()).args(&self.settings);
-        command.stdin(Stdio::null()).stdout(to_log()).stderr(to_log());
-        let mut process = Process::start(&mut command);
-        process.wait_for_port(self.port, &log);
-        self.process = Some(process);
+        self.process = Some(Process::serve(&mut command, self.port, &log));
     }
 
     /// Ends it in order.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.signal(Signal::TERM);
-            process.wait();
+            process.end();
         }
     }
 
