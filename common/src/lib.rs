@@ -6,6 +6,7 @@
 //! - [`backend`]: the adapters behind the ports.
 //! - [`chain`]: errors with their sources in one line.
 //! - [`clock`]: the clocks a role may read.
+//! - [`role`]: the parts of a cluster, by name.
 //! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
 //! - [`address_guard`]: which addresses user-given URLs may lead to. Pure.
 //! - [`http`]: the listener every role serves from, with `/healthz`, `/readyz` and `/metrics`.
@@ -17,5 +18,6 @@ pub mod clock;
 pub mod http;
 pub mod model;
 pub mod ports;
+pub mod role;
 pub mod shares;
 pub mod wire;
