@@ -23,10 +23,11 @@ WORKDIR /build
 # `dev` builds faster, and is for tests.
 ARG PROFILE=release
 COPY --from=skeleton /build .
-# The dependencies; then away with what came of the emptied sources, lest Cargo take it for the real thing.
-RUN cargo build --locked --profile "$PROFILE" --bin lubdub && cargo clean --workspace --profile "$PROFILE"
-COPY . .
+# The dependencies.
 RUN cargo build --locked --profile "$PROFILE" --bin lubdub
+COPY . .
+# Sources that are older than what came of the emptied ones would pass for built.
+RUN find . -name '*.rs' -exec touch {} + && cargo build --locked --profile "$PROFILE" --bin lubdub
 
 # What the image holds: /image belongs to root, /owned to the user that everything runs as.
 RUN set -eu; \
@@ -40,7 +41,9 @@ RUN set -eu; \
 # A new volume that is mounted on one of these takes its owner, so that no container has to be root to write to its volume.
 # The file inside keeps the image that meets the volume next, which may name another owner, from doing the same.
 RUN set -eu; \
-    for directory in data \
+    # Empty: `lubdub up` takes a folder that holds other things for a mistake.
+    mkdir -p /owned/data; \
+    for directory in \
         secrets/authority secrets/nats secrets/redis \
         secrets/init secrets/ingest secrets/scheduler secrets/notifier secrets/console \
         volumes/nats volumes/nats-2 volumes/nats-3 volumes/redis volumes/redis-replica \
