@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use common::backend::nats::{NatsBackend, NatsError, NatsOptions};
+use common::backend::nats::{self, NatsBackend, NatsError, NatsOptions, Provisioned};
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
 use common::chain::Chain;
 use common::clock::Clock;
+use common::role::Role;
+use tokio::time::Instant;
 
 use crate::cli::Seconds;
 
@@ -36,8 +38,17 @@ pub(crate) struct Nats {
     nats: String,
 
     /// Authenticate to NATS by this credentials file
-    #[arg(long, env = "LUBDUB_NATS_CREDENTIALS", value_name = "FILE")]
+    #[arg(long, env = "LUBDUB_NATS_CREDENTIALS", value_name = "FILE", conflicts_with = "nats_nkey")]
     nats_credentials: Option<PathBuf>,
+
+    /// Authenticate to NATS by the nkey whose seed is in this file
+    #[arg(long, env = "LUBDUB_NATS_NKEY", value_name = "FILE")]
+    nats_nkey: Option<PathBuf>,
+
+    /// Trust the certificates in this file (PEM), and no others, where NATS speaks TLS (tls://…) [default: those that
+    /// the system trusts]
+    #[arg(long, env = "LUBDUB_NATS_CA", value_name = "FILE")]
+    nats_ca: Option<PathBuf>,
 
     /// What all names on NATS and Redis begin with, 1 to 32 of A–Z a–z 0–9 _ -: several installations can share the servers
     #[arg(long, env = "LUBDUB_PREFIX", value_name = "NAME", default_value = "lubdub")]
@@ -101,20 +112,20 @@ impl Nats {
     /// # Errors
     /// The flag, and what is wrong with it.
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if !(1..=32).contains(&self.prefix.len()) || !self.prefix.chars().all(plain) {
-            anyhow::bail!("--prefix must be 1 to 32 of A–Z a–z 0–9 _ -");
-        }
+        check_prefix(&self.prefix)?;
         if !(SHORTEST_RETENTION.0..=LONGEST_RETENTION.0).contains(&self.retention.0) {
             anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
         }
         Ok(())
     }
 
-    /// The options for the node called `node`.
-    pub(crate) fn options(&self, node: &str) -> NatsOptions {
+    /// The options for a node of a role.
+    fn options(&self, role: Role, node: &str) -> NatsOptions {
         NatsOptions {
             credentials: self.nats_credentials.clone(),
+            nkey: self.nats_nkey.clone(),
+            ca: self.nats_ca.clone(),
+            role,
             prefix: self.prefix.clone(),
             replicas: self.replicas.into(),
             partitions: self.partitions,
@@ -124,14 +135,28 @@ impl Nats {
         }
     }
 
-    /// Connects, waiting for a while for servers that are not there yet.
+    /// Connects, waiting for a while for servers that are not there yet, and for what `lubdub init` is to make on them.
     ///
     /// # Errors
     /// Whatever keeps it from being used.
-    pub(crate) async fn connect(&self, node: &str, clock: Arc<dyn Clock>) -> anyhow::Result<NatsBackend> {
-        let connect = || NatsBackend::connect(self.options(node), Arc::clone(&clock));
-        let connected = patiently("NATS", connect, |error| matches!(error, NatsError::Connect(_))).await;
-        connected.context("start on NATS")
+    pub(crate) async fn connect(
+        &self,
+        role: Role,
+        node: &str,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<NatsBackend> {
+        let connect = || NatsBackend::connect(self.options(role, node), Arc::clone(&clock));
+        patiently("NATS", connect, NatsError::may_pass).await.context("start on NATS")
+    }
+
+    /// Sets the installation up, waiting for a while for servers that are not there yet.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done.
+    pub(crate) async fn init(&self) -> anyhow::Result<Provisioned> {
+        let node = node_name(Role::Init.name());
+        let set_up = || nats::init(self.options(Role::Init, &node));
+        patiently("NATS", set_up, NatsError::may_pass).await.context("set up NATS")
     }
 }
 
@@ -157,6 +182,18 @@ impl Redis {
     }
 }
 
+/// Checks what all names are to begin with.
+///
+/// # Errors
+/// The flag, and what is wrong with it.
+pub(crate) fn check_prefix(prefix: &str) -> anyhow::Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !(1..=32).contains(&prefix.len()) || !prefix.chars().all(plain) {
+        anyhow::bail!("--prefix must be 1 to 32 of A–Z a–z 0–9 _ -");
+    }
+    Ok(())
+}
+
 /// Tries again for a while as long as `may_pass` says so of the error.
 async fn patiently<T, E, F>(
     server: &str,
@@ -167,18 +204,18 @@ where
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, E>>,
 {
-    let mut waited = Duration::ZERO;
+    let began = Instant::now();
+    let mut told = false;
     loop {
         match connect().await {
-            Err(error) if may_pass(&error) && waited < WAIT_FOR_SERVERS => {
-                if waited.is_zero() {
+            Err(error) if may_pass(&error) && began.elapsed() < WAIT_FOR_SERVERS => {
+                if !std::mem::replace(&mut told, true) {
                     tracing::warn!(error = %Chain(&error), "waiting for {server}");
                 }
             }
             other => return other,
         }
         tokio::time::sleep(TRY_AGAIN).await;
-        waited += TRY_AGAIN;
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use common::clock::SystemClock;
 use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
+use common::role::Role;
 use console::AdminKey;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
@@ -61,10 +62,10 @@ impl Console {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let mut serving = Serving::begin(self.listen).await?;
         let clock = Arc::new(SystemClock::new());
-        let node = node_name("console");
+        let node = node_name(Role::Console.name());
         let given = self.given_key()?;
         let servers = async {
-            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let nats = self.nats.connect(Role::Console, &node, clock.clone()).await?;
             let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
             let registry: Arc<dyn Registry> = nats.registry();
             let key = console::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use common::clock::SystemClock;
 use common::model::time::TimeRules;
+use common::role::Role;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
@@ -39,8 +40,9 @@ impl Ingest {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut serving = Serving::begin(self.listen).await?;
         let clock = Arc::new(SystemClock::new());
-        let node = node_name("ingest");
-        let Some(backend) = serving.prepare(self.nats.connect(&node, clock.clone())).await? else {
+        let node = node_name(Role::Ingest.name());
+        let Some(backend) = serving.prepare(self.nats.connect(Role::Ingest, &node, clock.clone())).await?
+        else {
             return Ok(());
         };
         let mut metrics = MetricsRegistry::default();

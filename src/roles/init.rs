@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context;
 use clap::Args;
-use common::backend::nats;
 
 use crate::cli::Terminal;
-use crate::cluster::{Nats, node_name};
+use crate::cluster::Nats;
 
 /// Make what a cluster keeps on NATS, or give what is there new settings; doing it again does nothing
 #[derive(Debug, Args)]
@@ -22,7 +20,7 @@ impl Init {
     }
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let provisioned = nats::init(self.nats.options(&node_name("init"))).await.context("set up NATS")?;
+        let provisioned = self.nats.init().await?;
         let mut text = String::new();
         for name in &provisioned.made {
             let _ = writeln!(text, "made     {name}");

@@ -9,6 +9,7 @@ use clap::Args;
 use common::address_guard::AddressGuard;
 use common::clock::SystemClock;
 use common::ports::queue::QueueName;
+use common::role::Role;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
@@ -51,9 +52,9 @@ impl Notifier {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut serving = Serving::begin(self.listen).await?;
         let clock = Arc::new(SystemClock::new());
-        let node = node_name("notifier");
+        let node = node_name(Role::Notifier.name());
         let servers = async {
-            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let nats = self.nats.connect(Role::Notifier, &node, clock.clone()).await?;
             let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
             let alerts = nats.work_on(QueueName::Alerts).await?;
             let deliveries = nats.work_on(QueueName::Deliveries).await?;

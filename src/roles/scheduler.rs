@@ -9,6 +9,7 @@ use clap::Args;
 use common::clock::SystemClock;
 use common::model::time::TimeRules;
 use common::ports::queue::QueueName;
+use common::role::Role;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
@@ -42,9 +43,9 @@ impl Scheduler {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut serving = Serving::begin(self.listen).await?;
         let clock = Arc::new(SystemClock::new());
-        let node = node_name("scheduler");
+        let node = node_name(Role::Scheduler.name());
         let servers = async {
-            let nats = self.nats.connect(&node, clock.clone()).await?;
+            let nats = self.nats.connect(Role::Scheduler, &node, clock.clone()).await?;
             let redis = self.redis.connect(&self.nats, self.history.entries(), clock.clone()).await?;
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
             Ok((nats, redis, roster))

@@ -1,29 +1,37 @@
 //! The adapters on NATS JetStream: heartbeat log, registry, queues, checkpoints.
 //!
-//! - `connection`: the client, its options and the names of everything that is kept on the server.
+//! - `connection`: the client and its options.
+//! - `access`: how a node is let in; `rights`: what each role may do; `refusals`: what the server did not permit.
+//! - `names`: how everything on the server is called.
 //! - `request`: asking the server, and its errors.
 //! - `follow`: a stream's messages in order, over restarts noticed and never skipped. Every reader stands on it.
 //! - `provision`: makes what is to be on the server, once, and knows it again.
 //! - `log`, `registry`, `queue`, `checkpoints`: the ports.
 
+mod access;
 mod checkpoints;
 mod connection;
 mod follow;
 mod log;
+mod names;
 mod provision;
 mod queue;
+mod refusals;
 mod registry;
 mod request;
+mod rights;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use access::{Shown, Trusted};
 pub use checkpoints::NatsCheckpoints;
 pub use connection::{NatsError, NatsOptions};
 pub use log::NatsHeartbeatLog;
 pub use provision::Provisioned;
 pub use queue::NatsQueue;
 pub use registry::NatsRegistry;
+pub use rights::Rights;
 
 use crate::clock::Clock;
 use crate::ports::queue::QueueName;

@@ -29,9 +29,9 @@ const ATTEMPTS: usize = 5;
 
 /// The stream of the object store, as clients make it, but read from its leader only.
 pub(super) fn stream_config(nats: &Nats) -> Config {
-    let bucket = nats.checkpoints_bucket();
+    let bucket = nats.names.checkpoints_bucket();
     Config {
-        name: format!("OBJ_{bucket}"),
+        name: nats.names.checkpoints_stream(),
         description: Some("Lubdub: checkpoints of partitions".to_owned()),
         subjects: vec![format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
         storage: StorageType::File,
@@ -57,15 +57,15 @@ impl NatsCheckpoints {
 
     async fn store(&self) -> Result<ObjectStore, BackendError> {
         self.nats.connected().await?;
-        Ok(self.nats.jetstream.get_object_store(self.nats.checkpoints_bucket()).await?)
+        Ok(self.nats.jetstream.get_object_store(self.nats.names.checkpoints_bucket()).await?)
     }
 
     fn stream(&self) -> String {
-        format!("OBJ_{}", self.nats.checkpoints_bucket())
+        self.nats.names.checkpoints_stream()
     }
 
     fn chunks(&self, object: &str) -> String {
-        format!("$O.{}.C.{object}", self.nats.checkpoints_bucket())
+        format!("$O.{}.C.{object}", self.nats.names.checkpoints_bucket())
     }
 
     async fn write(&self, partition: PartitionId, checkpoint: Bytes) -> Result<(), BackendError> {

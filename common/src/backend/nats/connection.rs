@@ -1,4 +1,4 @@
-//! The client, its options, and the names of what is kept on the server.
+//! The client, its options, and why it cannot be used.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,14 @@ use async_nats::jetstream;
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use super::REQUEST_TIMEOUT;
+use super::access::{Access, Shown, Trusted};
+use super::names::Names;
+use super::refusals::Refusals;
+use super::rights::inbox_prefix;
 use crate::chain::Chain;
-use crate::model::ids::PartitionId;
 use crate::model::time::EventTime;
 use crate::ports::BackendError;
+use crate::role::Role;
 
 /// How often the connection is checked when nothing goes over it.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +38,12 @@ pub struct NatsOptions {
     pub servers: String,
     /// A file with a JWT and its seed.
     pub credentials: Option<PathBuf>,
+    /// A file with the seed of an nkey.
+    pub nkey: Option<PathBuf>,
+    /// A file with the certificates that are trusted, and no others; `None` = those of the system.
+    pub ca: Option<PathBuf>,
+    /// As what it connects. It gets its answers under a subject of that name, so that no role hears those of another.
+    pub role: Role,
     /// What all names on the server begin with: several installations can share one.
     pub prefix: String,
     /// Copies of everything, 1 to 5.
@@ -52,11 +62,14 @@ pub struct NatsOptions {
 }
 
 impl NatsOptions {
-    /// With the usual settings, for one server.
+    /// With the usual settings, for one server, as one who may do everything.
     pub fn new(servers: impl Into<String>, node: impl Into<String>) -> Self {
         Self {
             servers: servers.into(),
             credentials: None,
+            nkey: None,
+            ca: None,
+            role: Role::Init,
             prefix: "lubdub".to_owned(),
             replicas: 1,
             partitions: None,
@@ -83,9 +96,50 @@ pub enum NatsError {
         #[source]
         source: std::io::Error,
     },
+    /// The file with the nkey.
+    #[error("read the NATS nkey file {path}")]
+    Nkey {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file with the certificates that are trusted.
+    #[error("read the certificates of NATS from {path}")]
+    Ca {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// No server answers.
     #[error("connect to NATS")]
     Connect(#[source] ConnectError),
+    /// It does not let this node in.
+    #[error("connect to NATS: it refused {shown}")]
+    Refused {
+        /// What it was shown.
+        shown: Shown,
+    },
+    /// There is no TLS with it.
+    #[error("connect to NATS by TLS, trusting {trusted}")]
+    Untrusted {
+        /// Whose certificates are trusted.
+        trusted: Trusted,
+        /// Why it failed.
+        #[source]
+        source: ConnectError,
+    },
+    /// Something is not there, and this node may not make it.
+    #[error(
+        "use {what} on NATS: it is not there, and this node has no right to make it; run `lubdub init` first"
+    )]
+    Missing {
+        /// What.
+        what: String,
+    },
     /// The server takes smaller messages only.
     #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
     Payload {
@@ -135,12 +189,37 @@ pub enum NatsError {
     },
 }
 
+impl NatsError {
+    /// Whether it may be otherwise in a while, when servers and installations are still being started.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect(error) => may_come(error),
+            Self::Missing { .. } => true,
+            Self::Address(_)
+            | Self::Credentials { .. }
+            | Self::Nkey { .. }
+            | Self::Ca { .. }
+            | Self::Refused { .. }
+            | Self::Untrusted { .. }
+            | Self::Payload { .. }
+            | Self::Partitions { .. }
+            | Self::NotOurs { .. }
+            | Self::NoJetStream(_)
+            | Self::NoRoom { .. }
+            | Self::SetUp { .. } => false,
+        }
+    }
+}
+
 /// A connection, and how everything is called.
 #[derive(Debug, Clone)]
 pub(super) struct Nats {
     pub(super) client: async_nats::Client,
     pub(super) jetstream: jetstream::Context,
     pub(super) options: NatsOptions,
+    pub(super) names: Names,
+    pub(super) refusals: Refusals,
 }
 
 impl Nats {
@@ -148,8 +227,11 @@ impl Nats {
         let servers: Result<Vec<ServerAddr>, _> =
             options.servers.split(',').map(|url| url.trim().parse()).collect();
         let servers = servers.map_err(NatsError::Address)?;
-        let mut connect = ConnectOptions::new()
+        let refusals = Refusals::new();
+        let hearing = refusals.clone();
+        let connect = ConnectOptions::new()
             .name(&options.node)
+            .custom_inbox_prefix(inbox_prefix(options.role))
             .ping_interval(PING_EVERY)
             .connection_timeout(REQUEST_TIMEOUT)
             .request_timeout(Some(REQUEST_TIMEOUT))
@@ -157,16 +239,13 @@ impl Nats {
             .reconnect_delay_callback(|attempt| {
                 RECONNECT_STEP.saturating_mul(u32::try_from(attempt).unwrap_or(u32::MAX)).min(RECONNECT_MOST)
             })
-            .event_callback(|event| async move { tracing::debug!(%event, "NATS connection") });
-        // A user and password in the URL count for the first server's account, which is the cluster's.
-        if let Some((user, password)) = servers.iter().find_map(credentials) {
-            connect = connect.user_and_password(user, password);
-        }
-        if let Some(path) = &options.credentials {
-            let failed = |source| NatsError::Credentials { path: path.clone(), source };
-            connect = connect.credentials_file(path).await.map_err(failed)?;
-        }
-        let client = patiently(connect, &servers).await.map_err(NatsError::Connect)?;
+            .event_callback(move |event| {
+                tracing::debug!(%event, "NATS connection");
+                hearing.hear(&event);
+                std::future::ready(())
+            });
+        let access = Access::prepare(connect, &options, &servers).await?;
+        let client = patiently(&access, &servers).await?;
         if !client.is_server_compatible(SERVER.0, SERVER.1, SERVER.2) {
             let version = client.server_info().version;
             let (major, minor, patch) = SERVER;
@@ -180,7 +259,8 @@ impl Nats {
             .timeout(REQUEST_TIMEOUT)
             .ack_timeout(REQUEST_TIMEOUT)
             .build(client.clone());
-        Ok(Self { client, jetstream, options })
+        let names = Names::new(&options.prefix);
+        Ok(Self { client, jetstream, options, names, refusals })
     }
 
     /// Waits for the connection, as long as a request may take: what is published without one queues in the client, without
@@ -195,59 +275,18 @@ impl Nats {
             .await
             .map_err(|_| "there is no connection to NATS".into())
     }
-
-    /// The stream of a partition's heartbeat log.
-    pub(super) fn heartbeats_stream(&self, partition: PartitionId) -> String {
-        format!("{}-heartbeats-{partition}", self.options.prefix)
-    }
-
-    /// Where a partition's frames are published.
-    pub(super) fn heartbeats_subject(&self, partition: PartitionId) -> String {
-        format!("{}.heartbeats.{partition}", self.options.prefix)
-    }
-
-    /// The bucket of the registry. Its stream is `KV_` and this.
-    pub(super) fn registry_bucket(&self) -> String {
-        format!("{}-registry", self.options.prefix)
-    }
-
-    /// The bucket of who works on which share of the queues. Its stream is `KV_` and this.
-    pub(super) fn shares_bucket(&self) -> String {
-        format!("{}-shares", self.options.prefix)
-    }
-
-    /// The stream of a queue; its subjects begin with `<prefix>.<queue>.`.
-    pub(super) fn queue_stream(&self, queue: &str) -> String {
-        format!("{}-{queue}", self.options.prefix)
-    }
-
-    /// The object store of the checkpoints.
-    pub(super) fn checkpoints_bucket(&self) -> String {
-        format!("{}-checkpoints", self.options.prefix)
-    }
 }
 
 /// Tries again for a while when nobody answers.
-async fn patiently(
-    options: ConnectOptions,
-    servers: &[ServerAddr],
-) -> Result<async_nats::Client, ConnectError> {
+async fn patiently(access: &Access, servers: &[ServerAddr]) -> Result<async_nats::Client, NatsError> {
     let began = tokio::time::Instant::now();
     let mut told = false;
     loop {
-        let error = match options.clone().connect(servers).await {
+        let error = match access.connect.clone().connect(servers).await {
             Ok(client) => return Ok(client),
-            Err(error) => error,
+            Err(error) => access.failed(error),
         };
-        let may_come = match error.kind() {
-            ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,
-            ConnectErrorKind::ServerParse
-            | ConnectErrorKind::Authentication
-            | ConnectErrorKind::AuthorizationViolation
-            | ConnectErrorKind::Tls
-            | ConnectErrorKind::MaxReconnects => false,
-        };
-        if !may_come || began.elapsed() >= PATIENCE {
+        if !error.may_pass() || began.elapsed() >= PATIENCE {
             return Err(error);
         }
         if !std::mem::replace(&mut told, true) {
@@ -257,10 +296,16 @@ async fn patiently(
     }
 }
 
-fn credentials(server: &ServerAddr) -> Option<(String, String)> {
-    server.has_user_pass().then(|| {
-        (server.username().unwrap_or_default().to_owned(), server.password().unwrap_or_default().to_owned())
-    })
+/// Whether a server that cannot be reached may only be on its way.
+fn may_come(error: &ConnectError) -> bool {
+    match error.kind() {
+        ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Authentication
+        | ConnectErrorKind::AuthorizationViolation
+        | ConnectErrorKind::Tls
+        | ConnectErrorKind::MaxReconnects => false,
+    }
 }
 
 /// A time of the server's clock.

@@ -38,9 +38,9 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) fn stream_config(nats: &Nats, partition: PartitionId, max_bytes: i64) -> Config {
     let options = &nats.options;
     Config {
-        name: nats.heartbeats_stream(partition),
+        name: nats.names.heartbeats_stream(partition),
         description: Some(format!("Lubdub: heartbeat log, partition {partition}")),
-        subjects: vec![nats.heartbeats_subject(partition)],
+        subjects: vec![nats.names.heartbeats_subject(partition)],
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
         storage: StorageType::File,
@@ -109,7 +109,7 @@ fn extent(info: &Info) -> LogExtent {
 
 /// The stream as it is now.
 async fn look(nats: &Nats, partition: PartitionId) -> Result<LogExtent, RequestError> {
-    let stream = nats.heartbeats_stream(partition);
+    let stream = nats.names.heartbeats_stream(partition);
     match nats.stream_info(&stream).await? {
         Some(info) => Ok(extent(&info)),
         None => Err(RequestError::Unusable(format!("the stream {stream} is gone").into())),
@@ -126,7 +126,7 @@ async fn stored_at(
     struct Got {
         message: RawMessage,
     }
-    let what = format!("STREAM.MSG.GET.{}", nats.heartbeats_stream(partition));
+    let what = format!("STREAM.MSG.GET.{}", nats.names.heartbeats_stream(partition));
     match nats.api::<Got>(&what, &serde_json::json!({ "seq": offset.0 })).await {
         Ok(got) => Ok(Some(event_time(got.message.time))),
         Err(error) if error.refusal() == Some(ErrorCode::NO_MESSAGE_FOUND) => Ok(None),
@@ -153,7 +153,7 @@ impl HeartbeatLog for NatsHeartbeatLog {
 
     async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         self.check(partition)?;
-        let subject = self.nats.heartbeats_subject(partition);
+        let subject = self.nats.names.heartbeats_subject(partition);
         let published = tokio::time::timeout(APPEND_TIMEOUT, self.publish(subject, encode(&*frame))).await;
         let acknowledged = published.map_err(|late| LogError::Unavailable(late.into()))?;
         acknowledged.map(|acknowledged| Offset(acknowledged.sequence)).map_err(log_error)

@@ -131,7 +131,7 @@ impl Work<'_> {
             let config = config(bytes, bytes);
             return Ok((self.ensure(config).await?, bytes));
         }
-        let name = self.nats.heartbeats_stream(PartitionId(0));
+        let name = self.nats.names.heartbeats_stream(PartitionId(0));
         let what = format!("stream {name}");
         let known = patiently(self.nats, &what, async || self.nats.stream_info(&name).await).await?;
         if let Some(known) = known {
@@ -184,35 +184,51 @@ impl Work<'_> {
             return Ok(first);
         }
         let what = format!("stream {}", first.config.name);
-        let cut = Config { max_bytes: bytes, ..first.config };
-        patiently(self.nats, &what, async || self.nats.update_stream(&cut).await).await
+        let cut = Config { max_bytes: bytes, ..first.config.clone() };
+        patiently(self.nats, &what, async || match self.nats.update_stream(&cut).await {
+            // Whoever has no right to cut it has none to make what the room is needed for.
+            Err(RequestError::Forbidden { .. }) if self.settings == Settings::Keep => Ok(first.clone()),
+            cut => cut,
+        })
+        .await
     }
 
     /// The stream as it is in the end.
     async fn ensure(&mut self, mut wanted: Config) -> Result<Info, NatsError> {
         let what = format!("stream {}", wanted.name);
         wanted.metadata.insert(VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        let (nats, name) = (self.nats, wanted.name.clone());
+        let (nats, name, settings) = (self.nats, wanted.name.clone(), self.settings);
+        // Somebody else is to make it then, and may be about to.
+        let mut forbidden = false;
         let found = patiently(nats, &what, async || {
             if let Some(found) = nats.stream_info(&wanted.name).await? {
                 return Ok(Ensured::Found(found));
+            }
+            if forbidden {
+                return Err(RequestError::Nobody);
             }
             // The server looks whether there is room first, and only then whether the stream is there.
             let refused = match nats.create_stream(&wanted).await {
                 Ok(Some(made)) => return Ok(Ensured::Made(made)),
                 Ok(None) => RequestError::Nobody,
                 Err(error) if error.lacks_room() => error,
+                Err(RequestError::Forbidden { .. }) if settings == Settings::Keep => {
+                    forbidden = true;
+                    return Err(RequestError::Nobody);
+                }
                 Err(error) => return Err(error),
             };
             // Somebody else may have made it in between.
             nats.stream_info(&wanted.name).await?.map(Ensured::Found).ok_or(refused)
         });
-        let found = match found.await? {
-            Ensured::Made(made) => {
+        let found = match found.await {
+            Ok(Ensured::Made(made)) => {
                 self.done.made.push(name);
                 return Ok(made);
             }
-            Ensured::Found(found) => found,
+            Ok(Ensured::Found(found)) => found,
+            Err(_) if forbidden => return Err(NatsError::Missing { what }),
+            Err(error) => return Err(error),
         };
         if !found.config.metadata.contains_key(VERSION) {
             return Err(not_ours(&name));

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::connection::Nats;
+use super::names::Names;
 use super::request::RequestError;
 use crate::backend::queue_index::Changes;
 use crate::clock::Clock;
@@ -62,7 +63,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// enqueues sees to it that there is room.
 pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
     Config {
-        name: nats.queue_stream(name.as_str()),
+        name: nats.names.queue_stream(name),
         subjects: vec![subjects(nats, name).all()],
         storage: StorageType::File,
         num_replicas: nats.options.replicas,
@@ -75,9 +76,9 @@ pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
 /// The bucket of who works on which shard. It is kept in files: leases that a restart forgot could be taken from a node that is
 /// at work.
 pub(super) fn shares_config(nats: &Nats) -> Config {
-    let bucket = nats.shares_bucket();
+    let bucket = nats.names.shares_bucket();
     Config {
-        name: format!("KV_{bucket}"),
+        name: nats.names.shares_stream(),
         subjects: vec![format!("$KV.{bucket}.>")],
         storage: StorageType::File,
         num_replicas: nats.options.replicas,
@@ -91,7 +92,17 @@ pub(super) fn shares_config(nats: &Nats) -> Config {
 }
 
 fn subjects(nats: &Nats, name: QueueName) -> Subjects {
-    Subjects::new(format!("{}.{}", nats.options.prefix, name.as_str()))
+    Subjects::new(nats.names.queue_subjects(name))
+}
+
+/// Where the messages of a shard are written.
+pub(super) fn row_subjects(names: &Names, queue: QueueName, shard: u16) -> String {
+    Subjects::new(names.queue_subjects(queue)).shard(shard)
+}
+
+/// Where the greatest running numbers are written.
+pub(super) fn number_subjects(names: &Names, queue: QueueName) -> String {
+    Subjects::new(names.queue_subjects(queue)).numbers()
 }
 
 fn unavailable(error: RequestError) -> QueueError {
@@ -112,11 +123,11 @@ impl NatsQueue {
     /// A queue whose stream is there. `works`: whether this node is to claim messages.
     pub(super) fn new(nats: &Nats, name: QueueName, works: bool, clock: Arc<dyn Clock>) -> Self {
         let table = |stream| Table { nats: nats.clone(), stream };
-        let bucket = nats.shares_bucket();
+        let bucket = nats.names.shares_bucket();
         let shared = Arc::new(Shared {
             name,
-            table: table(nats.queue_stream(name.as_str())),
-            shares: table(format!("KV_{bucket}")),
+            table: table(nats.names.queue_stream(name)),
+            shares: table(nats.names.shares_stream()),
             subjects: subjects(nats, name),
             node: node_name(&nats.options.node),
             clock,

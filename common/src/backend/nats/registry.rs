@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 use super::connection::{Nats, NatsError};
 use super::follow::{Follower, Start};
+use super::names::Names;
 use crate::clock::Clock;
 use crate::model::ids::{MonitorId, PartitionId, Revision};
 use crate::ports::BackendError;
@@ -34,6 +35,7 @@ use crate::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use index::Index;
+pub(super) use keys::KINDS;
 use keys::Keys;
 use pulse::Pulses;
 use store::{Store, is_marker};
@@ -43,9 +45,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 
 /// The stream of the registry.
 pub(super) fn stream_config(nats: &Nats) -> Config {
-    let bucket = nats.registry_bucket();
+    let bucket = nats.names.registry_bucket();
     Config {
-        name: format!("KV_{bucket}"),
+        name: nats.names.registry_stream(),
         subjects: vec![Keys::everything(&bucket)],
         max_messages_per_subject: 1,
         storage: StorageType::File,
@@ -58,6 +60,21 @@ pub(super) fn stream_config(nats: &Nats) -> Config {
         allow_direct: false,
         ..Config::default()
     }
+}
+
+/// Where the records of a kind are written.
+pub(super) fn subjects_of(names: &Names, kind: RecordKind) -> String {
+    keys(names).of_kind(kind)
+}
+
+/// Where everybody's pulses are written.
+pub(super) fn pulse_subjects(names: &Names) -> String {
+    keys(names).pulse("*")
+}
+
+/// Good for what is the same with any number of partitions.
+fn keys(names: &Names) -> Keys {
+    Keys::new(&names.registry_bucket(), 1)
 }
 
 /// A [`Registry`] on NATS. A revision is the number of a message in its stream.
@@ -73,8 +90,8 @@ pub struct NatsRegistry {
 impl NatsRegistry {
     /// On a stream that is there.
     pub(super) async fn open(nats: &Nats, partitions: u16, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
-        let bucket = nats.registry_bucket();
-        let stream_name = format!("KV_{bucket}");
+        let bucket = nats.names.registry_bucket();
+        let stream_name = nats.names.registry_stream();
         let stream = nats.jetstream.get_stream_no_info(&stream_name).await;
         let stream = stream.map_err(|source| NatsError::SetUp {
             what: format!("stream {stream_name}"),

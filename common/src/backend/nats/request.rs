@@ -27,6 +27,12 @@ pub(super) enum RequestError {
     /// The server said no.
     #[error(transparent)]
     Refused(async_nats::jetstream::Error),
+    /// The server did not take it from this node.
+    #[error("NATS does not permit this node to publish to {subject}")]
+    Forbidden {
+        /// Where to.
+        subject: String,
+    },
     /// It was not sent, or its answer cannot be read.
     #[error("speak with NATS")]
     Unusable(#[source] BackendError),
@@ -42,7 +48,7 @@ impl RequestError {
                 let no_peers = error.error_code() == ErrorCode::CLUSTER_NO_PEERS;
                 error.code() == 503 || (no_peers && !self.lacks_room())
             }
-            Self::Unusable(_) => false,
+            Self::Forbidden { .. } | Self::Unusable(_) => false,
         }
     }
 
@@ -59,7 +65,7 @@ impl RequestError {
     pub(super) fn refusal(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused(error) => Some(error.error_code()),
-            Self::Silent(_) | Self::Nobody | Self::Unusable(_) => None,
+            Self::Silent(_) | Self::Nobody | Self::Forbidden { .. } | Self::Unusable(_) => None,
         }
     }
 }
@@ -83,14 +89,19 @@ impl Nats {
         request: Request,
     ) -> Result<T, RequestError> {
         self.connected().await.map_err(RequestError::Silent)?;
-        let answer =
-            self.client.send_request(subject, request).await.map_err(|error| match error.kind() {
-                RequestErrorKind::NoResponders => RequestError::Nobody,
-                RequestErrorKind::TimedOut | RequestErrorKind::Other => RequestError::Silent(error.into()),
-                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                    RequestError::Unusable(error.into())
-                }
-            })?;
+        // Before it is sent: its refusal is not to be missed.
+        let mut refusals = self.refusals.listen();
+        let answered = tokio::select! {
+            answered = self.client.send_request(subject.clone(), request) => answered,
+            () = refusals.refused(&subject) => return Err(RequestError::Forbidden { subject }),
+        };
+        let answer = answered.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => RequestError::Nobody,
+            RequestErrorKind::TimedOut | RequestErrorKind::Other => RequestError::Silent(error.into()),
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                RequestError::Unusable(error.into())
+            }
+        })?;
         let answer =
             serde_json::from_slice(&answer.payload).map_err(|error| RequestError::Unusable(error.into()))?;
         match answer {

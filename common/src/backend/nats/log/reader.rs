@@ -168,7 +168,7 @@ impl NatsLogReader {
 }
 
 async fn begin(nats: &Nats, partition: PartitionId, after: Offset) -> Result<Follower, BackendError> {
-    let stream = nats.heartbeats_stream(partition);
+    let stream = nats.names.heartbeats_stream(partition);
     Follower::begin(nats, &stream, Vec::new(), Start::At(after.next().0), false).await
 }
 

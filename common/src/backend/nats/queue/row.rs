@@ -58,6 +58,11 @@ impl Subjects {
     pub(super) fn number(&self, partition: PartitionId) -> String {
         format!("{}.number.{partition}", self.base)
     }
+
+    /// Those of all partitions.
+    pub(super) fn numbers(&self) -> String {
+        format!("{}.number.*", self.base)
+    }
 }
 
 /// The id in a row's subject.

@@ -9,7 +9,9 @@ const NO_PARTITION: &str = "x";
 /// Subjects of what is not a record: see [`super::pulse`].
 const PULSE: &str = "pulse";
 
-const KINDS: [RecordKind; 4] = [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token];
+/// Every one.
+pub(in crate::backend::nats) const KINDS: [RecordKind; 4] =
+    [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token];
 
 /// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, a monitor's `$KV.<bucket>.monitor.<partition>.<id>`, so that those of
 /// one partition can be asked for.

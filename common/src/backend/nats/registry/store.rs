@@ -189,7 +189,9 @@ impl Store {
                 RequestError::Nobody if began.elapsed() < REQUEST_TIMEOUT => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                RequestError::Nobody => return Err(RegistryError::Unavailable(error.into())),
+                RequestError::Nobody | RequestError::Forbidden { .. } => {
+                    return Err(RegistryError::Unavailable(error.into()));
+                }
                 RequestError::Refused(_) if is_wrong_sequence(&error) => return Err(RegistryError::Conflict),
                 RequestError::Refused(_) | RequestError::Silent(_) | RequestError::Unusable(_) => {
                     return self.outcome(subject, expected, entry, error.into()).await;

@@ -1,0 +1,71 @@
+//! What everything is called that is kept on the server.
+
+use crate::model::ids::PartitionId;
+use crate::ports::queue::QueueName;
+
+/// The names of one installation.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// What all of them begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The stream of a partition's heartbeat log.
+    pub(super) fn heartbeats_stream(&self, partition: PartitionId) -> String {
+        format!("{}-heartbeats-{partition}", self.prefix)
+    }
+
+    /// Where a partition's frames are published.
+    pub(super) fn heartbeats_subject(&self, partition: PartitionId) -> String {
+        format!("{}.heartbeats.{partition}", self.prefix)
+    }
+
+    /// The bucket of the registry.
+    pub(super) fn registry_bucket(&self) -> String {
+        format!("{}-registry", self.prefix)
+    }
+
+    /// The stream of the registry.
+    pub(super) fn registry_stream(&self) -> String {
+        format!("KV_{}", self.registry_bucket())
+    }
+
+    /// The bucket of who works on which share of the queues.
+    pub(super) fn shares_bucket(&self) -> String {
+        format!("{}-shares", self.prefix)
+    }
+
+    /// The stream of the shares.
+    pub(super) fn shares_stream(&self) -> String {
+        format!("KV_{}", self.shares_bucket())
+    }
+
+    /// The stream of a queue.
+    pub(super) fn queue_stream(&self, queue: QueueName) -> String {
+        format!("{}-{}", self.prefix, queue.as_str())
+    }
+
+    /// What the subjects of a queue begin with.
+    pub(super) fn queue_subjects(&self, queue: QueueName) -> String {
+        format!("{}.{}", self.prefix, queue.as_str())
+    }
+
+    /// The object store of the checkpoints.
+    pub(super) fn checkpoints_bucket(&self) -> String {
+        format!("{}-checkpoints", self.prefix)
+    }
+
+    /// The stream of the checkpoints.
+    pub(super) fn checkpoints_stream(&self) -> String {
+        format!("OBJ_{}", self.checkpoints_bucket())
+    }
+}

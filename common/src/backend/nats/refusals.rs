@@ -1,0 +1,111 @@
+//! What the server did not permit. It says so apart from the request, which it leaves without an answer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_nats::{Event, ServerError};
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+/// Refusals that wait to be heard by a request. Who misses one waits in vain, as without it.
+const WAITING: usize = 64;
+/// Subjects that are logged.
+const LOGGED: usize = 100;
+
+/// The refusals of one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Refusals(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    publishes: broadcast::Sender<Arc<str>>,
+    logged: Mutex<HashSet<String>>,
+}
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared { publishes: broadcast::Sender::new(WAITING), logged: Mutex::default() }))
+    }
+
+    /// Looks whether an event is one.
+    pub(super) fn hear(&self, event: &Event) {
+        let Event::ServerError(ServerError::Other(said)) = event else { return };
+        let Some((act, subject)) = read(said) else { return };
+        if act == Act::Publish {
+            // Nobody may be waiting for it.
+            let _ = self.0.publishes.send(subject.into());
+        }
+        let mut logged = self.0.logged.lock();
+        if logged.len() < LOGGED && logged.insert(said.clone()) {
+            let act = act.name();
+            tracing::error!(subject, "NATS does not permit this node to {act}: its user lacks a right");
+        }
+    }
+
+    /// Hears of the refusals from now on.
+    pub(super) fn listen(&self) -> Listening {
+        Listening(self.0.publishes.subscribe())
+    }
+}
+
+/// Hears of refusals.
+pub(super) struct Listening(broadcast::Receiver<Arc<str>>);
+
+impl Listening {
+    /// Waits until a message to `subject` is refused: for ever, if it is not.
+    pub(super) async fn refused(&mut self, subject: &str) {
+        loop {
+            match self.0.recv().await {
+                Ok(refused) if &*refused == subject => return,
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Publish,
+    Subscribe,
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+        }
+    }
+}
+
+/// What was refused, and for which subject.
+fn read(said: &str) -> Option<(Act, &str)> {
+    let rest = said.strip_prefix("Permissions Violation for ")?;
+    let (act, rest) = match rest.strip_prefix("Publish to \"") {
+        Some(rest) => (Act::Publish, rest),
+        None => (Act::Subscribe, rest.strip_prefix("Subscription to \"")?),
+    };
+    Some((act, rest.split_once('"')?.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_server_are_understood() {
+        for (said, expected) in [
+            ("Permissions Violation for Publish to \"a.b\"", Some((Act::Publish, "a.b"))),
+            ("Permissions Violation for Subscription to \">\"", Some((Act::Subscribe, ">"))),
+            (
+                "Permissions Violation for Subscription to \"a\" using queue \"q\"",
+                Some((Act::Subscribe, "a")),
+            ),
+            ("Permissions Violation for Publish to", None),
+            ("Maximum Payload Violation", None),
+        ] {
+            assert_eq!(read(said), expected, "{said}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What each role may do on the servers: no more than its work takes. Pure.
+//!
+//! A name of a stream is one word of a subject, and a wildcard stands for whole words: so streams are named one by one, as many
+//! as there can be. Whoever may make a consumer of a stream may read all of it, and have it sent to where it can hear it: that
+//! right is given by stream too.
+
+use super::names::Names;
+use super::{NatsQueue, queue, registry};
+use crate::model::ids::PartitionId;
+use crate::ports::queue::QueueName;
+use crate::ports::registry::RecordKind;
+use crate::role::Role;
+
+/// The most partitions that an installation can have.
+const PARTITIONS: u16 = 64;
+
+/// The subjects that a role may use; `*` and `>` are wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// To publish to.
+    pub publish: Vec<String>,
+    /// To subscribe to.
+    pub subscribe: Vec<String>,
+}
+
+impl Rights {
+    /// Those of a role in the installation whose names begin with `prefix`.
+    #[must_use]
+    pub fn of(role: Role, prefix: &str) -> Self {
+        let names = Names::new(prefix);
+        let mut publish = Publish { names: &names, subjects: Vec::new() };
+        publish.look();
+        match role {
+            Role::Init => publish.make(),
+            Role::Ingest => {
+                publish.heartbeats();
+                publish.times_of_heartbeats();
+                publish.registry(&[]);
+            }
+            Role::Scheduler => {
+                publish.heartbeats();
+                publish.times_of_heartbeats();
+                (0..PARTITIONS)
+                    .for_each(|number| publish.follow(&names.heartbeats_stream(PartitionId(number))));
+                publish.registry(&[]);
+                publish.rows(QueueName::Alerts);
+                publish.allow(queue::number_subjects(&names, QueueName::Alerts));
+                publish.checkpoints();
+            }
+            Role::Notifier => {
+                publish.registry(&[RecordKind::Channel]);
+                for queue in [QueueName::Alerts, QueueName::Deliveries] {
+                    publish.rows(queue);
+                    publish.follow(&names.queue_stream(queue));
+                }
+                publish.shares();
+            }
+            Role::Console => {
+                publish.registry(&registry::KINDS);
+                publish.heartbeats();
+                publish.rows(QueueName::Alerts);
+                publish.rows(QueueName::Deliveries);
+            }
+        }
+        let Publish { subjects, .. } = publish;
+        Self { publish: subjects, subscribe: vec![format!("{}.>", inbox_prefix(role))] }
+    }
+}
+
+/// What the subjects begin with on which a role gets its answers.
+pub(super) fn inbox_prefix(role: Role) -> String {
+    format!("_INBOX_{role}")
+}
+
+struct Publish<'a> {
+    names: &'a Names,
+    subjects: Vec<String>,
+}
+
+impl Publish<'_> {
+    fn allow(&mut self, subject: String) {
+        self.subjects.push(subject);
+    }
+
+    fn api(&mut self, what: &str, stream: &str) {
+        self.allow(format!("$JS.API.{what}.{stream}"));
+    }
+
+    /// Everything that is there.
+    fn streams(&self) -> Vec<String> {
+        let names = self.names;
+        let heartbeats = (0..PARTITIONS).map(|number| names.heartbeats_stream(PartitionId(number)));
+        let queues = [QueueName::Alerts, QueueName::Deliveries].map(|queue| names.queue_stream(queue));
+        let others = [names.registry_stream(), names.shares_stream(), names.checkpoints_stream()];
+        heartbeats.chain(queues).chain(others).collect()
+    }
+
+    /// Whether everything is there: each role sees to it when it starts.
+    fn look(&mut self) {
+        self.streams().iter().for_each(|stream| self.api("STREAM.INFO", stream));
+    }
+
+    fn make(&mut self) {
+        for stream in self.streams() {
+            self.api("STREAM.CREATE", &stream);
+            self.api("STREAM.UPDATE", &stream);
+        }
+    }
+
+    /// Single messages of a stream.
+    fn get(&mut self, stream: &str) {
+        self.api("STREAM.MSG.GET", stream);
+    }
+
+    /// All of a stream. A consumer has no name of its own, so nothing follows the stream's in the first subject.
+    fn follow(&mut self, stream: &str) {
+        self.api("CONSUMER.CREATE", stream);
+        self.allow(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.*"));
+    }
+
+    /// Frames, and changes of definitions.
+    fn heartbeats(&mut self) {
+        self.allow(format!("{}.heartbeats.*", self.names.prefix()));
+    }
+
+    /// When frames were stored: ingest learns by it how far clocks are apart, a scheduler where its log begins.
+    fn times_of_heartbeats(&mut self) {
+        (0..PARTITIONS).for_each(|number| self.get(&self.names.heartbeats_stream(PartitionId(number))));
+    }
+
+    /// The registry, to read, and to write these kinds. Readers send pulses through it.
+    fn registry(&mut self, written: &[RecordKind]) {
+        let stream = self.names.registry_stream();
+        self.get(&stream);
+        self.follow(&stream);
+        self.allow(registry::pulse_subjects(self.names));
+        written.iter().for_each(|kind| self.allow(registry::subjects_of(self.names, *kind)));
+    }
+
+    /// Messages of a queue, one by one.
+    fn rows(&mut self, queue: QueueName) {
+        self.get(&self.names.queue_stream(queue));
+        (0..NatsQueue::shards()).for_each(|shard| self.allow(queue::row_subjects(self.names, queue, shard)));
+    }
+
+    /// Who works on which share of the queues.
+    fn shares(&mut self) {
+        let stream = self.names.shares_stream();
+        self.get(&stream);
+        self.follow(&stream);
+        self.allow(format!("$KV.{}.>", self.names.shares_bucket()));
+    }
+
+    /// Checkpoints are replaced, and the chunks of the old one purged.
+    fn checkpoints(&mut self) {
+        let (stream, bucket) = (self.names.checkpoints_stream(), self.names.checkpoints_bucket());
+        self.get(&stream);
+        self.follow(&stream);
+        self.api("STREAM.PURGE", &stream);
+        self.allow(format!("$O.{bucket}.C.*"));
+        self.allow(format!("$O.{bucket}.M.*"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(role: Role, subject: &str) -> bool {
+        Rights::of(role, "some").publish.iter().any(|allowed| matches(allowed, subject))
+    }
+
+    fn matches(allowed: &str, subject: &str) -> bool {
+        let (allowed, subject): (Vec<_>, Vec<_>) =
+            (allowed.split('.').collect(), subject.split('.').collect());
+        let open = allowed.last() == Some(&">");
+        let depth = if open { allowed.len() <= subject.len() } else { allowed.len() == subject.len() };
+        depth && allowed.iter().zip(&subject).all(|(allowed, word)| ["*", ">", word].contains(allowed))
+    }
+
+    #[test]
+    fn nobody_may_do_what_only_one_role_does() {
+        use Role::{Console, Ingest, Init, Notifier, Scheduler};
+        for (subject, allowed) in [
+            ("$JS.API.STREAM.CREATE.some-alerts", vec![Init]),
+            ("$JS.API.STREAM.UPDATE.KV_some-registry", vec![Init]),
+            ("$JS.API.STREAM.DELETE.some-alerts", vec![]),
+            ("$JS.API.STREAM.PURGE.some-heartbeats-0", vec![]),
+            ("$JS.API.STREAM.PURGE.OBJ_some-checkpoints", vec![Scheduler]),
+            ("$JS.API.STREAM.MSG.DELETE.some-alerts", vec![]),
+            ("$JS.API.STREAM.LIST", vec![]),
+            ("$JS.API.STREAM.INFO.other", vec![]),
+            ("$JS.API.STREAM.MSG.GET.some-heartbeats-63", vec![Ingest, Scheduler]),
+            ("$JS.API.CONSUMER.CREATE.some-heartbeats-0", vec![Scheduler]),
+            ("$JS.API.CONSUMER.CREATE.some-alerts", vec![Notifier]),
+            ("$JS.API.CONSUMER.CREATE.some-deliveries", vec![Notifier]),
+            ("$JS.API.STREAM.MSG.GET.some-alerts", vec![Scheduler, Notifier, Console]),
+            ("$JS.API.STREAM.MSG.GET.some-deliveries", vec![Notifier, Console]),
+            ("$JS.API.CONSUMER.CREATE.OBJ_some-checkpoints", vec![Scheduler]),
+            ("$JS.API.CONSUMER.CREATE.KV_some-shares", vec![Notifier]),
+            ("$JS.API.CONSUMER.CREATE.KV_some-registry", vec![Ingest, Scheduler, Notifier, Console]),
+            ("some.heartbeats.3", vec![Ingest, Scheduler, Console]),
+            ("some.alerts.15.0199", vec![Scheduler, Notifier, Console]),
+            ("some.alerts.number.0", vec![Scheduler]),
+            ("some.deliveries.0.0199", vec![Notifier, Console]),
+            ("$KV.some-registry.monitor.0.0199", vec![Console]),
+            ("$KV.some-registry.token.abc", vec![Console]),
+            ("$KV.some-registry.key.abc", vec![Console]),
+            ("$KV.some-registry.channel.abc", vec![Notifier, Console]),
+            ("$KV.some-shares.shard.alerts.3", vec![Notifier]),
+            ("_INBOX_ingest.a.b", vec![]),
+            ("other.heartbeats.3", vec![]),
+        ] {
+            let found: Vec<Role> = Role::ALL.into_iter().filter(|role| may(*role, subject)).collect();
+            let mut allowed = allowed;
+            allowed.sort_unstable();
+            assert_eq!(found, allowed, "{subject}");
+        }
+    }
+
+    #[test]
+    fn everybody_hears_its_own_answers_only() {
+        for role in Role::ALL {
+            assert_eq!(Rights::of(role, "some").subscribe, [format!("_INBOX_{}.>", role.name())]);
+        }
+    }
+}
