@@ -4,6 +4,7 @@ mod cli;
 mod cluster;
 mod limits;
 mod roles;
+mod secrets;
 mod signals;
 mod up;
 
@@ -23,6 +24,7 @@ enum Command {
     Up(Box<up::Up>),
     #[command(flatten)]
     Role(Box<roles::RoleCommand>),
+    Secrets(Box<secrets::Secrets>),
     #[command(flatten)]
     Client(Box<cli::ClientCommand>),
 }
@@ -60,6 +62,13 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             }
             log_to_stderr()?;
             command.run(terminal).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Secrets(secrets) => {
+            if let Err(error) = secrets.validate() {
+                terminal.error(&error);
+                return Ok(ExitCode::from(2));
+            }
+            secrets.run(terminal).map(|()| ExitCode::SUCCESS)
         }
         Command::Client(command) => cli::run(*command, terminal).await,
     }

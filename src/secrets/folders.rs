@@ -1,0 +1,110 @@
+//! Files in folders: each is written whole or not at all, for nobody but their owner, and what became of it is told.
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    Made,
+    Changed,
+    Kept,
+}
+
+impl Became {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Changed => "changed",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+/// Folders in a folder. Those that are there stay as they are: they may be volumes, and the one that they are in may be read-only.
+#[derive(Debug)]
+pub(super) struct Folders {
+    root: PathBuf,
+    done: Vec<(Became, String)>,
+}
+
+impl Folders {
+    pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
+        make(root)?;
+        Ok(Self { root: root.to_owned(), done: Vec::new() })
+    }
+
+    /// What a file says, if it is there.
+    pub(super) fn read(&self, folder: &str, file: &str) -> anyhow::Result<Option<String>> {
+        let path = self.root.join(folder).join(file);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+        }
+    }
+
+    /// What a file says; it is made if it is not there, and stays as it is if it is.
+    pub(super) fn keep(
+        &mut self,
+        folder: &str,
+        file: &str,
+        make: impl FnOnce() -> anyhow::Result<String>,
+    ) -> anyhow::Result<String> {
+        let text = match self.read(folder, file)? {
+            Some(text) => text,
+            None => make()?,
+        };
+        self.put(folder, file, &text)?;
+        Ok(text)
+    }
+
+    /// Sees to it that a file says this.
+    pub(super) fn put(&mut self, folder: &str, file: &str, text: &str) -> anyhow::Result<()> {
+        let became = match self.read(folder, file)? {
+            Some(found) if found == text => Became::Kept,
+            Some(_) => Became::Changed,
+            None => Became::Made,
+        };
+        if became != Became::Kept {
+            let folder = self.root.join(folder);
+            make(&folder)?;
+            write(&folder, file, text).with_context(|| format!("write {}", folder.join(file).display()))?;
+        }
+        self.done.push((became, format!("{folder}/{file}")));
+        Ok(())
+    }
+
+    /// What became of each file, a line for each.
+    pub(super) fn told(&self) -> String {
+        let mut text = String::new();
+        for (became, file) in &self.done {
+            let _ = writeln!(text, "{:8} {file}", became.word());
+        }
+        text
+    }
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("make the folder {}", folder.display()))
+}
+
+/// Whoever reads it meanwhile reads the old one or the new one.
+fn write(folder: &Path, file: &str, text: &str) -> std::io::Result<()> {
+    let new = folder.join(format!(".{file}.new"));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    fs::rename(&new, folder.join(file))?;
+    File::open(folder)?.sync_all()
+}
