@@ -162,6 +162,16 @@ async fn starters_at_once_give_the_log_the_room_that_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_would_fill_the_server_leaves_room_for_the_queues() {
+    let server = NatsServer::with_settings("max_file_store: 1GB");
+    let unsized_log = NatsOptions { log_bytes: None, ..options(server.url()) };
+    if let Err(refused) = connect(unsized_log).await {
+        panic!("{}", chain(&refused));
+    }
+    assert_eq!(sizes(&server).await, [256 << 20, 256 << 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_starter_goes_on_where_one_died_with_all_the_room_taken() {
     let server = NatsServer::with_settings("max_file_store: 1100MB");
     let unsized_log = || NatsOptions { log_bytes: None, ..options(server.url()) };
@@ -170,7 +180,9 @@ async fn a_starter_goes_on_where_one_died_with_all_the_room_taken() {
     admin.delete_stream("lubdub-heartbeats-1").await.expect("delete");
     let config =
         admin.get_stream("lubdub-heartbeats-0").await.expect("a stream").cached_info().config.clone();
-    let all = jetstream::stream::Config { max_bytes: 2 * config.max_bytes, ..config };
+    // And a little for the queues.
+    let room = 2 * config.max_bytes + (64 << 20);
+    let all = jetstream::stream::Config { max_bytes: room, ..config };
     admin.update_stream(all).await.expect("update");
     connect(unsized_log()).await.map(drop).expect("connect");
     assert_eq!(sizes(&server).await, [512 << 20, 512 << 20]);

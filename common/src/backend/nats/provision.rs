@@ -27,6 +27,8 @@ const LOG_BYTES: &str = "lubdub-log-bytes";
 /// What a partition's log may take in a new installation: the most, and the least with which one begins.
 const MOST_LOG_BYTES: i64 = 16 << 30;
 const LEAST_LOG_BYTES: i64 = 128 << 20;
+/// What there must be room for besides, in a new installation: a log that fills the server leaves none for the queues.
+const SPARE_BYTES: i64 = 64 << 20;
 /// Metadata of heartbeat streams: random, made with them.
 const INCARNATION: &str = "lubdub-incarnation";
 /// A server or cluster that is just starting is given so long, and asked so often.
@@ -98,6 +100,11 @@ fn log_bytes(first: &Info) -> i64 {
     said.unwrap_or(first.config.max_bytes)
 }
 
+/// What the first stream has while it keeps the room of all.
+fn room_of_all(bytes: i64, partitions: u16) -> i64 {
+    bytes.saturating_mul(partitions.into()).saturating_add(SPARE_BYTES)
+}
+
 /// Which stream this is: the name that it was given when it was made, and when that was.
 pub(super) fn incarnation(stream: &Info) -> String {
     let given = stream.config.metadata.get(INCARNATION).map_or("", String::as_str);
@@ -141,7 +148,7 @@ impl Work<'_> {
         }
         let mut bytes = MOST_LOG_BYTES;
         loop {
-            let config = config(bytes, bytes.saturating_mul(partitions.into()));
+            let config = config(bytes, room_of_all(bytes, partitions));
             let first = match self.ensure(config).await {
                 Err(NatsError::NoRoom { .. }) if bytes > LEAST_LOG_BYTES => {
                     bytes /= 2;
@@ -179,8 +186,7 @@ impl Work<'_> {
     /// whoever made it may have died in between, or be about to, and the others need the room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
         let bytes = log_bytes(&first);
-        let all = bytes.saturating_mul(partition_count(&first).unwrap_or(1).into());
-        if first.config.max_bytes != all || all == bytes {
+        if first.config.max_bytes != room_of_all(bytes, partition_count(&first).unwrap_or(1)) {
             return Ok(first);
         }
         let what = format!("stream {}", first.config.name);
