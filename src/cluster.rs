@@ -1,6 +1,7 @@
 //! Where the parts of a cluster meet: NATS and Redis, and how they are set up.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use common::backend::nats::{self, NatsBackend, NatsError, NatsOptions, Provision
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
 use common::chain::Chain;
 use common::clock::Clock;
+use common::model::channel::Secret;
 use common::role::Role;
 use tokio::time::Instant;
 
@@ -79,7 +81,8 @@ pub(crate) struct Nats {
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Redis {
-    /// Redis 7 or Valkey; comma-separated addresses mean a Redis Cluster
+    /// Redis 7 or Valkey; comma-separated addresses mean a Redis Cluster, redis+sentinel://HOST,HOST/NAME the primary that
+    /// Sentinels watch under that name; rediss:// and rediss+sentinel:// are with TLS
     #[arg(
         long,
         env = "LUBDUB_REDIS",
@@ -88,6 +91,19 @@ pub(crate) struct Redis {
         hide_env_values = true
     )]
     redis: String,
+
+    /// Trust the certificates in this file (PEM), and no others, where Redis speaks TLS (rediss://…) [default: those that
+    /// the system trusts]
+    #[arg(long, env = "LUBDUB_REDIS_CA", value_name = "FILE")]
+    redis_ca: Option<PathBuf>,
+
+    /// Log in to Redis, and to its Sentinels, as this user, unless the URL names one
+    #[arg(long, env = "LUBDUB_REDIS_USER", value_name = "NAME", requires = "redis_password_file")]
+    redis_user: Option<String>,
+
+    /// Log in to Redis, and to its Sentinels, by the password in this file, unless the URL holds one
+    #[arg(long, env = "LUBDUB_REDIS_PASSWORD_FILE", value_name = "FILE")]
+    redis_password_file: Option<PathBuf>,
 }
 
 /// Heartbeats kept for people.
@@ -161,6 +177,33 @@ impl Nats {
 }
 
 impl Redis {
+    /// Checks what the parser of the command line cannot.
+    ///
+    /// # Errors
+    /// The flag, and what is wrong with it.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        self.options().map(|_| ())
+    }
+
+    fn options(&self) -> anyhow::Result<RedisOptions> {
+        let named = |flag: &str, path: &Path| format!("read --{flag} {}", path.display());
+        let mut options = RedisOptions { user: self.redis_user.clone(), ..RedisOptions::new(&self.redis) };
+        if let Some(path) = &self.redis_password_file {
+            let text = fs::read_to_string(path).with_context(|| named("redis-password-file", path))?;
+            let password = text.trim_end_matches(['\r', '\n']);
+            anyhow::ensure!(!password.is_empty(), "{}: it is empty", named("redis-password-file", path));
+            options.password = Some(Secret::new(password.to_owned()));
+        }
+        if let Some(path) = &self.redis_ca {
+            options.ca = Some(fs::read(path).with_context(|| named("redis-ca", path))?);
+        }
+        RedisBackend::check(&options).with_context(|| match &self.redis_ca {
+            Some(path) => format!("use --redis with --redis-ca {}", path.display()),
+            None => "use --redis".to_owned(),
+        })?;
+        Ok(options)
+    }
+
     /// Connects, waiting for a while for a server that is not there yet.
     ///
     /// # Errors
@@ -174,10 +217,10 @@ impl Redis {
         let options = RedisOptions {
             prefix: nats.prefix.clone(),
             history_per_monitor: history,
-            ..RedisOptions::new(&self.redis)
+            ..self.options()?
         };
         let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
-        let connected = patiently("Redis", connect, |error| matches!(error, RedisError::Connect(_))).await;
+        let connected = patiently("Redis", connect, RedisError::is_transient).await;
         connected.context("start on Redis")
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Console {
 impl Console {
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
+        self.redis.validate()?;
         self.console.validate()?;
         if let Some(key) = self.given_key()? {
             console::check_admin_key(&key)?;

@@ -42,6 +42,7 @@ pub(crate) struct Notifier {
 impl Notifier {
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
+        self.redis.validate()?;
         self.guard().map(|_| ())
     }
 

@@ -37,7 +37,8 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     pub(super) fn validate(&self) -> anyhow::Result<()> {
-        self.nats.validate()
+        self.nats.validate()?;
+        self.redis.validate()
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {

@@ -1,15 +1,20 @@
 //! Real servers for tests and benches, on free ports below 32768 and in temporary folders. They end with their handle.
 //!
 //! - [`NatsServer`], [`NatsCluster`]: nats-server with JetStream.
-//! - [`RedisServer`]: redis-server, or whatever speaks for it.
+//! - [`RedisServer`]: redis-server, or whatever speaks for it; [`WatchedRedis`]: two of them, and Sentinels.
+//! - [`Authority`] certifies servers.
 //! - [`Process`]: a child that is killed when it is dropped, and can be frozen.
 
+mod authority;
 mod nats;
 mod ports;
 mod process;
 mod redis;
+mod watched;
 
+pub use authority::Authority;
 pub use nats::{NatsCluster, NatsServer};
 pub use ports::free_port;
 pub use process::{Process, find_program};
 pub use redis::RedisServer;
+pub use watched::{WatchedLogins, WatchedRedis};

@@ -6,8 +6,13 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::ports::free_port;
 use crate::process::{Process, find_program};
+
+/// Who may do everything on a server that has users, and how it logs in.
+const TESTER: &str = "user tester reset on >of-tester ~* &* +@all\n";
+const TESTER_LOGIN: [&str; 5] = ["--user", "tester", "--pass", "of-tester", "--no-auth-warning"];
 
 /// A redis-server of a test's own. What it stores survives its restarts.
 #[derive(Debug)]
@@ -15,6 +20,7 @@ pub struct RedisServer {
     folder: TempDir,
     port: u16,
     settings: Vec<String>,
+    is_secured: bool,
     process: Option<Process>,
 }
 
@@ -27,16 +33,35 @@ impl RedisServer {
 
     /// With further arguments on its command line.
     pub fn with_settings(settings: &[&str]) -> Self {
+        Self::made(settings, "", None)
+    }
+
+    /// One that speaks TLS only, with the users of an ACL file, and further arguments on its command line.
+    pub fn secured(authority: &Authority, acl: &str, settings: &[&str]) -> Self {
+        Self::made(settings, "", Some((authority, acl)))
+    }
+
+    /// One whose configuration file, which it may write anew itself, begins as `configuration`.
+    pub(crate) fn made(settings: &[&str], configuration: &str, secured: Option<(&Authority, &str)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self { folder, port: free_port(), settings, process: None };
+        let mut settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        fs::write(folder.path().join("redis.conf"), configuration).expect("write settings");
+        if let Some((authority, acl)) = secured {
+            settings.extend(secure(authority, folder.path(), acl));
+        }
+        let is_secured = secured.is_some();
+        let mut server = Self { folder, port: free_port(), settings, is_secured, process: None };
         server.restart();
         server
     }
 
     /// Where clients find it.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        if self.is_secured {
+            format!("rediss://localhost:{}", self.port)
+        } else {
+            format!("redis://127.0.0.1:{}", self.port)
+        }
     }
 
     /// Its port on loopback.
@@ -54,7 +79,13 @@ impl RedisServer {
         self.stop();
         let log = self.folder.path().join("redis.log");
         let mut command = Command::new(find_program("redis-server", "LUBDUB_TEST_REDIS_SERVER"));
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]);
+        let port = self.port.to_string();
+        let ports = if self.is_secured {
+            ["--port", "0", "--tls-port", &port]
+        } else {
+            ["--port", &port, "--tls-port", "0"]
+        };
+        command.arg(self.folder.path().join("redis.conf")).args(ports).args(["--bind", "127.0.0.1", "--dir"]);
         command.arg(self.folder.path()).args(&self.settings);
         self.process = Some(Process::serve(&mut command, self.port, &log));
     }
@@ -87,8 +118,18 @@ impl RedisServer {
 
     /// What redis-cli prints for a command.
     pub fn cli(&self, arguments: &[&str]) -> String {
+        self.cli_at(self.port, arguments)
+    }
+
+    /// The same for another server that takes the same login.
+    pub(crate) fn cli_at(&self, port: u16, arguments: &[&str]) -> String {
         let mut command = Command::new(find_program("redis-cli", "LUBDUB_TEST_REDIS_CLI"));
-        command.args(["-p", &self.port.to_string()]).args(arguments);
+        command.args(["-p", &port.to_string()]);
+        if self.is_secured {
+            command.args(["-h", "localhost", "--tls", "--cacert"]).arg(self.folder.path().join("ca.pem"));
+            command.args(TESTER_LOGIN);
+        }
+        command.args(arguments);
         let output = command.output().expect("run redis-cli");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -97,4 +138,20 @@ impl RedisServer {
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it runs")
     }
+}
+
+/// Puts certificates and users into a server's folder, and answers the arguments that name them.
+pub(crate) fn secure(authority: &Authority, folder: &Path, acl: &str) -> Vec<String> {
+    authority.certify(folder);
+    fs::write(folder.join("users.acl"), format!("{acl}{TESTER}")).expect("write users");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let named = [
+        ("--tls-ca-cert-file", file("ca.pem")),
+        ("--tls-cert-file", file("cert.pem")),
+        ("--tls-key-file", file("key.pem")),
+        ("--tls-auth-clients", "no".to_owned()),
+        ("--tls-replication", "yes".to_owned()),
+        ("--aclfile", file("users.acl")),
+    ];
+    named.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
 }

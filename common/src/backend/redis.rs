@@ -1,6 +1,8 @@
 //! The adapters on Redis or Valkey: state store, history, deliveries, roster.
 //!
-//! - `connection`: one server or a cluster of them behind one face, and what a server must be.
+//! - `address`: which servers are meant, how they are reached, and as whom; `rights`: what each role may do there.
+//! - `connection`: one server, a cluster of them, or whichever is the primary behind one face, and what a server must be;
+//!   `sentinel` follows the primary.
 //! - `keys`: the names of everything that is kept on the server.
 //! - `hot`, `cold`: a monitor's state in its two stored parts; `records`: heartbeats and flips as they are kept.
 //! - `packer`: many arguments of a script in one.
@@ -11,11 +13,13 @@
 //! The scripts (`redis/*.lua`) read and write keys that they are not told as `KEYS`: thousands of names would cost more than
 //! the work. All of them carry the hash tag of the key that they are told, so they lie on the same node of a cluster.
 
+mod address;
 mod cold;
 mod commit;
 mod connection;
 mod deliveries;
 mod due;
+mod error;
 mod history;
 mod hot;
 mod keys;
@@ -23,17 +27,21 @@ mod load;
 mod memo;
 mod packer;
 mod records;
+mod rights;
 mod roster;
+mod sentinel;
 mod state;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::model::channel::Secret;
 
-pub use connection::RedisError;
 pub use deliveries::RedisDeliveries;
+pub use error::RedisError;
 pub use history::RedisHistory;
+pub use rights::{User, sentinel_acl, server_acl};
 pub use roster::RedisRoster;
 pub use state::RedisStateStore;
 
@@ -44,8 +52,15 @@ use keys::Keys;
 #[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://`, `rediss://` or `unix:`; several comma-separated ones, or `redis+cluster://` with comma-separated hosts,
-    /// for a Redis Cluster. A user and password in it are used.
+    /// for a Redis Cluster; `redis+sentinel://` with comma-separated Sentinels, `/`, the name of what they watch, and maybe
+    /// `?db=1`. `rediss+…` is with TLS, to all of them. A user and password in it are used, for Sentinels as well.
     pub url: String,
+    /// Who this is, if the URL does not say it.
+    pub user: Option<String>,
+    /// Its password, if the URL does not say it.
+    pub password: Option<Secret>,
+    /// Certificates, as PEM, that are trusted instead of the system's. Only with TLS.
+    pub ca: Option<Vec<u8>>,
     /// What all keys begin with: several installations can share one server.
     pub prefix: String,
     /// How many heartbeats of a monitor are kept at least; 0 = none at all.
@@ -59,6 +74,9 @@ impl RedisOptions {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            user: None,
+            password: None,
+            ca: None,
             prefix: "lubdub".to_owned(),
             history_per_monitor: 200,
             flips_per_monitor: 200,
@@ -69,8 +87,9 @@ impl RedisOptions {
 /// Without the URL: there may be a password in it.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url: _, prefix, history_per_monitor, flips_per_monitor } = self;
+        let Self { url: _, user, password: _, ca: _, prefix, history_per_monitor, flips_per_monitor } = self;
         f.debug_struct("RedisOptions")
+            .field("user", user)
             .field("prefix", prefix)
             .field("history_per_monitor", history_per_monitor)
             .field("flips_per_monitor", flips_per_monitor)
@@ -88,6 +107,14 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
+    /// Looks whether the options can be used, without connecting.
+    ///
+    /// # Errors
+    /// [`RedisError::Address`] and [`RedisError::Certificates`].
+    pub fn check(options: &RedisOptions) -> Result<(), RedisError> {
+        address::read(options).map(|_| ())
+    }
+
     /// Connects, and looks whether the server will do. Each kind of use has a connection of its own, so that nothing waits
     /// behind the large answers of another.
     ///
@@ -95,7 +122,7 @@ impl RedisBackend {
     /// [`RedisError`].
     pub async fn connect(options: RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, RedisError> {
         let keys = Keys::new(&options.prefix);
-        let server = Server::find(&options.url).await?;
+        let server = Server::find(&options).await?;
         let (writes, reads) = (server.connect().await?, server.connect().await?);
         let history = RedisHistory::new(server.connect().await?, keys.clone(), &options);
         let deliveries = RedisDeliveries::new(server.connect().await?, &keys, clock);

@@ -19,6 +19,8 @@ mod nats_registry;
 mod redis;
 mod redis_cluster;
 mod redis_faults;
+mod redis_rights;
+mod redis_secured;
 mod sample;
 mod sqlite;
 mod sqlite_queue;

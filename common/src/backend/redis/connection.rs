@@ -1,21 +1,26 @@
-//! One server, or a cluster of them, behind one face.
+//! One server, a cluster of them, or whichever is the primary, behind one face.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, InfoDict, IntoConnectionInfo,
-    Pipeline, ProtocolVersion, RedisFuture, RedisResult, ScriptInvocation, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, InfoDict, Pipeline,
+    ProtocolVersion, RedisResult, ScriptInvocation, TlsCertificates,
 };
 use tokio::time::timeout;
 
+use super::RedisOptions;
+use super::address::{self, Place, Watched};
+use super::error::{OLDEST, RedisError};
+use super::sentinel::{self, Follower};
 use crate::ports::BackendError;
 
 /// A server that does not answer within this is not there. It may yet do what it was told.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// With waiting for a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A lost connection is tried again after this, and then by the next call.
@@ -24,46 +29,29 @@ const RECONNECT_AFTER_MOST: Duration = Duration::from_millis(500);
 /// A cluster's client follows nodes that move, at most so often for a call.
 const CLUSTER_RETRIES: u32 = 3;
 
-/// The oldest that will do.
-const OLDEST: (u32, u32) = (7, 0);
-
-/// Why Redis cannot be used as it is.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisError {
-    /// The URL.
-    #[error("read the address of Redis")]
-    Address(#[source] ::redis::RedisError),
-    /// It does not answer.
-    #[error("connect to Redis")]
-    Connect(#[source] ::redis::RedisError),
-    /// It is too old.
-    #[error("use Redis: it is version {found}, and must be at least {}.{}, or Valkey", OLDEST.0, OLDEST.1)]
-    Version {
-        /// What it says.
-        found: String,
-    },
+/// Where Redis is.
+#[derive(Clone)]
+pub(super) struct Server {
+    kind: Kind,
+    certificates: Option<TlsCertificates>,
 }
 
-/// Where Redis is.
-#[derive(Debug, Clone)]
-pub(super) struct Server {
-    nodes: Vec<ConnectionInfo>,
-    is_cluster: bool,
+#[derive(Clone)]
+enum Kind {
+    One(ConnectionInfo),
+    Cluster(Vec<ConnectionInfo>),
+    Watched(Watched),
 }
 
 impl Server {
-    /// Reads the URL, and asks the first node that answers what it is.
-    pub(super) async fn find(url: &str) -> Result<Self, RedisError> {
-        let nodes = addresses(url).map_err(RedisError::Address)?;
-        let mut answer = None;
-        for node in &nodes {
-            answer = Some(ask_what_it_is(node).await);
-            if matches!(answer, Some(Ok(_))) {
-                break;
-            }
-        }
-        let unreadable = || (::redis::ErrorKind::InvalidClientConfig, "there is no address").into();
-        let info = answer.unwrap_or_else(|| Err(unreadable())).map_err(RedisError::Connect)?;
+    /// Reads the options, and asks the first server that answers what it is.
+    pub(super) async fn find(options: &RedisOptions) -> Result<Self, RedisError> {
+        let place = address::read(options)?;
+        let certificates = address::certificates(options).map_err(RedisError::Certificates)?;
+        let info = match &place {
+            Place::Nodes(nodes) => ask_nodes(nodes).await.map_err(RedisError::of)?,
+            Place::Watched(watched) => ask_primary(watched).await?,
+        };
         let said =
             |key: &str| info.get::<String>(key).map(|value| value.trim().to_owned()).unwrap_or_default();
         let found = said("redis_version");
@@ -77,60 +65,76 @@ impl Server {
                 "Redis may throw keys away when its memory is full, and the monitors' states with them: set maxmemory-policy to noeviction"
             );
         }
-        let is_cluster = nodes.len() > 1 || said("cluster_enabled") == "1";
-        Ok(Self { nodes, is_cluster })
+        let kind = match place {
+            Place::Watched(watched) => Kind::Watched(watched),
+            Place::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
+                Ok([node]) if said("cluster_enabled") != "1" => Kind::One(node),
+                Ok([node]) => Kind::Cluster(vec![node]),
+                Err(nodes) => Kind::Cluster(nodes),
+            },
+        };
+        Ok(Self { kind, certificates })
     }
 
     /// A connection of one's own. It comes back by itself when it is lost; what was under way then has failed.
     pub(super) async fn connect(&self) -> Result<Link, RedisError> {
-        match self.nodes.as_slice() {
-            [node] if !self.is_cluster => self.connect_to(node.clone()).await,
-            nodes => connect_to_cluster(nodes.to_vec()).await,
-        }
-        .map_err(RedisError::Connect)
-    }
-
-    async fn connect_to(&self, node: ConnectionInfo) -> RedisResult<Link> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(RECONNECT_AFTER)
-            .set_max_delay(RECONNECT_AFTER_MOST)
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let manager = ConnectionManager::new_with_config(Client::open(node)?, config).await?;
-        Ok(Link(Connection::One(manager)))
+        let connected = match &self.kind {
+            Kind::One(node) => connect_to(node.clone()).await,
+            Kind::Cluster(nodes) => connect_to_cluster(nodes.clone(), self.certificates.clone()).await,
+            Kind::Watched(watched) => {
+                Follower::connect(watched.clone()).await.map(|follower| Link::Followed(Arc::new(follower)))
+            }
+        };
+        connected.map_err(RedisError::of)
     }
 }
 
-async fn connect_to_cluster(nodes: Vec<ConnectionInfo>) -> RedisResult<Link> {
-    let client = ClusterClientBuilder::new(nodes)
+async fn connect_to(node: ConnectionInfo) -> RedisResult<Link> {
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(1)
+        .set_min_delay(RECONNECT_AFTER)
+        .set_max_delay(RECONNECT_AFTER_MOST)
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    Ok(Link::One(ConnectionManager::new_with_config(Client::open(node)?, config).await?))
+}
+
+async fn connect_to_cluster(
+    nodes: Vec<ConnectionInfo>,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<Link> {
+    let mut builder = ClusterClientBuilder::new(nodes)
         .use_protocol(ProtocolVersion::RESP3)
         .retries(CLUSTER_RETRIES)
         .connection_timeout(CONNECT_TIMEOUT)
         .response_timeout(RESPONSE_TIMEOUT)
-        .overall_response_timeout(Some(CALL_TIMEOUT))
-        .build()?;
-    Ok(Link(Connection::Cluster(client.get_async_connection().await?)))
+        .overall_response_timeout(Some(CALL_TIMEOUT));
+    if let Some(certificates) = certificates {
+        builder = builder.certs(certificates);
+    }
+    Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
 }
 
-/// The nodes that a URL names.
-fn addresses(url: &str) -> RedisResult<Vec<ConnectionInfo>> {
-    let (scheme, rest) = match url.strip_prefix("redis+cluster://") {
-        Some(hosts) => ("redis://", hosts),
-        None => ("", url),
+/// What the first node says that answers.
+async fn ask_nodes(nodes: &[ConnectionInfo]) -> RedisResult<InfoDict> {
+    let mut answer = Err((ErrorKind::InvalidClientConfig, "there is no address").into());
+    for node in nodes {
+        answer = ask_what_it_is(node).await;
+        if answer.is_ok() {
+            break;
+        }
+    }
+    answer
+}
+
+async fn ask_primary(watched: &Watched) -> Result<InfoDict, RedisError> {
+    let primary = match sentinel::find(watched).await {
+        Err(error) if error.kind() == ErrorKind::MasterNameNotFoundBySentinel => {
+            return Err(RedisError::Name { name: watched.name.clone() });
+        }
+        found => found.map_err(RedisError::of)?,
     };
-    // What stands before the first host, a user and password, counts for all.
-    let (login, hosts) = match rest.rsplit_once('@') {
-        Some((login, hosts)) if !scheme.is_empty() => (format!("{login}@"), hosts),
-        Some(_) | None => (String::new(), rest),
-    };
-    let address = |host: &str| -> RedisResult<ConnectionInfo> {
-        let info = format!("{scheme}{login}{}", host.trim()).into_connection_info()?;
-        // With RESP3 a lost connection is noticed at once, not by the next command.
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        Ok(info.set_redis_settings(settings))
-    };
-    hosts.split(',').filter(|host| !host.trim().is_empty()).map(address).collect()
+    ask_what_it_is(&primary).await.map_err(RedisError::of)
 }
 
 async fn ask_what_it_is(node: &ConnectionInfo) -> RedisResult<InfoDict> {
@@ -151,20 +155,26 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 /// A connection. Cloning it gives the same one.
 #[derive(Clone)]
-pub(super) struct Link(Connection);
-
-#[derive(Clone)]
-enum Connection {
+pub(super) enum Link {
     One(ConnectionManager),
     Cluster(ClusterConnection),
+    Followed(Arc<Follower>),
+}
+
+/// What is asked over a link.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Script(&'a ScriptInvocation<'a>),
+    Pipeline(&'a Pipeline),
+    Command(&'a Cmd),
 }
 
 impl Link {
     /// Whether commands of one pipeline must all be of one hash tag.
     pub(super) const fn is_cluster(&self) -> bool {
-        match self.0 {
-            Connection::One(_) => false,
-            Connection::Cluster(_) => true,
+        match self {
+            Self::One(_) | Self::Followed(_) => false,
+            Self::Cluster(_) => true,
         }
     }
 
@@ -172,63 +182,59 @@ impl Link {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, BackendError> {
-        let (mut link, mut again) = (self.clone(), self.clone());
-        answer(script.invoke_async(&mut link), script.invoke_async(&mut again)).await
+        self.answer(Call::Script(script)).await
     }
 
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, BackendError> {
-        let (mut link, mut again) = (self.clone(), self.clone());
-        answer(pipeline.query_async(&mut link), pipeline.query_async(&mut again)).await
+        self.answer(Call::Pipeline(pipeline)).await
     }
 
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
-        let (mut link, mut again) = (self.clone(), self.clone());
-        answer(command.query_async(&mut link), command.query_async(&mut again)).await
+        self.answer(Call::Command(command)).await
+    }
+
+    /// Makes a call, and the same call again if the first was not even sent: a refusal may be an old one, of the last try to
+    /// reconnect, whenever that was.
+    async fn answer<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, BackendError> {
+        let answered = async {
+            match self.send(call).await {
+                Err(error) if error.is_connection_refusal() => self.send(call).await,
+                answered => answered,
+            }
+        };
+        match timeout(CALL_TIMEOUT, answered).await {
+            Ok(answered) => Ok(answered?),
+            Err(_) => {
+                if let Self::Followed(follower) = self {
+                    follower.leave();
+                }
+                Err(format!("no answer within {} s", CALL_TIMEOUT.as_secs()).into())
+            }
+        }
+    }
+
+    async fn send<T: FromRedisValue>(&self, call: Call<'_>) -> RedisResult<T> {
+        match self {
+            Self::One(manager) => call.over(&mut manager.clone()).await,
+            Self::Cluster(cluster) => call.over(&mut cluster.clone()).await,
+            Self::Followed(follower) => {
+                let present = follower.present().await?;
+                let answered = call.over(&mut present.connection.clone()).await;
+                if let Err(error) = &answered {
+                    present.judge(error);
+                }
+                answered
+            }
+        }
     }
 }
 
-/// Awaits a call, and the same call again if the first was not even sent: a refusal may be an old one, of the last try to
-/// reconnect, whenever that was.
-async fn answer<T>(
-    call: impl Future<Output = RedisResult<T>>,
-    again: impl Future<Output = RedisResult<T>>,
-) -> Result<T, BackendError> {
-    let answered = async {
-        match call.await {
-            Err(error) if error.is_connection_refusal() => again.await,
-            answered => answered,
-        }
-    };
-    match timeout(CALL_TIMEOUT, answered).await {
-        Ok(answered) => Ok(answered?),
-        Err(_) => Err(format!("no answer within {} s", CALL_TIMEOUT.as_secs()).into()),
-    }
-}
-
-impl ConnectionLike for Link {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        match &mut self.0 {
-            Connection::One(one) => one.req_packed_command(command),
-            Connection::Cluster(cluster) => cluster.req_packed_command(command),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match &mut self.0 {
-            Connection::One(one) => one.req_packed_commands(pipeline, offset, count),
-            Connection::Cluster(cluster) => cluster.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match &self.0 {
-            Connection::One(one) => one.get_db(),
-            Connection::Cluster(cluster) => cluster.get_db(),
+impl Call<'_> {
+    async fn over<T: FromRedisValue>(self, connection: &mut impl ConnectionLike) -> RedisResult<T> {
+        match self {
+            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Self::Command(command) => command.query_async(connection).await,
         }
     }
 }
@@ -236,21 +242,6 @@ impl ConnectionLike for Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn named(url: &str) -> Vec<String> {
-        addresses(url).expect("readable").iter().map(|node| node.addr().to_string()).collect()
-    }
-
-    #[test]
-    fn a_url_names_one_server_or_the_nodes_of_a_cluster() {
-        assert_eq!(named("redis://one:7000/2"), ["one:7000"]);
-        assert_eq!(named("unix:///run/redis.sock"), ["/run/redis.sock"]);
-        assert_eq!(named("redis://one,redis://two:7000"), ["one:6379", "two:7000"]);
-        assert_eq!(named("redis+cluster://user:secret@one:7000,two:7000"), ["one:7000", "two:7000"]);
-        let nodes = addresses("redis+cluster://user:secret@one:7000,two:7000").expect("readable");
-        assert!(nodes.iter().all(|node| node.redis_settings().password() == Some("secret")));
-        assert!(addresses("http://one").is_err());
-    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

@@ -1,0 +1,166 @@
+//! What each user may do on Redis and on Sentinel: no more than its work takes. Pure.
+//!
+//! Commands are listed one by one, those of our scripts among them, for what a script does counts as its user's. A key pattern
+//! with `%R` is for reading only. Who is not listed is not let in.
+
+use std::fmt::Write as _;
+
+use crate::role::Role;
+
+/// Who logs in to Redis or Sentinel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum User {
+    /// A node of a role.
+    Role(Role),
+    /// A replica, to its primary.
+    Replication,
+    /// A Sentinel, to the servers that it watches and to the other Sentinels.
+    Sentinel,
+    /// Somebody who looks after the servers: reads these rights again, backs up, switches to a replica.
+    Operator,
+    /// Whoever asks whether the server is there. It has no password.
+    Health,
+}
+
+/// The commands of the scheduler: leases, states, wake-ups and alerts; history; the roster.
+const SCHEDULER: &str = "+info +role +multi +exec +evalsha +script|load +time \
+     +hget +hmget +hgetall +hset +hdel +hincrby \
+     +zadd +zrem +zrange +zrangebyscore +zremrangebyscore \
+     +lindex +llen +linsert +rpush +ltrim +unlink";
+
+/// What keeping deliveries takes.
+const DELIVERIES: &str =
+    "+info +role +evalsha +script|load +hget +hset +hdel +zadd +zrem +zcard +zrange +zrangebylex";
+
+/// What the console reads besides, none of it in a script that might write.
+const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lrange";
+
+/// What a Sentinel does with the servers that it watches, by Redis' documentation.
+const WATCHING: &str = "&__sentinel__:hello +ping +info +role +publish +subscribe +multi +exec +slaveof +replicaof \
+     +config|rewrite +client|setname +client|kill +script|kill";
+
+/// Those who look after the servers see how they are, not what is in them.
+const OPERATING: &str = "+ping +info +role +dbsize +acl|load +acl|log +acl|whoami +bgsave +lastsave +client|list \
+     +slowlog|get +latency|latest";
+
+/// Nobody can log in as `default`, but it must be allowed everything: as it, Redis 7.0 reads its own append-only file, and leaves
+/// out every transaction in it that the user may not make.
+const DEFAULT: &str = "user default reset off ~* &* +@all\n";
+
+impl User {
+    /// Everybody who has a password.
+    pub const NAMED: [Self; 6] = [
+        Self::Role(Role::Scheduler),
+        Self::Role(Role::Notifier),
+        Self::Role(Role::Console),
+        Self::Replication,
+        Self::Sentinel,
+        Self::Operator,
+    ];
+
+    /// What they log in as.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.name(),
+            Self::Replication => "replication",
+            Self::Sentinel => "sentinel",
+            Self::Operator => "operator",
+            Self::Health => "health",
+        }
+    }
+
+    /// The rules of Redis' access control for the installation whose keys begin with `prefix`; `None` for who has no business
+    /// there.
+    #[must_use]
+    pub fn rules(self, prefix: &str) -> Option<String> {
+        let (partitions, history) = (format!("{prefix}:{{p*}}:*"), format!("{prefix}:{{h*}}:*"));
+        let (deliveries, roster) = (format!("{prefix}:{{deliveries}}:*"), format!("{prefix}:{{roster}}:*"));
+        match self {
+            Self::Role(Role::Scheduler) => Some(format!("~{partitions} ~{history} ~{roster} {SCHEDULER}")),
+            Self::Role(Role::Notifier) => Some(format!("~{deliveries} {DELIVERIES}")),
+            Self::Role(Role::Console) => {
+                Some(format!("%R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
+            }
+            Self::Role(Role::Init | Role::Ingest) => None,
+            Self::Replication => Some("+psync +replconf +ping".to_owned()),
+            Self::Sentinel => Some(WATCHING.to_owned()),
+            Self::Operator => Some(OPERATING.to_owned()),
+            Self::Health => Some("+ping".to_owned()),
+        }
+    }
+
+    /// The rules of Sentinel's access control.
+    #[must_use]
+    pub const fn sentinel_rules(self) -> Option<&'static str> {
+        match self {
+            Self::Role(Role::Scheduler | Role::Notifier | Role::Console) => {
+                Some("+sentinel|get-master-addr-by-name +sentinel|master")
+            }
+            Self::Role(Role::Init | Role::Ingest) | Self::Replication => None,
+            Self::Sentinel => {
+                Some("&__sentinel__:hello +ping +publish +client|setname +sentinel|is-master-down-by-addr")
+            }
+            Self::Operator => Some(
+                "+ping +info +acl|load +acl|log +acl|whoami +sentinel|masters +sentinel|master +sentinel|replicas \
+                 +sentinel|sentinels +sentinel|ckquorum +sentinel|failover",
+            ),
+            Self::Health => Some("+ping"),
+        }
+    }
+}
+
+/// An ACL file for Redis. `password` gives a user's as a rule: `#` and its SHA-256 in hex, or `>` and itself.
+#[must_use]
+pub fn server_acl(prefix: &str, password: impl Fn(User) -> String) -> String {
+    acl(|user| user.rules(prefix), password)
+}
+
+/// An ACL file for Sentinel, like [`server_acl`].
+#[must_use]
+pub fn sentinel_acl(password: impl Fn(User) -> String) -> String {
+    acl(|user| user.sentinel_rules().map(str::to_owned), password)
+}
+
+fn acl(rules: impl Fn(User) -> Option<String>, password: impl Fn(User) -> String) -> String {
+    let mut file = DEFAULT.to_owned();
+    for user in User::NAMED {
+        if let Some(rules) = rules(user) {
+            let (name, password) = (user.name(), password(user));
+            let _ = writeln!(file, "user {name} reset on {password} {rules}");
+        }
+    }
+    if let Some(rules) = rules(User::Health) {
+        let _ = writeln!(file, "user {} reset on nopass {rules}", User::Health.name());
+    }
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acl_file_has_a_line_for_everybody_who_may_do_something() {
+        let file = server_acl("lubdub", |user| format!(">of-{}", user.name()));
+        let lines: Vec<&str> = file.lines().collect();
+        assert!(lines[0].starts_with("user default reset off "));
+        let names: Vec<_> = lines.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+        let expected =
+            ["default", "scheduler", "notifier", "console", "replication", "sentinel", "operator", "health"];
+        assert_eq!(names, expected);
+        assert!(lines[2].starts_with("user notifier reset on >of-notifier ~lubdub:{deliveries}:* +info "));
+        assert_eq!(lines[7], "user health reset on nopass +ping");
+        assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 7);
+    }
+
+    #[test]
+    fn nobody_has_a_whole_category_of_commands() {
+        for user in User::NAMED.into_iter().chain([User::Health]) {
+            let rules = [user.rules("lubdub"), user.sentinel_rules().map(str::to_owned)];
+            for rule in rules.iter().flatten().flat_map(|rules| rules.split_whitespace()) {
+                assert!(!rule.contains('@') && !rule.starts_with("all") && rule != "~*", "{user:?}: {rule}");
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Follows the primary of several servers, of which Sentinels know who it is.
+//!
+//! A connection is made to the server that the Sentinels name, and only if it calls itself the primary. When it is lost, or the
+//! server says that it is no longer the one, the next call asks the Sentinels again. Calls that come together ask once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisResult,
+    ServerErrorKind, Value, cmd,
+};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+
+use super::address::Watched;
+use super::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use super::error::RedisError;
+
+/// A Sentinel that does not answer within this is left out: the others know as well.
+const SENTINEL_TIMEOUT: Duration = Duration::from_secs(1);
+/// One search, with connecting to what was found. Less than a call may take.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
+/// Who comes so soon after a search that failed, or waited for it, shares its failure.
+const SEARCH_APART: Duration = Duration::from_millis(100);
+
+/// What Sentinels say of a name that they do not know.
+const UNKNOWN: &str = "no such master";
+
+/// A connection to whichever server is the primary.
+pub(super) struct Follower {
+    watched: Watched,
+    present: parking_lot::Mutex<Option<Present>>,
+    /// Held by the one that searches.
+    failed: tokio::sync::Mutex<Option<Failure>>,
+}
+
+/// A connection to a server that was the primary when it was made.
+#[derive(Clone)]
+pub(super) struct Present {
+    pub(super) connection: MultiplexedConnection,
+    lost: Arc<AtomicBool>,
+}
+
+struct Failure {
+    error: ::redis::RedisError,
+    at: Instant,
+}
+
+/// What a Sentinel says. A later fail-over has a greater epoch.
+struct Named {
+    epoch: u64,
+    server: ConnectionInfo,
+}
+
+/// Host and port, and what else is known of the primary.
+type Answer = (Option<(String, u16)>, HashMap<String, String>);
+
+impl Present {
+    /// The next call asks the Sentinels.
+    pub(super) fn leave(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Leaves a server that is gone, or no primary any more, or not yet.
+    pub(super) fn judge(&self, error: &::redis::RedisError) {
+        let not_primary = matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading
+            )
+        );
+        if not_primary || error.is_io_error() || error.is_unrecoverable_error() {
+            self.leave();
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Follower {
+    /// One that has found the primary.
+    pub(super) async fn connect(watched: Watched) -> RedisResult<Self> {
+        let follower =
+            Self { watched, present: parking_lot::Mutex::default(), failed: tokio::sync::Mutex::default() };
+        follower.present().await?;
+        Ok(follower)
+    }
+
+    /// The connection, a new one if the last was lost.
+    pub(super) async fn present(&self) -> RedisResult<Present> {
+        if let Some(present) = self.known() {
+            return Ok(present);
+        }
+        let asked = Instant::now();
+        let mut failed = self.failed.lock().await;
+        // Somebody may have searched meanwhile.
+        if let Some(present) = self.known() {
+            return Ok(present);
+        }
+        if let Some(failure) = failed.as_ref().filter(|failure| failure.at + SEARCH_APART > asked) {
+            return Err(failure.error.clone());
+        }
+        let too_late = || Err((ErrorKind::Io, "the primary was not found in time").into());
+        match timeout(SEARCH_TIMEOUT, self.search()).await.unwrap_or_else(|_| too_late()) {
+            Ok(present) => {
+                *self.present.lock() = Some(present.clone());
+                Ok(present)
+            }
+            Err(error) => {
+                *failed = Some(Failure { error: error.clone(), at: Instant::now() });
+                Err(error)
+            }
+        }
+    }
+
+    /// The next call asks the Sentinels.
+    pub(super) fn leave(&self) {
+        if let Some(present) = self.present.lock().as_ref() {
+            present.leave();
+        }
+    }
+
+    fn known(&self) -> Option<Present> {
+        self.present.lock().clone().filter(|present| !present.is_lost())
+    }
+
+    async fn search(&self) -> RedisResult<Present> {
+        let server = find(&self.watched).await?;
+        let address = server.addr().to_string();
+        let lost = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&lost);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    tell.store(true, Ordering::Relaxed);
+                }
+                Ok::<(), ()>(())
+            });
+        let mut connection =
+            Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await?;
+        let role: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
+        let role = role.into_iter().next().map(::redis::from_redis_value::<String>).transpose()?;
+        if role.as_deref() != Some("master") {
+            return Err(
+                (ErrorKind::Io, "the server that the Sentinels name is not the primary", address).into()
+            );
+        }
+        tracing::info!(server = address, "connected to the primary of Redis");
+        Ok(Present { connection, lost })
+    }
+}
+
+/// Whom the Sentinels name: all are asked, and the one that knows of the latest fail-over is believed, for one that is cut off
+/// from the others still names the primary of then.
+pub(super) async fn find(watched: &Watched) -> RedisResult<ConnectionInfo> {
+    let ask = async |sentinel| {
+        let answer = timeout(SENTINEL_TIMEOUT, ask(watched, sentinel)).await;
+        answer.unwrap_or_else(|_| Err((ErrorKind::Io, "a Sentinel does not answer").into()))
+    };
+    let (mut named, mut errors) = (Vec::new(), Vec::new());
+    for answer in join_all(watched.sentinels.iter().map(ask)).await {
+        match answer {
+            Ok(answer) => named.push(answer),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(newest) = named.into_iter().max_by_key(|named| named.epoch) {
+        return Ok(newest.server);
+    }
+    // What does not pass by itself tells most.
+    errors.sort_by_key(|error| RedisError::of(error.clone()).is_transient());
+    let silence = || (ErrorKind::EmptySentinelList, "there is no Sentinel").into();
+    Err(errors.into_iter().next().unwrap_or_else(silence))
+}
+
+async fn ask(watched: &Watched, sentinel: &ConnectionInfo) -> RedisResult<Named> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(SENTINEL_TIMEOUT))
+        .set_response_timeout(Some(SENTINEL_TIMEOUT));
+    let client = Client::open(sentinel.clone())?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut questions = ::redis::pipe();
+    // While a fail-over is under way the first names the new one already, and the second only the old one.
+    questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&watched.name);
+    questions.cmd("SENTINEL").arg("MASTER").arg(&watched.name);
+    let answer: RedisResult<Answer> = questions.query_async(&mut connection).await;
+    let unknown = || (ErrorKind::MasterNameNotFoundBySentinel, "a Sentinel does not know the name").into();
+    let (address, known) = match answer {
+        Ok((address, known)) => (address.ok_or_else(unknown)?, known),
+        Err(error) if error.to_string().to_lowercase().contains(UNKNOWN) => return Err(unknown()),
+        Err(error) => return Err(error),
+    };
+    let epoch = known.get("config-epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
+    let (host, port) = address;
+    Ok(Named { epoch, server: watched.server(sentinel, host, port)? })
+}
