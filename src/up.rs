@@ -222,7 +222,11 @@ impl Up {
     }
 
     fn console_config(&self, public_url: Option<String>) -> console::Config {
-        console::Config { public_url, allow_private: self.allow_private.clone() }
+        console::Config {
+            public_url,
+            allow_private: self.allow_private.clone(),
+            trusted_proxies: self.ingest.trusted_proxies.clone(),
+        }
     }
 }
 

@@ -169,8 +169,7 @@ impl AddressGuard {
     /// # Errors
     /// Names the item that is neither.
     pub fn parse(list: &str) -> Result<Self, AddressListError> {
-        let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
-        items.map(parse_network).collect::<Result<Vec<_>, _>>().map(Self::new)
+        parse_networks(list).map(|allowed| Self { allowed })
     }
 
     /// Whether a connection to this address may be made.
@@ -227,8 +226,19 @@ impl AddressGuard {
     }
 
     fn allows(&self, ip: IpAddr) -> bool {
-        self.allowed.iter().any(|network| network.contains(&ip))
+        contains(&self.allowed, ip)
     }
+}
+
+/// Reads a comma-separated list of CIDRs and single addresses.
+pub(crate) fn parse_networks(list: &str) -> Result<Vec<IpNet>, AddressListError> {
+    let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(|item| parse_network(item).map(without_mapping)).collect()
+}
+
+/// Whether one of the networks has this address.
+pub(crate) fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&ip))
 }
 
 fn parse_network(item: &str) -> Result<IpNet, AddressListError> {

@@ -1,7 +1,9 @@
-//! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`.
+//! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`; and whose requests they are.
 
 mod ops;
+mod proxies;
 mod server;
 
 pub use ops::{Readiness, ops_router};
+pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};

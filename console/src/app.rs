@@ -15,6 +15,7 @@ use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::mint::Ids;
+use crate::public_url::PublicUrl;
 
 /// The role's ports and what it knows.
 pub(crate) struct App {
@@ -30,8 +31,7 @@ pub(crate) struct App {
     pub(crate) definitions: DefinitionLog,
     pub(crate) ids: Ids,
     pub(crate) metrics: Metrics,
-    /// Without a slash at its end.
-    pub(crate) public_url: String,
+    pub(crate) public_url: PublicUrl,
     pub(crate) guard: AddressGuard,
     /// Held while a key is deleted: of two deletions at once, the second must see the first.
     pub(crate) key_deletion: tokio::sync::Mutex<()>,

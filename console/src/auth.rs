@@ -1,8 +1,9 @@
 //! Who may do what: `Authorization: Bearer <key>`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -13,17 +14,25 @@ use crate::directory::Freshness;
 use crate::mint;
 use crate::problem::Problem;
 
-/// Whose request it is.
+/// Whose request it is, and where it went.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller(Arc<ApiKey>);
+pub(crate) struct Caller {
+    key: Arc<ApiKey>,
+    push_base: String,
+}
 
 impl Caller {
     /// Whether it may see secrets and change things.
     pub(crate) fn is_admin(&self) -> bool {
-        match self.0.scope {
+        match self.key.scope {
             Scope::Admin => true,
             Scope::Read => false,
         }
+    }
+
+    /// Where heartbeats with this token are pushed to, for who asks.
+    pub(crate) fn push_url(&self, token: &str) -> String {
+        format!("{}/api/push/{token}", self.push_base)
     }
 }
 
@@ -51,7 +60,9 @@ pub(crate) async fn authenticate(
             ),
         });
     };
-    let caller = Caller(key);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let push_base = app.public_url.of_request(peer, request.headers()).into_owned();
+    let caller = Caller { key, push_base };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !caller.is_admin() {
         return Err(Problem::new(StatusCode::FORBIDDEN, "this key may read only; an admin key is needed"));

@@ -1,15 +1,17 @@
 //! Configuration of the role.
 
 use common::address_guard::AddressGuard;
+use common::http::TrustedProxies;
 use url::Url;
 
 use crate::error::Error;
+use crate::public_url::PublicUrl;
 
 /// The console's settings.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Address under which clients reach Lubdub: push URLs begin with it [default: http://127.0.0.1:8080]
+    /// Address under which clients reach ingest: push URLs begin with it [default: where the request went that asks for one]
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
@@ -22,12 +24,21 @@ pub struct Config {
         hide_default_value = true
     )]
     pub allow_private: String,
+
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated [default: none]
+    #[arg(
+        long,
+        env = "LUBDUB_TRUSTED_PROXIES",
+        value_name = "CIDRS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The configuration, checked.
 pub(crate) struct Checked {
-    /// Without a slash at its end.
-    pub(crate) public_url: String,
+    pub(crate) public_url: PublicUrl,
     pub(crate) guard: AddressGuard,
 }
 
@@ -41,7 +52,14 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<Checked, Error> {
-        let given = self.public_url.as_deref().unwrap_or("http://127.0.0.1:8080");
+        let guard = AddressGuard::parse(&self.allow_private).map_err(Error::AllowPrivate)?;
+        Ok(Checked { public_url: self.check_public_url()?, guard })
+    }
+
+    fn check_public_url(&self) -> Result<PublicUrl, Error> {
+        let Some(given) = &self.public_url else {
+            return Ok(PublicUrl::AsAsked(self.trusted_proxies.clone()));
+        };
         let url: Url = given.parse().map_err(|source| Error::PublicUrl { source: Some(source) })?;
         let plain = matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -50,8 +68,7 @@ impl Config {
         if !plain {
             return Err(Error::PublicUrl { source: None });
         }
-        let guard = AddressGuard::parse(&self.allow_private).map_err(Error::AllowPrivate)?;
-        Ok(Checked { public_url: url.as_str().trim_end_matches('/').to_owned(), guard })
+        Ok(PublicUrl::Fixed(url.as_str().trim_end_matches('/').to_owned()))
     }
 }
 
@@ -62,11 +79,12 @@ mod tests {
     #[test]
     fn a_public_url_is_a_plain_http_url() {
         let check = |url: &str| {
-            let config = Config { public_url: Some(url.to_owned()), allow_private: String::new() };
+            let config = Config { public_url: Some(url.to_owned()), ..Config::default() };
             config.check().map(|checked| checked.public_url)
         };
-        assert_eq!(check("https://beats.example").expect("good"), "https://beats.example");
-        assert_eq!(check("http://host:8080/lubdub/").expect("good"), "http://host:8080/lubdub");
+        let fixed = |url: &str| PublicUrl::Fixed(url.to_owned());
+        assert_eq!(check("https://beats.example").expect("good"), fixed("https://beats.example"));
+        assert_eq!(check("http://host:8080/lubdub/").expect("good"), fixed("http://host:8080/lubdub"));
         for bad in [
             "",
             "beats.example",
@@ -78,7 +96,7 @@ mod tests {
         }
         assert_eq!(
             Config::default().check().map(|checked| checked.public_url).expect("good"),
-            "http://127.0.0.1:8080"
+            PublicUrl::AsAsked(TrustedProxies::default())
         );
     }
 

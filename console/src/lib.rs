@@ -6,6 +6,7 @@
 //! - `monitors`, `tokens`, `definitions`: writing monitors so that a crash leaves nothing half done.
 //! - `situation`: how a monitor stands. Pure.
 //! - `directory`: the registry in memory.
+//! - `public_url`: where push URLs lead. Pure.
 //! - `admin_key`, `mint`: the first key; new ids, keys, tokens and secrets.
 //! - `service`: the role.
 
@@ -23,6 +24,7 @@ mod mint;
 mod monitors;
 mod paging;
 mod problem;
+mod public_url;
 mod reach;
 mod request;
 mod service;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use common::http::TrustedProxies;
+
 use crate::Error;
 
 /// Largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
@@ -22,6 +24,16 @@ pub struct Config {
     /// Pushes of one token that are taken at once, before the limit holds, 1 to 1,000,000
     #[arg(long, env = "LUBDUB_PUSH_BURST", value_name = "PUSHES", default_value_t = 60)]
     pub push_burst: u32,
+
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated [default: none]
+    #[arg(
+        long,
+        env = "LUBDUB_TRUSTED_PROXIES",
+        value_name = "CIDRS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub trusted_proxies: TrustedProxies,
 
     /// Bounds that are part of the product, not settings; tests make them smaller.
     #[arg(skip)]
@@ -60,7 +72,13 @@ impl Default for Limits {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { node: None, push_limit: 60, push_burst: 60, limits: Limits::default() }
+        Self {
+            node: None,
+            push_limit: 60,
+            push_burst: 60,
+            trusted_proxies: TrustedProxies::default(),
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
+use common::http::TrustedProxies;
 use common::model::ids::MonitorId;
 use common::model::trace::TraceContext;
 use tower_http::cors::{Any, CorsLayer};
@@ -33,6 +35,7 @@ pub(crate) struct Front {
     pub(crate) commits: Arc<GroupCommit>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) body_timeout: Duration,
+    pub(crate) proxies: TrustedProxies,
 }
 
 pub(crate) fn router(front: Arc<Front>) -> Router {
@@ -72,7 +75,7 @@ impl Front {
             }
         };
         let (head, body) = request.into_parts();
-        let origin = Origin { source: source(&head.extensions), trace: trace(&head.headers) };
+        let origin = Origin { source: self.source(&head), trace: trace(&head.headers) };
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         match receive(body, self.body_timeout).await {
@@ -87,6 +90,12 @@ impl Front {
     fn resolve(&self, path: &str) -> Resolved {
         let Some(token) = path.strip_prefix(PREFIX) else { return Resolved::Unknown };
         self.tokens.resolve(&unescaped(token))
+    }
+
+    /// The client's address, as the listener saw it or a trusted proxy tells it.
+    fn source(&self, head: &Parts) -> Option<IpAddr> {
+        let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(self.proxies.client(peer.ip(), &head.headers))
     }
 
     async fn record(
@@ -114,11 +123,6 @@ impl Front {
     }
 }
 
-/// The client's address, as the listener saw it. An IPv4 client of an IPv6 listener has an IPv4 address.
-fn source(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
-}
-
 /// The trace that the client is at, if it says so.
 fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     headers.get("traceparent")?.to_str().ok().and_then(TraceContext::parse)
@@ -137,20 +141,6 @@ fn unescaped(token: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_source_is_the_peer_without_its_port() {
-        for (peer, expected) in [
-            ("192.0.2.7:99", "192.0.2.7"),
-            ("[::ffff:192.0.2.7]:99", "192.0.2.7"),
-            ("[2001:db8::1]:99", "2001:db8::1"),
-        ] {
-            let mut extensions = Extensions::new();
-            assert_eq!(source(&extensions), None);
-            extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
-            assert_eq!(source(&extensions), Some(expected.parse().unwrap()));
-        }
-    }
 
     #[test]
     fn an_escaped_token_is_the_same_token() {

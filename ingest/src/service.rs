@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use common::chain::Chain;
 use common::clock::Clock;
-use common::http::Readiness;
+use common::http::{Readiness, TrustedProxies};
 use common::model::time::TimeRules;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
@@ -50,6 +50,7 @@ pub struct Service {
     metrics: Arc<Metrics>,
     readiness: Readiness,
     limits: Limits,
+    proxies: TrustedProxies,
 }
 
 impl Service {
@@ -77,7 +78,8 @@ impl Service {
             Arc::clone(&metrics),
         ));
         let readiness = Readiness::new("ingest");
-        Ok(Self { log, registry, clock, tokens, commits, health, metrics, readiness, limits: config.limits })
+        let Config { limits, trusted_proxies: proxies, .. } = config;
+        Ok(Self { log, registry, clock, tokens, commits, health, metrics, readiness, limits, proxies })
     }
 
     /// The push routes.
@@ -87,6 +89,7 @@ impl Service {
             commits: Arc::clone(&self.commits),
             metrics: Arc::clone(&self.metrics),
             body_timeout: self.limits.body_timeout,
+            proxies: self.proxies.clone(),
         }))
     }
 

@@ -86,7 +86,7 @@ impl Console {
         };
         if self.console.public_url.is_none() {
             tracing::warn!(
-                "push URLs will begin with http://127.0.0.1:8080: set --public-url to where clients reach ingest"
+                "push URLs will lead to where the console is asked for them: if no proxy there leads to ingest, set --public-url"
             );
         }
         let service = console::Service::new(self.console, deps, &mut metrics)?;

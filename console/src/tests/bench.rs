@@ -73,6 +73,7 @@ impl Bench {
         Self::start_with(Config {
             public_url: Some("https://beats.example/".to_owned()),
             allow_private: "127.0.0.0/8".to_owned(),
+            ..Config::default()
         })
         .await
     }

@@ -64,7 +64,7 @@ async fn only_the_first_channel_is_default_unless_it_is_said() {
 
 #[tokio::test]
 async fn refused_channels_name_their_fields() {
-    let bench = Bench::start_with(Config { public_url: None, allow_private: String::new() }).await;
+    let bench = Bench::start_with(Config::default()).await;
     for (body, fields) in [
         (json!({"name": "x", "kind": "email", "to": ["a@example.com"]}), vec!["kind", "url", "to"]),
         (json!({"name": "x", "kind": "webhook", "url": "http://127.0.0.1/"}), vec!["url"]),

@@ -1,6 +1,9 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
 use common::model::flip::{Flip, Reason, State};
 use common::model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -11,6 +14,7 @@ use common::ports::history::{History, HistoryBatch};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, start_time};
+use crate::Config;
 
 fn state(state: State, heard_at: Option<EventTime>) -> MonitorState {
     MonitorState {
@@ -50,6 +54,28 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
     assert_eq!(logged.len(), 1);
     assert_eq!((logged[0].revision, logged[0].at), (Revision(revision), start_time()));
     assert_eq!(logged[0].definition.as_ref().map(|definition| definition.grace), Some(6));
+}
+
+#[tokio::test]
+async fn without_a_public_url_push_urls_lead_where_the_request_went() {
+    let trusted_proxies = "10.0.0.0/8".parse().expect("a list");
+    let bench = Bench::start_with(Config { trusted_proxies, ..Config::default() }).await;
+    let made = bench.monitor("nightly backup").await;
+    let token = made.json["token"].as_str().expect("a token");
+    for (peer, expected) in
+        [("10.1.1.1:99", "https://beats.example"), ("192.0.2.7:99", "http://beats.example")]
+    {
+        let mut request = Request::builder()
+            .uri(format!("/api/v1/monitors/{}", made.id()))
+            .header(header::AUTHORIZATION, format!("Bearer {}", bench.admin))
+            .header(header::HOST, "beats.example")
+            .header("x-forwarded-proto", "https")
+            .body(Body::empty())
+            .expect("a request");
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer.parse().expect("an address")));
+        let shown = bench.send(request).await;
+        assert_eq!(shown.json["push_url"], format!("{expected}/api/push/{token}"));
+    }
 }
 
 #[tokio::test]

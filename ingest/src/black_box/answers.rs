@@ -34,6 +34,23 @@ async fn every_method_of_the_contract_pushes() {
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_tells_whose_push_it_is() {
+    for (trusted, forwarded, expected) in [
+        ("", "198.51.100.7", "127.0.0.1"),
+        ("10.0.0.0/8", "198.51.100.7", "127.0.0.1"),
+        ("127.0.0.0/8,10.0.0.0/8", "203.0.113.1, 198.51.100.7, 10.1.1.1", "198.51.100.7"),
+        ("127.0.0.1", "nobody", "127.0.0.1"),
+    ] {
+        let config = Config { trusted_proxies: trusted.parse().unwrap(), ..Config::default() };
+        let server = Server::ready(config).await;
+        let reply = server.request("POST", &path(""), &[("x-forwarded-for", forwarded)], b"").await;
+        assert_eq!(reply.status, 200);
+        let source = server.last_heartbeat().source;
+        assert_eq!(source, Some(expected.parse().unwrap()), "{trusted}: {forwarded}");
+    }
+}
+
+#[tokio::test]
 async fn a_preflight_is_answered_for_any_origin() {
     let server = Server::ready(Config::default()).await;
     let headers = [("origin", "https://example.org"), ("access-control-request-method", "POST")];

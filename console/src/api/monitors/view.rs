@@ -153,7 +153,7 @@ fn view(
         remind_every: monitor.definition.remind_every,
         channels,
         paused: monitor.definition.paused,
-        push_url: token.as_ref().map(|token| format!("{}/api/push/{token}", app.public_url)),
+        push_url: token.as_ref().map(|token| caller.push_url(token)),
         token,
         state: situation.state.as_str(),
         state_since: Time(situation.since),
