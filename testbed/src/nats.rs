@@ -40,6 +40,14 @@ impl NatsServer {
         Self::of(folder, port, &settings)
     }
 
+    /// With further settings beside those of JetStream: of TLS, of users.
+    pub fn configured(more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let settings = settings(&folder, port, "") + more;
+        Self::of(folder, port, &settings)
+    }
+
     /// Starts it again on the same data with other lines in its JetStream settings. Not for one of a cluster.
     pub fn restart_with(&mut self, jetstream: &str) {
         let settings = settings(&self.folder, self.port, jetstream);
@@ -59,10 +67,24 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Where clients find it if it speaks TLS.
+    pub fn tls_url(&self) -> String {
+        format!("tls://127.0.0.1:{}", self.port)
+    }
+
+    /// What it said in all of its starts.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.log()).expect("its log")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("nats.log")
+    }
+
     /// Starts it again on the same data, after ending it in order if it runs.
     pub fn restart(&mut self) {
         self.stop();
-        let log = self.folder.path().join("nats.log");
+        let log = self.log();
         let mut command = Command::new(find_program("nats-server", "LUBDUB_TEST_NATS_SERVER"));
         command.arg("-c").arg(self.folder.path().join("nats.conf"));
         self.process = Some(Process::serve(&mut command, self.port, &log));

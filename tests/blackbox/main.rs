@@ -8,4 +8,5 @@ mod harness;
 mod http;
 mod pipeline;
 mod receiver;
+mod rights;
 mod stub;

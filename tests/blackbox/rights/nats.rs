@@ -1,0 +1,347 @@
+//! On NATS.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::{Client, ConnectOptions, Event, ServerError};
+use common::backend::nats::{NatsBackend, NatsOptions};
+use common::clock::SystemClock;
+use common::model::ids::PartitionId;
+use common::ports::checkpoints::CheckpointStore;
+use common::role::Role;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::secured::{Installation, Secured, until_ready};
+use crate::harness::eventually;
+use crate::receiver::Receiver;
+use crate::stub::Answer;
+
+/// What is wrong is told within this, and not after the time that a server has to come up.
+const SOON: Duration = Duration::from_secs(15);
+
+#[test]
+fn all_works_with_each_role_on_its_own_key_and_rights() {
+    let mut cluster = Installation::start();
+    let receiver = Receiver::start();
+    let api = cluster.api();
+    let (channel, _) = api.channel("ops", &receiver.url());
+    assert_eq!(api.api(&format!("POST /channels/{channel}/test"), &Value::Null)["delivered"], true);
+    let monitor = api.monitor("job", 1, 1);
+    eventually("the token is known", || (cluster.push(&monitor.token, "") == 200).then_some(()));
+    receiver.until_types(&monitor.id, &["monitor.down"]);
+
+    receiver.plan(Answer::text(410, ""));
+    assert_eq!(cluster.push(&monitor.token, ""), 200);
+    let dead = eventually("the delivery is dead", || api.list("/deliveries?state=dead").pop());
+    let id = dead["id"].as_str().expect("a text");
+    eventually("the channel is disabled", || {
+        (api.get(&format!("/channels/{channel}"))["state"] == "disabled").then_some(())
+    });
+    cluster.restart();
+    api.api(&format!("PATCH /channels/{channel}"), &json!({"state": "ok"}));
+    api.api(&format!("POST /deliveries/{id}/redrive"), &Value::Null);
+    eventually("it is delivered", || {
+        (api.get(&format!("/deliveries/{id}"))["state"] == "delivered").then_some(())
+    });
+
+    let key = api.api("POST /keys", &json!({"name": "reader", "scope": "read"}));
+    api.api(&format!("DELETE /keys/{}", key["id"].as_str().expect("a text")), &Value::Null);
+    let path = format!("/monitors/{}", monitor.id);
+    api.api(&format!("POST {path}/rotate-token"), &json!({"overlap": 0}));
+    let rotated = api.shown(&monitor).token;
+    eventually("the new token is known", || (cluster.push(&rotated, "") == 200).then_some(()));
+    api.api(&format!("DELETE {path}"), &Value::Null);
+    eventually("the token is forgotten", || (cluster.push(&rotated, "") == 404).then_some(()));
+    api.api(&format!("DELETE /channels/{channel}"), &Value::Null);
+    assert_eq!(cluster.secured.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheduler_may_replace_and_read_checkpoints() {
+    let secured = Secured::start();
+    secured.init();
+    let options = NatsOptions {
+        ca: Some(secured.file(Role::Scheduler, "ca.pem")),
+        nkey: Some(secured.file(Role::Scheduler, "nats.nk")),
+        role: Role::Scheduler,
+        ..NatsOptions::new(secured.nats.tls_url(), "a-scheduler")
+    };
+    let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
+    for checkpoint in ["one", "another"] {
+        backend.checkpoints().put(PartitionId(1), checkpoint.into()).await.expect("put");
+        let found = backend.checkpoints().get(PartitionId(1)).await.expect("get");
+        assert_eq!(found.as_deref(), Some(checkpoint.as_bytes()));
+    }
+    assert_eq!(secured.violations(), Vec::<String>::new());
+}
+
+/// A client with the key of a role, and what it is told not to do.
+struct Intruder {
+    client: Client,
+    refused: mpsc::UnboundedReceiver<String>,
+}
+
+/// Nobody may publish to this. The server judges in order: when it refuses this, it has judged all before.
+const END: &str = "end";
+
+impl Intruder {
+    async fn of(secured: &Secured, role: Role) -> Self {
+        let (tell, refused) = mpsc::unbounded_channel();
+        let seed = std::fs::read_to_string(secured.file(role, "nats.nk")).expect("a seed");
+        let options = ConnectOptions::with_nkey(seed.trim().to_owned())
+            .add_root_certificates(secured.file(role, "ca.pem"))
+            .custom_inbox_prefix(format!("_INBOX_{role}"))
+            .event_callback(move |event| {
+                if let Event::ServerError(ServerError::Other(said)) = event {
+                    let _ = tell.send(said);
+                }
+                std::future::ready(())
+            });
+        let client = options.connect(secured.nats.tls_url()).await.expect("it has a key");
+        Self { client, refused }
+    }
+
+    /// What is refused of these.
+    async fn judge(&mut self, publish: &[String], subscribe: &[String]) -> BTreeSet<String> {
+        let mut subscribed = Vec::new();
+        for subject in subscribe {
+            subscribed.push(self.client.subscribe(subject.clone()).await.expect("sent"));
+        }
+        for subject in publish {
+            self.client.publish(subject.clone(), "{}".into()).await.expect("sent");
+        }
+        self.client.publish(END, "".into()).await.expect("sent");
+        self.client.flush().await.expect("sent");
+        let mut refused = BTreeSet::new();
+        loop {
+            let said = tokio::time::timeout(SOON, self.refused.recv()).await.expect("in time");
+            let said = said.expect("the connection lives");
+            let subject = said.split('"').nth(1).expect("it names the subject");
+            if subject == END {
+                return refused;
+            }
+            let what = if said.contains("Subscription") { "hear " } else { "" };
+            refused.insert(format!("{what}{subject}"));
+        }
+    }
+}
+
+/// Every stream of an installation of one partition.
+const STREAMS: [&str; 6] = [
+    "lubdub-heartbeats-0",
+    "lubdub-alerts",
+    "lubdub-deliveries",
+    "KV_lubdub-registry",
+    "KV_lubdub-shares",
+    "OBJ_lubdub-checkpoints",
+];
+
+/// What can be asked of a stream.
+const REQUESTS: [&str; 20] = [
+    "STREAM.INFO.{}",
+    "STREAM.CREATE.{}",
+    "STREAM.UPDATE.{}",
+    "STREAM.DELETE.{}",
+    "STREAM.PURGE.{}",
+    "STREAM.SNAPSHOT.{}",
+    "STREAM.RESTORE.{}",
+    "STREAM.LEADER.STEPDOWN.{}",
+    "STREAM.MSG.GET.{}",
+    "STREAM.MSG.DELETE.{}",
+    "DIRECT.GET.{}",
+    "DIRECT.GET.{}.some.subject",
+    "CONSUMER.CREATE.{}",
+    "CONSUMER.CREATE.{}.mine",
+    "CONSUMER.CREATE.{}.mine.some.subject",
+    "CONSUMER.DURABLE.CREATE.{}.mine",
+    "CONSUMER.MSG.NEXT.{}.mine",
+    "CONSUMER.INFO.{}.mine",
+    "CONSUMER.LIST.{}",
+    "CONSUMER.DELETE.{}.mine",
+];
+
+/// What can be written, and what can be asked of no stream.
+const OTHERS: [&str; 17] = [
+    "lubdub.heartbeats.0",
+    "lubdub.alerts.0.a",
+    "lubdub.alerts.number.0",
+    "lubdub.deliveries.0.a",
+    "$KV.lubdub-registry.monitor.0.a",
+    "$KV.lubdub-registry.channel.a",
+    "$KV.lubdub-registry.key.a",
+    "$KV.lubdub-registry.token.a",
+    "$KV.lubdub-registry.pulse.a",
+    "$KV.lubdub-shares.shard.alerts.0",
+    "$O.lubdub-checkpoints.C.a",
+    "$O.lubdub-checkpoints.M.a",
+    "$JS.API.INFO",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.STREAM.CREATE.mine",
+    "$JS.API.CONSUMER.CREATE.other",
+    "$SYS.REQ.SERVER.PING",
+];
+
+/// What a role can do, of all that there is: requests of streams, and the rest.
+fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'static [&'static str]) {
+    match role {
+        Role::Init => (&[("STREAM.CREATE.{}", &STREAMS), ("STREAM.UPDATE.{}", &STREAMS)], &[]),
+        Role::Ingest => (
+            &[
+                ("STREAM.MSG.GET.{}", &["lubdub-heartbeats-0", "KV_lubdub-registry"]),
+                ("CONSUMER.CREATE.{}", &["KV_lubdub-registry"]),
+                ("CONSUMER.MSG.NEXT.{}.mine", &["KV_lubdub-registry"]),
+            ],
+            &["lubdub.heartbeats.0", "$KV.lubdub-registry.pulse.a"],
+        ),
+        Role::Scheduler => {
+            const READ: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
+            (
+                &[
+                    (
+                        "STREAM.MSG.GET.{}",
+                        &[
+                            "lubdub-heartbeats-0",
+                            "KV_lubdub-registry",
+                            "OBJ_lubdub-checkpoints",
+                            "lubdub-alerts",
+                        ],
+                    ),
+                    ("CONSUMER.CREATE.{}", READ),
+                    ("CONSUMER.MSG.NEXT.{}.mine", READ),
+                    ("STREAM.PURGE.{}", &["OBJ_lubdub-checkpoints"]),
+                ],
+                &[
+                    "lubdub.heartbeats.0",
+                    "lubdub.alerts.0.a",
+                    "lubdub.alerts.number.0",
+                    "$KV.lubdub-registry.pulse.a",
+                    "$O.lubdub-checkpoints.C.a",
+                    "$O.lubdub-checkpoints.M.a",
+                ],
+            )
+        }
+        Role::Notifier => {
+            const READ: &[&str] =
+                &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry", "KV_lubdub-shares"];
+            (
+                &[
+                    ("STREAM.MSG.GET.{}", READ),
+                    ("CONSUMER.CREATE.{}", READ),
+                    ("CONSUMER.MSG.NEXT.{}.mine", READ),
+                ],
+                &[
+                    "lubdub.alerts.0.a",
+                    "lubdub.deliveries.0.a",
+                    "$KV.lubdub-registry.channel.a",
+                    "$KV.lubdub-registry.pulse.a",
+                    "$KV.lubdub-shares.shard.alerts.0",
+                ],
+            )
+        }
+        Role::Console => (
+            &[
+                ("STREAM.MSG.GET.{}", &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry"]),
+                ("CONSUMER.CREATE.{}", &["KV_lubdub-registry"]),
+                ("CONSUMER.MSG.NEXT.{}.mine", &["KV_lubdub-registry"]),
+            ],
+            &[
+                "lubdub.heartbeats.0",
+                "lubdub.alerts.0.a",
+                "lubdub.deliveries.0.a",
+                "$KV.lubdub-registry.monitor.0.a",
+                "$KV.lubdub-registry.channel.a",
+                "$KV.lubdub-registry.key.a",
+                "$KV.lubdub-registry.token.a",
+                "$KV.lubdub-registry.pulse.a",
+            ],
+        ),
+    }
+}
+
+/// Subjects on which other people's words could be heard.
+fn ears(role: Role) -> Vec<String> {
+    let subjects =
+        [">", "*.>", "lubdub.>", "lubdub.heartbeats.0", "$KV.>", "$O.>", "$JS.>", "$SYS.>", "_INBOX.>"];
+    let others = Role::ALL.into_iter().filter(|other| *other != role);
+    let inboxes = others.map(|other| format!("_INBOX_{other}.>"));
+    subjects.iter().map(|&subject| subject.to_owned()).chain(inboxes).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_role_can_do_more_than_its_work() {
+    let secured = Secured::start();
+    secured.init();
+    for role in Role::ALL {
+        let mut tried: Vec<String> = OTHERS.map(str::to_owned).to_vec();
+        let mut refused: BTreeSet<String> = tried.iter().cloned().collect();
+        let (requests, others) = can(role);
+        others.iter().for_each(|subject| assert!(refused.remove(*subject), "{subject}"));
+        for request in REQUESTS {
+            for stream in STREAMS {
+                let subject = format!("$JS.API.{}", request.replace("{}", stream));
+                let allowed = request == "STREAM.INFO.{}"
+                    || requests.iter().any(|(may, streams)| *may == request && streams.contains(&stream));
+                if !allowed {
+                    refused.insert(subject.clone());
+                }
+                tried.push(subject);
+            }
+        }
+        for other in Role::ALL {
+            let inbox = format!("_INBOX_{other}.a");
+            refused.insert(inbox.clone());
+            tried.push(inbox);
+        }
+        let ears = ears(role);
+        refused.extend(ears.iter().map(|subject| format!("hear {subject}")));
+        let mut intruder = Intruder::of(&secured, role).await;
+        let found = intruder.judge(&tried, &ears).await;
+        let permitted: Vec<_> = refused.difference(&found).collect();
+        let missing: Vec<_> = found.difference(&refused).collect();
+        assert!(permitted.is_empty() && missing.is_empty(), "{role}: may {permitted:?}, may not {missing:?}");
+    }
+}
+
+#[test]
+fn a_role_that_may_not_make_anything_waits_for_init() {
+    let secured = Secured::start();
+    let (address, mut ingest) = secured.ingest(&secured.flags(Role::Ingest));
+    eventually("it has looked", || (!secured.violations().is_empty()).then_some(()));
+    secured.init();
+    until_ready("ingest", address, &mut ingest);
+}
+
+#[test]
+fn a_wrong_key_or_authority_is_told_at_once_and_by_name() {
+    let (secured, other) = (Secured::start(), Secured::start());
+    let file = |of: &Secured, name: &str| of.file(Role::Ingest, name).display().to_string();
+    let url = secured.nats.tls_url();
+    let (ca, key) = (file(&secured, "ca.pem"), file(&secured, "nats.nk"));
+    let (wrong_ca, wrong_key) = (file(&other, "ca.pem"), file(&other, "nats.nk"));
+    let missing = file(&secured, "missing");
+    for (ca, key, told) in [
+        (Some(&ca), Some(&wrong_key), format!("it refused the nkey in {wrong_key}")),
+        (Some(&ca), None, "it refused a node without nkey or credentials".to_owned()),
+        (Some(&wrong_ca), Some(&key), format!("by TLS, trusting the authority in {wrong_ca}")),
+        (None, Some(&key), "by TLS, trusting the system's authorities, without --nats-ca".to_owned()),
+        (
+            Some(&key),
+            Some(&key),
+            format!("read the certificates of NATS from {key}: it is not a certificate"),
+        ),
+        (Some(&ca), Some(&ca), format!("read the NATS nkey file {ca}: it is not the seed of a user")),
+        (Some(&ca), Some(&missing), format!("read the NATS nkey file {missing}: No such file")),
+    ] {
+        let mut flags = vec!["--nats".to_owned(), url.clone()];
+        let given = [("--nats-ca", ca), ("--nats-nkey", key)];
+        flags.extend(given.into_iter().filter_map(|(flag, file)| file.map(|file| format!("{flag}={file}"))));
+        let began = Instant::now();
+        let (_, ingest) = secured.ingest(&flags);
+        let finished = ingest.finish();
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(&told), "{told}: {finished:?}");
+        assert!(began.elapsed() < SOON, "{:?}: {told}", began.elapsed());
+    }
+}

@@ -1,0 +1,169 @@
+//! An installation whose servers know each role by what `lubdub secrets` made.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::role::Role;
+use rustix::process::Signal;
+use tempfile::TempDir;
+use testbed::{NatsServer, RedisServer};
+
+use crate::api::{Api, KEY};
+use crate::harness::{Process, directory, eventually, free_port, lubdub};
+use crate::http::Client;
+
+/// Roles that run.
+const RUNNING: [Role; 4] = [Role::Ingest, Role::Scheduler, Role::Notifier, Role::Console];
+
+/// Webhooks of tests are here.
+const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
+
+/// What `lubdub secrets` made, and a nats-server that goes by it.
+#[derive(Debug)]
+pub(super) struct Secured {
+    pub(super) nats: NatsServer,
+    secrets: TempDir,
+}
+
+impl Secured {
+    #[track_caller]
+    pub(super) fn start() -> Self {
+        let secrets = directory();
+        let finished = Process::start(lubdub(secrets.path()).args(["secrets", "."])).finish();
+        assert!(finished.status.success(), "{finished:?}");
+        let file = |name: &str| secrets.path().join("nats").join(name);
+        let users = std::fs::read_to_string(file("users.conf")).expect("it was made");
+        let nats = NatsServer::configured(&format!(
+            "tls {{ cert_file: {:?}, key_file: {:?} }}\n{users}",
+            file("cert.pem"),
+            file("key.pem")
+        ));
+        Self { nats, secrets }
+    }
+
+    /// A file that a role has.
+    pub(super) fn file(&self, role: Role, name: &str) -> PathBuf {
+        self.secrets.path().join(role.name()).join(name)
+    }
+
+    /// By what a role comes to NATS.
+    pub(super) fn flags(&self, role: Role) -> Vec<String> {
+        let file = |name| self.file(role, name).display().to_string();
+        let flags =
+            ["--nats", &self.nats.tls_url(), "--nats-ca", &file("ca.pem"), "--nats-nkey", &file("nats.nk")];
+        flags.map(str::to_owned).to_vec()
+    }
+
+    /// Starts `lubdub ingest` with these flags.
+    #[track_caller]
+    pub(super) fn ingest(&self, flags: &[String]) -> (SocketAddr, Process) {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = lubdub(self.secrets.path());
+        command.args(["ingest", "--listen", &address.to_string()]).args(flags);
+        (address, Process::start(&mut command))
+    }
+
+    /// Sets the installation up.
+    #[track_caller]
+    pub(super) fn init(&self) {
+        let mut command = lubdub(self.secrets.path());
+        command.args(["init", "--partitions", "2"]).args(self.flags(Role::Init));
+        let finished = Process::start(&mut command).finish();
+        assert!(finished.status.success(), "{finished:?}");
+    }
+
+    /// What the server did not permit.
+    pub(super) fn violations(&self) -> Vec<String> {
+        let said = self.nats.said();
+        said.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()
+    }
+}
+
+/// Waits until a node can do its job.
+#[track_caller]
+pub(super) fn until_ready(name: &str, address: SocketAddr, process: &mut Process) {
+    eventually(&format!("{name} is ready"), || {
+        assert!(!process.has_ended(), "{name} ended");
+        let answer = Client::new(address, Duration::from_secs(5)).ask("GET /readyz", "", b"");
+        (answer.ok()?.status == 200).then_some(())
+    });
+}
+
+/// Every role, once.
+#[derive(Debug)]
+pub(super) struct Installation {
+    // In this order: the nodes do not outlive what they stand on.
+    nodes: Vec<(Role, SocketAddr, Process)>,
+    pub(super) secured: Secured,
+    redis: RedisServer,
+    home: TempDir,
+}
+
+impl Installation {
+    #[track_caller]
+    pub(super) fn start() -> Self {
+        let secured = Secured::start();
+        secured.init();
+        let mut installation =
+            Self { nodes: Vec::new(), secured, redis: RedisServer::start(), home: directory() };
+        let addresses = RUNNING.map(|role| (role, SocketAddr::from(([127, 0, 0, 1], free_port()))));
+        installation.run(&addresses);
+        installation
+    }
+
+    /// Ends every role in order and starts it again.
+    #[track_caller]
+    pub(super) fn restart(&mut self) {
+        let nodes = std::mem::take(&mut self.nodes);
+        let addresses: Vec<_> = nodes.iter().map(|(role, address, _)| (*role, *address)).collect();
+        nodes.iter().for_each(|(_, _, process)| process.signal(Signal::TERM));
+        for (_, _, process) in nodes {
+            let finished = process.finish();
+            assert!(finished.status.success(), "{finished:?}");
+        }
+        self.run(&addresses);
+    }
+
+    /// Starts roles at these addresses, and waits until each can do its job.
+    #[track_caller]
+    fn run(&mut self, addresses: &[(Role, SocketAddr)]) {
+        let push = addresses.iter().find(|(role, _)| *role == Role::Ingest).expect("it runs").1;
+        for (role, address) in addresses {
+            let mut command = lubdub(self.home.path());
+            command.args([role.name(), "--listen", &address.to_string()]).args(self.secured.flags(*role));
+            match role {
+                Role::Init | Role::Ingest => {}
+                Role::Scheduler => drop(command.args(["--redis", &self.redis.url()])),
+                Role::Notifier => drop(command.args(["--redis", &self.redis.url()]).args(ALLOW)),
+                Role::Console => {
+                    let public = format!("http://{push}");
+                    command.args(["--redis", &self.redis.url(), "--public-url", &public]).args(ALLOW);
+                    command.env("LUBDUB_API_KEY", KEY);
+                }
+            }
+            self.nodes.push((*role, *address, Process::start(&mut command)));
+        }
+        for (role, address, process) in &mut self.nodes {
+            until_ready(role.name(), *address, process);
+        }
+    }
+
+    #[track_caller]
+    fn address(&self, role: Role) -> SocketAddr {
+        self.nodes.iter().find(|(found, ..)| *found == role).expect("it runs").1
+    }
+
+    /// The management API.
+    pub(super) fn api(&self) -> Api {
+        Api::new(self.address(Role::Console))
+    }
+
+    /// Pushes; the status of the answer.
+    #[track_caller]
+    pub(super) fn push(&self, token: &str, query: &str) -> u16 {
+        let line = format!("POST /api/push/{token}?{query}");
+        let answer = Client::new(self.address(Role::Ingest), Duration::from_secs(10)).ask(&line, "", b"");
+        answer.expect("an answer").status
+    }
+}
