@@ -7,6 +7,7 @@ mod docs;
 mod harness;
 mod http;
 mod pipeline;
+mod proxy;
 mod receiver;
 mod rights;
 mod stub;
