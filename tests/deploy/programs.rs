@@ -1,5 +1,6 @@
 //! The programs that the tests ask, and the files that they ask about.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -34,6 +35,21 @@ pub(crate) fn promtool() -> Command {
     Command::new(find_program("promtool", "LUBDUB_TEST_PROMTOOL"))
 }
 
+/// kubectl, of which only kustomize is used: it speaks to nobody.
+pub(crate) fn kubectl() -> Command {
+    Command::new(find_program("kubectl", "LUBDUB_TEST_KUBECTL"))
+}
+
+/// Checks objects of Kubernetes by the schemas that it carries.
+pub(crate) fn kubernetes_validate() -> Command {
+    Command::new(find_program("kubernetes-validate", "LUBDUB_TEST_KUBERNETES_VALIDATE"))
+}
+
+/// A part of systemd; it need not run.
+pub(crate) fn systemd_analyze() -> Command {
+    Command::new(find_program("systemd-analyze", "LUBDUB_TEST_SYSTEMD_ANALYZE"))
+}
+
 /// Runs a program to its end, which must be a good one.
 #[track_caller]
 pub(crate) fn succeeds(command: &mut Command) -> String {
@@ -63,4 +79,29 @@ pub(crate) fn yaml(path: &Path) -> Vec<Value> {
     let script = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(open(sys.argv[1]))), sys.stdout)";
     let json = succeeds(Command::new(python).args(["-c", script]).arg(path));
     serde_json::from_str(&json).expect("Python writes JSON")
+}
+
+/// The variables that a command of `lubdub` reads, by its help.
+#[track_caller]
+pub(crate) fn variables(subcommand: &str) -> BTreeSet<String> {
+    let help = succeeds(lubdub().args([subcommand, "--help"]));
+    // Lines are wrapped between `[env:` and the name, too.
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let named = words.windows(2).filter(|pair| pair[0] == "[env:").map(|pair| pair[1]);
+    let mut names: BTreeSet<String> =
+        named.map(|word| word.trim_end_matches([']', '=']).to_owned()).collect();
+    assert!(names.len() > 3, "the help of {subcommand} names its variables:\n{help}");
+    // Every role reads it, and it has no flag.
+    names.insert("LUBDUB_LOG".to_owned());
+    names
+}
+
+/// What `lubdub secrets` makes for a role: the names of the files.
+#[track_caller]
+pub(crate) fn secrets(role: &str) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    succeeds(lubdub().arg("secrets").arg(folder.path()));
+    let made = std::fs::read_dir(folder.path().join(role));
+    let made = made.unwrap_or_else(|error| panic!("nothing is made for {role}: {error}"));
+    made.map(|file| file.expect("a file").file_name().into_string().expect("UTF-8")).collect()
 }
