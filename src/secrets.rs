@@ -3,10 +3,12 @@
 //! - `folders`: writes files, and tells what became of them.
 //! - `authority`: an authority of one's own, and what it certifies.
 //! - `nats`: a key for each role, and what the servers are to permit them.
+//! - `redis`: passwords of those who are no roles, and what Redis and Sentinel are to permit everybody.
 
 mod authority;
 mod folders;
 mod nats;
+mod redis;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +30,8 @@ Example:
 In FOLDER:
   authority/   the authority's certificate and key: nobody needs them but this command
   nats/        ca.pem, cert.pem, key.pem; users.conf, to be included by the configuration of nats-server
-  redis/       ca.pem, cert.pem, key.pem and users.acl for Redis, sentinel.acl for Sentinel
+  redis/       ca.pem, cert.pem, key.pem and users.acl for Redis, replication.conf for one with replicas, sentinel.acl and
+               sentinel-auth.conf for Sentinel; operator-password for whoever looks after them (user operator)
   ROLE/        ca.pem, nats.nk and redis-password, for init, ingest, scheduler, notifier and console: each needs its own only
 
 Doing it again keeps keys and passwords, renews certificates that end within 90 days or lack a host, and writes anew what
@@ -93,8 +96,8 @@ impl Secrets {
             folders.put(role.name(), "ca.pem", authority.certificate())?;
         }
         nats::write(folders, &self.prefix)?;
-        let _passwords = passwords(folders)?;
-        Ok(())
+        let passwords = passwords(folders)?;
+        redis::write(folders, &passwords, &self.prefix)
     }
 }
 
