@@ -4,7 +4,7 @@
 TOOLS := target/tools
 
 help: ## Say what there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: ## Build and start everything in one process, data in ./lubdub-data
 	cargo build --release --quiet
@@ -15,6 +15,9 @@ test: tools ## Run every test
 
 soak: tools ## Run the long tests of the cluster's faults, 15 minutes at most
 	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/soak
+
+compose-test: tools ## Build the image and run docker-compose.yml for real; needs a Docker Engine
+	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/compose/run
 
 check: ## Format, lints, licences and duplicate dependencies
 	cargo fmt --all --check
@@ -28,4 +31,4 @@ bench: ## Measure; figures go to docs/benchmarks.md by hand
 tools: ## Install what the tests need, into target/tools or by the system's package manager
 	@tests/tools $(TOOLS)
 
-.PHONY: help run test soak check bench tools
+.PHONY: help run test soak compose-test check bench tools

@@ -1,14 +1,14 @@
 //! The cluster, from outside: every role in processes of its own on a real nats-server and a real redis-server. Parts are killed,
 //! frozen, cut off and wiped under load, and a checker reads what was recorded.
 
-mod checker;
+pub(crate) mod checker;
 mod installation;
 mod jetstream;
-mod load;
+pub(crate) mod load;
 mod node;
-mod record;
+pub(crate) mod record;
 mod relay;
-mod scene;
+pub(crate) mod scene;
 
 mod away;
 mod backlog;

@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod cluster;
+mod compose;
 mod docs;
 mod harness;
 mod http;

@@ -1,6 +1,7 @@
 //! A receiver of webhooks that writes everything down.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -18,9 +19,14 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Starts one.
     pub(crate) fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Starts one at another address of this machine.
+    pub(crate) fn start_at(ip: Ipv4Addr) -> Self {
         let planned = Arc::new(Mutex::new(VecDeque::new()));
         let answers = Arc::clone(&planned);
-        let stub = Stub::start(move |_| {
+        let stub = Stub::start_at(ip, move |_| {
             let planned = answers.lock().expect("no test panics while it holds this").pop_front();
             planned.unwrap_or_else(|| Answer::text(204, ""))
         });

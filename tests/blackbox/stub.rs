@@ -86,7 +86,15 @@ pub(crate) struct Stub {
 impl Stub {
     /// Starts a server that answers each request with what `respond` says.
     pub(crate) fn start(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, respond)
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn start_at(
+        ip: Ipv4Addr,
+        respond: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = std::net::TcpListener::bind((ip, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +122,7 @@ impl Stub {
         Self { address, requests, stop, thread: Some(thread) }
     }
 
-    /// Its address, `http://127.0.0.1:…`.
+    /// Its address, `http://127.0.0.1:…` as a rule.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

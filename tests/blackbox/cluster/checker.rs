@@ -20,24 +20,24 @@ const PANIC: &str = "panicked at";
 
 /// What the fault explains.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Allowed {
+pub(crate) struct Allowed {
     /// Lubdub was deaf for moments that are too short to be shown, so silence may be noticed later.
-    pub(super) deaf: bool,
+    pub(crate) deaf: bool,
     /// The heartbeat log lost, unread, what was pushed in these milliseconds.
-    pub(super) lost: Option<(i64, i64)>,
+    pub(crate) lost: Option<(i64, i64)>,
     /// The history from before this time was lost and could not be computed again.
-    pub(super) history_from: Option<i64>,
+    pub(crate) history_from: Option<i64>,
     /// The state store lost its counters, so that they count again from what they were.
-    pub(super) counters_again: bool,
+    pub(crate) counters_again: bool,
     /// A notifier was frozen amid an attempt: what it sent when it thawed came after later flips.
-    pub(super) late_repeats: bool,
+    pub(crate) late_repeats: bool,
     /// Parts of the errors that may be logged.
-    pub(super) errors: &'static [&'static str],
+    pub(crate) errors: &'static [&'static str],
 }
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     /// A push was answered 200 and is in no history.
     Unapplied { monitor: String, msg: String },
     /// The newest heartbeat that is shown is older than the newest push that was answered 200.
@@ -77,7 +77,7 @@ impl fmt::Display for Violation {
 }
 
 /// What is broken in a record.
-pub(super) fn violations(record: &Record, allowed: &Allowed) -> Vec<Violation> {
+pub(crate) fn violations(record: &Record, allowed: &Allowed) -> Vec<Violation> {
     let mut found = Vec::new();
     for monitor in &record.monitors {
         found.extend(pushes(monitor, allowed));

@@ -15,7 +15,7 @@ use crate::harness::eventually;
 use crate::http::Client;
 
 /// For an answer, before the next node is tried.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// Between an answer other than 200, or none, and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How often nodes are asked whether they are ready, and how long for.
@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a client does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Habit {
+pub(crate) enum Habit {
     /// Pushes `up` on and on.
     Steady,
     /// As steady, until it falls silent for good.
@@ -37,49 +37,49 @@ pub(super) enum Habit {
 
 /// How it does it, and what its monitor expects.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    pub(super) habit: Habit,
+pub(crate) struct Pace {
+    pub(crate) habit: Habit,
     /// Between a push that was answered 200 and the next.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
     /// Seconds.
-    pub(super) timeout: u32,
+    pub(crate) timeout: u32,
     /// Seconds.
-    pub(super) grace: u32,
+    pub(crate) grace: u32,
 }
 
 impl Pace {
     /// Room for a node that does not answer for as long as the client's patience.
-    pub(super) const fn usual(habit: Habit) -> Self {
+    pub(crate) const fn usual(habit: Habit) -> Self {
         Self { habit, pause: Duration::from_secs(2), timeout: 4, grace: 3 }
     }
 
     /// Flaps so often.
-    pub(super) const fn flapping(pause: Duration) -> Self {
+    pub(crate) const fn flapping(pause: Duration) -> Self {
         Self { habit: Habit::Flapping, pause, timeout: 20, grace: 10 }
     }
 
     /// Silence for so long is down.
-    pub(super) const fn down_after(&self) -> Duration {
+    pub(crate) const fn down_after(&self) -> Duration {
         Duration::from_secs(self.timeout as u64 + self.grace as u64)
     }
 }
 
 /// One try of a push.
 #[derive(Debug, Clone)]
-pub(super) struct Try {
-    pub(super) msg: String,
+pub(crate) struct Try {
+    pub(crate) msg: String,
     /// Whether it said `down`.
-    pub(super) down: bool,
+    pub(crate) down: bool,
     /// 0 = no answer.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Milliseconds of the time of day.
-    pub(super) began_ms: i64,
-    pub(super) ended_ms: i64,
+    pub(crate) began_ms: i64,
+    pub(crate) ended_ms: i64,
 }
 
 /// What a proxy knows: which nodes are ready.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     doors: Arc<Vec<Door>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -129,9 +129,9 @@ fn choose(doors: &[Door], last: usize) -> usize {
 
 /// A client and its monitor.
 #[derive(Debug)]
-pub(super) struct Loader {
-    pub(super) monitor: Monitor,
-    pub(super) pace: Pace,
+pub(crate) struct Loader {
+    pub(crate) monitor: Monitor,
+    pub(crate) pace: Pace,
     stop: Arc<AtomicBool>,
     tries: Arc<Mutex<Vec<Try>>>,
     thread: Option<JoinHandle<()>>,
@@ -156,17 +156,17 @@ impl Loader {
     }
 
     /// It dies after the try that it is at.
-    pub(super) fn silence(&self) {
+    pub(crate) fn silence(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Whether it goes on.
-    pub(super) fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 
     /// Every try that was made, in order.
-    pub(super) fn tries(&self) -> Vec<Try> {
+    pub(crate) fn tries(&self) -> Vec<Try> {
         self.tries.lock().clone()
     }
 
@@ -245,20 +245,20 @@ impl Work {
 
 /// All clients.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     proxy: Proxy,
     loaders: Vec<Loader>,
 }
 
 impl Load {
     /// Clients of nobody yet, before these nodes of ingest.
-    pub(super) fn before(addresses: &[SocketAddr]) -> Self {
+    pub(crate) fn before(addresses: &[SocketAddr]) -> Self {
         Self { proxy: Proxy::start(addresses), loaders: Vec::new() }
     }
 
     /// Adds so many clients with monitors of their own.
     #[track_caller]
-    pub(super) fn add(&mut self, api: &Api, count: usize, pace: Pace) {
+    pub(crate) fn add(&mut self, api: &Api, count: usize, pace: Pace) {
         for _ in 0..count {
             let number = self.loaders.len();
             let kind = match pace.habit {
@@ -272,18 +272,18 @@ impl Load {
     }
 
     /// The clients.
-    pub(super) fn loaders(&self) -> &[Loader] {
+    pub(crate) fn loaders(&self) -> &[Loader] {
         &self.loaders
     }
 
     /// Those that fall silent, in the order of their making.
-    pub(super) fn mortals(&self) -> impl Iterator<Item = &Loader> {
+    pub(crate) fn mortals(&self) -> impl Iterator<Item = &Loader> {
         self.loaders.iter().filter(|loader| loader.pace.habit == Habit::Mortal)
     }
 
     /// Waits until everybody who still pushes was answered 200 from now on.
     #[track_caller]
-    pub(super) fn until_answered(&self) {
+    pub(crate) fn until_answered(&self) {
         let since = SystemClock::new().now().as_millis();
         eventually("every client that pushes was answered 200", || {
             let mut pushing = self.loaders.iter().filter(|loader| loader.lives());
@@ -292,13 +292,13 @@ impl Load {
     }
 
     /// Ends all clients.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.loaders.iter().for_each(Loader::silence);
         self.loaders.iter_mut().for_each(Loader::join);
     }
 
     /// The longest that a client that went on had to try until it was answered 200, milliseconds.
-    pub(super) fn longest_wait_ms(&self) -> i64 {
+    pub(crate) fn longest_wait_ms(&self) -> i64 {
         self.loaders.iter().map(|loader| longest_wait_ms(&loader.tries())).max().unwrap_or(0)
     }
 }

@@ -2,89 +2,93 @@
 
 use std::collections::BTreeMap;
 
-use super::installation::Installation;
 use super::load::{Habit, Load, Loader, Try};
 use crate::api::{Api, Flip, Heartbeat, time_ms};
+use crate::receiver::Receiver;
 
 /// Everything.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Record {
-    pub(super) monitors: Vec<Watched>,
+pub(crate) struct Record {
+    pub(crate) monitors: Vec<Watched>,
     /// In the order of their coming.
-    pub(super) events: Vec<Event>,
-    pub(super) logs: Vec<Log>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) logs: Vec<Log>,
 }
 
 /// A monitor, what its client did, and what Lubdub shows of it.
 #[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) habit: Habit,
+pub(crate) struct Watched {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) habit: Habit,
     /// Timeout and grace together.
-    pub(super) down_after_ms: i64,
-    pub(super) tries: Vec<Try>,
+    pub(crate) down_after_ms: i64,
+    pub(crate) tries: Vec<Try>,
     /// Oldest first.
-    pub(super) heartbeats: Vec<Heartbeat>,
+    pub(crate) heartbeats: Vec<Heartbeat>,
     /// Oldest first.
-    pub(super) flips: Vec<Flip>,
+    pub(crate) flips: Vec<Flip>,
     /// The newest heartbeat that the monitor shows.
-    pub(super) last_heartbeat_ms: Option<i64>,
+    pub(crate) last_heartbeat_ms: Option<i64>,
 }
 
 /// A webhook.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) webhook_id: String,
-    pub(super) monitor: String,
-    pub(super) flip: String,
-    pub(super) sequence: u64,
+pub(crate) struct Event {
+    pub(crate) webhook_id: String,
+    pub(crate) monitor: String,
+    pub(crate) flip: String,
+    pub(crate) sequence: u64,
 }
 
 /// What a node said.
 #[derive(Debug, Clone)]
-pub(super) struct Log {
-    pub(super) node: String,
+pub(crate) struct Log {
+    pub(crate) node: String,
     /// Leases that it took, in order.
-    pub(super) leases: Vec<Lease>,
+    pub(crate) leases: Vec<Lease>,
     /// What it said at ERROR, and panics.
-    pub(super) errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// The right to a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lease {
-    pub(super) partition: u16,
-    pub(super) token: String,
+pub(crate) struct Lease {
+    pub(crate) partition: u16,
+    pub(crate) token: String,
 }
 
 impl Lease {
     /// The token's counter, by which epochs are told apart.
-    pub(super) fn epoch(&self) -> Option<u64> {
+    pub(crate) fn epoch(&self) -> Option<u64> {
         self.token.split_once('-')?.0.parse().ok()
     }
 }
 
 impl Record {
-    /// Reads what there is now.
+    /// Reads what there is now; `said` is the log of each node, by its name.
     #[track_caller]
-    pub(super) fn read(cluster: &Installation, load: &Load) -> Self {
+    pub(crate) fn read(
+        receiver: &Receiver,
+        api: &Api,
+        load: &Load,
+        said: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
         // First what came of the flips, then the flips: whatever came has its flip.
-        let events = cluster.receiver.requests().iter().filter_map(event).collect();
-        let api = cluster.api();
-        let last_heartbeats = last_heartbeats(&api);
-        let monitors = load.loaders().iter().map(|loader| watched(&api, loader, &last_heartbeats)).collect();
-        let logs = cluster.all_nodes().map(|node| log(node.name(), &node.said())).collect();
+        let events = receiver.requests().iter().filter_map(event).collect();
+        let last_heartbeats = last_heartbeats(api);
+        let monitors = load.loaders().iter().map(|loader| watched(api, loader, &last_heartbeats)).collect();
+        let logs = said.into_iter().map(|(node, said)| log(&node, &said)).collect();
         Self { monitors, events, logs }
     }
 
     /// Flips of all monitors.
-    pub(super) fn flips(&self) -> usize {
+    pub(crate) fn flips(&self) -> usize {
         self.monitors.iter().map(|monitor| monitor.flips.len()).sum()
     }
 
     /// Pushes that were answered 200.
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.monitors.iter().flat_map(|monitor| &monitor.tries).filter(|one| one.status == 200).count()
     }
 }
@@ -143,9 +147,8 @@ fn lease(line: &str) -> Option<Lease> {
 
 /// Deliveries that are not made: a state and how many.
 #[track_caller]
-pub(super) fn undelivered(cluster: &Installation) -> Vec<(&'static str, usize)> {
-    let count =
-        |state: &'static str| (state, cluster.api().list(&format!("/deliveries?state={state}")).len());
+pub(crate) fn undelivered(api: &Api) -> Vec<(&'static str, usize)> {
+    let count = |state: &'static str| (state, api.list(&format!("/deliveries?state={state}")).len());
     ["pending", "dead"].map(count).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 

@@ -106,24 +106,19 @@ impl Scene {
     pub(super) fn check(&mut self, allowed: &Allowed) -> Record {
         self.load.end();
         self.note("the clients have ended");
-        let begin = Instant::now();
-        loop {
-            let record = Record::read(&self.cluster, &self.load);
-            let broken = violations(&record, allowed);
-            if broken.is_empty() {
-                self.summarize(&record);
-                return record;
-            }
-            assert!(begin.elapsed() < SETTLED_WITHIN, "{}", describe(&record, &broken));
-            sleep(LOOK_EVERY);
-        }
+        let record = settled(allowed, || {
+            let said = self.cluster.all_nodes().map(|node| (node.name().to_owned(), node.said()));
+            Record::read(&self.cluster.receiver, &self.cluster.api(), &self.load, said)
+        });
+        self.summarize(&record);
+        record
     }
 
     /// Checks that every delivery is known to be made.
     #[track_caller]
     pub(super) fn check_deliveries(&self) {
         crate::harness::eventually("every delivery is known to be made", || {
-            let left = undelivered(&self.cluster);
+            let left = undelivered(&self.cluster.api());
             left.is_empty().then_some(())
         });
     }
@@ -138,6 +133,21 @@ impl Scene {
             record.events.len(),
             self.cluster.metric(Role::Scheduler, "lubdub_scheduler_deaf_seconds")
         );
+    }
+}
+
+/// Reads again and again until every promise is seen to be kept.
+#[track_caller]
+pub(crate) fn settled(allowed: &Allowed, read: impl Fn() -> Record) -> Record {
+    let begin = Instant::now();
+    loop {
+        let record = read();
+        let broken = violations(&record, allowed);
+        if broken.is_empty() {
+            return record;
+        }
+        assert!(begin.elapsed() < SETTLED_WITHIN, "{}", describe(&record, &broken));
+        sleep(LOOK_EVERY);
     }
 }
 

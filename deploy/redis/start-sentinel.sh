@@ -1,0 +1,16 @@
+#!/bin/sh
+# Starts a Sentinel under the name $1. What it learns it writes into its configuration file, which is made at the first start.
+set -eu
+file=/data/sentinel.conf
+if [ ! -e "$file" ]; then
+    cat >"$file" <<END
+include /lubdub/sentinel.conf
+sentinel announce-ip $1
+sentinel monitor lubdub redis 6379 2
+sentinel down-after-milliseconds lubdub 3000
+sentinel failover-timeout lubdub 15000
+sentinel parallel-syncs lubdub 1
+include /secrets/sentinel-auth.conf
+END
+fi
+exec redis-server "$file" --sentinel
