@@ -28,14 +28,17 @@ Example:
   lubdub secrets /etc/lubdub/secrets --nats-host nats.internal --redis-host redis.internal
 
 In FOLDER:
-  authority/   the authority's certificate and key: nobody needs them but this command
-  nats/        ca.pem, cert.pem, key.pem; users.conf, to be included by the configuration of nats-server
-  redis/       ca.pem, cert.pem, key.pem and users.acl for Redis, replication.conf for one with replicas, sentinel.acl and
-               sentinel-auth.conf for Sentinel; operator-password for whoever looks after them (user operator)
-  ROLE/        ca.pem, nats.nk and redis-password, for init, ingest, scheduler, notifier and console: each needs its own only
+  authority/  the authority's certificate and key: nobody needs them but this command
+  nats/       ca.pem, cert.pem, key.pem; users.conf, which nats-server's configuration includes
+  redis/      ca.pem, cert.pem, key.pem; users.acl for Redis, replication.conf for one with
+              replicas; sentinel.acl and sentinel-auth.conf for Sentinel; operator-password for
+              whoever looks after them (user operator)
+  ROLE/       ca.pem, nats.nk; redis-password for scheduler, notifier and console. There is one
+              for init, ingest, scheduler, notifier and console: each needs its own only
 
-Doing it again keeps keys and passwords, renews certificates that end within 90 days or lack a host, and writes anew what
-each role may do, as this version of Lubdub wants it: do it at every upgrade, and let the servers read it again.";
+Doing it again keeps keys and passwords, and renews certificates that end within 90 days or lack a
+host. What each role may do is written anew, as this version of Lubdub wants it: do it at every
+upgrade, and let the servers read it again.";
 
 /// Roles that know Redis.
 const REDIS_ROLES: [Role; 3] = [Role::Scheduler, Role::Notifier, Role::Console];
