@@ -85,6 +85,8 @@ struct Intruder {
 
 /// Nobody may publish to this. The server judges in order: when it refuses this, it has judged all before.
 const END: &str = "end";
+/// The client keeps so many refusals at least until they are heard, and drops what comes then.
+const AT_ONCE: usize = 20;
 
 impl Intruder {
     async fn of(secured: &Secured, role: Role) -> Self {
@@ -105,22 +107,33 @@ impl Intruder {
 
     /// What is refused of these.
     async fn judge(&mut self, publish: &[String], subscribe: &[String]) -> BTreeSet<String> {
+        let mut refused = BTreeSet::new();
         let mut subscribed = Vec::new();
-        for subject in subscribe {
-            subscribed.push(self.client.subscribe(subject.clone()).await.expect("sent"));
+        for some in subscribe.chunks(AT_ONCE) {
+            for subject in some {
+                subscribed.push(self.client.subscribe(subject.clone()).await.expect("sent"));
+            }
+            self.hear(&mut refused).await;
         }
-        for subject in publish {
-            self.client.publish(subject.clone(), "{}".into()).await.expect("sent");
+        for some in publish.chunks(AT_ONCE) {
+            for subject in some {
+                self.client.publish(subject.clone(), "{}".into()).await.expect("sent");
+            }
+            self.hear(&mut refused).await;
         }
+        refused
+    }
+
+    /// Hears what is refused of all that was sent.
+    async fn hear(&mut self, refused: &mut BTreeSet<String>) {
         self.client.publish(END, "".into()).await.expect("sent");
         self.client.flush().await.expect("sent");
-        let mut refused = BTreeSet::new();
         loop {
             let said = tokio::time::timeout(SOON, self.refused.recv()).await.expect("in time");
             let said = said.expect("the connection lives");
             let subject = said.split('"').nth(1).expect("it names the subject");
             if subject == END {
-                return refused;
+                return;
             }
             let what = if said.contains("Subscription") { "hear " } else { "" };
             refused.insert(format!("{what}{subject}"));
