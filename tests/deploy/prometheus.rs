@@ -46,7 +46,10 @@ fn every_alert_has_a_case_in_which_it_fires() {
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_to_do() {
+fn every_alert_says_how_bad_it_is_and_the_guide_says_what_to_do() {
+    let guide = read(&deploy("../docs/cluster.md"));
+    let (_, when) = guide.split_once("## What to do when").expect("the chapter");
+    let paragraphs: Vec<&str> = when.split("\n\n").map(str::trim_start).collect();
     for rule in rules().iter().filter(|rule| rule["alert"].is_string()) {
         let name = text(rule, "alert");
         let severity = text(&rule["labels"], "severity");
@@ -55,7 +58,13 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         assert!(text(annotations, "summary").len() < 120, "{name}");
         assert!(text(annotations, "description").len() > 60, "{name}");
         let runbook = text(annotations, "runbook");
-        assert!(runbook.starts_with("docs/cluster.md, \"What to do when\": "), "{name}: {runbook}");
+        let when = runbook.strip_prefix("docs/cluster.md, \"What to do when\": ");
+        let when = when.unwrap_or_else(|| panic!("{name}: {runbook}"));
+        let told = paragraphs.iter().any(|paragraph| {
+            paragraph.to_lowercase().starts_with(&format!("**{}", when.to_lowercase()))
+                && paragraph.contains(name)
+        });
+        assert!(told, "docs/cluster.md has no paragraph on {when:?} that names {name}");
     }
 }
 
