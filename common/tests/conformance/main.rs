@@ -21,6 +21,7 @@ mod redis_cluster;
 mod redis_faults;
 mod redis_rights;
 mod redis_secured;
+mod redis_sentinel;
 mod sample;
 mod sqlite;
 mod sqlite_queue;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::RedisOptions;
 use super::address::{self, Place, Watched};
 use super::error::{OLDEST, RedisError};
-use super::sentinel::{self, Follower};
+use super::sentinel::{self, Follower, Lookout};
 use crate::ports::BackendError;
 
 /// A server that does not answer within this is not there. It may yet do what it was told.
@@ -38,9 +38,9 @@ pub(super) struct Server {
 
 #[derive(Clone)]
 enum Kind {
-    One(ConnectionInfo),
+    One(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
-    Watched(Watched),
+    Watched(Arc<Lookout>),
 }
 
 impl Server {
@@ -66,9 +66,9 @@ impl Server {
             );
         }
         let kind = match place {
-            Place::Watched(watched) => Kind::Watched(watched),
+            Place::Watched(watched) => Kind::Watched(Arc::new(Lookout::new(watched))),
             Place::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
-                Ok([node]) if said("cluster_enabled") != "1" => Kind::One(node),
+                Ok([node]) if said("cluster_enabled") != "1" => Kind::One(Box::new(node)),
                 Ok([node]) => Kind::Cluster(vec![node]),
                 Err(nodes) => Kind::Cluster(nodes),
             },
@@ -79,11 +79,11 @@ impl Server {
     /// A connection of one's own. It comes back by itself when it is lost; what was under way then has failed.
     pub(super) async fn connect(&self) -> Result<Link, RedisError> {
         let connected = match &self.kind {
-            Kind::One(node) => connect_to(node.clone()).await,
+            Kind::One(node) => connect_to(node.as_ref().clone()).await,
             Kind::Cluster(nodes) => connect_to_cluster(nodes.clone(), self.certificates.clone()).await,
-            Kind::Watched(watched) => {
-                Follower::connect(watched.clone()).await.map(|follower| Link::Followed(Arc::new(follower)))
-            }
+            Kind::Watched(lookout) => Follower::connect(Arc::clone(lookout))
+                .await
+                .map(|follower| Link::Followed(Arc::new(follower))),
         };
         connected.map_err(RedisError::of)
     }
@@ -134,7 +134,7 @@ async fn ask_primary(watched: &Watched) -> Result<InfoDict, RedisError> {
         }
         found => found.map_err(RedisError::of)?,
     };
-    ask_what_it_is(&primary).await.map_err(RedisError::of)
+    ask_what_it_is(&primary.server).await.map_err(RedisError::of)
 }
 
 async fn ask_what_it_is(node: &ConnectionInfo) -> RedisResult<InfoDict> {

@@ -2,6 +2,9 @@
 //!
 //! A connection is made to the server that the Sentinels name, and only if it calls itself the primary. When it is lost, or the
 //! server says that it is no longer the one, the next call asks the Sentinels again. Calls that come together ask once.
+//!
+//! A primary that is replaced while it lives is told so only some ten seconds later, and takes writes until then that are lost. So
+//! the Sentinels are asked now and then meanwhile, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use ::redis::{
     ServerErrorKind, Value, cmd,
 };
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::address::Watched;
@@ -27,12 +31,26 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
 /// Who comes so soon after a search that failed, or waited for it, shares its failure.
 const SEARCH_APART: Duration = Duration::from_millis(100);
 
-/// What Sentinels say of a name that they do not know.
-const UNKNOWN: &str = "no such master";
+/// While calls are made, the Sentinels are asked this often whether the primary is another one.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What is known of the primary, shared by all connections to it.
+pub(super) struct Lookout {
+    watched: Watched,
+    known: parking_lot::Mutex<Known>,
+}
+
+struct Known {
+    /// Who was named last, by an epoch.
+    address: String,
+    epoch: u64,
+    look_at: Instant,
+    looking: JoinSet<()>,
+}
 
 /// A connection to whichever server is the primary.
 pub(super) struct Follower {
-    watched: Watched,
+    lookout: Arc<Lookout>,
     present: parking_lot::Mutex<Option<Present>>,
     /// Held by the one that searches.
     failed: tokio::sync::Mutex<Option<Failure>>,
@@ -42,6 +60,7 @@ pub(super) struct Follower {
 #[derive(Clone)]
 pub(super) struct Present {
     pub(super) connection: MultiplexedConnection,
+    address: String,
     lost: Arc<AtomicBool>,
 }
 
@@ -51,13 +70,55 @@ struct Failure {
 }
 
 /// What a Sentinel says. A later fail-over has a greater epoch.
-struct Named {
+pub(super) struct Named {
     epoch: u64,
-    server: ConnectionInfo,
+    pub(super) server: ConnectionInfo,
 }
 
-/// Host and port, and what else is known of the primary.
-type Answer = (Option<(String, u16)>, HashMap<String, String>);
+impl Lookout {
+    /// One that has not looked yet.
+    pub(super) fn new(watched: Watched) -> Self {
+        let known =
+            Known { address: String::new(), epoch: 0, look_at: Instant::now(), looking: JoinSet::new() };
+        Self { watched, known: parking_lot::Mutex::new(known) }
+    }
+
+    /// Whether the primary is still at this address, as far as is known. Nobody waits for the Sentinels here.
+    fn agrees(self: &Arc<Self>, address: &str) -> bool {
+        let mut known = self.known.lock();
+        while known.looking.try_join_next().is_some() {}
+        let now = Instant::now();
+        if known.looking.is_empty() && now >= known.look_at {
+            known.look_at = now + LOOK_EVERY;
+            let lookout = Arc::clone(self);
+            known.looking.spawn(async move {
+                // One that knows only of an earlier fail-over is cut off from the others.
+                if let Ok(named) = find(&lookout.watched).await {
+                    let mut known = lookout.known.lock();
+                    if named.epoch > known.epoch {
+                        known.name(&named);
+                    }
+                }
+            });
+        }
+        known.address == address
+    }
+
+    /// Asks now.
+    async fn find(&self) -> RedisResult<ConnectionInfo> {
+        let named = find(&self.watched).await?;
+        self.known.lock().name(&named);
+        Ok(named.server)
+    }
+}
+
+impl Known {
+    fn name(&mut self, named: &Named) {
+        self.address = named.server.addr().to_string();
+        self.epoch = named.epoch;
+        self.look_at = Instant::now() + LOOK_EVERY;
+    }
+}
 
 impl Present {
     /// The next call asks the Sentinels.
@@ -85,9 +146,9 @@ impl Present {
 
 impl Follower {
     /// One that has found the primary.
-    pub(super) async fn connect(watched: Watched) -> RedisResult<Self> {
+    pub(super) async fn connect(lookout: Arc<Lookout>) -> RedisResult<Self> {
         let follower =
-            Self { watched, present: parking_lot::Mutex::default(), failed: tokio::sync::Mutex::default() };
+            Self { lookout, present: parking_lot::Mutex::default(), failed: tokio::sync::Mutex::default() };
         follower.present().await?;
         Ok(follower)
     }
@@ -127,11 +188,12 @@ impl Follower {
     }
 
     fn known(&self) -> Option<Present> {
-        self.present.lock().clone().filter(|present| !present.is_lost())
+        let present = self.present.lock().clone();
+        present.filter(|present| !present.is_lost() && self.lookout.agrees(&present.address))
     }
 
     async fn search(&self) -> RedisResult<Present> {
-        let server = find(&self.watched).await?;
+        let server = self.lookout.find().await?;
         let address = server.addr().to_string();
         let lost = Arc::new(AtomicBool::new(false));
         let tell = Arc::clone(&lost);
@@ -154,13 +216,13 @@ impl Follower {
             );
         }
         tracing::info!(server = address, "connected to the primary of Redis");
-        Ok(Present { connection, lost })
+        Ok(Present { connection, address, lost })
     }
 }
 
 /// Whom the Sentinels name: all are asked, and the one that knows of the latest fail-over is believed, for one that is cut off
 /// from the others still names the primary of then.
-pub(super) async fn find(watched: &Watched) -> RedisResult<ConnectionInfo> {
+pub(super) async fn find(watched: &Watched) -> RedisResult<Named> {
     let ask = async |sentinel| {
         let answer = timeout(SENTINEL_TIMEOUT, ask(watched, sentinel)).await;
         answer.unwrap_or_else(|_| Err((ErrorKind::Io, "a Sentinel does not answer").into()))
@@ -173,7 +235,7 @@ pub(super) async fn find(watched: &Watched) -> RedisResult<ConnectionInfo> {
         }
     }
     if let Some(newest) = named.into_iter().max_by_key(|named| named.epoch) {
-        return Ok(newest.server);
+        return Ok(newest);
     }
     // What does not pass by itself tells most.
     errors.sort_by_key(|error| RedisError::of(error.clone()).is_transient());
@@ -187,18 +249,15 @@ async fn ask(watched: &Watched, sentinel: &ConnectionInfo) -> RedisResult<Named>
         .set_response_timeout(Some(SENTINEL_TIMEOUT));
     let client = Client::open(sentinel.clone())?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    let mut questions = ::redis::pipe();
     // While a fail-over is under way the first names the new one already, and the second only the old one.
-    questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&watched.name);
-    questions.cmd("SENTINEL").arg("MASTER").arg(&watched.name);
-    let answer: RedisResult<Answer> = questions.query_async(&mut connection).await;
-    let unknown = || (ErrorKind::MasterNameNotFoundBySentinel, "a Sentinel does not know the name").into();
-    let (address, known) = match answer {
-        Ok((address, known)) => (address.ok_or_else(unknown)?, known),
-        Err(error) if error.to_string().to_lowercase().contains(UNKNOWN) => return Err(unknown()),
-        Err(error) => return Err(error),
-    };
+    let mut question = cmd("SENTINEL");
+    question.arg("GET-MASTER-ADDR-BY-NAME").arg(&watched.name);
+    let address: Option<(String, u16)> = question.query_async(&mut connection).await?;
+    let unknown = (ErrorKind::MasterNameNotFoundBySentinel, "a Sentinel does not know the name");
+    let (host, port) = address.ok_or(unknown)?;
+    let mut question = cmd("SENTINEL");
+    question.arg("MASTER").arg(&watched.name);
+    let known: HashMap<String, String> = question.query_async(&mut connection).await?;
     let epoch = known.get("config-epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
-    let (host, port) = address;
     Ok(Named { epoch, server: watched.server(sentinel, host, port)? })
 }
