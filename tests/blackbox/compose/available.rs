@@ -24,17 +24,32 @@ fn leader(stack: &Stack) -> Container {
     stack.one(&name)
 }
 
-/// The Redis that the sentinels name.
-#[track_caller]
-fn primary(stack: &Stack) -> Container {
-    let role = |service: &str| {
-        let said = stack.compose(&["exec", "-T", service, "sh", "/lubdub/ask.sh", "ROLE"]).output().ok()?;
-        Some(String::from_utf8_lossy(&said.stdout).lines().next()?.to_owned())
+/// The Redis that calls itself the primary.
+fn primary(stack: &Stack) -> Option<Container> {
+    let is_primary = |service: &&str| {
+        let said = stack.compose(&["exec", "-T", service, "sh", "/lubdub/ask.sh", "ROLE"]).output();
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).starts_with("master"))
     };
-    let service = eventually("Redis has a primary", || {
-        ["redis", "redis-replica"].into_iter().find(|service| role(service).as_deref() == Some("master"))
+    ["redis", "redis-replica"].iter().find(|service| is_primary(service)).map(|service| stack.one(service))
+}
+
+/// Whether a Redis has caught up with its primary.
+fn follows(stack: &Stack, redis: &Container) -> bool {
+    let said = stack.compose(&["exec", "-T", &redis.service, "sh", "/lubdub/ask.sh", "ROLE"]).output();
+    said.is_ok_and(|said| {
+        let said = String::from_utf8_lossy(&said.stdout);
+        said.starts_with("slave") && said.lines().any(|line| line == "connected")
+    })
+}
+
+/// Waits until it is another one.
+#[track_caller]
+fn until_promoted(scene: &Scene, before: &Container) -> Container {
+    let promoted = eventually("the replica is promoted", || {
+        primary(&scene.stack).filter(|primary| primary.service != before.service)
     });
-    stack.one(service)
+    scene.note(&format!("{} is promoted", promoted.name));
+    promoted
 }
 
 #[test]
@@ -52,24 +67,23 @@ fn the_leader_of_nats_and_the_primary_of_redis_may_die() {
     leader.start();
     scene.until_well();
 
-    let first = primary(&scene.stack);
+    let first = primary(&scene.stack).expect("Redis has a primary");
     scene.note(&format!("{} is the primary, and is killed", first.name));
     first.kill();
     scene.silence_one();
-    scene.go_on(10);
+    let second = until_promoted(&scene, &first);
     scene.until_well();
-    let second = primary(&scene.stack);
-    assert_ne!(second.service, first.service, "the replica was promoted");
     first.start();
     scene.note(&format!("{} comes back", first.name));
-    scene.go_on(10);
     scene.until_well();
-    assert_eq!(primary(&scene.stack).service, second.service, "who comes back is a replica");
+    eventually("who comes back is a replica", || {
+        (primary(&scene.stack)?.service == second.service && follows(&scene.stack, &first)).then_some(())
+    });
 
-    scene.note("and back again");
     second.kill();
+    scene.note(&format!("{} is killed too", second.name));
     scene.silence_one();
-    scene.go_on(10);
+    until_promoted(&scene, &second);
     scene.until_well();
     second.start();
     scene.until_well();
