@@ -1,5 +1,9 @@
 //! What the options say: which servers, how they are reached, and as whom.
 
+use std::time::Duration;
+
+use ::redis::io::tcp::TcpSettings;
+use ::redis::io::tcp::socket2::TcpKeepalive;
 use ::redis::{
     Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisResult, TlsCertificates,
@@ -45,7 +49,8 @@ impl Watched {
             }
             ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) | _ => ConnectionAddr::Tcp(host, port),
         };
-        Ok(address.into_connection_info()?.set_redis_settings(self.settings.clone()))
+        let info = address.into_connection_info()?.set_tcp_settings(watchful());
+        Ok(info.set_redis_settings(self.settings.clone()))
     }
 }
 
@@ -92,6 +97,16 @@ const SENTINEL_SCHEMES: [(&str, &str); 2] =
 const CLUSTER_SCHEMES: [(&str, &str); 2] =
     [("redis+cluster://", "redis://"), ("rediss+cluster://", "rediss://")];
 
+/// A machine that is gone says nothing when a connection to it ends: it is asked after when there is nothing to say, so that its
+/// loss is noticed within 5 s, and not by the next call.
+fn watchful() -> TcpSettings {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(2))
+        .with_interval(Duration::from_secs(1))
+        .with_retries(3);
+    TcpSettings::default().set_nodelay(true).set_keepalive(keepalive)
+}
+
 /// The nodes that a URL names.
 fn nodes(options: &RedisOptions, url: &str) -> RedisResult<Vec<ConnectionInfo>> {
     let cluster = CLUSTER_SCHEMES.iter().find_map(|(scheme, of)| Some((url.strip_prefix(scheme)?, *of)));
@@ -104,7 +119,7 @@ fn nodes(options: &RedisOptions, url: &str) -> RedisResult<Vec<ConnectionInfo>> 
     let node = |host: &str| -> RedisResult<ConnectionInfo> {
         let info = format!("{scheme}{login}{}", host.trim()).into_connection_info()?;
         let settings = settings(options, info.redis_settings());
-        Ok(info.set_redis_settings(settings))
+        Ok(info.set_redis_settings(settings).set_tcp_settings(watchful()))
     };
     hosts.split(',').filter(|host| !host.trim().is_empty()).map(node).collect()
 }
