@@ -10,7 +10,7 @@ use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, InfoDict, Pipeline,
     ProtocolVersion, RedisResult, ScriptInvocation, TlsCertificates,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::RedisOptions;
 use super::address::{self, Place, Watched};
@@ -23,6 +23,8 @@ pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// With waiting for a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// What fails within this did not wait for an answer.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// A lost connection is tried again after this, and then by the next call.
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 const RECONNECT_AFTER_MOST: Duration = Duration::from_millis(500);
@@ -193,12 +195,13 @@ impl Link {
         self.answer(Call::Command(command)).await
     }
 
-    /// Makes a call, and the same call again if the first was not even sent: a refusal may be an old one, of the last try to
-    /// reconnect, whenever that was.
+    /// Makes a call, and the same call again if the connection failed at once: that may be an old failure, of the last try to
+    /// reconnect, whenever that was. Every call may be repeated: the scripts see to it, and nothing else writes.
     async fn answer<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, BackendError> {
         let answered = async {
+            let began = Instant::now();
             match self.send(call).await {
-                Err(error) if error.is_connection_refusal() => self.send(call).await,
+                Err(error) if error.is_io_error() && began.elapsed() < AT_ONCE => self.send(call).await,
                 answered => answered,
             }
         };
