@@ -5,6 +5,7 @@ mod scene;
 mod stack;
 
 mod available;
+mod backup;
 mod faults;
 mod upgrade;
 mod walk;
