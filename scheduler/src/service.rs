@@ -15,7 +15,7 @@ use common::ports::history::History;
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
 use common::ports::roster::Roster;
-use common::ports::state_store::{Lease, StateError, StateStore};
+use common::ports::state_store::{Holder, Lease, StateError, StateStore};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::sync::Notify;
@@ -36,6 +36,8 @@ const RETAKE: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(150);
 /// How often a scheduler says that it is there.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
+/// How often a scheduler looks whether partitions that it does not hold are in its name.
+const STRAYS_EVERY: Duration = Duration::from_secs(5);
 
 /// What the scheduler stands on.
 #[derive(Clone)]
@@ -121,6 +123,7 @@ impl Service {
             shutdown: shutdown.clone(),
             mine: None,
             holding: BTreeMap::new(),
+            looked_for_strays_at: deps.clock.elapsed(),
             tasks: JoinSet::new(),
         };
         let mut watching = JoinSet::new();
@@ -166,8 +169,9 @@ struct Desk {
     shutdown: CancellationToken,
     /// The partitions that should be held; `None` until the roster was read.
     mine: Option<BTreeSet<PartitionId>>,
-    /// What ends each partition's task.
+    /// What ends each partition's task. A partition has one task at most, so what one gives back no other is just taking.
     holding: BTreeMap<PartitionId, CancellationToken>,
+    looked_for_strays_at: Duration,
     tasks: JoinSet<PartitionId>,
 }
 
@@ -214,7 +218,35 @@ impl Desk {
                 self.progress.forget(partition);
             }
         }
+        self.give_back_strays(&mine);
         self.mine = Some(mine);
+    }
+
+    /// Gives back leases that the store has in this scheduler's name and of which this scheduler does not know. A store that
+    /// was set back has them, or one that carried out late what it was told; while this scheduler lives, nobody else could
+    /// take them.
+    fn give_back_strays(&mut self, mine: &BTreeSet<PartitionId>) {
+        let now = self.deps.clock.elapsed();
+        if now.saturating_sub(self.looked_for_strays_at) < STRAYS_EVERY {
+            return;
+        }
+        self.looked_for_strays_at = now;
+        for partition in (0..self.deps.log.partitions()).map(PartitionId) {
+            if mine.contains(&partition) || self.holding.contains_key(&partition) {
+                continue;
+            }
+            // Nothing to stop: it ends by itself.
+            let stop = CancellationToken::new();
+            stop.cancel();
+            self.holding.insert(partition, stop);
+            let (states, owner) = (Arc::clone(&self.deps.states), self.deps.owner.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = give_back_stray(states.as_ref(), partition, &owner).await {
+                    tracing::debug!(%partition, error = %Chain(&error), "failed to look who holds a partition; trying again");
+                }
+                partition
+            });
+        }
     }
 
     fn hold(&mut self, partition: PartitionId) {
@@ -272,6 +304,19 @@ impl Desk {
             tracing::warn!(error = %Chain(&error), "failed to leave the roster; others notice by themselves");
         }
     }
+}
+
+async fn give_back_stray(
+    states: &dyn StateStore,
+    partition: PartitionId,
+    own_name: &str,
+) -> Result<(), StateError> {
+    let Some(Holder { owner, token }) = states.holder(partition).await? else { return Ok(()) };
+    if owner != own_name {
+        return Ok(());
+    }
+    tracing::warn!(%partition, lease = token, "giving back a lease that this scheduler does not know of");
+    states.release(&Lease { partition, token }).await
 }
 
 /// Holds one partition, again and again, until it is told to stop.

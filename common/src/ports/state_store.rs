@@ -19,6 +19,15 @@ pub struct Lease {
     pub token: String,
 }
 
+/// Who holds a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The name that it took the partition by.
+    pub owner: String,
+    /// Fencing token of its lease.
+    pub token: String,
+}
+
 /// Everything that one commit changes, together or not at all.
 #[derive(Debug, Clone)]
 pub struct Commit {
@@ -97,6 +106,13 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `Held` if the lease is another one by now, `Unavailable`.
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError>;
+
+    /// Who holds a partition by what is stored, which may be somebody who does not know of it: a store that was set back knows
+    /// of leases that were given back since. Whoever holds nothing may release such a lease of its own.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn holder(&self, partition: PartitionId) -> Result<Option<Holder>, StateError>;
 
     /// Gives a partition back. A lease that is no longer in force is left alone.
     ///

@@ -16,7 +16,7 @@ use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
-use common::ports::state_store::{Commit, Lease, StateError, StateStore};
+use common::ports::state_store::{Commit, Holder, Lease, StateError, StateStore};
 use uuid::Uuid;
 
 /// Decides, from a seed, which calls fail: one in eight, half of them after their work was done.
@@ -77,6 +77,10 @@ impl StateStore for FaultyStateStore {
 
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
         self.1.around(self.0.take_over(partition, token, owner), StateError::Unavailable).await
+    }
+
+    async fn holder(&self, partition: PartitionId) -> Result<Option<Holder>, StateError> {
+        self.1.around(self.0.holder(partition), StateError::Unavailable).await
     }
 
     async fn reset(&self, lease: &Lease) -> Result<(), StateError> {

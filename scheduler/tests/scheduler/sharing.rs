@@ -11,7 +11,9 @@ use common::clock::{Clock, ManualClock};
 use common::http::Readiness;
 use common::model::ids::PartitionId;
 use common::model::time::TimeRules;
+use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::{StateError, StateStore};
+use common::wire::frame::{Frame, Listening};
 use scheduler::{Deps, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +78,20 @@ impl World {
         let stopped = stop.clone();
         tasks.spawn(async move { service.run(stopped).await.expect("it runs") });
         Running { stop, readiness, tasks }
+    }
+
+    /// An entry for the log, so that owners look into the store.
+    fn tick(&self) -> Frame {
+        Frame {
+            node: "node".to_owned(),
+            boot: 1,
+            number: 1,
+            sealed_at: self.clock.now(),
+            listening: Listening::First,
+            refused: 0,
+            heartbeats: Vec::new(),
+            definitions: Vec::new(),
+        }
     }
 
     /// Who holds each partition. Whoever asks must not become the holder: the name is one that nobody gives a partition to.
@@ -160,4 +176,28 @@ async fn more_schedulers_than_partitions_stand_by_and_are_ready() {
     for scheduler in running {
         scheduler.drain().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_a_set_back_store_gives_to_who_released_it_is_given_back() {
+    let world = World::new();
+    let first = world.start("first");
+    world.until_held_by(["first", "first", "first", "first"]).await;
+    let second = world.start("second");
+    world.until_held_by(["first", "first", "second", "second"]).await;
+    // The store loses the writes by which the first gave partitions to the second.
+    for partition in (0..PARTITIONS).map(PartitionId) {
+        let holder = world.states.holder(partition).await.expect("memory").expect("somebody holds it");
+        if holder.owner == "second" {
+            world.states.take_over(partition, &holder.token, "first").await.expect("memory");
+        }
+        world.log.append(partition, Arc::new(world.tick())).await.expect("memory takes it");
+    }
+    assert_eq!(world.holders().await, ["first", "first", "first", "first"]);
+    let set_back_at = world.clock.elapsed();
+    world.until_held_by(["first", "first", "second", "second"]).await;
+    let took = world.clock.elapsed() - set_back_at;
+    assert!(took <= Duration::from_secs(8), "{took:?}");
+    first.drain().await;
+    second.drain().await;
 }

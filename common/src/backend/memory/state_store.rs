@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::model::ids::{MonitorId, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use crate::model::time::EventTime;
-use crate::ports::state_store::{Commit, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
+use crate::ports::state_store::{
+    Commit, Holder, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore,
+};
 
 /// A [`StateStore`] and [`StateReader`] in memory.
 #[derive(Default)]
@@ -20,7 +22,7 @@ pub struct InMemoryStateStore {
 
 #[derive(Default)]
 struct Partition {
-    holder: Option<Holder>,
+    holder: Option<Holding>,
     counter: u64,
     head: PartitionHead,
     states: BTreeMap<MonitorId, MonitorState>,
@@ -28,7 +30,7 @@ struct Partition {
     outbox: BTreeMap<u64, OutboxAlert>,
 }
 
-struct Holder {
+struct Holding {
     owner: String,
     token: String,
     committed: u64,
@@ -53,7 +55,7 @@ impl InMemoryStateStore {
     }
 }
 
-impl Holder {
+impl Holding {
     fn held(&self) -> StateError {
         StateError::Held { owner: self.owner.clone(), token: self.token.clone() }
     }
@@ -64,7 +66,7 @@ impl Partition {
     fn give(&mut self, owner: &str) -> String {
         self.counter += 1;
         let token = format!("{}-{}", self.counter, Uuid::new_v4().simple());
-        self.holder = Some(Holder { owner: owner.to_owned(), token: token.clone(), committed: 0 });
+        self.holder = Some(Holding { owner: owner.to_owned(), token: token.clone(), committed: 0 });
         token
     }
 
@@ -119,6 +121,12 @@ impl StateStore for InMemoryStateStore {
             Some(holder) if holder.token != token => Err(holder.held()),
             Some(_) | None => Ok(Lease { partition, token: found.give(owner) }),
         }
+    }
+
+    async fn holder(&self, partition: PartitionId) -> Result<Option<Holder>, StateError> {
+        let partitions = self.partitions.lock();
+        let holding = partitions.get(&partition).and_then(|found| found.holder.as_ref());
+        Ok(holding.map(|holding| Holder { owner: holding.owner.clone(), token: holding.token.clone() }))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {

@@ -23,7 +23,7 @@ use crate::model::ids::{MonitorId, Offset, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use crate::model::time::EventTime;
 use crate::ports::BackendError;
-use crate::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
+use crate::ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 use crate::wire;
 
 /// Monitors that a reader asks for at once.
@@ -155,6 +155,15 @@ impl StateStore for RedisStateStore {
 
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
         self.take(partition, owner, token).await
+    }
+
+    async fn holder(&self, partition: PartitionId) -> Result<Option<Holder>, StateError> {
+        let mut command = ::redis::cmd("HMGET");
+        command.arg(self.keys.partition(partition).meta).arg("owner").arg("token");
+        let stored: (Option<String>, Option<String>) =
+            self.writes.ask(&command).await.map_err(StateError::Unavailable)?;
+        let (Some(owner), Some(token)) = stored else { return Ok(None) };
+        Ok(Some(Holder { owner, token }))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {

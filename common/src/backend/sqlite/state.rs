@@ -15,12 +15,12 @@ use uuid::Uuid;
 use super::database::{limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
-use super::state_rows::{Committed, EncodedCommit, Holder, acquire, armed, reset};
+use super::state_rows::{Committed, EncodedCommit, acquire, armed, holder, reset};
 use super::tasks::TaskWriter;
 use crate::model::ids::{MonitorId, PartitionId};
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use crate::model::time::EventTime;
-use crate::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
+use crate::ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 use crate::wire::decode;
 
 /// Most monitors in a commit. Every changed page is written whole, so a thousand random monitors of 100,000 cost a page
@@ -156,6 +156,10 @@ impl StateStore for SqliteStateStore {
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
         let dead = token.to_owned();
         self.take(partition, owner, move |holder| holder.token == dead).await
+    }
+
+    async fn holder(&self, partition: PartitionId) -> Result<Option<Holder>, StateError> {
+        self.read(move |conn| Ok(holder(conn, partition)?)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::database::{from_sql, to_sql};
 use crate::model::ids::{MonitorId, Offset, PartitionId};
 use crate::model::time::EventTime;
-use crate::ports::state_store::{Commit, Lease};
+use crate::ports::state_store::{Commit, Holder, Lease};
 use crate::wire::encode;
 
 /// A commit in its stored form.
@@ -107,9 +107,10 @@ impl EncodedCommit {
 }
 
 /// Who holds a partition.
-pub(super) struct Holder {
-    pub(super) owner: String,
-    pub(super) token: String,
+pub(super) fn holder(conn: &Connection, partition: PartitionId) -> rusqlite::Result<Option<Holder>> {
+    let sql = "SELECT owner, token FROM partitions WHERE partition = ?1 AND owner IS NOT NULL";
+    let mut query = conn.prepare_cached(sql)?;
+    query.query_row([partition.0], |row| Ok(Holder { owner: row.get(0)?, token: row.get(1)? })).optional()
 }
 
 /// Takes a partition for `owner`, unless somebody holds it who may not be passed over.
@@ -121,11 +122,7 @@ pub(super) fn acquire(
     passed_over: &dyn Fn(&Holder) -> bool,
 ) -> rusqlite::Result<Result<Lease, Holder>> {
     let partition_number = partition.0;
-    let sql = "SELECT owner, token FROM partitions WHERE partition = ?1 AND owner IS NOT NULL";
-    let holder = conn
-        .query_row(sql, [partition_number], |row| Ok(Holder { owner: row.get(0)?, token: row.get(1)? }))
-        .optional()?;
-    if let Some(holder) = holder
+    if let Some(holder) = holder(conn, partition)?
         && !passed_over(&holder)
     {
         return Ok(Err(holder));

@@ -1,7 +1,7 @@
 //! The state store's contract: who may write.
 
 use common::model::ids::{Offset, PartitionId};
-use common::ports::state_store::{Lease, StateError};
+use common::ports::state_store::{Holder, Lease, StateError};
 
 use super::state_store::{States, commit};
 use crate::sample::{START, head, monitor, state};
@@ -21,6 +21,7 @@ macro_rules! leases_suite {
                 its_own_holder_takes_it_anew_and_fences_itself,
                 a_released_partition_is_free,
                 a_stale_lease_can_do_nothing,
+                whoever_asks_is_told_who_holds_a_partition,
                 releasing_a_stale_lease_changes_nothing,
                 partitions_are_held_apart,
                 a_holder_comes_back_after_a_restart,
@@ -56,6 +57,20 @@ pub(crate) async fn a_released_partition_is_free(subject: &mut Store) {
     store.release(&lease).await.expect("release");
     assert!(matches!(store.load_head(&lease).await, Err(StateError::Fenced)));
     store.acquire(P, "second").await.expect("acquire");
+}
+
+pub(crate) async fn whoever_asks_is_told_who_holds_a_partition(subject: &mut Store) {
+    let store = subject.port();
+    assert_eq!(store.holder(P).await.expect("holder"), None, "nobody ever did");
+    let old = store.acquire(P, "first").await.expect("acquire");
+    let lease = store.acquire(P, "first").await.expect("acquire");
+    let holder = Some(Holder { owner: "first".into(), token: lease.token.clone() });
+    assert_eq!(store.holder(P).await.expect("holder"), holder);
+    assert_eq!(store.holder(PartitionId(1)).await.expect("holder"), None, "each for itself");
+    store.release(&old).await.expect("release");
+    assert_eq!(store.holder(P).await.expect("holder"), holder, "that one was no longer in force");
+    store.release(&lease).await.expect("release");
+    assert_eq!(store.holder(P).await.expect("holder"), None);
 }
 
 pub(crate) async fn a_stale_lease_can_do_nothing(subject: &mut Store) {
