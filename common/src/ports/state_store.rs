@@ -151,7 +151,8 @@ pub trait StateStore: Send + Sync {
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError>;
 
     /// Forgets states, wake-ups, head and outbox of the partition; the lease stays, and its commits go on from
-    /// [`Offset::START`].
+    /// [`Offset::START`]. While a part of it is missing, because it broke off or the store lost that part, the head is the default
+    /// one and commits are `OutOfOrder`.
     ///
     /// # Errors
     /// `Fenced`, `Unavailable`.

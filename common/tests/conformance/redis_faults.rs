@@ -8,7 +8,7 @@ use common::model::ids::{Offset, PartitionId};
 use common::model::monitor_state::PartitionHead;
 use common::ports::history::{History, HistoryBatch};
 use common::ports::roster::Roster;
-use common::ports::state_store::{StateError, StateReader, StateStore};
+use common::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use rustix::process::Signal;
 use testbed::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,6 +96,67 @@ async fn a_server_that_is_set_back_before_the_lease_fences_it() {
             other => Some(other),
         });
     assert!(matches!(refused.await, Err(StateError::Fenced)));
+}
+
+/// Forgets a part of the partition like the store does; what the script answers.
+fn reset_part(server: &RedisServer, lease: &Lease, first: u32) -> String {
+    let script = include_str!("../../src/backend/redis/reset.lua");
+    let (first, last) = (first.to_string(), (first + 511).to_string());
+    let (meta, outbox) = ("lubdub:{p0}:meta", "lubdub:{p0}:outbox");
+    let arguments = [lease.token.as_str(), "lubdub:{p0}:", &first, &last, "16", "4096"];
+    server.cli(&[&["EVAL", script, "2", meta, outbox], &arguments[..]].concat()).trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_server_that_is_set_back_into_a_reset_refuses_commits_until_there_was_a_whole_one() {
+    let mut server = RedisServer::with_settings(&["--save", ""]);
+    let store = connect(server.url()).await.state();
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let states = (0..2_000_u32).map(|n| (monitor(n.into()), armed(100))).collect();
+    store.commit(&lease, &commit(0, 7, 1, states)).await.expect("commit");
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    assert_eq!(reset_part(&server, &lease, 0), "done");
+    assert_eq!(reset_part(&server, &lease, 512), "done");
+    let snapshot = server.snapshot();
+    store.reset(&lease).await.expect("reset");
+    server.restore(&snapshot);
+    let stale = async || store.load_states(&lease, None, 10_000).await.ok();
+    assert!(!eventually("it answers", stale).await.is_empty(), "parts of the reset were lost");
+    let first = commit(0, 5, 1, vec![(monitor(1), armed(200))]);
+    let refused = store.commit(&lease, &first).await;
+    assert!(matches!(refused, Err(StateError::OutOfOrder { found: Offset::START })), "{refused:?}");
+    assert_eq!(reset_part(&server, &lease, 1_536), "lost", "the one before it is missing");
+    assert_eq!(store.load_head(&lease).await.expect("head"), PartitionHead::default());
+    // Like its owner, who takes the partition anew and finds nothing.
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    assert!(matches!(store.commit(&lease, &first).await, Err(StateError::OutOfOrder { .. })));
+    store.reset(&lease).await.expect("reset");
+    store.commit(&lease, &first).await.expect("commit");
+    assert_eq!(store.load_head(&lease).await.expect("head"), head(5));
+    assert_eq!(store.load_states(&lease, None, 10).await.expect("states").len(), 1);
+    assert_eq!(store.due(&lease, at(1_000), 10).await.expect("due"), [monitor(1)]);
+}
+
+#[tokio::test]
+async fn what_a_broken_off_restore_left_is_not_committed_to_when_its_reset_is_lost() {
+    let mut server = RedisServer::with_settings(&["--save", ""]);
+    let store = connect(server.url()).await.state();
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let part = Commit { head: PartitionHead::default(), ..commit(0, 0, 1, vec![(monitor(1), armed(100))]) };
+    store.commit(&lease, &part).await.expect("commit");
+    let lease = store.acquire(P, "owner").await.expect("acquire");
+    let snapshot = server.snapshot();
+    store.reset(&lease).await.expect("reset");
+    server.restore(&snapshot);
+    let first = commit(0, 5, 1, vec![(monitor(2), armed(200))]);
+    let refused = eventually("it answers", async || match store.commit(&lease, &first).await {
+        Err(StateError::Unavailable(_)) => None,
+        other => Some(other),
+    });
+    assert!(matches!(refused.await, Err(StateError::OutOfOrder { found: Offset::START })));
+    store.reset(&lease).await.expect("reset");
+    store.commit(&lease, &first).await.expect("commit");
+    assert_eq!(store.load_states(&lease, None, 10).await.expect("states").len(), 1);
 }
 
 #[tokio::test]

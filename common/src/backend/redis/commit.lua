@@ -3,13 +3,16 @@
 -- is set in hashes; key and field of what is removed from them; the arguments of each ZADD; those of each ZREM.
 -- Answers 'done', 'fenced', or the offset where the partition is.
 local call = redis.call
-local token, committed, applied = unpack(call('HMGET', KEYS[1], 'token', 'committed', 'applied'))
+local token, committed, stored, reset = unpack(call('HMGET', KEYS[1], 'token', 'committed', 'applied', 'reset'))
 if token ~= ARGV[1] then return 'fenced' end
 local number = tonumber(ARGV[2])
-committed, applied = tonumber(committed), applied or '0'
+local applied = stored or '0'
+committed = tonumber(committed)
 if number <= committed then return 'done' end
 -- A number that does not come next: the server lost commits that it had acknowledged.
 if applied ~= ARGV[3] or number ~= committed + 1 then return applied end
+-- A reset that did not come to its end, or was lost: a lease that begins at the start begins with one, which leaves no offset.
+if reset or (committed == 0 and stored == '0') then return applied end
 
 -- A script is not rolled back, so everything is unpacked before the first write.
 local set, removed = cmsgpack.unpack(ARGV[6]), cmsgpack.unpack(ARGV[7])

@@ -1,8 +1,8 @@
 //! The state store in Redis.
 //!
-//! A partition is, under one hash tag: `meta` (lease, head, numbers), `h:<b>` and `c:<b>` (hashes, the hot and the cold parts of
-//! the monitors of a bucket), `due:<k>` (sorted sets of wake-ups), `outbox` (a sorted set of alerts by number). Whatever is
-//! written is written by one script that compares the token first.
+//! A partition is, under one hash tag: `meta` (lease, head, numbers, how far a reset came), `h:<b>` and `c:<b>` (hashes, the
+//! hot and the cold parts of the monitors of a bucket), `due:<k>` (sorted sets of wake-ups), `outbox` (a sorted set of alerts
+//! by number). Whatever is written is written by one script that compares the token first.
 
 use std::sync::Arc;
 
@@ -179,8 +179,11 @@ impl StateStore for RedisStateStore {
     async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError> {
         let keys = self.keys.partition(lease.partition);
         let mut pipeline = pipe();
-        pipeline.hget(&keys.meta, "head");
-        read_head(fenced(&self.writes, &keys, &lease.token, pipeline).await?.pop())
+        pipeline.hget(&keys.meta, "head").hget(&keys.meta, "reset");
+        let mut answers = fenced(&self.writes, &keys, &lease.token, pipeline).await?;
+        let reset = answers.pop().unwrap_or(Value::Nil);
+        // What a reset left that did not come to its end is nothing to go on from.
+        if reset == Value::Nil { read_head(answers.pop()) } else { Ok(PartitionHead::default()) }
     }
 
     async fn load_states(
@@ -256,12 +259,21 @@ impl StateStore for RedisStateStore {
         let keys = self.keys.partition(lease.partition);
         let memo = self.memo(lease);
         memo.lock().forget();
-        // Without its head the partition is empty to whoever comes when this is broken off, and resets it again.
+        // Without its head the partition is empty to whoever comes when this is broken off, or when a part of it is lost, and
+        // resets it again.
         for first in (0..BUCKETS).step_by(RESET_BUCKETS as usize) {
             let last = first + RESET_BUCKETS - 1;
             let mut script = self.scripts.reset.key(&keys.meta);
-            script.key(&keys.outbox).arg(&lease.token).arg(&keys.base).arg(first).arg(last).arg(DUE_SETS);
-            self.run_fenced(&script).await?;
+            script.key(&keys.outbox).arg(&lease.token).arg(&keys.base).arg(first).arg(last);
+            let answer: String = self.run(script.arg(DUE_SETS).arg(BUCKETS)).await?;
+            match answer.as_str() {
+                "done" => {}
+                "fenced" => return Err(StateError::Fenced),
+                other => {
+                    let lost = format!("Redis answered {other:?} to the reset from bucket {first} on");
+                    return Err(StateError::Unavailable(lost.into()));
+                }
+            }
         }
         memo.lock().cleared();
         Ok(())
