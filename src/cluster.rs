@@ -214,11 +214,8 @@ impl Redis {
         history: usize,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<RedisBackend> {
-        let options = RedisOptions {
-            prefix: nats.prefix.clone(),
-            history_per_monitor: history,
-            ..self.options()?
-        };
+        let options =
+            RedisOptions { prefix: nats.prefix.clone(), history_per_monitor: history, ..self.options()? };
         let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
         let connected = patiently("Redis", connect, RedisError::is_transient).await;
         connected.context("start on Redis")
