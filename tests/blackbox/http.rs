@@ -4,6 +4,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// For the metrics of a node.
+const METRICS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// An answer that came whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -64,6 +67,17 @@ impl Client {
         stream.set_write_timeout(Some(self.patience))?;
         Ok(BufReader::new(stream))
     }
+}
+
+/// The sum of a metric over its labels at `/metrics` of a node; nothing if the node does not answer.
+pub(crate) fn metric(address: SocketAddr, name: &str) -> Option<f64> {
+    let answer = Client::new(address, METRICS_PATIENCE).ask("GET /metrics", "", b"").ok()?;
+    let values = answer.body.lines().filter_map(|line| {
+        let (found, value) = line.rsplit_once(' ')?;
+        let found = found.split_once('{').map_or(found, |(bare, _)| bare);
+        (found == name).then(|| value.parse::<f64>().ok()).flatten()
+    });
+    Some(values.sum())
 }
 
 /// Reads one answer.

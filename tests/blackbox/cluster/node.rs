@@ -12,7 +12,7 @@ use testbed::{Process, free_port};
 
 use crate::api::KEY;
 use crate::harness::{eventually, lubdub};
-use crate::http::{Answer, Client};
+use crate::http::{Answer, Client, metric};
 
 /// For an answer of a node.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -96,13 +96,7 @@ impl Node {
 
     /// The sum of a metric over its labels; nothing if the node does not answer.
     pub(super) fn metric(&self, name: &str) -> Option<f64> {
-        let answer = Client::new(self.address, PATIENCE).ask("GET /metrics", "", b"").ok()?;
-        let values = answer.body.lines().filter_map(|line| {
-            let (found, value) = line.rsplit_once(' ')?;
-            let found = found.split_once('{').map_or(found, |(bare, _)| bare);
-            (found == name).then(|| value.parse::<f64>().ok()).flatten()
-        });
-        Some(values.sum())
+        metric(self.address, name)
     }
 
     /// Where it listens, whether it runs or not.

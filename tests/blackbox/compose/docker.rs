@@ -3,12 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
-use crate::http::Client;
+use crate::http::metric;
 
-/// For an answer of a node.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Where each role listens in its container.
 const PORT: u16 = 8080;
 
@@ -134,13 +131,7 @@ impl Container {
 
     /// The sum of a metric over its labels; nothing if it does not answer on that network.
     pub(super) fn metric(&self, network: &str, name: &str) -> Option<f64> {
-        let answer = Client::new(self.address(network)?, PATIENCE).ask("GET /metrics", "", b"").ok()?;
-        let values = answer.body.lines().filter_map(|line| {
-            let (found, value) = line.rsplit_once(' ')?;
-            let found = found.split_once('{').map_or(found, |(bare, _)| bare);
-            (found == name).then(|| value.parse::<f64>().ok()).flatten()
-        });
-        Some(values.sum())
+        metric(self.address(network)?, name)
     }
 
     /// All that it said.
