@@ -9,9 +9,11 @@ mod connection;
 mod deliveries;
 mod details;
 mod duration;
+mod exchange;
 mod health;
 mod key;
 mod lookup;
+mod maintenance;
 mod monitor;
 mod problem;
 mod push;
@@ -33,12 +35,19 @@ Examples:
 const CHANNEL_EXAMPLES: &str = "\
 Examples:
   lubdub channel create ops webhook --url https://hooks.example.com/lubdub
+  lubdub channel create team slack --url https://hooks.slack.com/services/…
   lubdub channel test ops";
 
 const KEY_EXAMPLES: &str = "\
 Examples:
   lubdub key create dashboard --read
   lubdub key list";
+
+const MAINTENANCE_EXAMPLES: &str = "\
+Examples:
+  lubdub maintenance create 'new disks' --monitor db1 --for 2h
+  lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m
+  lubdub maintenance list";
 
 const DELIVERIES_EXAMPLES: &str = "\
 Examples:
@@ -54,6 +63,9 @@ pub(crate) enum ClientCommand {
     /// Create, test and change the channels that alerts go to
     #[command(subcommand, visible_alias = "channels", after_help = CHANNEL_EXAMPLES)]
     Channel(channel::ChannelCommand),
+    /// Plan times in which nobody is told
+    #[command(subcommand, after_help = MAINTENANCE_EXAMPLES)]
+    Maintenance(maintenance::MaintenanceCommand),
     /// Create and delete API keys
     #[command(subcommand, visible_alias = "keys", after_help = KEY_EXAMPLES)]
     Key(key::KeyCommand),
@@ -71,6 +83,7 @@ pub(crate) async fn run(command: ClientCommand, terminal: &Terminal) -> anyhow::
     let done = match command {
         ClientCommand::Monitor(command) => monitor::run(command, terminal).await,
         ClientCommand::Channel(command) => channel::run(command, terminal).await,
+        ClientCommand::Maintenance(command) => maintenance::run(command, terminal).await,
         ClientCommand::Key(command) => key::run(command, terminal).await,
         ClientCommand::Push(push) => push.run(terminal).await,
         ClientCommand::Deliveries(command) => deliveries::run(command, terminal).await,

@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod limits;
+mod mail;
 mod roles;
 mod secrets;
 mod signals;

@@ -13,7 +13,7 @@ use crate::cli::Terminal;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum RoleCommand {
     Ingest(ingest::Ingest),
-    Scheduler(scheduler::Scheduler),
+    Scheduler(Box<scheduler::Scheduler>),
     Notifier(notifier::Notifier),
     Console(console::Console),
     Init(init::Init),

@@ -15,7 +15,9 @@ use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::chain::Chain;
 use common::clock::{Clock, SystemClock};
 use common::http::{Readiness, ServerLimits, ops_router, serve};
+use common::mail::MailSettings;
 use common::model::time::TimeRules;
+use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Seconds, Terminal};
 use crate::limits;
+use crate::mail::Smtp;
 use crate::signals::StopSignals;
 
 /// After a signal, connections have this long to finish what they are at.
@@ -41,6 +44,7 @@ Examples:
   lubdub up
   lubdub up --listen 0.0.0.0:8080 --public-url https://lubdub.example.com --data-dir /var/lib/lubdub
   lubdub up --allow-private 10.0.0.0/8,127.0.0.1 --meta-webhook https://ops.example.com/lubdub
+  lubdub up --smtp-url smtps://mail.example.com --mail-from lubdub@example.com --meta-mail ops@example.com
 
 It logs to standard error; LUBDUB_LOG=debug says more. SIGTERM and Ctrl-C drain it within 10 s.";
 
@@ -88,6 +92,9 @@ pub(crate) struct Up {
 
     #[command(flatten)]
     scheduler: scheduler::Config,
+
+    #[command(flatten)]
+    smtp: Smtp,
 }
 
 /// The roles of this process, made and not yet running.
@@ -108,6 +115,9 @@ impl Up {
             anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
         }
         self.ingest.validate()?;
+        let mail = self.smtp.settings()?;
+        self.scheduler_config(mail.clone()).validate()?;
+        self.notifier_config("", mail)?.validate()?;
         self.console_config(self.public_url.clone()).validate()?;
         Ok(())
     }
@@ -170,13 +180,14 @@ impl Up {
     ) -> anyhow::Result<Roles> {
         let clock = || Arc::clone(clock) as Arc<dyn Clock>;
         let rules = TimeRules::EMBEDDED;
+        let mail = self.smtp.settings()?;
         let ingest = ingest::Service::new(
             self.ingest.clone(),
             ingest::Deps { log: backend.log(), registry: backend.registry(), clock: clock(), rules },
             metrics,
         )?;
         let scheduler = scheduler::Service::new(
-            self.scheduler.clone(),
+            self.scheduler_config(mail.clone()),
             rules,
             scheduler::Deps {
                 owner: "embedded".to_owned(),
@@ -192,14 +203,15 @@ impl Up {
             metrics,
         )?;
         let notifier = notifier::Service::new(
-            notifier::Config {
-                allow_private: AddressGuard::parse(&self.allow_private).context("read --allow-private")?,
-            },
+            self.notifier_config(public_url, mail)?,
             notifier::Deps {
                 alerts: backend.queue(QueueName::Alerts),
                 deliveries: backend.queue(QueueName::Deliveries),
                 registry: backend.registry(),
                 delivery_history: backend.deliveries(),
+                ledger: backend.ledger(),
+                states: backend.state(),
+                partitions: backend.log().partitions(),
                 clock: clock(),
             },
             metrics,
@@ -219,6 +231,19 @@ impl Up {
             metrics,
         )?;
         Ok(Roles { ingest, scheduler, notifier, console })
+    }
+
+    fn scheduler_config(&self, mail: Option<MailSettings>) -> scheduler::Config {
+        scheduler::Config { mail, ..self.scheduler.clone() }
+    }
+
+    fn notifier_config(
+        &self,
+        public_url: &str,
+        mail: Option<MailSettings>,
+    ) -> anyhow::Result<notifier::Config> {
+        let allow_private = AddressGuard::parse(&self.allow_private).context("read --allow-private")?;
+        Ok(notifier::Config { allow_private: allow_private.with_own(public_url), mail })
     }
 
     fn console_config(&self, public_url: Option<String>) -> console::Config {

@@ -7,7 +7,7 @@ const MEMBERS: [&str; 5] = ["common", "ingest", "scheduler", "notifier", "consol
 const MAX_LINES: usize = 500;
 
 /// Modules without I/O, clocks and random sources of their own.
-const PURE: [&str; 8] = [
+const PURE: [&str; 10] = [
     "common/src/model",
     "common/src/wire",
     "ingest/src/accept",
@@ -16,6 +16,8 @@ const PURE: [&str; 8] = [
     "notifier/src/event",
     "notifier/src/delivery/lanes",
     "common/src/address_guard",
+    "common/src/presets",
+    "common/src/template",
 ];
 
 fn root() -> PathBuf {

@@ -31,8 +31,8 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let mut nats = NatsServer::start();
     let redis = RedisServer::start();
     let site = Site::new(nats.url(), &redis);
-    let day = |monitors| Seed { monitors, timeout: 86_400, heard: true };
-    let silent = Seed { monitors: few, timeout: 5, heard: false };
+    let day = |monitors| Seed { monitors, timeout: 86_400, heard: true, channels: 0 };
+    let silent = Seed { monitors: few, timeout: 5, heard: false, channels: 0 };
     let [many, silent, speaking] =
         seed(&site.nats().await?, &site.redis().await?, [day(monitors), silent, day(few)]).await?;
     nats.restart_with("sync_interval: always");

@@ -38,7 +38,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let site = Site::new(nats.url(), &redis);
     let (log, store) = (site.nats().await?, site.redis().await?);
     let empty = RedisUse::of(&redis)?.memory;
-    let wanted = Seed { monitors, timeout: 7 * 86_400, heard: true };
+    let wanted = Seed { monitors, timeout: 7 * 86_400, heard: true, channels: 0 };
     let [seeded] = seed(&log, &store, [wanted]).await?;
     let states = RedisUse::of(&redis)?.memory - empty;
     let title = format!(

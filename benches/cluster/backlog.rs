@@ -23,7 +23,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let redis = RedisServer::start();
     let site = Site::new(nats.url(), &redis);
     let (log, store) = (site.nats().await?, site.redis().await?);
-    let [seeded] = seed(&log, &store, [Seed { monitors, timeout: 86_400, heard: true }]).await?;
+    let [seeded] = seed(&log, &store, [Seed { monitors, timeout: 86_400, heard: true, channels: 0 }]).await?;
     let ends = Past::default().write(&log, &seeded, heartbeats).await?;
     nats.restart_with("sync_interval: always");
     // Its ticks bring the watermark on.

@@ -26,7 +26,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let mut nats = NatsServer::start();
     let redis = RedisServer::start();
     let site = Site::new(nats.url(), &redis);
-    let wanted = Seed { monitors, timeout: 86_400, heard: true };
+    let wanted = Seed { monitors, timeout: 86_400, heard: true, channels: 0 };
     let [seeded] = seed(&site.nats().await?, &site.redis().await?, [wanted]).await?;
     let tokens: Arc<[String]> = seeded.into_iter().map(|seeded| seeded.token).collect();
     nats.restart_with("sync_interval: always");

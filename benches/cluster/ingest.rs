@@ -96,7 +96,7 @@ async fn ingest(site: &Site) -> anyhow::Result<Installation> {
 }
 
 async fn tokens(site: &Site, monitors: usize) -> anyhow::Result<Arc<[String]>> {
-    let seed = Seed { monitors, timeout: 86_400, heard: false };
+    let seed = Seed { monitors, timeout: 86_400, heard: false, channels: 0 };
     let seeded = registered(&site.nats().await?, seed).await?;
     Ok(seeded.into_iter().map(|seeded| seeded.token).collect())
 }

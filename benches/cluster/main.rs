@@ -6,9 +6,12 @@
 //! - [`backlog`]: how long a million waiting heartbeats take
 //! - [`failover`]: from a scheduler's death to its successor's first commit
 //! - [`alert`]: from a deadline, or a push that says down, to the webhook
+//! - [`deliver`]: webhooks a second to one receiver
+//! - [`hanging`]: the same over ten channels, one of which hangs
+//! - [`flood`]: how a channel that gathers is told of 10,000 flips
 //! - [`million`]: how an ingest starts with a million monitors
 //!
-//! What they stand on: [`site`] (the servers, and the roles as children), [`seed`] and [`past`] (monitors and heartbeats written
+//! What they stand on: [`site`] (the servers, and the roles as children), [`scene`] (with receivers), [`seed`] and [`past`] (monitors and heartbeats written
 //! beforehand), [`steady`] (clients that push at a fixed rate), [`child`] (servers to compare with), and what they share with the
 //! benches of `lubdub up`: see there.
 //!
@@ -20,12 +23,20 @@ mod backlog;
 #[path = "../shared/bare.rs"]
 mod bare;
 mod child;
+#[path = "../shared/deliver.rs"]
+mod deliver;
 mod failover;
+#[path = "../shared/flood.rs"]
+mod flood;
 #[path = "../shared/frames.rs"]
 mod frames;
+#[path = "../shared/hanging.rs"]
+mod hanging;
 mod ingest;
 #[path = "../shared/installation.rs"]
 mod installation;
+#[path = "../shared/listeners.rs"]
+mod listeners;
 #[path = "../shared/load.rs"]
 mod load;
 mod million;
@@ -37,6 +48,7 @@ mod past;
 mod receiver;
 #[path = "../shared/report.rs"]
 mod report;
+mod scene;
 #[path = "../shared/sections.rs"]
 mod sections;
 mod seed;
@@ -52,7 +64,18 @@ use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sections::{Sections, finish};
 
-const SECTIONS: [&str; 7] = ["ingest", "ingest-nodes", "apply", "backlog", "failover", "alert", "million"];
+const SECTIONS: [&str; 10] = [
+    "ingest",
+    "ingest-nodes",
+    "apply",
+    "backlog",
+    "failover",
+    "alert",
+    "deliver",
+    "hanging",
+    "flood",
+    "million",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -94,6 +117,15 @@ async fn measure(sections: Sections) -> anyhow::Result<()> {
     }
     if sections.wants("alert") {
         alert::measure(size).await?;
+    }
+    if sections.wants("deliver") {
+        deliver::measure(size).await?;
+    }
+    if sections.wants("hanging") {
+        hanging::measure(size).await?;
+    }
+    if sections.wants("flood") {
+        flood::measure(size).await?;
     }
     if sections.wants("million") {
         million::measure(size).await?;

@@ -21,7 +21,8 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let mut report = Report::new("Ingest: from the start of the process to ready", &columns);
     let mut empty = (0, 0);
     for monitors in [0, monitors] {
-        registered(&site.nats().await?, Seed { monitors, timeout: 86_400, heard: false }).await?;
+        registered(&site.nats().await?, Seed { monitors, timeout: 86_400, heard: false, channels: 0 })
+            .await?;
         let ingest = site.role("ingest", &[]).await?;
         tokio::time::sleep(SETTLE).await;
         let peak = ingest.server.number("status", "VmHWM:")? * 1_024;

@@ -49,7 +49,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let lasting = size.pick(Duration::from_secs(6), Duration::from_secs(1));
     let mut nats = NatsServer::start();
     let site = Site::without_redis(nats.url(), 1);
-    let seed = Seed { monitors: size.pick(100_000, 2_000), timeout: 86_400, heard: false };
+    let seed = Seed { monitors: size.pick(100_000, 2_000), timeout: 86_400, heard: false, channels: 0 };
     let seeded = registered(&site.nats().await?, seed).await?;
     let tokens: Arc<[String]> = seeded.into_iter().map(|seeded| seeded.token).collect();
     nats.restart_with("sync_interval: always");

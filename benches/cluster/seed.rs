@@ -69,7 +69,7 @@ pub(crate) async fn seed<const N: usize>(
 async fn next(nats: &NatsBackend, seed: Seed, made: usize) -> anyhow::Result<(Vec<Monitor>, Vec<Revision>)> {
     let now = SystemClock::new().now() - AGO;
     let many = AT_ONCE.min(seed.monitors - made);
-    let mut monitors: Vec<Monitor> = (0..many).map(|nth| monitor(made + nth, seed.timeout, now)).collect();
+    let mut monitors: Vec<Monitor> = (0..many).map(|nth| monitor(made + nth, seed, now)).collect();
     monitors.sort_unstable_by_key(|monitor| monitor.id);
     let revisions = register(nats.registry(), &monitors).await.context("write to the registry")?;
     Ok((monitors, revisions))

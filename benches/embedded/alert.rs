@@ -51,7 +51,8 @@ fn row(report: &mut Report, what: &str, times: Vec<Duration>) {
 /// Monitors fall silent one after the other.
 async fn missed(size: Size, report: &mut Report) -> anyhow::Result<()> {
     let monitors = size.pick(300, 20);
-    let (_dir, seeded, installation, receiver) = start(Seed { monitors, timeout: 3, heard: false }).await?;
+    let (_dir, seeded, installation, receiver) =
+        start(Seed { monitors, timeout: 3, heard: false, channels: 0 }).await?;
     for monitor in &seeded {
         installation.push(&monitor.token, "").await?;
         // Between two ticks as well as on them.
@@ -71,7 +72,7 @@ fn after_deadline(at: EventTime, deadline: Option<EventTime>) -> anyhow::Result<
 async fn reported(size: Size, report: &mut Report) -> anyhow::Result<()> {
     let monitors = size.pick(300, 20);
     let (_dir, seeded, installation, receiver) =
-        start(Seed { monitors, timeout: 86_400, heard: true }).await?;
+        start(Seed { monitors, timeout: 86_400, heard: true, channels: 0 }).await?;
     for (query, kind, what) in [
         ("?status=down", "monitor.down", "push that says down → webhook"),
         ("?status=up", "monitor.up", "push that says up again → webhook"),
@@ -94,7 +95,8 @@ async fn reported(size: Size, report: &mut Report) -> anyhow::Result<()> {
 /// Monitors whose deadlines all fall in one second.
 async fn storm(size: Size) -> anyhow::Result<()> {
     let monitors = size.pick(10_000, 500);
-    let (_dir, seeded, installation, receiver) = start(Seed { monitors, timeout: 15, heard: false }).await?;
+    let (_dir, seeded, installation, receiver) =
+        start(Seed { monitors, timeout: 15, heard: false, channels: 0 }).await?;
     let tokens: Vec<String> = seeded.into_iter().map(|seeded| seeded.token).collect();
     tokio::task::block_in_place(|| load::push_each(installation.server.address, &tokens))?;
     installation.reaches("lubdub_scheduler_heartbeats_total", monitors as f64, PATIENCE).await?;

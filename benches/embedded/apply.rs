@@ -239,7 +239,7 @@ fn state(heard_at: EventTime, timeout: u32, armed_at: EventTime) -> MonitorState
 async fn with_commits(size: Size) -> anyhow::Result<()> {
     let (monitors, heartbeats) = (size.pick(100_000, 2_000), size.pick(500_000, 10_000));
     let dir = directory()?;
-    let seeded = seed(dir.path(), Seed { monitors, timeout: 86_400, heard: true }).await?;
+    let seeded = seed(dir.path(), Seed { monitors, timeout: 86_400, heard: true, channels: 0 }).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let last = write_backlog(dir.path(), Arc::clone(&clock), &seeded, heartbeats).await?;
     let backend = SqliteBackend::open(SqliteOptions::new(dir.path()), Arc::clone(&clock))?;

@@ -25,7 +25,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let monitors = size.pick(100_000, 2_000);
     let lasting = size.pick(Duration::from_secs(4), Duration::from_millis(500));
     let (whole_dir, alone_dir) = (directory()?, directory()?);
-    let wanted = Seed { monitors, timeout: TIMEOUT, heard: true };
+    let wanted = Seed { monitors, timeout: TIMEOUT, heard: true, channels: 0 };
     let whole_tokens = tokens(seed(whole_dir.path(), wanted).await?);
     let alone_tokens = tokens(seed(alone_dir.path(), wanted).await?);
 

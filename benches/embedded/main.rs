@@ -3,11 +3,14 @@
 //! - [`ingest`]: pushes a second, beside a bare axum handler in the same run
 //! - [`apply`]: heartbeats a second through the scheduler, without and with its commits
 //! - [`alert`]: from a deadline to the webhook, one at a time and 10,000 at once
+//! - [`deliver`]: webhooks a second to one receiver
+//! - [`hanging`]: the same over ten channels, one of which hangs
+//! - [`flood`]: how a channel that gathers is told of 10,000 flips
 //! - [`million`]: what a million monitors cost while nothing happens
 //!
-//! What they stand on: [`up`] (the real program as a child), [`seed`] (a data directory made beforehand), [`child`] (servers to
+//! What they stand on: [`up`] (the real program as a child), [`scene`] (it with receivers), [`seed`] (a data directory made beforehand), [`child`] (servers to
 //! compare with), and what they share with the benches of the cluster: [`server`] and [`installation`] (processes and what is
-//! asked of them), [`monitors`] and [`frames`] (what is in the data), [`load`] (clients that push), [`receiver`] (of webhooks),
+//! asked of them), [`monitors`] and [`frames`] (what is in the data), [`load`] (clients that push), [`receiver`] (of webhooks), [`listeners`] (several of them),
 //! [`report`] (tables).
 //!
 //! Everything is on the loopback interface, bounded in number and time, and in directories under `target/`.
@@ -17,11 +20,19 @@ mod apply;
 #[path = "../shared/bare.rs"]
 mod bare;
 mod child;
+#[path = "../shared/deliver.rs"]
+mod deliver;
+#[path = "../shared/flood.rs"]
+mod flood;
 #[path = "../shared/frames.rs"]
 mod frames;
+#[path = "../shared/hanging.rs"]
+mod hanging;
 mod ingest;
 #[path = "../shared/installation.rs"]
 mod installation;
+#[path = "../shared/listeners.rs"]
+mod listeners;
 #[path = "../shared/load.rs"]
 mod load;
 mod million;
@@ -31,6 +42,7 @@ mod monitors;
 mod receiver;
 #[path = "../shared/report.rs"]
 mod report;
+mod scene;
 #[path = "../shared/sections.rs"]
 mod sections;
 mod seed;
@@ -42,7 +54,7 @@ use std::process::ExitCode;
 
 use sections::{Sections, finish};
 
-const SECTIONS: [&str; 4] = ["ingest", "apply", "alert", "million"];
+const SECTIONS: [&str; 7] = ["ingest", "apply", "alert", "deliver", "hanging", "flood", "million"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -65,6 +77,15 @@ async fn measure(sections: Sections) -> anyhow::Result<()> {
     }
     if sections.wants("alert") {
         alert::measure(size).await?;
+    }
+    if sections.wants("deliver") {
+        deliver::measure(size).await?;
+    }
+    if sections.wants("hanging") {
+        hanging::measure(size).await?;
+    }
+    if sections.wants("flood") {
+        flood::measure(size).await?;
     }
     if sections.wants("million") {
         million::measure(size).await?;

@@ -29,7 +29,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let monitors = size.pick(1_000_000, 20_000);
     let idle = size.pick(Duration::from_secs(60), Duration::from_secs(5));
     let (full_dir, empty_dir) = (directory()?, directory()?);
-    seed(full_dir.path(), Seed { monitors, timeout: TIMEOUT, heard: true }).await?;
+    seed(full_dir.path(), Seed { monitors, timeout: TIMEOUT, heard: true, channels: 0 }).await?;
     let full = up::start(full_dir.path(), &[]).await?;
     let empty = up::start(empty_dir.path(), &[]).await?;
     // Both at once: together they use little of one processor.

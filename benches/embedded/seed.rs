@@ -12,7 +12,16 @@ use common::model::monitor_state::{PartitionHead, StateChange};
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateStore};
 
-use crate::monitors::{Seed, Seeded, monitor, register, state};
+use crate::monitors::{Seed, Seeded, monitor, register, register_channels, state};
+
+/// Makes webhook channels in `dir`, where there may be something already. They gather or do not.
+pub(crate) async fn channels(dir: &Path, urls: &[String], digest: bool) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let backend =
+        SqliteBackend::open(SqliteOptions::new(dir), clock).context("make channels in a data directory")?;
+    register_channels(backend.registry().as_ref(), urls, digest).await?;
+    backend.close().await.map_err(|error| anyhow::anyhow!("close the data directory: {error}"))
+}
 
 /// Makes them in `dir`, which is new, and answers them in the order of their ids.
 pub(crate) async fn seed(dir: &Path, seed: Seed) -> anyhow::Result<Vec<Seeded>> {
@@ -29,7 +38,7 @@ pub(crate) async fn seed(dir: &Path, seed: Seed) -> anyhow::Result<Vec<Seeded>> 
     while seeded.len() < seed.monitors {
         let many = MAX_COMMIT_MONITORS.min(seed.monitors - seeded.len());
         let mut monitors: Vec<Monitor> =
-            (0..many).map(|nth| monitor(seeded.len() + nth, seed.timeout, clock.now())).collect();
+            (0..many).map(|nth| monitor(seeded.len() + nth, seed, clock.now())).collect();
         monitors.sort_unstable_by_key(|monitor| monitor.id);
         let revisions = register(backend.registry(), &monitors).await?;
         let changes = monitors.iter().zip(revisions).map(|(monitor, revision)| StateChange {

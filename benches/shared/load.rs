@@ -83,7 +83,7 @@ fn processor_times(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
     processes.iter().map(|process| processor_time(*process)).collect()
 }
 
-/// Pushes once to each token, over 64 connections; every push must be answered 200.
+/// Pushes once to each token, over 64 connections; every push must be answered 200. A token may bring its query along.
 pub(crate) fn push_each(address: SocketAddr, tokens: &[String]) -> anyhow::Result<()> {
     on_one_thread(async {
         let mut clients = JoinSet::new();

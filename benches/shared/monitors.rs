@@ -1,10 +1,13 @@
 //! Monitors, made through the adapters: by the API it would take long.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::clock::{Clock, SystemClock};
+use common::model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use common::model::flip::State;
-use common::model::ids::{MonitorId, Revision};
+use common::model::ids::{ChannelId, MonitorId, Revision};
 use common::model::monitor::{Definition, Monitor, Token};
 use common::model::monitor_state::MonitorState;
 use common::model::schedule::Schedule;
@@ -22,6 +25,8 @@ pub(crate) struct Seed {
     pub(crate) timeout: u32,
     /// Heard before, so that they are up; else new.
     pub(crate) heard: bool,
+    /// So many channels share them, those of [`channel`]; 0: they name none.
+    pub(crate) channels: usize,
 }
 
 /// A monitor that was made.
@@ -38,9 +43,9 @@ impl From<Monitor> for Seeded {
 }
 
 /// What a person's monitor looks like; the `nth`.
-pub(crate) fn monitor(nth: usize, timeout: u32, now: EventTime) -> Monitor {
-    let definition =
-        Definition { schedule: Schedule::Period { timeout }, grace: 0, remind_every: 0, paused: false };
+pub(crate) fn monitor(nth: usize, seed: Seed, now: EventTime) -> Monitor {
+    let schedule = Schedule::Period { timeout: seed.timeout };
+    let definition = Definition { schedule, grace: 0, remind_every: 0, paused: false };
     let token = format!("{:032x}", rand::random::<u128>());
     Monitor {
         id: MonitorId::from_uuid(Uuid::now_v7()),
@@ -49,7 +54,8 @@ pub(crate) fn monitor(nth: usize, timeout: u32, now: EventTime) -> Monitor {
         tags: vec!["prod".to_owned()],
         definition,
         interval: None,
-        channels: None,
+        channels: (seed.channels > 0).then(|| vec![channel(nth % seed.channels)]),
+        parent: None,
         token: Token::parse(&token).expect("hexadecimal digits are allowed in a token"),
         old_tokens: Vec::new(),
         created_at: now,
@@ -74,6 +80,44 @@ pub(crate) fn state(monitor: &Monitor, revision: Revision, heard: bool) -> Monit
         incident: None,
         armed_at: heard_at.map(|at| at + Duration::from_secs(timeout.into())),
     }
+}
+
+/// The `nth` channel that monitors may share.
+pub(crate) fn channel(nth: usize) -> ChannelId {
+    ChannelId::from_uuid(Uuid::from_u128(0xc0de_0000 + nth as u128))
+}
+
+/// Makes those channels, webhooks to these URLs, which gather or do not.
+pub(crate) async fn register_channels(
+    registry: &dyn Registry,
+    urls: &[String],
+    digest: bool,
+) -> anyhow::Result<()> {
+    for (nth, url) in urls.iter().enumerate() {
+        let webhook = Webhook {
+            url: Secret::new(url.clone()),
+            secret: Secret::new("whsec_YSBrZXkgdGhhdCBldmVyeWJvZHkga25vd3M=".to_owned()),
+            old_secrets: Vec::new(),
+            headers: BTreeMap::new(),
+            method: WebhookMethod::Post,
+            template: None,
+            content_type: None,
+            digest,
+        };
+        let made = Channel {
+            id: channel(nth),
+            name: format!("receiver {nth}"),
+            kind: ChannelKind::Webhook(Box::new(webhook)),
+            default: false,
+            state: ChannelState::Ok,
+            state_detail: None,
+            failing_since: None,
+            created_at: SystemClock::new().now(),
+        };
+        let key = RecordKey::new(RecordKind::Channel, made.id);
+        registry.put(&key, Expected::Absent, wire::encode(&made)).await?;
+    }
+    Ok(())
 }
 
 /// Writes the records, many at once so that they share transactions, and answers their revisions.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -24,6 +25,8 @@ pub(crate) struct Event {
     /// `monitor.down`, …
     pub(crate) kind: String,
     pub(crate) monitor: String,
+    /// Flips that it tells of.
+    pub(crate) flips: usize,
     /// The deadline that was missed.
     pub(crate) deadline: Option<EventTime>,
 }
@@ -32,12 +35,14 @@ pub(crate) struct Event {
 pub(crate) struct Receiver {
     address: SocketAddr,
     events: Arc<Mutex<Vec<Event>>>,
+    hangs: Arc<AtomicBool>,
     _serving: JoinSet<()>,
 }
 
 struct Inbox {
     clock: Arc<SystemClock>,
     events: Arc<Mutex<Vec<Event>>>,
+    hangs: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -46,15 +51,36 @@ impl Receiver {
         let address = listener.local_addr()?;
         let clock = Arc::new(SystemClock::new());
         let events = Arc::new(Mutex::new(Vec::new()));
-        let inbox = Inbox { clock, events: Arc::clone(&events) };
+        let hangs = Arc::new(AtomicBool::new(false));
+        let inbox = Inbox { clock, events: Arc::clone(&events), hangs: Arc::clone(&hangs) };
         let router = Router::new().route("/hook", post(receive)).with_state(Arc::new(inbox));
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, router, ServerLimits::default(), CancellationToken::new()));
-        Ok(Self { address, events, _serving: serving })
+        Ok(Self { address, events, hangs, _serving: serving })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
+    }
+
+    /// From now on it takes whatever comes and never answers.
+    pub(crate) fn hang(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// How many webhooks came.
+    pub(crate) fn count(&self) -> usize {
+        self.events.lock().len()
+    }
+
+    /// How many flips they told of.
+    pub(crate) fn flips(&self) -> usize {
+        self.events.lock().iter().map(|event| event.flips).sum()
+    }
+
+    /// When the last came.
+    pub(crate) fn last_at(&self) -> Option<Instant> {
+        self.events.lock().last().map(|event| event.received)
     }
 
     /// Waits for so many webhooks of a kind, and answers them.
@@ -82,6 +108,9 @@ impl Receiver {
 }
 
 async fn receive(State(inbox): State<Arc<Inbox>>, body: Bytes) -> Json<()> {
+    if inbox.hangs.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
     let (received_at, received) = (inbox.clock.now(), Instant::now());
     let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
@@ -90,6 +119,7 @@ async fn receive(State(inbox): State<Arc<Inbox>>, body: Bytes) -> Json<()> {
         received,
         kind: text("/type").unwrap_or_default(),
         monitor: text("/data/monitor/id").unwrap_or_default(),
+        flips: value.pointer("/data/count").and_then(serde_json::Value::as_u64).unwrap_or(1) as usize,
         deadline: text("/data/deadline").and_then(|at| EventTime::parse_rfc3339(&at)),
     });
     Json(())

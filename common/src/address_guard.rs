@@ -12,6 +12,8 @@ use url::{Host, Url};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressGuard {
     allowed: Vec<IpNet>,
+    /// Where this installation itself is.
+    own: Vec<Url>,
 }
 
 /// What stands in a list of allowed networks and is none.
@@ -30,6 +32,12 @@ pub enum Refused {
     Scheme {
         /// What it begins with.
         scheme: String,
+    },
+    /// It leads back to this installation: an alert would be a push, which would be an alert.
+    #[error("it leads to this Lubdub itself ({own})")]
+    Own {
+        /// Where that is.
+        own: Url,
     },
     /// It leads nowhere.
     #[error("the URL names no host")]
@@ -161,7 +169,7 @@ const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 impl AddressGuard {
     /// A guard that lets these networks pass besides the Internet.
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed: allowed.into_iter().map(without_mapping).collect() }
+        Self { allowed: allowed.into_iter().map(without_mapping).collect(), own: Vec::new() }
     }
 
     /// Reads a comma-separated list of CIDRs and single addresses; an empty one allows nothing.
@@ -169,7 +177,27 @@ impl AddressGuard {
     /// # Errors
     /// Names the item that is neither.
     pub fn parse(list: &str) -> Result<Self, AddressListError> {
-        parse_networks(list).map(|allowed| Self { allowed })
+        parse_networks(list).map(|allowed| Self { allowed, own: Vec::new() })
+    }
+
+    /// Refuses what lies under this URL as well: it is this installation's own. What is no URL is ignored.
+    #[must_use]
+    pub fn with_own(mut self, url: &str) -> Self {
+        self.own.extend(url.parse::<Url>());
+        self
+    }
+
+    /// Whether a URL leads to this installation, by whatever scheme.
+    fn own_of(&self, url: &Url) -> Option<&Url> {
+        let place = |url: &Url| {
+            let host = url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+            (host, url.port_or_known_default())
+        };
+        let under = |own: &Url| {
+            let path = own.path().trim_end_matches('/');
+            url.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.own.iter().find(|own| place(own) == place(url) && under(own))
     }
 
     /// Whether a connection to this address may be made.
@@ -198,6 +226,9 @@ impl AddressGuard {
     pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused::Scheme { scheme: url.scheme().to_owned() });
+        }
+        if let Some(own) = self.own_of(url) {
+            return Err(Refused::Own { own: own.clone() });
         }
         match url.host() {
             None => Err(Refused::NoHost),
@@ -297,151 +328,4 @@ fn embedded_v4(ip: IpAddr) -> Option<Ipv4Addr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guard(list: &str) -> AddressGuard {
-        AddressGuard::parse(list).expect("a list")
-    }
-
-    fn url(text: &str) -> Url {
-        text.parse().expect("a URL")
-    }
-
-    #[test]
-    fn special_addresses_are_refused_with_the_network_that_would_allow_them() {
-        for (address, kind, network) in [
-            ("0.0.0.0", AddressKind::Unspecified, "0.0.0.0/8"),
-            ("0.1.2.3", AddressKind::Unspecified, "0.0.0.0/8"),
-            ("127.0.0.1", AddressKind::Loopback, "127.0.0.0/8"),
-            ("127.255.0.9", AddressKind::Loopback, "127.0.0.0/8"),
-            ("10.1.2.3", AddressKind::Private, "10.0.0.0/8"),
-            ("172.16.0.1", AddressKind::Private, "172.16.0.0/12"),
-            ("172.31.255.255", AddressKind::Private, "172.16.0.0/12"),
-            ("192.168.1.1", AddressKind::Private, "192.168.0.0/16"),
-            ("169.254.169.254", AddressKind::LinkLocal, "169.254.0.0/16"),
-            ("100.100.100.200", AddressKind::CarrierGradeNat, "100.64.0.0/10"),
-            ("192.0.2.1", AddressKind::Documentation, "192.0.2.0/24"),
-            ("198.51.100.7", AddressKind::Documentation, "198.51.100.0/24"),
-            ("203.0.113.7", AddressKind::Documentation, "203.0.113.0/24"),
-            ("198.19.0.1", AddressKind::Benchmarking, "198.18.0.0/15"),
-            ("224.0.0.1", AddressKind::Multicast, "224.0.0.0/4"),
-            ("255.255.255.255", AddressKind::Broadcast, "255.255.255.255/32"),
-            ("192.0.0.8", AddressKind::Reserved, "192.0.0.0/24"),
-            ("192.88.99.1", AddressKind::Reserved, "192.88.99.0/24"),
-            ("240.0.0.1", AddressKind::Reserved, "240.0.0.0/4"),
-            ("::", AddressKind::Unspecified, "::/128"),
-            ("::1", AddressKind::Loopback, "::1/128"),
-            ("::ffff:127.0.0.1", AddressKind::Loopback, "127.0.0.0/8"),
-            ("::ffff:10.0.0.1", AddressKind::Private, "10.0.0.0/8"),
-            ("::127.0.0.1", AddressKind::V4Compatible, "::/96"),
-            ("64:ff9b::a00:1", AddressKind::Nat64, "64:ff9b::/96"),
-            ("64:ff9b:1::1", AddressKind::Nat64, "64:ff9b:1::/48"),
-            ("fe80::1", AddressKind::LinkLocal, "fe80::/10"),
-            ("fec0::1", AddressKind::SiteLocal, "fec0::/10"),
-            ("fd00:ec2::254", AddressKind::UniqueLocal, "fc00::/7"),
-            ("ff02::1", AddressKind::Multicast, "ff00::/8"),
-            ("2001:0:53aa:64c::1", AddressKind::Teredo, "2001::/32"),
-            ("2001:2::1", AddressKind::Benchmarking, "2001:2::/48"),
-            ("2001:db8::1", AddressKind::Documentation, "2001:db8::/32"),
-            ("3fff::1", AddressKind::Documentation, "3fff::/20"),
-            ("2001:10::1", AddressKind::Reserved, "2001::/23"),
-            ("2002:7f00:1::1", AddressKind::SixToFour, "2002::/16"),
-            ("100::1", AddressKind::Reserved, "100::/64"),
-            ("4000::1", AddressKind::Reserved, "4000::1/128"),
-            ("::ffff:0:127.0.0.1", AddressKind::Reserved, "::ffff:0:7f00:1/128"),
-        ] {
-            let ip: IpAddr = address.parse().expect("an address");
-            let network: IpNet = network.parse().expect("a CIDR");
-            let refused = guard("").check(ip).expect_err(address);
-            assert_eq!(refused, Refused::Address { address: ip.to_string(), kind, network }, "{address}");
-        }
-    }
-
-    #[test]
-    fn addresses_of_the_internet_pass() {
-        for address in
-            ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "2001:4860::1"]
-        {
-            assert_eq!(guard("").check(address.parse().expect("an address")), Ok(()), "{address}");
-        }
-    }
-
-    #[test]
-    fn what_the_list_names_passes_and_nothing_more() {
-        for (list, address, passes) in [
-            ("127.0.0.0/8", "127.0.0.1", true),
-            ("127.0.0.0/8", "::ffff:127.0.0.1", true),
-            ("127.0.0.0/8", "::1", false),
-            ("::ffff:127.0.0.0/104", "127.0.0.1", true),
-            (" 10.0.0.7 , 192.168.0.0/16,", "10.0.0.7", true),
-            ("10.0.0.7", "10.0.0.8", false),
-            ("10.9.9.9/8", "10.0.0.8", true),
-            // A gateway leads on to the inner address, which must be allowed as well.
-            ("64:ff9b::/96", "64:ff9b::101:101", true),
-            ("64:ff9b::/96", "64:ff9b::7f00:1", false),
-            ("64:ff9b::/96,127.0.0.0/8", "64:ff9b::7f00:1", true),
-            ("2002::/16", "2002:a00:1::1", false),
-            ("2002::/16", "2002:101:101::1", true),
-            ("2001::/32", "2001:0:101:101::80ff:fffe", false),
-            ("::/96", "::7f00:1", false),
-            ("0.0.0.0/0,::/0", "2002:7f00:1::1", true),
-        ] {
-            let ip = address.parse().expect("an address");
-            assert_eq!(guard(list).check(ip).is_ok(), passes, "{address} with {list}");
-        }
-    }
-
-    #[test]
-    fn urls_are_seen_through_in_every_spelling() {
-        for text in [
-            "http://127.0.0.1/",
-            "https://127.1/",
-            "http://2130706433/",
-            "http://0x7f000001/",
-            "http://0177.0.0.1:8080/x",
-            "http://127.0.0.1./",
-            "http://0/",
-            "http://[::1]/",
-            "http://[::ffff:7f00:1]/",
-            "http://[::ffff:127.0.0.1]/",
-            "http://[0:0:0:0:0:0:0:1]/",
-            "http://localhost/",
-            "http://LOCALHOST.:80/",
-            "http://a.b.localhost/",
-            "http://user:password@10.0.0.1/",
-            "http://１２７.0.0.1/",
-            "ftp://example.com/",
-            "file:///etc/passwd",
-        ] {
-            assert!(guard("").check_url(&url(text)).is_err(), "{text}");
-        }
-        for text in [
-            "https://example.com/x",
-            "http://localhost.example.com/",
-            "http://notlocalhost/",
-            "http://1.1.1.1/",
-        ] {
-            assert_eq!(guard("").check_url(&url(text)), Ok(()), "{text}");
-        }
-        for list in ["127.0.0.0/8", "127.0.0.1", "::1"] {
-            assert_eq!(guard(list).check_url(&url("http://localhost/")), Ok(()), "{list}");
-        }
-    }
-
-    #[test]
-    fn refusals_say_what_to_do() {
-        let text = |text| guard("").check_url(&url(text)).expect_err("refused").to_string();
-        assert_eq!(
-            text("http://127.0.0.1/"),
-            "127.0.0.1 is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
-        );
-        assert_eq!(
-            text("http://localhost:1/"),
-            "localhost is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
-        );
-        assert_eq!(text("ftp://example.com"), "the URL must begin with http:// or https://, not with ftp:");
-        let error = AddressGuard::parse("10.0.0.0/8, here").expect_err("refused");
-        assert_eq!(error.to_string(), "`here` is neither an address nor a CIDR such as 10.0.0.0/8");
-    }
-}
+mod tests;

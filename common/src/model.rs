@@ -8,6 +8,8 @@ pub mod gaps;
 pub mod heartbeat;
 pub mod ids;
 pub mod key;
+pub mod mail_address;
+pub mod maintenance;
 pub mod monitor;
 pub mod monitor_state;
 pub mod schedule;

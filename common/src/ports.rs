@@ -3,6 +3,7 @@
 pub mod checkpoints;
 pub mod heartbeat_log;
 pub mod history;
+pub mod ledger;
 pub mod queue;
 pub mod registry;
 pub mod roster;

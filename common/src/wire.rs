@@ -1,7 +1,8 @@
 //! Messages as bytes: one version byte, then MessagePack.
 //!
 //! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and new fields may
-//! have defaults). A reader refuses a version newer than its own by name instead of guessing.
+//! have defaults). A reader refuses a version newer than its own by name instead of guessing. An array may grow at its end by
+//! fields with defaults, with a new version: the count in front tells an old one from a damaged one.
 
 pub mod checkpoint;
 pub mod frame;
@@ -18,6 +19,7 @@ use crate::model::channel::Channel;
 use crate::model::delivery::{Delivery, DeliveryTask};
 use crate::model::flip::{Alert, Flip};
 use crate::model::key::ApiKey;
+use crate::model::maintenance::MaintenanceWindow;
 use crate::model::monitor::Monitor;
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 
@@ -103,8 +105,9 @@ message!(PartitionHead, "partition head", version 1, named false);
 message!(OutboxAlert, "outbox alert", version 1, named false);
 message!(Alert, "alert", version 1, named false);
 message!(Flip, "flip", version 1, named false);
-message!(Delivery, "delivery", version 1, named false);
-message!(DeliveryTask, "delivery task", version 1, named false);
+message!(Delivery, "delivery", version 2, named false);
+message!(DeliveryTask, "delivery task", version 2, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
+message!(MaintenanceWindow, "maintenance window", version 1, named true);
 message!(ApiKey, "key", version 1, named true);

@@ -6,6 +6,7 @@ mod document;
 mod flips;
 mod heartbeats;
 mod keys;
+mod maintenance;
 mod monitors;
 mod shown;
 mod status;
@@ -49,6 +50,7 @@ fn described_routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .merge(heartbeats::routes())
         .merge(flips::routes())
         .merge(channels::routes())
+        .merge(maintenance::routes())
         .merge(deliveries::routes())
         .merge(keys::routes())
         .merge(status::routes());

@@ -53,7 +53,12 @@ impl Config {
 
     pub(crate) fn check(&self) -> Result<Checked, Error> {
         let guard = AddressGuard::parse(&self.allow_private).map_err(Error::AllowPrivate)?;
-        Ok(Checked { public_url: self.check_public_url()?, guard })
+        let public_url = self.check_public_url()?;
+        let guard = match &public_url {
+            PublicUrl::Fixed(own) => guard.with_own(own),
+            PublicUrl::AsAsked(_) => guard,
+        };
+        Ok(Checked { public_url, guard })
     }
 
     fn check_public_url(&self) -> Result<PublicUrl, Error> {

@@ -184,7 +184,7 @@ impl RegistryObserver for Directory {
                 }
                 keys.by_id.insert(key.id, key);
             }
-            RecordKind::Token => {}
+            RecordKind::Token | RecordKind::Maintenance => {}
         }
     }
 
@@ -205,7 +205,7 @@ impl RegistryObserver for Directory {
                     self.keys.write().remove(id);
                 }
             }
-            RecordKind::Token => {}
+            RecordKind::Token | RecordKind::Maintenance => {}
         }
     }
 

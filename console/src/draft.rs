@@ -3,6 +3,7 @@
 pub(crate) mod channel;
 pub(crate) mod fields;
 pub(crate) mod key;
+pub(crate) mod maintenance;
 pub(crate) mod monitor;
 
 /// What a request says about one field.

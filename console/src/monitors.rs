@@ -17,6 +17,9 @@ use crate::tokens::{self, Claimed};
 /// How often a change is tried anew when others change the same record at the same time.
 pub(crate) const WRITE_TRIES: usize = 8;
 
+/// Most monitors that a monitor depends on, one through the other.
+pub(crate) const MAX_PARENTS: usize = 10;
+
 /// Rotated tokens that are kept.
 const MAX_OLD_TOKENS: usize = 5;
 
@@ -74,6 +77,43 @@ impl App {
         Ok(())
     }
 
+    /// Says why the named parent cannot be that of `child`, which is none yet if it is new.
+    pub(crate) async fn check_parent(
+        &self,
+        draft: &mut MonitorDraft,
+        child: Option<MonitorId>,
+    ) -> Result<(), Problem> {
+        let Some(parent) = draft.named_parent() else { return Ok(()) };
+        if child == Some(parent) {
+            draft.refuse_parent("must be another monitor");
+            return Ok(());
+        }
+        let mut next = Some(parent);
+        let mut levels = 0;
+        while let Some(id) = next {
+            if child == Some(id) {
+                draft.refuse_parent("depends on this monitor itself");
+                return Ok(());
+            }
+            levels += 1;
+            if levels > MAX_PARENTS {
+                draft.refuse_parent(format!(
+                    "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
+                ));
+                return Ok(());
+            }
+            let Some(record) = self.registry.get(&key(id)).await? else {
+                if id == parent {
+                    draft.refuse_parent(format!("there is no monitor {parent}"));
+                }
+                // One that is gone counts as none.
+                return Ok(());
+            };
+            next = decode(&record)?.monitor.parent;
+        }
+        Ok(())
+    }
+
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot be reached now
     /// the monitor is there all the same, and its owner finds it in the registry.
     pub(crate) async fn create_monitor(&self, new: NewMonitor) -> Result<Held, Problem> {
@@ -92,6 +132,7 @@ impl App {
             definition: new.definition,
             interval: new.interval,
             channels: new.channels,
+            parent: new.parent,
             token,
             old_tokens: Vec::new(),
             created_at: now,

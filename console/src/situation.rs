@@ -112,6 +112,7 @@ mod tests {
             },
             interval: None,
             channels: None,
+            parent: None,
             token: Token::parse("12345678").expect("a token"),
             old_tokens: vec![],
             created_at: at(1),

@@ -175,6 +175,7 @@ pub(crate) fn monitor(n: u128, token: &str, old: &[(&str, i64)]) -> Monitor {
         },
         interval: None,
         channels: None,
+        parent: None,
         token: Token::parse(token).unwrap(),
         old_tokens: old.iter().map(old_token).collect(),
         created_at: START,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use common::address_guard::AddressGuard;
+use common::mail::MailSettings;
 
 /// An attempt may take this long, from the look-up of the name to the end of the answer.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,6 +32,11 @@ pub struct Config {
     )]
     #[arg(value_parser = AddressGuard::parse)]
     pub allow_private: AddressGuard,
+
+    /// How mail is sent; `None` = channels of e-mail do not work. One set of flags serves every role of a process, so whoever starts
+    /// it reads them.
+    #[arg(skip)]
+    pub mail: Option<MailSettings>,
 }
 
 impl Config {

@@ -127,7 +127,10 @@ impl Review {
             return Ok(restored);
         };
         match known.state {
-            DeliveryState::Dead | DeliveryState::Delivered => Ok(None),
+            DeliveryState::Dead
+            | DeliveryState::Delivered
+            | DeliveryState::Folded
+            | DeliveryState::Suppressed => Ok(None),
             // A redrive writes this first and revives the letter at once; if it has not by the next pass, it never will.
             DeliveryState::Pending if suspects.get(&id) != Some(&known.next_attempt_at) => {
                 if self.suspects.len() < SUSPECTS {

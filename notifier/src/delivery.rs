@@ -1,9 +1,10 @@
 //! The phases of carrying a delivery, as types: each is made of the one before, so a wrong order does not compile.
 //!
 //! ```text
-//! Claimed ──prepare──▶ Prepared ──attempt──▶ Attempted ──settle──▶ Settled ──▶ recorder
-//!    └─ accepted before, channel gone or disabled ──────────────────▶ Settled
-//!    └─ no request can be made of it ─────▶ Attempted
+//! Claimed ──open──▶ Opened ──(desk)──prepare──▶ Prepared ──attempt──▶ Attempted ──settle──▶ Settled ──▶ recorder
+//!    └─ accepted before, channel gone or disabled ────────────────────────────────────────────▶ Settled
+//!                     └─ another message tells of it ─────────────────────────────────────────▶ Settled
+//!                               └─ no request can be made of it ─────▶ Attempted
 //! ```
 //!
 //! The recorder writes the history first and the queue second. Whoever dies in between leaves the message claimed; it comes
@@ -11,6 +12,7 @@
 
 pub(crate) mod dispatcher;
 pub(crate) mod lanes;
+pub(crate) mod pace;
 pub(crate) mod recorder;
 
 use std::sync::Arc;
@@ -21,15 +23,20 @@ use common::clock::Clock;
 use common::model::channel::{Channel, ChannelState};
 use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
 use common::model::flip::Alert;
-use common::model::ids::ChannelId;
+use common::model::ids::{ChannelId, MonitorId};
 use common::model::time::EventTime;
 use common::ports::queue::{Claim, Outcome};
 use common::wire::{self, WireError};
 use uuid::Uuid;
 
+use crate::desk::keeper::{Manner, folded};
+use crate::desk::{self, Admission};
 use crate::metrics::AttemptResult;
-use crate::retry::FailedAttempt;
-use crate::transport::{Answer, Failure, Request, Transports};
+use crate::retry::{FailedAttempt, LONGEST_RETRY_AFTER};
+use crate::transport::{self, Answer, Failure, Request, Transports};
+
+/// Attempts of what is only told again.
+const REPOST_ATTEMPTS: u32 = 3;
 
 /// A delivery in our hands.
 pub(crate) struct Claimed {
@@ -37,11 +44,22 @@ pub(crate) struct Claimed {
     task: DeliveryTask,
 }
 
+/// A delivery that can be carried, as far as its channel goes.
+pub(crate) struct Opened {
+    lane: Uuid,
+    task: DeliveryTask,
+    record: Delivery,
+    channel: Arc<Channel>,
+    /// How its channel is told, if not each flip by itself.
+    manner: Option<Manner>,
+}
+
 /// A delivery with the request that carries it.
 pub(crate) struct Prepared {
     lane: Uuid,
     task: DeliveryTask,
     record: Delivery,
+    manner: Option<Manner>,
     request: Request,
 }
 
@@ -50,6 +68,7 @@ pub(crate) struct Attempted {
     lane: Uuid,
     task: DeliveryTask,
     record: Delivery,
+    manner: Option<Manner>,
     began_at: EventTime,
     ended_at: EventTime,
     took: Duration,
@@ -68,11 +87,27 @@ pub(crate) struct Settled {
     pub(crate) outcome: Outcome,
     /// The attempt that was made.
     pub(crate) attempted: Option<AttemptReport>,
+    /// What the channel's desk is to hear before the queue does.
+    pub(crate) desk: Option<DeskNote>,
+}
+
+/// What a desk is to hear.
+#[derive(Debug, Clone)]
+pub(crate) struct DeskNote {
+    pub(crate) channel: ChannelId,
+    pub(crate) manner: Manner,
+    pub(crate) request: desk::Request,
 }
 
 /// What an attempt tells about its channel.
 pub(crate) struct AttemptReport {
     pub(crate) channel: ChannelId,
+    /// The monitor that it was about, if it was one.
+    pub(crate) monitor: Option<MonitorId>,
+    /// Whether somebody tests the channel.
+    pub(crate) is_test: bool,
+    /// Whether the delivery is given up.
+    pub(crate) gave_up: bool,
     pub(crate) result: AttemptResult,
     pub(crate) took: Duration,
     pub(crate) verdict: Verdict,
@@ -90,13 +125,19 @@ pub(crate) enum Verdict {
 }
 
 /// What can be done with a claimed delivery.
+pub(crate) enum Opening {
+    /// It can be carried.
+    Open(Box<Opened>),
+    /// There is nothing to attempt.
+    Settled(Box<Settled>),
+}
+
+/// What can be done with an opened delivery.
 pub(crate) enum Preparation {
     /// An attempt.
     Ready(Prepared),
     /// No request can be made of it: a failed attempt.
     Failed(Attempted),
-    /// There is nothing to attempt.
-    Settled(Settled),
 }
 
 impl Claimed {
@@ -108,58 +149,156 @@ impl Claimed {
         self.task.channel
     }
 
-    /// Makes the request. `known` is what the history holds of it, `channel` its channel.
-    pub(crate) fn prepare(
+    /// Whether it is nothing but the moment that a desk asked for.
+    pub(crate) const fn is_wake(&self) -> bool {
+        matches!(self.task.alert, Alert::Wake { .. })
+    }
+
+    /// Looks whether it can be carried. `known` is what the history holds of it, `channel` its channel.
+    pub(crate) fn open(
         self,
         known: Option<Delivery>,
-        channel: Option<&Channel>,
-        transports: &Transports,
+        channel: Option<Arc<Channel>>,
         now: EventTime,
-    ) -> Preparation {
+    ) -> Opening {
         let record = known.unwrap_or_else(|| self.task.pending(now));
-        if record.state == DeliveryState::Delivered {
-            // It was accepted and written down, but the queue was not told.
-            return Preparation::Settled(self.finished());
+        let manner = channel.as_ref().and_then(|channel| manner(&self.task, channel));
+        let finished = manner.map(|manner| DeskNote {
+            channel: self.task.channel,
+            manner,
+            request: desk::Request::Finished(self.task.id),
+        });
+        if record.state.is_over() {
+            // It was written down, but the queue was not told.
+            return Opening::Settled(Box::new(self.over(None, Outcome::Complete, finished)));
         }
         let Some(channel) = channel else {
-            return Preparation::Settled(self.dead(
+            return Opening::Settled(Box::new(self.dead(
                 record,
                 "the channel was deleted",
                 Outcome::Complete,
+                None,
                 now,
-            ));
+            )));
         };
         if channel.state == ChannelState::Disabled && !is_test(&self.task) {
-            return Preparation::Settled(self.dead(record, "the channel is disabled", Outcome::Bury, now));
+            let why = "the channel is disabled";
+            return Opening::Settled(Box::new(self.dead(record, why, Outcome::Bury, finished, now)));
         }
         let Self { lane, task } = self;
-        match transports.prepare(&task, channel) {
-            Ok(request) => Preparation::Ready(Prepared { lane, task, record, request }),
+        Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
+    }
+
+    /// The moment was looked at.
+    pub(crate) fn looked_at(self) -> Settled {
+        self.over(None, Outcome::Complete, None)
+    }
+
+    fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
+        let id = self.task.id.as_uuid();
+        Settled { id, lane: self.lane, record, outcome, attempted: None, desk }
+    }
+
+    fn dead(
+        self,
+        mut record: Delivery,
+        error: &str,
+        outcome: Outcome,
+        desk: Option<DeskNote>,
+        now: EventTime,
+    ) -> Settled {
+        bury(&mut record, error.to_owned(), now);
+        self.over(Some(record), outcome, desk)
+    }
+}
+
+/// How a channel is told of an alert, if not of each by itself.
+fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
+    match &task.alert {
+        Alert::Test { .. } | Alert::ChannelFailing(_) => None,
+        Alert::Flip(_) | Alert::Reminder { .. } if task.at_desk => {
+            Some(Manner::of(channel).unwrap_or(Manner::Chat))
+        }
+        Alert::Flip(_) | Alert::Reminder { .. } => Manner::of(channel),
+        // Made by a desk, whatever the channel has become since.
+        Alert::WasDown(_)
+        | Alert::Digest(_)
+        | Alert::Storm(_)
+        | Alert::Flapping(_)
+        | Alert::Repost(_)
+        | Alert::Wake { .. } => Some(Manner::of(channel).unwrap_or(Manner::Chat)),
+    }
+}
+
+impl Opened {
+    /// What the channel's desk is to be asked, if it has one.
+    pub(crate) fn question(&self) -> Option<(ChannelId, Manner, desk::Request)> {
+        // Whoever is sent again has been attempted before, and counts anew.
+        let redriven = self.task.attempts == 0 && !self.record.attempts.is_empty();
+        let request = desk::Request::Admit { task: Box::new(self.task.clone()), redriven };
+        self.manner.map(|manner| (self.task.channel, manner, request))
+    }
+
+    /// Follows the desk: it says something else, or nothing.
+    pub(crate) fn admitted(mut self, admission: Admission, now: EventTime) -> Result<Self, Box<Settled>> {
+        let id = self.task.id.as_uuid();
+        let settled =
+            |lane, record, outcome| Settled { id, lane, record, outcome, attempted: None, desk: None };
+        match admission {
+            Admission::Send(said) => {
+                // What came to the desk comes there as it was; what the desk made is kept as it is now.
+                if !matches!(self.task.alert, Alert::Flip(_) | Alert::Reminder { .. }) {
+                    self.task.alert = (*said).clone();
+                }
+                self.record.alert = *said;
+                self.task.at_desk = true;
+                Ok(self)
+            }
+            Admission::Folded(into) => {
+                Err(Box::new(settled(self.lane, Some(folded(self.record, into)), Outcome::Complete)))
+            }
+            Admission::Dropped(why) => {
+                let record = Delivery {
+                    state: DeliveryState::Suppressed,
+                    next_attempt_at: None,
+                    note: Some(why.to_owned()),
+                    ..self.record
+                };
+                let note = self.manner.map(|manner| DeskNote {
+                    channel: self.task.channel,
+                    manner,
+                    request: desk::Request::Finished(self.task.id),
+                });
+                Err(Box::new(Settled { desk: note, ..settled(self.lane, Some(record), Outcome::Complete) }))
+            }
+            Admission::Later(wait) => {
+                let body = wire::encode(&self.task);
+                Err(Box::new(settled(self.lane, None, Outcome::Retry { due_at: now + wait, body })))
+            }
+        }
+    }
+
+    /// The least time between two messages of its channel.
+    pub(crate) fn interval(&self) -> Duration {
+        transport::interval(&self.channel)
+    }
+
+    /// Makes the request.
+    pub(crate) fn prepare(self, transports: &Transports, now: EventTime) -> Preparation {
+        let Self { lane, task, record, channel, manner } = self;
+        let said = DeliveryTask { alert: record.alert.clone(), ..task.clone() };
+        match transports.prepare(&said, &channel) {
+            Ok(request) => Preparation::Ready(Prepared { lane, task, record, manner, request }),
             Err(failure) => Preparation::Failed(Attempted {
                 lane,
                 task,
                 record,
+                manner,
                 began_at: now,
                 ended_at: now,
                 took: Duration::ZERO,
                 answer: Answer::none(failure),
             }),
-        }
-    }
-
-    fn finished(self) -> Settled {
-        let id = self.task.id.as_uuid();
-        Settled { id, lane: self.lane, record: None, outcome: Outcome::Complete, attempted: None }
-    }
-
-    fn dead(self, mut record: Delivery, error: &str, outcome: Outcome, now: EventTime) -> Settled {
-        bury(&mut record, error.to_owned(), now);
-        Settled {
-            id: self.task.id.as_uuid(),
-            lane: self.lane,
-            record: Some(record),
-            outcome,
-            attempted: None,
         }
     }
 }
@@ -169,9 +308,9 @@ impl Prepared {
     pub(crate) async fn attempt(self, transports: &Transports, clock: &Arc<dyn Clock>) -> Attempted {
         let (began_at, began) = (clock.now(), clock.elapsed());
         let answer = transports.send(&self.request, began_at).await;
-        let Self { lane, task, record, request: _ } = self;
+        let Self { lane, task, record, manner, request: _ } = self;
         let took = clock.elapsed().saturating_sub(began);
-        Attempted { lane, task, record, began_at, ended_at: clock.now(), took, answer }
+        Attempted { lane, task, record, manner, began_at, ended_at: clock.now(), took, answer }
     }
 }
 
@@ -179,15 +318,20 @@ impl Attempted {
     /// Decides what becomes of it; `random` is from 0 to 1.
     pub(crate) fn settle(self, random: f64) -> Settled {
         let is_test = is_test(&self.task);
-        let Self { lane, mut task, mut record, began_at, ended_at, took, answer } = self;
-        let Answer { status, retry_after, body, failure } = answer;
+        let Self { lane, mut task, mut record, manner, began_at, ended_at, took, answer } = self;
+        let Answer { status, retry_after, body, failure, request, sent_to } = answer;
+        task.sent_to.extend(sent_to);
         task.attempts = task.attempts.saturating_add(1);
         let error = failure.as_ref().map(ToString::to_string);
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        record.record(Attempt { at: began_at, ms, status, error: error.clone(), answer: body });
+        record.record(Attempt { at: began_at, ms, status, error: error.clone(), answer: body, request });
 
-        let attempt = FailedAttempt { number: task.attempts, began_at, ended_at, retry_after };
-        let next = if is_test { None } else { attempt.next_due(random) };
+        let permanent = failure.as_ref().is_some_and(Failure::is_permanent);
+        let attempt = FailedAttempt { number: task.attempts, began_at, ended_at, retry_after, permanent };
+        let is_repost = matches!(task.alert, Alert::Repost(_));
+        // The next one will say the same, and say it sooner.
+        let ends = is_test || (is_repost && task.attempts >= REPOST_ATTEMPTS);
+        let next = if ends { None } else { attempt.next_due(random) };
         let (state, due_at, verdict) = match (&failure, error.unwrap_or_default()) {
             (None, _) => (DeliveryState::Delivered, None, Verdict::Accepted),
             (Some(Failure::Gone), error) => (DeliveryState::Dead, None, Verdict::Gone(error)),
@@ -202,20 +346,45 @@ impl Attempted {
             (DeliveryState::Pending, due_at) => {
                 Outcome::Retry { due_at: due_at.unwrap_or(ended_at), body: wire::encode(&task) }
             }
-            (DeliveryState::Dead, _) if !is_test => Outcome::Bury,
+            (DeliveryState::Dead, _) if !is_test && !is_repost => Outcome::Bury,
             // Nobody sends a test again.
-            (DeliveryState::Delivered | DeliveryState::Dead, _) => Outcome::Complete,
+            (
+                DeliveryState::Delivered
+                | DeliveryState::Dead
+                | DeliveryState::Folded
+                | DeliveryState::Suppressed,
+                _,
+            ) => Outcome::Complete,
         };
         let result = failure.as_ref().map_or(AttemptResult::Accepted, Failure::result);
-        let report = AttemptReport { channel: task.channel, result, took, verdict };
-        Settled { id: task.id.as_uuid(), lane, record: Some(record), outcome, attempted: Some(report) }
+        let report = AttemptReport {
+            channel: task.channel,
+            monitor: record.alert.monitor(),
+            is_test,
+            gave_up: state == DeliveryState::Dead,
+            result,
+            took,
+            verdict,
+        };
+        let request = match state {
+            DeliveryState::Pending => {
+                let alone = retry_after.map(|wait| ended_at + wait.min(LONGEST_RETRY_AFTER));
+                desk::Request::Failed(task.id, alone)
+            }
+            DeliveryState::Delivered
+            | DeliveryState::Dead
+            | DeliveryState::Folded
+            | DeliveryState::Suppressed => desk::Request::Finished(task.id),
+        };
+        let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, request });
+        Settled { id: task.id.as_uuid(), lane, record: Some(record), outcome, attempted: Some(report), desk }
     }
 }
 
 impl Settled {
     /// A claim that is given back as it was, to be claimed again at `due_at`.
     pub(crate) const fn put_back(id: Uuid, lane: Uuid, body: Bytes, due_at: EventTime) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None }
+        Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
     }
 
     /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.
@@ -229,7 +398,7 @@ impl Settled {
             bury(&mut record, error.to_string(), now);
             record
         });
-        Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None }
+        Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None, desk: None }
     }
 }
 
@@ -240,7 +409,7 @@ const fn is_test(task: &DeliveryTask) -> bool {
 
 /// Ends a delivery without an attempt, saying why where the attempts stand.
 pub(crate) fn bury(record: &mut Delivery, why: String, now: EventTime) {
-    record.record(Attempt { at: now, ms: 0, status: None, error: Some(why), answer: None });
+    record.record(Attempt { at: now, ms: 0, status: None, error: Some(why), answer: None, request: None });
     record.state = DeliveryState::Dead;
     record.next_attempt_at = None;
 }

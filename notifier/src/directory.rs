@@ -1,10 +1,12 @@
-//! The channels, as the registry tells of them.
+//! The channels and maintenance windows, as the registry tells of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use common::model::channel::{Channel, ChannelState};
-use common::model::ids::{ChannelId, Revision};
+use common::model::channel::Channel;
+use common::model::ids::{ChannelId, Revision, WindowId};
+use common::model::maintenance::MaintenanceWindow;
+use common::model::time::EventTime;
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver,
 };
@@ -12,13 +14,13 @@ use common::wire;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-/// How often a change to a channel is tried again when somebody else changed it meanwhile.
-const CHANGE_TRIES: usize = 5;
+use crate::standing::{Evidence, judged};
 
-/// Every channel, kept current by a watch on the registry.
+/// Every channel and maintenance window, kept current by a watch on the registry.
 pub(crate) struct Directory {
     registry: Arc<dyn Registry>,
     channels: RwLock<HashMap<ChannelId, Entry>>,
+    windows: RwLock<HashMap<WindowId, (Revision, Arc<MaintenanceWindow>)>>,
     loaded: watch::Sender<bool>,
 }
 
@@ -29,7 +31,12 @@ struct Entry {
 
 impl Directory {
     pub(crate) fn new(registry: Arc<dyn Registry>) -> Self {
-        Self { registry, channels: RwLock::default(), loaded: watch::Sender::new(false) }
+        Self {
+            registry,
+            channels: RwLock::default(),
+            windows: RwLock::default(),
+            loaded: watch::Sender::new(false),
+        }
     }
 
     /// Returns when every channel of the registry has been told.
@@ -38,13 +45,31 @@ impl Directory {
         let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
+    /// The channels of a monitor that names these; `None`: it names none.
+    pub(crate) async fn of_monitor(
+        &self,
+        named: Option<&[ChannelId]>,
+    ) -> Result<Vec<Arc<Channel>>, RegistryError> {
+        let Some(named) = named else { return Ok(self.defaults()) };
+        let mut channels = Vec::with_capacity(named.len());
+        for id in named.iter().collect::<BTreeSet<_>>() {
+            channels.extend(self.find(*id).await?);
+        }
+        Ok(channels)
+    }
+
     /// Channels for monitors that name none, in the order of their making.
-    pub(crate) fn defaults(&self) -> Vec<Arc<Channel>> {
+    fn defaults(&self) -> Vec<Arc<Channel>> {
         let channels = self.channels.read();
         let mut defaults: Vec<_> =
             channels.values().filter(|entry| entry.channel.default).map(|entry| &entry.channel).collect();
         defaults.sort_unstable_by_key(|channel| channel.id);
         defaults.into_iter().map(Arc::clone).collect()
+    }
+
+    /// Every maintenance window.
+    pub(crate) fn windows(&self) -> Vec<Arc<MaintenanceWindow>> {
+        self.windows.read().values().map(|(_, window)| Arc::clone(window)).collect()
     }
 
     /// A channel. One that was never told of is asked for: the monitor that names it may be newer than the watch.
@@ -53,44 +78,62 @@ impl Directory {
             return Ok(Some(channel));
         }
         let record = self.registry.get(&RecordKey::new(RecordKind::Channel, id)).await?;
-        Ok(record.and_then(|record| read(&record)).map(Arc::new))
+        let Some(record) = record else { return Ok(None) };
+        // One that cannot be read is there all the same: a newer notifier may know it.
+        match wire::decode(&record.value) {
+            Ok(channel) => Ok(Some(Arc::new(channel))),
+            Err(error) => Err(RegistryError::Unavailable(error.into())),
+        }
     }
 
     pub(crate) fn known(&self, id: ChannelId) -> Option<Arc<Channel>> {
         self.channels.read().get(&id).map(|entry| Arc::clone(&entry.channel))
     }
 
-    /// Puts a channel into a state, unless it is gone, disabled, or in that state already.
-    pub(crate) async fn set_state(
+    /// The channel as it is to be by its attempts, and the revision that this changes; `None`: there is nothing to change.
+    pub(crate) async fn judge(
         &self,
         id: ChannelId,
-        state: ChannelState,
-        detail: Option<String>,
-    ) -> Result<(), RegistryError> {
-        let key = RecordKey::new(RecordKind::Channel, id);
-        let mut conflict = Ok(());
-        for _ in 0..CHANGE_TRIES {
-            let Some(record) = self.registry.get(&key).await? else { return Ok(()) };
-            let Some(channel) = read(&record) else { return Ok(()) };
-            if channel.state == state || channel.state == ChannelState::Disabled {
-                return Ok(());
+        evidence: &Evidence,
+        now: EventTime,
+    ) -> Result<Option<(Revision, Channel)>, RegistryError> {
+        let record = self.registry.get(&RecordKey::new(RecordKind::Channel, id)).await?;
+        let judged = |record: Record| Some((record.revision, judged(&read(&record)?, evidence, now)?));
+        Ok(record.and_then(judged))
+    }
+
+    /// Writes a channel that was judged.
+    pub(crate) async fn change(&self, revision: Revision, channel: &Channel) -> Result<(), RegistryError> {
+        let key = RecordKey::new(RecordKind::Channel, channel.id);
+        self.registry.put(&key, Expected::At(revision), wire::encode(channel)).await?;
+        let state = channel.state.as_str();
+        tracing::warn!(channel.id = %channel.id, channel.state = state, "changed the state of a channel");
+        Ok(())
+    }
+}
+
+impl Directory {
+    fn put_window(&self, record: &Record) {
+        let window: MaintenanceWindow = match wire::decode(&record.value) {
+            Ok(window) => window,
+            Err(error) => {
+                let window = &record.key.id;
+                tracing::error!(%error, window.id = %window, "failed to read a maintenance window; it is ignored");
+                return;
             }
-            let changed = Channel { state, state_detail: detail.clone(), ..channel };
-            match self.registry.put(&key, Expected::At(record.revision), wire::encode(&changed)).await {
-                Ok(_) => {
-                    tracing::warn!(channel.id = %id, channel.state = state.as_str(), "changed the state of a channel");
-                    return Ok(());
-                }
-                Err(error @ RegistryError::Conflict) => conflict = Err(error),
-                Err(error @ RegistryError::Unavailable(_)) => return Err(error),
-            }
+        };
+        let mut windows = self.windows.write();
+        if windows.get(&window.id).is_none_or(|(revision, _)| *revision < record.revision) {
+            windows.insert(window.id, (record.revision, Arc::new(window)));
         }
-        conflict
     }
 }
 
 impl RegistryObserver for Directory {
     fn put(&self, record: &Record) {
+        if record.key.kind == RecordKind::Maintenance {
+            return self.put_window(record);
+        }
         let Some(channel) = read(record) else { return };
         let mut channels = self.channels.write();
         let newer = channels.get(&channel.id).is_none_or(|entry| entry.revision < record.revision);
@@ -100,7 +143,11 @@ impl RegistryObserver for Directory {
     }
 
     fn deleted(&self, key: &RecordKey) {
-        if let Ok(id) = key.id.parse() {
+        if key.kind == RecordKind::Maintenance {
+            if let Ok(id) = key.id.parse() {
+                self.windows.write().remove(&id);
+            }
+        } else if let Ok(id) = key.id.parse() {
             self.channels.write().remove(&id);
         }
     }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use common::model::channel::Channel;
 use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip};
+use common::model::flip::{Alert, ChannelFailing, Digest, Flip, LabelledFlip, WasDown};
 use common::model::time::EventTime;
 use serde::Serialize;
+
+use crate::message::{FlipView, Message, MonitorView};
 
 #[derive(Serialize)]
 struct Event<'a> {
@@ -20,13 +22,16 @@ struct Event<'a> {
 #[serde(untagged)]
 enum Data<'a> {
     Monitor(Box<MonitorData<'a>>),
+    Digest(DigestData<'a>),
     Channel(ChannelData<'a>),
+    /// What only chats and pagers are told otherwise.
+    Message(Box<Message>),
 }
 
 #[derive(Serialize)]
 struct MonitorData<'a> {
-    flip: FlipData,
-    monitor: MonitorLabelData<'a>,
+    flip: FlipView,
+    monitor: MonitorView,
     message: Option<&'a str>,
     value: Option<f64>,
     last_heartbeat_at: Option<String>,
@@ -36,29 +41,37 @@ struct MonitorData<'a> {
     /// Of reminders: which one of the incident.
     #[serde(skip_serializing_if = "Option::is_none")]
     reminder: Option<u32>,
+    /// Monitors that depend on this one and are down; left out if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dependents: Option<DependentsData<'a>>,
 }
 
 #[derive(Serialize)]
-struct FlipData {
-    id: String,
-    sequence: u64,
-    from: &'static str,
-    to: &'static str,
-    reason: &'static str,
-    at: String,
+struct DependentsData<'a> {
+    down: u32,
+    names: &'a [String],
 }
 
 #[derive(Serialize)]
-struct MonitorLabelData<'a> {
-    id: String,
-    name: &'a str,
-    tags: &'a [String],
+struct DigestData<'a> {
+    window: Window,
+    flips: Vec<MonitorData<'a>>,
+    count: u32,
+    truncated: bool,
+}
+
+#[derive(Serialize)]
+struct Window {
+    from: String,
+    to: String,
 }
 
 #[derive(Serialize)]
 struct ChannelData<'a> {
     channel: ChannelLabelData<'a>,
-    message: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -69,40 +82,78 @@ struct ChannelLabelData<'a> {
 
 /// The event as JSON.
 pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
+    let none = MonitorLabel::default();
+    let label = task.monitor.as_ref().unwrap_or(&none);
+    let mut event_type = task.alert.event_type();
     let data = match &task.alert {
-        Alert::Flip(flip) => monitor_data(flip, task.monitor.as_ref(), flip.down_for, None),
+        Alert::Flip(flip) => Data::Monitor(Box::new(monitor_data(flip, label, flip.down_for, None))),
         Alert::Reminder { number, at, down, .. } => {
-            monitor_data(down, task.monitor.as_ref(), Some(at.since(down.at)), Some(*number))
+            Data::Monitor(Box::new(monitor_data(down, label, Some(at.since(down.at)), Some(*number))))
         }
         Alert::Test { .. } => Data::Channel(ChannelData {
             channel: ChannelLabelData { id: channel.id.to_string(), name: &channel.name },
             message: "This is a test: alerts of your monitors arrive here.",
+            disabled: None,
         }),
+        Alert::ChannelFailing(failing) => Data::Channel(channel_failing(failing)),
+        Alert::Digest(digest) => Data::Digest(digest_data(digest)),
+        Alert::WasDown(was) => {
+            event_type = "digest";
+            Data::Digest(was_down_data(was, label))
+        }
+        Alert::Flapping(_) | Alert::Storm(_) | Alert::Repost(_) | Alert::Wake { .. } => {
+            Data::Message(Box::new(Message::new(task, channel)))
+        }
     };
-    let event = Event { event_type: task.alert.event_type(), timestamp: task.created_at.to_rfc3339(), data };
+    let event = Event { event_type, timestamp: task.created_at.to_rfc3339(), data };
     serde_json::to_vec(&event).expect("the event has text keys, and memory takes every write")
+}
+
+fn channel_failing(failing: &ChannelFailing) -> ChannelData<'_> {
+    ChannelData {
+        channel: ChannelLabelData { id: failing.channel.to_string(), name: &failing.name },
+        message: &failing.detail,
+        disabled: Some(failing.disabled),
+    }
+}
+
+fn digest_data(digest: &Digest) -> DigestData<'_> {
+    let flips = digest
+        .flips
+        .iter()
+        .map(|LabelledFlip { flip, monitor }| monitor_data(flip, monitor, flip.down_for, None));
+    let flips: Vec<MonitorData<'_>> = flips.collect();
+    let told = digest.down.count + digest.up.count + digest.still_down.count + digest.flapping.count;
+    DigestData {
+        window: Window { from: digest.from.to_rfc3339(), to: digest.to.to_rfc3339() },
+        truncated: flips.len() < told as usize,
+        flips,
+        count: digest.count,
+    }
+}
+
+fn was_down_data<'a>(was: &'a WasDown, label: &'a MonitorLabel) -> DigestData<'a> {
+    DigestData {
+        window: Window { from: was.down.at.to_rfc3339(), to: was.up.at.to_rfc3339() },
+        flips: vec![
+            monitor_data(&was.down, label, None, None),
+            monitor_data(&was.up, label, was.up.down_for, None),
+        ],
+        count: was.flips,
+        truncated: was.flips > 2,
+    }
 }
 
 fn monitor_data<'a>(
     flip: &'a Flip,
-    label: Option<&'a MonitorLabel>,
+    label: &'a MonitorLabel,
     down_for: Option<Duration>,
     reminder: Option<u32>,
-) -> Data<'a> {
-    Data::Monitor(Box::new(MonitorData {
-        flip: FlipData {
-            id: flip.id.to_string(),
-            sequence: flip.sequence,
-            from: flip.from.as_str(),
-            to: flip.to.as_str(),
-            reason: flip.reason.as_str(),
-            at: flip.at.to_rfc3339(),
-        },
-        monitor: MonitorLabelData {
-            id: flip.monitor.to_string(),
-            name: label.map_or("", |label| &label.name),
-            tags: label.map_or(&[], |label| &label.tags),
-        },
+) -> MonitorData<'a> {
+    let dependents = &label.dependents;
+    MonitorData {
+        flip: FlipView::new(flip),
+        monitor: MonitorView::new(flip, label),
         message: flip.message.as_deref(),
         value: flip.value,
         last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
@@ -110,14 +161,14 @@ fn monitor_data<'a>(
         deaf_seconds: flip.deaf.as_secs(),
         down_seconds: down_for.map(|span| span.as_secs()),
         reminder,
-    }))
+        dependents: (dependents.down > 0)
+            .then(|| DependentsData { down: dependents.down, names: &dependents.names }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use common::model::channel::{ChannelKind, ChannelState, Secret};
+    use common::model::channel::{ChannelKind, ChannelState, Email};
     use common::model::flip::{Reason, State};
     use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
     use serde_json::{Value, json};
@@ -154,19 +205,18 @@ mod tests {
         let channel = Channel {
             id: ChannelId::from_uuid(Uuid::from_u128(9)),
             name: "ops".to_owned(),
-            kind: ChannelKind::Webhook {
-                url: Secret::new(String::new()),
-                secret: Secret::new(String::new()),
-                headers: BTreeMap::new(),
-            },
+            kind: ChannelKind::Email(Email { to: vec![] }),
             default: true,
             state: ChannelState::Ok,
             state_detail: None,
+            failing_since: None,
             created_at: EventTime::EPOCH,
         };
-        let monitor = alert
-            .monitor()
-            .map(|_| MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()] });
+        let monitor = alert.monitor().map(|_| MonitorLabel {
+            name: "nightly backup".to_owned(),
+            tags: vec!["prod".to_owned()],
+            ..MonitorLabel::default()
+        });
         let task = DeliveryTask {
             id: DeliveryId::derive(alert.id(), channel.id),
             alert,
@@ -174,6 +224,8 @@ mod tests {
             created_at: at("2026-11-22T10:00:07.120Z"),
             monitor,
             attempts: 3,
+            sent_to: vec![],
+            at_desk: false,
         };
         serde_json::from_slice(&body(&task, &channel)).expect("JSON")
     }

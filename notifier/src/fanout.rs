@@ -3,14 +3,13 @@
 //! In this order: the delivery's record, the delivery in its queue, the alert completed. Ids are functions of alert and
 //! channel, so a crash in between repeats the rest and doubles nothing.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
 use common::model::channel::{Channel, ChannelState};
 use common::model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip};
+use common::model::flip::Alert;
 use common::model::ids::{ChannelId, DeliveryId};
 use common::model::monitor::Monitor;
 use common::model::time::EventTime;
@@ -23,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::POLL;
+use crate::desk::keeper::Manner;
 use crate::directory::Directory;
+use crate::gate::{Decision, Gate, GateError, Note, Reason, Verdict};
 use crate::health::{Health, Part};
 use crate::metrics::{AlertResult, Metrics};
 
@@ -42,6 +43,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// What cannot be read, because a newer Lubdub wrote it perhaps, is looked at again after this.
 const POSTPONE_FOR: Duration = Duration::from_secs(60);
 
+/// What cannot be decided on now is looked at again after this.
+const UNDECIDED_FOR: Duration = Duration::from_secs(1);
+
 /// What fanning out needs.
 pub(crate) struct FanOut {
     pub(crate) alerts: Arc<dyn Queue>,
@@ -49,6 +53,7 @@ pub(crate) struct FanOut {
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) history: Arc<dyn DeliveryHistory>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) gate: Gate,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
@@ -62,6 +67,8 @@ enum FanOutError {
     Registry(#[from] RegistryError),
     #[error("use the delivery history")]
     History(#[from] HistoryError),
+    #[error("decide who is told")]
+    Gate(#[from] GateError),
     #[error("look alerts up")]
     Task(#[from] JoinError),
 }
@@ -73,6 +80,10 @@ struct Plan {
     outcome: Outcome,
     result: Option<AlertResult>,
     deliveries: Vec<Planned>,
+    /// Records of deliveries that nobody makes.
+    untold: Vec<Delivery>,
+    /// What is to be remembered before the alert is done with.
+    notes: Vec<Note>,
 }
 
 #[derive(Debug, Clone)]
@@ -158,83 +169,146 @@ impl FanOut {
             Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
                 tracing::error!(%error, alert.id = %claim.id, "failed to read an alert; nobody hears of it");
                 let result = Some(AlertResult::Unreadable);
-                return Ok(Plan { claim: claim.id, outcome: Outcome::Bury, result, deliveries: Vec::new() });
-            }
-        };
-        let (label, channels) = match (&alert, alert.monitor()) {
-            (Alert::Test { channel, .. }, _) => (None, vec![*channel]),
-            (Alert::Flip(_) | Alert::Reminder { .. }, None) => (None, Vec::new()),
-            (Alert::Flip(_) | Alert::Reminder { .. }, Some(id)) => {
-                let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await? else {
-                    tracing::info!(alert.id = %claim.id, monitor.id = %id, "the monitor of an alert was deleted");
-                    return Ok(Plan::complete(claim, AlertResult::MonitorGone, Vec::new()));
-                };
-                let monitor: Monitor = match wire::decode(&record.value) {
-                    Ok(monitor) => monitor,
-                    Err(error) => return Ok(self.postponed(claim, &error)),
-                };
-                let channels = self.recipients(&monitor).await?;
-                (Some(MonitorLabel { name: monitor.name, tags: monitor.tags }), channels)
+                return Ok(Plan { result, ..Plan::new(claim, Outcome::Bury) });
             }
         };
         let now = self.clock.now();
+        let Some(flip) = alert.flip() else {
+            let channels = match &alert {
+                Alert::Test { channel, .. } => vec![(*channel, None)],
+                Alert::Flip(_)
+                | Alert::Reminder { .. }
+                | Alert::WasDown(_)
+                | Alert::Digest(_)
+                | Alert::Storm(_)
+                | Alert::Flapping(_)
+                | Alert::Repost(_)
+                | Alert::ChannelFailing(_)
+                | Alert::Wake { .. } => Vec::new(),
+            };
+            return self.told(claim, &alert, channels, None, now).await;
+        };
+        let id = flip.monitor;
+        let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await? else {
+            tracing::info!(alert.id = %claim.id, monitor.id = %id, "the monitor of an alert was deleted");
+            let result = Some(AlertResult::MonitorGone);
+            return Ok(Plan { result, ..Plan::new(claim, Outcome::Complete) });
+        };
+        let monitor: Monitor = match wire::decode(&record.value) {
+            Ok(monitor) => monitor,
+            Err(error) => return Ok(self.postponed(claim, &error)),
+        };
+        let Decision { verdict, notes, dependents } =
+            match self.gate.decide(&alert, flip, &monitor, now).await {
+                Ok(decision) => decision,
+                Err(error) => {
+                    // One alert that cannot be decided on holds nobody else up.
+                    self.health.trouble(Part::FanOut, &error);
+                    let outcome = Outcome::Retry { due_at: now + UNDECIDED_FOR, body: claim.body.clone() };
+                    return Ok(Plan::new(claim, outcome));
+                }
+            };
+        let channels = self.recipients(&monitor).await?;
+        let label = MonitorLabel { name: monitor.name, tags: monitor.tags, dependents };
+        let plan = match verdict {
+            Verdict::Tell => {
+                let channels = channels.iter().map(|channel| (channel.id, Manner::of(channel))).collect();
+                self.told(claim, &alert, channels, Some(label), now).await?
+            }
+            // Begun before a crash, and told to some already.
+            Verdict::Hold { .. } | Verdict::Silence(_) if self.is_begun(&alert, &channels).await? => {
+                let channels = channels.iter().map(|channel| (channel.id, Manner::of(channel))).collect();
+                return self.told(claim, &alert, channels, Some(label), now).await;
+            }
+            Verdict::Hold { until, .. } => {
+                Plan::new(claim, Outcome::Retry { due_at: until, body: claim.body.clone() })
+            }
+            Verdict::Silence(reason) => {
+                let untold = channels.iter().map(|channel| untold(&alert, channel.id, &label, &reason, now));
+                let result = Some(AlertResult::Silenced);
+                Plan { result, untold: untold.collect(), ..Plan::new(claim, Outcome::Complete) }
+            }
+        };
+        Ok(Plan { notes, ..plan })
+    }
+
+    /// Whether there is a delivery of this alert already that was not silenced.
+    async fn is_begun(&self, alert: &Alert, channels: &[Arc<Channel>]) -> Result<bool, HistoryError> {
+        for channel in channels {
+            let known = self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?;
+            let silenced = |known: &Delivery| known.state.is_over() && known.note.is_some();
+            if known.is_some_and(|known| !silenced(&known)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A delivery for each channel.
+    async fn told(
+        &self,
+        claim: &Claim,
+        alert: &Alert,
+        channels: Vec<(ChannelId, Option<Manner>)>,
+        label: Option<MonitorLabel>,
+        now: EventTime,
+    ) -> Result<Plan, FanOutError> {
         let mut deliveries = Vec::with_capacity(channels.len());
-        for channel in &channels {
-            deliveries.extend(self.delivery(&alert, *channel, label.clone(), now).await?);
+        for channel in channels.iter().copied() {
+            deliveries.extend(self.delivery(alert, channel, label.clone(), now).await?);
         }
         let result = if channels.is_empty() { AlertResult::NoChannel } else { AlertResult::FannedOut };
-        Ok(Plan::complete(claim, result, deliveries))
+        Ok(Plan { result: Some(result), deliveries, ..Plan::new(claim, Outcome::Complete) })
     }
 
     /// The alert, or the monitor that it speaks of, cannot be read here and now: it must not be lost, nor hold up others.
     fn postponed(&self, claim: &Claim, error: &WireError) -> Plan {
         tracing::error!(%error, alert.id = %claim.id, "failed to fan an alert out; trying again in a minute");
         let outcome = Outcome::Retry { due_at: self.clock.now() + POSTPONE_FOR, body: claim.body.clone() };
-        Plan { claim: claim.id, outcome, result: None, deliveries: Vec::new() }
+        Plan::new(claim, outcome)
     }
 
     /// The enabled channels of a monitor.
-    async fn recipients(&self, monitor: &Monitor) -> Result<Vec<ChannelId>, RegistryError> {
-        let mut channels: Vec<Arc<Channel>> = Vec::new();
-        match &monitor.channels {
-            None => channels = self.directory.defaults(),
-            Some(ids) => {
-                for id in ids {
-                    channels.extend(self.directory.find(*id).await?);
-                }
-            }
-        }
-        let enabled = channels.iter().filter(|channel| channel.state != ChannelState::Disabled);
-        let distinct: BTreeSet<ChannelId> = enabled.map(|channel| channel.id).collect();
-        Ok(distinct.into_iter().collect())
+    async fn recipients(&self, monitor: &Monitor) -> Result<Vec<Arc<Channel>>, RegistryError> {
+        let mut channels = self.directory.of_monitor(monitor.channels.as_deref()).await?;
+        channels.retain(|channel| channel.state != ChannelState::Disabled);
+        Ok(channels)
     }
 
     /// The delivery of an alert to a channel; `None` if it is finished already.
     async fn delivery(
         &self,
         alert: &Alert,
-        channel: ChannelId,
+        (channel, manner): (ChannelId, Option<Manner>),
         monitor: Option<MonitorLabel>,
         now: EventTime,
     ) -> Result<Option<Planned>, HistoryError> {
         let id = DeliveryId::derive(alert.id(), channel);
-        let (lane, order_key) = match alert {
-            Alert::Flip(Flip { monitor, .. }) | Alert::Reminder { down: Flip { monitor, .. }, .. } => {
-                (channel.as_uuid(), monitor.as_uuid())
-            }
-            // Somebody waits for it, so it does not wait behind what its channel has not accepted.
-            Alert::Test { id, .. } => (id.as_uuid(), id.as_uuid()),
+        let (lane, order_key) = match alert.monitor() {
+            // The desk of a chat keeps the order; it must see what comes while something else does not get through.
+            Some(_) if manner == Some(Manner::Chat) => (channel.as_uuid(), id.as_uuid()),
+            Some(monitor) => (channel.as_uuid(), monitor.as_uuid()),
+            // A test: somebody waits for it, so it does not wait behind what its channel has not accepted.
+            None => (alert.id().as_uuid(), alert.id().as_uuid()),
         };
         let known = self.history.get(id).await?;
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
-            Some((_, DeliveryState::Delivered | DeliveryState::Dead)) => None,
+            Some((_, state)) if state != DeliveryState::Pending => None,
             // Begun before a crash: it keeps the words that it was begun with.
-            Some((delivery, DeliveryState::Pending)) => {
+            Some((delivery, _)) => {
                 Some(Planned { task: DeliveryTask::of(delivery), lane, order_key, due_at: now, record: None })
             }
             None => {
-                let task =
-                    DeliveryTask { id, alert: alert.clone(), channel, created_at: now, monitor, attempts: 0 };
+                let task = DeliveryTask {
+                    id,
+                    alert: alert.clone(),
+                    channel,
+                    created_at: now,
+                    monitor,
+                    attempts: 0,
+                    sent_to: Vec::new(),
+                    at_desk: false,
+                };
                 let record = Some(task.pending(now));
                 Some(Planned { task, lane, order_key, due_at: now, record })
             }
@@ -245,8 +319,14 @@ impl FanOut {
     /// Step by step, each as often as it takes. A step that is done is never done again: the records must not be written
     /// over once their deliveries can be claimed.
     async fn carry_out(&self, plans: &[Plan]) {
+        let notes: Vec<Note> = plans.iter().flat_map(|plan| plan.notes.clone()).collect();
+        while let Err(error) = self.gate.remember(&notes).await {
+            self.pause(&error.into()).await;
+        }
         let planned: Vec<&Planned> = plans.iter().flat_map(|plan| &plan.deliveries).collect();
-        let records: Vec<Delivery> = planned.iter().filter_map(|planned| planned.record.clone()).collect();
+        let untold = plans.iter().flat_map(|plan| plan.untold.iter().cloned());
+        let records: Vec<Delivery> =
+            planned.iter().filter_map(|planned| planned.record.clone()).chain(untold).collect();
         if !records.is_empty() {
             while let Err(error) = self.history.put(records.clone()).await {
                 self.pause(&error.into()).await;
@@ -268,8 +348,42 @@ impl FanOut {
 }
 
 impl Plan {
-    const fn complete(claim: &Claim, result: AlertResult, deliveries: Vec<Planned>) -> Self {
-        Self { claim: claim.id, outcome: Outcome::Complete, result: Some(result), deliveries }
+    fn new(claim: &Claim, outcome: Outcome) -> Self {
+        Self {
+            claim: claim.id,
+            outcome,
+            result: None,
+            deliveries: Vec::new(),
+            untold: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// The record of what nobody is told, or only by what its monitor depends on.
+fn untold(
+    alert: &Alert,
+    channel: ChannelId,
+    label: &MonitorLabel,
+    reason: &Reason,
+    now: EventTime,
+) -> Delivery {
+    let folded_into = match reason {
+        Reason::Depends { incident: Some(incident), .. } => Some(DeliveryId::derive(*incident, channel)),
+        Reason::Depends { incident: None, .. } | Reason::Window { .. } | Reason::Late => None,
+    };
+    let state = if folded_into.is_some() { DeliveryState::Folded } else { DeliveryState::Suppressed };
+    Delivery {
+        id: DeliveryId::derive(alert.id(), channel),
+        alert: alert.clone(),
+        channel,
+        state,
+        created_at: now,
+        next_attempt_at: None,
+        attempts: Vec::new(),
+        monitor: Some(label.clone()),
+        folded_into,
+        note: Some(reason.to_string()),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Claims,
     /// Claimed deliveries cannot be looked up.
     Attempts,
+    /// What channels are to be told cannot be decided.
+    Desks,
     /// What came of attempts is not written down.
     Records,
 }
@@ -28,6 +30,7 @@ impl Part {
             Self::FanOut => "fan out alerts",
             Self::Claims => "claim deliveries",
             Self::Attempts => "look up claimed deliveries",
+            Self::Desks => "decide what channels are told",
             Self::Records => "write down attempts",
         }
     }

@@ -5,24 +5,32 @@
 //! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts, `delivery::lanes` (pure)
 //!   shares the room among channels, `delivery::recorder` writes down what came of it, many at a time.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.
-//! - `event` (pure): the body that receivers see. `retry` (pure): when to try again.
+//! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and templates see. `retry` (pure): when to try again.
 //! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a file there.
+//! - `gate`: who is told at all: maintenance windows, dependencies.
+//! - `desk`: what a channel is told, and when: digests, storms, flapping.
+//! - `standing` (pure): whether a channel works. `trouble`: tells over the others of one that does not.
 //! - `directory`: the channels, as the registry tells of them.
 
 mod config;
 mod dead_letters;
 mod delivery;
+mod desk;
 mod directory;
 mod error;
 mod event;
 mod fanout;
+mod gate;
 mod health;
+mod message;
 mod metrics;
 mod retry;
 mod service;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trouble;
 
 pub use config::Config;
 pub use error::Error;

@@ -14,6 +14,8 @@ pub(crate) enum AlertResult {
     FannedOut,
     /// Its monitor has no enabled channel.
     NoChannel,
+    /// A maintenance window or a dependency keeps it quiet.
+    Silenced,
     /// Its monitor was deleted meanwhile.
     MonitorGone,
     /// It is damaged.
@@ -27,6 +29,8 @@ pub(crate) enum DeliveryResult {
     Delivered,
     /// Given up.
     Dead,
+    /// Told of by another delivery.
+    Folded,
 }
 
 /// What came of an attempt.

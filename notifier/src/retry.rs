@@ -7,8 +7,11 @@ use common::model::time::EventTime;
 /// Attempts follow after these many seconds, counted from the first.
 const SCHEDULE_SECS: [u64; 11] = [0, 5, 20, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400];
 
+/// Attempts of what can hardly succeed.
+const PERMANENT_ATTEMPTS: u32 = 3;
+
 /// A receiver may ask for a wait of up to this; when it asks for more, it gets this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +24,8 @@ pub(crate) struct FailedAttempt {
     pub(crate) ended_at: EventTime,
     /// How long the receiver asked to be left alone.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the same again can hardly help.
+    pub(crate) permanent: bool,
 }
 
 impl FailedAttempt {
@@ -29,6 +34,9 @@ impl FailedAttempt {
     /// Each wait is counted from the beginning of the attempt before and is up to a fifth shorter (`random` = 0) or longer
     /// (`random` → 1), so that deliveries that failed together do not come back together.
     pub(crate) fn next_due(self, random: f64) -> Option<EventTime> {
+        if self.permanent && self.number >= PERMANENT_ATTEMPTS {
+            return None;
+        }
         let number = usize::try_from(self.number).ok()?;
         let planned = SCHEDULE_SECS.get(number)?;
         let before = number.checked_sub(1).and_then(|index| SCHEDULE_SECS.get(index))?;
@@ -60,7 +68,13 @@ mod tests {
 
     fn failed(number: u32, took: i64, retry_after: Option<u64>) -> FailedAttempt {
         let retry_after = retry_after.map(Duration::from_secs);
-        FailedAttempt { number, began_at: at(1_000_000), ended_at: at(1_000_000 + took), retry_after }
+        FailedAttempt {
+            number,
+            began_at: at(1_000_000),
+            ended_at: at(1_000_000 + took),
+            retry_after,
+            permanent: false,
+        }
     }
 
     #[test]
@@ -68,7 +82,8 @@ mod tests {
         let mut now = at(1_000_000);
         let mut after_first = vec![];
         for number in 1.. {
-            let attempt = FailedAttempt { number, began_at: now, ended_at: now, retry_after: None };
+            let attempt =
+                FailedAttempt { number, began_at: now, ended_at: now, retry_after: None, permanent: false };
             let Some(due) = attempt.next_due(0.5) else { break };
             after_first.push(due.since(at(1_000_000)).as_secs());
             now = due;
@@ -107,6 +122,13 @@ mod tests {
         assert_eq!(failed(11, 0, Some(60)).next_due(0.5), None);
         assert_eq!(failed(u32::MAX, 0, None).next_due(0.5), None);
         assert_eq!(failed(0, 0, None).next_due(0.5), None);
+    }
+
+    #[test]
+    fn what_can_hardly_succeed_is_attempted_three_times() {
+        let permanent = |number| FailedAttempt { permanent: true, ..failed(number, 0, None) };
+        assert!(permanent(2).next_due(0.5).is_some());
+        assert_eq!(permanent(3).next_due(0.5), None);
     }
 
     #[test]

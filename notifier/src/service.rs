@@ -6,8 +6,11 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::http::Readiness;
 use common::ports::history::DeliveryHistory;
+use common::ports::ledger::Ledger;
 use common::ports::queue::Queue;
 use common::ports::registry::{RecordKind, Registry, WatchGuard};
+use common::ports::state_store::StateReader;
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,12 +19,16 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ATTEMPT_TIMEOUT, DRAIN, REVIEW_EVERY};
 use crate::dead_letters::Review;
 use crate::delivery::dispatcher::{Context, Dispatcher};
+use crate::delivery::pace::Pace;
 use crate::delivery::recorder::Recorder;
+use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
 use crate::fanout::FanOut;
+use crate::gate::Gate;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
 use crate::transport::Transports;
+use crate::trouble::Trouble;
 use crate::{Config, Error};
 
 /// Settled deliveries that wait to be written down: more than can be claimed at once, so nobody waits to hand one in.
@@ -49,6 +56,12 @@ pub struct Deps {
     pub registry: Arc<dyn Registry>,
     /// What became of deliveries, for people.
     pub delivery_history: Arc<dyn DeliveryHistory>,
+    /// What is remembered of channels and monitors beyond the queues.
+    pub ledger: Arc<dyn Ledger>,
+    /// The states of monitors, to look at.
+    pub states: Arc<dyn StateReader>,
+    /// How many partitions the monitors are spread over.
+    pub partitions: u16,
     /// The node's clocks.
     pub clock: Arc<dyn Clock>,
 }
@@ -92,7 +105,7 @@ impl Service {
         limits: Limits,
     ) -> Result<Self, Error> {
         config.validate()?;
-        let transports = Transports::new(config.allow_private, limits.attempt)?;
+        let transports = Transports::new(config.allow_private, config.mail, limits.attempt)?;
         let metrics = Metrics::new(metrics);
         Ok(Self { deps, transports, metrics, readiness: Readiness::new("notifier"), limits })
     }
@@ -116,12 +129,20 @@ impl Service {
         let Some(_guard) = begun else { return Ok(()) };
         health.started();
 
+        let gate = Gate {
+            registry: Arc::clone(&deps.registry),
+            directory: Arc::clone(&directory),
+            states: Arc::clone(&deps.states),
+            partitions: deps.partitions,
+            ledger: Arc::clone(&deps.ledger),
+        };
         let fan_out = Arc::new(FanOut {
             alerts: deps.alerts,
             deliveries: Arc::clone(&deps.deliveries),
-            registry: deps.registry,
+            registry: Arc::clone(&deps.registry),
             history: Arc::clone(&deps.delivery_history),
             directory: Arc::clone(&directory),
+            gate,
             clock: Arc::clone(&deps.clock),
             metrics: metrics.clone(),
             health: health.clone(),
@@ -132,7 +153,25 @@ impl Service {
             Arc::clone(&deps.clock),
             metrics.clone(),
         );
+        let desks = Keeper {
+            ledger: deps.ledger,
+            deliveries: Arc::clone(&deps.deliveries),
+            history: Arc::clone(&deps.delivery_history),
+            registry: Arc::clone(&deps.registry),
+            states: Arc::clone(&deps.states),
+            partitions: deps.partitions,
+            clock: Arc::clone(&deps.clock),
+            places: Mutex::default(),
+        };
+        let trouble = Trouble {
+            registry: Arc::clone(&deps.registry),
+            directory: Arc::clone(&directory),
+            deliveries: Arc::clone(&deps.deliveries),
+        };
         let context = Arc::new(Context {
+            desks,
+            trouble,
+            pace: Pace::default(),
             deliveries: deps.deliveries,
             history: deps.delivery_history,
             directory,
@@ -167,7 +206,7 @@ async fn measure(context: Arc<Context>, shutdown: CancellationToken) {
 async fn follow(directory: &Arc<Directory>, registry: &dyn Registry, health: &Health) -> WatchGuard {
     let guard = loop {
         let observer = Arc::clone(directory);
-        match registry.watch(&[RecordKind::Channel], observer).await {
+        match registry.watch(&[RecordKind::Channel, RecordKind::Maintenance], observer).await {
             Ok(guard) => break guard,
             Err(error) => health.trouble(Part::Channels, &error),
         }

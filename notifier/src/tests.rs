@@ -1,11 +1,20 @@
-//! The notifier on in-memory ports, with a real HTTP receiver.
+//! The notifier on in-memory ports, with a real HTTP receiver and a real mail server.
 
 mod carrying;
 mod crash;
 mod dead_letters;
+mod documented;
+mod failing;
 mod faulty;
 mod guarding;
 mod isolation;
+mod mailing;
+mod parties;
+mod presets;
+mod rebinding;
 mod receiver;
 mod retrying;
+mod silence;
+mod storms;
+mod webhooks;
 mod world;

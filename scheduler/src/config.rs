@@ -1,6 +1,10 @@
 //! What can be set.
 
 use clap::Args;
+use common::mail::MailSettings;
+use common::model::mail_address::mail_address;
+
+use crate::error::Error;
 
 /// Settings of the scheduler.
 #[derive(Debug, Clone, Default, Args)]
@@ -9,6 +13,32 @@ pub struct Config {
     /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s
     #[arg(long, env = "LUBDUB_META_WEBHOOK", value_name = "URL", hide_env_values = true)]
     pub meta_webhook: Option<MetaWebhook>,
+
+    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s; it needs --smtp-url and
+    /// --mail-from
+    #[arg(long, env = "LUBDUB_META_MAIL", value_name = "ADDRESS", value_parser = address)]
+    pub meta_mail: Option<String>,
+
+    /// How mail is sent. One set of flags serves every role of a process, so whoever starts it reads them.
+    #[arg(skip)]
+    pub mail: Option<MailSettings>,
+}
+
+impl Config {
+    /// Checks what clap cannot.
+    ///
+    /// # Errors
+    /// [`Error::MetaMail`] if there is no way to send the operator's mail.
+    pub const fn validate(&self) -> Result<(), Error> {
+        match (&self.meta_mail, &self.mail) {
+            (Some(_), None) => Err(Error::MetaMail),
+            (Some(_), Some(_)) | (None, _) => Ok(()),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    mail_address(text).ok_or("it must be one address such as ops@example.org, without a name")
 }
 
 /// The operator's own address. It may hold credentials, so its `Debug` shows nothing.

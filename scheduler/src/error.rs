@@ -31,6 +31,9 @@ pub enum Error {
     /// The client for the operator's own alerts could not be made.
     #[error("make the HTTP client for the operator's alerts")]
     MetaClient(#[source] reqwest::Error),
+    /// The operator wants mail, and nothing says by which server.
+    #[error("--meta-mail needs --smtp-url and --mail-from: they say how mail is sent")]
+    MetaMail,
 }
 
 impl Error {
@@ -41,7 +44,7 @@ impl Error {
             Self::State(error) => error.is_transient(),
             Self::History(_) | Self::Queue(_) | Self::Checkpoints(_) => true,
             Self::Registry(error) => error.is_transient(),
-            Self::MetaClient(_) => false,
+            Self::MetaClient(_) | Self::MetaMail => false,
         }
     }
 }

@@ -76,7 +76,7 @@ impl Service {
     /// Makes a scheduler; nothing runs yet.
     ///
     /// # Errors
-    /// [`Error::MetaClient`].
+    /// [`Error::MetaClient`], [`Error::MetaMail`].
     pub fn new(
         config: Config,
         rules: TimeRules,
@@ -84,7 +84,7 @@ impl Service {
         metrics: &mut MetricsRegistry,
     ) -> Result<Self, Error> {
         let progress = Arc::new(Progress::default());
-        let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), config.meta_webhook)?;
+        let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), config)?;
         Ok(Self {
             deps,
             rules,

@@ -1,4 +1,6 @@
-//! Tells the operator when Lubdub itself stands still, over a path that needs no other part of it.
+//! Tells the operator when Lubdub itself stands still, over paths that need no other part of it.
+
+mod operator;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,17 +10,17 @@ use common::clock::Clock;
 use common::model::ids::PartitionId;
 use common::model::monitor_state::PartitionHead;
 use common::model::time::EventTime;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::MetaWebhook;
+use crate::config::Config;
 use crate::error::Error;
+use operator::{News, Operator};
 
 /// Standing still for longer than this is an alert.
 pub const STALLED_AFTER: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// When each partition was last seen to move on with somebody listening.
 #[derive(Debug, Default)]
@@ -69,109 +71,67 @@ impl Progress {
     }
 }
 
-/// What the operator is sent.
-#[derive(Debug, Serialize)]
-struct MetaAlert {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    timestamp: String,
-    data: MetaData,
-}
-
-#[derive(Debug, Serialize)]
-struct MetaData {
-    partition: Option<u16>,
-    watermark: Option<String>,
-    message: String,
-}
-
 /// Looks at the wall clock, for event time is what may stand still.
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
-    operator: Option<Operator>,
+    ways: Vec<Way>,
 }
 
-/// The operator's own address and the way there.
-struct Operator {
-    webhook: MetaWebhook,
-    client: reqwest::Client,
+/// A way to the operator, and what was told over it.
+struct Way {
+    operator: Operator,
+    /// The news of a stall that was accepted, while no news of its end was.
+    told: Option<News>,
 }
 
-impl Operator {
-    fn new(webhook: MetaWebhook) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .timeout(SEND_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(Error::MetaClient)?;
-        Ok(Self { webhook, client })
+impl Way {
+    /// The beginning of a stall, until it is accepted.
+    async fn begin(&mut self, news: &News) {
+        if self.told.is_none() && self.operator.tell(news).await {
+            self.told = Some(news.clone());
+        }
+    }
+
+    /// The end of a stall, until it is accepted. Nobody needs to hear of an end whose beginning they did not hear of.
+    async fn end(&mut self, now: EventTime) {
+        if let Some(told) = &self.told
+            && self.operator.tell(&told.ended(now)).await
+        {
+            self.told = None;
+        }
     }
 }
 
 impl Watchdog {
     /// # Errors
-    /// `MetaClient` if the HTTP client cannot be made.
-    pub(crate) fn new(
-        clock: Arc<dyn Clock>,
-        progress: Arc<Progress>,
-        webhook: Option<MetaWebhook>,
-    ) -> Result<Self, Error> {
-        let operator = webhook.map(Operator::new).transpose()?;
-        Ok(Self { clock, progress, operator })
+    /// `MetaClient` if the HTTP client cannot be made, `MetaMail` if nothing says how to send mail.
+    pub(crate) fn new(clock: Arc<dyn Clock>, progress: Arc<Progress>, config: Config) -> Result<Self, Error> {
+        let ways = Operator::all(config)?.into_iter().map(|operator| Way { operator, told: None });
+        Ok(Self { clock, progress, ways: ways.collect() })
     }
 
-    /// Looks every few seconds until `shutdown`; tells once when it stalls, until that is accepted, and once when it moves.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let mut told = false;
-        let mut logged = false;
+    /// Looks every few seconds until `shutdown`; tells once when it stalls, until that is accepted, and once when it moves; over
+    /// each way by itself.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut stalled: Option<News> = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let now = self.clock.now();
             match self.progress.stalled(self.clock.elapsed()) {
                 Some((partition, reached)) => {
-                    if !logged {
+                    if stalled.is_none() {
                         tracing::error!(%partition, watermark = ?reached.watermark, "Lubdub stands still");
-                        logged = true;
                     }
-                    if !told {
-                        told = self.send("lubdub.stalled", Some((partition, reached))).await;
+                    let news =
+                        stalled.get_or_insert_with(|| News::stalled(now, partition, reached.watermark));
+                    join_all(self.ways.iter_mut().map(|way| way.begin(news))).await;
+                }
+                None => {
+                    if stalled.take().is_some() {
+                        tracing::info!("Lubdub moves again");
                     }
+                    join_all(self.ways.iter_mut().map(|way| way.end(now))).await;
                 }
-                None if logged => {
-                    tracing::info!("Lubdub moves again");
-                    // Nobody needs to hear of an end whose beginning they did not hear of.
-                    logged = told && !self.send("lubdub.recovered", None).await;
-                    told = logged;
-                }
-                None => {}
-            }
-        }
-    }
-
-    async fn send(&self, kind: &'static str, stalled: Option<(PartitionId, Reached)>) -> bool {
-        let Some(operator) = &self.operator else { return true };
-        let message = match stalled {
-            Some(_) => "Lubdub has not moved on for more than 60 s: nobody is watched until it does",
-            None => "Lubdub moves again",
-        };
-        let alert = MetaAlert {
-            kind,
-            timestamp: self.clock.now().to_rfc3339(),
-            data: MetaData {
-                partition: stalled.map(|(partition, _)| partition.0),
-                watermark: stalled.and_then(|(_, reached)| reached.watermark).map(EventTime::to_rfc3339),
-                message: message.to_owned(),
-            },
-        };
-        match operator.client.post(operator.webhook.url().clone()).json(&alert).send().await {
-            Ok(answer) if answer.status().is_success() => true,
-            Ok(answer) => {
-                tracing::warn!(status = answer.status().as_u16(), "the operator's webhook refused the alert");
-                false
-            }
-            Err(error) => {
-                tracing::warn!(error = %error.without_url(), "failed to reach the operator's webhook");
-                false
             }
         }
     }

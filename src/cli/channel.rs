@@ -6,7 +6,9 @@ mod edit;
 mod enable;
 mod headers;
 mod list;
+pub(super) mod presets;
 mod show;
+mod template;
 mod test;
 
 use std::process::ExitCode;

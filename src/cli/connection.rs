@@ -49,7 +49,7 @@ pub(super) struct Access {
     )]
     data_dir: PathBuf,
     /// Print the API's JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 903)]
     pub(super) json: bool,
 }
 

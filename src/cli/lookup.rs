@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Monitor,
     Channel,
     Key,
+    Window,
 }
 
 impl Kind {
@@ -24,6 +25,7 @@ impl Kind {
             Self::Monitor => "monitors",
             Self::Channel => "channels",
             Self::Key => "keys",
+            Self::Window => "maintenance-windows",
         }
     }
 
@@ -32,6 +34,17 @@ impl Kind {
             Self::Monitor => "monitor",
             Self::Channel => "channel",
             Self::Key => "key",
+            Self::Window => "maintenance window",
+        }
+    }
+
+    /// What its commands begin with.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Channel => "channel",
+            Self::Key => "key",
+            Self::Window => "maintenance",
         }
     }
 }
@@ -63,6 +76,21 @@ pub(super) async fn id_of(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result
     Ok(choose(kind, &candidates, wanted)?.id.clone())
 }
 
+/// The ids of what a person named, each once.
+///
+/// # Errors
+/// See [`id_of`].
+pub(super) async fn ids_of(api: &Api, kind: Kind, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for wanted in wanted {
+        let id = id_of(api, kind, wanted).await?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// Everything of a kind, with its name.
 pub(super) async fn names(api: &Api, kind: Kind) -> anyhow::Result<Vec<Named>> {
     let listing = api.list(&[kind.collection()], &[], SEARCHED).await?;
@@ -82,7 +110,11 @@ pub(super) fn choose<'a>(kind: Kind, all: &'a [Named], wanted: &str) -> anyhow::
     let found: Vec<&Named> = all.iter().filter(|named| named.name == wanted).collect();
     match found.as_slice() {
         [only] => Ok(only),
-        [] => bail!("there is no {noun} named {wanted:?}: see `lubdub {noun} list`", noun = kind.noun()),
+        [] => bail!(
+            "there is no {noun} named {wanted:?}: see `lubdub {command} list`",
+            noun = kind.noun(),
+            command = kind.command()
+        ),
         several => {
             let ids: Vec<&str> = several.iter().map(|named| named.id.as_str()).collect();
             bail!(

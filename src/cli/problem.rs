@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::channel::presets::TAKEN;
 use super::terminal::harmless;
 
 /// A refusal.
@@ -57,11 +58,17 @@ impl fmt::Display for Problem {
 
 /// The flag that sets a field of the API: `remind_every` is `--remind-every`, `channels[0]` is `--channel`.
 fn flag(field: &str) -> String {
+    if let Some(setting) = field.strip_prefix("settings.") {
+        let flag = setting.replace('_', "-");
+        // The flag of such a setting has its preset's name in front, which is not known here.
+        return if TAKEN.contains(&flag.as_str()) { setting.to_owned() } else { format!("--{flag}") };
+    }
     let name = field.split(['.', '[', '/']).find(|part| !part.is_empty()).unwrap_or(field);
     match name {
         "name" => "NAME".to_owned(),
         "kind" => "kind".to_owned(),
-        "channels" | "tags" | "headers" => format!("--{}", name.trim_end_matches('s')),
+        "channels" | "monitors" | "tags" | "headers" => format!("--{}", name.trim_end_matches('s')),
+        "duration" => "--for".to_owned(),
         "scope" => "--read".to_owned(),
         _ => format!("--{}", name.replace('_', "-")),
     }
@@ -81,6 +88,8 @@ mod tests {
                 {"field": "channels[0]", "message": "no such channel"},
                 {"field": "name", "message": "must have 1 to 100 characters"},
                 {"field": "headers.Host", "message": "is set by Lubdub"},
+                {"field": "settings.chat_id", "message": "is needed"},
+                {"field": "settings.api_key", "message": "is needed"},
             ],
         });
         assert_eq!(
@@ -90,7 +99,9 @@ mod tests {
              --remind-every: must be at least 60, or 0\n  \
              --channel: no such channel\n  \
              NAME: must have 1 to 100 characters\n  \
-             --header: is set by Lubdub"
+             --header: is set by Lubdub\n  \
+             --chat-id: is needed\n  \
+             api_key: is needed"
         );
     }
 

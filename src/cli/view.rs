@@ -1,8 +1,13 @@
 //! The API's objects, as far as people are shown them. Fields that a server of another version leaves out are empty.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::duration::Seconds;
+
+/// What the API shows instead of a secret.
+const MASK: &str = "***";
 
 /// A monitor.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -20,6 +25,7 @@ pub(super) struct Monitor {
     pub(super) remind_every: Option<Seconds>,
     /// `None` = every default channel.
     pub(super) channels: Option<Vec<String>>,
+    pub(super) parent: Option<String>,
     pub(super) push_url: Option<String>,
     pub(super) state: String,
     pub(super) state_since: Option<String>,
@@ -62,6 +68,68 @@ pub(super) struct Flip {
     pub(super) message: Option<String>,
 }
 
+/// A maintenance window.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Window {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) monitors: Vec<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) cron: Option<String>,
+    pub(super) timezone: Option<String>,
+    pub(super) duration: Option<Seconds>,
+    pub(super) active: bool,
+    pub(super) ends_at: Option<String>,
+    pub(super) next_at: Option<String>,
+    pub(super) created_at: String,
+}
+
+impl Window {
+    /// `active`, `planned` or `past`.
+    pub(super) const fn state(&self) -> &'static str {
+        match (self.active, &self.next_at) {
+            (true, _) => "active",
+            (false, Some(_)) => "planned",
+            (false, None) => "past",
+        }
+    }
+
+    /// `2h at 0 2 * * * (UTC)`, or `2026-11-22 09:00 to 12:00 UTC`.
+    pub(super) fn when(&self) -> String {
+        if let (Some(cron), Some(duration)) = (&self.cron, self.duration) {
+            return format!("{duration} at {cron} ({})", self.timezone.as_deref().unwrap_or("UTC"));
+        }
+        let (Some(from), Some(to)) = (&self.from, &self.to) else { return "-".to_owned() };
+        let ((from_day, from), (to_day, to)) = (day_and_time(from), day_and_time(to));
+        if from_day == to_day {
+            return format!("{from_day} {from} to {to} UTC");
+        }
+        format!("{from_day} {from} to {to_day} {to} UTC")
+    }
+
+    /// `2 monitors, tag db`.
+    pub(super) fn subjects(&self) -> String {
+        let monitors = match self.monitors.len() {
+            0 => None,
+            1 => Some("1 monitor".to_owned()),
+            several => Some(format!("{several} monitors")),
+        };
+        let tags = self.tags.iter().map(|tag| format!("tag {tag}"));
+        let all: Vec<String> = monitors.into_iter().chain(tags).collect();
+        if all.is_empty() { "-".to_owned() } else { all.join(", ") }
+    }
+}
+
+/// The day and the time of `2026-11-22T09:00:00.000Z`, without seconds that are zero.
+fn day_and_time(at: &str) -> (&str, &str) {
+    let (day, time) = at.split_once('T').unwrap_or((at, ""));
+    let time = time.trim_end_matches('Z').trim_end_matches(".000");
+    (day, time.strip_suffix(":00").unwrap_or(time))
+}
+
 /// A destination of alerts.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -71,28 +139,45 @@ pub(super) struct Channel {
     pub(super) kind: String,
     pub(super) url: Option<String>,
     pub(super) to: Option<Vec<String>>,
-    pub(super) headers: std::collections::BTreeMap<String, String>,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) method: Option<String>,
+    pub(super) template: Option<String>,
+    pub(super) content_type: Option<String>,
+    pub(super) digest: bool,
+    pub(super) old_secrets: Vec<OldSecret>,
     pub(super) default: bool,
     pub(super) state: String,
     pub(super) state_detail: Option<String>,
+    pub(super) failing_since: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) created_at: String,
 }
 
 impl Channel {
-    /// Where its alerts go.
+    /// Where its alerts go: a URL, addresses, or `chat_id -100123, https://…`.
     pub(super) fn target(&self) -> String {
-        match (&self.url, &self.to) {
-            (Some(url), _) => url.clone(),
-            (None, Some(to)) => to.join(", "),
-            (None, None) => "-".to_owned(),
+        if let Some(to) = &self.to {
+            return to.join(", ");
         }
+        // Of a preset, what tells its channels apart comes before the server, which is mostly the same.
+        let shown = self.settings.iter().filter(|(_, value)| *value != MASK);
+        let settings = shown.map(|(name, value)| format!("{name} {value}"));
+        let told: Vec<String> = settings.chain(self.url.clone()).collect();
+        if told.is_empty() { "-".to_owned() } else { told.join(", ") }
     }
 
     /// Whether alerts are sent to it.
     pub(super) fn works(&self) -> bool {
         self.state != "disabled"
     }
+}
+
+/// A signing secret that was rotated away.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OldSecret {
+    pub(super) expires_at: String,
 }
 
 /// What a test of a channel brought.
@@ -102,6 +187,8 @@ pub(super) struct Tested {
     pub(super) delivered: bool,
     pub(super) status: Option<u16>,
     pub(super) detail: Option<String>,
+    pub(super) request: Option<String>,
+    pub(super) answer: Option<String>,
 }
 
 /// An API key.
@@ -127,7 +214,10 @@ pub(super) struct Delivery {
     pub(super) channel: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: String,
+    pub(super) count: Option<u32>,
     pub(super) state: String,
+    pub(super) folded_into: Option<String>,
+    pub(super) note: Option<String>,
     pub(super) created_at: String,
     pub(super) next_attempt_at: Option<String>,
     pub(super) attempts: Vec<Attempt>,
@@ -142,6 +232,19 @@ pub(super) struct Attempt {
     pub(super) status: Option<u16>,
     pub(super) error: Option<String>,
     pub(super) answer: Option<String>,
+    pub(super) request: Option<String>,
+}
+
+impl Delivery {
+    /// What is told: `down`, `was down`, `digest of 12`, `channel failing`.
+    pub(super) fn what(&self) -> String {
+        let kind = self.kind.trim_start_matches("monitor.").replace(['_', '.'], " ");
+        match self.count {
+            Some(count) => format!("{kind} of {count}"),
+            None if kind == "channel test" => "test".to_owned(),
+            None => kind,
+        }
+    }
 }
 
 impl Attempt {

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
+use crate::mail::Smtp;
 
 /// Carry alerts to their channels; any number of these can run and share the work
 #[derive(Debug, Args)]
@@ -37,17 +38,28 @@ pub(crate) struct Notifier {
         hide_default_value = true
     )]
     allow_private: String,
+
+    /// The URL by which clients reach this installation: webhooks that lead there are refused
+    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    #[command(flatten)]
+    smtp: Smtp,
 }
 
 impl Notifier {
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
         self.redis.validate()?;
-        self.guard().map(|_| ())
+        self.config().map(|_| ())
     }
 
-    fn guard(&self) -> anyhow::Result<AddressGuard> {
-        AddressGuard::parse(&self.allow_private).context("read --allow-private")
+    fn config(&self) -> anyhow::Result<notifier::Config> {
+        let mut allow_private = AddressGuard::parse(&self.allow_private).context("read --allow-private")?;
+        if let Some(own) = &self.public_url {
+            allow_private = allow_private.with_own(own);
+        }
+        Ok(notifier::Config { allow_private, mail: self.smtp.settings()? })
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
@@ -63,12 +75,15 @@ impl Notifier {
         };
         let Some((nats, redis, alerts, deliveries)) = serving.prepare(servers).await? else { return Ok(()) };
         let mut metrics = MetricsRegistry::default();
-        let config = notifier::Config { allow_private: self.guard()? };
+        let config = self.config()?;
         let deps = notifier::Deps {
             alerts: Arc::clone(&alerts) as _,
             deliveries: Arc::clone(&deliveries) as _,
             registry: nats.registry(),
             delivery_history: redis.deliveries(),
+            ledger: redis.ledger(),
+            states: redis.state(),
+            partitions: nats.partitions(),
             clock,
         };
         let service = notifier::Service::new(config, deps, &mut metrics)?;

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
+use crate::mail::Smtp;
 
 /// Read the heartbeat log, keep deadlines, raise alerts; any number of these can run and share the partitions
 #[derive(Debug, Args)]
@@ -33,12 +34,20 @@ pub(crate) struct Scheduler {
 
     #[command(flatten)]
     scheduler: scheduler::Config,
+
+    #[command(flatten)]
+    smtp: Smtp,
 }
 
 impl Scheduler {
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
-        self.redis.validate()
+        self.redis.validate()?;
+        Ok(self.config()?.validate()?)
+    }
+
+    fn config(&self) -> anyhow::Result<scheduler::Config> {
+        Ok(scheduler::Config { mail: self.smtp.settings()?, ..self.scheduler.clone() })
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
@@ -64,7 +73,7 @@ impl Scheduler {
             alerts: nats.queue(QueueName::Alerts),
             clock,
         };
-        let service = scheduler::Service::new(self.scheduler, TimeRules::CLUSTER, deps, &mut metrics)?;
+        let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;
         tracing::info!(address = %serving.address(), node, "scheduler listens");
         let readiness = service.readiness();
         let role = |stop| async move { service.run(stop).await.context("run the scheduler") };

@@ -2,10 +2,12 @@
 //!
 //! - [`NatsServer`], [`NatsCluster`]: nats-server with JetStream.
 //! - [`RedisServer`]: redis-server, or whatever speaks for it; [`WatchedRedis`]: two of them, and Sentinels.
+//! - [`SmtpSink`]: a mail server that writes down what it gets, and refuses, stalls and hangs up as the addresses say.
 //! - [`Authority`] certifies servers.
 //! - [`Process`]: a child that is killed when it is dropped, and can be frozen.
 
 mod authority;
+mod mail;
 mod nats;
 mod ports;
 mod process;
@@ -13,6 +15,7 @@ mod redis;
 mod watched;
 
 pub use authority::Authority;
+pub use mail::{Received, SinkOptions, SmtpSink};
 pub use nats::{NatsCluster, NatsServer};
 pub use ports::free_port;
 pub use process::{Process, find_program};

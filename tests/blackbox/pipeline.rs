@@ -2,11 +2,13 @@
 
 mod clients;
 mod drain;
+mod flood;
 mod freeze;
 mod kill;
 mod limits;
 mod mount;
 mod pusher;
+mod repeats;
 mod restart;
 mod server;
 mod starting;

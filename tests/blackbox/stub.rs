@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -44,23 +45,30 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
+    wait: Duration,
 }
 
 impl Answer {
     /// An answer with a JSON body.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let kind = (header::CONTENT_TYPE.as_str(), "application/json".to_owned());
-        Self { status, headers: vec![kind], body: body.to_string() }
+        Self { status, headers: vec![kind], body: body.to_string(), wait: Duration::ZERO }
     }
 
     /// An answer in plain text.
     pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned() }
+        Self { status, headers: Vec::new(), body: body.to_owned(), wait: Duration::ZERO }
     }
 
     /// The answer with one more header.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The answer, given this long after the request was written down.
+    pub(crate) const fn after(mut self, wait: Duration) -> Self {
+        self.wait = wait;
         self
     }
 
@@ -106,6 +114,9 @@ impl Stub {
                 let request = read(request).await;
                 let answer = respond(&request);
                 seen.lock().expect("no test panics while it holds this").push(request);
+                if answer.wait > Duration::ZERO {
+                    tokio::time::sleep(answer.wait).await;
+                }
                 answer.into_response()
             }
         });
@@ -130,6 +141,11 @@ impl Stub {
     /// What it was asked, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("no test panics while it holds this").clone()
+    }
+
+    /// How often it was asked.
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().expect("no test panics while it holds this").len()
     }
 
     /// What it was asked, in order, in short.

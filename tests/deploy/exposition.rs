@@ -53,7 +53,10 @@ pub(crate) fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let text = until("an alert was delivered", || {
         let mut curl = Command::new(find_program("curl", "LUBDUB_TEST_CURL"));
         let text = succeeds(curl.args(["-sS", &format!("{url}/metrics")]));
-        text.contains("lubdub_notifier_deliveries_total{result=\"Delivered\"} 1").then_some(text)
+        // An alert is counted when its queue has heard of it, which may be after it arrived.
+        let counted =
+            ["lubdub_notifier_deliveries_total{result=\"Delivered\"} 1", "lubdub_notifier_alerts_total{"];
+        counted.iter().all(|series| text.contains(series)).then_some(text)
     });
     labels_by_name(&text)
 }

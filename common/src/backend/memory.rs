@@ -5,6 +5,7 @@
 mod checkpoints;
 mod heartbeat_log;
 mod history;
+mod ledger;
 mod queue;
 mod registry;
 mod roster;
@@ -13,6 +14,7 @@ mod state_store;
 pub use checkpoints::InMemoryCheckpoints;
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;
+pub use ledger::InMemoryLedger;
 pub use queue::InMemoryQueue;
 pub use registry::InMemoryRegistry;
 pub use roster::InMemoryRoster;

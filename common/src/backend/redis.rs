@@ -1,4 +1,4 @@
-//! The adapters on Redis or Valkey: state store, history, deliveries, roster.
+//! The adapters on Redis or Valkey: state store, history, deliveries, roster, ledger.
 //!
 //! - `address`: which servers are meant, how they are reached, and as whom; `rights`: what each role may do there.
 //! - `connection`: one server, a cluster of them, or whichever is the primary behind one face, and what a server must be;
@@ -8,7 +8,7 @@
 //! - `packer`: many arguments of a script in one.
 //! - `state`: the state store. `memo` is what the holder of a lease remembers of what it wrote, `commit` packs commits,
 //!   `load` reads whole partitions, `due` asks the sorted sets.
-//! - `history`, `deliveries`, `roster`.
+//! - `history`, `deliveries`, `roster`, `ledger`.
 //!
 //! The scripts (`redis/*.lua`) read and write keys that they are not told as `KEYS`: thousands of names would cost more than
 //! the work. All of them carry the hash tag of the key that they are told, so they lie on the same node of a cluster.
@@ -23,6 +23,7 @@ mod error;
 mod history;
 mod hot;
 mod keys;
+mod ledger;
 mod load;
 mod memo;
 mod packer;
@@ -41,6 +42,7 @@ use crate::model::channel::Secret;
 pub use deliveries::RedisDeliveries;
 pub use error::RedisError;
 pub use history::RedisHistory;
+pub use ledger::RedisLedger;
 pub use rights::{User, sentinel_acl, server_acl};
 pub use roster::RedisRoster;
 pub use state::RedisStateStore;
@@ -104,6 +106,7 @@ pub struct RedisBackend {
     state: Arc<RedisStateStore>,
     history: Arc<RedisHistory>,
     deliveries: Arc<RedisDeliveries>,
+    ledger: Arc<RedisLedger>,
 }
 
 impl RedisBackend {
@@ -126,10 +129,12 @@ impl RedisBackend {
         let (writes, reads) = (server.connect().await?, server.connect().await?);
         let history = RedisHistory::new(server.connect().await?, keys.clone(), &options);
         let deliveries = RedisDeliveries::new(server.connect().await?, &keys, clock);
+        let ledger = RedisLedger::new(server.connect().await?, keys.clone());
         Ok(Self {
             state: Arc::new(RedisStateStore::new(writes, reads, keys.clone())),
             history: Arc::new(history),
             deliveries: Arc::new(deliveries),
+            ledger: Arc::new(ledger),
             server,
             keys,
         })
@@ -148,6 +153,11 @@ impl RedisBackend {
     /// Deliveries.
     pub fn deliveries(&self) -> Arc<RedisDeliveries> {
         Arc::clone(&self.deliveries)
+    }
+
+    /// The notifier's ledger.
+    pub fn ledger(&self) -> Arc<RedisLedger> {
+        Arc::clone(&self.ledger)
     }
 
     /// The nodes of a role. Each roster has a connection of its own: a beat that waits looks like death.

@@ -1,7 +1,7 @@
 //! The embedded backend: every port in one directory, by SQLite.
 //!
 //! Three databases, so that work for one port does not hold up another: `log.db` (the heartbeat log), `state.db` (registry,
-//! states, leases, outbox, queues) and `history.db` (heartbeats, flips, deliveries). Each has one [writer] thread
+//! states, leases, outbox, queues, ledger) and `history.db` (heartbeats, flips, deliveries). Each has one [writer] thread
 //! with group commit, in WAL mode with `synchronous = FULL`: what was answered is on the disk. [readers] read beside it.
 
 mod database;
@@ -9,6 +9,7 @@ mod deliveries;
 mod directory;
 mod error;
 mod history;
+mod ledger;
 mod log;
 mod prune;
 mod queue;
@@ -37,6 +38,7 @@ use state_db::StateDb;
 pub use deliveries::SqliteDeliveries;
 pub use error::OpenError;
 pub use history::SqliteHistory;
+pub use ledger::SqliteLedger;
 pub use log::SqliteHeartbeatLog;
 pub use queue::SqliteQueue;
 pub use registry::SqliteRegistry;
@@ -142,6 +144,11 @@ impl SqliteBackend {
             QueueName::Alerts => Arc::clone(&self.state_db.alerts),
             QueueName::Deliveries => Arc::clone(&self.state_db.deliveries),
         }
+    }
+
+    /// The notifier's ledger.
+    pub fn ledger(&self) -> Arc<SqliteLedger> {
+        Arc::clone(&self.state_db.ledger)
     }
 
     /// Heartbeats and flips.

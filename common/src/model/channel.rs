@@ -47,23 +47,116 @@ pub struct Channel {
     /// Why it does not, for people.
     #[serde(default)]
     pub state_detail: Option<String>,
+    /// While it is failing: since when.
+    #[serde(default)]
+    pub failing_since: Option<EventTime>,
     /// When it was made.
     pub created_at: EventTime,
+}
+
+/// How a channel wants to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelClass {
+    /// Programs: one message for each flip, in the order of each monitor's flips.
+    Webhook,
+    /// People who read: what comes in numbers is gathered into digests.
+    Chat,
+    /// Incidents that are opened and closed: one for each monitor, and one for a whole storm.
+    Pager,
 }
 
 /// The kinds of channel, with what each needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChannelKind {
-    /// A signed POST.
-    Webhook {
-        /// Where to. It may hold credentials.
-        url: Secret,
-        /// `whsec_` and base64: the Standard Webhooks key.
-        secret: Secret,
-        /// Headers of one's own.
-        #[serde(default)]
-        headers: BTreeMap<String, Secret>,
-    },
+    /// A signed request of one's own.
+    Webhook(Box<Webhook>),
+    /// An e-mail to each address.
+    Email(Email),
+    /// A service that a preset knows how to speak to.
+    Preset(PresetChannel),
+}
+
+/// A signed request (Standard Webhooks).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Where to. It may hold credentials.
+    pub url: Secret,
+    /// `whsec_` and base64: the Standard Webhooks key.
+    pub secret: Secret,
+    /// Keys that were rotated away and still sign besides, at most [`MAX_OLD_SECRETS`].
+    #[serde(default)]
+    pub old_secrets: Vec<OldSecret>,
+    /// Headers of one's own.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+    /// POST, unless it says otherwise.
+    #[serde(default)]
+    pub method: WebhookMethod,
+    /// The body as a template; `None` = the event as JSON.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The content type of what the template makes; `None` = `application/json`.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Whether what comes in numbers is gathered, as for chat.
+    #[serde(default)]
+    pub digest: bool,
+}
+
+/// Most keys that still sign beside the current one.
+pub const MAX_OLD_SECRETS: usize = 3;
+
+/// A key that was rotated away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldSecret {
+    /// The key.
+    pub secret: Secret,
+    /// Until when it signs.
+    pub expires_at: EventTime,
+}
+
+/// How a webhook is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum WebhookMethod {
+    /// POST.
+    #[default]
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+}
+
+impl WebhookMethod {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Post, Self::Put, Self::Patch];
+
+    /// `POST`, `PUT` or `PATCH`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
+}
+
+/// E-mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The addresses, 1 to 20. Each gets an envelope of its own.
+    pub to: Vec<String>,
+}
+
+/// A channel of a preset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresetChannel {
+    /// The preset's name (`slack`).
+    pub preset: String,
+    /// What the preset asks for (`url`, `token`, …), by name.
+    pub settings: BTreeMap<String, Secret>,
 }
 
 /// Whether a channel works.

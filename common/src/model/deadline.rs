@@ -21,6 +21,18 @@ pub struct Deadline {
     pub deaf: Duration,
 }
 
+impl Definition {
+    /// How long whoever could not be heard is given to be heard again: timeout + grace, for cron the grace; at least 10 s, at
+    /// most 10 min.
+    pub fn chance(&self) -> Duration {
+        let until_expected = match &self.schedule {
+            Schedule::Period { timeout } => Duration::from_secs((*timeout).into()),
+            Schedule::Cron(_) => Duration::ZERO,
+        };
+        (until_expected + self.grace()).clamp(CHANCE.0, CHANCE.1)
+    }
+}
+
 /// The deadline of a monitor that was last heard at `heard`, as far as the gaps are known.
 ///
 /// Time does not run while Lubdub is deaf. If a gap began before the deadline that follows from that, whoever was refused
@@ -31,15 +43,12 @@ pub struct Deadline {
 /// A later gap can only move a deadline later. `None` if a cron pattern has no next time.
 pub fn deadline(definition: &Definition, heard: EventTime, gaps: &Gaps) -> Option<Deadline> {
     let grace = definition.grace();
-    let (counted_from, until_expected, chance) = match &definition.schedule {
-        Schedule::Period { timeout } => {
-            let timeout = Duration::from_secs((*timeout).into());
-            (heard, timeout, timeout + grace)
-        }
+    let (counted_from, until_expected) = match &definition.schedule {
+        Schedule::Period { timeout } => (heard, Duration::from_secs((*timeout).into())),
         Schedule::Cron(cron) => {
             let due = cron.next_due(heard, grace)?;
             let counted_from = heard.max(due - grace);
-            (counted_from, due.since(counted_from), grace)
+            (counted_from, due.since(counted_from))
         }
     };
     let expected = gaps.after_listening(counted_from, until_expected);
@@ -47,7 +56,7 @@ pub fn deadline(definition: &Definition, heard: EventTime, gaps: &Gaps) -> Optio
     let at = match gaps.last_between(counted_from, first) {
         None => first,
         Some(gap) => {
-            let second_chance = gap.end + chance.clamp(CHANCE.0, CHANCE.1);
+            let second_chance = gap.end + definition.chance();
             gaps.after_listening(first, second_chance.since(first))
         }
     };

@@ -21,7 +21,7 @@ use super::ids::{ChannelId, DeliveryId};
 use super::time::EventTime;
 
 /// How a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// Waiting for an attempt.
@@ -30,15 +30,32 @@ pub enum DeliveryState {
     Delivered,
     /// Given up: a dead letter, until somebody redrives it.
     Dead,
+    /// Another delivery tells of it: see [`Delivery::folded_into`].
+    Folded,
+    /// Nobody is told of it: see [`Delivery::note`].
+    Suppressed,
 }
 
 impl DeliveryState {
-    /// `pending`, `delivered` or `dead`.
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Dead, Self::Folded, Self::Suppressed];
+
+    /// Whether nothing more becomes of it by itself, and nothing can be asked for.
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Delivered | Self::Folded | Self::Suppressed => true,
+            Self::Pending | Self::Dead => false,
+        }
+    }
+
+    /// `pending`, `delivered`, `dead`, `folded` or `suppressed`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
+            Self::Folded => "folded",
+            Self::Suppressed => "suppressed",
         }
     }
 }
@@ -50,12 +67,15 @@ pub struct Attempt {
     pub at: EventTime,
     /// How long it took, milliseconds.
     pub ms: u64,
-    /// The HTTP status, if there was an answer.
+    /// The HTTP status, or the SMTP code, if there was an answer.
     pub status: Option<u16>,
     /// What went wrong; `None` = accepted.
     pub error: Option<String>,
     /// The beginning of the answer's body, at most 2 kB.
     pub answer: Option<String>,
+    /// Of a test: what was sent, secrets masked, at most 16 kB.
+    #[serde(default)]
+    pub request: Option<String>,
 }
 
 /// One alert to one channel, with what became of it.
@@ -75,21 +95,42 @@ pub struct Delivery {
     pub next_attempt_at: Option<EventTime>,
     /// The newest attempts, at most [`MAX_ATTEMPTS_KEPT`], oldest first.
     pub attempts: Vec<Attempt>,
-    /// The monitor as it was called when the alert was fanned out; a test has none.
+    /// The monitor as it was called when the alert was fanned out; what speaks of no monitor, or of many, has none.
     pub monitor: Option<MonitorLabel>,
+    /// While folded: the delivery that tells of it.
+    #[serde(default)]
+    pub folded_into: Option<DeliveryId>,
+    /// Why it was suppressed or folded, for people.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// How many attempts of a delivery are kept.
 pub const MAX_ATTEMPTS_KEPT: usize = 50;
 
 /// What a monitor is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonitorLabel {
     /// Its name.
     pub name: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Monitors that depend on it and whose alerts are told of here.
+    #[serde(default)]
+    pub dependents: Dependents,
 }
+
+/// Monitors whose own alerts are held back while the one that they depend on is down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependents {
+    /// How many are down.
+    pub down: u32,
+    /// The first [`MAX_NAMES`] of them by name.
+    pub names: Vec<String>,
+}
+
+/// How many monitors a message that speaks of many names in each of its lists.
+pub const MAX_NAMES: usize = 20;
 
 /// What stands in the delivery queue: a delivery without its attempts, which is all that carrying it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +147,12 @@ pub struct DeliveryTask {
     pub monitor: Option<MonitorLabel>,
     /// Attempts made since it was enqueued or redriven.
     pub attempts: u32,
+    /// Of several recipients, those that have it.
+    #[serde(default)]
+    pub sent_to: Vec<String>,
+    /// Whether the desk of its channel let it go out, and waits to hear of it.
+    #[serde(default)]
+    pub at_desk: bool,
 }
 
 impl DeliveryTask {
@@ -118,6 +165,8 @@ impl DeliveryTask {
             created_at: delivery.created_at,
             monitor: delivery.monitor.clone(),
             attempts: 0,
+            sent_to: Vec::new(),
+            at_desk: false,
         }
     }
 
@@ -132,6 +181,8 @@ impl DeliveryTask {
             next_attempt_at: Some(next_attempt_at),
             attempts: Vec::new(),
             monitor: self.monitor.clone(),
+            folded_into: None,
+            note: None,
         }
     }
 }

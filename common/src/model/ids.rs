@@ -62,6 +62,10 @@ uuid_id!(
     AlertId
 );
 uuid_id!(
+    /// A maintenance window: UUID version 7.
+    WindowId
+);
+uuid_id!(
     /// One alert to one channel. A function of (alert, channel): UUID version 5.
     DeliveryId
 );
@@ -86,6 +90,17 @@ impl AlertId {
     pub fn derive(monitor: MonitorId, at: EventTime, kind: &str) -> Self {
         let name = format!("{}/{kind}", at.as_micros());
         Self(Uuid::new_v5(&monitor.0, name.as_bytes()))
+    }
+
+    /// What a channel is told besides single alerts: `name` says which message of it this is.
+    pub fn of_channel(channel: ChannelId, name: &str) -> Self {
+        Self(Uuid::new_v5(&channel.0, name.as_bytes()))
+    }
+
+    /// What follows from this alert, under a name.
+    #[must_use]
+    pub fn followed_by(self, name: &str) -> Self {
+        Self(Uuid::new_v5(&self.0, name.as_bytes()))
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Monitor {
     /// Where its alerts go; `None` = every default channel, also those made later.
     #[serde(default)]
     pub channels: Option<Vec<ChannelId>>,
+    /// What it depends on: while that is down, this one's alerts are told of in that one's messages.
+    #[serde(default)]
+    pub parent: Option<MonitorId>,
     /// The push token.
     pub token: Token,
     /// Tokens that were rotated away.

@@ -104,7 +104,7 @@ impl CronSchedule {
     }
 
     /// The last time of the pattern at or before `at`.
-    fn last_at(&self, at: EventTime) -> Option<EventTime> {
+    pub fn last_at(&self, at: EventTime) -> Option<EventTime> {
         let zoned = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?.to_zoned(self.zone.clone());
         let last = self.cron.find_previous_occurrence(&zoned, true).ok()?;
         Some(EventTime::from_micros(last.timestamp().as_microsecond()))

@@ -96,7 +96,9 @@ pub struct DeliveryFilter {
 
 /// Deliveries with their attempts.
 ///
-/// Bounded: at least the newest 10,000 finished ones are kept, and every pending or dead one of the last 30 days.
+/// Bounded: of those that are delivered, of those that are folded and of those that are suppressed at least the newest 10,000 are
+/// kept and not many more, and every pending or dead one of the last 30 days. So what a storm folded does not drive out what was
+/// delivered.
 #[async_trait]
 pub trait DeliveryHistory: Send + Sync {
     /// Writes deliveries, each replacing what was known of it.

@@ -23,9 +23,14 @@ pub enum RecordKind {
     /// A claim on a push token, by the hex SHA-256 of the token; the value is the monitor's id and, after
     /// a blank, when it was claimed (microseconds), as text.
     Token,
+    /// [`crate::model::maintenance::MaintenanceWindow`] by its id.
+    Maintenance,
 }
 
 impl RecordKind {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance];
+
     /// The kind in one word, as it stands in keys.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +38,7 @@ impl RecordKind {
             Self::Channel => "channel",
             Self::Key => "key",
             Self::Token => "token",
+            Self::Maintenance => "maintenance",
         }
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! To add a version, keep the old file, give the new one a new name, and let both be read.
 
+mod samples;
+
+use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +15,8 @@ use uuid::Uuid;
 
 use super::frame::{Frame, Listening};
 use super::{Message, WireError, decode, encode};
-use crate::model::channel::{Channel, ChannelKind, ChannelState, Secret};
-use crate::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
+use crate::model::channel::{Channel, ChannelKind, ChannelState, OldSecret, Secret, Webhook, WebhookMethod};
+use crate::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, Dependents, MonitorLabel};
 use crate::model::flip::{Alert, Flip, Reason, State};
 use crate::model::gaps::Gaps;
 use crate::model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -141,6 +145,7 @@ fn monitor() -> Monitor {
         definition: period(),
         interval: Some(30),
         channels: Some(vec![ChannelId::from_uuid(Uuid::from_u128(5))]),
+        parent: Some(MonitorId::from_uuid(Uuid::from_u128(6))),
         token: token("token-0123456789"),
         old_tokens: vec![OldToken { token: token("token-before"), expires_at: at(86_400) }],
         created_at: at(0),
@@ -153,14 +158,23 @@ fn channel() -> Channel {
     Channel {
         id: ChannelId::from_uuid(Uuid::from_u128(5)),
         name: "ops".to_owned(),
-        kind: ChannelKind::Webhook {
+        kind: ChannelKind::Webhook(Box::new(Webhook {
             url: secret("https://example.com/hook"),
             secret: secret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
+            old_secrets: vec![OldSecret {
+                secret: secret("whsec_YmVmb3JlIHRoYXQgaXQgd2FzIGFub3RoZXI="),
+                expires_at: at(86_400),
+            }],
             headers: [("x-team".to_owned(), secret("ops"))].into(),
-        },
+            method: WebhookMethod::Put,
+            template: Some("{{ title }}".to_owned()),
+            content_type: Some("text/plain".to_owned()),
+            digest: true,
+        })),
         default: true,
         state: ChannelState::Ok,
-        state_detail: None,
+        state_detail: Some("answered 500".to_owned()),
+        failing_since: Some(at(9)),
         created_at: at(0),
     }
 }
@@ -190,40 +204,54 @@ fn delivery() -> Delivery {
             status: Some(503),
             error: Some("answered 503 Service Unavailable".to_owned()),
             answer: Some("busy".to_owned()),
+            request: None,
         }],
-        monitor: Some(MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()] }),
+        monitor: Some(MonitorLabel {
+            name: "nightly backup".to_owned(),
+            tags: vec!["prod".to_owned()],
+            dependents: Dependents { down: 2, names: vec!["a".to_owned(), "b".to_owned()] },
+        }),
+        folded_into: None,
+        note: None,
     }
 }
 
 /// Compares with `golden/NAME`; writes it when there is none, for a new message.
-fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire/golden").join(file);
-    let hex = |bytes: &[u8]| {
-        let lines =
-            bytes.chunks(40).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        lines.collect::<Vec<_>>().join("\n") + "\n"
-    };
-    let found = hex(&encode(message));
-    let golden = std::fs::read_to_string(&path).unwrap_or_else(|_| {
-        std::fs::write(&path, &found).expect("write a new golden file");
+fn check<M: Message + PartialEq + Debug>(file: &str, message: &M) {
+    let found = encode(message);
+    let bytes = golden(file).unwrap_or_else(|_| {
+        let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+        let hex: String = found.chunks(40).map(line).collect();
+        std::fs::write(path(file), hex).expect("write a new golden file");
         panic!("{file} was not there; it was written: look at it and commit it");
     });
-    assert_eq!(found, golden, "the stored form of {} changed: raise its version", M::NAME);
-    let digits: String = golden.split_whitespace().collect();
-    let bytes: Vec<u8> = (0..digits.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hexadecimal"))
-        .collect();
-    assert_eq!(&decode::<M>(&bytes).expect("readable"), message);
+    assert_eq!(found, bytes, "the stored form of {} changed: raise its version", M::NAME);
+    check_reading(&bytes, message);
+}
+
+/// Bytes that may be of an older version say `message`, and nothing else says anything.
+fn check_reading<M: Message + PartialEq + Debug>(bytes: &[u8], message: &M) {
+    assert_eq!(&decode::<M>(bytes).expect("readable"), message);
 
     // A reader of today before data of tomorrow.
-    let mut newer = bytes.clone();
+    let mut newer = bytes.to_vec();
     newer[0] = M::VERSION + 1;
     assert!(matches!(decode::<M>(&newer), Err(WireError::Newer { .. })));
     // Damage is an error, never a panic, wherever it is.
     for cut in 0..bytes.len() {
         assert!(decode::<M>(&bytes[..cut]).is_err(), "{} cut at {cut}", M::NAME);
     }
+}
+
+/// The bytes in `golden/NAME`.
+fn golden(file: &str) -> std::io::Result<Vec<u8>> {
+    let digits: String = std::fs::read_to_string(path(file))?.split_whitespace().collect();
+    let byte = |i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hexadecimal");
+    Ok((0..digits.len()).step_by(2).map(byte).collect())
+}
+
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire/golden").join(file)
 }
 
 #[test]
@@ -245,11 +273,56 @@ fn stored_forms_are_as_they_were() {
         },
     );
     check("flip_v1.hex", &flip());
-    check("delivery_v1.hex", &delivery());
-    check("delivery_task_v1.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
+    check("delivery_v2.hex", &delivery());
+    check("delivery_task_v2.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
+}
+
+#[test]
+fn every_kind_of_alert_channel_and_window_is_as_it_was() {
+    for (name, alert) in samples::alerts() {
+        check(&format!("alert_{name}_v1.hex"), &alert);
+    }
+    for (name, kind) in samples::channel_kinds() {
+        check(&format!("channel_{name}_v1.hex"), &Channel { kind, ..channel() });
+    }
+    for (name, window) in samples::windows() {
+        check(&format!("maintenance_{name}_v1.hex"), &window);
+    }
+    let (folded, task) = samples::folded();
+    check("delivery_folded_v2.hex", &folded);
+    check("delivery_task_digest_v2.hex", &task);
+}
+
+/// As the first notifiers, consoles and schedulers wrote it.
+#[test]
+fn what_was_written_before_is_read() {
+    fn check_first<M: Message + PartialEq + Debug>(file: &str, message: &M) {
+        check_reading(&golden(file).expect("it is there"), message);
+    }
+    let label = |delivery: Delivery| {
+        delivery.monitor.map(|label| MonitorLabel { dependents: Dependents::default(), ..label })
+    };
+    let first = Delivery { monitor: label(delivery()), ..delivery() };
+    check_first("delivery_v1.hex", &first);
+    check_first("delivery_task_v1.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&first) });
+    check_first("monitor_v1_first.hex", &Monitor { parent: None, ..monitor() });
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let webhook = Webhook {
+        url: secret("https://example.com/hook"),
+        secret: secret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
+        old_secrets: Vec::new(),
+        headers: [("x-team".to_owned(), secret("ops"))].into(),
+        method: WebhookMethod::Post,
+        template: None,
+        content_type: None,
+        digest: false,
+    };
+    let kind = ChannelKind::Webhook(Box::new(webhook));
+    let first = Channel { kind, state_detail: None, failing_since: None, ..channel() };
+    check_first("channel_v1_first.hex", &first);
 }
 
 #[test]

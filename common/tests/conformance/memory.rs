@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::backend::memory::{
-    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
-    InMemoryRoster, InMemoryStateStore,
+    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryLedger, InMemoryQueue,
+    InMemoryRegistry, InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
+use common::ports::ledger::Ledger;
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
 use common::ports::roster::Roster;
@@ -93,6 +94,15 @@ mod deliveries {
         Memory::of(Arc::new(InMemoryHistory::default()))
     }
     crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod ledger {
+    use super::*;
+
+    async fn subject() -> Memory<dyn Ledger> {
+        Memory::of(Arc::new(InMemoryLedger::default()))
+    }
+    crate::suite::ledger::ledger_suite!(subject());
 }
 
 mod queue {

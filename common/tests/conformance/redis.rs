@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use common::backend::redis::{RedisBackend, RedisOptions, RedisRoster};
 use common::clock::ManualClock;
 use common::ports::history::{DeliveryHistory, History};
+use common::ports::ledger::Ledger;
 use common::ports::roster::Roster;
 use testbed::RedisServer;
 
@@ -74,6 +75,15 @@ mod deliveries {
         Redis::<dyn DeliveryHistory>::new(|backend| backend.deliveries()).await
     }
     crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod ledger {
+    use super::*;
+
+    async fn subject() -> Redis<dyn Ledger> {
+        Redis::<dyn Ledger>::new(|backend| backend.ledger()).await
+    }
+    crate::suite::ledger::ledger_suite!(subject());
 }
 
 mod roster {

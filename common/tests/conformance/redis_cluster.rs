@@ -4,9 +4,11 @@ use common::backend::redis::RedisBackend;
 use common::model::delivery::DeliveryState;
 use common::model::ids::PartitionId;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
+use common::ports::ledger::Ledger;
 use common::ports::roster::Roster;
 use common::ports::state_store::{StateReader, StateStore};
 use testbed::RedisServer;
+use uuid::Uuid;
 
 use crate::eventually::eventually;
 use crate::redis::connect;
@@ -44,6 +46,11 @@ async fn everything_can_be_kept_in_a_cluster() {
     let (nodes, backend) = cluster().await;
     partitions(&backend).await;
     histories(&backend).await;
+    for scope in (0..8).map(Uuid::from_u128) {
+        let rows = vec![(scope, Some("a row".into()))];
+        let version = backend.ledger().write(scope, 0, rows).await.expect("write");
+        assert_eq!(backend.ledger().load(scope).await.expect("load").version, version);
+    }
     let roster = backend.roster("scheduler").await.expect("connect");
     assert_eq!(roster.beat("a").await.expect("beat").len(), 1);
     assert_eq!(roster.beat("b").await.expect("beat").len(), 2);

@@ -7,6 +7,7 @@ use common::clock::ManualClock;
 use common::model::ids::{Offset, PartitionId};
 use common::model::monitor_state::PartitionHead;
 use common::ports::history::{History, HistoryBatch};
+use common::ports::ledger::{Ledger, LedgerError};
 use common::ports::roster::Roster;
 use common::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use rustix::process::Signal;
@@ -14,6 +15,7 @@ use testbed::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::eventually::eventually;
 use crate::redis::connect;
@@ -96,6 +98,30 @@ async fn a_server_that_is_set_back_before_the_lease_fences_it() {
             other => Some(other),
         });
     assert!(matches!(refused.await, Err(StateError::Fenced)));
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_set_back_comes_to_no_version_twice() {
+    let mut server = RedisServer::with_settings(&["--save", ""]);
+    let ledger = connect(server.url()).await.ledger();
+    let (scope, row) = (Uuid::from_u128(7), |text: &'static str| vec![(Uuid::nil(), Some(text.into()))]);
+    let first = ledger.write(scope, 0, row("first")).await.expect("write");
+    let snapshot = server.snapshot();
+    let lost = ledger.write(scope, first, row("lost")).await.expect("write");
+    server.restore(&snapshot);
+    let refused = eventually("it answers", async || match ledger.write(scope, lost, row("late")).await {
+        Err(LedgerError::Unavailable(_)) => None,
+        other => Some(other),
+    });
+    let refused = refused.await;
+    assert!(matches!(refused, Err(LedgerError::Conflict { found }) if found == first), "{refused:?}");
+    let instead = ledger.write(scope, first, row("instead")).await.expect("write");
+    let refused = ledger.write(scope, lost, row("late")).await;
+    assert!(matches!(refused, Err(LedgerError::Conflict { found }) if found == instead), "{refused:?}");
+    server.cli(&["FLUSHALL"]);
+    let refused = ledger.write(scope, instead, row("late")).await;
+    assert!(matches!(refused, Err(LedgerError::Conflict { found: 0 })), "{refused:?}");
+    assert_eq!(server.cli(&["DBSIZE"]).trim(), "0", "nothing was written");
 }
 
 /// Forgets a part of the partition like the store does; what the script answers.

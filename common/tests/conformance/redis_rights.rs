@@ -9,11 +9,13 @@ use common::model::channel::Secret;
 use common::model::delivery::DeliveryState;
 use common::model::ids::PartitionId;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
+use common::ports::ledger::Ledger;
 use common::ports::roster::Roster;
 use common::ports::state_store::{StateReader, StateStore};
 use common::role::Role;
 use testbed::{Authority, RedisServer};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::redis_secured::{Secured, options, password};
 use crate::sample::{START, at, channel, delivery, flip, head, heartbeat, monitor, state, with_output};
@@ -68,7 +70,7 @@ async fn the_console_and_the_notifier_write_no_state_lease_history_or_roster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_console_reads_what_it_shows_and_the_notifier_reads_deliveries_only() {
+async fn the_console_reads_what_it_shows_and_the_notifier_reads_no_history() {
     let secured = Secured::start();
     let scheduler = secured.connect(Role::Scheduler).await;
     let lease = scheduler.state().acquire(P, "owner").await.expect("acquire");
@@ -83,12 +85,13 @@ async fn the_console_reads_what_it_shows_and_the_notifier_reads_deliveries_only(
 
     let console = secured.connect(Role::Console).await;
     assert_eq!(console.state().head(P).await.expect("head"), head(7));
-    assert_eq!(console.state().states(P, &[monitor(1)]).await.expect("states"), [known]);
+    assert_eq!(console.state().states(P, &[monitor(1)]).await.expect("states"), std::slice::from_ref(&known));
     let output = console.history().output(monitor(1), at(1)).await.expect("output");
     assert_eq!(output.as_deref(), Some(b"an output".as_slice()));
 
     let notifier = secured.connect(Role::Notifier).await;
-    assert_refused(notifier.state().head(P).await.err(), "head");
+    assert_eq!(notifier.state().head(P).await.expect("head"), head(7));
+    assert_eq!(notifier.state().states(P, &[monitor(1)]).await.expect("states"), [known]);
     assert_refused(notifier.history().newest(&[monitor(1)]).await.err(), "newest");
     assert_refused(notifier.history().output(monitor(1), at(1)).await.err(), "output");
     let sent = delivery(monitor(1), channel(1), at(1), DeliveryState::Pending);
@@ -97,6 +100,15 @@ async fn the_console_reads_what_it_shows_and_the_notifier_reads_deliveries_only(
     assert_eq!(notifier.deliveries().oldest_pending().await.expect("oldest"), Some(at(1)));
     let listed = console.deliveries().list(DeliveryFilter::default(), None, 10).await.expect("list");
     assert_eq!(listed, std::slice::from_ref(&sent));
+
+    let (ledger, scope) = (notifier.ledger(), Uuid::from_u128(7));
+    let rows = || vec![(Uuid::nil(), Some("a row".into()))];
+    let version = ledger.write(scope, 0, rows()).await.expect("write");
+    assert_eq!(ledger.load(scope).await.expect("load").version, version);
+    assert_eq!(ledger.write(scope, version, vec![(Uuid::nil(), None)]).await.expect("write"), 0);
+    assert_refused(console.ledger().load(scope).await.err(), "load of the console");
+    assert_refused(scheduler.ledger().load(scope).await.err(), "load of the scheduler");
+    assert_refused(scheduler.ledger().write(scope, 0, rows()).await.err(), "write of the scheduler");
 
     let deliveries = scheduler.deliveries();
     assert_refused(deliveries.put(vec![sent.clone()]).await.err(), "put of the scheduler");
@@ -107,7 +119,7 @@ async fn the_console_reads_what_it_shows_and_the_notifier_reads_deliveries_only(
 async fn nobody_may_do_what_is_none_of_their_business() {
     let secured = Secured::start();
     let (everybody, roles) = (User::NAMED.to_vec(), &User::NAMED[..3]);
-    let commands: [(&[User], &str); 22] = [
+    let commands: [(&[User], &str); 23] = [
         (&everybody, "CONFIG GET requirepass"),
         (&everybody, "CONFIG SET maxmemory 1"),
         (&everybody, "FLUSHALL"),
@@ -124,6 +136,7 @@ async fn nobody_may_do_what_is_none_of_their_business() {
         (&everybody, "GET anything"),
         (&everybody, "SET lubdub:{p0}:meta x"),
         (&everybody, "HSET other:{p0}:meta owner somebody"),
+        (&roles[1..], "HSET lubdub:{p0}:meta owner somebody"),
         (roles, "BGSAVE"),
         (roles, "REPLICAOF NO ONE"),
         (roles, "CLIENT KILL TYPE normal"),

@@ -11,6 +11,7 @@ use common::model::flip::Flip;
 use common::model::ids::MonitorId;
 use common::model::time::EventTime;
 use common::ports::history::{DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError};
+use common::ports::ledger::Ledger;
 use common::ports::roster::Roster;
 use common::role::Role;
 use testbed::{Authority, RedisServer};
@@ -152,6 +153,34 @@ mod deliveries {
         Subjects::<dyn DeliveryHistory>::new(|_, console| console.deliveries()).await
     }
     crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod ledger {
+    use super::*;
+
+    struct OfNotifier {
+        secured: Secured,
+        notifier: RedisBackend,
+    }
+
+    #[async_trait(?Send)]
+    impl Subject<dyn Ledger> for OfNotifier {
+        fn port(&self) -> Arc<dyn Ledger> {
+            self.notifier.ledger()
+        }
+
+        async fn restart(&mut self) {
+            self.secured.server.restart();
+            self.notifier = self.secured.connect(Role::Notifier).await;
+        }
+    }
+
+    async fn subject() -> OfNotifier {
+        let secured = Secured::start();
+        let notifier = secured.connect(Role::Notifier).await;
+        OfNotifier { secured, notifier }
+    }
+    crate::suite::ledger::ledger_suite!(subject());
 }
 
 mod roster {

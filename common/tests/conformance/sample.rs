@@ -80,8 +80,17 @@ pub(crate) fn delivery(
         state,
         created_at,
         next_attempt_at: Some(created_at),
-        attempts: vec![Attempt { at: created_at, ms: 12, status: Some(500), error: None, answer: None }],
+        attempts: vec![Attempt {
+            at: created_at,
+            ms: 12,
+            status: Some(500),
+            error: None,
+            answer: None,
+            request: None,
+        }],
         monitor: None,
+        folded_into: None,
+        note: None,
     }
 }
 

@@ -9,6 +9,7 @@ use common::clock::ManualClock;
 use common::model::ids::PartitionId;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
+use common::ports::ledger::Ledger;
 use common::ports::queue::{Queue, QueueName};
 use common::ports::registry::Registry;
 use tempfile::TempDir;
@@ -120,6 +121,15 @@ mod deliveries {
         Sqlite::new(|backend| backend.deliveries())
     }
     crate::suite::deliveries::deliveries_suite!(subject());
+}
+
+mod ledger {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn Ledger> {
+        Sqlite::new(|backend| backend.ledger())
+    }
+    crate::suite::ledger::ledger_suite!(subject());
 }
 
 mod alerts {

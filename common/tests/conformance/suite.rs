@@ -5,6 +5,7 @@ pub(crate) mod deliveries;
 pub(crate) mod heartbeat_log;
 pub(crate) mod history;
 pub(crate) mod leases;
+pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod queue_order;
 pub(crate) mod registry;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
+use common::model::flip::Alert;
 use common::model::ids::DeliveryId;
 use common::model::time::EventTime;
 use common::ports::history::DeliveryFilter;
@@ -26,10 +27,10 @@ use crate::request::{NoFields, Path, Query};
 pub(crate) struct DeliveryView {
     #[schema(format = Uuid)]
     id: String,
-    /// Id of the flip that it tells of; null for a test.
+    /// Id of the flip that it tells of, of several the newest; null where it speaks of no monitor or of many.
     #[schema(format = Uuid)]
     flip: Option<String>,
-    /// Id of the monitor; null for a test.
+    /// Id of the monitor; null where it speaks of none or of many.
     #[schema(format = Uuid)]
     monitor: Option<String>,
     /// What the monitor was called then.
@@ -37,11 +38,19 @@ pub(crate) struct DeliveryView {
     /// Id of the channel.
     #[schema(format = Uuid)]
     channel: String,
-    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder` or `channel.test`.
+    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down` (over before it could be told),
+    /// `monitor.flapping`, `digest`, `storm`, `repost`, `channel.failing` or `channel.test`.
     #[serde(rename = "type")]
     event: &'static str,
+    /// Of a digest how many flips it tells of, of a storm or a repost how many monitors; else null.
+    count: Option<usize>,
     #[schema(value_type = DeliveryStateName)]
     state: &'static str,
+    /// While folded: id of the delivery that tells of it.
+    #[schema(format = Uuid)]
+    folded_into: Option<String>,
+    /// Why it was folded or suppressed.
+    note: Option<String>,
     created_at: Time,
     /// While pending: not before this.
     next_attempt_at: Option<Time>,
@@ -49,7 +58,7 @@ pub(crate) struct DeliveryView {
     attempts: Vec<AttemptView>,
 }
 
-/// How a delivery stands.
+/// How a delivery stands: `folded` = another delivery tells of it, `suppressed` = nobody is told of it.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
@@ -57,6 +66,8 @@ enum DeliveryStateName {
     Pending,
     Delivered,
     Dead,
+    Folded,
+    Suppressed,
 }
 
 /// One try.
@@ -67,18 +78,21 @@ struct AttemptView {
     at: Time,
     /// How long it took, milliseconds.
     ms: u64,
-    /// The HTTP status, if there was an answer.
+    /// The HTTP status, or the SMTP code, if there was an answer.
     status: Option<u16>,
     /// What went wrong; null = accepted.
     error: Option<String>,
     /// The beginning of the answer.
     answer: Option<String>,
+    /// Of a test: what was sent, secrets as `***`. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
 }
 
 impl From<Attempt> for AttemptView {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { at, ms, status, error, answer } = attempt;
-        Self { at: Time(at), ms, status, error, answer }
+        let Attempt { at, ms, status, error, answer, request } = attempt;
+        Self { at: Time(at), ms, status, error, answer, request }
     }
 }
 
@@ -91,6 +105,9 @@ impl From<Delivery> for DeliveryView {
             monitor_name: delivery.monitor.map(|monitor| monitor.name),
             channel: delivery.channel.to_string(),
             event: delivery.alert.event_type(),
+            count: count(&delivery.alert),
+            folded_into: delivery.folded_into.map(|id| id.to_string()),
+            note: delivery.note,
             state: delivery.state.as_str(),
             created_at: Time(delivery.created_at),
             next_attempt_at: delivery.next_attempt_at.map(Time),
@@ -99,18 +116,43 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
+impl DeliveryView {
+    /// As lists show it: requests are long.
+    fn in_list(delivery: Delivery) -> Self {
+        let mut view = Self::from(delivery);
+        view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
+        view
+    }
+}
+
+fn count(alert: &Alert) -> Option<usize> {
+    match alert {
+        Alert::Digest(digest) => Some(digest.count as usize),
+        Alert::Storm(storm) => Some(storm.members as usize),
+        Alert::Repost(repost) => Some(repost.down.len()),
+        Alert::Flip(_)
+        | Alert::Reminder { .. }
+        | Alert::Test { .. }
+        | Alert::WasDown(_)
+        | Alert::Flapping(_)
+        | Alert::ChannelFailing(_)
+        | Alert::Wake { .. } => None,
+    }
+}
+
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(redrive))
 }
 
 fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
-    let states = [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead];
     Ok(DeliveryFilter {
         monitor: query.parsed("monitor", "must be a monitor's id", |text| text.parse().ok())?,
         channel: query.parsed("channel", "must be a channel's id", |text| text.parse().ok())?,
-        state: query.parsed("state", "must be one of pending, delivered, dead", |text| {
-            states.into_iter().find(|state| state.as_str() == text)
-        })?,
+        state: query.parsed(
+            "state",
+            "must be one of pending, delivered, dead, folded, suppressed",
+            |text| DeliveryState::ALL.into_iter().find(|state| state.as_str() == text),
+        )?,
     })
 }
 
@@ -120,7 +162,7 @@ fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
     params(
         ("monitor" = Option<String>, Query, description = "Of this monitor"),
         ("channel" = Option<String>, Query, description = "To this channel"),
-        ("state" = Option<String>, Query, description = "pending, delivered or dead"),
+        ("state" = Option<String>, Query, description = "pending, delivered, dead, folded or suppressed"),
         ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -136,7 +178,7 @@ async fn list(
     let before = before.map(|(at, id)| (EventTime::from_micros(at), DeliveryId::from_uuid(id)));
     let found = app.deliveries.list(filter, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::TimeAndId(last.created_at.as_micros(), last.id.as_uuid()));
-    Ok(Json(page.map(DeliveryView::from)))
+    Ok(Json(page.map(DeliveryView::in_list)))
 }
 
 /// Shows a delivery.

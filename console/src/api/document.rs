@@ -24,6 +24,7 @@ pub(super) const PATH: &str = "/api/v1/openapi.json";
     tags(
         (name = "monitors", description = "What is expected to be heard from"),
         (name = "channels", description = "Where alerts go"),
+        (name = "maintenance", description = "Times in which nobody is told"),
         (name = "deliveries", description = "Alerts on their way"),
         (name = "keys", description = "Who may use this API"),
         (name = "status", description = "How Lubdub itself stands"),

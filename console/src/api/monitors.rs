@@ -55,6 +55,9 @@ struct MonitorChange {
     remind_every: Option<u32>,
     /// Ids of channels; default: every default channel, also those made later.
     channels: Option<Vec<String>>,
+    /// Id of the monitor that it depends on; null = none, the default. While that is down, this one's changes are recorded and
+    /// told of in that one's messages. There must be no circle, and at most 10 above it.
+    parent: Option<String>,
     /// Default false.
     paused: Option<bool>,
     /// A push token of one's own: 8 to 64 of A-Z a-z 0-9 _ -. For a new monitor only.
@@ -101,6 +104,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let mut draft = MonitorDraft::read(body);
     app.check_channels(&mut draft).await?;
+    app.check_parent(&mut draft, None).await?;
     let held = app.create_monitor(draft.into_new().map_err(Problem::refused)?).await?;
     let location = format!("/api/v1/monitors/{}", held.monitor.id);
     let headers = [(header::LOCATION, location), (header::ETAG, format!("\"{}\"", held.revision))];
@@ -175,12 +179,13 @@ async fn change(
     let id = super::monitor_id(&id)?;
     let mut draft = MonitorDraft::read(body);
     app.check_channels(&mut draft).await?;
+    app.check_parent(&mut draft, Some(id)).await?;
     let change = |old: &Monitor| draft.clone().onto(old).map_err(Problem::refused);
     let held = app.change_monitor(id, &precondition, change).await?;
     answer(&app, &caller, held).await
 }
 
-/// Deletes a monitor with its history.
+/// Deletes a monitor with its history. Monitors that depend on it depend on nothing then: their alerts are their own again.
 #[utoipa::path(
     delete, path = "/monitors/{id}", tag = "monitors", operation_id = "deleteMonitor",
     params(

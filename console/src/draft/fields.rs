@@ -12,18 +12,23 @@ use super::Change;
 pub(crate) struct Fields {
     map: Map<String, Value>,
     known: Vec<&'static str>,
+    given: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
 
 impl Fields {
     pub(crate) const fn new(map: Map<String, Value>) -> Self {
-        Self { map, known: Vec::new(), errors: Vec::new() }
+        Self { map, known: Vec::new(), given: Vec::new(), errors: Vec::new() }
     }
 
     /// Takes a field out.
     pub(crate) fn take(&mut self, name: &'static str) -> Change<Value> {
         self.known.push(name);
-        match self.map.remove(name) {
+        let found = self.map.remove(name);
+        if found.is_some() {
+            self.given.push(name);
+        }
+        match found {
             None => Change::Keep,
             Some(Value::Null) => Change::Reset,
             Some(value) => Change::Set(value),
@@ -78,6 +83,15 @@ impl Fields {
     pub(crate) fn read_only(&mut self, names: &[&'static str], message: &str) {
         for name in names {
             if self.map.remove(*name).is_some() {
+                self.refuse(name, message);
+            }
+        }
+    }
+
+    /// Refuses those of `names` that were given, unless something else is wrong with them.
+    pub(crate) fn refuse_given(&mut self, names: impl IntoIterator<Item = &'static str>, message: &str) {
+        for name in names {
+            if self.given.contains(&name) && !self.is_refused(name) {
                 self.refuse(name, message);
             }
         }

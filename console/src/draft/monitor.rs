@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::model::ids::ChannelId;
+use common::model::ids::{ChannelId, MonitorId};
 use common::model::monitor::{Definition, Monitor, Token};
 use common::model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule, ScheduleError};
 use common::model::validation::FieldError;
@@ -41,6 +41,7 @@ pub(crate) struct MonitorDraft {
     interval: Change<u32>,
     remind_every: Change<u32>,
     channels: Change<Vec<ChannelId>>,
+    parent: Change<MonitorId>,
     paused: Change<bool>,
     token: Change<Token>,
 }
@@ -54,6 +55,7 @@ pub(crate) struct NewMonitor {
     pub(crate) definition: Definition,
     pub(crate) interval: Option<u32>,
     pub(crate) channels: Option<Vec<ChannelId>>,
+    pub(crate) parent: Option<MonitorId>,
     pub(crate) token: Option<Token>,
 }
 
@@ -79,6 +81,8 @@ impl MonitorDraft {
                 whole_number(&value).filter(|secs| *secs == 0 || (60..=MAX_TIMEOUT_SECS).contains(secs))
             }),
             channels: fields.read("channels", "must be a list of at most 50 channel ids", channels),
+            parent: fields
+                .read("parent", "must be a monitor's id, or null for none", |v| v.as_str()?.parse().ok()),
             paused: fields.boolean("paused"),
             token: fields.read("token", "must be 8 to 64 characters of A-Z a-z 0-9 _ -", |value| {
                 Token::parse(value.as_str()?)
@@ -106,6 +110,19 @@ impl MonitorDraft {
         self.fields.refuse("channels", format!("there is no channel {channel}"));
     }
 
+    /// The monitor that it names as its parent: it must exist, and not depend on this one.
+    pub(crate) const fn named_parent(&self) -> Option<MonitorId> {
+        match &self.parent {
+            Change::Set(parent) => Some(*parent),
+            Change::Keep | Change::Reset => None,
+        }
+    }
+
+    /// Says why the named parent cannot be one.
+    pub(crate) fn refuse_parent(&mut self, why: impl Into<String>) {
+        self.fields.refuse("parent", why);
+    }
+
     /// The new monitor.
     pub(crate) fn into_new(mut self) -> Result<NewMonitor, Vec<FieldError>> {
         if !self.name.is_set() && !self.fields.is_refused("name") {
@@ -129,6 +146,7 @@ impl MonitorDraft {
             },
             interval: self.interval.set(),
             channels: self.channels.set(),
+            parent: self.parent.set(),
             token: self.token.set(),
         })
     }
@@ -158,6 +176,7 @@ impl MonitorDraft {
             definition,
             interval: optional(self.interval, old.interval),
             channels: optional(self.channels, old.channels.clone()),
+            parent: optional(self.parent, old.parent),
             ..old.clone()
         })
     }

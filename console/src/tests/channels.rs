@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use common::model::channel::{Channel, ChannelKind, ChannelState};
+use common::model::channel::{Channel, ChannelKind, ChannelState, Webhook};
 use common::model::delivery::{Attempt, Delivery, DeliveryState};
 use common::model::flip::Alert;
 use common::model::ids::DeliveryId;
@@ -33,7 +33,8 @@ async fn a_secret_is_shown_once_and_headers_never() {
     assert_eq!(shown.headers[header::ETAG], made.headers[header::ETAG]);
     let expected = json!({
         "id": made.id(), "name": "ops", "kind": "webhook", "url": "http://127.0.0.1:9/hook?key=s3",
-        "headers": {"x-key": "***"}, "default": true, "state": "ok", "state_detail": null,
+        "headers": {"x-key": "***"}, "method": "POST", "template": null, "content_type": null, "digest": false,
+        "old_secrets": [], "default": true, "state": "ok", "state_detail": null, "failing_since": null,
         "created_at": "2026-11-22T10:00:00.000Z", "revision": made.json["revision"],
     });
     assert_eq!(shown.json, expected);
@@ -66,7 +67,8 @@ async fn only_the_first_channel_is_default_unless_it_is_said() {
 async fn refused_channels_name_their_fields() {
     let bench = Bench::start_with(Config::default()).await;
     for (body, fields) in [
-        (json!({"name": "x", "kind": "email", "to": ["a@example.com"]}), vec!["kind", "url", "to"]),
+        (json!({"name": "x", "kind": "email", "to": ["a"], "url": "http://127.0.0.1/"}), vec!["url", "to"]),
+        (json!({"name": "x", "kind": "pigeon", "to": ["a@example.com"]}), vec!["kind"]),
         (json!({"name": "x", "kind": "webhook", "url": "http://127.0.0.1/"}), vec!["url"]),
         (json!({"name": "x", "kind": "webhook", "url": "http://localhost/"}), vec!["url"]),
         (json!({"name": "x", "kind": "webhook", "url": "http://[::1]:80/"}), vec!["url"]),
@@ -99,22 +101,34 @@ async fn a_patch_keeps_what_it_does_not_name() {
     let disabled = Channel {
         state: ChannelState::Disabled,
         state_detail: Some("410 Gone".to_owned()),
+        failing_since: Some(bench.now()),
         ..before.clone()
     };
     let key = RecordKey::new(RecordKind::Channel, made.id());
     let at = Expected::At(bench.registry.get(&key).await.expect("a registry").expect("a record").revision);
     bench.registry.put(&key, at, wire::encode(&disabled)).await.expect("written");
-    assert_eq!(bench.get(&path).await.json["state_detail"], "410 Gone");
+    let shown = bench.get(&path).await.json;
+    assert_eq!(
+        (&shown["state_detail"], &shown["failing_since"]),
+        (&json!("410 Gone"), &json!("2026-11-22T10:00:00.000Z"))
+    );
 
     let enabled = bench.patch(&path, r#"{"state": "ok", "name": "pager", "headers": {"a": "1"}}"#).await;
     assert_eq!((&enabled.json["state"], &enabled.json["name"]), (&json!("ok"), &json!("pager")));
-    assert_eq!(enabled.json["secret"], Value::Null);
-    let ChannelKind::Webhook { secret, url, .. } = stored(&bench, &made.id()).await.kind;
-    let ChannelKind::Webhook { secret: old_secret, url: old_url, .. } = before.kind;
+    assert_eq!((&enabled.json["secret"], &enabled.json["failing_since"]), (&Value::Null, &Value::Null));
+    let webhook = |channel: Channel| match channel.kind {
+        ChannelKind::Webhook(webhook) => *webhook,
+        ChannelKind::Email(_) | ChannelKind::Preset(_) => panic!("it is no webhook"),
+    };
+    let Webhook { secret, url, .. } = webhook(stored(&bench, &made.id()).await);
+    let Webhook { secret: old_secret, url: old_url, .. } = webhook(before);
     assert_eq!((&secret, url), (&old_secret, old_url));
 
     let renewed = bench.patch(&path, r#"{"secret": null, "headers": {"A": "***"}}"#).await;
-    let ChannelKind::Webhook { secret: new_secret, headers, .. } = stored(&bench, &made.id()).await.kind;
+    let Webhook { secret: new_secret, headers, old_secrets, .. } = webhook(stored(&bench, &made.id()).await);
+    assert_eq!(renewed.json["old_secrets"], json!([{"expires_at": "2026-11-23T10:00:00.000Z"}]));
+    assert_eq!(old_secrets.len(), 1);
+    assert_eq!(old_secrets[0].secret, secret);
     assert_eq!(renewed.json["secret"], new_secret.expose());
     assert_ne!(new_secret, secret);
     assert_eq!(headers["a"].expose(), "1");
@@ -124,6 +138,64 @@ async fn a_patch_keeps_what_it_does_not_name() {
     assert_eq!(bench.patch(&path, r#"{"kind": "webhook"}"#).await.status, StatusCode::OK);
     let refused = bench.patch(&path, r#"{"state": "failing", "kind": "email", "name": ""}"#).await;
     assert_eq!(refused.json["errors"].as_array().map(Vec::len), Some(3), "{}", refused.json);
+}
+
+#[tokio::test]
+async fn every_kind_is_made_and_shown_without_its_secrets() {
+    let bench = Bench::start().await;
+    for (body, shown, read) in [
+        (
+            json!({"name": "c", "kind": "email", "to": ["a@example.com"]}),
+            json!({"kind": "email", "to": ["a@example.com"]}),
+            json!({"kind": "email", "to": ["***@example.com"]}),
+        ),
+        (
+            json!({"name": "c", "kind": "slack", "url": "http://127.0.0.1:9/services/s3"}),
+            json!({"kind": "slack", "url": "http://127.0.0.1:9/***", "settings": {}}),
+            json!({"kind": "slack", "url": "http://127.0.0.1:9/***", "settings": {}}),
+        ),
+    ] {
+        let made = bench.post("/channels", &body.to_string()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
+        let path = format!("/channels/{}", made.id());
+        for (key, its) in [(&bench.admin, shown), (&bench.read, read)] {
+            let mut seen = bench.call(key, "GET", &path, &[], "").await.json;
+            let fields = seen.as_object_mut().expect("an object");
+            for common in
+                ["id", "name", "default", "state", "state_detail", "failing_since", "created_at", "revision"]
+            {
+                assert!(fields.remove(common).is_some(), "{common}");
+            }
+            assert_eq!(seen, its);
+        }
+    }
+    let body = json!({"name": "t", "kind": "telegram", "settings": {"token": "123456:s3-of-the-bot-and-so-on-and-on-and-on", "chat_id": "-1"}});
+    let made = bench.post("/channels", &body.to_string()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
+    assert_eq!(
+        (&made.json["settings"]["token"], &made.json["settings"]["chat_id"]),
+        (&json!("***"), &json!("-1"))
+    );
+    let path = format!("/channels/{}", made.id());
+    let read = bench.call(&bench.read, "GET", &path, &[], "").await.json;
+    assert_eq!(read["settings"]["chat_id"], "***");
+    let changed = bench.patch(&path, r#"{"settings": {"token": "***", "chat_id": "-2"}}"#).await;
+    assert_eq!(changed.json["settings"]["chat_id"], "-2", "{}", changed.json);
+}
+
+#[tokio::test]
+async fn every_url_of_a_user_is_checked() {
+    let bench = Bench::start_with(Config::default()).await;
+    let made = json!({"name": "s", "kind": "slack", "url": "http://10.1.2.3/services/x"}).to_string();
+    let refused = bench.post("/channels", &made).await;
+    assert_eq!((refused.status, refused.refused()), (StatusCode::UNPROCESSABLE_ENTITY, vec!["url"]));
+    let made = json!({"name": "s", "kind": "slack", "url": "https://1.1.1.1/services/x"}).to_string();
+    let made = bench.post("/channels", &made).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
+    let path = format!("/channels/{}", made.id());
+    let refused = bench.patch(&path, r#"{"url": "http://localhost/"}"#).await;
+    assert_eq!((refused.status, refused.refused()), (StatusCode::UNPROCESSABLE_ENTITY, vec!["url"]));
+    assert_eq!(bench.patch(&path, r#"{"name": "x"}"#).await.status, StatusCode::OK);
 }
 
 /// Carries one alert out of the queue as a notifier would.
@@ -145,6 +217,8 @@ async fn carry_a_test(bench: &Bench, state: DeliveryState, attempt: Attempt) {
         next_attempt_at: None,
         attempts: vec![attempt],
         monitor: None,
+        folded_into: None,
+        note: None,
     };
     bench.history.put(vec![delivery]).await.expect("written");
     bench.alerts.settle(vec![(claim.id, Outcome::Complete)]).await.expect("settled");
@@ -160,22 +234,25 @@ async fn a_test_answers_what_the_receiver_said() {
         status,
         error: error.map(str::to_owned),
         answer: answer.map(str::to_owned),
+        request: Some("POST / HTTP/1.1".to_owned()),
     };
     for (state, attempt, expected) in [
         (
             DeliveryState::Delivered,
             attempt(Some(204), None, None),
-            json!({"delivered": true, "status": 204, "detail": null}),
+            json!({"delivered": true, "status": 204, "detail": null, "request": "POST / HTTP/1.1", "answer": null}),
         ),
         (
             DeliveryState::Dead,
             attempt(Some(500), Some("the receiver answered 500"), Some("oops")),
-            json!({"delivered": false, "status": 500, "detail": "the receiver answered 500"}),
+            json!({"delivered": false, "status": 500, "detail": "the receiver answered 500",
+                   "request": "POST / HTTP/1.1", "answer": "oops"}),
         ),
         (
             DeliveryState::Dead,
             attempt(None, Some("connection refused"), None),
-            json!({"delivered": false, "status": null, "detail": "connection refused"}),
+            json!({"delivered": false, "status": null, "detail": "connection refused",
+                   "request": "POST / HTTP/1.1", "answer": null}),
         ),
     ] {
         let (answer, ()) = tokio::join!(bench.post(&path, ""), carry_a_test(&bench, state, attempt));

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip, Reason, State};
+use common::model::flip::{Alert, Digest, Flip, Group, Reason, State};
 use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use common::ports::history::DeliveryHistory;
 use common::ports::queue::{Outcome, Queue, QueueMessage};
 use common::wire;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bench::{Bench, start_time};
@@ -33,8 +33,14 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
         down_for: None,
         trace: None,
     };
-    let attempt =
-        Attempt { at, ms: 12, status: Some(500), error: Some("answered 500".to_owned()), answer: None };
+    let attempt = Attempt {
+        at,
+        ms: 12,
+        status: Some(500),
+        error: Some("answered 500".to_owned()),
+        answer: None,
+        request: None,
+    };
     Delivery {
         id: DeliveryId::derive(id, channel),
         alert: Alert::Flip(flip),
@@ -43,7 +49,9 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
         created_at: at,
         next_attempt_at: None,
         attempts: vec![attempt],
-        monitor: Some(MonitorLabel { name: "backup".to_owned(), tags: vec![] }),
+        monitor: Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() }),
+        folded_into: None,
+        note: None,
     }
 }
 
@@ -92,10 +100,60 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
     let expected = json!({
         "id": all[0].id.to_string(), "flip": flip.id.to_string(), "monitor": flip.monitor.to_string(),
         "monitor_name": "backup", "channel": channel.to_string(), "type": "monitor.down", "state": "pending",
+        "count": null, "folded_into": null, "note": null,
         "created_at": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
         "attempts": [{"at": "2026-11-22T10:00:00.000Z", "ms": 12, "status": 500, "error": "answered 500", "answer": null}],
     });
     assert_eq!(bench.get(&format!("/deliveries/{}", all[0].id)).await.json, expected);
+}
+
+#[tokio::test]
+async fn what_was_folded_or_suppressed_says_where_and_why() {
+    let bench = Bench::start().await;
+    let digest = Digest {
+        id: AlertId::from_uuid(Uuid::from_u128(77)),
+        from: start_time(),
+        to: start_time() + Duration::from_secs(30),
+        count: 12,
+        down: Group::default(),
+        up: Group::default(),
+        still_down: Group::default(),
+        flapping: Group::default(),
+        flips: vec![],
+    };
+    let sent = Delivery {
+        alert: Alert::Digest(Box::new(digest)),
+        id: DeliveryId::from_uuid(Uuid::from_u128(78)),
+        monitor: None,
+        ..delivery(4, DeliveryState::Delivered)
+    };
+    let folded = Delivery { folded_into: Some(sent.id), ..delivery(5, DeliveryState::Folded) };
+    let note = Some("maintenance window updates".to_owned());
+    let suppressed = Delivery { note, ..delivery(6, DeliveryState::Suppressed) };
+    let mut tested = delivery(7, DeliveryState::Dead);
+    tested.attempts[0].request = Some("POST / HTTP/1.1".to_owned());
+    bench.history.put(vec![sent.clone(), folded, suppressed, tested.clone()]).await.expect("written");
+
+    let shown = bench.get(&format!("/deliveries/{}", sent.id)).await.json;
+    for (field, expected) in
+        [("type", json!("digest")), ("count", json!(12)), ("flip", Value::Null), ("monitor", Value::Null)]
+    {
+        assert_eq!(shown[field], expected, "{field}");
+    }
+    for (state, field, expected) in [
+        ("folded", "folded_into", json!(sent.id.to_string())),
+        ("suppressed", "note", json!("maintenance window updates")),
+    ] {
+        let page = bench.get(&format!("/deliveries?state={state}")).await.json;
+        assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{state}");
+        assert_eq!(page["items"][0][field], expected, "{state}");
+    }
+    let shown = bench.get(&format!("/deliveries/{}", tested.id)).await.json;
+    assert_eq!(shown["attempts"][0]["request"], "POST / HTTP/1.1");
+    let listed = bench.get("/deliveries?state=dead").await.json;
+    assert_eq!(listed["items"][0]["attempts"][0].get("request"), None, "lists leave it out");
+    let refused = bench.get("/deliveries?state=lost").await;
+    assert_eq!((refused.status, refused.refused()), (StatusCode::BAD_REQUEST, vec!["state"]));
 }
 
 #[tokio::test]

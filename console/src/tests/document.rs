@@ -101,6 +101,11 @@ async fn every_call_of_the_contract_is_described_and_nothing_else_is_answered() 
         ("patch", "/channels/{id}"),
         ("delete", "/channels/{id}"),
         ("post", "/channels/{id}/test"),
+        ("post", "/maintenance-windows"),
+        ("get", "/maintenance-windows"),
+        ("get", "/maintenance-windows/{id}"),
+        ("patch", "/maintenance-windows/{id}"),
+        ("delete", "/maintenance-windows/{id}"),
         ("get", "/deliveries"),
         ("get", "/deliveries/{id}"),
         ("post", "/deliveries/{id}/redrive"),
@@ -165,6 +170,8 @@ async fn the_described_bodies_are_the_accepted_ones() {
     let document = document(&bench).await;
     let monitor = format!("/monitors/{}", bench.monitor("n").await.id());
     let channel = format!("/channels/{}", bench.channel("c").await.id());
+    let window = json!({"name": "w", "tags": ["a"], "cron": "@daily", "duration": 60}).to_string();
+    let window = format!("/maintenance-windows/{}", bench.post("/maintenance-windows", &window).await.id());
     let rotate = format!("{monitor}/rotate-token");
     for (schema, method, path) in [
         ("MonitorChange", "POST", "/monitors"),
@@ -172,6 +179,8 @@ async fn the_described_bodies_are_the_accepted_ones() {
         ("ChannelCreate", "POST", "/channels"),
         ("ChannelChange", "PATCH", channel.as_str()),
         ("KeyCreate", "POST", "/keys"),
+        ("WindowChange", "POST", "/maintenance-windows"),
+        ("WindowChange", "PATCH", window.as_str()),
         ("TokenRotation", "POST", rotate.as_str()),
     ] {
         let refused = bench.call(&bench.admin, method, path, &[], r#"{"no such field": 1}"#).await;

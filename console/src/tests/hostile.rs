@@ -6,7 +6,7 @@ use tokio::runtime::Builder;
 
 use super::bench::Bench;
 
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 33] = [
     "name",
     "description",
     "tags",
@@ -17,6 +17,7 @@ const FIELDS: [&str; 19] = [
     "interval",
     "remind_every",
     "channels",
+    "parent",
     "paused",
     "token",
     "kind",
@@ -26,9 +27,22 @@ const FIELDS: [&str; 19] = [
     "default",
     "scope",
     "overlap",
+    "method",
+    "template",
+    "content_type",
+    "digest",
+    "secret_overlap",
+    "to",
+    "settings",
+    "state",
+    "monitors",
+    "from",
+    "duration",
+    "until",
+    "id",
 ];
 
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 19] = [
     "",
     "n",
     "webhook",
@@ -42,6 +56,11 @@ const TEXTS: [&str; 14] = [
     "Europe/Berlin",
     "http://127.0.0.1/",
     "whsec_",
+    "slack",
+    "telegram",
+    "ok",
+    "2026-11-22T12:00:00+01:00",
+    "ops@example.com",
     "0192f0c0-0000-7000-8000-000000000000",
 ];
 
@@ -86,6 +105,16 @@ fn no_body_is_answered_with_a_server_error() {
     let bench = runtime.block_on(Bench::start());
     let (monitor, channel) =
         runtime.block_on(async { (bench.monitor("n").await.id(), bench.channel("c").await.id()) });
+    let make = |path: &'static str, body: Value| {
+        let made = runtime.block_on(bench.post(path, &body.to_string()));
+        assert!(made.status.is_success(), "{}", made.json);
+        made.id()
+    };
+    let window =
+        make("/maintenance-windows", json!({"name": "w", "tags": ["a"], "cron": "@daily", "duration": 60}));
+    let chat =
+        make("/channels", json!({"name": "c", "kind": "slack", "url": "http://127.0.0.1:9/services/a"}));
+    let mail = make("/channels", json!({"name": "c", "kind": "email", "to": ["ops@example.com"]}));
     let calls = [
         ("POST", "/monitors".to_owned()),
         ("PATCH", format!("/monitors/{monitor}")),
@@ -93,6 +122,10 @@ fn no_body_is_answered_with_a_server_error() {
         ("POST", "/channels".to_owned()),
         ("PATCH", format!("/channels/{channel}")),
         ("POST", "/keys".to_owned()),
+        ("POST", "/maintenance-windows".to_owned()),
+        ("PATCH", format!("/maintenance-windows/{window}")),
+        ("PATCH", format!("/channels/{chat}")),
+        ("PATCH", format!("/channels/{mail}")),
     ];
     let mut runner = TestRunner::new(Cases { cases: 1_000, failure_persistence: None, ..Cases::default() });
     let tried = runner.run(&(0..calls.len(), any_body()), |(call, body)| {
@@ -120,8 +153,18 @@ fn no_path_or_query_is_answered_with_a_server_error() {
     let mut runner = TestRunner::new(Cases { cases: 1_000, failure_persistence: None, ..Cases::default() });
     let word = prop_oneof![
         prop::sample::select(
-            ["monitors", "channels", "deliveries", "keys", "flips", "heartbeats", "output", "status"]
-                .as_slice()
+            [
+                "monitors",
+                "channels",
+                "deliveries",
+                "keys",
+                "maintenance-windows",
+                "flips",
+                "heartbeats",
+                "output",
+                "status"
+            ]
+            .as_slice()
         )
         .prop_map(str::to_owned),
         "[a-zA-Z0-9%._~+-]{0,12}",

@@ -43,7 +43,7 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
     assert_eq!(made.headers[header::CACHE_CONTROL], "no-store");
     let expected = json!({
         "id": id, "name": "nightly backup", "description": "", "tags": [], "timeout": 60, "cron": null, "timezone": null,
-        "grace": 6, "interval": 60, "remind_every": 0, "channels": [channel], "paused": false, "token": token,
+        "grace": 6, "interval": 60, "remind_every": 0, "channels": [channel], "parent": null, "paused": false, "token": token,
         "push_url": format!("https://beats.example/api/push/{token}"), "state": "new",
         "state_since": "2026-11-22T10:00:00.000Z", "last_heartbeat": null, "deadline": null, "revision": revision,
         "created_at": "2026-11-22T10:00:00.000Z", "updated_at": "2026-11-22T10:00:00.000Z",
@@ -319,4 +319,38 @@ async fn status_shows_every_partition() {
     assert_eq!(partitions.len(), 4);
     assert_eq!(partitions.iter().filter(|partition| partition["applied"] == 1).count(), 1);
     assert_eq!(status["monitors"], 1);
+}
+
+#[tokio::test]
+async fn a_monitor_depends_on_another_and_never_on_itself() {
+    let bench = Bench::start().await;
+    let mut chain: Vec<String> = Vec::new();
+    for n in 0..11 {
+        let body = json!({"name": n.to_string(), "timeout": 60, "parent": chain.last()});
+        let made = bench.post("/monitors", &body.to_string()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
+        assert_eq!(made.json["parent"], json!(chain.last()));
+        chain.push(made.id());
+    }
+    let path = |n: usize| format!("/monitors/{}", chain[n]);
+    let parent = |id: &str| json!({"parent": id}).to_string();
+    let refused = async |call: &str, parent: &str, why: &str| {
+        let body = json!({"name": "n", "timeout": 60, "parent": parent}).to_string();
+        let method = if call == "/monitors" { "POST" } else { "PATCH" };
+        let refused = bench.call(&bench.admin, method, call, &[], body).await;
+        assert_eq!((refused.status, refused.refused()), (StatusCode::UNPROCESSABLE_ENTITY, vec!["parent"]));
+        let message = refused.json["errors"][0]["message"].as_str().expect("a message");
+        assert!(message.contains(why), "{message}");
+    };
+    refused("/monitors", &chain[10], "too many above it").await;
+    refused(&path(3), &chain[3], "another monitor").await;
+    refused(&path(0), &chain[2], "depends on this monitor itself").await;
+    refused(&path(0), "0192f0c0-0000-7000-8000-000000000000", "there is no monitor").await;
+    refused("/monitors", "x", "must be a monitor's id").await;
+    assert_eq!(bench.patch(&path(10), &parent(&chain[0])).await.json["parent"], json!(chain[0]));
+    assert_eq!(bench.patch(&path(9), r#"{"parent": null}"#).await.json["parent"], Value::Null);
+
+    assert_eq!(bench.delete(&path(0)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bench.get(&path(1)).await.json["parent"], Value::Null, "one that is gone counts as none");
+    assert_eq!(bench.patch(&path(9), &parent(&chain[1])).await.json["parent"], json!(chain[1]));
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::DeliveryId;
+use common::model::channel::Channel;
+use common::model::ids::{ChannelId, DeliveryId};
 use common::ports::history::DeliveryHistory;
 use common::ports::queue::{Claim, Queue};
 use common::wire::WireError;
@@ -20,12 +21,16 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::lanes::Lanes;
-use super::{Claimed, Preparation, Settled};
+use super::pace::Pace;
+use super::{Claimed, Opening, Preparation, Settled};
 use crate::config::POLL;
+use crate::desk;
+use crate::desk::keeper::{Keeper, Manner};
 use crate::directory::Directory;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
-use crate::transport::Transports;
+use crate::transport::{Transports, host};
+use crate::trouble::Trouble;
 
 /// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often than this.
 const SCAN_PAUSE: Duration = Duration::from_millis(10);
@@ -41,6 +46,9 @@ pub(crate) struct Context {
     pub(crate) deliveries: Arc<dyn Queue>,
     pub(crate) history: Arc<dyn DeliveryHistory>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) desks: Keeper,
+    pub(crate) trouble: Trouble,
+    pub(crate) pace: Pace,
     pub(crate) transports: Transports,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
@@ -165,6 +173,10 @@ impl Dispatcher {
         if claims.len() < room {
             self.unexhausted.remove(&lane);
         }
+        if !claims.is_empty() {
+            let channel = self.context.directory.known(ChannelId::from_uuid(lane));
+            self.lanes.leads_to(lane, channel.and_then(|channel| host(&channel)).as_deref());
+        }
         for claim in claims {
             self.lanes.add(lane, claim);
         }
@@ -239,10 +251,60 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         }
     };
     context.health.well(Part::Attempts);
-    let attempted = match claimed.prepare(known, channel.as_deref(), &context.transports, now) {
+    if channel.is_none()
+        && let Err(error) = context.desks.forget(claimed.channel()).await
+    {
+        tracing::debug!(%error, "failed to forget what a deleted channel was told");
+    }
+    if claimed.is_wake() {
+        return look_again(context, claim, claimed, channel.as_deref()).await;
+    }
+    let id = claimed.channel();
+    let mut opened = match claimed.open(known, channel, now) {
+        Opening::Open(opened) => *opened,
+        Opening::Settled(settled) => return *settled,
+    };
+    if let Some((channel, manner, request)) = opened.question() {
+        let admission = match context.desks.ask(channel, manner, vec![request]).await {
+            Ok(admissions) => admissions.into_iter().next_back(),
+            Err(error) => {
+                context.health.trouble(Part::Desks, &error);
+                return put_back(claim, PUT_BACK_FOR);
+            }
+        };
+        context.health.well(Part::Desks);
+        let Some(admission) = admission else { return put_back(claim, PUT_BACK_FOR) };
+        opened = match opened.admitted(admission, now) {
+            Ok(opened) => opened,
+            Err(settled) => return *settled,
+        };
+    }
+    context.pace.turn(id, opened.interval()).await;
+    let attempted = match opened.prepare(&context.transports, now) {
         Preparation::Ready(prepared) => prepared.attempt(&context.transports, &context.clock).await,
         Preparation::Failed(attempted) => attempted,
-        Preparation::Settled(settled) => return settled,
     };
     attempted.settle(rand::random())
+}
+
+/// A moment that the channel's desk asked for has come.
+async fn look_again(context: &Context, claim: Claim, claimed: Claimed, channel: Option<&Channel>) -> Settled {
+    let id = claimed.channel();
+    let looked = match channel {
+        Some(channel) => {
+            let manner = Manner::of(channel).unwrap_or(Manner::Chat);
+            context.desks.ask(id, manner, vec![desk::Request::Wake]).await.map(drop)
+        }
+        None => context.desks.forget(id).await,
+    };
+    match looked {
+        Ok(()) => {
+            context.health.well(Part::Desks);
+            claimed.looked_at()
+        }
+        Err(error) => {
+            context.health.trouble(Part::Desks, &error);
+            Settled::put_back(claim.id, claim.lane, claim.body, context.clock.now() + PUT_BACK_FOR)
+        }
+    }
 }

@@ -1,11 +1,16 @@
-//! Shares the room among channels, so that a slow one delays no other. Pure.
+//! Shares the room among channels and the hosts that they are at, so that a slow one delays no other. Pure.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 /// Attempts at once, of all lanes together and of one.
 const ATTEMPTS: Room = Room { total: 256, per_lane: 16 };
+
+/// Attempts at once at one host: as many as two channels may make. A host that hangs must not have all of them, however many
+/// channels lead there.
+const PER_HOST: usize = 32;
 
 /// Claimed deliveries, of all lanes together and of one: those waiting for an attempt, in it, or waiting to be settled. There
 /// are more of them than attempts, so that attempts go on while the last ones are being settled.
@@ -33,9 +38,13 @@ pub(crate) struct Lanes<T> {
     turns: VecDeque<Uuid>,
     claimed: usize,
     attempting: usize,
+    /// Attempts that are being made, by host.
+    hosts: HashMap<Arc<str>, usize>,
 }
 
 struct Lane<T> {
+    /// Where its channel leads, if that is known.
+    host: Option<Arc<str>>,
     waiting: VecDeque<T>,
     attempting: usize,
     /// Waiting, attempting, or to be settled.
@@ -44,13 +53,19 @@ struct Lane<T> {
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), attempting: 0, claimed: 0 }
+        Self { host: None, waiting: VecDeque::new(), attempting: 0, claimed: 0 }
     }
 }
 
 impl<T> Lanes<T> {
     pub(crate) fn new() -> Self {
-        Self { lanes: HashMap::new(), turns: VecDeque::new(), claimed: 0, attempting: 0 }
+        Self {
+            lanes: HashMap::new(),
+            turns: VecDeque::new(),
+            claimed: 0,
+            attempting: 0,
+            hosts: HashMap::new(),
+        }
     }
 
     /// How many more of a lane may be claimed now.
@@ -64,6 +79,14 @@ impl<T> Lanes<T> {
         let idle = self.lanes.get(&lane).is_none_or(|lane| lane.waiting.is_empty());
         let room = self.room(lane);
         room >= CLAIMS.per_lane / 4 || (idle && room > 0)
+    }
+
+    /// Says where a lane's channel leads, unless attempts are being made there.
+    pub(crate) fn leads_to(&mut self, id: Uuid, host: Option<&str>) {
+        let lane = self.lanes.entry(id).or_default();
+        if lane.attempting == 0 && lane.host.as_deref() != host {
+            lane.host = host.map(Arc::from);
+        }
     }
 
     /// Takes a claimed one in.
@@ -83,13 +106,18 @@ impl<T> Lanes<T> {
         for _ in 0..self.turns.len() {
             let id = self.turns.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            let item = if lane.attempting < share { lane.waiting.pop_front() } else { None };
+            let at_host = lane.host.as_ref().and_then(|host| self.hosts.get(host)).copied().unwrap_or(0);
+            let may = lane.attempting < share && at_host < PER_HOST;
+            let item = if may { lane.waiting.pop_front() } else { None };
             if !lane.waiting.is_empty() {
                 self.turns.push_back(id);
             }
             if let Some(item) = item {
                 lane.attempting += 1;
                 self.attempting += 1;
+                if let Some(host) = &lane.host {
+                    *self.hosts.entry(Arc::clone(host)).or_default() += 1;
+                }
                 return Some(item);
             }
         }
@@ -101,6 +129,14 @@ impl<T> Lanes<T> {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.attempting = lane.attempting.saturating_sub(1);
             self.attempting = self.attempting.saturating_sub(1);
+            if let Some(host) = &lane.host
+                && let Some(count) = self.hosts.get_mut(host)
+            {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.hosts.remove(host);
+                }
+            }
         }
     }
 
@@ -206,6 +242,22 @@ mod tests {
     }
 
     #[test]
+    fn channels_at_one_host_share_its_room_and_leave_the_rest_to_others() {
+        let mut lanes = Lanes::new();
+        let mut attempts = 0;
+        for n in 1..=10 {
+            lanes.leads_to(lane(n), Some("slow.example"));
+            attempts += fill(&mut lanes, lane(n));
+        }
+        assert_eq!(attempts, PER_HOST);
+        lanes.leads_to(lane(11), Some("fast.example"));
+        assert!(fill(&mut lanes, lane(11)) >= 10);
+        lanes.attempted(lane(1));
+        assert!(lanes.next().is_some(), "what becomes free at a host goes to the next there");
+        assert_eq!(lanes.hosts["slow.example"], PER_HOST);
+    }
+
+    #[test]
     fn forgets_a_lane_that_is_done() {
         let mut lanes = Lanes::new();
         fill(&mut lanes, lane(1));
@@ -214,6 +266,6 @@ mod tests {
             lanes.settled(lane(1));
             lanes.next();
         }
-        assert_eq!((lanes.claimed(), lanes.lanes.len(), lanes.turns.len()), (0, 0, 0));
+        assert_eq!((lanes.claimed(), lanes.lanes.len(), lanes.turns.len(), lanes.hosts.len()), (0, 0, 0, 0));
     }
 }

@@ -1,26 +1,28 @@
 //! Writes down what came of attempts, many at a time: the history first, the queue second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::model::channel::ChannelState;
 use common::model::delivery::{Delivery, DeliveryState};
 use common::model::ids::ChannelId;
-use common::ports::queue::Outcome;
+use common::model::time::EventTime;
+use common::ports::queue::{Outcome, QueueError};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::dispatcher::Context;
-use super::{AttemptReport, Settled, Verdict};
+use super::{AttemptReport, DeskNote, Settled, Verdict};
+use crate::desk::Request;
+use crate::desk::keeper::Manner;
 use crate::health::Part;
 use crate::metrics::DeliveryResult;
+use crate::standing::{Evidence, FAILING_AFTER};
+use crate::trouble::TroubleError;
 
 /// Most that are written down together.
 const GROUP: usize = 512;
-
-/// After so many failed attempts in a row a channel is shown as failing.
-const FAILING_AFTER: u32 = 3;
 
 /// A call that failed is made again after this.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -31,6 +33,8 @@ pub(crate) struct Recorder {
     incoming: mpsc::Receiver<Settled>,
     /// Tells the lanes of what is written down.
     settled: mpsc::Sender<Vec<Uuid>>,
+    /// What the desks of their channels could not hear of: no more than can be claimed.
+    deferred: Vec<Settled>,
     /// Failed attempts in a row. No more channels than there are: one that works is forgotten.
     failures: HashMap<ChannelId, u32>,
 }
@@ -41,43 +45,80 @@ impl Recorder {
         incoming: mpsc::Receiver<Settled>,
         settled: mpsc::Sender<Vec<Uuid>>,
     ) -> Self {
-        Self { context, incoming, settled, failures: HashMap::new() }
+        Self { context, incoming, settled, deferred: Vec::new(), failures: HashMap::new() }
     }
 
-    /// Works until nobody is left to bring anything.
+    /// Works until nobody is left to bring anything. What could not be written down by then stays claimed, and comes back.
     pub(crate) async fn run(mut self) {
         let mut group = Vec::new();
-        while self.incoming.recv_many(&mut group, GROUP).await > 0 {
-            let lanes = group.iter().map(|settled| settled.lane).collect();
-            self.write(std::mem::take(&mut group)).await;
+        loop {
+            let received = if self.deferred.is_empty() {
+                self.incoming.recv_many(&mut group, GROUP).await
+            } else {
+                let more = self.incoming.recv_many(&mut group, GROUP);
+                // What waits is looked at again now and then, and with whatever comes.
+                tokio::time::timeout(RETRY_AFTER, more).await.unwrap_or(GROUP)
+            };
+            if received == 0 {
+                return;
+            }
+            let mut group = std::mem::take(&mut group);
+            group.append(&mut self.deferred);
+            let lanes = self.write(group).await;
             // While the dispatcher drains, nobody listens.
             let _ = self.settled.send(lanes).await;
         }
     }
 
-    async fn write(&mut self, group: Vec<Settled>) {
+    /// Writes down what can be, and answers the lanes of that. What a channel's desk cannot hear of now is deferred.
+    async fn write(&mut self, group: Vec<Settled>) -> Vec<Uuid> {
         let mut records: Vec<Delivery> = Vec::new();
-        let mut outcomes: Vec<(Uuid, Outcome)> = Vec::new();
         let mut reports: Vec<AttemptReport> = Vec::new();
-        for Settled { id, lane: _, record, outcome, attempted } in group {
-            self.count(record.as_ref(), attempted.as_ref());
-            records.extend(record);
-            outcomes.push((id, outcome));
-            reports.extend(attempted);
+        let mut notes: HashMap<ChannelId, (Manner, Vec<Request>)> = HashMap::new();
+        let mut group = group;
+        for settled in &mut group {
+            // Of what was deferred the record is written already.
+            if let Some(record) = settled.record.take() {
+                self.count(&record, settled.attempted.as_ref());
+                records.push(record);
+            }
+            reports.extend(settled.attempted.take());
+            if let Some(DeskNote { channel, manner, request }) = &settled.desk {
+                notes.entry(*channel).or_insert_with(|| (*manner, Vec::new())).1.push(request.clone());
+            }
         }
         // Before anything is settled: a channel that is gone must be disabled even if we die here.
         for report in &reports {
             if let Verdict::Gone(detail) = &report.verdict {
-                self.disable(report.channel, detail).await;
+                self.judge(report, &Evidence::Gone(detail.clone())).await;
             }
         }
         if !records.is_empty() {
             self.put(&records).await;
         }
+        let mut deaf = HashSet::new();
+        for (channel, (manner, requests)) in notes {
+            // The desk hears before the queue forgets: what it waits for never gets lost.
+            match self.context.desks.ask(channel, manner, requests).await {
+                Ok(_) => self.context.health.well(Part::Desks),
+                Err(error) => {
+                    self.context.health.trouble(Part::Desks, &error);
+                    deaf.insert(channel);
+                }
+            }
+        }
+        let deferred =
+            |settled: &Settled| settled.desk.as_ref().is_some_and(|note| deaf.contains(&note.channel));
+        let (later, now): (Vec<Settled>, Vec<Settled>) = group.into_iter().partition(deferred);
+        self.deferred = later;
+        let lanes = now.iter().map(|settled| settled.lane).collect();
+        let outcomes: Vec<(Uuid, Outcome)> =
+            now.into_iter().map(|settled| (settled.id, settled.outcome)).collect();
         self.settle(&outcomes).await;
         for report in reports {
-            self.note(report).await;
+            self.note(&report).await;
         }
+        lanes
     }
 
     async fn put(&self, records: &[Delivery]) {
@@ -94,12 +135,42 @@ impl Recorder {
         self.context.health.well(Part::Records);
     }
 
-    async fn disable(&self, channel: ChannelId, detail: &str) {
-        let set =
-            || self.context.directory.set_state(channel, ChannelState::Disabled, Some(detail.to_owned()));
-        while let Err(error) = set().await {
-            self.pause(&error).await;
+    /// Changes what is known of a channel, and tells over others of one that does not work any more; as often as it takes.
+    async fn judge(&self, report: &AttemptReport, evidence: &Evidence) {
+        let now = self.context.clock.now();
+        loop {
+            match self.try_to_judge(report, evidence, now).await {
+                Ok(()) => return self.context.health.well(Part::Records),
+                Err(error) => self.pause(&error).await,
+            }
         }
+    }
+
+    /// People are told first: what is written down already would not be told again.
+    async fn try_to_judge(
+        &self,
+        report: &AttemptReport,
+        evidence: &Evidence,
+        now: EventTime,
+    ) -> Result<(), TroubleError> {
+        let Some((revision, channel)) = self.context.directory.judge(report.channel, evidence, now).await?
+        else {
+            return Ok(());
+        };
+        if channel.state != ChannelState::Ok
+            && let Err(error) = self.context.trouble.tell(&channel, report.monitor, now).await
+        {
+            match error {
+                // Only we make room in it.
+                TroubleError::Queue(QueueError::Full) => {
+                    tracing::error!(channel.id = %channel.id, "nobody is told of a channel that fails: the queue is full");
+                }
+                error @ (TroubleError::Queue(QueueError::Unavailable(_)) | TroubleError::Registry(_)) => {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self.context.directory.change(revision, &channel).await?)
     }
 
     async fn pause(&self, error: &(dyn std::error::Error + Sync)) {
@@ -107,51 +178,51 @@ impl Recorder {
         tokio::time::sleep(RETRY_AFTER).await;
     }
 
-    /// Shows on the channel whether it works. Only shown: the next attempt says it again if this fails.
-    async fn note(&mut self, report: AttemptReport) {
+    /// Draws from an attempt what it says of its channel.
+    async fn note(&mut self, report: &AttemptReport) {
         let id = report.channel;
         let shown = self.context.directory.known(id).map(|channel| channel.state);
-        let (state, detail) = match report.verdict {
+        let evidence = match &report.verdict {
             Verdict::Accepted => {
                 self.failures.remove(&id);
                 match shown {
-                    Some(ChannelState::Failing) => (ChannelState::Ok, None),
-                    Some(ChannelState::Ok | ChannelState::Disabled) | None => return,
+                    Some(ChannelState::Failing | ChannelState::Disabled) => {
+                        Evidence::Accepted { test: report.is_test }
+                    }
+                    Some(ChannelState::Ok) | None => return,
                 }
             }
+            // Somebody tries it out.
+            Verdict::Failed(_) if report.is_test => return,
             Verdict::Failed(detail) => {
                 let failures = self.failures.entry(id).or_default();
                 *failures = failures.saturating_add(1);
-                match shown {
-                    Some(ChannelState::Ok) if *failures >= FAILING_AFTER => {
-                        (ChannelState::Failing, Some(detail))
-                    }
-                    Some(_) => return,
-                    None => {
-                        self.failures.remove(&id);
-                        return;
-                    }
+                if shown.is_none() {
+                    self.failures.remove(&id);
+                    return;
                 }
+                if *failures < FAILING_AFTER && !report.gave_up {
+                    return;
+                }
+                Evidence::Failing(detail.clone())
             }
             Verdict::Gone(_) => {
                 self.failures.remove(&id);
                 return;
             }
         };
-        if let Err(error) = self.context.directory.set_state(id, state, detail).await {
-            tracing::debug!(%error, channel.id = %id, "failed to show the state of a channel");
-        }
+        self.judge(report, &evidence).await;
     }
 
-    fn count(&self, record: Option<&Delivery>, report: Option<&AttemptReport>) {
+    fn count(&self, record: &Delivery, report: Option<&AttemptReport>) {
         let metrics = &self.context.metrics;
         if let Some(report) = report {
             metrics.attempt(report.result);
             metrics.attempt_seconds.observe(report.took.as_secs_f64());
         }
-        let Some(record) = record else { return };
         match record.state {
-            DeliveryState::Pending => {}
+            DeliveryState::Pending | DeliveryState::Suppressed => {}
+            DeliveryState::Folded => metrics.delivery(DeliveryResult::Folded),
             DeliveryState::Delivered => {
                 metrics.delivery(DeliveryResult::Delivered);
                 let took = self.context.clock.now().since(record.created_at);

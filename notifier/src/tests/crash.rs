@@ -1,6 +1,6 @@
 //! A kill between any two steps, or an error at one, loses nothing and repeats under the same id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +10,35 @@ use common::model::delivery::DeliveryState;
 use common::model::ids::DeliveryId;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::faulty::{Fate, Fault, FaultyHistory, FaultyQueue, FaultyRegistry};
-use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::faulty::{Fate, Fault, FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry};
+use super::receiver::{Received, Receiver, Reply};
+use super::world::{Running, World, eventually};
 
 /// How many runs go on at once.
 const AT_ONCE: usize = 8;
 
 #[tokio::test]
 async fn a_fault_at_any_step_loses_nothing_and_repeats_with_the_same_id() {
-    LocalSet::new().run_until(fail_everywhere()).await;
+    LocalSet::new().run_until(fail_everywhere(|fault| Box::pin(one_run(fault)))).await;
 }
 
-async fn fail_everywhere() {
+#[tokio::test]
+async fn a_fault_at_any_step_of_a_storm_leaves_every_flip_told_of() {
+    let storm = |fault| {
+        Box::pin(gathering(fault, &["a", "b", "c", "d", "e", "f", "g", "h"], &["a", "f", "g"])) as Run
+    };
+    LocalSet::new().run_until(fail_everywhere(storm)).await;
+}
+
+#[tokio::test]
+async fn a_fault_at_any_step_of_a_recovery_that_joins_its_down_leaves_it_told_of() {
+    let recovery = |fault| Box::pin(gathering(fault, &["a"], &["a"])) as Run;
+    LocalSet::new().run_until(fail_everywhere(recovery)).await;
+}
+
+type Run = std::pin::Pin<Box<dyn Future<Output = bool>>>;
+
+async fn fail_everywhere(one_run: fn(Fault) -> Run) {
     let faults: [fn(usize) -> Fault; 4] =
         [Fault::DeathBefore, Fault::DeathAfter, Fault::LostCall, Fault::LostAnswer];
     for fault in faults {
@@ -37,6 +53,39 @@ async fn fail_everywhere() {
         }
         // Fan-out, two claims, looking up, writing down, twice for what was rejected once: there are many.
         assert!(steps.start > 25, "only {} steps", steps.start);
+    }
+}
+
+/// What a process that dies leaves behind.
+struct Doomed {
+    fate: Arc<Fate>,
+    alerts: Arc<FaultyQueue>,
+    deliveries: Arc<FaultyQueue>,
+}
+
+impl Doomed {
+    /// Starts a notifier whose ports meet a fault; the world itself keeps the whole ones.
+    fn start(world: &mut World, fault: Fault) -> (Running, Self) {
+        let fate = Fate::new(fault);
+        let alerts = FaultyQueue::new(Arc::clone(&world.alerts), Arc::clone(&fate));
+        let deliveries = FaultyQueue::new(Arc::clone(&world.deliveries), Arc::clone(&fate));
+        let queues = (Arc::clone(&world.alerts), Arc::clone(&world.deliveries));
+        let stores = (Arc::clone(&world.history), Arc::clone(&world.registry), Arc::clone(&world.ledger));
+        world.alerts = Arc::clone(&alerts) as _;
+        world.deliveries = Arc::clone(&deliveries) as _;
+        world.history = Arc::new(FaultyHistory(Arc::clone(&stores.0), Arc::clone(&fate)));
+        world.registry = Arc::new(FaultyRegistry(Arc::clone(&stores.1), Arc::clone(&fate)));
+        world.ledger = Arc::new(FaultyLedger(Arc::clone(&stores.2), Arc::clone(&fate)));
+        let running = world.start();
+        (world.alerts, world.deliveries) = queues;
+        (world.history, world.registry, world.ledger) = stores;
+        (running, Self { fate, alerts, deliveries })
+    }
+
+    /// What it held comes back to the queues.
+    async fn recover(&self, world: &World) {
+        self.alerts.recover(world.clock.now()).await;
+        self.deliveries.recover(world.clock.now()).await;
     }
 }
 
@@ -57,23 +106,11 @@ async fn one_run(fault: Fault) -> bool {
     let alerts = [world.flip(twice, 1), world.flip(once, 1), world.flip(twice, 2)];
     world.publish(&alerts).await;
 
-    let fate = Fate::new(fault);
-    let (alerts_queue, deliveries_queue) = (Arc::clone(&world.alerts), Arc::clone(&world.deliveries));
-    let faulty_alerts = FaultyQueue::new(Arc::clone(&alerts_queue), Arc::clone(&fate));
-    let faulty_deliveries = FaultyQueue::new(Arc::clone(&deliveries_queue), Arc::clone(&fate));
-    let (history, registry) = (Arc::clone(&world.history), Arc::clone(&world.registry));
-    world.alerts = Arc::clone(&faulty_alerts) as _;
-    world.deliveries = Arc::clone(&faulty_deliveries) as _;
-    world.history = Arc::new(FaultyHistory(Arc::clone(&history), Arc::clone(&fate)));
-    world.registry = Arc::new(FaultyRegistry(Arc::clone(&registry), Arc::clone(&fate)));
-    let first = world.start();
-    (world.alerts, world.deliveries) = (alerts_queue, deliveries_queue);
-    (world.history, world.registry) = (history, registry);
-
+    let (first, doomed) = Doomed::start(&mut world, fault);
     let buried = DeliveryId::derive(alerts[1].id(), gone);
     let ids: Vec<DeliveryId> = alerts.iter().map(|alert| DeliveryId::derive(alert.id(), channel)).collect();
     let until = |what: &'static str, or_dead: bool| {
-        let (world, fate, ids) = (&world, &fate, &ids);
+        let (world, fate, ids) = (&world, &doomed.fate, &ids);
         async move {
             eventually(what, async || {
                 if or_dead && fate.is_dead() {
@@ -92,18 +129,22 @@ async fn one_run(fault: Fault) -> bool {
         }
     };
     until("everything is delivered, or the process is dead", true).await;
-    let met = fate.was_met();
+    let met = doomed.fate.was_met();
     first.kill().await;
 
-    faulty_alerts.recover(world.clock.now()).await;
-    faulty_deliveries.recover(world.clock.now()).await;
+    doomed.recover(&world).await;
     let second = world.start();
     until("everything is delivered after all", false).await;
     world.nothing_left().await;
     second.drain().await;
 
     let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for one in receiver.received().iter().filter(|one| one.path == "/") {
+    let received = receiver.received();
+    let (notices, flips): (Vec<_>, Vec<_>) =
+        received.iter().filter(|one| one.path == "/").partition(|one| one.kind() == "channel.failing");
+    let notices: BTreeSet<String> = notices.into_iter().map(Received::id).collect();
+    assert!(!notices.is_empty(), "{fault:?}: nobody was told of the channel that is gone");
+    for one in flips {
         let sequence = one.json()["data"]["flip"]["sequence"].as_u64().unwrap();
         times.entry(one.id()).or_default().push(sequence);
     }
@@ -119,5 +160,84 @@ async fn one_run(fault: Fault) -> bool {
         .map(|one| one.json()["data"]["flip"]["sequence"].as_u64().unwrap())
         .collect();
     assert!(of_twice.is_sorted(), "{fault:?}: an older state after a newer one: {of_twice:?}");
+    met
+}
+
+/// Monitors go down and some of them come back, on a channel that gathers what comes in numbers; its first answers are refusals.
+async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
+    let receiver = Receiver::start(|all| Reply::status(if all.len() <= 2 { 503 } else { 200 })).await;
+    let mut world = World::new();
+    let channel =
+        world.channel_with(receiver.url("/"), |channel| World::webhook(channel).digest = true).await;
+    let mut alerts = Vec::new();
+    for name in names {
+        let monitor = world.monitor(name, None).await;
+        alerts.push(world.flip(monitor, 1));
+        if recovering.contains(name) {
+            alerts.push(world.flip(monitor, 2));
+        }
+    }
+    world.publish(&alerts).await;
+
+    let (first, doomed) = Doomed::start(&mut world, fault);
+    let ids: Vec<DeliveryId> = alerts.iter().map(|alert| DeliveryId::derive(alert.id(), channel)).collect();
+    let told = async |world: &World| {
+        for id in &ids {
+            // Through however many it is folded into.
+            let mut next = *id;
+            for _ in 0..5 {
+                let delivery = world.history.get(next).await.unwrap()?;
+                match (delivery.state, delivery.folded_into) {
+                    (DeliveryState::Folded, Some(into)) => next = into,
+                    (state, _) => (state == DeliveryState::Delivered).then_some(())?,
+                }
+            }
+        }
+        Some(())
+    };
+    eventually("every flip is told of, or the process is dead", async || {
+        if doomed.fate.is_dead() {
+            return Some(());
+        }
+        world.advance(Duration::from_secs(2)).await;
+        told(&world).await
+    })
+    .await;
+    let met = doomed.fate.was_met();
+    first.kill().await;
+
+    doomed.recover(&world).await;
+    let second = world.start();
+    eventually("every flip is told of after all", async || {
+        world.advance(Duration::from_secs(2)).await;
+        told(&world).await
+    })
+    .await;
+    second.drain().await;
+
+    // Whoever reads the messages in their order knows how everybody stands.
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut newest: BTreeMap<String, u64> = BTreeMap::new();
+    for one in receiver.received().iter().skip(2) {
+        let event = one.json();
+        let flips = match event["data"]["flips"].as_array() {
+            Some(flips) => flips.clone(),
+            None => vec![event["data"].clone()],
+        };
+        // Of what went down and came back, a message has both.
+        let mut said: BTreeMap<String, (u64, String)> = BTreeMap::new();
+        for data in flips {
+            let name = data["monitor"]["name"].as_str().unwrap().to_owned();
+            let sequence = data["flip"]["sequence"].as_u64().unwrap();
+            said.insert(name, (sequence, data["flip"]["to"].as_str().unwrap().to_owned()));
+        }
+        for (name, (sequence, to)) in said {
+            let before = newest.insert(name.clone(), sequence).unwrap_or_default();
+            assert!(before <= sequence, "{fault:?}: an older state of {name} after a newer one");
+            known.insert(name, to);
+        }
+    }
+    let up: Vec<&str> = known.iter().filter(|(_, to)| *to == "up").map(|(name, _)| name.as_str()).collect();
+    assert_eq!((known.len(), up), (names.len(), recovering.to_vec()), "{fault:?}: {known:?}");
     met
 }

@@ -60,8 +60,10 @@ impl World {
             alert,
             channel,
             created_at: self.clock.now(),
-            monitor: Some(MonitorLabel { name: "backup".to_owned(), tags: vec![] }),
+            monitor: Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() }),
             attempts: 10,
+            sent_to: vec![],
+            at_desk: false,
         };
         self.bury(task.id.as_uuid(), channel.as_uuid(), wire::encode(&task)).await;
         Delivery { state: DeliveryState::Dead, next_attempt_at: None, ..task.pending(self.clock.now()) }

@@ -10,6 +10,7 @@ use common::model::ids::{DeliveryId, MonitorId, PartitionId, Revision};
 use common::model::time::EventTime;
 use common::ports::BackendError;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
+use common::ports::ledger::{Ledger, LedgerError, LedgerPage};
 use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
@@ -201,6 +202,25 @@ impl DeliveryHistory for FaultyHistory {
 
 /// A registry of the same process.
 pub(super) struct FaultyRegistry(pub(super) Arc<dyn Registry>, pub(super) Arc<Fate>);
+
+/// A ledger of a process that dies.
+pub(super) struct FaultyLedger(pub(super) Arc<dyn Ledger>, pub(super) Arc<Fate>);
+
+#[async_trait]
+impl Ledger for FaultyLedger {
+    async fn load(&self, scope: Uuid) -> Result<LedgerPage, LedgerError> {
+        self.1.call(self.0.load(scope), LedgerError::Unavailable).await
+    }
+
+    async fn write(
+        &self,
+        scope: Uuid,
+        expected: u64,
+        changes: Vec<(Uuid, Option<Bytes>)>,
+    ) -> Result<u64, LedgerError> {
+        self.1.call(self.0.write(scope, expected, changes), LedgerError::Unavailable).await
+    }
+}
 
 #[async_trait]
 impl Registry for FaultyRegistry {

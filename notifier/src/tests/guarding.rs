@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use common::model::delivery::DeliveryState;
 
@@ -76,7 +77,7 @@ async fn an_answer_that_stalls_counts_by_its_status() {
         while stream.read(&mut head).is_ok_and(|read| read > 0) {}
     });
     let mut world = World::new();
-    world.limits.attempt = std::time::Duration::from_millis(300);
+    world.limits.attempt = Duration::from_millis(300);
     let channel = world.channel(url).await;
     let monitor = world.monitor("backup", None).await;
     let running = world.start();
@@ -85,4 +86,56 @@ async fn an_answer_that_stalls_counts_by_its_status() {
     assert_eq!(delivered.attempts[0].answer.as_deref(), Some("half"));
     running.drain().await;
     tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+}
+
+/// Answers one connection with these bytes, one every so often, and then closes it, or resets it if there is nothing to say.
+fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        if bytes.is_empty() {
+            // What came and was not read makes a reset of the close.
+            std::thread::sleep(every);
+            return;
+        }
+        let _ = stream.read(&mut [0; 4_096]).unwrap();
+        for byte in bytes {
+            if stream.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(every);
+        }
+    });
+    (url, server)
+}
+
+#[tokio::test]
+async fn slow_drips_are_cut_off_and_a_reset_is_a_broken_exchange() {
+    let never: &[u8] = &[b'H'; 600];
+    let redirect = b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    let patient = Duration::from_millis(1);
+    for (bytes, every, status, expected) in [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\ndrip drip drip".as_slice(), 5, Some(200), ""),
+        (never, 10, None, "no answer within 2 s"),
+        (b"", 100, None, "the exchange broke off: "),
+        (b"HTTP/1.1 2", 1, None, "the exchange broke off: "),
+        (redirect, 0, Some(307), "answered 307 Temporary Redirect; redirects are not followed"),
+    ] {
+        let (url, server) = answering(bytes, patient * every);
+        let mut world = World::new();
+        world.limits.attempt = Duration::from_secs(2);
+        let channel = world.channel(url).await;
+        let monitor = world.monitor("backup", None).await;
+        let running = world.start();
+        let id = world.alert(monitor, 1, channel).await;
+        let state = if expected.is_empty() { DeliveryState::Delivered } else { DeliveryState::Pending };
+        let delivery = world.delivery(id, state, 1).await;
+        let attempt = &delivery.attempts[0];
+        let error = attempt.error.clone().unwrap_or_default();
+        assert!(error.starts_with(expected) && error.is_empty() == expected.is_empty(), "{error}");
+        assert_eq!(attempt.status, status, "{error}");
+        running.drain().await;
+        tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+    }
 }

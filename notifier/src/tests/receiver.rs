@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde_json::Value;
 use standardwebhooks::Webhook;
@@ -18,6 +18,7 @@ use super::world::SECRET;
 
 #[derive(Debug, Clone)]
 pub(super) struct Received {
+    pub(super) method: Method,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -36,13 +37,22 @@ impl Received {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// The event's type.
+    pub(super) fn kind(&self) -> String {
+        self.json()["type"].as_str().unwrap_or_default().to_owned()
+    }
+
     pub(super) fn monitor(&self) -> String {
         self.json()["data"]["monitor"]["name"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Whether the third-party library accepts the signature.
     pub(super) fn is_signed(&self) -> bool {
-        Webhook::new(SECRET).unwrap().verify(&self.body, &self.headers).is_ok()
+        self.is_signed_by(SECRET)
+    }
+
+    pub(super) fn is_signed_by(&self, secret: &str) -> bool {
+        Webhook::new(secret).unwrap().verify(&self.body, &self.headers).is_ok()
     }
 }
 
@@ -109,13 +119,14 @@ impl Receiver {
 
 async fn answer(
     State(shared): State<Arc<Shared>>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, HeaderMap, String) {
     let reply = {
         let mut received = shared.received.lock();
-        received.push(Received { path: uri.path().to_owned(), headers, body });
+        received.push(Received { method, path: uri.path().to_owned(), headers, body });
         (*shared.behaviour.lock())(&received)
     };
     tokio::time::sleep(reply.delay).await;

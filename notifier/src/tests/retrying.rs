@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use common::model::channel::{Channel, ChannelState, Secret, Webhook};
 use common::model::delivery::{Delivery, DeliveryState};
 use common::ports::registry::RecordKind;
 
-use super::receiver::{Receiver, Reply};
+use super::receiver::{Received, Receiver, Reply};
 use super::world::{World, eventually};
 
 fn wait(delivery: &Delivery) -> Duration {
@@ -96,7 +96,14 @@ async fn gone_disables_the_channel_and_nothing_more_is_sent_to_it() {
     let third = world.alert(monitor, 3, fine).await;
     world.delivery(third, DeliveryState::Delivered, 1).await;
     world.nothing_left().await;
-    assert_eq!((receiver.count("/gone"), receiver.count("/fine")), (1, 3));
+    assert_eq!(receiver.count("/gone"), 1);
+    let told = receiver.received();
+    let mut types: Vec<String> = told.iter().filter(|one| one.path == "/fine").map(Received::kind).collect();
+    types.sort_unstable();
+    assert_eq!(types, ["channel.failing", "monitor.down", "monitor.down", "monitor.up"]);
+    let notice = told.iter().find(|one| one.kind() == "channel.failing").expect("a notice").json();
+    assert_eq!(notice["data"]["channel"]["id"], gone.to_string());
+    assert_eq!(notice["data"]["disabled"], true);
     assert_eq!(world.channel_now(fine).await.state, ChannelState::Ok);
 
     // Enabled again, its dead letters can be sent.
@@ -202,7 +209,7 @@ async fn a_channel_with_a_bad_secret_or_header_can_be_put_right() {
     let mut world = World::new();
     let channel = world
         .channel_with(receiver.url("/"), |channel| {
-            let ChannelKind::Webhook { secret, headers, .. } = &mut channel.kind;
+            let Webhook { secret, headers, .. } = World::webhook(channel);
             *secret = Secret::new("whsec_%%%".to_owned());
             headers.insert("bad name".to_owned(), Secret::new("x".to_owned()));
         })
@@ -214,8 +221,7 @@ async fn a_channel_with_a_bad_secret_or_header_can_be_put_right() {
     assert_eq!(pending.attempts[0].error.as_deref(), Some("the channel's secret is not `whsec_` and base64"));
     let bad = world.channel_now(channel).await;
     let secret_of = |channel: &mut Channel| {
-        let ChannelKind::Webhook { secret, .. } = &mut channel.kind;
-        *secret = Secret::new(super::world::SECRET.to_owned());
+        World::webhook(channel).secret = Secret::new(super::world::SECRET.to_owned());
     };
     change(&world, &bad, secret_of).await;
     world.advance(wait(&pending)).await;
@@ -223,8 +229,7 @@ async fn a_channel_with_a_bad_secret_or_header_can_be_put_right() {
     assert_eq!(pending.attempts[1].error.as_deref(), Some("the channel's header `bad name` cannot be sent"));
     change(&world, &bad, |channel| {
         secret_of(channel);
-        let ChannelKind::Webhook { headers, .. } = &mut channel.kind;
-        headers.clear();
+        World::webhook(channel).headers.clear();
     })
     .await;
     world.advance(wait(&pending)).await;

@@ -5,18 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::address_guard::AddressGuard;
-use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry};
+use common::backend::memory::{
+    InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
+};
 use common::clock::{Clock, ManualClock, SystemClock};
-use common::model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use common::mail::MailSettings;
+use common::model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use common::model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use common::model::flip::{Alert, Flip, Reason, State};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId, Revision, WindowId};
+use common::model::maintenance::{MaintenanceWindow, WindowSpan};
 use common::model::monitor::{Definition, Monitor, Token};
+use common::model::monitor_state::{Incident, MonitorState, PartitionHead, StateChange};
 use common::model::schedule::Schedule;
 use common::model::time::EventTime;
 use common::ports::history::{DeliveryFilter, DeliveryHistory};
+use common::ports::ledger::Ledger;
 use common::ports::queue::{Queue, QueueMessage};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use common::ports::state_store::{Commit, StateStore};
 use common::wire;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -47,8 +54,11 @@ pub(super) struct World {
     pub(super) deliveries: Arc<dyn Queue>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) history: Arc<dyn DeliveryHistory>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) states: Arc<InMemoryStateStore>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) allow_private: &'static str,
+    pub(super) mail: Option<MailSettings>,
     pub(super) limits: Limits,
     made: u128,
 }
@@ -80,8 +90,11 @@ impl World {
             deliveries: Arc::new(InMemoryQueue::default()),
             registry: Arc::new(InMemoryRegistry::new()),
             history: Arc::new(InMemoryHistory::default()),
+            ledger: Arc::new(InMemoryLedger::default()),
+            states: Arc::new(InMemoryStateStore::new()),
             clock: Arc::new(ManualClock::new(EventTime::from_millis(now.as_millis()))),
             allow_private: "127.0.0.0/8",
+            mail: None,
             limits: Limits {
                 attempt: Duration::from_secs(10),
                 drain: Duration::from_secs(8),
@@ -92,12 +105,16 @@ impl World {
     }
 
     pub(super) fn start(&self) -> Running {
-        let config = Config { allow_private: AddressGuard::parse(self.allow_private).unwrap() };
+        let allow_private = AddressGuard::parse(self.allow_private).unwrap();
+        let config = Config { allow_private, mail: self.mail.clone() };
         let deps = Deps {
             alerts: Arc::clone(&self.alerts),
             deliveries: Arc::clone(&self.deliveries),
             registry: Arc::clone(&self.registry),
             delivery_history: Arc::clone(&self.history),
+            ledger: Arc::clone(&self.ledger),
+            states: Arc::clone(&self.states) as _,
+            partitions: 1,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         };
         let mut metrics = prometheus_client::registry::Registry::default();
@@ -123,16 +140,31 @@ impl World {
         let mut channel = Channel {
             id,
             name: "ops".to_owned(),
-            kind: ChannelKind::Webhook { url: Secret::new(url), secret, headers: BTreeMap::new() },
+            kind: ChannelKind::Webhook(Box::new(Webhook {
+                url: Secret::new(url),
+                secret,
+                old_secrets: vec![],
+                headers: BTreeMap::new(),
+                method: WebhookMethod::Post,
+                template: None,
+                content_type: None,
+                digest: false,
+            })),
             default: true,
             state: ChannelState::Ok,
             state_detail: None,
+            failing_since: None,
             created_at: self.clock.now(),
         };
         change(&mut channel);
         let key = RecordKey::new(RecordKind::Channel, id);
         self.registry.put(&key, Expected::Absent, wire::encode(&channel)).await.unwrap();
         id
+    }
+
+    pub(super) fn webhook(channel: &mut Channel) -> &mut Webhook {
+        let ChannelKind::Webhook(webhook) = &mut channel.kind else { panic!("it is no webhook") };
+        webhook
     }
 
     pub(super) async fn channel_now(&self, id: ChannelId) -> Channel {
@@ -157,6 +189,7 @@ impl World {
             definition: Definition { schedule, grace: 6, remind_every: 0, paused: false },
             interval: None,
             channels,
+            parent: None,
             token: Token::parse("a-token-of-a-monitor").unwrap(),
             old_tokens: vec![],
             created_at: self.clock.now(),
@@ -190,6 +223,72 @@ impl World {
             down_for: None,
             trace: None,
         })
+    }
+
+    /// The alert of a flip at this moment. `since`: when the incident began that it ends.
+    pub(super) fn flip_now(&self, monitor: MonitorId, sequence: u64, since: Option<EventTime>) -> Flip {
+        let Alert::Flip(flip) = self.flip(monitor, sequence) else { panic!("a flip") };
+        let at = self.clock.now();
+        let down_for = since.map(|since| at.since(since));
+        Flip { id: AlertId::derive(monitor, at, flip.to.as_str()), at, down_for, ..flip }
+    }
+
+    /// What a scheduler has committed of a monitor: its newest flip.
+    pub(super) async fn commit(&self, flip: &Flip) {
+        let incident = (flip.to == State::Down).then(|| {
+            let (down, reminded_at) = (flip.clone(), flip.at);
+            Box::new(Incident { down, reminders: 0, reminded_at })
+        });
+        let state = MonitorState {
+            revision: Revision(1),
+            definition: None,
+            state: flip.to,
+            since: flip.at,
+            sequence: flip.sequence,
+            heard_at: None,
+            counted_from: None,
+            incident,
+            armed_at: None,
+        };
+        let partition = PartitionId(0);
+        let lease = self.states.acquire(partition, "a test").await.unwrap();
+        let follows = self.states.load_head(&lease).await.unwrap().applied;
+        let head = PartitionHead { applied: follows.next(), ..PartitionHead::default() };
+        let states = vec![StateChange { monitor: flip.monitor, state: Some(state) }];
+        let commit = Commit { follows, number: 1, head, states, outbox: vec![] };
+        self.states.commit(&lease, &commit).await.unwrap();
+    }
+
+    /// A flip happens, is committed, and its alert published.
+    pub(super) async fn happen(&self, monitor: MonitorId, sequence: u64, since: Option<EventTime>) -> Flip {
+        let flip = self.flip_now(monitor, sequence, since);
+        self.commit(&flip).await;
+        self.publish(&[Alert::Flip(flip.clone())]).await;
+        flip
+    }
+
+    pub(super) async fn maintenance(&self, tag: &str, span: WindowSpan) -> WindowId {
+        let id = WindowId::from_uuid(Uuid::from_u128(1));
+        let window = MaintenanceWindow {
+            id,
+            name: "updates".to_owned(),
+            monitors: vec![],
+            tags: vec![tag.to_owned()],
+            span,
+            created_at: self.clock.now(),
+        };
+        let key = RecordKey::new(RecordKind::Maintenance, id);
+        self.registry.put(&key, Expected::Absent, wire::encode(&window)).await.unwrap();
+        id
+    }
+
+    /// Changes a record of a monitor.
+    pub(super) async fn change_monitor(&self, id: MonitorId, change: impl FnOnce(&mut Monitor)) {
+        let key = RecordKey::new(RecordKind::Monitor, id);
+        let record = self.registry.get(&key).await.unwrap().unwrap();
+        let mut monitor = wire::decode(&record.value).unwrap();
+        change(&mut monitor);
+        self.registry.put(&key, Expected::At(record.revision), wire::encode(&monitor)).await.unwrap();
     }
 
     pub(super) async fn publish(&self, alerts: &[Alert]) {
@@ -244,13 +343,14 @@ impl World {
         self.history.list(DeliveryFilter::default(), None, usize::MAX).await.unwrap()
     }
 
-    /// Waits until no alert and no delivery is left to claim, now or at any later time.
+    /// Waits until no alert and no delivery is left, now or at any later time. What a desk may want to look at later is neither.
     pub(super) async fn nothing_left(&self) {
         let end_of_time = EventTime::from_micros(i64::MAX);
         eventually("both queues are empty", async || {
             let alerts = self.alerts.lanes(end_of_time).await.unwrap();
-            let deliveries = self.deliveries.lanes(end_of_time).await.unwrap();
-            (alerts.is_empty() && deliveries.is_empty()).then_some(())
+            let deliveries = self.deliveries.lanes(self.clock.now()).await.unwrap();
+            let pending = self.history.oldest_pending().await.unwrap();
+            (alerts.is_empty() && deliveries.is_empty() && pending.is_none()).then_some(())
         })
         .await;
     }

@@ -13,26 +13,37 @@ use tokio::sync::Semaphore;
 /// Look-ups at once. A look-up cannot be cancelled, so a dead name server must not take every thread.
 const LOOKUPS: usize = 128;
 
+type Lookup = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
 /// The system's resolver behind the guard.
 pub(super) struct GuardedResolver {
     guard: Arc<AddressGuard>,
+    lookup: Arc<Lookup>,
     lookups: Arc<Semaphore>,
 }
 
 impl GuardedResolver {
     pub(super) fn new(guard: Arc<AddressGuard>) -> Self {
-        Self { guard, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self::with_lookup(guard, |name| (name, 0).to_socket_addrs().map(Iterator::collect))
+    }
+
+    /// Looks names up in a way of the caller's; it may take its time.
+    pub(super) fn with_lookup(
+        guard: Arc<AddressGuard>,
+        lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { guard, lookup: Arc::new(lookup), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = Arc::clone(&self.guard);
-        let lookups = Arc::clone(&self.lookups);
+        let (look_up, lookups) = (Arc::clone(&self.lookup), Arc::clone(&self.lookups));
         Box::pin(async move {
             let permit = lookups.acquire_owned().await?;
             let lookup = tokio::task::spawn_blocking(move || {
-                let found: io::Result<Vec<_>> = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+                let found = look_up(name.as_str());
                 drop(permit);
                 found
             });

@@ -292,6 +292,7 @@ async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
         definition,
         interval: None,
         channels: None,
+        parent: None,
         token: Token::parse(&Uuid::from_u128(number.into()).simple().to_string()).expect("a token"),
         old_tokens: Vec::new(),
         created_at: START,

@@ -10,10 +10,12 @@ use common::backend::memory::{
     InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
+use common::mail::MailSettings;
 use common::model::ids::PartitionId;
 use common::model::time::TimeRules;
 use common::ports::heartbeat_log::HeartbeatLog;
 use scheduler::{Config, Deps, Service};
+use testbed::SmtpSink;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,10 +24,49 @@ use super::histories::{START, Writer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A scheduler whose time stands still until somebody listens.
+struct Still {
+    clock: Arc<ManualClock>,
+    log: Arc<InMemoryHeartbeatLog>,
+    service: Service,
+}
+
+impl Still {
+    fn new(config: Config) -> Self {
+        // The error means that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(ManualClock::new(START));
+        let log = Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let deps = Deps {
+            owner: "test".to_owned(),
+            log: Arc::clone(&log) as Arc<dyn HeartbeatLog>,
+            registry: Arc::new(InMemoryRegistry::new()),
+            states: Arc::new(InMemoryStateStore::new()),
+            roster: Arc::new(InMemoryRoster::new()),
+            checkpoints: None,
+            history: Arc::new(InMemoryHistory::new(10)),
+            alerts: Arc::new(InMemoryQueue::new(10)),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        };
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let service = Service::new(config, TimeRules::EMBEDDED, deps, &mut metrics).expect("a client");
+        Self { clock, log, service }
+    }
+}
+
+/// Somebody listens again.
+async fn listen(clock: &ManualClock, log: &InMemoryHeartbeatLog) {
+    let mut writer = Writer::new(1);
+    writer.wait(Duration::from_secs(61));
+    writer.tick(10);
+    for entry in writer.log {
+        clock.advance(Duration::from_millis(500));
+        log.append(PartitionId(0), Arc::new(entry.frame)).await.expect("memory takes it");
+    }
+}
+
 #[tokio::test]
 async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
-    // The error means that one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let (tell, mut told) = mpsc::channel(16);
     let receive = move |Json(body): Json<serde_json::Value>| async move {
         tell.send(body).await.expect("the test listens");
@@ -34,24 +75,9 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
     let address = listener.local_addr().expect("it is bound");
     let receiver = axum::serve(listener, axum::Router::new().route("/operator", post(receive)));
 
-    let clock = Arc::new(ManualClock::new(START));
-    let log = Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as Arc<dyn Clock>));
     let webhook = format!("http://{address}/operator").parse().expect("a URL");
-    let deps = Deps {
-        owner: "test".to_owned(),
-        log: Arc::clone(&log) as Arc<dyn HeartbeatLog>,
-        registry: Arc::new(InMemoryRegistry::new()),
-        states: Arc::new(InMemoryStateStore::new()),
-        roster: Arc::new(InMemoryRoster::new()),
-        checkpoints: None,
-        history: Arc::new(InMemoryHistory::new(10)),
-        alerts: Arc::new(InMemoryQueue::new(10)),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-    };
-    let mut metrics = prometheus_client::registry::Registry::default();
-    let service =
-        Service::new(Config { meta_webhook: Some(webhook) }, TimeRules::EMBEDDED, deps, &mut metrics)
-            .expect("a client");
+    let Still { clock, log, service } =
+        Still::new(Config { meta_webhook: Some(webhook), ..Config::default() });
     let stop = CancellationToken::new();
 
     let story = async {
@@ -60,14 +86,7 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
         assert_eq!(stalled["type"], "lubdub.stalled");
         assert_eq!(stalled["data"]["partition"], 0);
 
-        // Somebody listens again.
-        let mut writer = Writer::new(1);
-        writer.wait(Duration::from_secs(61));
-        writer.tick(10);
-        for entry in writer.log {
-            clock.advance(Duration::from_millis(500));
-            log.append(PartitionId(0), Arc::new(entry.frame)).await.expect("memory takes it");
-        }
+        listen(&clock, &log).await;
         let recovered =
             tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
         assert_eq!(recovered["type"], "lubdub.recovered");
@@ -78,4 +97,56 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
         (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
     }
     assert!(told.try_recv().is_err(), "each is told once");
+}
+
+#[tokio::test]
+async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
+    let sink = SmtpSink::start();
+    let mail = MailSettings::new(&format!("smtp://127.0.0.1:{}", sink.port()), "lubdub@example.org", None);
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound");
+    let Still { clock, log, service } = Still::new(Config {
+        meta_webhook: Some(format!("http://{nobody}/").parse().expect("a URL")),
+        // The first is refused for now, so that it is told again.
+        meta_mail: Some("data-451-1@example.net".to_owned()),
+        mail: Some(mail.expect("settings")),
+    });
+    let stop = CancellationToken::new();
+    let story = async {
+        clock.advance(Duration::from_secs(61));
+        eventually(async || sink.mails().len() == 1).await;
+        listen(&clock, &log).await;
+        eventually(async || sink.mails().len() == 2).await;
+        stop.cancel();
+    };
+    let (outcome, ()) = tokio::join!(service.run(stop.clone()), story);
+    outcome.expect("it drains");
+
+    let mails = sink.mails();
+    let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
+    assert_eq!(subjects, ["Lubdub stands still", "Lubdub moves again"]);
+    assert_eq!(mails[1].header("In-Reply-To"), mails[0].header("Message-ID"));
+    assert!(mails[0].bodies["text/plain"].starts_with("Lubdub has not moved on for more than 60 s"));
+    assert!(
+        mails
+            .iter()
+            .all(|mail| !mail.has("List-Unsubscribe") && mail.header("Auto-Submitted") == "auto-generated")
+    );
+    assert_eq!(sink.acted("data-451-1@example.net", "451"), 1);
+}
+
+#[test]
+fn the_operators_mail_needs_a_mail_server() {
+    let config = Config { meta_mail: Some("ops@example.net".to_owned()), ..Config::default() };
+    let error = config.validate().expect_err("there is none").to_string();
+    assert_eq!(error, "--meta-mail needs --smtp-url and --mail-from: they say how mail is sent");
+}
+
+async fn eventually(is_so: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("in time");
 }

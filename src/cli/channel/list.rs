@@ -74,6 +74,8 @@ mod tests {
                 "url": "https://hooks.example.com/services/T0123/B0456/a-rather-long-path-with-a-token-in-it"},
             {"name": "mail", "kind": "email", "state": "disabled", "default": false,
                 "to": ["ops@example.com"], "state_detail": "the receiver answered 410"},
+            {"name": "chat", "kind": "telegram", "state": "ok", "default": false,
+                "settings": {"token": "***", "chat_id": "-100123"}},
         ]))
         .expect("channels");
         fill(&mut table, &channels);

@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lubdub deliveries list
   lubdub deliveries list --state dead
+  lubdub deliveries list --state folded
   lubdub deliveries list --monitor 'nightly backup' --channel ops --json";
 
 const HEADER: [&str; 5] = ["ID", "STATE", "WHEN", "CHANNEL", "WHAT"];
@@ -29,7 +30,7 @@ pub(crate) struct List {
     #[arg(long)]
     channel: Option<String>,
     /// Only those in this state
-    #[arg(long, value_parser = ["pending", "delivered", "dead"])]
+    #[arg(long, value_parser = ["pending", "delivered", "dead", "folded", "suppressed"])]
     state: Option<String>,
     /// Show at most so many
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -87,12 +88,12 @@ fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], now: Eve
     table.cut_only(&[3, 4]);
 }
 
-/// `down: billing`, `test`.
+/// `down: billing`, `digest of 12`, `test`.
 fn what(delivery: &Delivery) -> String {
-    let kind = delivery.kind.trim_start_matches("monitor.").trim_start_matches("channel.");
+    let kind = delivery.what();
     match delivery.monitor_name.as_ref().or(delivery.monitor.as_ref()) {
         Some(monitor) => format!("{kind}: {monitor}"),
-        None => kind.to_owned(),
+        None => kind,
     }
 }
 
@@ -110,6 +111,11 @@ mod tests {
              "created_at": "2026-11-21T10:00:00.000Z", "monitor": "m1", "monitor_name": "the nightly backup of everything", "channel": "c1"},
             {"id": "0199a3c4-7d2e-5000-8000-000000000002", "type": "channel.test", "state": "delivered",
              "created_at": "2026-11-22T09:59:00.000Z", "monitor": null, "channel": "gone"},
+            {"id": "0199a3c4-7d2e-5000-8000-000000000003", "type": "monitor.was_down", "state": "folded",
+             "created_at": "2026-11-22T09:00:00.000Z", "monitor": "m1", "monitor_name": "sync", "channel": "c1",
+             "folded_into": "0199a3c4-7d2e-5000-8000-000000000004"},
+            {"id": "0199a3c4-7d2e-5000-8000-000000000004", "type": "digest", "count": 12, "state": "pending",
+             "created_at": "2026-11-22T09:00:00.000Z", "monitor": null, "channel": "c1"},
         ]))
         .expect("deliveries");
         let channels = [Named { id: "c1".to_owned(), name: "ops".to_owned() }];

@@ -3,6 +3,7 @@
 use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
+use super::super::exchange;
 use super::super::lookup::{Kind, Named, name_of, names};
 use super::super::table::Field;
 use super::super::view::{Attempt, Delivery};
@@ -31,6 +32,7 @@ impl Show {
         let delivery: Delivery = api.view(&answer)?;
         let channels = names(&api, Kind::Channel).await?;
         terminal.print(&details(&delivery, &channels))?;
+        let last = delivery.attempts.last().cloned().unwrap_or_default();
         if !delivery.attempts.is_empty() {
             let mut table = terminal.table(&["ATTEMPT AT", "TOOK", "OUTCOME", "ANSWER"]);
             for attempt in delivery.attempts {
@@ -38,6 +40,9 @@ impl Show {
             }
             table.cut_only(&[2, 3]);
             terminal.print(&format!("\n{}", table.render()))?;
+        }
+        if last.request.is_some() {
+            terminal.print(&exchange::told(last.request.as_deref(), last.answer.as_deref()))?;
         }
         Ok(())
     }
@@ -61,8 +66,10 @@ fn told(name: &str, id: &str) -> String {
 fn details(delivery: &Delivery, channels: &[Named]) -> String {
     let mut details = Details::default();
     details.add("id", &delivery.id);
-    details.add("what", &delivery.kind);
+    details.add("what", &delivery.what());
     details.add("state", &delivery.state);
+    details.add_some("told by", delivery.folded_into.as_ref());
+    details.add_some("why", delivery.note.as_ref());
     if let Some(id) = &delivery.monitor {
         details.add("monitor", &told(delivery.monitor_name.as_deref().unwrap_or(id), id));
     }

@@ -16,6 +16,7 @@ Examples:
   lubdub monitor create heartbeat --timeout 60s
   lubdub monitor create 'nightly backup' --cron '0 3 * * *' --grace 30m
   lubdub monitor create billing --timeout 1h --channel ops --tag prod --remind-every 6h
+  lubdub monitor create web1 --timeout 1m --parent router
 
 What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h (with --cron 10m), --interval is the
 timeout, --timezone is UTC, there are no reminders, and every default channel is alerted.

@@ -18,6 +18,7 @@ Examples:
   lubdub monitor edit billing --name 'billing (EU)' --tag prod --tag eu
   lubdub monitor edit billing --cron '0 3 * * *' --timezone Europe/Berlin
   lubdub monitor edit billing --default-channels
+  lubdub monitor edit billing --parent 'main database'
 
 --channel and --tag replace what was there; what is not named stays as it is.";
 
@@ -51,6 +52,9 @@ struct Changes {
     /// Use every default channel again
     #[arg(long, conflicts_with_all = ["channels", "no_channels"])]
     default_channels: bool,
+    /// Let it depend on nothing
+    #[arg(long, conflicts_with = "parent")]
+    no_parent: bool,
     /// Remove its tags
     #[arg(long, conflicts_with = "tags")]
     no_tags: bool,
@@ -89,6 +93,7 @@ impl Changes {
             ("timeout", self.timeout.map(|timeout| json!(timeout))),
             ("cron", self.cron.as_ref().map(|cron| json!(cron))),
             ("channels", self.default_channels.then_some(Value::Null)),
+            ("parent", self.no_parent.then_some(Value::Null)),
             ("tags", self.no_tags.then(|| json!([]))),
         ];
         for (field, value) in given {

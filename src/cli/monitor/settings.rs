@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::api::Api;
 use super::super::duration::Seconds;
-use super::super::lookup::{Kind, choose, names};
+use super::super::lookup::{Kind, choose, id_of, names};
 
 /// The optional fields that `create` and `edit` share.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,9 @@ pub(super) struct Settings {
     /// Alert nobody
     #[arg(long, conflicts_with = "channels")]
     no_channels: bool,
+    /// Monitor that it depends on, by name or id: while that is down, this one is told of in its messages
+    #[arg(long, value_name = "MONITOR")]
+    parent: Option<String>,
     /// Tag; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -38,12 +41,17 @@ pub(super) struct Settings {
 impl Settings {
     /// Puts the fields that were given into a request's body.
     pub(super) async fn fill(&self, body: &mut Map<String, Value>, api: &Api) -> anyhow::Result<()> {
+        let parent = match &self.parent {
+            Some(wanted) => Some(id_of(api, Kind::Monitor, wanted).await?),
+            None => None,
+        };
         let given = [
             ("timezone", self.timezone.as_ref().map(|zone| json!(zone))),
             ("grace", self.grace.map(|grace| json!(grace))),
             ("interval", self.interval.map(|interval| json!(interval))),
             ("remind_every", self.remind_every.map(|span| json!(span))),
             ("channels", self.channel_ids(api).await?.map(|ids| json!(ids))),
+            ("parent", parent.map(Value::String)),
             ("tags", (!self.tags.is_empty()).then(|| json!(self.tags))),
             ("description", self.description.as_ref().map(|text| json!(text))),
         ];

@@ -3,7 +3,7 @@
 use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
-use super::super::lookup::{Kind, id_of};
+use super::super::lookup::{Kind, Named, id_of};
 use super::super::table::Field;
 use super::super::view::{Channel, Flip, Heartbeat, Monitor};
 use super::alerts;
@@ -37,7 +37,11 @@ impl Show {
         }
         let monitor: Monitor = api.view(&answer)?;
         let channels = alerts::channels(&api).await?;
-        terminal.print(&details(&monitor, &channels))?;
+        let parent = match &monitor.parent {
+            Some(id) => Some(api.view::<Named>(&api.get(&["monitors", id]).await?)?),
+            None => None,
+        };
+        terminal.print(&details(&monitor, &channels, parent.as_ref()))?;
         let heartbeats = api.list(&["monitors", &id, "heartbeats"], &[], self.last).await?;
         if !heartbeats.items.is_empty() {
             let mut table = terminal.table(&["HEARTBEAT AT", "STATUS", "VALUE", "FROM", "MESSAGE"]);
@@ -60,7 +64,7 @@ impl Show {
     }
 }
 
-fn details(monitor: &Monitor, channels: &[Channel]) -> String {
+fn details(monitor: &Monitor, channels: &[Channel], parent: Option<&Named>) -> String {
     let mut details = Details::default();
     details.add("name", &monitor.name);
     details.add("id", &monitor.id);
@@ -74,6 +78,7 @@ fn details(monitor: &Monitor, channels: &[Channel]) -> String {
     let reminder = monitor.remind_every.filter(|span| span.0 > 0).map(|span| format!("every {span}"));
     details.add("reminders", reminder.as_deref().unwrap_or("never"));
     details.add("alerts", &alerts::told(&alerts::used(monitor, channels)));
+    details.add_some("parent", parent.map(|parent| format!("{} ({})", parent.name, parent.id)).as_ref());
     details.add_some("deadline", monitor.deadline.as_ref());
     details.add_some("push URL", monitor.push_url.as_ref());
     details.add("created", &monitor.created_at);
@@ -116,7 +121,7 @@ mod tests {
             ..Monitor::default()
         };
         assert_eq!(
-            details(&monitor, &[]),
+            details(&monitor, &[], None),
             "name       billing\n\
              id         1\n\
              state      new\n\

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{run, run_well};
+use crate::harness::{Process, directory, lubdub};
 use crate::stub::{Answer, Stub};
 
 const ID: &str = "0199a3c4-7d2e-7000-8000-00000000000c";
@@ -51,6 +52,26 @@ fn create_sends_what_each_kind_needs() {
             &["--default", "email", "--to", "a@x.example", "--to", "b@x.example"],
             json!({"name": "ops", "kind": "email", "to": ["a@x.example", "b@x.example"], "default": true}),
         ),
+        (
+            &[
+                "webhook",
+                "--url",
+                "https://x.example/",
+                "--method",
+                "put",
+                "--template",
+                "{{ title }}",
+                "--content-type",
+                "text/plain",
+                "--digest",
+            ],
+            json!({"name": "ops", "kind": "webhook", "url": "https://x.example/", "method": "put", "template": "{{ title }}",
+                   "content_type": "text/plain", "digest": true}),
+        ),
+        (
+            &["slack", "--url", "https://hooks.x.example/services/a", "--no-default"],
+            json!({"name": "ops", "kind": "slack", "url": "https://hooks.x.example/services/a", "default": false}),
+        ),
     ] {
         let server = server();
         let printed = run_well(&server, &[&["channel", "create", "ops"], arguments].concat());
@@ -79,6 +100,30 @@ fn each_command_makes_its_request() {
             &["edit", "ops", "webhook", "--url", "https://y.example/", "--new-secret", "--no-headers"],
             "PATCH /api/v1/channels/ID",
             json!({"url": "https://y.example/", "secret": null, "headers": {}}),
+        ),
+        (
+            &[
+                "edit",
+                "ops",
+                "webhook",
+                "--new-secret",
+                "--secret-overlap",
+                "2h",
+                "--no-template",
+                "--no-digest",
+            ],
+            "PATCH /api/v1/channels/ID",
+            json!({"secret": null, "secret_overlap": 7_200, "template": null, "digest": false}),
+        ),
+        (
+            &["edit", "ops", "--name", "x", "slack", "--url", "https://hooks.x.example/b"],
+            "PATCH /api/v1/channels/ID",
+            json!({"name": "x", "kind": "slack", "url": "https://hooks.x.example/b"}),
+        ),
+        (
+            &["edit", "ops", "email", "--to", "a@x.example"],
+            "PATCH /api/v1/channels/ID",
+            json!({"to": ["a@x.example"]}),
         ),
         (&["delete", ID], "DELETE /api/v1/channels/ID", Value::Null),
     ] {
@@ -109,6 +154,71 @@ fn the_exit_code_of_a_test_says_whether_it_was_delivered() {
         let finished = run(&server, &["channel", "test", ID]);
         assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(code), told));
         assert_eq!(server.lines(), [format!("POST /api/v1/channels/{ID}/test")]);
+    }
+}
+
+#[test]
+fn a_test_shows_what_was_sent_and_answered() {
+    let server = Stub::start(|_| {
+        let request = "POST https://x.example/***\nx-key: ***\n\n{\"title\": \"Test\"}";
+        let tested =
+            json!({"delivered": true, "status": 200, "detail": "ok\n", "request": request, "answer": "ok\n"});
+        Answer::json(200, &tested)
+    });
+    let printed = run_well(&server, &["channel", "test", ID]);
+    let expected = "delivered (200)\n\nSent:\n  POST https://x.example/***\n  x-key: ***\n\n  {\"title\": \"Test\"}\n\nAnswered:\n  ok\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn a_template_is_read_from_a_file() {
+    let server = server();
+    let directory = directory();
+    std::fs::write(directory.path().join("body.json"), "{\"text\": {{ title }}}").expect("written");
+    let create = |template: &str| {
+        let mut command = lubdub(directory.path());
+        command.args([
+            "channel",
+            "create",
+            "ops",
+            "webhook",
+            "--url",
+            "https://x.example/",
+            "--template",
+            template,
+        ]);
+        command
+            .env("LUBDUB_URL", server.url())
+            .env("LUBDUB_API_KEY", "test-key")
+            .current_dir(directory.path());
+        Process::start(&mut command).finish()
+    };
+    assert_eq!(create("@body.json").status.code(), Some(0));
+    assert_eq!(server.requests()[0].json()["template"], "{\"text\": {{ title }}}");
+    let missing = create("@nothing.json");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(missing.stderr.contains("failed to read nothing.json"), "{}", missing.stderr);
+}
+
+#[test]
+fn every_preset_has_a_command_with_help() {
+    let server = server();
+    let help = run_well(&server, &["channel", "create", "--help"]);
+    let kinds: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Kinds:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(kinds.starts_with(&["webhook", "email"]) && kinds.contains(&"slack"), "{kinds:?}");
+    for kind in kinds {
+        for verb in ["create", "edit"] {
+            let help = run_well(&server, &["channel", verb, "ops", kind, "--help"]);
+            let example = format!("{} channel {verb} ", env!("CARGO_BIN_EXE_lubdub"));
+            assert!(help.contains("Examples:\n") && help.contains(&example), "{verb} {kind}:\n{help}");
+        }
     }
 }
 

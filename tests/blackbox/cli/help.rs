@@ -22,7 +22,7 @@ fn every_client_command_has_examples_that_begin_with_the_programs_path() {
         assert_eq!(finished.status.code(), Some(0), "{path:?}: {finished:?}");
         finished.stdout
     };
-    let clients = ["monitor", "channel", "key", "push", "deliveries", "health"];
+    let clients = ["monitor", "channel", "maintenance", "key", "push", "deliveries", "health"];
     let mut waiting: VecDeque<Vec<String>> = clients.iter().map(|name| vec![(*name).to_owned()]).collect();
     let mut seen = 0;
     while let Some(path) = waiting.pop_front() {
@@ -38,7 +38,7 @@ fn every_client_command_has_examples_that_begin_with_the_programs_path() {
         let below = if path.len() > 1 { Vec::new() } else { listed(&text) };
         waiting.extend(below.into_iter().map(|name| [path.clone(), vec![name]].concat()));
     }
-    assert!(seen >= 26, "only {seen} commands were found");
+    assert!(seen >= 32, "only {seen} commands were found");
 }
 
 #[test]
@@ -65,6 +65,15 @@ fn bad_usage_exits_with_2_and_asks_no_server() {
         &["channel", "create", "x", "webhook"],
         &["channel", "create", "x", "webhook", "--url", "https://x.example", "--header", "none"],
         &["channel", "edit", "x"],
+        &["channel", "create", "x", "slack"],
+        &["channel", "edit", "x", "slack"],
+        &["maintenance", "create", "x", "--for", "2h"],
+        &["maintenance", "create", "x", "--tag", "a"],
+        &["maintenance", "create", "x", "--tag", "a", "--cron", "0 2 * * *"],
+        &["maintenance", "create", "x", "--tag", "a", "--cron", "0 2 * * *", "--from", "now", "--for", "2h"],
+        &["maintenance", "create", "x", "--tag", "a", "--from", "22:00", "--for", "2h"],
+        &["maintenance", "edit", "x"],
+        &["monitor", "edit", "x", "--parent", "y", "--no-parent"],
         &["push", "bad"],
         &["push", "abcdefgh", "--value", "many"],
         &["health", "--url", "ftp://x.example"],

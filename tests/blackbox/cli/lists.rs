@@ -102,6 +102,16 @@ fn a_delivery_is_shown_with_its_attempts_and_redriven() {
     ] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
+    let folded = json!({"id": "d2", "channel": "c1", "type": "digest", "count": 12, "state": "folded", "folded_into": "d3",
+                        "note": "more came than is told singly", "created_at": "2026-11-22T10:00:00.000Z", "attempts": []});
+    let told = Stub::start(move |request| match request.path.as_str() {
+        "/api/v1/channels" => Answer::json(200, &json!({"items": [], "next_cursor": null})),
+        _ => Answer::json(200, &folded),
+    });
+    let shown = run_well(&told, &["deliveries", "show", "d2"]);
+    for part in ["what     digest of 12", "told by  d3", "why      more came"] {
+        assert!(shown.contains(part), "{part} in:\n{shown}");
+    }
     let redriven = run_well(&server, &["deliveries", "redrive", "d1"]);
     let next = format!("{} deliveries show d1", env!("CARGO_BIN_EXE_lubdub"));
     assert!(redriven.contains(&next), "{redriven}");

@@ -106,12 +106,19 @@ fn channels_are_made_tested_and_deleted() {
     let created = server.well(&["channel", "create", "ops", "webhook", "--url", &good.url()]);
     assert!(created.contains("whsec_") && created.contains("every monitor"), "{created}");
     server.well(&["channel", "create", "bad", "webhook", "--url", &bad.url(), "--header", "X-Key: abc"]);
-    server.refused(&["channel", "create", "mail", "email", "--to", "a@example.com"], "not available yet");
+    server.well(&["channel", "create", "mail", "email", "--to", "a@example.com"]);
+    server.refused(
+        &["channel", "create", "mail", "email", "--to", "ops"],
+        "--to: \"ops\" is not an e-mail address",
+    );
+    server.refused(&["channel", "create", "x", "slack", "--url", "http://10.0.0.1/a"], "--url: ");
+    server.well(&["channel", "create", "team", "slack", "--url", "http://127.0.0.1:9/services/secret"]);
+    assert!(server.well(&["channel", "show", "team"]).contains("to       http://127.0.0.1:9/***\n"));
     server.refused(&["channel", "create", "x", "webhook", "--url", "http://10.0.0.1/"], "--url: ");
     let created = server.run(&["monitor", "create", "job", "--timeout", "1h"]);
     assert_eq!(created.stderr, "", "ops is the default channel");
 
-    assert_eq!(server.well(&["channel", "test", "ops"]), "delivered (204)\n");
+    assert!(server.well(&["channel", "test", "ops"]).starts_with("delivered (204)\n"));
     assert_eq!(good.requests().len(), 1);
     let failed = server.run(&["channel", "test", "bad"]);
     assert_eq!(failed.status.code(), Some(1));
@@ -126,6 +133,49 @@ fn channels_are_made_tested_and_deleted() {
     server.well(&["channel", "delete", "ops"]);
     let listed = server.well(&["channel", "list"]);
     assert!(!listed.contains("ops") && listed.contains("bad"), "{listed}");
+}
+
+#[test]
+fn maintenance_windows_and_parents_live_and_die_by_the_command_line() {
+    let server = Server::start();
+    for name in ["router", "web"] {
+        server.run(&["monitor", "create", name, "--timeout", "1h"]);
+    }
+    server.well(&["monitor", "edit", "web", "--parent", "router"]);
+    assert!(server.well(&["monitor", "show", "web"]).contains("parent     router ("));
+    server.refused(
+        &["monitor", "edit", "router", "--parent", "web"],
+        "--parent: depends on this monitor itself",
+    );
+    assert!(server.json(&["monitor", "edit", "web", "--no-parent"])["parent"].is_null());
+
+    assert_eq!(server.well(&["maintenance", "list"]), "There are no maintenance windows.\n");
+    let created =
+        server.well(&["maintenance", "create", "disks", "--monitor", "web", "--tag", "db", "--for", "2h"]);
+    assert!(created.contains("for   1 monitor, tag db\n"), "{created}");
+    server.well(&["maintenance", "create", "night", "--tag", "db", "--cron", "0 2 * * *", "--for", "30m"]);
+    let refused = [
+        "maintenance",
+        "create",
+        "x",
+        "--tag",
+        "a",
+        "--cron",
+        "0 2 * * *",
+        "--for",
+        "59s",
+        "--timezone",
+        "Mars",
+    ];
+    server.refused(&refused, "\n  --for: must be");
+    let listed = server.well(&["maintenance", "list"]);
+    assert!(listed.contains("active") && listed.contains("30m at 0 2 * * * (UTC)"), "{listed}");
+    assert!(server.well(&["maintenance", "show", "disks"]).contains("monitor  web ("));
+    assert_eq!(server.json(&["maintenance", "edit", "night", "--for", "1h"])["duration"], 3_600);
+    server.well(&["maintenance", "edit", "disks", "--to", "now"]);
+    assert_eq!(server.json(&["maintenance", "show", "disks"])["active"], false);
+    server.well(&["maintenance", "delete", "disks"]);
+    server.refused(&["maintenance", "show", "disks"], "there is no maintenance window named \"disks\"");
 }
 
 #[test]

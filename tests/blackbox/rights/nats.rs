@@ -1,7 +1,8 @@
 //! On NATS.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions, Event, ServerError};
@@ -9,6 +10,7 @@ use common::backend::nats::{NatsBackend, NatsOptions};
 use common::clock::SystemClock;
 use common::model::ids::PartitionId;
 use common::ports::checkpoints::CheckpointStore;
+use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use common::role::Role;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -58,21 +60,69 @@ fn all_works_with_each_role_on_its_own_key_and_rights() {
     assert_eq!(cluster.secured.violations(), Vec::<String>::new());
 }
 
+async fn connect(secured: &Secured, role: Role) -> NatsBackend {
+    let options = NatsOptions {
+        ca: Some(secured.file(role, "ca.pem")),
+        nkey: Some(secured.file(role, "nats.nk")),
+        role,
+        ..NatsOptions::new(secured.nats.tls_url(), format!("a-{role}"))
+    };
+    NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scheduler_may_replace_and_read_checkpoints() {
     let secured = Secured::start();
     secured.init();
-    let options = NatsOptions {
-        ca: Some(secured.file(Role::Scheduler, "ca.pem")),
-        nkey: Some(secured.file(Role::Scheduler, "nats.nk")),
-        role: Role::Scheduler,
-        ..NatsOptions::new(secured.nats.tls_url(), "a-scheduler")
-    };
-    let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
+    let backend = connect(&secured, Role::Scheduler).await;
     for checkpoint in ["one", "another"] {
         backend.checkpoints().put(PartitionId(1), checkpoint.into()).await.expect("put");
         let found = backend.checkpoints().get(PartitionId(1)).await.expect("get");
         assert_eq!(found.as_deref(), Some(checkpoint.as_bytes()));
+    }
+    assert_eq!(secured.violations(), Vec::<String>::new());
+}
+
+/// What it has heard of, and of what it is current.
+#[derive(Default)]
+struct Heard {
+    records: Mutex<BTreeSet<RecordKey>>,
+    current: AtomicBool,
+}
+
+impl RegistryObserver for Heard {
+    fn put(&self, record: &Record) {
+        self.records.lock().expect("nobody panicked").insert(record.key.clone());
+    }
+
+    fn deleted(&self, _key: &RecordKey) {}
+
+    fn current(&self) {
+        self.current.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_may_read_monitors_and_maintenance_windows_and_change_channels() {
+    let secured = Secured::start();
+    secured.init();
+    let (console, notifier) =
+        (connect(&secured, Role::Console).await, connect(&secured, Role::Notifier).await);
+    let kinds = [RecordKind::Monitor, RecordKind::Channel, RecordKind::Maintenance];
+    let keys = kinds.map(|kind| RecordKey::new(kind, "a"));
+    for key in &keys {
+        console.registry().put(key, Expected::Absent, "one".into()).await.expect("put");
+    }
+    let (registry, heard) = (notifier.registry(), Arc::new(Heard::default()));
+    let _guard = registry.watch(&kinds, Arc::clone(&heard) as _).await.expect("watch");
+    eventually("it is current", || heard.current.load(Ordering::Relaxed).then_some(()));
+    assert_eq!(*heard.records.lock().expect("nobody panicked"), BTreeSet::from(keys.clone()));
+    for key in &keys {
+        let record = registry.get(key).await.expect("get").expect("a record");
+        assert_eq!(registry.list(key.kind, None, 10).await.expect("list"), std::slice::from_ref(&record));
+        if key.kind == RecordKind::Channel {
+            registry.put(key, Expected::At(record.revision), "two".into()).await.expect("put");
+        }
     }
     assert_eq!(secured.violations(), Vec::<String>::new());
 }
@@ -176,7 +226,7 @@ const REQUESTS: [&str; 20] = [
 ];
 
 /// What can be written, and what can be asked of no stream.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     "lubdub.heartbeats.0",
     "lubdub.alerts.0.a",
     "lubdub.alerts.number.0",
@@ -185,6 +235,7 @@ const OTHERS: [&str; 17] = [
     "$KV.lubdub-registry.channel.a",
     "$KV.lubdub-registry.key.a",
     "$KV.lubdub-registry.token.a",
+    "$KV.lubdub-registry.maintenance.a",
     "$KV.lubdub-registry.pulse.a",
     "$KV.lubdub-shares.shard.alerts.0",
     "$O.lubdub-checkpoints.C.a",
@@ -267,6 +318,7 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
                 "$KV.lubdub-registry.channel.a",
                 "$KV.lubdub-registry.key.a",
                 "$KV.lubdub-registry.token.a",
+                "$KV.lubdub-registry.maintenance.a",
                 "$KV.lubdub-registry.pulse.a",
             ],
         ),

@@ -16,6 +16,7 @@ use crate::ports::history::{
     DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError,
 };
 
+/// Of each finished state.
 const FINISHED_DELIVERIES: usize = 10_000;
 const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
@@ -36,7 +37,8 @@ struct OfMonitor {
 struct Deliveries {
     by_id: HashMap<DeliveryId, Delivery>,
     order: BTreeMap<(EventTime, DeliveryId), DeliveryState>,
-    finished: usize,
+    /// How many there are in each state.
+    counts: HashMap<DeliveryState, usize>,
 }
 
 impl InMemoryHistory {
@@ -77,33 +79,38 @@ impl Deliveries {
     fn put(&mut self, delivery: Delivery) {
         self.remove(delivery.id);
         self.order.insert((delivery.created_at, delivery.id), delivery.state);
-        self.finished += usize::from(delivery.state == DeliveryState::Delivered);
+        *self.counts.entry(delivery.state).or_default() += 1;
         self.by_id.insert(delivery.id, delivery);
     }
 
     fn remove(&mut self, id: DeliveryId) {
         if let Some(before) = self.by_id.remove(&id) {
             self.order.remove(&(before.created_at, id));
-            self.finished -= usize::from(before.state == DeliveryState::Delivered);
+            *self.counts.entry(before.state).or_default() -= 1;
         }
     }
 
     fn prune(&mut self) {
         let Some(((newest, _), _)) = self.order.last_key_value() else { return };
         let oldest_open = *newest - OPEN_DELIVERIES_FOR;
-        let mut excess = self.finished.saturating_sub(FINISHED_DELIVERIES);
+        let mut excess: HashMap<DeliveryState, usize> = self
+            .counts
+            .iter()
+            .filter(|(state, count)| state.is_over() && **count > FINISHED_DELIVERIES)
+            .map(|(state, count)| (*state, count - FINISHED_DELIVERIES))
+            .collect();
         let mut gone = Vec::new();
         for ((created_at, id), state) in &self.order {
-            if excess == 0 && *created_at >= oldest_open {
+            if excess.values().all(|left| *left == 0) && *created_at >= oldest_open {
                 break;
             }
-            match state {
-                DeliveryState::Delivered if excess > 0 => {
-                    excess -= 1;
+            if state.is_over() {
+                if let Some(left) = excess.get_mut(state).filter(|left| **left > 0) {
+                    *left -= 1;
                     gone.push(*id);
                 }
-                DeliveryState::Pending | DeliveryState::Dead if *created_at < oldest_open => gone.push(*id),
-                DeliveryState::Delivered | DeliveryState::Pending | DeliveryState::Dead => {}
+            } else if *created_at < oldest_open {
+                gone.push(*id);
             }
         }
         gone.into_iter().for_each(|id| self.remove(id));

@@ -35,7 +35,6 @@ use crate::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use index::Index;
-pub(super) use keys::KINDS;
 use keys::Keys;
 use pulse::Pulses;
 use store::{Store, is_marker};
@@ -85,6 +84,7 @@ pub struct NatsRegistry {
     channels: OnceCell<Index>,
     keys: OnceCell<Index>,
     tokens: OnceCell<Index>,
+    maintenance: OnceCell<Index>,
 }
 
 impl NatsRegistry {
@@ -105,6 +105,7 @@ impl NatsRegistry {
             channels: OnceCell::new(),
             keys: OnceCell::new(),
             tokens: OnceCell::new(),
+            maintenance: OnceCell::new(),
         })
     }
 
@@ -115,6 +116,7 @@ impl NatsRegistry {
             RecordKind::Channel => &self.channels,
             RecordKind::Key => &self.keys,
             RecordKind::Token => &self.tokens,
+            RecordKind::Maintenance => &self.maintenance,
         };
         cell.get_or_try_init(|| Index::begin(self.store.clone(), Arc::clone(&self.clock), kind)).await
     }

@@ -56,7 +56,7 @@ impl Rights {
                 publish.shares();
             }
             Role::Console => {
-                publish.registry(&registry::KINDS);
+                publish.registry(&RecordKind::ALL);
                 publish.heartbeats();
                 publish.rows(QueueName::Alerts);
                 publish.rows(QueueName::Deliveries);
@@ -207,6 +207,7 @@ mod tests {
             ("$KV.some-registry.token.abc", vec![Console]),
             ("$KV.some-registry.key.abc", vec![Console]),
             ("$KV.some-registry.channel.abc", vec![Notifier, Console]),
+            ("$KV.some-registry.maintenance.abc", vec![Console]),
             ("$KV.some-shares.shard.alerts.3", vec![Notifier]),
             ("_INBOX_ingest.a.b", vec![]),
             ("other.heartbeats.3", vec![]),

@@ -1,5 +1,5 @@
 -- Writes deliveries with the entries of their indexes, and forgets what is too much.
--- KEYS: what maps ids to deliveries. ARGV: what the keys begin with; most finished deliveries, and to how many they are cut; how
+-- KEYS: what maps ids to deliveries. ARGV: what the keys begin with; most deliveries of each finished state, and to how many they are cut; how
 -- many are forgotten at most; the time before which open ones are forgotten, eight bytes; then packed: id and delivery in turn.
 -- A delivery begins with its head: state (a digit), time of creation (8 bytes), channel (16), monitor (16, or none). An index is
 -- a sorted set of time and id, all with the score 0, so in the order of their bytes.
@@ -37,11 +37,13 @@ local function remove(index, entries)
     end
 end
 
-local finished = base .. 's:1'
-local count = call('ZCARD', finished)
-if count > tonumber(ARGV[2]) then
-    local excess = math.min(count - tonumber(ARGV[3]), tonumber(ARGV[4]))
-    remove(finished, call('ZRANGE', finished, 0, excess - 1))
+for _, state in ipairs({'1', '3', '4'}) do
+    local finished = base .. 's:' .. state
+    local count = call('ZCARD', finished)
+    if count > tonumber(ARGV[2]) then
+        local excess = math.min(count - tonumber(ARGV[3]), tonumber(ARGV[4]))
+        remove(finished, call('ZRANGE', finished, 0, excess - 1))
+    end
 end
 for _, state in ipairs({'0', '2'}) do
     local open = base .. 's:' .. state

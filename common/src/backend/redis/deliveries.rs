@@ -116,12 +116,14 @@ fn holds(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
         && filter.state.is_none_or(|state| delivery.state == state)
 }
 
-/// How a state is stored; it must never change.
+/// How a state is stored; it must never change. `deliveries.lua` knows which ones are finished and which are open.
 const fn state_digit(state: DeliveryState) -> u8 {
     match state {
         DeliveryState::Pending => b'0',
         DeliveryState::Delivered => b'1',
         DeliveryState::Dead => b'2',
+        DeliveryState::Folded => b'3',
+        DeliveryState::Suppressed => b'4',
     }
 }
 

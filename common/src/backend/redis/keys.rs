@@ -3,6 +3,8 @@
 //! A partition's keys carry one hash tag, `{p7}`, so that one script can touch them all in a cluster too. Histories are spread
 //! over 16 tags, `{h3}`, since a history knows of no partitions.
 
+use uuid::Uuid;
+
 use crate::model::ids::{MonitorId, PartitionId};
 
 /// Buckets of a partition. It must never change: it is kept with the partition, and another number is refused.
@@ -41,6 +43,11 @@ impl Keys {
     /// Begins the names of what is kept of deliveries.
     pub(super) fn deliveries(&self) -> String {
         format!("{}:{{deliveries}}:", self.prefix)
+    }
+
+    /// What is kept of a scope of the ledger.
+    pub(super) fn ledger(&self, scope: Uuid) -> String {
+        format!("{}ledger:{}", self.deliveries(), scope.as_hyphenated())
     }
 
     pub(super) fn roster(&self, role: &str) -> String {
@@ -112,6 +119,8 @@ mod tests {
         assert_eq!(keys.outbox, "lubdub:{p7}:outbox");
         assert_eq!((keys.hot(5), keys.cold(5)), ("lubdub:{p7}:h:5".into(), "lubdub:{p7}:c:5".into()));
         assert_eq!(keys.due(3), "lubdub:{p7}:due:3");
+        let scope = Keys::new("lubdub").ledger(Uuid::from_u128(7));
+        assert_eq!(scope, "lubdub:{deliveries}:ledger:00000000-0000-0000-0000-000000000007");
         let monitor = MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001));
         assert_eq!(Place::of(monitor), Place { bucket: 1_772, due: 2, shard: 1 });
     }

@@ -32,6 +32,9 @@ const SCHEDULER: &str = "+info +role +multi +exec +evalsha +script|load +time \
 const DELIVERIES: &str =
     "+info +role +evalsha +script|load +hget +hset +hdel +zadd +zrem +zcard +zrange +zrangebylex";
 
+/// What the notifier needs besides: the ledger, and the states of monitors to look at, in transactions.
+const NOTIFIER: &str = "+multi +exec +hgetall +hlen +time";
+
 /// What the console reads besides, none of it in a script that might write.
 const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lrange";
 
@@ -78,7 +81,9 @@ impl User {
         let (deliveries, roster) = (format!("{prefix}:{{deliveries}}:*"), format!("{prefix}:{{roster}}:*"));
         match self {
             Self::Role(Role::Scheduler) => Some(format!("~{partitions} ~{history} ~{roster} {SCHEDULER}")),
-            Self::Role(Role::Notifier) => Some(format!("~{deliveries} {DELIVERIES}")),
+            Self::Role(Role::Notifier) => {
+                Some(format!("%R~{partitions} ~{deliveries} {DELIVERIES} {NOTIFIER}"))
+            }
             Self::Role(Role::Console) => {
                 Some(format!("%R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
             }
@@ -149,7 +154,9 @@ mod tests {
         let expected =
             ["default", "scheduler", "notifier", "console", "replication", "sentinel", "operator", "health"];
         assert_eq!(names, expected);
-        assert!(lines[2].starts_with("user notifier reset on >of-notifier ~lubdub:{deliveries}:* +info "));
+        assert!(lines[2].starts_with(
+            "user notifier reset on >of-notifier %R~lubdub:{p*}:* ~lubdub:{deliveries}:* +info "
+        ));
         assert_eq!(lines[7], "user health reset on nopass +ping");
         assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 7);
     }

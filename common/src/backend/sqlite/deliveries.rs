@@ -34,11 +34,13 @@ impl SqliteDeliveries {
 }
 
 /// How a state is stored; it must never change.
-const fn state_number(state: DeliveryState) -> i64 {
+pub(super) const fn state_number(state: DeliveryState) -> i64 {
     match state {
         DeliveryState::Pending => 0,
         DeliveryState::Delivered => 1,
         DeliveryState::Dead => 2,
+        DeliveryState::Folded => 3,
+        DeliveryState::Suppressed => 4,
     }
 }
 
@@ -113,8 +115,7 @@ fn failed(error: StoreError) -> HistoryError {
 impl DeliveryHistory for SqliteDeliveries {
     async fn put(&self, deliveries: Vec<Delivery>) -> Result<(), HistoryError> {
         let pruner = Arc::clone(&self.pruner);
-        let finished =
-            deliveries.iter().filter(|delivery| delivery.state == DeliveryState::Delivered).count();
+        let finished = deliveries.iter().filter(|delivery| delivery.state.is_over()).count();
         let work = move |conn: &Connection| {
             deliveries.iter().try_for_each(|delivery| put_row(conn, delivery))?;
             pruner.lock().finished(conn, finished)

@@ -27,7 +27,7 @@ use crate::wire::{decode, encode};
 
 /// - `heartbeats.kind`: 0 = up, 1 = down. `source`: the 4 or 16 bytes of the address.
 /// - `removals`: monitors that are gone and whose rows are removed step by step; nothing of theirs is shown any more.
-/// - `deliveries.state`: 0 = pending, 1 = delivered, 2 = dead.
+/// - `deliveries.state`: 0 = pending, 1 = delivered, 2 = dead, 3 = folded, 4 = suppressed.
 pub(super) static SCHEMA: Schema = Schema {
     file: "history.db",
     application_id: 0x4c55_4248,

@@ -7,7 +7,9 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::database::{in_transaction, limit as sql_limit, optional};
+use super::deliveries::state_number;
 use super::history::bytes;
+use crate::model::delivery::DeliveryState;
 use crate::model::ids::MonitorId;
 use crate::model::time::EventTime;
 
@@ -21,6 +23,7 @@ const COUNTED: usize = 500_000;
 const SWEPT: usize = 20;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// Of each finished state.
 const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;
 const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -76,14 +79,17 @@ impl Pruner {
     /// So many more deliveries are finished.
     pub(super) fn finished(&mut self, conn: &Connection, count: usize) -> rusqlite::Result<()> {
         self.finished_deliveries += count;
-        if self.finished_deliveries < FINISHED_SLACK {
-            return Ok(());
-        }
-        self.finished_deliveries = 0;
-        let newest = "SELECT created_at FROM deliveries WHERE state = 1
-                      ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?1";
-        if let Some(cutoff) = optional::<i64>(conn, newest, [sql_limit(FINISHED_DELIVERIES)])? {
-            remove_deliveries(conn, &[1], cutoff)?;
+        // As often as there are so many more, so that less is added than is removed however many come at once.
+        while self.finished_deliveries >= FINISHED_SLACK {
+            self.finished_deliveries -= FINISHED_SLACK;
+            for state in states(DeliveryState::is_over) {
+                let newest = "SELECT created_at FROM deliveries WHERE state = ?1
+                              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?2";
+                let oldest_kept = params![state, sql_limit(FINISHED_DELIVERIES)];
+                if let Some(cutoff) = optional::<i64>(conn, newest, oldest_kept)? {
+                    remove_deliveries(conn, state, cutoff)?;
+                }
+            }
         }
         Ok(())
     }
@@ -92,7 +98,8 @@ impl Pruner {
     pub(super) fn maintain(&mut self, conn: &Connection, now: EventTime) -> rusqlite::Result<Duration> {
         in_transaction(conn, |conn| {
             let more = continue_removals(conn)?;
-            remove_deliveries(conn, &[0, 2], (now - OPEN_DELIVERIES_FOR).as_micros())?;
+            let too_old = (now - OPEN_DELIVERIES_FOR).as_micros();
+            states(|state| !state.is_over()).try_for_each(|state| remove_deliveries(conn, state, too_old))?;
             for _ in 0..SWEPT {
                 if !self.sweep(conn)? {
                     break;
@@ -188,13 +195,16 @@ fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Removes a step of the deliveries in these states that were made before `cutoff`.
-fn remove_deliveries(conn: &Connection, states: &[i64], cutoff: i64) -> rusqlite::Result<()> {
+/// The states of deliveries that are like this, as they are stored.
+fn states(like: impl Fn(DeliveryState) -> bool) -> impl Iterator<Item = i64> {
+    DeliveryState::ALL.into_iter().filter(move |state| like(*state)).map(state_number)
+}
+
+/// Removes a step of the deliveries in this state that were made before `cutoff`.
+fn remove_deliveries(conn: &Connection, state: i64, cutoff: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
                    WHERE state = ?1 AND created_at < ?2 ORDER BY created_at LIMIT ?3)";
-    for state in states {
-        conn.prepare_cached(sql)?.execute(params![state, cutoff, sql_limit(STEP)])?;
-    }
+    conn.prepare_cached(sql)?.execute(params![state, cutoff, sql_limit(STEP)])?;
     Ok(())
 }
 

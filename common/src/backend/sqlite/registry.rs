@@ -36,6 +36,7 @@ pub(super) const fn kind_number(kind: RecordKind) -> i64 {
         RecordKind::Channel => 1,
         RecordKind::Key => 2,
         RecordKind::Token => 3,
+        RecordKind::Maintenance => 4,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `state.db`: registry, states, leases, outbox and queues.
+//! `state.db`: registry, states, leases, outbox, queues and the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use super::SqliteOptions;
 use super::database::Schema;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
+use super::ledger::{self, SqliteLedger};
 use super::queue::{self, SqliteQueue};
 use super::readers::Readers;
 use super::registry::SqliteRegistry;
@@ -18,7 +19,7 @@ use super::writer::Writer;
 use crate::clock::Clock;
 use crate::ports::queue::QueueName;
 
-/// - `counters`: `revision` (of the registry).
+/// - `counters`: `revision` (of the registry), `ledger` (see [`ledger::TABLES`]).
 /// - `states.armed_at`: the entry in the sorted set, which is in memory. No index: see [`super::state`].
 /// - `messages.state`: 0 = unfinished, 1 = dead, 2 = completed (its body is gone, its id is remembered). `seq` is its place.
 /// - `queues.unfinished`: how many messages are in state 0.
@@ -60,6 +61,7 @@ pub(super) struct StateDb {
     pub(super) state: Arc<SqliteStateStore>,
     pub(super) alerts: Arc<SqliteQueue>,
     pub(super) deliveries: Arc<SqliteQueue>,
+    pub(super) ledger: Arc<SqliteLedger>,
 }
 
 impl StateDb {
@@ -75,6 +77,7 @@ impl StateDb {
         // Not in the schema: databases of the first versions have it not, and those versions do not mind it.
         conn.execute("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = 1", [])
             .map_err(failed)?;
+        conn.execute_batch(ledger::TABLES).map_err(failed)?;
         let load = |name| queue::load(&conn, name).map_err(failed);
         let indexes = (load(QueueName::Alerts)?, load(QueueName::Deliveries)?);
         let (capacity, forget_clock) = (options.queue_capacity, Arc::clone(&clock));
@@ -96,6 +99,7 @@ impl StateDb {
             state: Arc::new(SqliteStateStore::new(Arc::clone(&writer), readers.clone())),
             alerts: queue(QueueName::Alerts, indexes.0),
             deliveries: queue(QueueName::Deliveries, indexes.1),
+            ledger: Arc::new(SqliteLedger::new(Arc::clone(&writer), readers.clone())),
             writer,
             readers,
         })

@@ -22,6 +22,7 @@ macro_rules! deliveries_suite {
                 a_delivery_that_changes_its_state_changes_its_list,
                 the_oldest_pending_one_is_known,
                 the_newest_finished_and_all_open_ones_are_kept,
+                each_finished_state_is_kept_and_bounded_by_itself,
                 deliveries_last,
             ]
         );
@@ -29,14 +30,12 @@ macro_rules! deliveries_suite {
 }
 pub(crate) use deliveries_suite;
 
-const STATES: [DeliveryState; 3] = [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead];
-
-/// Every combination of three monitors, two channels and three states; several at each time.
+/// Every combination of three monitors, two channels and all states; several at each time.
 fn many() -> Vec<Delivery> {
     let mut made = Vec::new();
-    for n in 0..36_u8 {
-        let state = STATES[usize::from(n % 3)];
-        let (monitor, channel) = (monitor(u128::from(n / 3 % 3)), channel(u128::from(n / 9 % 2)));
+    for n in 0..60_u8 {
+        let state = DeliveryState::ALL[usize::from(n % 5)];
+        let (monitor, channel) = (monitor(u128::from(n / 5 % 3)), channel(u128::from(n / 15 % 2)));
         // Two share a time: the order is by id then.
         made.push(delivery(monitor, channel, at(i64::from(n / 2)), state));
     }
@@ -96,10 +95,10 @@ pub(crate) async fn every_filter_that_is_given_holds(subject: &mut Kept) {
     put(&*history, all.clone()).await;
     let monitors = [None, Some(monitor(1)), Some(monitor(99))];
     let channels = [None, Some(channel(0)), Some(channel(99))];
-    let states = [None, Some(STATES[0]), Some(STATES[1]), Some(STATES[2])];
+    let states = || [None].into_iter().chain(DeliveryState::ALL.map(Some));
     for monitor in monitors {
         for channel in channels {
-            for state in states {
+            for state in states() {
                 let filter = DeliveryFilter { monitor, channel, state };
                 let holds = |delivery: &&Delivery| {
                     monitor.is_none_or(|monitor| delivery.alert.monitor() == Some(monitor))
@@ -116,15 +115,15 @@ pub(crate) async fn every_filter_that_is_given_holds(subject: &mut Kept) {
 pub(crate) async fn a_delivery_that_changes_its_state_changes_its_list(subject: &mut Kept) {
     let history = subject.port();
     let mut sent = delivery(monitor(1), channel(1), at(1), DeliveryState::Dead);
-    put(&*history, vec![sent.clone()]).await;
-    let of = async |state| {
-        let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
-        list(&*history, filter, 10).await.len()
-    };
-    assert_eq!((of(DeliveryState::Dead).await, of(DeliveryState::Pending).await), (1, 0));
-    sent.state = DeliveryState::Pending;
-    put(&*history, vec![sent]).await;
-    assert_eq!((of(DeliveryState::Dead).await, of(DeliveryState::Pending).await), (0, 1));
+    for state in DeliveryState::ALL {
+        sent.state = state;
+        put(&*history, vec![sent.clone()]).await;
+        for listed in DeliveryState::ALL {
+            let filter = DeliveryFilter { state: Some(listed), ..DeliveryFilter::default() };
+            let found = list(&*history, filter, 10).await.len();
+            assert_eq!(found, usize::from(listed == state), "{state:?} among {listed:?}");
+        }
+    }
 }
 
 pub(crate) async fn the_oldest_pending_one_is_known(subject: &mut Kept) {
@@ -147,19 +146,46 @@ pub(crate) async fn the_newest_finished_and_all_open_ones_are_kept(subject: &mut
         delivery(monitor(1), channel(2), at(0), DeliveryState::Dead),
     ];
     put(&*history, open.to_vec()).await;
-    for round in 0..26 {
-        let of_round = (0..500)
-            .map(|n| delivery(monitor(2), channel(1), at(1 + round * 500 + n), DeliveryState::Delivered));
-        put(&*history, of_round.collect()).await;
-    }
-    let all = list(&*history, DeliveryFilter::default(), 500).await;
-    let finished: Vec<&Delivery> =
-        all.iter().filter(|delivery| delivery.state == DeliveryState::Delivered).collect();
+    put_rounds(&*history, DeliveryState::Delivered, 26, 500).await;
+    let finished = of_state(&*history, DeliveryState::Delivered).await;
     assert!((10_000..=12_600).contains(&finished.len()), "{}", finished.len());
     assert_eq!(finished[9_999].created_at, at(3_001), "the newest are kept");
     for delivery in open {
         assert_eq!(history.get(delivery.id).await.expect("get"), Some(delivery));
     }
+}
+
+/// What was folded in a storm drives out nothing that was delivered; and it is bounded though it comes all at once.
+pub(crate) async fn each_finished_state_is_kept_and_bounded_by_itself(subject: &mut Kept) {
+    let history = subject.port();
+    put_rounds(&*history, DeliveryState::Delivered, 2, 500).await;
+    put_rounds(&*history, DeliveryState::Suppressed, 1, 1_000).await;
+    put_rounds(&*history, DeliveryState::Folded, 4, 8_000).await;
+    put_rounds(&*history, DeliveryState::Suppressed, 4, 8_000).await;
+    for (state, most) in [
+        (DeliveryState::Delivered, 1_000),
+        (DeliveryState::Folded, 20_000),
+        (DeliveryState::Suppressed, 20_000),
+    ] {
+        let found = of_state(&*history, state).await;
+        assert!((most.min(10_000)..=most).contains(&found.len()), "{state:?}: {}", found.len());
+    }
+    let folded = of_state(&*history, DeliveryState::Folded).await;
+    assert_eq!(folded[9_999].created_at, at(22_001), "the newest are kept");
+}
+
+/// Puts so many rounds of so many deliveries, one each millisecond.
+async fn put_rounds(history: &dyn DeliveryHistory, state: DeliveryState, rounds: i64, of: i64) {
+    let to = channel(DeliveryState::ALL.iter().position(|known| *known == state).expect("known") as u128);
+    for round in 0..rounds {
+        let of_round = (0..of).map(|n| delivery(monitor(2), to, at(1 + round * of + n), state));
+        put(history, of_round.collect()).await;
+    }
+}
+
+async fn of_state(history: &dyn DeliveryHistory, state: DeliveryState) -> Vec<Delivery> {
+    let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
+    list(history, filter, 500).await
 }
 
 pub(crate) async fn deliveries_last(subject: &mut Kept) {

@@ -22,6 +22,7 @@ macro_rules! registry_suite {
                 a_write_with_a_wrong_belief_is_refused,
                 a_delete_with_a_wrong_belief_is_refused,
                 revisions_grow_over_all_records,
+                every_kind_has_records_of_its_own,
                 of_many_creators_one_wins,
                 lists_are_in_the_order_of_bytes_and_paged,
                 records_and_revisions_last,
@@ -110,12 +111,29 @@ pub(crate) async fn a_delete_with_a_wrong_belief_is_refused(subject: &mut Record
 pub(crate) async fn revisions_grow_over_all_records(subject: &mut Records) {
     let registry = subject.port();
     let mut revisions = Vec::new();
-    for kind in [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token] {
+    for kind in RecordKind::ALL {
         for id in ["a", "b"] {
             revisions.push(create(&registry, &RecordKey::new(kind, id), "x").await);
         }
     }
     assert!(revisions.is_sorted_by(|a, b| a < b), "{revisions:?}");
+}
+
+pub(crate) async fn every_kind_has_records_of_its_own(subject: &mut Records) {
+    let registry = subject.port();
+    for kind in RecordKind::ALL {
+        create(&registry, &RecordKey::new(kind, "same"), kind.as_str()).await;
+        create(&registry, &RecordKey::new(kind, kind.as_str()), kind.as_str()).await;
+    }
+    for kind in RecordKind::ALL {
+        let mut expected = [kind.as_str(), "same"];
+        expected.sort_unstable();
+        assert_eq!(ids(&registry, kind, None, 10).await, expected);
+        let record = registry.get(&RecordKey::new(kind, "same")).await.expect("get").expect("a record");
+        assert_eq!(record.value, value(kind.as_str()));
+        registry.delete(&record.key, record.revision).await.expect("delete");
+        assert_eq!(ids(&registry, kind, None, 10).await, [kind.as_str()]);
+    }
 }
 
 pub(crate) async fn of_many_creators_one_wins(subject: &mut Records) {

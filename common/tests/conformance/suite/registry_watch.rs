@@ -84,8 +84,10 @@ pub(crate) async fn a_watcher_hears_what_is_there_and_then_that_it_is_current(su
     create(&registry, &RecordKey::new(RecordKind::Token, "t"), "x").await;
     let channel = create(&registry, &RecordKey::new(RecordKind::Channel, "ch"), "x").await;
     expected.push(Heard::Put("ch".into(), channel));
+    let window = create(&registry, &RecordKey::new(RecordKind::Maintenance, "w"), "x").await;
+    expected.push(Heard::Put("w".into(), window));
     let recorder = Arc::new(Recorder::default());
-    let kinds = [RecordKind::Monitor, RecordKind::Channel];
+    let kinds = [RecordKind::Monitor, RecordKind::Channel, RecordKind::Maintenance];
     let _guard = registry.watch(&kinds, Arc::clone(&recorder) as _).await.expect("watch");
     let before_current = eventually("it is current", async || {
         let heard = recorder.heard();
@@ -102,19 +104,27 @@ pub(crate) async fn a_watcher_hears_what_is_there_and_then_that_it_is_current(su
 
 pub(crate) async fn a_watcher_hears_of_changes_to_its_kinds(subject: &mut Records) {
     let registry = subject.port();
-    let recorder = Arc::new(Recorder::default());
-    let _guard = registry.watch(&[RecordKind::Monitor], Arc::clone(&recorder) as _).await.expect("watch");
-    let first = create(&registry, &key("a"), "x").await;
-    heard_last(subject, &recorder, &[Heard::Put("a".into(), first)]).await;
-    create(&registry, &RecordKey::new(RecordKind::Key, "k"), "x").await;
-    let second = registry.put(&key("a"), Expected::At(first), value("y")).await.expect("put");
-    heard_last(subject, &recorder, &[Heard::Put("a".into(), second)]).await;
-    registry.put(&key("a"), Expected::Absent, value("z")).await.expect_err("a conflict");
-    registry.delete(&key("a"), second).await.expect("delete");
-    heard_last(subject, &recorder, &[Heard::Deleted("a".into())]).await;
-    let again = create(&registry, &key("a"), "x").await;
-    heard_last(subject, &recorder, &[Heard::Deleted("a".into()), Heard::Put("a".into(), again)]).await;
-    assert_eq!(recorder.changes().len(), 4, "{:?}", recorder.changes());
+    for kind in RecordKind::ALL {
+        let key = RecordKey::new(kind, "a");
+        let recorder = Arc::new(Recorder::default());
+        let _guard = registry.watch(&[kind], Arc::clone(&recorder) as _).await.expect("watch");
+        let first = create(&registry, &key, "x").await;
+        heard_last(subject, &recorder, &[Heard::Put("a".into(), first)]).await;
+        for other in RecordKind::ALL.into_iter().filter(|other| *other != kind) {
+            let key = RecordKey::new(other, "b");
+            let revision = create(&registry, &key, "x").await;
+            // Gone before the turn of its own kind comes.
+            registry.delete(&key, revision).await.expect("delete");
+        }
+        let second = registry.put(&key, Expected::At(first), value("y")).await.expect("put");
+        heard_last(subject, &recorder, &[Heard::Put("a".into(), second)]).await;
+        registry.put(&key, Expected::Absent, value("z")).await.expect_err("a conflict");
+        registry.delete(&key, second).await.expect("delete");
+        heard_last(subject, &recorder, &[Heard::Deleted("a".into())]).await;
+        let again = create(&registry, &key, "x").await;
+        heard_last(subject, &recorder, &[Heard::Deleted("a".into()), Heard::Put("a".into(), again)]).await;
+        assert_eq!(recorder.changes().len(), 4, "{kind:?}: {:?}", recorder.changes());
+    }
 }
 
 pub(crate) async fn a_watcher_hears_again_and_again_that_it_is_current(subject: &mut Records) {

@@ -27,10 +27,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct TestResult {
     /// Whether the receiver accepted it.
     delivered: bool,
-    /// The HTTP status of its answer.
+    /// The HTTP status, or the SMTP code, of its answer.
     status: Option<u16>,
     /// What went wrong, or the beginning of the answer.
     detail: Option<String>,
+    /// What was sent, secrets as `***`; null if nothing could be.
+    request: Option<String>,
+    /// The beginning of the answer, at most 2 kB.
+    answer: Option<String>,
 }
 
 /// Sends a test to a channel, also to one that is disabled, and waits for the answer, at most 20 s.
@@ -56,7 +60,13 @@ pub(super) async fn test(
         Ok(delivery) => result(delivery?),
         Err(_) => {
             let detail = "no attempt came to an end within 20 s; is a notifier running?";
-            TestResult { delivered: false, status: None, detail: Some(detail.to_owned()) }
+            TestResult {
+                delivered: false,
+                status: None,
+                detail: Some(detail.to_owned()),
+                request: None,
+                answer: None,
+            }
         }
     };
     Ok(Json(result))
@@ -88,8 +98,9 @@ async fn settled(app: &App, id: DeliveryId) -> Result<Delivery, Problem> {
 
 fn result(delivery: Delivery) -> TestResult {
     let delivered = delivery.state == DeliveryState::Delivered;
-    let last = delivery.attempts.into_iter().next_back();
-    let status = last.as_ref().and_then(|attempt| attempt.status);
-    let detail = last.and_then(|attempt| attempt.error.or(attempt.answer));
-    TestResult { delivered, status, detail }
+    let Some(last) = delivery.attempts.into_iter().next_back() else {
+        return TestResult { delivered, status: None, detail: delivery.note, request: None, answer: None };
+    };
+    let detail = last.error.or_else(|| last.answer.clone());
+    TestResult { delivered, status: last.status, detail, request: last.request, answer: last.answer }
 }

@@ -45,6 +45,9 @@ pub(super) struct MonitorView {
     remind_every: u32,
     /// Where its alerts go: the channels that it names, or else every default channel.
     channels: Vec<String>,
+    /// Id of the monitor that it depends on; null = none, also when that one is gone.
+    #[schema(format = Uuid)]
+    parent: Option<String>,
     /// Whether it is paused.
     paused: bool,
     /// The push token; not shown to read keys.
@@ -152,6 +155,7 @@ fn view(
         interval: monitor.interval.or(timeout),
         remind_every: monitor.definition.remind_every,
         channels,
+        parent: monitor.parent.filter(|id| app.directory.monitor_exists(*id)).map(|id| id.to_string()),
         paused: monitor.definition.paused,
         push_url: token.as_ref().map(|token| caller.push_url(token)),
         token,

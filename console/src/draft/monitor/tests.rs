@@ -32,6 +32,7 @@ fn stored(definition: Definition) -> Monitor {
         definition,
         interval: Some(7),
         channels: Some(vec![]),
+        parent: None,
         token: Token::parse("12345678").expect("a token"),
         old_tokens: vec![],
         created_at: EventTime::EPOCH,

@@ -9,10 +9,6 @@ const NO_PARTITION: &str = "x";
 /// Subjects of what is not a record: see [`super::pulse`].
 const PULSE: &str = "pulse";
 
-/// Every one.
-pub(in crate::backend::nats) const KINDS: [RecordKind; 4] =
-    [RecordKind::Monitor, RecordKind::Channel, RecordKind::Key, RecordKind::Token];
-
 /// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, a monitor's `$KV.<bucket>.monitor.<partition>.<id>`, so that those of
 /// one partition can be asked for.
 #[derive(Debug, Clone)]
@@ -47,17 +43,19 @@ impl Keys {
                 Ok(monitor) => format!("{root}{kind}.{}.{id}", monitor.partition(self.partitions)),
                 Err(_) => format!("{root}{kind}.{NO_PARTITION}.{id}"),
             },
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token => format!("{root}{kind}.{id}"),
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => {
+                format!("{root}{kind}.{id}")
+            }
         })
     }
 
     /// What is kept under a subject; `None` if it is not a record.
     pub(super) fn read(&self, subject: &str) -> Option<(RecordKind, CompactId)> {
         let (word, rest) = subject.strip_prefix(&self.root)?.split_once('.')?;
-        let kind = KINDS.into_iter().find(|kind| kind.as_str() == word)?;
+        let kind = RecordKind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
         let id = match kind {
             RecordKind::Monitor => rest.split_once('.')?.1,
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token => rest,
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => rest,
         };
         Some((kind, CompactId::new(id)))
     }
@@ -66,7 +64,7 @@ impl Keys {
     pub(super) fn of_kind(&self, kind: RecordKind) -> String {
         let depth = match kind {
             RecordKind::Monitor => "*.*",
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token => "*",
+            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => "*",
         };
         format!("{}{}.{depth}", self.root, kind.as_str())
     }
@@ -90,7 +88,7 @@ mod tests {
     fn subjects_read_back() {
         let keys = Keys::new("some-registry", 4);
         let ids = ["0197c5a0-0000-7000-8000-000000000001", "a_b-C", "0197C5A0-0000-7000-8000-000000000001"];
-        for kind in KINDS {
+        for kind in RecordKind::ALL {
             for id in ids {
                 let key = RecordKey::new(kind, id);
                 let subject = keys.subject(&key).expect("it fits");

@@ -1,0 +1,21 @@
+//! What a channel that gathers is told when very many monitors are down in a moment.
+
+use crate::report::{Report, count, seconds};
+use crate::scene::{Scene, WHERE};
+use crate::sections::Size;
+
+pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
+    let monitors = size.pick(10_000, 500);
+    let scene = Scene::gathering(monitors).await?;
+    let told = scene.gathered().await?;
+    let title = format!("{} flips to a channel that gathers, by {WHERE}", count(monitors as f64));
+    let mut report = Report::new(title, &["flips told of", "messages", "pushed in", "last message after"]);
+    report.row([
+        count(told.flips as f64),
+        told.messages.to_string(),
+        seconds(told.pushed_in),
+        seconds(told.after),
+    ]);
+    report.print();
+    scene.stop()
+}

@@ -1,0 +1,161 @@
+//! One of every kind of alert, channel and maintenance window.
+
+use super::*;
+use crate::model::channel::{Email, PresetChannel};
+use crate::model::flip::{
+    Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown,
+};
+use crate::model::ids::WindowId;
+use crate::model::maintenance::{MaintenanceWindow, WindowSpan};
+
+fn id(number: u128) -> AlertId {
+    AlertId::from_uuid(Uuid::from_u128(number))
+}
+
+fn up() -> Flip {
+    Flip {
+        id: AlertId::derive(monitor_id(), at(130), "up"),
+        sequence: 3,
+        from: State::Down,
+        to: State::Up,
+        reason: Reason::Recovered,
+        at: at(130),
+        message: Some("back".to_owned()),
+        value: Some(0.5),
+        last_heartbeat_at: Some(at(130)),
+        deadline: None,
+        deaf: Duration::ZERO,
+        down_for: Some(Duration::from_secs(64)),
+        trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ..flip()
+    }
+}
+
+fn labelled() -> LabelledFlip {
+    let dependents = Dependents { down: 1, names: vec!["child".to_owned()] };
+    let monitor =
+        MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()], dependents };
+    LabelledFlip { flip: flip(), monitor }
+}
+
+fn group(count: u32, until: Option<EventTime>) -> Group {
+    let brief = Brief {
+        monitor: monitor_id(),
+        name: "nightly backup".to_owned(),
+        since: Some(at(66)),
+        until,
+        message: Some("no heartbeat for 66 s".to_owned()),
+        flips: 2,
+    };
+    Group { count, first: vec![brief] }
+}
+
+pub(super) fn alerts() -> [(&'static str, Alert); 8] {
+    let channel = ChannelId::from_uuid(Uuid::from_u128(5));
+    let digest = Digest {
+        id: id(1),
+        from: at(60),
+        to: at(90),
+        count: 33,
+        down: group(30, None),
+        up: group(2, Some(at(80))),
+        still_down: group(1, None),
+        flapping: Group::default(),
+        flips: vec![labelled()],
+    };
+    let storm = Storm {
+        id: id(2),
+        incident: id(3),
+        since: at(60),
+        at: at(90),
+        over: false,
+        members: 25,
+        down: group(21, None),
+    };
+    let failing = ChannelFailing {
+        id: id(6),
+        channel,
+        name: "ops".to_owned(),
+        since: at(9),
+        disabled: true,
+        detail: "answered 410 Gone".to_owned(),
+    };
+    [
+        ("test", Alert::Test { id: id(7), channel, at: at(1) }),
+        ("was_down", Alert::WasDown(Box::new(WasDown { id: id(8), down: flip(), up: up(), flips: 4 }))),
+        ("digest", Alert::Digest(Box::new(digest))),
+        ("storm", Alert::Storm(Box::new(storm))),
+        (
+            "flapping",
+            Alert::Flapping(Box::new(Flapping {
+                id: id(4),
+                incident: id(9),
+                flip: up(),
+                flips: 7,
+                over: true,
+            })),
+        ),
+        (
+            "repost",
+            Alert::Repost(Box::new(Repost {
+                id: id(5),
+                at: at(120),
+                part: 0,
+                parts: 1,
+                down: vec![labelled()],
+            })),
+        ),
+        ("channel_failing", Alert::ChannelFailing(Box::new(failing))),
+        ("up", Alert::Flip(up())),
+    ]
+}
+
+pub(super) fn channel_kinds() -> [(&'static str, ChannelKind); 2] {
+    let to = vec!["ops@example.com".to_owned(), "night@example.com".to_owned()];
+    let settings = [("url", "https://hooks.slack.com/services/T/B/x"), ("token", "secret")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned()))).into();
+    let preset = PresetChannel { preset: "slack".to_owned(), settings };
+    [("email", ChannelKind::Email(Email { to })), ("preset", ChannelKind::Preset(preset))]
+}
+
+pub(super) fn windows() -> [(&'static str, MaintenanceWindow); 2] {
+    let window = |span| MaintenanceWindow {
+        id: WindowId::from_uuid(Uuid::from_u128(11)),
+        name: "updates".to_owned(),
+        monitors: vec![monitor_id()],
+        tags: vec!["db".to_owned()],
+        span,
+        created_at: at(0),
+    };
+    let cron = Arc::new(CronSchedule::parse("0 2 * * 7", "Europe/Berlin").expect("a schedule"));
+    [
+        ("once", window(WindowSpan::Once { from: at(100), to: at(200) })),
+        ("cron", window(WindowSpan::Cron { cron, duration: 7_200 })),
+    ]
+}
+
+/// What stands in a digest, and the digest's task.
+pub(super) fn folded() -> (Delivery, DeliveryTask) {
+    let [_, _, (_, digest), ..] = alerts();
+    let channel = ChannelId::from_uuid(Uuid::from_u128(5));
+    let of = DeliveryId::derive(digest.id(), channel);
+    let mut folded = Delivery {
+        state: DeliveryState::Folded,
+        next_attempt_at: None,
+        folded_into: Some(of),
+        note: Some("told in a digest".to_owned()),
+        ..delivery()
+    };
+    folded.attempts.iter_mut().for_each(|attempt| attempt.request = Some("POST /hook".to_owned()));
+    let task = DeliveryTask {
+        id: of,
+        alert: digest,
+        channel,
+        created_at: at(90),
+        monitor: None,
+        attempts: 0,
+        sent_to: vec!["ops@example.com".to_owned()],
+        at_desk: true,
+    };
+    (folded, task)
+}

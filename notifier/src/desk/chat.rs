@@ -1,0 +1,461 @@
+//! The desk of a channel that people read. Pure.
+//!
+//! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. What comes beyond begins a storm: it is
+//!   gathered, and goes out as a digest at the end of each window, until one stays below [`SINGLES`].
+//! - While a message does not get through, whatever else comes is gathered too, so that a receiver that was away is not flooded
+//!   when it is back, and never sees an older state after a newer one. What is gathered goes out at most once in [`PROBE`], in one
+//!   message that takes over what the failing ones were to tell: under an id of its own, since one of them may have arrived.
+//! - So what has recovered before it could be told is told as what it was.
+//! - A monitor that flaps is told of once, and then by a summary every quarter of an hour until it is quiet.
+
+mod known;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use common::model::delivery::{DeliveryTask, MonitorLabel};
+use common::model::flip::{self, Alert, Flip};
+use common::model::ids::{ChannelId, DeliveryId, MonitorId};
+use common::model::time::EventTime;
+use uuid::Uuid;
+
+use super::flaps::WITHIN;
+use super::gather::{Reminder, Untold, gathered};
+use super::rows::{HEAD, Row};
+use super::{Admission, Effects, Emit, digest, lean, own_alert, own_delivery};
+use crate::message::incident_of;
+pub(crate) use known::{ChatEntry, ChatHead};
+use known::{Outstanding, Window};
+
+/// So many messages go out one by one within [`WINDOW`].
+pub(super) const SINGLES: usize = 5;
+
+/// The time in which messages are counted, and that a digest gathers.
+pub(super) const WINDOW: Duration = Duration::from_secs(30);
+
+/// While nothing gets through, what is new is tried once in this time, whatever the schedule of what failed.
+pub(super) const PROBE: Duration = Duration::from_secs(60);
+
+/// What went out and was never heard of again is given up after this: longer than any delivery is attempted.
+const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
+
+/// Messages that were taken over by others and whose deliveries may still come.
+const ADOPTED: usize = 64;
+
+/// The desk of a chat.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Chat {
+    pub(super) channel: ChannelId,
+    pub(super) head: ChatHead,
+    monitors: HashMap<MonitorId, ChatEntry>,
+    changed: BTreeSet<Uuid>,
+}
+
+impl Chat {
+    pub(super) fn new(channel: ChannelId, head: ChatHead, monitors: HashMap<MonitorId, ChatEntry>) -> Self {
+        Self { channel, head, monitors, changed: BTreeSet::new() }
+    }
+
+    /// Whether, and in what words, an alert goes out.
+    pub(super) fn admit(
+        &mut self,
+        task: &DeliveryTask,
+        redriven: bool,
+        now: EventTime,
+        effects: &mut Effects,
+    ) -> Admission {
+        let label = task.monitor.clone().unwrap_or_default();
+        if let Some((_, by)) = self.head.adopted.iter().find(|(id, _)| *id == task.id) {
+            return Admission::Folded(*by);
+        }
+        match &task.alert {
+            _ if self.head.outstanding.contains_key(&task.id) => self.again(task, now, effects),
+            Alert::Flip(flip) => self.flip(task.id, flip, label, redriven, now),
+            Alert::Reminder { id, number, at, down } => {
+                let reminder = Reminder { id: *id, number: *number, at: *at };
+                self.reminder(task.id, reminder, down, label, now)
+            }
+            Alert::Wake { .. } => Admission::Dropped("it was looked at"),
+            Alert::Repost(_) => Admission::Dropped("this channel is not told again"),
+            Alert::WasDown(_)
+            | Alert::Digest(_)
+            | Alert::Storm(_)
+            | Alert::Flapping(_)
+            | Alert::ChannelFailing(_)
+            | Alert::Test { .. } => Admission::Send(Box::new(task.alert.clone())),
+        }
+    }
+
+    fn flip(
+        &mut self,
+        id: DeliveryId,
+        flip: &Flip,
+        label: MonitorLabel,
+        redriven: bool,
+        now: EventTime,
+    ) -> Admission {
+        let alone = self.may_go_alone(now);
+        let (channel, number) = (self.channel, self.head.number);
+        let entry = self.entry(flip.monitor, label);
+        if flip.sequence < entry.sequence
+            && let Some(untold) = entry.untold.as_mut().filter(|_| !redriven)
+            && untold.take_earlier(id, &lean(flip), number)
+        {
+            // It was overtaken by a later one, which waits.
+            return Admission::Folded(own_delivery(channel, number));
+        }
+        if flip.sequence <= entry.sequence {
+            return match entry.says_of(id, channel) {
+                Some(by) if !redriven && by != id => Admission::Folded(by),
+                // Somebody wants it again, or nobody knows of it any more.
+                Some(_) | None => Admission::Send(Box::new(Alert::Flip(flip.clone()))),
+            };
+        }
+        entry.sequence = flip.sequence;
+        let kept = lean(flip);
+        entry.flaps.note(&kept, incident_of(flip), now);
+        let begins = entry.flaps.flapping.as_ref().is_some_and(|flapping| !flapping.announced);
+        let mut untold = Untold::flip(&kept);
+        let undisturbed = entry.carrier.is_none() && entry.untold.is_none();
+        if alone && undisturbed && (begins || entry.flaps.flapping.is_none()) {
+            entry.untold = Some(untold);
+            entry.load(id, None, now);
+            let said = self.say_one(flip.monitor, Some(&Alert::Flip(flip.clone())));
+            self.goes_out(id, Some(flip.monitor), false, now);
+            return said.map_or(Admission::Dropped("there is nothing to say"), Admission::Send);
+        }
+        untold.ids.push((id, number));
+        entry.untold = gathered(entry.untold.take(), untold);
+        self.gathers(1, now);
+        Admission::Folded(own_delivery(self.channel, number))
+    }
+
+    fn reminder(
+        &mut self,
+        id: DeliveryId,
+        reminder: Reminder,
+        down: &Flip,
+        label: MonitorLabel,
+        now: EventTime,
+    ) -> Admission {
+        let alone = self.may_go_alone(now);
+        let number = self.head.number;
+        let entry = self.entry(down.monitor, label);
+        if down.sequence < entry.sequence {
+            return Admission::Dropped("what it reminds of is over");
+        }
+        entry.sequence = down.sequence;
+        let untold = Untold { reminder: Some(reminder), ..Untold::still(&lean(down)) };
+        let undisturbed = entry.carrier.is_none() && entry.untold.is_none();
+        if alone && undisturbed && entry.flaps.flapping.is_none() {
+            entry.untold = Some(untold);
+            entry.load(id, None, now);
+            let said = self.say_one(down.monitor, None);
+            self.goes_out(id, Some(down.monitor), false, now);
+            return said.map_or(Admission::Dropped("there is nothing to say"), Admission::Send);
+        }
+        let untold = Untold { ids: vec![(id, number)], ..untold };
+        entry.untold = gathered(entry.untold.take(), untold);
+        self.gathers(0, now);
+        Admission::Folded(own_delivery(self.channel, number))
+    }
+
+    /// A further attempt: it says what it said, unless something has happened since to what it tells of.
+    fn again(&mut self, task: &DeliveryTask, now: EventTime, effects: &mut Effects) -> Admission {
+        let overtaken = |entry: &ChatEntry| entry.carrier == Some(task.id) && entry.untold.is_some();
+        if self.monitors.values().any(overtaken) {
+            if let Some(outstanding) = self.head.outstanding.get_mut(&task.id) {
+                outstanding.failed = true;
+            }
+            if self.head.outstanding.values().all(|outstanding| outstanding.failed) {
+                self.send_gathered(now, effects);
+                return match self.head.adopted.iter().find(|(id, _)| *id == task.id) {
+                    Some((_, by)) => Admission::Folded(*by),
+                    None => Admission::Send(Box::new(task.alert.clone())),
+                };
+            }
+        }
+        let Some(outstanding) = self.head.outstanding.get_mut(&task.id) else {
+            return Admission::Send(Box::new(task.alert.clone()));
+        };
+        outstanding.failed = false;
+        let said = match outstanding.monitor.filter(|_| !outstanding.own) {
+            Some(monitor) => self.say_one(monitor, Some(&task.alert)),
+            None => None,
+        };
+        Admission::Send(said.unwrap_or_else(|| Box::new(task.alert.clone())))
+    }
+
+    /// It was accepted or given up: what it told is told.
+    pub(super) fn finished(&mut self, id: DeliveryId, now: EventTime, effects: &mut Effects) {
+        let Some(outstanding) = self.head.outstanding.remove(&id) else { return };
+        let told = |entry: &ChatEntry| entry.carrier == Some(id);
+        let monitors: Vec<MonitorId> = match outstanding.monitor {
+            Some(monitor) => vec![monitor],
+            None => self.monitors.iter().filter(|(_, e)| told(e)).map(|(id, _)| *id).collect(),
+        };
+        for monitor in monitors {
+            if let Some(entry) = self.monitors.get_mut(&monitor).filter(|entry| told(entry)) {
+                entry.unload();
+                self.changed.insert(monitor.as_uuid());
+            }
+        }
+        self.head.clean_at.get_or_insert(now + WITHIN);
+        self.flush(false, now, effects);
+    }
+
+    /// An attempt failed; it waits for the next one.
+    pub(super) fn failed(&mut self, id: DeliveryId, until: Option<EventTime>) {
+        if let Some(outstanding) = self.head.outstanding.get_mut(&id) {
+            outstanding.failed = true;
+            self.head.alone_until = self.head.alone_until.max(until);
+        }
+    }
+
+    /// When what is gathered may go out beside what failed.
+    fn probe_at(&self) -> Option<EventTime> {
+        self.head.last_out.map(|at| (at + PROBE).max(self.head.alone_until.unwrap_or(at)))
+    }
+
+    /// A moment has come that [`Self::next_wake`] named.
+    pub(super) fn wake(&mut self, now: EventTime, effects: &mut Effects) {
+        let ended = self.head.storm.filter(|window| window.until <= now);
+        if let Some(window) = ended {
+            let goes_on = window.flips as usize >= SINGLES;
+            self.head.storm = goes_on.then_some(Window { until: now + WINDOW, flips: 0 });
+        }
+        if self.head.clean_at.is_some_and(|at| at <= now) {
+            let old = |outstanding: &Outstanding| outstanding.from + LOST_AFTER <= now;
+            let lost = self.head.outstanding.iter().filter(|(_, one)| old(one)).map(|(id, _)| *id);
+            for id in lost.collect::<Vec<_>>() {
+                self.finished(id, now, effects);
+            }
+            let over = |entry: &ChatEntry| entry.is_over(now);
+            let gone: Vec<MonitorId> =
+                self.monitors.iter().filter(|(_, entry)| over(entry)).map(|(id, _)| *id).collect();
+            for monitor in gone {
+                self.monitors.remove(&monitor);
+                self.changed.insert(monitor.as_uuid());
+            }
+            let more = !self.head.outstanding.is_empty() || !self.monitors.is_empty();
+            self.head.clean_at = more.then_some(now + WITHIN);
+        }
+        self.flush(ended.is_some(), now, effects);
+    }
+
+    /// Sends what is gathered, if its time has come. `window_ended`: a storm's window did.
+    fn flush(&mut self, window_ended: bool, now: EventTime, effects: &mut Effects) {
+        let outstanding = &self.head.outstanding;
+        let probe_at = self.probe_at().filter(|_| !outstanding.is_empty());
+        let busy = outstanding.values().any(|outstanding| !outstanding.failed);
+        if busy || probe_at.is_some_and(|at| at > now) || (self.head.storm.is_some() && !window_ended) {
+            return;
+        }
+        if !self.monitors.values().any(|entry| entry.is_ripe(now)) {
+            return;
+        }
+        if !window_ended && self.recent(now) >= SINGLES {
+            return self.gathers(0, now);
+        }
+        self.send_gathered(now, effects);
+    }
+
+    /// Puts what is gathered into one message, and with it what messages that wait for another attempt were to tell.
+    fn send_gathered(&mut self, now: EventTime, effects: &mut Effects) {
+        let (number, from) = (self.head.number, self.head.gathered_from.take().unwrap_or(now));
+        self.head.number += 1;
+        let id = own_delivery(self.channel, number);
+        let adopted = std::mem::take(&mut self.head.outstanding);
+        self.head.adopted.extend(adopted.keys().map(|old| (*old, id)));
+        let surplus = self.head.adopted.len().saturating_sub(ADOPTED);
+        self.head.adopted.drain(..surplus);
+        let mut told = Vec::new();
+        for (monitor, entry) in &mut self.monitors {
+            let takes_over = entry.carrier.is_some_and(|carrier| adopted.contains_key(&carrier));
+            if takes_over || entry.is_ripe(now) {
+                let refolded = entry.load(id, Some(number), now);
+                effects.refolded.extend(refolded.into_iter().map(|one| (one, id)));
+                self.changed.insert(monitor.as_uuid());
+                told.push(*monitor);
+            }
+        }
+        let single = if let [monitor] = told.as_slice() { Some(*monitor) } else { None };
+        self.goes_out(id, single, true, now);
+        if let Some(outstanding) = self.head.outstanding.get_mut(&id) {
+            outstanding.from = from.max(now - LOST_AFTER / 2);
+        }
+        effects.emits.extend(self.emit(id, now));
+    }
+
+    /// A message of the desk's own, as the queue takes it.
+    fn emit(&self, id: DeliveryId, now: EventTime) -> Option<Emit> {
+        let outstanding = self.head.outstanding.get(&id).filter(|outstanding| outstanding.own)?;
+        let (alert, monitor) = match outstanding.monitor {
+            Some(monitor) => {
+                let label = self.monitors.get(&monitor).map(|entry| entry.label.clone());
+                (*self.say_one(monitor, None)?, label)
+            }
+            None => self.say_all(id, outstanding.from, now)?,
+        };
+        Some(Emit { id, alert, monitor, order_key: id.as_uuid(), due_at: now })
+    }
+
+    /// What the message that carries a monitor says; `original` if that is all.
+    fn say_one(&self, monitor: MonitorId, original: Option<&Alert>) -> Option<Box<Alert>> {
+        let entry = self.monitors.get(&monitor)?;
+        let carried = entry.carried.as_ref()?;
+        if let Some((flapping, over)) = &carried.flapping {
+            let name = format!("flapping/{over}");
+            return Some(Box::new(Alert::Flapping(Box::new(flip::Flapping {
+                id: flapping.last.id.followed_by(&name),
+                incident: flapping.incident,
+                flip: flapping.last.clone(),
+                flips: flapping.flips,
+                over: *over,
+            }))));
+        }
+        if let (0, Some(Reminder { id, number, at })) = (carried.flips, &carried.reminder) {
+            let down = carried.last.clone();
+            return Some(Box::new(Alert::Reminder { id: *id, number: *number, at: *at, down }));
+        }
+        if let Some(was) = carried.was_down(entry.told_down.is_some()) {
+            return Some(Box::new(Alert::WasDown(Box::new(was))));
+        }
+        // As it came, if it is that one: what is kept here is cut.
+        let whole = match original {
+            Some(Alert::Flip(flip)) if flip.id == carried.last.id => flip,
+            Some(_) | None => &carried.last,
+        };
+        Some(Box::new(Alert::Flip(whole.clone())))
+    }
+
+    fn say_all(
+        &self,
+        id: DeliveryId,
+        from: EventTime,
+        now: EventTime,
+    ) -> Option<(Alert, Option<MonitorLabel>)> {
+        let alert_id = own_alert(self.channel, self.head.number.checked_sub(1)?);
+        let digest = digest::digest(alert_id, id, from, now, &self.monitors);
+        Some((Alert::Digest(Box::new(digest)), None))
+    }
+
+    fn entry(&mut self, monitor: MonitorId, label: MonitorLabel) -> &mut ChatEntry {
+        self.changed.insert(monitor.as_uuid());
+        let entry = self.monitors.entry(monitor).or_insert_with(|| ChatEntry::new(MonitorLabel::default()));
+        entry.label = label;
+        entry
+    }
+
+    /// How many messages went out within the window.
+    fn recent(&mut self, now: EventTime) -> usize {
+        self.head.recent.retain(|at| *at + WINDOW > now);
+        self.head.recent.len()
+    }
+
+    /// Whether another message may go out by itself.
+    fn may_go_alone(&mut self, now: EventTime) -> bool {
+        let stuck = self.head.outstanding.values().any(|outstanding| outstanding.failed);
+        !stuck && self.head.storm.is_none() && self.recent(now) < SINGLES
+    }
+
+    fn goes_out(&mut self, id: DeliveryId, monitor: Option<MonitorId>, own: bool, now: EventTime) {
+        self.head.recent.push(now);
+        let surplus = self.head.recent.len().saturating_sub(SINGLES);
+        self.head.recent.drain(..surplus);
+        self.head.last_out = Some(now);
+        self.head.clean_at.get_or_insert(now + WITHIN);
+        self.head.outstanding.insert(id, Outstanding { monitor, own, failed: false, from: now });
+    }
+
+    /// Something is gathered; that may begin a storm.
+    fn gathers(&mut self, flips: u32, now: EventTime) {
+        self.head.gathered_from.get_or_insert(now);
+        let full = self.recent(now) >= SINGLES;
+        match &mut self.head.storm {
+            Some(storm) => storm.flips += flips,
+            None if full => self.head.storm = Some(Window { until: now + WINDOW, flips }),
+            None => {}
+        }
+    }
+
+    /// When it is to be looked at next.
+    pub(super) fn next_wake(&self) -> Option<EventTime> {
+        let storm = self.head.storm.map(|storm| storm.until);
+        let outstanding = &self.head.outstanding;
+        let waits = |entry: &ChatEntry| match &entry.flaps.flapping {
+            Some(flapping) => !flapping.announced,
+            None => entry.untold.is_some(),
+        };
+        let next = if outstanding.is_empty() {
+            let flapping = self.monitors.values().filter_map(|entry| entry.flaps.flapping.as_ref());
+            flapping.map(|flapping| flapping.next_at).min()
+        } else if outstanding.values().all(|outstanding| outstanding.failed) {
+            self.probe_at().filter(|_| self.monitors.values().any(waits))
+        } else {
+            // What is on its way must end first.
+            None
+        };
+        // So must a window of a storm.
+        let next = next.map(|at| storm.map_or(at, |until| at.max(until)));
+        next.into_iter().chain(storm).chain(self.head.clean_at).min()
+    }
+
+    /// Monitors that the channel was told are down and that are up, or gone, without anybody having been told.
+    pub(super) fn ended(&mut self, monitors: &[(MonitorId, EventTime)]) {
+        for (monitor, _) in monitors {
+            if let Some(entry) = self.monitors.get_mut(monitor).filter(|entry| entry.carrier.is_none()) {
+                entry.told_down = None;
+                self.changed.insert(monitor.as_uuid());
+            }
+        }
+    }
+
+    /// Monitors that the channel was told are down.
+    pub(super) fn down(&self) -> Vec<(MonitorId, EventTime)> {
+        let down = |(id, entry): (&MonitorId, &ChatEntry)| Some((*id, entry.told_down.as_ref()?.at));
+        self.monitors.iter().filter_map(down).collect()
+    }
+
+    /// Whether it is time to look through what is known.
+    pub(super) fn reviews(&self, now: EventTime) -> bool {
+        self.head.clean_at.is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn unfinished(&self, now: EventTime) -> Vec<Emit> {
+        let own = self.head.outstanding.keys().filter_map(|id| self.emit(*id, now));
+        own.chain(self.head.timer.pending(self.channel)).collect()
+    }
+
+    /// Deliveries that a message on its way tells of and that were said to be told of by another.
+    pub(super) fn refolded(&self) -> Vec<(DeliveryId, DeliveryId)> {
+        let carried = self.monitors.values().filter_map(|entry| entry.carrier.zip(entry.carried.as_ref()));
+        let told = carried.flat_map(|(carrier, carried)| carried.ids.iter().map(move |one| (*one, carrier)));
+        let elsewhere = told.filter(|((_, said), carrier)| own_delivery(self.channel, *said) != *carrier);
+        elsewhere.map(|((id, _), carrier)| (id, carrier)).collect()
+    }
+
+    pub(super) fn touch_head(&mut self) {
+        self.changed.insert(HEAD);
+    }
+
+    fn row(&self, key: Uuid) -> Option<Row> {
+        if key == HEAD {
+            return Some(Row::ChatHead(Box::new(self.head.clone())));
+        }
+        self.monitors.get(&MonitorId::from_uuid(key)).map(|entry| Row::Chat(Box::new(entry.clone())))
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
+        std::mem::take(&mut self.changed).into_iter().map(|key| (key, self.row(key))).collect()
+    }
+
+    pub(super) fn all_rows(&self) -> Vec<(Uuid, Row)> {
+        let keys = self.monitors.keys().map(|id| id.as_uuid()).chain([HEAD]);
+        keys.filter_map(|key| Some((key, self.row(key)?))).collect()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.head.outstanding.is_empty() && self.monitors.values().all(|entry| entry.untold.is_none())
+    }
+}

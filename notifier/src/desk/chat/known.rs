@@ -1,0 +1,151 @@
+//! What a chat's desk knows: of its channel, and of each monitor. It is kept in the ledger.
+
+use std::collections::BTreeMap;
+
+use common::model::delivery::MonitorLabel;
+use common::model::flip::{Flip, State};
+use common::model::ids::{ChannelId, DeliveryId, MonitorId};
+use common::model::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+use super::super::flaps::Flaps;
+use super::super::gather::{Untold, gathered};
+use super::super::own_delivery;
+use super::super::timing::Timer;
+
+/// What is known of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChatHead {
+    /// The number of the message that is being gathered.
+    pub(in crate::desk) number: u64,
+    /// When the newest messages went out, at most [`SINGLES`].
+    pub(in crate::desk) recent: Vec<EventTime>,
+    pub(in crate::desk) storm: Option<Window>,
+    /// What went out and is not finished.
+    pub(in crate::desk) outstanding: BTreeMap<DeliveryId, Outstanding>,
+    /// Messages that others have taken over, with those, the newest last; at most [`ADOPTED`].
+    pub(in crate::desk) adopted: Vec<(DeliveryId, DeliveryId)>,
+    /// When a message went out last.
+    pub(in crate::desk) last_out: Option<EventTime>,
+    /// Until when the receiver asked to be left alone.
+    pub(in crate::desk) alone_until: Option<EventTime>,
+    /// When the first of what is gathered came.
+    pub(in crate::desk) gathered_from: Option<EventTime>,
+    /// When monitors of which there is nothing more to say are forgotten.
+    pub(in crate::desk) clean_at: Option<EventTime>,
+    pub(in crate::desk) timer: Timer,
+}
+
+/// A window of a storm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::desk) struct Window {
+    pub(in crate::desk) until: EventTime,
+    /// Flips that came in it.
+    pub(in crate::desk) flips: u32,
+}
+
+/// A message that went out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::desk) struct Outstanding {
+    /// What it tells of, if it is one monitor.
+    pub(in crate::desk) monitor: Option<MonitorId>,
+    /// Whether the desk made it.
+    pub(in crate::desk) own: bool,
+    /// Whether it waits for another attempt.
+    pub(in crate::desk) failed: bool,
+    pub(in crate::desk) from: EventTime,
+}
+
+/// What is known of a monitor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChatEntry {
+    pub(in crate::desk) label: MonitorLabel,
+    /// Of the newest flip that came here.
+    pub(in crate::desk) sequence: u64,
+    /// The flip to down that the channel was told of, unless it was told that it is over.
+    pub(in crate::desk) told_down: Option<Flip>,
+    /// What a message that is on its way tells.
+    pub(in crate::desk) carried: Option<Untold>,
+    pub(in crate::desk) carrier: Option<DeliveryId>,
+    /// What nobody was told.
+    pub(in crate::desk) untold: Option<Untold>,
+    /// The last message that told of it.
+    pub(in crate::desk) told_by: Option<DeliveryId>,
+    pub(in crate::desk) flaps: Flaps,
+}
+
+impl ChatHead {
+    /// The head of a desk that is made at `now`. Its messages are numbered from the time on, so that no number comes twice, even
+    /// if an earlier desk of the channel was lost.
+    pub(in crate::desk) fn new(now: EventTime) -> Self {
+        Self { number: u64::try_from(now.as_micros()).unwrap_or_default(), ..Self::default() }
+    }
+}
+
+impl ChatEntry {
+    pub(in crate::desk) fn new(label: MonitorLabel) -> Self {
+        Self {
+            label,
+            sequence: 0,
+            told_down: None,
+            carried: None,
+            carrier: None,
+            untold: None,
+            told_by: None,
+            flaps: Flaps::default(),
+        }
+    }
+
+    /// Whether something of it is to be told now.
+    pub(in crate::desk) fn is_ripe(&self, now: EventTime) -> bool {
+        match &self.flaps.flapping {
+            Some(_) => self.flaps.is_due(now),
+            None => self.untold.is_some(),
+        }
+    }
+
+    /// Whether there is nothing more to say.
+    pub(in crate::desk) fn is_over(&self, now: EventTime) -> bool {
+        let silent = self.told_down.is_none() && self.carried.is_none() && self.untold.is_none();
+        silent && self.flaps.flapping.is_none() && self.flaps.is_quiet(now)
+    }
+
+    /// What is to be told becomes a part of the message `carrier`; deliveries that were said to be told of by another one.
+    pub(in crate::desk) fn load(
+        &mut self,
+        carrier: DeliveryId,
+        number: Option<u64>,
+        now: EventTime,
+    ) -> Vec<DeliveryId> {
+        self.carrier = Some(carrier);
+        self.told_by = Some(carrier);
+        let mut later = self.untold.take();
+        if self.flaps.is_due(now)
+            && let Some((flapping, over)) = self.flaps.tell(now)
+        {
+            let untold = later.unwrap_or_else(|| Untold::still(&flapping.last));
+            later = Some(Untold { flapping: Some((flapping, over)), ..untold });
+        }
+        let Some(later) = later else { return Vec::new() };
+        let elsewhere = later.ids.iter().filter(|(_, said)| Some(*said) != number).map(|(id, _)| *id);
+        let refolded = elsewhere.collect();
+        self.carried = gathered(self.carried.take(), later);
+        refolded
+    }
+
+    /// What the message told of it is known now.
+    pub(in crate::desk) fn unload(&mut self) {
+        self.carrier = None;
+        let Some(carried) = self.carried.take() else { return };
+        self.told_down = (carried.last.to == State::Down).then_some(carried.last);
+    }
+}
+
+impl ChatEntry {
+    /// The message that is said to tell of a delivery that came here before.
+    pub(in crate::desk) fn says_of(&self, id: DeliveryId, channel: ChannelId) -> Option<DeliveryId> {
+        let waiting = self.untold.iter().flat_map(|untold| &untold.ids);
+        let number = waiting.filter(|(one, _)| *one == id).map(|(_, number)| *number).next();
+        number.map(|number| own_delivery(channel, number)).or(self.told_by)
+    }
+}

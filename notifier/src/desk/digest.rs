@@ -1,0 +1,88 @@
+//! Many monitors in one message.
+
+use std::collections::HashMap;
+
+use common::model::delivery::MAX_NAMES;
+use common::model::flip::{Brief, Digest, Flip, Group, LabelledFlip, MAX_DIGEST_FLIPS, State};
+use common::model::ids::{AlertId, DeliveryId, MonitorId};
+use common::model::time::EventTime;
+
+use super::chat::ChatEntry;
+
+#[derive(Default)]
+struct Gathering {
+    briefs: Vec<Brief>,
+}
+
+impl Gathering {
+    fn group(mut self) -> Group {
+        self.briefs.sort_unstable_by(|a, b| (&a.name, a.monitor).cmp(&(&b.name, b.monitor)));
+        let count = u32::try_from(self.briefs.len()).unwrap_or(u32::MAX);
+        self.briefs.truncate(MAX_NAMES);
+        Group { count, first: self.briefs }
+    }
+}
+
+/// What the message `carrier` tells of all monitors.
+pub(super) fn digest(
+    id: AlertId,
+    carrier: DeliveryId,
+    from: EventTime,
+    to: EventTime,
+    monitors: &HashMap<MonitorId, ChatEntry>,
+) -> Digest {
+    let [mut down, mut up, mut still_down, mut flapping] = std::array::from_fn(|_| Gathering::default());
+    let mut flips: Vec<(&str, LabelledFlip)> = Vec::new();
+    let mut count = 0;
+    for (monitor, entry) in monitors {
+        let brief = |since: Option<EventTime>, until: Option<EventTime>, flip: &Flip, flips| Brief {
+            monitor: *monitor,
+            name: entry.label.name.clone(),
+            since,
+            until,
+            message: flip.message.clone(),
+            flips,
+        };
+        let carried = entry.carried.as_ref().filter(|_| entry.carrier == Some(carrier));
+        let Some(carried) = carried else {
+            if let Some(told) = &entry.told_down {
+                still_down.briefs.push(brief(Some(told.at), None, told, 0));
+            }
+            continue;
+        };
+        count += carried.flips;
+        let last = &carried.last;
+        let is_down = last.to == State::Down;
+        let began = entry.told_down.as_ref().or(carried.first_down.as_ref()).map(|flip| flip.at);
+        match &carried.flapping {
+            Some((told, false)) => flapping.briefs.push(brief(Some(last.at), None, last, told.flips)),
+            Some((_, true)) | None if is_down && carried.flips == 0 => {
+                still_down.briefs.push(brief(Some(last.at), None, last, 0));
+            }
+            Some((_, true)) | None if is_down => {
+                down.briefs.push(brief(Some(last.at), None, last, carried.flips))
+            }
+            Some((_, true)) | None => {
+                let since = last.down_for.map(|span| last.at - span).or(began);
+                up.briefs.push(brief(since, Some(last.at), last, carried.flips));
+            }
+        }
+        if carried.flips > 0 {
+            let labelled = LabelledFlip { flip: last.clone(), monitor: entry.label.clone() };
+            flips.push((&entry.label.name, labelled));
+        }
+    }
+    flips.sort_unstable_by(|(a, x), (b, y)| (a, x.flip.monitor).cmp(&(b, y.flip.monitor)));
+    flips.truncate(MAX_DIGEST_FLIPS);
+    Digest {
+        id,
+        from,
+        to,
+        count,
+        down: down.group(),
+        up: up.group(),
+        still_down: still_down.group(),
+        flapping: flapping.group(),
+        flips: flips.into_iter().map(|(_, labelled)| labelled).collect(),
+    }
+}

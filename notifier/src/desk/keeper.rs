@@ -1,0 +1,371 @@
+//! Keeps the desks of all channels: reads them from the ledger, writes what they decide, and carries it out.
+//!
+//! In this order: the ledger, the records and messages of the desk's own, the answer. Whoever dies in between leaves whatever
+//! asked unsettled in the queue; it asks again, the desk is read anew, and what it had not carried out is carried out then.
+//! Requests that come while the ledger is being written are served together.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::model::channel::{Channel, ChannelClass, ChannelKind};
+use common::model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use common::model::flip::{Alert, State};
+use common::model::ids::{ChannelId, DeliveryId, MonitorId, PartitionId};
+use common::model::time::EventTime;
+use common::ports::history::{DeliveryHistory, HistoryError};
+use common::ports::ledger::{Ledger, LedgerError};
+use common::ports::queue::{Queue, QueueError, QueueMessage};
+use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
+use common::ports::state_store::{StateError, StateReader};
+use common::presets::{self, Preset};
+use common::wire::{self, WireError};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::chat::{Chat, ChatHead};
+use super::pager::{Pager, PagerHead, PagerRules};
+use super::rows::{self, Row};
+use super::{Admission, Desk, Effects, Emit, Request};
+
+/// Desks that are kept in memory although nothing waits in them.
+const KEPT: usize = 1_024;
+
+/// States that are asked for at once.
+const REVIEWED: usize = 500;
+
+/// A monitor that has not been down for so long, and of whose recovery nothing came, is not told of as down any more.
+const SETTLED: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is tried again when somebody else wrote to the ledger meanwhile.
+const TRIES: usize = 5;
+
+/// Why a desk could not be asked. It can be later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeskError {
+    #[error("use the ledger")]
+    Ledger(#[from] LedgerError),
+    #[error("read the ledger")]
+    Unreadable(#[from] WireError),
+    #[error("look at the states of monitors")]
+    States(#[from] StateError),
+    #[error("look a monitor up")]
+    Registry(#[from] RegistryError),
+    #[error("use the delivery history")]
+    History(#[from] HistoryError),
+    #[error("use the delivery queue")]
+    Queue(#[from] QueueError),
+    #[error("wait for the desk: whoever worked on it was stopped")]
+    Stopped,
+}
+
+/// What kind of desk a channel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// People read it.
+    Chat,
+    /// It pages them.
+    Pager(PagerRules),
+}
+
+impl Manner {
+    /// The desk that a channel is to have; `None`: it is told each flip.
+    pub(crate) fn of(channel: &Channel) -> Option<Self> {
+        match presets::class_of(&channel.kind) {
+            ChannelClass::Webhook => None,
+            ChannelClass::Chat => Some(Self::Chat),
+            ChannelClass::Pager => Some(Self::Pager(pager_rules(channel))),
+        }
+    }
+}
+
+fn pager_rules(channel: &Channel) -> PagerRules {
+    let preset = match &channel.kind {
+        ChannelKind::Preset(preset) => presets::find(&preset.preset),
+        ChannelKind::Webhook(_) | ChannelKind::Email(_) => None,
+    };
+    PagerRules {
+        storm_limit: preset.and_then(Preset::storm_limit).and_then(|limit| usize::try_from(limit).ok()),
+        repost_every: preset
+            .and_then(|preset| preset.repost_every)
+            .map(|secs| Duration::from_secs(secs.into())),
+    }
+}
+
+/// The desks of all channels.
+pub(crate) struct Keeper {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) deliveries: Arc<dyn Queue>,
+    pub(crate) history: Arc<dyn DeliveryHistory>,
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) states: Arc<dyn StateReader>,
+    pub(crate) partitions: u16,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) places: Mutex<HashMap<ChannelId, Arc<Place>>>,
+}
+
+/// Where the desk of a channel is.
+#[derive(Default)]
+pub(crate) struct Place {
+    waiting: Mutex<Vec<Waiting>>,
+    /// `None`: it is to be read from the ledger.
+    open: tokio::sync::Mutex<Option<Open>>,
+}
+
+struct Waiting {
+    request: Request,
+    answer: oneshot::Sender<Admission>,
+}
+
+struct Open {
+    version: u64,
+    desk: Desk,
+    /// Rows of the desk that the channel had before it changed its kind.
+    obsolete: Vec<Uuid>,
+}
+
+impl Keeper {
+    /// Asks the desk of a channel.
+    pub(crate) async fn ask(
+        &self,
+        channel: ChannelId,
+        manner: Manner,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Admission>, DeskError> {
+        let place = Arc::clone(self.places.lock().entry(channel).or_default());
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let (answer, answered) = oneshot::channel();
+            place.waiting.lock().push(Waiting { request, answer });
+            answers.push(answered);
+        }
+        let mut open = place.open.lock().await;
+        let mut batch = std::mem::take(&mut *place.waiting.lock());
+        // What came together is heard in the order in which it happened.
+        batch.sort_by_key(|one| one.request.sequence());
+        if !batch.is_empty() {
+            // While it is taken out, whatever stops us leaves it to be read again.
+            let taken = open.take();
+            let (done, admissions) = self.serve(channel, manner, taken, &batch).await?;
+            for (Waiting { answer, .. }, admission) in batch.into_iter().zip(admissions) {
+                // Whoever was cancelled does not listen.
+                let _ = answer.send(admission);
+            }
+            let idle = done.desk.is_idle();
+            *open = Some(done);
+            if idle && self.places.lock().len() > KEPT {
+                self.places.lock().remove(&channel);
+            }
+        }
+        drop(open);
+        let mut admissions = Vec::with_capacity(answers.len());
+        for answered in answers {
+            admissions.push(answered.await.map_err(|_| DeskError::Stopped)?);
+        }
+        Ok(admissions)
+    }
+
+    async fn serve(
+        &self,
+        channel: ChannelId,
+        manner: Manner,
+        mut taken: Option<Open>,
+        batch: &[Waiting],
+    ) -> Result<(Open, Vec<Admission>), DeskError> {
+        let mut conflict = DeskError::Stopped;
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let mut effects = Effects::default();
+            let mut open = match taken.take() {
+                Some(open) => open,
+                None => {
+                    let mut open = self.load(channel, manner).await?;
+                    effects = open.desk.unfinished(now);
+                    open
+                }
+            };
+            if batch.iter().any(|one| matches!(one.request, Request::Wake)) {
+                let ended = self.ended(&open.desk.to_review(now), now).await?;
+                open.desk.ended(&ended, now, &mut effects);
+            }
+            let serve = |one: &Waiting| open.desk.serve(&one.request, now, &mut effects);
+            let admissions = batch.iter().map(serve).collect();
+            open.desk.set_wake(now, &mut effects);
+            match self.write(channel, &mut open).await {
+                Ok(()) => {
+                    self.carry_out(channel, effects).await?;
+                    return Ok((open, admissions));
+                }
+                Err(error @ LedgerError::Conflict { .. }) => conflict = error.into(),
+                Err(error @ LedgerError::Unavailable(_)) => return Err(error.into()),
+            }
+        }
+        Err(conflict)
+    }
+
+    /// Of monitors that went down, those that have not been down for some time, with since when.
+    async fn ended(
+        &self,
+        down: &[(MonitorId, EventTime)],
+        now: EventTime,
+    ) -> Result<Vec<(MonitorId, EventTime)>, DeskError> {
+        let mut by_partition: HashMap<PartitionId, Vec<MonitorId>> = HashMap::new();
+        for (monitor, _) in down {
+            by_partition.entry(monitor.partition(self.partitions)).or_default().push(*monitor);
+        }
+        let mut ended = Vec::new();
+        for (partition, monitors) in by_partition {
+            for some in monitors.chunks(REVIEWED) {
+                let states = self.states.states(partition, some).await?;
+                for (monitor, state) in some.iter().zip(states) {
+                    let since = match state {
+                        Some(state) if state.state == State::Down => continue,
+                        Some(state) => state.since,
+                        // The states may be lost; the registry is not.
+                        None if self.is_there(*monitor).await? => continue,
+                        None => EventTime::EPOCH,
+                    };
+                    // Its recovery may be on its way.
+                    if since + SETTLED <= now {
+                        ended.push((*monitor, since));
+                    }
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn is_there(&self, monitor: MonitorId) -> Result<bool, DeskError> {
+        Ok(self.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_some())
+    }
+
+    async fn load(&self, channel: ChannelId, manner: Manner) -> Result<Open, DeskError> {
+        let page = self.ledger.load(channel.as_uuid()).await?;
+        let (mut chat_head, mut pager_head) = (None, None);
+        let (mut chats, mut pagers) = (HashMap::new(), HashMap::new());
+        let mut keys: Vec<Uuid> = Vec::with_capacity(page.rows.len());
+        for (key, bytes) in &page.rows {
+            keys.push(*key);
+            let (monitor, row): (MonitorId, Row) = rows::read(*key, bytes)?;
+            match row {
+                Row::ChatHead(head) => chat_head = Some(*head),
+                Row::PagerHead(head) => pager_head = Some(*head),
+                Row::Chat(entry) => drop(chats.insert(monitor, *entry)),
+                Row::Pager(entry) => drop(pagers.insert(monitor, *entry)),
+            }
+        }
+        let rules = match manner {
+            Manner::Chat => PagerRules { storm_limit: None, repost_every: None },
+            Manner::Pager(rules) => rules,
+        };
+        let chat = |head, entries| Desk::Chat(Chat::new(channel, head, entries));
+        let pager = |head, entries| Desk::Pager(Pager::new(channel, rules, head, entries));
+        let fresh = match manner {
+            Manner::Chat => chat(ChatHead::new(self.clock.now()), HashMap::new()),
+            Manner::Pager(_) => pager(PagerHead::new(self.clock.now()), HashMap::new()),
+        };
+        let found = match (chat_head, pager_head) {
+            (Some(head), _) => chat(head, chats),
+            (None, Some(head)) => pager(head, pagers),
+            (None, None) => return Ok(Open { version: page.version, desk: fresh, obsolete: keys }),
+        };
+        let fits = std::mem::discriminant(&found) == std::mem::discriminant(&fresh);
+        // A channel that has changed its kind is served in the old manner until nothing waits there.
+        Ok(if fits || !found.is_idle() {
+            Open { version: page.version, desk: found, obsolete: Vec::new() }
+        } else {
+            Open { version: page.version, desk: fresh, obsolete: keys }
+        })
+    }
+
+    async fn write(&self, channel: ChannelId, open: &mut Open) -> Result<(), LedgerError> {
+        let mut changes = open.desk.take_changes();
+        let removed = std::mem::take(&mut open.obsolete);
+        let gone = removed.into_iter().filter(|key| changes.iter().all(|(changed, _)| changed != key));
+        let gone: Vec<_> = gone.map(|key| (key, None)).collect();
+        changes.extend(gone);
+        let rows = changes.into_iter().map(rows::change).collect();
+        let written = self.ledger.write(channel.as_uuid(), open.version, rows).await;
+        open.version = match written {
+            // Versions only grow: the store was set back, or lost it, and nobody has written since. It is here still.
+            Err(LedgerError::Conflict { found }) if found < open.version => {
+                tracing::warn!(channel.id = %channel, "the ledger lost what a channel was told; writing it anew");
+                self.write_anew(channel, &open.desk).await?
+            }
+            written => written?,
+        };
+        Ok(())
+    }
+
+    /// Puts a whole desk in the place of whatever is in the ledger.
+    async fn write_anew(&self, channel: ChannelId, desk: &Desk) -> Result<u64, LedgerError> {
+        let page = self.ledger.load(channel.as_uuid()).await?;
+        let rows = desk.all_rows();
+        let kept: HashSet<Uuid> = rows.iter().map(|(key, _)| *key).collect();
+        let gone = page.rows.into_iter().filter(|(key, _)| !kept.contains(key)).map(|(key, _)| (key, None));
+        let rows = rows.into_iter().map(|(key, row)| rows::change((key, Some(row))));
+        self.ledger.write(channel.as_uuid(), page.version, rows.chain(gone).collect()).await
+    }
+
+    /// Records first, messages second. All of it can be done again.
+    async fn carry_out(&self, channel: ChannelId, effects: Effects) -> Result<(), DeskError> {
+        let now = self.clock.now();
+        let mut records: Vec<Delivery> = Vec::new();
+        for (id, into) in effects.refolded {
+            let Some(record) = self.history.get(id).await? else { continue };
+            if record.state == DeliveryState::Folded {
+                records.push(Delivery { folded_into: Some(into), ..record });
+            }
+        }
+        let mut messages = Vec::with_capacity(effects.emits.len());
+        for Emit { id, alert, monitor, order_key, due_at } in effects.emits {
+            let is_wake = matches!(alert, Alert::Wake { .. });
+            let task = DeliveryTask {
+                id,
+                alert,
+                channel,
+                created_at: now,
+                monitor,
+                attempts: 0,
+                sent_to: Vec::new(),
+                at_desk: false,
+            };
+            if !is_wake && self.history.get(id).await?.is_none() {
+                records.push(task.pending(now));
+            }
+            messages.push(QueueMessage {
+                id: id.as_uuid(),
+                lane: channel.as_uuid(),
+                order_key,
+                due_at,
+                origin: None,
+                body: wire::encode(&task),
+            });
+        }
+        if !records.is_empty() {
+            self.history.put(records).await?;
+        }
+        if !messages.is_empty() {
+            self.deliveries.enqueue(messages).await?;
+        }
+        Ok(())
+    }
+
+    /// A channel is gone, and with it what it was told.
+    pub(crate) async fn forget(&self, channel: ChannelId) -> Result<(), DeskError> {
+        self.places.lock().remove(&channel);
+        let page = self.ledger.load(channel.as_uuid()).await?;
+        if page.version > 0 {
+            let rows = page.rows.into_iter().map(|(key, _)| (key, None)).collect();
+            self.ledger.write(channel.as_uuid(), page.version, rows).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The delivery that an admission puts in another's place.
+pub(crate) fn folded(record: Delivery, into: DeliveryId) -> Delivery {
+    Delivery { state: DeliveryState::Folded, folded_into: Some(into), next_attempt_at: None, ..record }
+}

@@ -1,0 +1,464 @@
+//! The desk of a channel that pages. Pure.
+//!
+//! - One incident for each monitor, opened by its flip to down and closed by the one to up, each after the other. The queue
+//!   keeps their order.
+//! - More monitors down than the service's limit within [`WINDOW`] are one more incident for all that come beyond; it is closed when all of
+//!   those are up.
+//! - A monitor that flaps keeps one incident open until it is quiet and up.
+//! - Receivers that forget are told again of what is down.
+
+mod storm;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use common::model::delivery::{DeliveryTask, MonitorLabel};
+use common::model::flip::{self, Alert, Flip, LabelledFlip, MAX_DIGEST_FLIPS, Repost, State};
+use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use common::model::time::EventTime;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::flaps::{Flaps, WITHIN};
+use super::rows::{HEAD, Row};
+use super::timing::Timer;
+use super::{Admission, Effects, Emit, lean, own_alert, own_delivery};
+use crate::message::incident_of;
+
+/// The time in which they are counted, and between two messages of a storm.
+pub(super) const WINDOW: Duration = Duration::from_secs(30);
+
+/// A storm is told of this long after it began, with those that have come by then.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// What went out and was never heard of again is given up after this: longer than any delivery is attempted.
+const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
+
+/// What is on its way again must arrive before a recovery, or it would undo it.
+const AFTER_REPOST: Duration = Duration::from_millis(500);
+
+/// What depends on the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PagerRules {
+    /// So many monitors get an incident of their own within [`WINDOW`]; `None`: each.
+    pub(crate) storm_limit: Option<usize>,
+    /// How often it is to be told again of what is down.
+    pub(crate) repost_every: Option<Duration>,
+}
+
+/// What is known of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PagerHead {
+    number: u64,
+    /// When the newest monitors went down, no more than it takes to know whether they are too many.
+    recent: Vec<EventTime>,
+    storm: Option<OpenStorm>,
+    /// Messages of the desk's own that are not finished.
+    outbox: BTreeMap<DeliveryId, (Alert, Option<MonitorLabel>)>,
+    /// When to tell again.
+    repost_at: Option<EventTime>,
+    /// Whether what was told again does not get through.
+    stuck: bool,
+    clean_at: Option<EventTime>,
+    pub(super) timer: Timer,
+}
+
+/// A storm that is not over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct OpenStorm {
+    incident: AlertId,
+    /// The message that opens it, which tells of all its members.
+    opens: u64,
+    since: EventTime,
+    members: u32,
+    /// When it is told of next, if anything has changed.
+    tell_at: Option<EventTime>,
+    announced: bool,
+}
+
+/// What is known of a monitor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PagerEntry {
+    label: MonitorLabel,
+    /// Of the newest flip that came here.
+    sequence: u64,
+    down: Option<Flip>,
+    /// The message of the storm that it belongs, or belonged, to.
+    in_storm: Option<DeliveryId>,
+    flaps: Flaps,
+    /// While it flaps: the delivery that said so.
+    flapping_by: Option<DeliveryId>,
+}
+
+/// The desk of a pager.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pager {
+    pub(super) channel: ChannelId,
+    pub(super) rules: PagerRules,
+    pub(super) head: PagerHead,
+    monitors: HashMap<MonitorId, PagerEntry>,
+    changed: BTreeSet<Uuid>,
+}
+
+impl PagerHead {
+    /// The head of a desk that is made at `now`, numbered from the time on like that of a chat.
+    pub(super) fn new(now: EventTime) -> Self {
+        Self { number: u64::try_from(now.as_micros()).unwrap_or_default(), ..Self::default() }
+    }
+}
+
+impl Pager {
+    pub(super) fn new(
+        channel: ChannelId,
+        rules: PagerRules,
+        head: PagerHead,
+        monitors: HashMap<MonitorId, PagerEntry>,
+    ) -> Self {
+        Self { channel, rules, head, monitors, changed: BTreeSet::new() }
+    }
+
+    /// Whether, and in what words, an alert goes out.
+    pub(super) fn admit(
+        &mut self,
+        task: &DeliveryTask,
+        redriven: bool,
+        now: EventTime,
+        effects: &mut Effects,
+    ) -> Admission {
+        let as_it_is = || Admission::Send(Box::new(task.alert.clone()));
+        match &task.alert {
+            Alert::Flip(flip) => {
+                let label = task.monitor.clone().unwrap_or_default();
+                self.flip(task.id, flip, label, redriven, now, effects)
+            }
+            Alert::Reminder { down, .. } => match self.monitors.get(&down.monitor) {
+                Some(entry) if down.sequence < entry.sequence => {
+                    Admission::Dropped("what it reminds of is over")
+                }
+                Some(PagerEntry { in_storm: Some(by), down: Some(_), .. })
+                | Some(PagerEntry { flapping_by: Some(by), .. }) => Admission::Folded(*by),
+                Some(_) | None => as_it_is(),
+            },
+            Alert::Repost(due) => match self.repost(now, due.id, due.part, due.parts) {
+                Some(repost) => Admission::Send(Box::new(Alert::Repost(Box::new(repost)))),
+                None => Admission::Dropped("nothing is down any more"),
+            },
+            Alert::Wake { .. } => Admission::Dropped("it was looked at"),
+            Alert::WasDown(_)
+            | Alert::Digest(_)
+            | Alert::Storm(_)
+            | Alert::Flapping(_)
+            | Alert::ChannelFailing(_)
+            | Alert::Test { .. } => as_it_is(),
+        }
+    }
+
+    fn flip(
+        &mut self,
+        id: DeliveryId,
+        flip: &Flip,
+        label: MonitorLabel,
+        redriven: bool,
+        now: EventTime,
+        effects: &mut Effects,
+    ) -> Admission {
+        let reposting = self.is_reposting() && !self.head.stuck;
+        let entry = self.monitors.entry(flip.monitor).or_insert_with(|| PagerEntry::new(label.clone()));
+        if flip.sequence <= entry.sequence {
+            return entry.again(id, flip, redriven);
+        }
+        let is_down = flip.to == State::Down;
+        if !is_down && reposting {
+            return Admission::Later(AFTER_REPOST);
+        }
+        self.changed.insert(flip.monitor.as_uuid());
+        let kept = lean(flip);
+        entry.label = label;
+        entry.sequence = flip.sequence;
+        let begins = entry.flaps.note(&kept, incident_of(flip), now);
+        entry.down = is_down.then_some(kept);
+        let stormy = entry.in_storm;
+        if is_down && !self.is_reposting() {
+            let every = self.rules.repost_every;
+            self.head.repost_at = every.map(|every| self.head.repost_at.unwrap_or(now + every));
+        }
+        self.head.clean_at.get_or_insert(now + WITHIN);
+        let Some(entry) = self.monitors.get_mut(&flip.monitor) else {
+            return Admission::Send(Box::new(Alert::Flip(flip.clone())));
+        };
+        if let (Some(by), None) = (entry.flapping_by, stormy) {
+            return Admission::Folded(by);
+        }
+        if begins && stormy.is_none() {
+            entry.flapping_by = Some(id);
+            entry.flaps.tell(now);
+            return entry.again(id, flip, redriven);
+        }
+        if let Some(by) = stormy {
+            self.storm_changed(now);
+            self.end_storm(now, effects);
+            return Admission::Folded(by);
+        }
+        if is_down && self.joins_storm(now) {
+            return Admission::Folded(self.join_storm(flip.monitor, now));
+        }
+        Admission::Send(Box::new(Alert::Flip(flip.clone())))
+    }
+
+    fn is_reposting(&self) -> bool {
+        self.head.outbox.values().any(|(alert, _)| matches!(alert, Alert::Repost(_)))
+    }
+
+    fn repost(&self, now: EventTime, id: AlertId, part: u32, parts: u32) -> Option<Repost> {
+        let of_part =
+            |monitor: MonitorId| monitor.as_uuid().as_u128() % u128::from(parts.max(1)) == u128::from(part);
+        let down = self.monitors.iter().filter(|(monitor, _)| of_part(**monitor)).filter_map(|(_, entry)| {
+            let monitor = entry.label.clone();
+            Some(LabelledFlip { flip: entry.down.clone()?, monitor })
+        });
+        let mut down: Vec<LabelledFlip> = down.collect();
+        down.sort_unstable_by_key(|one| (one.flip.at, one.flip.monitor));
+        (!down.is_empty()).then_some(Repost { id, at: now, part, parts, down })
+    }
+
+    fn send(
+        &mut self,
+        id: DeliveryId,
+        alert: Alert,
+        monitor: Option<MonitorLabel>,
+        effects: &mut Effects,
+        now: EventTime,
+    ) {
+        self.head.outbox.insert(id, (alert.clone(), monitor.clone()));
+        effects.emits.push(emit(id, alert, monitor, now));
+    }
+
+    pub(super) fn finished(&mut self, id: DeliveryId, now: EventTime) {
+        let reposted =
+            self.head.outbox.remove(&id).is_some_and(|(alert, _)| matches!(alert, Alert::Repost(_)));
+        if reposted && !self.is_reposting() {
+            self.head.stuck = false;
+            self.head.repost_at = self.rules.repost_every.map(|every| now + every);
+        }
+    }
+
+    pub(super) fn failed(&mut self, id: DeliveryId) {
+        // What does not get through undoes nothing; it is put together anew when it is tried again.
+        self.head.stuck |=
+            self.head.outbox.get(&id).is_some_and(|(alert, _)| matches!(alert, Alert::Repost(_)));
+    }
+
+    /// A moment has come that [`Self::next_wake`] named.
+    pub(super) fn wake(&mut self, now: EventTime, effects: &mut Effects) {
+        if self.head.storm.as_ref().and_then(|storm| storm.tell_at).is_some_and(|at| at <= now) {
+            self.tell_storm(now, effects);
+        }
+        self.tell_quiet(now, effects);
+        if self.head.repost_at.is_some_and(|at| at <= now) {
+            self.head.repost_at = None;
+            let down = self.monitors.values().filter(|entry| entry.down.is_some()).count();
+            // Ids are not spread evenly: no part is to be too long.
+            let parts = u32::try_from(down.div_ceil(MAX_DIGEST_FLIPS / 2)).unwrap_or(u32::MAX);
+            for part in 0..parts {
+                let number = self.head.number;
+                if let Some(repost) = self.repost(now, own_alert(self.channel, number), part, parts) {
+                    self.head.number += 1;
+                    let id = own_delivery(self.channel, number);
+                    // What is down is looked up for each attempt.
+                    let due = Repost { down: Vec::new(), ..repost };
+                    self.send(id, Alert::Repost(Box::new(due)), None, effects, now);
+                }
+            }
+        }
+        if self.head.clean_at.is_some_and(|at| at <= now) {
+            let old = |(id, (alert, _)): (&DeliveryId, &(Alert, Option<MonitorLabel>))| {
+                (alert.at() + LOST_AFTER <= now).then_some(*id)
+            };
+            for id in self.head.outbox.iter().filter_map(old).collect::<Vec<_>>() {
+                self.finished(id, now);
+            }
+            let over = |entry: &PagerEntry| entry.is_over(now);
+            let gone: Vec<MonitorId> =
+                self.monitors.iter().filter(|(_, entry)| over(entry)).map(|(id, _)| *id).collect();
+            for monitor in gone {
+                self.monitors.remove(&monitor);
+                self.changed.insert(monitor.as_uuid());
+            }
+            let more = !self.monitors.is_empty() || !self.head.outbox.is_empty();
+            self.head.clean_at = more.then_some(now + WITHIN);
+        }
+    }
+
+    /// Ends the incidents of monitors that flapped and do no more.
+    fn tell_quiet(&mut self, now: EventTime, effects: &mut Effects) {
+        let due = |entry: &PagerEntry| entry.flaps.is_due(now);
+        let monitors: Vec<MonitorId> =
+            self.monitors.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
+        for monitor in monitors {
+            let Some(entry) = self.monitors.get_mut(&monitor) else { continue };
+            self.changed.insert(monitor.as_uuid());
+            // While it goes on, the incident stands as it is.
+            let Some((told, true)) = entry.flaps.tell(now) else { continue };
+            let announced = entry.flapping_by.take().is_some();
+            if entry.in_storm.is_some() || !announced {
+                // The storm's incident is theirs, or nobody was told.
+                continue;
+            }
+            if told.last.to == State::Down && told.incident == told.last.id {
+                // The incident is that of the flip that it stays down with.
+                continue;
+            }
+            if told.last.to == State::Down {
+                // It has an incident like any other from now on.
+                let label = entry.label.clone();
+                let number = self.head.number;
+                self.head.number += 1;
+                let down = Alert::Flip(told.last.clone());
+                self.send(own_delivery(self.channel, number), down, Some(label), effects, now);
+            }
+            let Some(entry) = self.monitors.get(&monitor) else { continue };
+            let alert = Alert::Flapping(Box::new(flip::Flapping {
+                id: told.last.id.followed_by("flapping/true"),
+                incident: told.incident,
+                flip: told.last,
+                flips: told.flips,
+                over: true,
+            }));
+            let label = entry.label.clone();
+            let number = self.head.number;
+            self.head.number += 1;
+            self.send(own_delivery(self.channel, number), alert, Some(label), effects, now);
+        }
+    }
+
+    /// Monitors whose incidents are open although they are up, or gone, since when: those are closed.
+    pub(super) fn ended(
+        &mut self,
+        monitors: &[(MonitorId, EventTime)],
+        now: EventTime,
+        effects: &mut Effects,
+    ) {
+        for (monitor, since) in monitors {
+            let Some(entry) = self.monitors.get_mut(monitor) else { continue };
+            let Some(down) = entry.down.take() else { continue };
+            self.changed.insert(monitor.as_uuid());
+            if entry.in_storm.is_some() || entry.flapping_by.is_some() {
+                continue;
+            }
+            let at = (*since).max(down.at);
+            let up = Flip {
+                id: down.id.followed_by("ended"),
+                from: State::Down,
+                to: State::Paused,
+                reason: flip::Reason::Paused,
+                at,
+                message: None,
+                down_for: Some(at.since(down.at)),
+                ..down.clone()
+            };
+            let was = flip::WasDown { id: up.id, down, up, flips: 2 };
+            let label = entry.label.clone();
+            let number = self.head.number;
+            self.head.number += 1;
+            let alert = Alert::WasDown(Box::new(was));
+            self.send(own_delivery(self.channel, number), alert, Some(label), effects, now);
+        }
+        self.end_storm(now, effects);
+    }
+
+    /// Monitors whose incidents are open.
+    pub(super) fn down(&self) -> Vec<(MonitorId, EventTime)> {
+        self.monitors.iter().filter_map(|(id, entry)| Some((*id, entry.down.as_ref()?.at))).collect()
+    }
+
+    /// Whether it is time to look through what is known.
+    pub(super) fn reviews(&self, now: EventTime) -> bool {
+        self.head.clean_at.is_some_and(|at| at <= now)
+    }
+
+    /// When it is to be looked at next.
+    pub(super) fn next_wake(&self) -> Option<EventTime> {
+        let flapping = self.monitors.values().filter_map(|entry| entry.flaps.flapping.as_ref());
+        let quiet = flapping.map(|flapping| flapping.next_at);
+        let storm = self.head.storm.as_ref().and_then(|storm| storm.tell_at);
+        quiet.chain(storm).chain(self.head.repost_at).chain(self.head.clean_at).min()
+    }
+
+    pub(super) fn unfinished(&self) -> Vec<Emit> {
+        let own = self
+            .head
+            .outbox
+            .iter()
+            .map(|(id, (alert, monitor))| emit(*id, alert.clone(), monitor.clone(), alert.at()));
+        own.chain(self.head.timer.pending(self.channel)).collect()
+    }
+
+    pub(super) fn touch_head(&mut self) {
+        self.changed.insert(HEAD);
+    }
+
+    fn row(&self, key: Uuid) -> Option<Row> {
+        if key == HEAD {
+            return Some(Row::PagerHead(Box::new(self.head.clone())));
+        }
+        self.monitors.get(&MonitorId::from_uuid(key)).map(|entry| Row::Pager(Box::new(entry.clone())))
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
+        std::mem::take(&mut self.changed).into_iter().map(|key| (key, self.row(key))).collect()
+    }
+
+    pub(super) fn all_rows(&self) -> Vec<(Uuid, Row)> {
+        let keys = self.monitors.keys().map(|id| id.as_uuid()).chain([HEAD]);
+        keys.filter_map(|key| Some((key, self.row(key)?))).collect()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.head.outbox.is_empty() && self.head.storm.is_none()
+    }
+}
+
+impl PagerEntry {
+    const fn new(label: MonitorLabel) -> Self {
+        Self {
+            label,
+            sequence: 0,
+            down: None,
+            in_storm: None,
+            flaps: Flaps { times: Vec::new(), flapping: None },
+            flapping_by: None,
+        }
+    }
+
+    /// A flip that came before: another attempt, or a repeat after a crash.
+    fn again(&self, id: DeliveryId, flip: &Flip, redriven: bool) -> Admission {
+        let as_it_is = || Admission::Send(Box::new(Alert::Flip(flip.clone())));
+        match (self.flapping_by, self.in_storm) {
+            (Some(by), _) if by == id => match &self.flaps.flapping {
+                Some(flapping) => Admission::Send(Box::new(Alert::Flapping(Box::new(flip::Flapping {
+                    id: flip.id.followed_by("flapping/false"),
+                    incident: flapping.incident,
+                    flip: flip.clone(),
+                    flips: u32::try_from(super::flaps::MOST + 1).unwrap_or(u32::MAX),
+                    over: false,
+                })))),
+                None => as_it_is(),
+            },
+            (Some(_), _) | (None, Some(_)) if redriven => as_it_is(),
+            (Some(by), _) | (None, Some(by)) => Admission::Folded(by),
+            (None, None) => as_it_is(),
+        }
+    }
+
+    fn is_over(&self, now: EventTime) -> bool {
+        let silent = self.down.is_none() && self.in_storm.is_none() && self.flapping_by.is_none();
+        silent && self.flaps.flapping.is_none() && self.flaps.is_quiet(now)
+    }
+}
+
+fn emit(id: DeliveryId, alert: Alert, monitor: Option<MonitorLabel>, due_at: EventTime) -> Emit {
+    // What is about one monitor waits for the others of that one.
+    let monitor_key = alert.monitor().map(MonitorId::as_uuid);
+    let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&alert).as_uuid());
+    Emit { id, alert, monitor, order_key, due_at }
+}

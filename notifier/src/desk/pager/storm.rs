@@ -1,0 +1,116 @@
+//! One incident for all monitors that went down beyond the limit.
+
+use common::model::delivery::MAX_NAMES;
+use common::model::flip::{Alert, Brief, Group, Storm};
+use common::model::ids::{DeliveryId, MonitorId};
+use common::model::time::EventTime;
+
+use super::super::{Effects, own_alert, own_delivery};
+use super::{GATHER, OpenStorm, Pager, WINDOW};
+
+impl Pager {
+    /// Counts a monitor that went down; whether it is one too many.
+    pub(super) fn joins_storm(&mut self, now: EventTime) -> bool {
+        let Some(limit) = self.rules.storm_limit else { return false };
+        let recent = &mut self.head.recent;
+        recent.retain(|at| *at + WINDOW > now);
+        let too_many = recent.len() >= limit;
+        recent.push(now);
+        let surplus = recent.len().saturating_sub(limit);
+        recent.drain(..surplus);
+        too_many
+    }
+
+    pub(super) fn join_storm(&mut self, monitor: MonitorId, now: EventTime) -> DeliveryId {
+        let number = self.head.number;
+        let channel = self.channel;
+        let storm = self.head.storm.get_or_insert_with(|| OpenStorm {
+            incident: own_alert(channel, number).followed_by("storm"),
+            opens: number,
+            since: now,
+            members: 0,
+            tell_at: Some(now + GATHER),
+            announced: false,
+        });
+        self.head.number = self.head.number.max(storm.opens + 1);
+        storm.members += 1;
+        let by = own_delivery(channel, storm.opens);
+        if let Some(entry) = self.monitors.get_mut(&monitor) {
+            entry.in_storm = Some(by);
+        }
+        self.storm_changed(now);
+        by
+    }
+
+    pub(super) fn storm_changed(&mut self, now: EventTime) {
+        if let Some(storm) = &mut self.head.storm {
+            storm.tell_at.get_or_insert(now + WINDOW);
+        }
+    }
+
+    pub(super) fn storm_is_over(&self) -> bool {
+        !self.monitors.values().any(|entry| entry.in_storm.is_some() && entry.down.is_some())
+    }
+
+    /// Closes the storm's incident if all of its monitors are up.
+    pub(super) fn end_storm(&mut self, now: EventTime, effects: &mut Effects) {
+        if !self.storm_is_over() {
+            return;
+        }
+        self.tell_storm(now, effects);
+        let Some(storm) = self.head.storm.take() else { return };
+        for (monitor, entry) in &mut self.monitors {
+            if entry.in_storm.take().is_some() {
+                self.changed.insert(monitor.as_uuid());
+            }
+        }
+        let number = self.head.number;
+        self.head.number += 1;
+        let alert = self.storm_alert(&storm, number, true, now);
+        self.send(own_delivery(self.channel, number), alert, None, effects, now);
+    }
+
+    /// Opens the storm's incident if it is not open yet, or says how it stands; unless it is over.
+    pub(super) fn tell_storm(&mut self, now: EventTime, effects: &mut Effects) {
+        let Some(mut storm) = self.head.storm.clone() else { return };
+        if storm.announced && self.storm_is_over() {
+            return;
+        }
+        let number = if storm.announced { self.head.number } else { storm.opens };
+        self.head.number = self.head.number.max(number + 1);
+        storm.announced = true;
+        storm.tell_at = None;
+        let alert = self.storm_alert(&storm, number, false, now);
+        self.head.storm = Some(storm);
+        self.send(own_delivery(self.channel, number), alert, None, effects, now);
+    }
+
+    pub(super) fn storm_alert(&self, storm: &OpenStorm, number: u64, over: bool, now: EventTime) -> Alert {
+        let members = self.monitors.iter().filter(|(_, entry)| entry.in_storm.is_some());
+        let mut first: Vec<Brief> = members
+            .filter_map(|(monitor, entry)| {
+                let down = entry.down.as_ref()?;
+                Some(Brief {
+                    monitor: *monitor,
+                    name: entry.label.name.clone(),
+                    since: Some(down.at),
+                    until: None,
+                    message: down.message.clone(),
+                    flips: 1,
+                })
+            })
+            .collect();
+        first.sort_unstable_by(|a, b| (&a.name, a.monitor).cmp(&(&b.name, b.monitor)));
+        let count = u32::try_from(first.len()).unwrap_or(u32::MAX);
+        first.truncate(MAX_NAMES);
+        Alert::Storm(Box::new(Storm {
+            id: own_alert(self.channel, number),
+            incident: storm.incident,
+            since: storm.since,
+            at: now,
+            over,
+            members: storm.members,
+            down: Group { count, first },
+        }))
+    }
+}

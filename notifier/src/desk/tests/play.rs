@@ -1,0 +1,317 @@
+//! A desk with everything around it.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use common::model::delivery::{DeliveryTask, MonitorLabel};
+use common::model::flip::{Alert, Flip, Reason, State};
+use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use common::model::time::EventTime;
+use common::wire;
+use uuid::Uuid;
+
+use super::super::chat::{Chat, ChatHead};
+use super::super::pager::{Pager, PagerHead, PagerRules};
+use super::super::rows::Row;
+use super::super::{Admission, Desk, Effects, Emit, Request};
+
+/// When it begins.
+pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
+
+/// A failed attempt is made again after this.
+const RETRY: Duration = Duration::from_secs(20);
+
+pub(super) struct Play {
+    pub(super) desk: Desk,
+    pub(super) now: EventTime,
+    /// Whether the receiver accepts.
+    pub(super) works: bool,
+    /// What it accepted.
+    pub(super) got: Vec<(EventTime, DeliveryId, Alert)>,
+    /// By due time and place.
+    queue: BTreeMap<(EventTime, u64), DeliveryTask>,
+    /// The queue takes an id once.
+    known: HashSet<DeliveryId>,
+    places: u64,
+    /// For a pager, the alerts of a monitor wait for each other: the first of each is in the queue, the others are here.
+    chains: HashMap<MonitorId, VecDeque<DeliveryTask>>,
+    pub(super) folded: HashMap<DeliveryId, DeliveryId>,
+    pub(super) dropped: HashSet<DeliveryId>,
+    /// Deliveries of flips that came.
+    pub(super) came: Vec<(DeliveryId, Flip)>,
+    sequences: HashMap<MonitorId, u64>,
+    went_down: HashMap<MonitorId, EventTime>,
+}
+
+pub(super) fn channel() -> ChannelId {
+    ChannelId::from_uuid(Uuid::from_u128(77))
+}
+
+pub(super) fn monitor(number: u128) -> MonitorId {
+    // The nil id is the head's.
+    MonitorId::from_uuid(Uuid::from_u128(number + 1))
+}
+
+pub(super) fn label(number: u128) -> MonitorLabel {
+    MonitorLabel { name: format!("m{number:05}"), ..MonitorLabel::default() }
+}
+
+impl Play {
+    pub(super) fn chat() -> Self {
+        Self::new(Desk::Chat(Chat::new(channel(), ChatHead::default(), HashMap::new())))
+    }
+
+    pub(super) fn pager(rules: PagerRules) -> Self {
+        Self::new(Desk::Pager(Pager::new(channel(), rules, PagerHead::default(), HashMap::new())))
+    }
+
+    fn new(desk: Desk) -> Self {
+        Self {
+            desk,
+            now: START,
+            works: true,
+            got: vec![],
+            queue: BTreeMap::new(),
+            known: HashSet::new(),
+            places: 0,
+            chains: HashMap::new(),
+            folded: HashMap::new(),
+            dropped: HashSet::new(),
+            came: vec![],
+            sequences: HashMap::new(),
+            went_down: HashMap::new(),
+        }
+    }
+
+    /// A monitor changes to the other state, and the desk hears of it.
+    pub(super) fn flip(&mut self, number: u128) -> DeliveryId {
+        let id = monitor(number);
+        // Each flip of a monitor is later than the one before.
+        self.now = self.now.next();
+        let sequence = self.sequences.entry(id).or_default();
+        *sequence += 1;
+        let is_down = *sequence % 2 == 1;
+        let (from, to) = if is_down { (State::Up, State::Down) } else { (State::Down, State::Up) };
+        let since = if is_down { None } else { self.went_down.get(&id).copied() };
+        if is_down {
+            self.went_down.insert(id, self.now);
+        }
+        let flip = Flip {
+            id: AlertId::derive(id, self.now, to.as_str()),
+            monitor: id,
+            sequence: *sequence,
+            from,
+            to,
+            reason: if is_down { Reason::Missed } else { Reason::Recovered },
+            at: self.now,
+            message: None,
+            value: None,
+            last_heartbeat_at: None,
+            deadline: None,
+            deaf: Duration::ZERO,
+            down_for: since.map(|since| self.now.since(since)),
+            trace: None,
+        };
+        let delivery = DeliveryId::derive(flip.id, channel());
+        self.came.push((delivery, flip.clone()));
+        self.enqueue(delivery, Alert::Flip(flip), Some(label(number)), self.now);
+        self.settle();
+        delivery
+    }
+
+    pub(super) fn remind(&mut self, number: u128, count: u32) -> DeliveryId {
+        let found = self.came.iter().rev().find(|(_, flip)| flip.monitor == monitor(number));
+        let down = found.map(|(_, flip)| flip.clone()).unwrap();
+        let id = AlertId::derive(down.monitor, self.now, "reminder");
+        let delivery = DeliveryId::derive(id, channel());
+        let alert = Alert::Reminder { id, number: count, at: self.now, down };
+        self.enqueue(delivery, alert, Some(label(number)), self.now);
+        self.settle();
+        delivery
+    }
+
+    fn enqueue(&mut self, id: DeliveryId, alert: Alert, monitor: Option<MonitorLabel>, due: EventTime) {
+        if self.known.insert(id) {
+            let task = DeliveryTask {
+                id,
+                alert,
+                channel: channel(),
+                created_at: self.now,
+                monitor,
+                attempts: 0,
+                sent_to: vec![],
+                at_desk: false,
+            };
+            match task.alert.monitor().filter(|_| matches!(self.desk, Desk::Pager(_))) {
+                Some(monitor) => {
+                    let chain = self.chains.entry(monitor).or_default();
+                    chain.push_back(task.clone());
+                    if chain.len() == 1 {
+                        self.put(due, task);
+                    }
+                }
+                None => self.put(due, task),
+            }
+        }
+    }
+
+    /// A delivery is done: the next one of its monitor moves up.
+    fn done(&mut self, task: &DeliveryTask) {
+        let Some(chain) = task.alert.monitor().and_then(|monitor| self.chains.get_mut(&monitor)) else {
+            return;
+        };
+        chain.pop_front();
+        if let Some(next) = chain.front().cloned() {
+            self.put(self.now, next);
+        }
+    }
+
+    fn put(&mut self, due: EventTime, task: DeliveryTask) {
+        self.places += 1;
+        self.queue.insert((due, self.places), task);
+    }
+
+    fn ask(&mut self, request: &Request) -> Admission {
+        let mut effects = Effects::default();
+        let admission = self.desk.serve(request, self.now, &mut effects);
+        self.desk.set_wake(self.now, &mut effects);
+        self.follow(effects);
+        admission
+    }
+
+    fn follow(&mut self, effects: Effects) {
+        for (id, into) in effects.refolded {
+            self.folded.insert(id, into);
+        }
+        for Emit { id, alert, monitor, due_at, .. } in effects.emits {
+            self.enqueue(id, alert, monitor, due_at);
+        }
+    }
+
+    /// Everything that is due happens.
+    pub(super) fn settle(&mut self) {
+        while let Some((&(due, place), _)) =
+            self.queue.first_key_value().filter(|((due, _), _)| *due <= self.now)
+        {
+            let Some(mut task) = self.queue.remove(&(due, place)) else { break };
+            if matches!(task.alert, Alert::Wake { .. }) {
+                self.ask(&Request::Wake);
+                continue;
+            }
+            let request = Request::Admit { task: Box::new(task.clone()), redriven: false };
+            match self.ask(&request) {
+                Admission::Send(alert) if self.works => {
+                    self.got.push((self.now, task.id, *alert));
+                    self.ask(&Request::Finished(task.id));
+                    self.done(&task);
+                }
+                Admission::Send(_) => {
+                    task.attempts += 1;
+                    self.ask(&Request::Failed(task.id, None));
+                    self.put(self.now + RETRY, task);
+                }
+                Admission::Folded(into) => {
+                    self.folded.insert(task.id, into);
+                    self.done(&task);
+                }
+                Admission::Dropped(_) => {
+                    self.dropped.insert(task.id);
+                    self.ask(&Request::Finished(task.id));
+                    self.done(&task);
+                }
+                Admission::Later(wait) => self.put(self.now + wait, task),
+            }
+        }
+    }
+
+    /// Time passes, and what falls due in it happens then.
+    pub(super) fn pass(&mut self, secs: u64) {
+        let until = self.now + Duration::from_secs(secs);
+        while let Some((&(due, _), _)) = self.queue.first_key_value().filter(|((due, _), _)| *due <= until) {
+            self.now = self.now.max(due);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    /// Monitors are down no more, and no alert said so.
+    pub(super) fn end(&mut self, numbers: &[u128]) {
+        let ended: Vec<_> = numbers.iter().map(|number| (monitor(*number), self.now)).collect();
+        let mut effects = Effects::default();
+        self.desk.ended(&ended, self.now, &mut effects);
+        self.desk.set_wake(self.now, &mut effects);
+        self.follow(effects);
+        self.settle();
+    }
+
+    /// Deliveries that failed are never tried again; what the desk asked for still comes.
+    pub(super) fn forget_retries(&mut self) {
+        self.queue.retain(|_, task| task.attempts == 0);
+    }
+
+    /// The receiver asked to be left alone when it refused a delivery.
+    pub(super) fn leave_alone(&mut self, id: DeliveryId, secs: u64) {
+        let until = self.now + Duration::from_secs(secs);
+        self.ask(&Request::Failed(id, Some(until)));
+    }
+
+    /// The desk is lost, and read again from what is in the ledger.
+    pub(super) fn reload(&mut self) {
+        let rows: Vec<(Uuid, Row)> = self
+            .desk
+            .all_rows()
+            .into_iter()
+            .map(|(key, row)| (key, wire::decode(&wire::encode(&row)).unwrap()))
+            .collect();
+        let (mut chats, mut pagers) = (HashMap::new(), HashMap::new());
+        let (mut chat_head, mut pager_head) = (ChatHead::default(), PagerHead::default());
+        for (key, row) in rows {
+            let monitor = MonitorId::from_uuid(key);
+            match row {
+                Row::ChatHead(head) => chat_head = *head,
+                Row::Chat(entry) => drop(chats.insert(monitor, *entry)),
+                Row::PagerHead(head) => pager_head = *head,
+                Row::Pager(entry) => drop(pagers.insert(monitor, *entry)),
+            }
+        }
+        self.desk = match &self.desk {
+            Desk::Chat(_) => Desk::Chat(Chat::new(channel(), chat_head, chats)),
+            Desk::Pager(pager) => Desk::Pager(Pager::new(channel(), pager.rules, pager_head, pagers)),
+        };
+        let unfinished = self.desk.unfinished(self.now);
+        self.follow(unfinished);
+        self.settle();
+    }
+
+    /// The types of what was accepted.
+    pub(super) fn types(&self) -> Vec<&'static str> {
+        self.got.iter().map(|(_, _, alert)| alert.event_type()).collect()
+    }
+
+    /// What was accepted since the last call.
+    pub(super) fn take(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.got).into_iter().map(|(_, _, alert)| alert).collect()
+    }
+
+    /// The message that told of a delivery, through however many it was folded into.
+    pub(super) fn teller(&self, delivery: DeliveryId) -> Option<&Alert> {
+        let mut id = delivery;
+        for _ in 0..10_000 {
+            if let Some((_, _, alert)) = self.got.iter().find(|(_, got, _)| *got == id) {
+                return Some(alert);
+            }
+            id = *self.folded.get(&id)?;
+        }
+        None
+    }
+}
+
+/// Whether a message opens its incident, or keeps it open.
+pub(super) fn triggers(alert: &Alert) -> bool {
+    match (alert, alert.flip()) {
+        (Alert::Storm(storm), _) => !storm.over,
+        (Alert::Flapping(flapping), _) => !flapping.over,
+        (Alert::Reminder { .. }, _) => true,
+        (_, flip) => flip.is_some_and(|flip| flip.to == State::Down),
+    }
+}

@@ -1,0 +1,254 @@
+//! Who is told at all: maintenance windows and monitors that depend on others.
+//!
+//! A flip to down is held back while its monitor is in a maintenance window, or while a monitor that it depends on is down: the
+//! alert stays in the alert queue, and the later ones of its monitor behind it. When that is over it is told if it is still so.
+//! If it is not, neither it nor its recovery is: a row in the ledger says so until the recovery has come.
+//!
+//! - `rule` (pure): what becomes of an alert. Here: what it must know for that.
+
+mod rule;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::model::delivery::{Dependents, MAX_NAMES};
+use common::model::flip::{Alert, Flip, State};
+use common::model::ids::{AlertId, MonitorId};
+use common::model::maintenance::quiet_until;
+use common::model::monitor::Monitor;
+use common::model::time::EventTime;
+use common::ports::ledger::{Ledger, LedgerError};
+use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
+use common::ports::state_store::{StateError, StateReader};
+use common::wire::{self, Message};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::directory::Directory;
+use crate::message::incident_of;
+use rule::{Ancestor, Facts, Own, Quiet};
+pub(crate) use rule::{Reason, Verdict};
+
+/// So far up it is looked for monitors that others depend on. The console lets nobody go further.
+const GENERATIONS: usize = 10;
+
+/// How often it is tried again when somebody else wrote to the ledger meanwhile.
+const TRIES: usize = 50;
+
+/// What deciding takes.
+pub(crate) struct Gate {
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) states: Arc<dyn StateReader>,
+    pub(crate) partitions: u16,
+    pub(crate) ledger: Arc<dyn Ledger>,
+}
+
+/// Why nothing could be decided. It can be later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GateError {
+    #[error("look a monitor up")]
+    Registry(#[from] RegistryError),
+    #[error("look at the state of a monitor")]
+    States(#[from] StateError),
+    #[error("use the ledger")]
+    Ledger(#[from] LedgerError),
+}
+
+/// What is remembered, under the monitor that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Memory {
+    /// Nobody was told of this incident, so nobody is told of its end. Under the monitor's own id.
+    Untold { incident: AlertId, reason: Reason },
+    /// A monitor that depends on this one is down, and nobody was told. Under that one's id.
+    Dependent { name: String, since: EventTime },
+}
+
+impl Message for Memory {
+    const NAME: &'static str = "memory of a monitor";
+    const VERSION: u8 = 1;
+    const NAMED: bool = false;
+}
+
+/// What is to be remembered, or forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    scope: MonitorId,
+    key: MonitorId,
+    memory: Option<Memory>,
+}
+
+/// What becomes of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
+    /// To be written before the alert is done with.
+    pub(crate) notes: Vec<Note>,
+    /// Who depends on the monitor and is down, for the message.
+    pub(crate) dependents: Dependents,
+}
+
+impl Gate {
+    /// What becomes of an alert of a monitor.
+    pub(crate) async fn decide(
+        &self,
+        alert: &Alert,
+        flip: &Flip,
+        monitor: &Monitor,
+        now: EventTime,
+    ) -> Result<Decision, GateError> {
+        let is_reminder = matches!(alert, Alert::Reminder { .. });
+        if flip.to != State::Down {
+            return self.recovery(flip, monitor).await;
+        }
+        // Of a flip it counts whether it fell into a window, of a reminder whether it would come in one.
+        let at = if is_reminder { now } else { flip.at };
+        let windows = self.directory.windows();
+        let quiet = quiet_until(windows.iter().map(AsRef::as_ref), monitor.id, &monitor.tags, at);
+        let quiet = quiet.map(|(until, window)| Quiet { until, window: window.name.clone() });
+        let ancestors = self.ancestors(monitor).await?;
+        if is_reminder {
+            let every = u64::from(monitor.definition.remind_every);
+            let late = every > 0 && now.since(alert.at()).as_secs() >= every;
+            let verdict = rule::reminder(quiet, ancestors, late);
+            let (_, dependents) = self.remembered(monitor.id).await?;
+            return Ok(Decision { verdict, notes: Vec::new(), dependents });
+        }
+        let held = quiet.is_some() || !ancestors.is_empty();
+        let own = if held { self.own(flip).await? } else { Own::Down };
+        let chance = monitor.definition.chance();
+        let verdict = rule::down(&Facts { now, at: flip.at, quiet, ancestors, own, chance });
+        let mut notes = Vec::new();
+        let dependent = |memory| monitor.parent.map(|scope| Note { scope, key: monitor.id, memory });
+        match &verdict {
+            Verdict::Hold { reason: Reason::Depends { .. }, .. } => {
+                let memory = Memory::Dependent { name: monitor.name.clone(), since: flip.at };
+                notes.extend(dependent(Some(memory)));
+            }
+            Verdict::Hold { reason: Reason::Window { .. } | Reason::Late, .. } => {}
+            Verdict::Tell => notes.extend(dependent(None)),
+            Verdict::Silence(reason) => {
+                notes.extend(dependent(None));
+                let memory = Memory::Untold { incident: flip.id, reason: reason.clone() };
+                notes.push(Note { scope: monitor.id, key: monitor.id, memory: Some(memory) });
+            }
+        }
+        Ok(Decision { verdict, notes, dependents: Dependents::default() })
+    }
+
+    /// The end of an incident is told if its beginning was.
+    async fn recovery(&self, flip: &Flip, monitor: &Monitor) -> Result<Decision, GateError> {
+        let (untold, dependents) = self.remembered(monitor.id).await?;
+        let Some((incident, reason)) = untold else {
+            return Ok(Decision { verdict: Verdict::Tell, notes: Vec::new(), dependents });
+        };
+        if incident == incident_of(flip) {
+            // It is kept: whoever dies before this is written down finds the same again. The next incident takes its place.
+            return Ok(Decision { verdict: Verdict::Silence(reason), notes: Vec::new(), dependents });
+        }
+        let forget = Note { scope: monitor.id, key: monitor.id, memory: None };
+        Ok(Decision { verdict: Verdict::Tell, notes: vec![forget], dependents })
+    }
+
+    /// The incident that nobody was told of, and who depends on the monitor.
+    async fn remembered(
+        &self,
+        monitor: MonitorId,
+    ) -> Result<(Option<(AlertId, Reason)>, Dependents), GateError> {
+        let page = self.ledger.load(monitor.as_uuid()).await?;
+        let mut untold = None;
+        let mut names = Vec::new();
+        for (key, bytes) in page.rows {
+            let memory: Memory = match wire::decode(&bytes) {
+                Ok(memory) => memory,
+                Err(error) => {
+                    tracing::error!(%error, monitor.id = %monitor, "failed to read what was remembered of a monitor");
+                    continue;
+                }
+            };
+            match memory {
+                Memory::Untold { incident, reason } if key == monitor.as_uuid() => {
+                    untold = Some((incident, reason));
+                }
+                Memory::Untold { .. } => {}
+                Memory::Dependent { name, .. } => names.push(name),
+            }
+        }
+        names.sort_unstable();
+        let down = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        names.truncate(MAX_NAMES);
+        Ok((untold, Dependents { down, names }))
+    }
+
+    /// The monitors that this one depends on, directly or not, as far as they say something.
+    async fn ancestors(&self, monitor: &Monitor) -> Result<Vec<Ancestor>, GateError> {
+        let mut found = Vec::new();
+        let mut seen = vec![monitor.id];
+        let mut next = monitor.parent;
+        for _ in 0..GENERATIONS {
+            let Some(id) = next else { break };
+            if seen.contains(&id) {
+                // Two changes at once can make a circle, in which everybody would wait for everybody.
+                return Ok(Vec::new());
+            }
+            seen.push(id);
+            let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await? else {
+                break;
+            };
+            // One that cannot be read holds nobody back.
+            let Ok(parent) = wire::decode::<Monitor>(&record.value) else { break };
+            let state = self.states.states(id.partition(self.partitions), &[id]).await?.into_iter().next();
+            if let Some(state) = state.flatten() {
+                let down = state.incident.as_ref().filter(|_| state.state == State::Down);
+                let down = down.map(|incident| incident.down.id);
+                found.push(Ancestor { name: parent.name.clone(), down, since: state.since });
+            }
+            next = parent.parent;
+        }
+        Ok(found)
+    }
+
+    /// Whether the incident that a flip began goes on.
+    async fn own(&self, flip: &Flip) -> Result<Own, GateError> {
+        let id = flip.monitor;
+        let state = self.states.states(id.partition(self.partitions), &[id]).await?.into_iter().next();
+        let over = state.flatten().is_some_and(|state| {
+            let same = state.incident.as_ref().is_some_and(|incident| incident.down.id == flip.id);
+            state.sequence > flip.sequence && !(same && state.state == State::Down)
+        });
+        Ok(if over { Own::Over } else { Own::Down })
+    }
+
+    /// Writes notes down, all of a monitor's together.
+    pub(crate) async fn remember(&self, notes: &[Note]) -> Result<(), GateError> {
+        let mut scopes: HashMap<MonitorId, Vec<(Uuid, Option<Bytes>)>> = HashMap::new();
+        for Note { scope, key, memory } in notes {
+            let row = memory.as_ref().map(wire::encode);
+            scopes.entry(*scope).or_default().push((key.as_uuid(), row));
+        }
+        for (scope, rows) in scopes {
+            self.write(scope, &rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, scope: MonitorId, rows: &[(Uuid, Option<Bytes>)]) -> Result<(), GateError> {
+        let mut conflict = None;
+        for _ in 0..TRIES {
+            let page = self.ledger.load(scope.as_uuid()).await?;
+            let known: HashMap<Uuid, Bytes> = page.rows.into_iter().collect();
+            let changed = rows.iter().filter(|(key, row)| known.get(key) != row.as_ref());
+            let changed: Vec<_> = changed.cloned().collect();
+            if changed.is_empty() {
+                return Ok(());
+            }
+            match self.ledger.write(scope.as_uuid(), page.version, changed).await {
+                Ok(_) => return Ok(()),
+                Err(error @ LedgerError::Conflict { .. }) => conflict = Some(error),
+                Err(error @ LedgerError::Unavailable(_)) => return Err(error.into()),
+            }
+        }
+        conflict.map_or(Ok(()), |error| Err(error.into()))
+    }
+}

@@ -1,0 +1,213 @@
+//! What becomes of an alert. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use common::model::ids::AlertId;
+use common::model::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+/// What is held back is looked at again no later than this: whatever holds it may be changed by hand.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// What becomes of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// People are told.
+    Tell,
+    /// It is to be looked at again then.
+    Hold { until: EventTime, reason: Reason },
+    /// Nobody is told by a message of its own.
+    Silence(Reason),
+}
+
+/// Why nobody is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reason {
+    /// Of this name.
+    Window { name: String },
+    /// On a monitor of this name; while it is down, with the alert that began that.
+    Depends { on: String, incident: Option<AlertId> },
+    /// A reminder that was overtaken by the next.
+    Late,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window { name } => write!(f, "maintenance window {name}"),
+            Self::Depends { on, .. } => write!(f, "{on}, which it depends on, is down"),
+            Self::Late => f.write_str("the next reminder is due already"),
+        }
+    }
+}
+
+/// A stretch of maintenance windows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Quiet {
+    pub(super) until: EventTime,
+    /// The window that ends last.
+    pub(super) window: String,
+}
+
+/// A monitor that the one in question depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ancestor {
+    pub(super) name: String,
+    /// While it is down: what began that.
+    pub(super) down: Option<AlertId>,
+    /// Since when it is as it is.
+    pub(super) since: EventTime,
+}
+
+/// Whether the incident goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    Down,
+    Over,
+}
+
+/// What a flip to down is judged by.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) now: EventTime,
+    /// When it happened.
+    pub(super) at: EventTime,
+    /// What it fell into, whether that is over or not.
+    pub(super) quiet: Option<Quiet>,
+    pub(super) ancestors: Vec<Ancestor>,
+    pub(super) own: Own,
+    /// How long it is given after an ancestor is back.
+    pub(super) chance: Duration,
+}
+
+/// What becomes of a flip to down.
+pub(super) fn down(facts: &Facts) -> Verdict {
+    let Facts { now, at, quiet, ancestors, own, chance } = facts;
+    let depends = |ancestor: &Ancestor, incident| Reason::Depends { on: ancestor.name.clone(), incident };
+    // One that was down when this happened, or went down since.
+    let holding = ancestors.iter().find_map(|one| one.down.map(|incident| depends(one, Some(incident))));
+    let back =
+        ancestors.iter().filter(|one| one.down.is_none() && one.since > *at).max_by_key(|one| one.since);
+    let window = quiet.as_ref().map(|quiet| Reason::Window { name: quiet.window.clone() });
+    let came_back = back.map(|one| depends(one, None));
+    let Some(reason) = holding.clone().or_else(|| window.clone()).or_else(|| came_back.clone()) else {
+        return Verdict::Tell;
+    };
+    if *own == Own::Over {
+        return Verdict::Silence(reason);
+    }
+    let again = *now + (now.since(*at) / 10).clamp(LOOK_AGAIN.0, LOOK_AGAIN.1);
+    let hold = |until: EventTime, reason| Verdict::Hold { until: until.min(again), reason };
+    if let Some(reason) = holding {
+        return hold(again, reason);
+    }
+    if let (Some(quiet), Some(reason)) = (quiet, window)
+        && quiet.until > *now
+    {
+        return hold(quiet.until, reason);
+    }
+    match (back, came_back) {
+        (Some(one), Some(reason)) if one.since + *chance > *now => hold(one.since + *chance, reason),
+        (Some(_) | None, Some(_) | None) => Verdict::Tell,
+    }
+}
+
+/// What becomes of a reminder.
+pub(super) fn reminder(quiet: Option<Quiet>, ancestors: Vec<Ancestor>, late: bool) -> Verdict {
+    let down = ancestors
+        .into_iter()
+        .find_map(|one| one.down.map(|incident| Reason::Depends { on: one.name, incident: Some(incident) }));
+    let window = quiet.map(|quiet| Reason::Window { name: quiet.window });
+    match down.or(window) {
+        Some(reason) => Verdict::Silence(reason),
+        None if late => Verdict::Silence(Reason::Late),
+        None => Verdict::Tell,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(secs: i64) -> EventTime {
+        EventTime::from_secs(secs)
+    }
+
+    fn incident() -> AlertId {
+        AlertId::from_uuid(Uuid::from_u128(1))
+    }
+
+    fn parent(down: bool, since: i64) -> Ancestor {
+        Ancestor { name: "router".to_owned(), down: down.then(incident), since: at(since) }
+    }
+
+    /// A flip at 1,000 of a monitor with a chance of 60 s: `hold N` until then, `tell`, or `silence`.
+    fn check(now: i64, quiet: Option<i64>, ancestors: Vec<Ancestor>, own: Own, expected: &str) {
+        let quiet = quiet.map(|until| Quiet { until: at(until), window: "updates".to_owned() });
+        let chance = Duration::from_secs(60);
+        let facts = Facts { now: at(now), at: at(1_000), quiet, ancestors, own, chance };
+        let found = match down(&facts) {
+            Verdict::Tell => "tell".to_owned(),
+            Verdict::Silence(reason) => format!("silence: {reason}"),
+            Verdict::Hold { until, .. } => format!("hold {}", until.as_millis() / 1_000),
+        };
+        assert_eq!(found, expected, "{facts:?}");
+    }
+
+    #[test]
+    fn what_nothing_holds_is_told() {
+        check(1_000, None, vec![], Own::Down, "tell");
+        check(1_000, None, vec![parent(false, 900)], Own::Down, "tell");
+    }
+
+    #[test]
+    fn a_window_holds_until_its_end_and_then_it_is_told_if_it_is_still_so() {
+        check(1_000, Some(1_003), vec![], Own::Down, "hold 1003");
+        check(1_000, Some(9_000), vec![], Own::Down, "hold 1005");
+        check(2_000, Some(9_000), vec![], Own::Down, "hold 2060");
+        check(9_000, Some(9_000), vec![], Own::Down, "tell");
+        check(9_000, Some(9_000), vec![], Own::Over, "silence: maintenance window updates");
+        check(1_500, Some(9_000), vec![], Own::Over, "silence: maintenance window updates");
+    }
+
+    #[test]
+    fn a_monitor_waits_for_the_one_that_it_depends_on_and_gets_a_chance_after_it() {
+        check(1_000, None, vec![parent(true, 990)], Own::Down, "hold 1005");
+        check(1_200, None, vec![parent(true, 990)], Own::Down, "hold 1220");
+        check(
+            1_200,
+            None,
+            vec![parent(true, 990)],
+            Own::Over,
+            "silence: router, which it depends on, is down",
+        );
+        // Back at 1,300: until 1,360 it may still be heard.
+        check(1_301, None, vec![parent(false, 1_300)], Own::Down, "hold 1331");
+        check(1_355, None, vec![parent(false, 1_300)], Own::Down, "hold 1360");
+        check(1_360, None, vec![parent(false, 1_300)], Own::Down, "tell");
+        check(
+            1_360,
+            None,
+            vec![parent(false, 1_300)],
+            Own::Over,
+            "silence: router, which it depends on, is down",
+        );
+        // The further one counts as much as the nearer.
+        check(1_200, None, vec![parent(false, 10), parent(true, 990)], Own::Down, "hold 1220");
+    }
+
+    #[test]
+    fn reminders_do_not_come_in_a_window_nor_of_dependents_nor_twice_at_once() {
+        let quiet = || Some(Quiet { until: at(9_000), window: "updates".to_owned() });
+        assert!(matches!(reminder(quiet(), vec![], false), Verdict::Silence(Reason::Window { .. })));
+        assert!(matches!(
+            reminder(None, vec![parent(true, 1)], false),
+            Verdict::Silence(Reason::Depends { .. })
+        ));
+        assert_eq!(reminder(None, vec![parent(false, 1)], true), Verdict::Silence(Reason::Late));
+        assert_eq!(reminder(None, vec![], false), Verdict::Tell);
+    }
+}

@@ -1,0 +1,388 @@
+//! What a delivery says, for people and for templates. Pure, and the same for every attempt of a delivery.
+//!
+//! The variables of templates are the fields of [`Message`]; `docs/channels.md` lists them.
+
+mod digest;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use common::model::channel::Channel;
+use common::model::delivery::{DeliveryTask, MonitorLabel};
+use common::model::flip::{Alert, Flip, LabelledFlip, Reason, State};
+use common::model::ids::AlertId;
+use common::model::time::EventTime;
+use serde::Serialize;
+
+use digest::DigestView;
+pub(crate) use words::duration;
+
+/// What a delivery says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Message {
+    /// The delivery's id: the same over all repeats.
+    pub(crate) id: String,
+    /// `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down`, `monitor.flapping`, `digest`, `storm`, `repost`,
+    /// `channel.failing` or `channel.test`.
+    pub(crate) event: &'static str,
+    /// When it happened, RFC 3339.
+    pub(crate) at: String,
+    /// One line, at most 200 characters.
+    pub(crate) title: String,
+    /// What there is to say besides, in lines.
+    pub(crate) text: String,
+    /// `critical`, `warning`, `info` or `ok`.
+    pub(crate) severity: &'static str,
+    /// What it does to an incident: `trigger`, `resolve` or `none`.
+    pub(crate) action: &'static str,
+    /// Names the incident: the same from its first message to its last.
+    pub(crate) incident: String,
+    /// The channel's name.
+    pub(crate) channel: String,
+    /// The monitor, if it speaks of one.
+    pub(crate) monitor: Option<MonitorView>,
+    /// The flip, if it speaks of one.
+    pub(crate) flip: Option<FlipView>,
+    /// What the flip said.
+    pub(crate) message: Option<String>,
+    /// The value of the heartbeat that caused it.
+    pub(crate) value: Option<f64>,
+    /// The beginning of the incident, RFC 3339.
+    pub(crate) since: Option<String>,
+    /// Its end.
+    pub(crate) until: Option<String>,
+    /// How long it has lasted, seconds.
+    pub(crate) down_seconds: Option<u64>,
+    /// The newest heartbeat, RFC 3339.
+    pub(crate) last_heartbeat_at: Option<String>,
+    /// The deadline that was missed, RFC 3339.
+    pub(crate) deadline: Option<String>,
+    /// How long Lubdub itself was deaf meanwhile, seconds.
+    pub(crate) deaf_seconds: u64,
+    /// Of a reminder: which one of the incident, from 1.
+    pub(crate) reminder: Option<u32>,
+    /// Monitors that depend on this one and are down: how many, and the first of them.
+    pub(crate) dependents: u32,
+    /// Their names, at most 20.
+    pub(crate) dependent_names: Vec<String>,
+    /// Of a digest or a storm.
+    pub(crate) digest: Option<DigestView>,
+    /// Of a repost: what is down.
+    pub(crate) reposted: Vec<Reposted>,
+}
+
+/// A monitor, as templates see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MonitorView {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) tags: Vec<String>,
+}
+
+/// A flip, as templates and receivers see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FlipView {
+    id: String,
+    sequence: u64,
+    from: &'static str,
+    to: &'static str,
+    reason: &'static str,
+    at: String,
+}
+
+/// One that is down, of a repost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Reposted {
+    pub(crate) incident: String,
+    pub(crate) monitor: MonitorView,
+    pub(crate) title: String,
+    pub(crate) message: Option<String>,
+    pub(crate) since: String,
+}
+
+impl FlipView {
+    pub(crate) fn new(flip: &Flip) -> Self {
+        Self {
+            id: flip.id.to_string(),
+            sequence: flip.sequence,
+            from: flip.from.as_str(),
+            to: flip.to.as_str(),
+            reason: flip.reason.as_str(),
+            at: flip.at.to_rfc3339(),
+        }
+    }
+}
+
+impl Message {
+    /// What `task` says on `channel`.
+    pub(crate) fn new(task: &DeliveryTask, channel: &Channel) -> Self {
+        let alert = &task.alert;
+        let blank = Self {
+            id: task.id.to_string(),
+            event: alert.event_type(),
+            at: alert.at().to_rfc3339(),
+            title: String::new(),
+            text: String::new(),
+            severity: "info",
+            action: "none",
+            incident: incident(alert).to_string(),
+            channel: channel.name.clone(),
+            monitor: None,
+            flip: None,
+            message: None,
+            value: None,
+            since: None,
+            until: None,
+            down_seconds: None,
+            last_heartbeat_at: None,
+            deadline: None,
+            deaf_seconds: 0,
+            reminder: None,
+            dependents: 0,
+            dependent_names: Vec::new(),
+            digest: None,
+            reposted: Vec::new(),
+        };
+        let none = MonitorLabel::default();
+        let label = task.monitor.as_ref().unwrap_or(&none);
+        match alert {
+            Alert::Flip(flip) => match flip.to {
+                State::Down => blank.down(flip, label),
+                State::Up | State::New | State::Paused => blank.up(flip, label),
+            },
+            Alert::Reminder { number, at, down, .. } => blank.reminder(*number, *at, down, label),
+            Alert::WasDown(was) => blank.was_down(&was.down, &was.up, was.flips, label),
+            Alert::Flapping(flapping) => blank.flapping(&flapping.flip, flapping.flips, flapping.over, label),
+            Alert::Digest(digest) => blank.digest(digest),
+            Alert::Storm(storm) => blank.storm(storm),
+            Alert::Repost(repost) => Self {
+                title: format!("Still down: {}", words::monitors(repost.down.len())),
+                severity: "critical",
+                reposted: repost.down.iter().map(reposted).collect(),
+                ..blank
+            },
+            Alert::ChannelFailing(failing) => Self {
+                title: format!("Alerts do not arrive: channel {} is failing", failing.name),
+                text: lines([
+                    Some(format!("Since {}: {}", words::time(failing.since), failing.detail)),
+                    failing.disabled.then(|| {
+                        "It is disabled and gets nothing more until somebody tests or enables it.".to_owned()
+                    }),
+                ]),
+                severity: "warning",
+                since: Some(failing.since.to_rfc3339()),
+                message: Some(failing.detail.clone()),
+                ..blank
+            },
+            Alert::Wake { .. } => blank,
+            Alert::Test { .. } => Self {
+                title: format!("Test of channel {}", channel.name),
+                text: TEST.to_owned(),
+                action: "trigger",
+                ..blank
+            },
+        }
+    }
+
+    fn of_monitor(self, flip: &Flip, label: &MonitorLabel) -> Self {
+        Self {
+            monitor: Some(MonitorView::new(flip, label)),
+            flip: Some(FlipView::new(flip)),
+            message: flip.message.clone(),
+            value: flip.value,
+            last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
+            deadline: flip.deadline.map(EventTime::to_rfc3339),
+            deaf_seconds: flip.deaf.as_secs(),
+            dependents: label.dependents.down,
+            dependent_names: label.dependents.names.clone(),
+            ..self
+        }
+    }
+
+    fn down(self, flip: &Flip, label: &MonitorLabel) -> Self {
+        let said = match flip.reason {
+            Reason::Reported => flip.message.as_deref().map(|message| format!("It said: {message}")),
+            Reason::First
+            | Reason::Missed
+            | Reason::Recovered
+            | Reason::Paused
+            | Reason::Resumed
+            | Reason::Changed => flip.message.as_deref().map(capitalised),
+        };
+        Self {
+            title: words::title("DOWN", &label.name),
+            text: lines([
+                said,
+                Some(format!("Down since {}", words::time(flip.at))),
+                last_heartbeat(flip),
+                deaf(flip),
+                dependents(label, "down too"),
+                tags(label),
+            ]),
+            severity: "critical",
+            action: "trigger",
+            since: Some(flip.at.to_rfc3339()),
+            ..self.of_monitor(flip, label)
+        }
+    }
+
+    fn up(self, flip: &Flip, label: &MonitorLabel) -> Self {
+        let since = flip.down_for.map(|span| flip.at - span);
+        Self {
+            title: words::title("UP", &label.name),
+            text: lines([
+                since.map(|since| {
+                    let span = duration(flip.at.since(since));
+                    format!(
+                        "Up again after {span}: was down from {} to {}",
+                        words::time(since),
+                        words::time(flip.at)
+                    )
+                }),
+                said(flip),
+                dependents(label, "still down"),
+                tags(label),
+            ]),
+            severity: "ok",
+            action: "resolve",
+            since: since.map(EventTime::to_rfc3339),
+            until: Some(flip.at.to_rfc3339()),
+            down_seconds: flip.down_for.map(|span| span.as_secs()),
+            ..self.of_monitor(flip, label)
+        }
+    }
+
+    fn reminder(self, number: u32, at: EventTime, down: &Flip, label: &MonitorLabel) -> Self {
+        let span = at.since(down.at);
+        let this = self.down(down, label);
+        Self {
+            title: words::title("STILL DOWN", &label.name),
+            text: format!("Down for {}, reminder {number}\n{}", duration(span), this.text),
+            down_seconds: Some(span.as_secs()),
+            reminder: Some(number),
+            ..this
+        }
+    }
+
+    fn was_down(self, down: &Flip, up: &Flip, flips: u32, label: &MonitorLabel) -> Self {
+        let span = duration(up.at.since(down.at));
+        let this = self.of_monitor(down, label);
+        Self {
+            title: words::title("WAS DOWN", &label.name),
+            text: lines([
+                Some(format!("Was down from {} to {} ({span})", words::time(down.at), words::time(up.at))),
+                down.message.as_deref().map(capitalised),
+                (flips > 2).then(|| format!("It changed {flips} times meanwhile")),
+                tags(label),
+            ]),
+            severity: "ok",
+            action: "resolve",
+            since: Some(down.at.to_rfc3339()),
+            until: Some(up.at.to_rfc3339()),
+            down_seconds: Some(up.at.since(down.at).as_secs()),
+            flip: Some(FlipView::new(up)),
+            ..this
+        }
+    }
+
+    fn flapping(self, flip: &Flip, flips: u32, over: bool, label: &MonitorLabel) -> Self {
+        let (word, severity) = if over { ("QUIET", "ok") } else { ("FLAPPING", "warning") };
+        let action = if over { "resolve" } else { "trigger" };
+        let now = format!("It is {} now, since {}", flip.to.as_str(), words::time(flip.at));
+        Self {
+            title: words::title(word, &label.name),
+            text: lines([
+                Some(format!("It changed {flips} times{}", if over { " and is quiet again" } else { "" })),
+                Some(now),
+                (!over).then(|| "More of it comes in summaries until it is quiet.".to_owned()),
+                said(flip),
+                tags(label),
+            ]),
+            severity,
+            action,
+            since: Some(flip.at.to_rfc3339()),
+            ..self.of_monitor(flip, label)
+        }
+    }
+}
+
+const TEST: &str = "This is a test: alerts of your monitors arrive here.";
+
+/// The alert that began the incident.
+pub(crate) fn incident(alert: &Alert) -> AlertId {
+    match alert {
+        Alert::Flip(flip) => incident_of(flip),
+        Alert::Flapping(flapping) => flapping.incident,
+        Alert::Reminder { down, .. } => down.id,
+        Alert::WasDown(was) => was.down.id,
+        Alert::Storm(storm) => storm.incident,
+        Alert::Digest(_)
+        | Alert::Repost(_)
+        | Alert::ChannelFailing(_)
+        | Alert::Test { .. }
+        | Alert::Wake { .. } => alert.id(),
+    }
+}
+
+/// A recovery says how long the monitor was down, and an alert's id is a function of its time.
+pub(crate) fn incident_of(flip: &Flip) -> AlertId {
+    match flip.down_for {
+        Some(span) => AlertId::derive(flip.monitor, flip.at - span, State::Down.as_str()),
+        None => flip.id,
+    }
+}
+
+impl MonitorView {
+    pub(crate) fn new(flip: &Flip, label: &MonitorLabel) -> Self {
+        Self { id: flip.monitor.to_string(), name: label.name.clone(), tags: label.tags.clone() }
+    }
+}
+
+fn reposted(one: &LabelledFlip) -> Reposted {
+    Reposted {
+        incident: one.flip.id.to_string(),
+        monitor: MonitorView::new(&one.flip, &one.monitor),
+        title: words::title("DOWN", &one.monitor.name),
+        message: one.flip.message.clone(),
+        since: one.flip.at.to_rfc3339(),
+    }
+}
+
+/// What a heartbeat said. What Lubdub says itself of a recovery is said in other words already.
+fn said(flip: &Flip) -> Option<String> {
+    let own = |message: &&str| flip.reason == Reason::Recovered && message.starts_with("heard again after ");
+    flip.message.as_deref().filter(|message| !own(message)).map(|message| format!("It said: {message}"))
+}
+
+fn last_heartbeat(flip: &Flip) -> Option<String> {
+    flip.last_heartbeat_at.map(|at| format!("Last heartbeat {}", words::time(at)))
+}
+
+fn deaf(flip: &Flip) -> Option<String> {
+    (!flip.deaf.is_zero()).then(|| {
+        format!("Lubdub itself heard nothing for {} of that; it was not counted", duration(flip.deaf))
+    })
+}
+
+fn dependents(label: &MonitorLabel, how: &str) -> Option<String> {
+    let dependents = &label.dependents;
+    let more = (dependents.down as usize).saturating_sub(dependents.names.len());
+    let named = dependents.names.join(", ");
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (dependents.down > 0).then(|| {
+        format!("{} that depend on it {how}: {named}{rest}", words::monitors(dependents.down as usize))
+    })
+}
+
+fn tags(label: &MonitorLabel) -> Option<String> {
+    (!label.tags.is_empty()).then(|| format!("Tags: {}", label.tags.join(", ")))
+}
+
+fn lines<const N: usize>(parts: [Option<String>; N]) -> String {
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

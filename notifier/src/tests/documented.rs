@@ -1,0 +1,77 @@
+//! `docs/channels.md` tells of everything that there is.
+
+use common::presets::{self, FieldKind};
+use common::template::{self, Escape};
+
+const DOCS: &str = include_str!("../../../docs/channels.md");
+
+/// The first cells of the table under a heading of a column.
+fn first_cells<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    let begin = text.find(heading).unwrap_or_else(|| panic!("there is no table `{heading}`"));
+    let rows = text[begin..].lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.split('`').nth(1)).collect()
+}
+
+#[test]
+fn the_variables_of_templates_are_the_fields_of_a_message() {
+    let mut told = first_cells(DOCS, "| variable | what it is |");
+    told.sort_unstable();
+    // Another test sees to it that the sample has a message's fields.
+    let mut fields: Vec<&String> = template::sample().as_object().unwrap().keys().collect();
+    fields.sort_unstable();
+    assert_eq!(told, fields);
+}
+
+#[test]
+fn every_preset_is_told_of_with_its_settings() {
+    for preset in presets::all() {
+        let heading = format!("### {}: `{}`\n", preset.title, preset.name);
+        let (_, section) = DOCS.split_once(&heading).unwrap_or_else(|| panic!("no heading {heading}"));
+        let section = section.split("\n#").next().unwrap();
+        assert!(section.contains(&format!("\nlubdub channel create ops {} --", preset.name)), "{section}");
+        let fields: Vec<&str> = preset.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(first_cells(section, "| setting | | what it is |"), fields, "{}", preset.name);
+        for field in &preset.fields {
+            let need = match &field.default {
+                Some(default) => format!("`{default}`"),
+                None if field.optional => "may be left out".to_owned(),
+                None => "needed".to_owned(),
+            };
+            let secret = if field.shown { "" } else { ", secret" };
+            let choice = match field.kind {
+                FieldKind::Choice => format!("; one of {}", field.allowed.replace(' ', ", ")),
+                FieldKind::Token | FieldKind::Url | FieldKind::Text => String::new(),
+            };
+            let row = format!("| `{}` | {need}{secret} | {}{choice} |", field.name, field.help);
+            assert!(section.contains(&row), "{}: {row}", preset.name);
+        }
+    }
+    let headings = DOCS.lines().filter(|line| line.starts_with("### ") && line.contains(": `")).count();
+    assert_eq!(headings, presets::all().len());
+}
+
+#[test]
+fn the_templates_that_are_printed_can_be_used() {
+    let on_the_command_line = DOCS.split("--template '").nth(1).unwrap().split("'\n").next().unwrap();
+    assert_eq!(template::check(on_the_command_line, Escape::Json), Ok(()));
+    let digest = DOCS.split("```jinja\n").nth(1).unwrap().split("```").next().unwrap();
+    let variables =
+        serde_json::json!({"title": "2 down", "digest": {"down": {"first": [{"line": "a"}, {"line": "b"}]}}});
+    assert_eq!(template::fill_in(digest, Escape::Nothing, &variables).unwrap(), "2 down\n- a\n- b\n");
+}
+
+#[test]
+fn the_filters_that_are_told_of_are_there() {
+    let told = DOCS.split("- Filters: ").nth(1).unwrap().split("; and of our own").next().unwrap();
+    for filter in told.split('`').skip(1).step_by(2) {
+        let argument = match filter {
+            "replace" => "('a', 'b')",
+            _ => "",
+        };
+        for value in ["title", "monitor.tags", "1"] {
+            let source = format!("{{{{ {value}|{filter}{argument} }}}}");
+            let found = template::check(&source, Escape::Nothing).err().map(|error| error.to_string());
+            assert!(!found.is_some_and(|error| error.contains("unknown filter")), "{filter}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A mail to each of a channel's addresses.
+
+mod html;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use common::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
+use common::model::channel::{Channel, Email};
+use common::model::delivery::DeliveryTask;
+use common::model::flip::Alert;
+use common::model::ids::DeliveryId;
+use futures_util::future::join_all;
+
+use super::{Answer, Failure};
+use crate::message::{self, Message};
+use crate::metrics::AttemptResult;
+
+/// Of what was sent this much is shown, bytes.
+const SHOWN: usize = 16 * 1024;
+
+/// Of what was answered, and of who did not get it and why, this much is kept, bytes.
+const KEPT_BYTES: usize = 2_048;
+
+/// Sends mails.
+pub(crate) struct EmailTransport {
+    mailer: Mailer,
+}
+
+/// A mail, and who has not got it yet.
+pub(crate) struct EmailRequest {
+    mail: Mail,
+    /// Each address once.
+    to: Vec<String>,
+    /// How many of the channel's addresses got it by earlier attempts.
+    had: usize,
+    is_test: bool,
+}
+
+/// Who did not get a mail, and why. There is at least one.
+#[derive(Debug)]
+pub(crate) struct Undelivered {
+    accepted: usize,
+    of: usize,
+    failed: Vec<(String, MailError)>,
+}
+
+impl EmailRequest {
+    pub(super) fn new(task: &DeliveryTask, channel: &Channel, email: &Email) -> Self {
+        let message = Message::new(task, channel);
+        let mut all: Vec<&String> = Vec::new();
+        for address in &email.to {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+        let to: Vec<String> =
+            all.iter().filter(|to| !task.sent_to.contains(to)).map(|to| (*to).clone()).collect();
+        Self {
+            had: all.len() - to.len(),
+            to,
+            is_test: matches!(task.alert, Alert::Test { .. }),
+            mail: mail(task, channel, &message),
+        }
+    }
+}
+
+fn mail(task: &DeliveryTask, channel: &Channel, message: &Message) -> Mail {
+    let root = DeliveryId::derive(message::incident(&task.alert), channel.id);
+    let foot = format!("Lubdub sent this to channel {}.", channel.name);
+    Mail {
+        id: task.id.as_uuid(),
+        thread: (root != task.id).then(|| root.as_uuid()),
+        date: task.created_at,
+        subject: message.title.clone(),
+        text: format!("{}\n\n{}\n\n-- \n{foot}\n", message.title, message.text),
+        html: Some(html::page(message, &foot)),
+        // Whoever wrote the addresses into the channel may not be the one who reads the mail: that one asks the sender, a person.
+        // By a link it would be the first scanner of links that ends the alerts.
+        unsubscribe: Some(format!("unsubscribe from channel {} ({})", channel.name, channel.id)),
+    }
+}
+
+impl EmailTransport {
+    pub(super) const fn new(settings: MailSettings, time_limit: Duration) -> Self {
+        Self { mailer: Mailer::new(settings, time_limit) }
+    }
+
+    /// Sends it to all that have not got it, side by side, so that one who is slow takes no time from the others.
+    pub(super) async fn send(&self, request: &EmailRequest) -> Answer {
+        let EmailRequest { mail, to, had, is_test } = request;
+        let outcomes = join_all(to.iter().map(|to| self.mailer.send(mail, to))).await;
+        let shown = is_test.then(|| self.mailer.shown(mail, to, SHOWN));
+        Answer { request: shown, ..summary(to, outcomes, *had) }
+    }
+}
+
+fn summary(to: &[String], outcomes: Vec<Result<Accepted, MailError>>, had: usize) -> Answer {
+    let of = had + to.len();
+    let (mut sent_to, mut failed, mut answers, mut code) = (Vec::new(), Vec::new(), String::new(), None);
+    for (to, outcome) in to.iter().zip(outcomes) {
+        match outcome {
+            Ok(Accepted { code: accepted, text }) => {
+                code.get_or_insert(accepted);
+                answers.push_str(&format!("{to}: {accepted} {text}\n"));
+                sent_to.push(to.clone());
+            }
+            Err(error) => {
+                if error.code().is_some() {
+                    answers.push_str(&format!("{to}: {error}\n"));
+                }
+                failed.push((to.clone(), error));
+            }
+        }
+    }
+    let undelivered = Undelivered { accepted: had + sent_to.len(), of, failed };
+    answers.truncate(answers.floor_char_boundary(KEPT_BYTES));
+    let answers = answers.trim_end();
+    Answer {
+        // That of who did not get it says more.
+        status: if undelivered.failed.is_empty() { code } else { undelivered.code() },
+        retry_after: None,
+        body: (!answers.is_empty()).then(|| answers.to_owned()),
+        failure: (!undelivered.failed.is_empty()).then_some(Failure::Mail(undelivered)),
+        request: None,
+        sent_to,
+    }
+}
+
+impl Undelivered {
+    /// Whether the same again can hardly help any of them.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.failed.iter().all(|(_, error)| error.is_permanent())
+    }
+
+    pub(super) fn result(&self) -> AttemptResult {
+        let results = self.failed.iter().map(|(_, error)| match error {
+            MailError::Refused { .. } | MailError::NotLetIn { .. } => AttemptResult::Rejected,
+            MailError::TimedOut(_) => AttemptResult::TimedOut,
+            MailError::Connect(_) | MailError::Broken(_) | MailError::Tls(_) => AttemptResult::Network,
+            MailError::NoTls | MailError::NoLogin | MailError::Address | MailError::Unwritable(_) => {
+                AttemptResult::Misconfigured
+            }
+        });
+        results.into_iter().next().unwrap_or(AttemptResult::Rejected)
+    }
+
+    /// What is still tried again counts first.
+    fn code(&self) -> Option<u16> {
+        let (permanent, transient): (Vec<_>, Vec<_>) =
+            self.failed.iter().partition(|(_, error)| error.is_permanent());
+        transient.into_iter().chain(permanent).find_map(|(_, error)| error.code())
+    }
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What stands in the way of all is said once.
+        let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (to, error) in &self.failed {
+            by_reason.entry(error.to_string()).or_default().push(to);
+        }
+        let reasons: Vec<String> =
+            by_reason.iter().map(|(reason, to)| format!("{}: {reason}", to.join(", "))).collect();
+        let mut text = reasons.join("; ");
+        if self.of > 1 {
+            text = format!("{} of {} accepted; {text}", self.accepted, self.of);
+        }
+        if text.len() > KEPT_BYTES {
+            text.truncate(text.floor_char_boundary(KEPT_BYTES - '…'.len_utf8()));
+            text.push('…');
+        }
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! One exchange over HTTP: what webhooks and presets share.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address_guard::{AddressGuard, Refused};
+use common::model::time::EventTime;
+use reqwest::{Client, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::resolver::GuardedResolver;
+use super::{Answer, Failure};
+use crate::Error;
+use crate::health::with_sources;
+use crate::retry::parse_retry_after;
+
+/// Of an answer's body this much is read, so that the connection can be used again.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// This much of it is kept.
+pub(super) const KEPT_BYTES: usize = 2_048;
+
+/// This much is shown of what a test sent.
+const SHOWN_BYTES: usize = 16 * 1024;
+
+/// Idle connections kept to one receiver, and for how long.
+const IDLE: (usize, Duration) = (16, Duration::from_secs(30));
+
+const USER_AGENT: &str = concat!("lubdub/", env!("CARGO_PKG_VERSION"));
+
+/// A client that goes to allowed addresses only, follows no redirect and asks no proxy.
+pub(super) struct Http {
+    client: Client,
+    guard: Arc<AddressGuard>,
+    time_limit: Duration,
+}
+
+/// What was answered.
+pub(super) struct Exchange {
+    pub(super) status: StatusCode,
+    /// By the header.
+    pub(super) retry_after: Option<Duration>,
+    /// The beginning of the body.
+    pub(super) body: String,
+}
+
+impl Http {
+    pub(super) fn new(guard: Arc<AddressGuard>, time_limit: Duration) -> Result<Self, Error> {
+        let resolver = Arc::new(GuardedResolver::new(Arc::clone(&guard)));
+        Self::with_resolver(guard, resolver, time_limit)
+    }
+
+    fn with_resolver(
+        guard: Arc<AddressGuard>,
+        resolver: Arc<GuardedResolver>,
+        time_limit: Duration,
+    ) -> Result<Self, Error> {
+        // Whoever was first in this process has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .http1_only()
+                .pool_max_idle_per_host(IDLE.0)
+                .pool_idle_timeout(IDLE.1)
+                .dns_resolver(Arc::clone(&resolver))
+        };
+        let client = match builder().build() {
+            Ok(client) => client,
+            Err(error) => {
+                // A host without CA certificates can still send to plain http, and says why https fails.
+                tracing::error!(
+                    error = with_sources(&error),
+                    "failed to load the system's CA certificates; webhooks to https will fail"
+                );
+                builder().tls_certs_only([]).build().map_err(Error::Client)?
+            }
+        };
+        Ok(Self { client, guard, time_limit })
+    }
+
+    /// When an attempt that begins now has to be over.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    /// Sends a request and takes up to `keep` bytes of the answer's body, all by the deadline; `now` is the attempt's time.
+    pub(super) async fn exchange(
+        &self,
+        request: Request,
+        keep: usize,
+        now: EventTime,
+        deadline: Instant,
+    ) -> Result<Exchange, Failure> {
+        // Addresses written out in the URL are never looked up, so the resolver does not see them.
+        self.guard.check_url(request.url()).map_err(Failure::Refused)?;
+        let mut response = match tokio::time::timeout_at(deadline, self.client.execute(request)).await {
+            Err(_) => return Err(Failure::TimedOut(self.time_limit)),
+            Ok(Err(error)) => return Err(why(error)),
+            Ok(Ok(response)) => response,
+        };
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| parse_retry_after(text, now));
+        let mut kept = Vec::new();
+        // A body that breaks off or does not end in time says no more than what came of it.
+        let _ = tokio::time::timeout_at(deadline, read_some(&mut response, &mut kept, keep)).await;
+        let body = String::from_utf8_lossy(&kept).into_owned();
+        Ok(Exchange { status: response.status(), retry_after, body })
+    }
+}
+
+impl Exchange {
+    /// What is written down of it.
+    pub(super) fn into_answer(self, failure: Option<Failure>) -> Answer {
+        // Each byte that is no text became three.
+        let text = self.body[..self.body.floor_char_boundary(KEPT_BYTES)].trim();
+        Answer {
+            status: Some(self.status.as_u16()),
+            retry_after: self.retry_after,
+            body: (!text.is_empty()).then(|| text.to_owned()),
+            failure,
+            request: None,
+            sent_to: Vec::new(),
+        }
+    }
+
+    /// What an answer means that no receiver may give another meaning to.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        if self.status == StatusCode::GONE {
+            Some(Failure::Gone)
+        } else if self.status.is_redirection() {
+            Some(Failure::Redirect(self.status))
+        } else {
+            None
+        }
+    }
+}
+
+/// A request for people: `url` is where it goes with what is secret masked, and so are headers marked as sensitive.
+pub(super) fn shown(request: &Request, url: &str) -> String {
+    let mut text = format!("{} {url}\nuser-agent: {USER_AGENT}\n", request.method());
+    for (name, value) in request.headers() {
+        let value = if value.is_sensitive() { "***" } else { value.to_str().unwrap_or("***") };
+        // A String takes every write.
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+    text.push('\n');
+    text.push_str(&String::from_utf8_lossy(body));
+    cut(text)
+}
+
+/// At most what is kept of a test's request.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > SHOWN_BYTES {
+        text.truncate(text.floor_char_boundary(SHOWN_BYTES - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
+}
+
+async fn read_some(response: &mut Response, kept: &mut Vec<u8>, keep: usize) {
+    let mut read = 0;
+    while read < READ_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        read += chunk.len();
+        let room = keep.saturating_sub(kept.len());
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+}
+
+/// In words, without the URL: what is at the bottom of it says most.
+fn why(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let mut innermost: &(dyn std::error::Error + 'static) = &error;
+    loop {
+        if let Some(refused) = innermost.downcast_ref::<Refused>() {
+            return Failure::Refused(refused.clone());
+        }
+        let Some(source) = innermost.source() else { break };
+        innermost = source;
+    }
+    let failed_to = if error.is_connect() { "failed to connect" } else { "the exchange broke off" };
+    Failure::Network(format!("{failed_to}: {innermost}"))
+}
+
+#[cfg(test)]
+mod tests;

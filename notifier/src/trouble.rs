@@ -1,0 +1,102 @@
+//! Tells the owner of a channel that does not work, over the other channels.
+
+use std::sync::Arc;
+
+use common::model::channel::{Channel, ChannelState};
+use common::model::delivery::DeliveryTask;
+use common::model::flip::{Alert, ChannelFailing};
+use common::model::ids::{AlertId, DeliveryId, MonitorId};
+use common::model::monitor::Monitor;
+use common::model::time::EventTime;
+use common::ports::queue::{Queue, QueueError, QueueMessage};
+use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
+use common::wire;
+
+use crate::directory::Directory;
+
+/// Why nobody could be told. They can be later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TroubleError {
+    #[error("look a monitor or channel up")]
+    Registry(#[from] RegistryError),
+    #[error("use the delivery queue")]
+    Queue(#[from] QueueError),
+}
+
+/// What telling takes.
+pub(crate) struct Trouble {
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) deliveries: Arc<dyn Queue>,
+}
+
+impl Trouble {
+    /// Tells of `channel`, as it is from now on, over the other channels of `monitor`, whose alert did not arrive; without one
+    /// over the default channels.
+    ///
+    /// Its ids are functions of the channel and of since when it fails, so telling twice is telling once.
+    pub(crate) async fn tell(
+        &self,
+        channel: &Channel,
+        monitor: Option<MonitorId>,
+        now: EventTime,
+    ) -> Result<(), TroubleError> {
+        let since = channel.failing_since.unwrap_or(now);
+        let disabled = channel.state == ChannelState::Disabled;
+        let name = if disabled { "disabled" } else { "failing" };
+        let id = AlertId::of_channel(channel.id, &format!("{name}/{}", since.as_micros()));
+        let alert = Alert::ChannelFailing(Box::new(ChannelFailing {
+            id,
+            channel: channel.id,
+            name: channel.name.clone(),
+            since,
+            disabled,
+            detail: channel.state_detail.clone().unwrap_or_default(),
+        }));
+        // Their records are written with their first attempts: whoever dies before this is enqueued tells under another time.
+        let mut messages = Vec::new();
+        for other in self.others(channel, monitor).await? {
+            let delivery = DeliveryId::derive(id, other.id);
+            let task = DeliveryTask {
+                id: delivery,
+                alert: alert.clone(),
+                channel: other.id,
+                created_at: now,
+                monitor: None,
+                attempts: 0,
+                sent_to: Vec::new(),
+                at_desk: false,
+            };
+            messages.push(QueueMessage {
+                id: delivery.as_uuid(),
+                lane: other.id.as_uuid(),
+                order_key: id.as_uuid(),
+                due_at: now,
+                origin: None,
+                body: wire::encode(&task),
+            });
+        }
+        if !messages.is_empty() {
+            self.deliveries.enqueue(messages).await?;
+        }
+        Ok(())
+    }
+
+    /// The channels that work and that the same people may read.
+    async fn others(
+        &self,
+        channel: &Channel,
+        monitor: Option<MonitorId>,
+    ) -> Result<Vec<Arc<Channel>>, RegistryError> {
+        let mut named = None;
+        if let Some(monitor) = monitor
+            && let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?
+            && let Ok(monitor) = wire::decode::<Monitor>(&record.value)
+        {
+            named = monitor.channels;
+        }
+        let mut others = self.directory.of_monitor(named.as_deref()).await?;
+        others.retain(|other| other.id != channel.id && other.state == ChannelState::Ok);
+        Ok(others)
+    }
+}

@@ -1,0 +1,212 @@
+//! When a maintenance window is.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use common::model::time::EventTime;
+use serde_json::{Map, Value, json};
+
+use super::super::BadUsage;
+use super::super::duration::Seconds;
+use super::super::view::Window;
+
+const WHEN: BadUsage =
+    BadUsage("say when it is: --for DURATION, or --to TIME, or --cron PATTERN --for DURATION");
+
+/// A moment as a person types it: `now`, or RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Now,
+    At(EventTime),
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "now" {
+            return Ok(Self::Now);
+        }
+        let at = EventTime::parse_rfc3339(text).map(Self::At);
+        at.ok_or("write it like 2026-11-22T22:00:00Z, 2026-11-22T23:00:00+01:00 or now")
+    }
+}
+
+impl Moment {
+    const fn at(self, now: EventTime) -> EventTime {
+        match self {
+            Self::Now => now,
+            Self::At(at) => at,
+        }
+    }
+}
+
+/// The flags that say when, of `create` and `edit`.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Span {
+    /// Beginning, as in 2026-11-22T22:00:00+01:00 or now
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["cron", "timezone"])]
+    from: Option<Moment>,
+    /// End, at most 31d later
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["cron", "timezone", "length"])]
+    to: Option<Moment>,
+    /// How long it lasts, as in 2h; with --cron 1m to 31d
+    #[arg(long = "for", id = "length", value_name = "DURATION")]
+    length: Option<Seconds>,
+    /// Begin at each time of this cron pattern, as in '0 2 * * *'
+    #[arg(long, value_name = "PATTERN")]
+    cron: Option<String>,
+    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+}
+
+impl Span {
+    /// Puts the time of a new window into a request's body.
+    ///
+    /// # Errors
+    /// The flags do not say when.
+    pub(super) fn fill_new(&self, body: &mut Map<String, Value>, now: EventTime) -> Result<(), BadUsage> {
+        if let Some(cron) = &self.cron {
+            let Some(length) = self.length else { return Err(WHEN) };
+            put(body, "cron", json!(cron));
+            put(body, "duration", json!(length));
+        } else {
+            let from = self.from.map_or(now, |from| from.at(now));
+            let to = match (self.to, self.length) {
+                (Some(to), _) => to.at(now),
+                (None, Some(length)) => from + Duration::from_secs(length.0),
+                (None, None) => return Err(WHEN),
+            };
+            put(body, "from", json!(from.to_rfc3339()));
+            put(body, "to", json!(to.to_rfc3339()));
+        }
+        if let Some(zone) = &self.timezone {
+            put(body, "timezone", json!(zone));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was given.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.from.is_none()
+            && self.to.is_none()
+            && self.length.is_none()
+            && self.cron.is_none()
+            && self.timezone.is_none()
+    }
+
+    /// Puts what changes of a window's time into a request's body.
+    pub(super) fn fill_change(&self, body: &mut Map<String, Value>, old: &Window, now: EventTime) {
+        if let Some(from) = self.from {
+            put(body, "from", json!(from.at(now).to_rfc3339()));
+        }
+        if let Some(to) = self.to {
+            put(body, "to", json!(to.at(now).to_rfc3339()));
+        }
+        if let Some(cron) = &self.cron {
+            put(body, "cron", json!(cron));
+        }
+        if let Some(zone) = &self.timezone {
+            put(body, "timezone", json!(zone));
+        }
+        let Some(length) = self.length else { return };
+        let repeats =
+            self.cron.is_some() || self.timezone.is_some() || (old.cron.is_some() && self.from.is_none());
+        if repeats {
+            put(body, "duration", json!(length));
+            return;
+        }
+        let old_from = old.from.as_deref().and_then(EventTime::parse_rfc3339);
+        let from = self.from.map_or(old_from.unwrap_or(now), |from| from.at(now));
+        put(body, "to", json!((from + Duration::from_secs(length.0)).to_rfc3339()));
+    }
+}
+
+fn put(body: &mut Map<String, Value>, name: &str, value: Value) {
+    body.insert(name.to_owned(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> EventTime {
+        EventTime::parse_rfc3339(text).expect("a time")
+    }
+
+    fn now() -> EventTime {
+        at("2026-11-22T10:00:00Z")
+    }
+
+    fn moment(text: &str) -> Option<Moment> {
+        Some(text.parse().expect("a moment"))
+    }
+
+    #[test]
+    fn a_moment_has_an_offset_or_is_now() {
+        assert_eq!("now".parse(), Ok(Moment::Now));
+        assert_eq!("2026-11-22T11:00:00+01:00".parse(), Ok(Moment::At(now())));
+        for text in ["2026-11-22T11:00:00", "22:00", "", "tomorrow"] {
+            assert!(text.parse::<Moment>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_window_begins_now_unless_it_says_otherwise() {
+        let body = |span: Span| {
+            let mut body = Map::new();
+            span.fill_new(&mut body, now()).map(|()| Value::Object(body)).map_err(|error| error.to_string())
+        };
+        let two_hours = Some(Seconds(7_200));
+        let cron = Some("0 2 * * *".to_owned());
+        let timezone = Some("Europe/Berlin".to_owned());
+        for (span, expected) in [
+            (
+                Span { length: two_hours, ..Span::default() },
+                json!({"from": "2026-11-22T10:00:00.000Z", "to": "2026-11-22T12:00:00.000Z"}),
+            ),
+            (
+                Span { from: moment("2026-11-23T01:00:00+01:00"), length: two_hours, ..Span::default() },
+                json!({"from": "2026-11-23T00:00:00.000Z", "to": "2026-11-23T02:00:00.000Z"}),
+            ),
+            (
+                Span { to: moment("2026-11-22T11:00:00Z"), ..Span::default() },
+                json!({"from": "2026-11-22T10:00:00.000Z", "to": "2026-11-22T11:00:00.000Z"}),
+            ),
+            (
+                Span { cron: cron.clone(), timezone, length: two_hours, ..Span::default() },
+                json!({"cron": "0 2 * * *", "timezone": "Europe/Berlin", "duration": 7_200}),
+            ),
+        ] {
+            assert_eq!(body(span), Ok(expected));
+        }
+        for span in [
+            Span::default(),
+            Span { cron, ..Span::default() },
+            Span { from: moment("now"), ..Span::default() },
+        ] {
+            assert!(body(span).expect_err("it does not say when").starts_with("say when"));
+        }
+    }
+
+    #[test]
+    fn a_change_of_length_moves_the_end() {
+        let once = Window { from: Some("2026-11-22T08:00:00.000Z".to_owned()), ..Window::default() };
+        let nightly = Window { cron: Some("0 2 * * *".to_owned()), ..Window::default() };
+        let body = |span: Span, old: &Window| {
+            let mut body = Map::new();
+            span.fill_change(&mut body, old, now());
+            Value::Object(body)
+        };
+        let an_hour = || Span { length: Some(Seconds(3_600)), ..Span::default() };
+        assert_eq!(body(an_hour(), &once), json!({"to": "2026-11-22T09:00:00.000Z"}));
+        assert_eq!(body(an_hour(), &nightly), json!({"duration": 3_600}));
+        let from_now = Span { from: moment("now"), ..an_hour() };
+        let expected = json!({"from": "2026-11-22T10:00:00.000Z", "to": "2026-11-22T11:00:00.000Z"});
+        assert_eq!(body(from_now, &nightly), expected);
+        let ended = Span { to: moment("now"), ..Span::default() };
+        assert_eq!(body(ended, &once), json!({"to": "2026-11-22T10:00:00.000Z"}));
+        assert!(Span::default().is_empty());
+    }
+}
