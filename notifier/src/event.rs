@@ -170,36 +170,12 @@ fn monitor_data<'a>(
 mod tests {
     use common::model::channel::{ChannelKind, ChannelState, Email};
     use common::model::flip::{Reason, State};
-    use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+    use common::model::ids::{AlertId, ChannelId, DeliveryId};
     use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
-
-    fn at(text: &str) -> EventTime {
-        EventTime::parse_rfc3339(text).expect("a time")
-    }
-
-    fn down() -> Flip {
-        let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
-        let deadline = at("2026-11-22T10:00:05Z");
-        Flip {
-            id: AlertId::derive(monitor, deadline, "down"),
-            monitor,
-            sequence: 12,
-            from: State::Up,
-            to: State::Down,
-            reason: Reason::Missed,
-            at: deadline,
-            message: Some("no heartbeat for 66 s".to_owned()),
-            value: None,
-            last_heartbeat_at: Some(at("2026-11-22T09:58:59Z")),
-            deadline: Some(deadline),
-            deaf: Duration::ZERO,
-            down_for: None,
-            trace: None,
-        }
-    }
+    use crate::sample::{at, down};
 
     fn json_of(alert: Alert) -> Value {
         let channel = Channel {

@@ -25,6 +25,8 @@ mod health;
 mod message;
 mod metrics;
 mod retry;
+#[cfg(test)]
+mod sample;
 mod service;
 mod standing;
 #[cfg(test)]

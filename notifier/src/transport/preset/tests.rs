@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::message::incident_of;
 use common::model::channel::{ChannelKind, ChannelState, Secret};
@@ -18,10 +17,7 @@ use common::template;
 use uuid::Uuid;
 
 use super::*;
-
-fn at(text: &str) -> EventTime {
-    EventTime::parse_rfc3339(text).expect("a time")
-}
+use crate::sample::{at, down};
 
 fn alert_id(number: u128) -> AlertId {
     AlertId::from_uuid(Uuid::from_u128(number))
@@ -32,27 +28,6 @@ fn label(name: &str) -> MonitorLabel {
         name: name.to_owned(),
         tags: vec!["prod".to_owned(), "db".to_owned()],
         ..MonitorLabel::default()
-    }
-}
-
-fn down() -> Flip {
-    let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
-    let deadline = at("2026-11-22T10:00:05Z");
-    Flip {
-        id: AlertId::derive(monitor, deadline, "down"),
-        monitor,
-        sequence: 12,
-        from: State::Up,
-        to: State::Down,
-        reason: Reason::Missed,
-        at: deadline,
-        message: Some("no heartbeat for 66 s".to_owned()),
-        value: None,
-        last_heartbeat_at: Some(at("2026-11-22T09:58:59Z")),
-        deadline: Some(deadline),
-        deaf: Duration::ZERO,
-        down_for: None,
-        trace: None,
     }
 }
 
