@@ -20,6 +20,7 @@ mod rows;
 mod tests;
 mod timing;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::model::delivery::{DeliveryTask, MonitorLabel};
@@ -30,7 +31,7 @@ use uuid::Uuid;
 
 use chat::Chat;
 use pager::Pager;
-use rows::Row;
+use rows::{HEAD, Row};
 
 /// What becomes of an alert that came to the desk.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,10 +121,7 @@ impl Desk {
             Self::Pager(pager) => (pager.channel, pager.next_wake(), &mut pager.head.timer),
         };
         effects.emits.extend(timer.set(channel, wanted, now));
-        match self {
-            Self::Chat(chat) => chat.touch_head(),
-            Self::Pager(pager) => pager.touch_head(),
-        }
+        self.changed().insert(HEAD);
     }
 
     /// The monitors that the channel takes for down, if it is time to look whether they are.
@@ -152,20 +150,32 @@ impl Desk {
         }
     }
 
+    const fn changed(&mut self) -> &mut BTreeSet<Uuid> {
+        match self {
+            Self::Chat(chat) => &mut chat.changed,
+            Self::Pager(pager) => &mut pager.changed,
+        }
+    }
+
+    fn row(&self, key: Uuid) -> Option<Row> {
+        match self {
+            Self::Chat(chat) => chat.row(key),
+            Self::Pager(pager) => pager.row(key),
+        }
+    }
+
     /// Rows that changed since the last call.
     fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
-        match self {
-            Self::Chat(chat) => chat.take_changes(),
-            Self::Pager(pager) => pager.take_changes(),
-        }
+        std::mem::take(self.changed()).into_iter().map(|key| (key, self.row(key))).collect()
     }
 
     /// All rows.
     fn all_rows(&self) -> Vec<(Uuid, Row)> {
-        match self {
-            Self::Chat(chat) => chat.all_rows(),
-            Self::Pager(pager) => pager.all_rows(),
-        }
+        let keys = match self {
+            Self::Chat(chat) => chat.keys(),
+            Self::Pager(pager) => pager.keys(),
+        };
+        keys.into_iter().chain([HEAD]).filter_map(|key| Some((key, self.row(key)?))).collect()
     }
 
     /// Whether nothing waits in it.

@@ -251,13 +251,13 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         }
     };
     context.health.well(Part::Attempts);
+    if claimed.is_wake() {
+        return look_again(context, claim, claimed, channel.as_deref()).await;
+    }
     if channel.is_none()
         && let Err(error) = context.desks.forget(claimed.channel()).await
     {
         tracing::debug!(%error, "failed to forget what a deleted channel was told");
-    }
-    if claimed.is_wake() {
-        return look_again(context, claim, claimed, channel.as_deref()).await;
     }
     let id = claimed.channel();
     let mut opened = match claimed.open(known, channel, now) {

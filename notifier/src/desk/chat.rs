@@ -48,7 +48,7 @@ pub(crate) struct Chat {
     pub(super) channel: ChannelId,
     pub(super) head: ChatHead,
     monitors: HashMap<MonitorId, ChatEntry>,
-    changed: BTreeSet<Uuid>,
+    pub(super) changed: BTreeSet<Uuid>,
 }
 
 impl Chat {
@@ -225,7 +225,7 @@ impl Chat {
             self.head.storm = goes_on.then_some(Window { until: now + WINDOW, flips: 0 });
         }
         if self.head.clean_at.is_some_and(|at| at <= now) {
-            let old = |outstanding: &Outstanding| outstanding.from + LOST_AFTER <= now;
+            let old = |outstanding: &Outstanding| outstanding.sent_at + LOST_AFTER <= now;
             let lost = self.head.outstanding.iter().filter(|(_, one)| old(one)).map(|(id, _)| *id);
             for id in lost.collect::<Vec<_>>() {
                 self.finished(id, now, effects);
@@ -282,7 +282,7 @@ impl Chat {
         let single = if let [monitor] = told.as_slice() { Some(*monitor) } else { None };
         self.goes_out(id, single, true, now);
         if let Some(outstanding) = self.head.outstanding.get_mut(&id) {
-            outstanding.from = from.max(now - LOST_AFTER / 2);
+            outstanding.from = from;
         }
         effects.emits.extend(self.emit(id, now));
     }
@@ -365,7 +365,9 @@ impl Chat {
         self.head.recent.drain(..surplus);
         self.head.last_out = Some(now);
         self.head.clean_at.get_or_insert(now + WITHIN);
-        self.head.outstanding.insert(id, Outstanding { monitor, own, failed: false, from: now });
+        self.head
+            .outstanding
+            .insert(id, Outstanding { monitor, own, failed: false, from: now, sent_at: now });
     }
 
     /// Something is gathered; that may begin a storm.
@@ -435,24 +437,17 @@ impl Chat {
         elsewhere.map(|((id, _), carrier)| (id, carrier)).collect()
     }
 
-    pub(super) fn touch_head(&mut self) {
-        self.changed.insert(HEAD);
-    }
-
-    fn row(&self, key: Uuid) -> Option<Row> {
+    /// What is in the ledger under a key; `None`: nothing is to be there.
+    pub(super) fn row(&self, key: Uuid) -> Option<Row> {
         if key == HEAD {
             return Some(Row::ChatHead(Box::new(self.head.clone())));
         }
         self.monitors.get(&MonitorId::from_uuid(key)).map(|entry| Row::Chat(Box::new(entry.clone())))
     }
 
-    pub(super) fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
-        std::mem::take(&mut self.changed).into_iter().map(|key| (key, self.row(key))).collect()
-    }
-
-    pub(super) fn all_rows(&self) -> Vec<(Uuid, Row)> {
-        let keys = self.monitors.keys().map(|id| id.as_uuid()).chain([HEAD]);
-        keys.filter_map(|key| Some((key, self.row(key)?))).collect()
+    /// Under what it is in the ledger, the head apart.
+    pub(super) fn keys(&self) -> Vec<Uuid> {
+        self.monitors.keys().map(|id| id.as_uuid()).collect()
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -97,7 +97,7 @@ pub(crate) struct Pager {
     pub(super) rules: PagerRules,
     pub(super) head: PagerHead,
     monitors: HashMap<MonitorId, PagerEntry>,
-    changed: BTreeSet<Uuid>,
+    pub(super) changed: BTreeSet<Uuid>,
 }
 
 impl PagerHead {
@@ -393,24 +393,17 @@ impl Pager {
         own.chain(self.head.timer.pending(self.channel)).collect()
     }
 
-    pub(super) fn touch_head(&mut self) {
-        self.changed.insert(HEAD);
-    }
-
-    fn row(&self, key: Uuid) -> Option<Row> {
+    /// What is in the ledger under a key; `None`: nothing is to be there.
+    pub(super) fn row(&self, key: Uuid) -> Option<Row> {
         if key == HEAD {
             return Some(Row::PagerHead(Box::new(self.head.clone())));
         }
         self.monitors.get(&MonitorId::from_uuid(key)).map(|entry| Row::Pager(Box::new(entry.clone())))
     }
 
-    pub(super) fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
-        std::mem::take(&mut self.changed).into_iter().map(|key| (key, self.row(key))).collect()
-    }
-
-    pub(super) fn all_rows(&self) -> Vec<(Uuid, Row)> {
-        let keys = self.monitors.keys().map(|id| id.as_uuid()).chain([HEAD]);
-        keys.filter_map(|key| Some((key, self.row(key)?))).collect()
+    /// Under what it is in the ledger, the head apart.
+    pub(super) fn keys(&self) -> Vec<Uuid> {
+        self.monitors.keys().map(|id| id.as_uuid()).collect()
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -53,7 +53,9 @@ pub(in crate::desk) struct Outstanding {
     pub(in crate::desk) own: bool,
     /// Whether it waits for another attempt.
     pub(in crate::desk) failed: bool,
+    /// When the first of what it tells of came.
     pub(in crate::desk) from: EventTime,
+    pub(in crate::desk) sent_at: EventTime,
 }
 
 /// What is known of a monitor.
