@@ -3,8 +3,10 @@
 //! Each command is a struct of its arguments with one `run`. They speak to a server by [`api`] alone, and to the person by
 //! [`terminal`] alone.
 
+mod advise;
 mod api;
 mod channel;
+mod confirm;
 mod connection;
 mod deliveries;
 mod details;
@@ -17,7 +19,9 @@ mod maintenance;
 mod monitor;
 mod problem;
 mod push;
+mod replay;
 mod table;
+mod tail;
 mod terminal;
 mod view;
 
@@ -49,6 +53,13 @@ Examples:
   lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m
   lubdub maintenance list";
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  lubdub replay what-if --monitor billing --since 7d --timeout 90s
+  lubdub replay export --since 7d --out week.ndjson.zst
+  lubdub replay import week.ndjson.zst --to https://staging.example.com --to-key KEY --speed 60x
+  lubdub replay rebuild --verify";
+
 const DELIVERIES_EXAMPLES: &str = "\
 Examples:
   lubdub deliveries list --state dead
@@ -74,6 +85,13 @@ pub(crate) enum ClientCommand {
     /// See what became of alerts, and send them again
     #[command(subcommand, visible_alias = "delivery", after_help = DELIVERIES_EXAMPLES)]
     Deliveries(deliveries::DeliveriesCommand),
+    /// Propose settings that fit what monitors really do
+    Advise(advise::Advise),
+    /// Show heartbeats and flips as they happen
+    Tail(tail::Tail),
+    /// Learn from the heartbeats of the past
+    #[command(subcommand, after_help = REPLAY_EXAMPLES)]
+    Replay(replay::ReplayCommand),
     /// Ask whether the server can do its job
     Health(health::Health),
 }
@@ -87,6 +105,9 @@ pub(crate) async fn run(command: ClientCommand, terminal: &Terminal) -> anyhow::
         ClientCommand::Key(command) => key::run(command, terminal).await,
         ClientCommand::Push(push) => push.run(terminal).await,
         ClientCommand::Deliveries(command) => deliveries::run(command, terminal).await,
+        ClientCommand::Advise(advise) => advise.run(terminal).await,
+        ClientCommand::Tail(tail) => tail.run(terminal).await,
+        ClientCommand::Replay(command) => replay::run(command, terminal).await,
         ClientCommand::Health(health) => health.run(terminal).await,
     };
     match done {

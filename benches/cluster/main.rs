@@ -9,6 +9,7 @@
 //! - [`deliver`]: webhooks a second to one receiver
 //! - [`hanging`]: the same over ten channels, one of which hangs
 //! - [`flood`]: how a channel that gathers is told of 10,000 flips
+//! - [`replay`] (`what-if`): heartbeats a second when the past is replayed with other settings
 //! - [`million`]: how an ingest starts with a million monitors
 //!
 //! What they stand on: [`site`] (the servers, and the roles as children), [`scene`] (with receivers), [`seed`] and [`past`] (monitors and heartbeats written
@@ -46,6 +47,7 @@ mod nodes;
 mod past;
 #[path = "../shared/receiver.rs"]
 mod receiver;
+mod replay;
 #[path = "../shared/report.rs"]
 mod report;
 mod scene;
@@ -56,6 +58,8 @@ mod seed;
 mod server;
 mod site;
 mod steady;
+#[path = "../shared/what_if.rs"]
+mod what_if;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,7 +68,7 @@ use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sections::{Sections, finish};
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "ingest",
     "ingest-nodes",
     "apply",
@@ -74,6 +78,7 @@ const SECTIONS: [&str; 10] = [
     "deliver",
     "hanging",
     "flood",
+    "what-if",
     "million",
 ];
 
@@ -126,6 +131,9 @@ async fn measure(sections: Sections) -> anyhow::Result<()> {
     }
     if sections.wants("flood") {
         flood::measure(size).await?;
+    }
+    if sections.wants("what-if") {
+        replay::measure(size).await?;
     }
     if sections.wants("million") {
         million::measure(size).await?;

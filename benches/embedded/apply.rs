@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::backend::memory::InMemoryRoster;
+use common::backend::memory::{InMemoryCheckpoints, InMemoryRoster};
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
 use common::model::flip::State;
@@ -19,8 +19,8 @@ use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::queue::QueueName;
 use common::ports::state_store::StateReader;
 use common::wire::frame::{Frame, Listening};
+use machine::partition::{Effects, Partition};
 use prometheus_client::registry::Registry as MetricsRegistry;
-use scheduler::partition::{Effects, Partition};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -232,6 +232,7 @@ fn state(heard_at: EventTime, timeout: u32, armed_at: EventTime) -> MonitorState
         counted_from: Some(heard_at),
         incident: None,
         armed_at: Some(armed_at),
+        imported: None,
     }
 }
 
@@ -252,7 +253,8 @@ async fn with_commits(size: Size) -> anyhow::Result<()> {
             registry: backend.registry(),
             states: backend.state(),
             roster: Arc::new(InMemoryRoster::default()),
-            checkpoints: None,
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
+            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
             history: backend.history(),
             alerts: backend.queue(QueueName::Alerts),
             clock,

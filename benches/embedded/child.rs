@@ -1,18 +1,23 @@
 //! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
 use common::http::{ServerLimits, ops_router, serve};
 use common::model::time::TimeRules;
+use common::ports::queue::QueueName;
+use common::ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::bare;
+use crate::installation::{Installation, KEY};
 use crate::server::{Server, this_program};
 
 /// The bare handler.
@@ -23,6 +28,16 @@ pub(crate) fn start_bare() -> anyhow::Result<Server> {
 /// Ingest on the SQLite log and nothing else.
 pub(crate) fn start_ingest(dir: &Path) -> anyhow::Result<Server> {
     Server::start(this_program()?.args(["--child", "ingest"]).arg(dir)).context("start ingest alone")
+}
+
+/// The console alone, on a data directory whose monitors nobody watches.
+pub(crate) async fn start_console(dir: &Path) -> anyhow::Result<Installation> {
+    let log = dir.with_extension("log");
+    let began = Instant::now();
+    let mut command = this_program()?;
+    command.args(["--child", "console"]).arg(dir).stderr(File::create(&log)?);
+    let server = Server::start(&mut command).context("start the console alone")?;
+    Installation::when_ready(server, log, began).await
 }
 
 /// Serves until it is killed.
@@ -37,6 +52,7 @@ pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         [kind, dir] if kind == "ingest" => ingest_alone(listener, Path::new(dir)).await,
+        [kind, dir] if kind == "console" => console_alone(listener, Path::new(dir)).await,
         _ => anyhow::bail!("no such child: {arguments:?}"),
     }
 }
@@ -58,4 +74,33 @@ async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
         tokio::join!(serve(listener, router, ServerLimits::default(), never.clone()), service.run(never));
     let () = served;
     ran.context("run ingest")
+}
+
+async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;
+    let registry: Arc<dyn Registry> = backend.registry();
+    console::ensure_admin_key(&registry, clock.as_ref(), Some(KEY)).await?;
+    let mut metrics = MetricsRegistry::default();
+    let deps = console::Deps {
+        log: backend.log(),
+        registry,
+        states: backend.state(),
+        history: backend.history(),
+        deliveries: backend.deliveries(),
+        checkpoints: backend.checkpoints(),
+        rules: TimeRules::EMBEDDED,
+        alert_queue: backend.queue(QueueName::Alerts),
+        delivery_queue: backend.queue(QueueName::Deliveries),
+        clock,
+    };
+    let service = console::Service::new(console::Config::default(), deps, &mut metrics)?;
+    let router = service.router().merge(ops_router(vec![service.readiness()], Arc::new(metrics)));
+    let never = CancellationToken::new();
+    println!("http://{address}");
+    let (served, ran) =
+        tokio::join!(serve(listener, router, ServerLimits::default(), never.clone()), service.run(never));
+    let () = served;
+    ran.context("run the console")
 }

@@ -6,7 +6,9 @@
 //! - [`deliver`]: webhooks a second to one receiver
 //! - [`hanging`]: the same over ten channels, one of which hangs
 //! - [`flood`]: how a channel that gathers is told of 10,000 flips
+//! - [`past`] (`what-if`): heartbeats a second through a replay with other settings
 //! - [`million`]: what a million monitors cost while nothing happens
+//! - [`transfer`]: heartbeats a second out of the log (`export`) and into another (`import`)
 //!
 //! What they stand on: [`up`] (the real program as a child), [`scene`] (it with receivers), [`seed`] (a data directory made beforehand), [`child`] (servers to
 //! compare with), and what they share with the benches of the cluster: [`server`] and [`installation`] (processes and what is
@@ -38,6 +40,7 @@ mod load;
 mod million;
 #[path = "../shared/monitors.rs"]
 mod monitors;
+mod past;
 #[path = "../shared/receiver.rs"]
 mod receiver;
 #[path = "../shared/report.rs"]
@@ -48,13 +51,17 @@ mod sections;
 mod seed;
 #[path = "../shared/server.rs"]
 mod server;
+mod transfer;
 mod up;
+#[path = "../shared/what_if.rs"]
+mod what_if;
 
 use std::process::ExitCode;
 
 use sections::{Sections, finish};
 
-const SECTIONS: [&str; 7] = ["ingest", "apply", "alert", "deliver", "hanging", "flood", "million"];
+const SECTIONS: [&str; 10] =
+    ["ingest", "apply", "alert", "deliver", "hanging", "flood", "what-if", "million", "export", "import"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -87,8 +94,14 @@ async fn measure(sections: Sections) -> anyhow::Result<()> {
     if sections.wants("flood") {
         flood::measure(size).await?;
     }
+    if sections.wants("what-if") {
+        past::measure(size).await?;
+    }
     if sections.wants("million") {
         million::measure(size).await?;
+    }
+    if sections.wants("export") || sections.wants("import") {
+        transfer::measure(size, |section| sections.wants(section)).await?;
     }
     Ok(())
 }

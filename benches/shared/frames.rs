@@ -38,5 +38,6 @@ pub(crate) fn frame(
         refused: 0,
         heartbeats,
         definitions: Vec::new(),
+        imported: Vec::new(),
     }
 }

@@ -79,6 +79,7 @@ pub(crate) fn state(monitor: &Monitor, revision: Revision, heard: bool) -> Monit
         counted_from: heard_at,
         incident: None,
         armed_at: heard_at.map(|at| at + Duration::from_secs(timeout.into())),
+        imported: None,
     }
 }
 

@@ -71,6 +71,7 @@ fn state(heard_at: EventTime, armed_at: EventTime) -> MonitorState {
         counted_from: Some(heard_at),
         incident: None,
         armed_at: Some(armed_at),
+        imported: None,
     }
 }
 

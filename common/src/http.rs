@@ -1,9 +1,11 @@
 //! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`; and whose requests they are.
 
+mod client;
 mod ops;
 mod proxies;
 mod server;
 
+pub use client::ClientConnection;
 pub use ops::{Readiness, ops_router};
 pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};

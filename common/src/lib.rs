@@ -1,6 +1,7 @@
 //! The words, messages, ports and backends that every role of Lubdub shares.
 //!
 //! - [`model`]: monitors, heartbeats, schedules, flips, channels, times. Pure.
+//! - [`export`]: exported histories, line by line. Pure.
 //! - [`wire`]: versioned MessagePack messages.
 //! - [`presets`]: services that Lubdub knows how to speak to, described by files.
 //! - [`template`]: templates of users and presets, bounded. Pure.
@@ -18,6 +19,7 @@ pub mod address_guard;
 pub mod backend;
 pub mod chain;
 pub mod clock;
+pub mod export;
 pub mod http;
 pub mod mail;
 pub mod model;

@@ -22,6 +22,7 @@ use crate::model::key::ApiKey;
 use crate::model::maintenance::MaintenanceWindow;
 use crate::model::monitor::Monitor;
 use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
+use crate::model::rebuild::Rebuild;
 
 /// A type that has a stored form.
 pub trait Message: Serialize + DeserializeOwned {
@@ -99,8 +100,8 @@ macro_rules! message {
     };
 }
 
-message!(frame::Frame, "frame", version 1, named false);
-message!(MonitorState, "monitor state", version 1, named false);
+message!(frame::Frame, "frame", version 2, named false);
+message!(MonitorState, "monitor state", version 2, named false);
 message!(PartitionHead, "partition head", version 1, named false);
 message!(OutboxAlert, "outbox alert", version 1, named false);
 message!(Alert, "alert", version 1, named false);
@@ -111,3 +112,4 @@ message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(MaintenanceWindow, "maintenance window", version 1, named true);
 message!(ApiKey, "key", version 1, named true);
+message!(Rebuild, "rebuild", version 1, named true);

@@ -3,13 +3,18 @@
 mod channels;
 mod deliveries;
 mod document;
+mod export;
 mod flips;
 mod heartbeats;
+mod import;
 mod keys;
 mod maintenance;
 mod monitors;
+mod rebuilds;
+mod replay;
 mod shown;
 mod status;
+mod tail;
 
 use std::sync::Arc;
 
@@ -52,7 +57,12 @@ fn described_routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .merge(channels::routes())
         .merge(maintenance::routes())
         .merge(deliveries::routes())
+        .merge(rebuilds::routes())
         .merge(keys::routes())
+        .merge(replay::routes())
+        .merge(export::routes())
+        .merge(import::routes())
+        .merge(tail::routes())
         .merge(status::routes());
     OpenApiRouter::with_openapi(document::base()).nest(PREFIX, resources).split_for_parts()
 }

@@ -30,6 +30,11 @@ impl Caller {
         }
     }
 
+    /// The name of its key.
+    pub(crate) fn name(&self) -> &str {
+        &self.key.name
+    }
+
     /// Where heartbeats with this token are pushed to, for who asks.
     pub(crate) fn push_url(&self, token: &str) -> String {
         format!("{}/api/push/{token}", self.push_base)

@@ -73,6 +73,7 @@ impl DefinitionLog {
             refused: 0,
             heartbeats: Vec::new(),
             definitions: vec![change],
+            imported: Vec::new(),
         }
     }
 }

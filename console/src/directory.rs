@@ -15,6 +15,8 @@ use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use common::wire::{self, Message};
 use parking_lot::{Mutex, RwLock};
 
+use crate::monitors::Held;
+
 /// The kinds that are followed.
 pub(crate) const KINDS: [RecordKind; 3] = [RecordKind::Key, RecordKind::Channel, RecordKind::Monitor];
 
@@ -27,6 +29,22 @@ pub(crate) struct StoredMonitor {
     pub(crate) id: MonitorId,
     pub(crate) revision: Revision,
     pub(crate) value: Arc<[u8]>,
+}
+
+impl StoredMonitor {
+    /// The monitor; one that cannot be read is left out, and said so.
+    pub(crate) fn decode(&self) -> Option<Held> {
+        wire::decode(&self.value)
+            .inspect_err(|error| {
+                tracing::error!(
+                    error = error as &dyn std::error::Error,
+                    monitor.id = %self.id,
+                    "left out a monitor that cannot be read"
+                );
+            })
+            .ok()
+            .map(|monitor| Held { revision: self.revision, monitor })
+    }
 }
 
 /// A record's revision and bytes.
@@ -117,6 +135,13 @@ impl Directory {
         self.monitors.read().contains_key(&id)
     }
 
+    /// A monitor.
+    pub(crate) fn monitor(&self, id: MonitorId) -> Option<StoredMonitor> {
+        let monitors = self.monitors.read();
+        let (revision, value) = monitors.get(&id)?;
+        Some(StoredMonitor { id, revision: *revision, value: Arc::clone(value) })
+    }
+
     pub(crate) fn monitor_count(&self) -> usize {
         self.monitors.read().len()
     }
@@ -184,7 +209,7 @@ impl RegistryObserver for Directory {
                 }
                 keys.by_id.insert(key.id, key);
             }
-            RecordKind::Token | RecordKind::Maintenance => {}
+            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild => {}
         }
     }
 
@@ -205,7 +230,7 @@ impl RegistryObserver for Directory {
                     self.keys.write().remove(id);
                 }
             }
-            RecordKind::Token | RecordKind::Maintenance => {}
+            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild => {}
         }
     }
 

@@ -5,6 +5,9 @@ pub(crate) mod fields;
 pub(crate) mod key;
 pub(crate) mod maintenance;
 pub(crate) mod monitor;
+pub(crate) mod rebuild;
+pub(crate) mod replay;
+mod schedule;
 
 /// What a request says about one field.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,11 @@
 //! - `draft`: what clients ask for, validated. Pure.
 //! - `monitors`, `tokens`, `definitions`: writing monitors so that a crash leaves nothing half done.
 //! - `situation`: how a monitor stands. Pure.
-//! - `directory`: the registry in memory.
+//! - `directory`, `labels`: the registry in memory.
+//! - `replay`: reading the past.
+//! - `selection`: which monitors a stream is about.
+//! - `export`, `import`: the past on its way elsewhere, and from there.
+//! - `tail`: what happens, as it happens.
 //! - `public_url`: where push URLs lead. Pure.
 //! - `admin_key`, `mint`: the first key; new ids, keys, tokens and secrets.
 //! - `service`: the role.
@@ -19,6 +23,9 @@ mod definitions;
 mod directory;
 mod draft;
 mod error;
+mod export;
+mod import;
+mod labels;
 mod metrics;
 mod mint;
 mod monitors;
@@ -26,9 +33,12 @@ mod paging;
 mod problem;
 mod public_url;
 mod reach;
+mod replay;
 mod request;
+mod selection;
 mod service;
 mod situation;
+mod tail;
 mod tokens;
 
 pub use admin_key::{AdminKey, check_admin_key, ensure_admin_key};

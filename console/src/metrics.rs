@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -15,6 +16,8 @@ pub(crate) struct Metrics {
     duration: Histogram,
     /// Definition changes that are in the registry and could not be appended to the log at once.
     pub(crate) late_definitions: Counter,
+    /// Replays that are worked on.
+    pub(crate) replays: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,6 +34,7 @@ impl Metrics {
             requests: Family::default(),
             duration: Histogram::new(buckets),
             late_definitions: Counter::default(),
+            replays: Gauge::default(),
         };
         registry.register(
             "lubdub_console_requests",
@@ -46,6 +50,11 @@ impl Metrics {
             "lubdub_console_late_definitions",
             "Changed monitors whose change could not be appended to the heartbeat log at once",
             metrics.late_definitions.clone(),
+        );
+        registry.register(
+            "lubdub_console_replays",
+            "Requests that read the past and are being worked on",
+            metrics.replays.clone(),
         );
         metrics
     }

@@ -61,6 +61,21 @@ impl App {
         self.load_monitor(id).await.map(|_| ())
     }
 
+    /// Where a monitor's alerts go.
+    pub(crate) fn channels_of(&self, monitor: &Monitor) -> Vec<ChannelId> {
+        self.channels_among(monitor, &self.directory.default_channels())
+    }
+
+    /// As [`Self::channels_of`], where `defaults` are the default channels.
+    ///
+    /// A deleted channel stays in the records of monitors that named it, and nowhere else: ids are never used again.
+    pub(crate) fn channels_among(&self, monitor: &Monitor, defaults: &[ChannelId]) -> Vec<ChannelId> {
+        match &monitor.channels {
+            None => defaults.to_vec(),
+            Some(named) => named.iter().copied().filter(|id| self.directory.channel_exists(*id)).collect(),
+        }
+    }
+
     /// Says which of the named channels do not exist.
     pub(crate) async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Problem> {
         let unknown: Vec<ChannelId> = draft

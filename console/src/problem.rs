@@ -12,6 +12,8 @@ use common::ports::state_store::StateError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::replay::ReplayError;
+
 /// What went wrong.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -62,9 +64,18 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
+    /// Says what is wrong with which field.
+    pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
     /// `what`: "monitor", "channel", …
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    pub(crate) const fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND.as_u16()
     }
 
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
@@ -75,8 +86,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// Whether it has this status.
+    pub(crate) fn is(&self, status: StatusCode) -> bool {
+        self.status == status.as_u16()
+    }
+
     /// A failure of what is behind a port: logged here, because nobody handles it further.
-    fn behind(error: &(dyn std::error::Error + 'static), detail: &str) -> Self {
+    pub(crate) fn behind(error: &(dyn std::error::Error + 'static), detail: &str) -> Self {
         tracing::warn!(error, "answered a request with 503");
         Self::unavailable(detail)
     }
@@ -127,6 +143,12 @@ impl From<QueueError> for Problem {
             QueueError::Full => Self::unavailable("the queue is full; try again"),
             QueueError::Unavailable(_) => Self::behind(&error, "the queue cannot be reached; try again"),
         }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        Self::behind(&error, "the heartbeat log cannot be read; try again")
     }
 }
 

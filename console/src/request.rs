@@ -30,7 +30,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = read(request).await?;
+        let bytes = read(request, MAX_BODY_BYTES).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -39,9 +39,23 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = read(request).await?;
+        let bytes = read(request, MAX_BODY_BYTES).await?;
         let nothing = bytes.is_empty() || &*bytes == b"null";
         if nothing { Ok(Self(Map::new())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+/// A body of lines.
+pub(crate) struct Lines(pub(crate) bytes::Bytes);
+
+/// Largest body of lines, in bytes.
+const MAX_LINES_BYTES: usize = 8 * 1024 * 1024;
+
+impl<S: Send + Sync> FromRequest<S> for Lines {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, MAX_LINES_BYTES).await.map(Self)
     }
 }
 
@@ -58,18 +72,17 @@ impl<S: Send + Sync> FromRequest<S> for NoFields {
     }
 }
 
-async fn read(request: Request) -> Result<bytes::Bytes, Problem> {
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {MAX_BODY_BYTES} bytes"));
+async fn read(request: Request, most: usize) -> Result<bytes::Bytes, Problem> {
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {most} bytes"));
     let declared = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+    if declared.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let reading = to_bytes(request.into_body(), MAX_BODY_BYTES);
+    let reading = to_bytes(request.into_body(), most);
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took longer than 30 s to arrive")),
         Ok(Ok(bytes)) => Ok(bytes),
@@ -118,6 +131,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// Those that were given, in their order.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Every value of a parameter that may be repeated.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter that `read` understands.

@@ -6,11 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use common::clock::Clock;
 use common::http::Readiness;
+use common::model::time::TimeRules;
+use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::queue::Queue;
 use common::ports::registry::{Registry, RegistryObserver, WatchGuard};
 use common::ports::state_store::StateReader;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
@@ -19,11 +22,23 @@ use crate::config::Config;
 use crate::definitions::DefinitionLog;
 use crate::directory::{Directory, Freshness, KINDS};
 use crate::error::Error;
+use crate::import::ImportLog;
 use crate::metrics::Metrics;
 use crate::mint::Ids;
+use crate::replay::Replays;
+use crate::replay::sweep::Sweeps;
 
 /// How often the readiness is looked at, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Exports that run at a time: each holds the states of every monitor in memory.
+const MAX_EXPORTS: usize = 4;
+
+/// Tails that run at a time: each holds the states of the monitors that it shows.
+const MAX_TAILS: usize = 8;
+
+/// Imports that are answered at a time: each holds a body of up to 8 MiB, and what it says, in memory.
+const MAX_IMPORTS: usize = 8;
 
 /// What the role works with.
 pub struct Deps {
@@ -37,6 +52,10 @@ pub struct Deps {
     pub history: Arc<dyn History>,
     /// Deliveries and their attempts.
     pub deliveries: Arc<dyn DeliveryHistory>,
+    /// Where replays begin.
+    pub checkpoints: Arc<dyn CheckpointStore>,
+    /// How event time is bounded, for replays.
+    pub rules: TimeRules,
     /// Where tests of channels are enqueued.
     pub alert_queue: Arc<dyn Queue>,
     /// Where dead letters are revived.
@@ -69,7 +88,12 @@ impl Service {
             rand::random(),
             metrics.late_definitions.clone(),
         );
+        let replays = Replays::new(Arc::clone(&deps.log), deps.checkpoints, deps.rules);
+        let stopping = CancellationToken::new();
+        let imports = ImportLog::new(Arc::clone(&deps.log), Arc::clone(&deps.clock), rand::random());
         let app = App {
+            replays,
+            sweeps: Sweeps::new(metrics.replays.clone(), stopping.clone()),
             directory: Arc::new(Directory::new(Arc::clone(&deps.clock))),
             log: deps.log,
             registry: deps.registry,
@@ -84,8 +108,12 @@ impl Service {
             metrics,
             public_url: checked.public_url,
             guard: checked.guard,
+            imports,
+            importing: Arc::new(Semaphore::new(MAX_IMPORTS)),
+            tails: Arc::new(Semaphore::new(MAX_TAILS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             key_deletion: tokio::sync::Mutex::new(()),
-            stopping: CancellationToken::new(),
+            stopping,
         };
         Ok(Self { app: Arc::new(app), readiness: Readiness::new("console") })
     }

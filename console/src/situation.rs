@@ -131,6 +131,7 @@ mod tests {
             counted_from: heard_at.map(at),
             incident: None,
             armed_at: None,
+            imported: None,
         }
     }
 

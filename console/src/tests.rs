@@ -10,5 +10,7 @@ mod keys;
 mod maintenance;
 mod monitors;
 mod paging;
+mod rebuilds;
+mod replay;
 mod tokens;
 mod troubles;

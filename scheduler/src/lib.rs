@@ -1,7 +1,7 @@
 //! Reads the heartbeat log and decides who is up and who is down.
 //!
-//! - [`partition`]: the state machine. Pure: time, entries and due monitors come in as arguments.
 //! - [`owner`]: runs one partition: reads, applies, settles, commits, publishes.
+//! - [`rebuild`]: computes a partition again from its log, to be compared or put in its place.
 //! - [`shares`]: which partitions are this scheduler's, and whose are free.
 //! - [`reconcile`]: puts definitions into the log that are in the registry only.
 //! - [`watchdog`]: tells the operator when event time stands still.
@@ -11,7 +11,7 @@ pub mod config;
 pub mod error;
 pub mod metrics;
 mod owner;
-pub mod partition;
+mod rebuild;
 mod reconcile;
 pub mod service;
 mod shares;

@@ -1,5 +1,7 @@
 //! What an operator may want to know.
 
+use std::time::Duration;
+
 use common::model::flip::{Flip, Reason};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -47,6 +49,39 @@ impl CommitSeconds {
     }
 }
 
+/// What came of a rebuild.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum RebuildOutcome {
+    /// The partition is as its log says.
+    Equal,
+    /// It is not.
+    Different,
+    /// What the log says took its place.
+    Replaced,
+    /// It could not be done.
+    Failed,
+}
+
+impl RebuildOutcome {
+    const ALL: [Self; 4] = [Self::Equal, Self::Different, Self::Replaced, Self::Failed];
+}
+
+/// Labels of the counter of rebuilds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RebuildLabels {
+    outcome: RebuildOutcome,
+}
+
+/// A histogram of seconds from 0.1 s to 7 hours.
+#[derive(Debug, Clone)]
+pub struct RebuildSeconds(Histogram);
+
+impl Default for RebuildSeconds {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.1, 4.0, 10)))
+    }
+}
+
 /// The scheduler's metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -82,6 +117,12 @@ pub struct Metrics {
     pub restored: Counter,
     /// Log entries that were gone before they were read.
     pub lost_entries: Counter,
+    /// Parts of imported histories that their monitors did not take.
+    pub refused_imports: Counter,
+    /// Rebuilds by outcome.
+    pub rebuilds: Family<RebuildLabels, Counter>,
+    /// How long rebuilds take.
+    pub rebuild_seconds: RebuildSeconds,
     /// Milliseconds from the watermark to now, for each partition.
     pub watermark_lag: Family<PartitionLabels, Gauge>,
     /// Deaf gaps that are remembered, for each partition.
@@ -115,11 +156,26 @@ impl Metrics {
             "Log entries that were gone before they were read",
             &m.lost_entries,
         );
+        counter(
+            "lubdub_scheduler_refused_imports",
+            "Parts of imported histories that their monitors did not take",
+            &m.refused_imports,
+        );
         registry.register("lubdub_scheduler_commit_seconds", "Time of a commit", m.commit_seconds.0.clone());
         registry.register(
             "lubdub_scheduler_outbox_alerts",
             "Alerts committed and not yet in the queue",
             m.outbox.clone(),
+        );
+        // A counter that is there from the beginning is seen to rise.
+        for outcome in RebuildOutcome::ALL {
+            drop(m.rebuilds.get_or_create(&RebuildLabels { outcome }));
+        }
+        registry.register("lubdub_scheduler_rebuilds", "Rebuilds by outcome", m.rebuilds.clone());
+        registry.register(
+            "lubdub_scheduler_rebuild_seconds",
+            "Time of a rebuild",
+            m.rebuild_seconds.0.clone(),
         );
         registry.register("lubdub_scheduler_flips", "Flips by reason", m.flips.clone());
         registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());
@@ -132,6 +188,12 @@ impl Metrics {
         registry.register("lubdub_scheduler_deaf_gaps", "Deaf gaps remembered", m.gaps.clone());
         registry.register("lubdub_scheduler_deaf_seconds", "Deaf time remembered", m.deaf_seconds.clone());
         metrics
+    }
+
+    /// Counts a rebuild.
+    pub fn rebuilt(&self, outcome: RebuildOutcome, took: Duration) {
+        self.rebuilds.get_or_create(&RebuildLabels { outcome }).inc();
+        self.rebuild_seconds.0.observe(took.as_secs_f64());
     }
 
     /// Counts a flip.

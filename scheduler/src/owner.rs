@@ -4,14 +4,17 @@ mod checkpoint;
 mod commit;
 mod load;
 mod publish;
+mod rebuild;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::chain::Chain;
 use common::model::heartbeat::Heartbeat;
-use common::model::ids::PartitionId;
+use common::model::ids::{Offset, PartitionId};
 use common::model::monitor_state::OutboxAlert;
+use common::model::time::TimeRules;
 use common::ports::heartbeat_log::{LogEntry, LogReader};
 use common::ports::history::HistoryBatch;
 use common::ports::state_store::Lease;
@@ -19,10 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::metrics::{Metrics, PartitionLabels};
-use crate::partition::{Effects, Partition};
+use crate::rebuild::{Rebuilt, Requests};
 use crate::reconcile::Reconciler;
 use crate::service::Deps;
 use crate::watchdog::Progress;
+use machine::partition::{Effects, Partition};
+
+pub(crate) use load::checkpoint_at;
+pub(crate) use retention::is_in;
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;
@@ -43,6 +50,24 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Pause before something that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// What every owner of a scheduler stands on.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) deps: Deps,
+    pub(crate) rules: TimeRules,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) requests: Arc<Requests>,
+}
+
+/// How the owner of a partition came to its end.
+pub(crate) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// This is to take its place, under another lease.
+    Rebuilt(Box<Rebuilt>),
+}
+
 /// The owner of one partition, for as long as its lease lasts.
 pub(crate) struct Owner {
     id: PartitionId,
@@ -57,8 +82,10 @@ pub(crate) struct Owner {
     history: HistoryBatch,
     history_bytes: usize,
     outbox: Vec<OutboxAlert>,
+    numbered: Numbered,
     commits: commit::Commits,
     checkpoints: checkpoint::Checkpoints,
+    rebuilds: rebuild::Rebuilds,
     publisher: publish::Publisher,
     /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
     /// monitors more still fits into the commit.
@@ -66,14 +93,23 @@ pub(crate) struct Owner {
     reported_at: Option<Duration>,
 }
 
+/// What the alert queue knew of a partition when it was loaded.
+#[derive(Clone, Copy)]
+struct Numbered {
+    /// The greatest number of its alerts.
+    known: u64,
+    /// The log's last entry then: what led to that number is not behind it.
+    end: Offset,
+}
+
 impl Owner {
-    /// Runs until `shutdown`, then commits and gives the partition back.
+    /// Runs until `shutdown`, or until what was rebuilt is to take its place; then commits and gives the partition back.
     ///
     /// # Errors
     /// Whatever makes it necessary to load the partition anew: a lost lease, a log that is not the one it was.
-    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<Ended, Error> {
         loop {
-            let due = self.until_commit();
+            let due = self.until_commit().min(self.rebuilds.pause());
             let wait = if self.reconciler.is_busy(self.deps.clock.elapsed()) {
                 due.min(RECONCILE_PAUSE)
             } else {
@@ -93,13 +129,17 @@ impl Owner {
             }
             self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
             self.checkpoint().await?;
+            if let Some(rebuilt) = self.rebuild().await? {
+                self.deps.states.release(&self.lease).await?;
+                return Ok(Ended::Rebuilt(rebuilt));
+            }
             self.reconciler.step(&self.deps, self.id, &self.partition, &self.metrics).await;
             self.report();
         }
         self.commit().await?;
         self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
         self.deps.states.release(&self.lease).await?;
-        Ok(())
+        Ok(Ended::Stopped)
     }
 
     /// How long until what is there now is to be committed; zero at once for a flip that pages.
@@ -123,6 +163,7 @@ impl Owner {
                 tracing::error!(partition = %self.id, offset = %entry.offset, error = %Chain(&error), "skipped a log entry");
                 self.metrics.damaged_frames.inc();
                 self.partition.skip(entry.offset);
+                self.keep_numbers_apart();
                 return Ok(());
             }
         };
@@ -134,12 +175,29 @@ impl Owner {
         }
         let mut effects = Effects::default();
         self.partition.apply(entry.offset, entry.logged_at, &frame, &mut effects);
+        self.history_bytes += effects.imported.iter().map(text_bytes).sum::<usize>();
         self.gather(effects);
         self.history_bytes += frame.heartbeats.iter().map(text_bytes).sum::<usize>();
         self.history.heartbeats.extend(frame.heartbeats.iter().cloned());
         self.metrics.frames.inc();
         self.metrics.heartbeats.inc_by(frame.heartbeats.len() as u64);
-        self.settle().await
+        self.settle().await?;
+        self.keep_numbers_apart();
+        Ok(())
+    }
+
+    /// Lets the numbers of new alerts begin behind those that the queue knows. They do by themselves where the log says what it
+    /// always said; one that lost something gives fewer alerts, and new ones would be taken for known ones.
+    fn keep_numbers_apart(&mut self) {
+        let Numbered { known, end } = self.numbered;
+        let found = self.partition.head().last_number;
+        if self.partition.head().applied >= end && found < known {
+            tracing::error!(
+                partition = %self.id, known, found,
+                "the heartbeat log gives fewer alerts than were told: it is not whole; going on behind those that were told"
+            );
+            self.partition.number_from(known);
+        }
     }
 
     /// Polls the sorted set up to the watermark, in bounded batches, until nothing in it is due.
@@ -194,6 +252,8 @@ impl Owner {
         }
         self.history.flips.extend(effects.flips);
         self.history.removed.extend(effects.removed);
+        self.history.heartbeats.extend(effects.imported);
+        self.metrics.refused_imports.inc_by(effects.refused_imports);
         self.outbox.extend(effects.alerts);
     }
 
@@ -221,7 +281,7 @@ impl Owner {
 }
 
 /// Bytes of a heartbeat's message and output.
-fn text_bytes(heartbeat: &Heartbeat) -> usize {
+pub(crate) fn text_bytes(heartbeat: &Heartbeat) -> usize {
     heartbeat.message.as_ref().map_or(0, String::len)
         + heartbeat.output.as_ref().map_or(0, |output| output.len())
 }

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::partition::Partition;
 use crate::service::Deps;
+use machine::partition::Partition;
 
 /// Monitors compared in one step.
 const STEP_MONITORS: usize = 500;
@@ -208,6 +208,7 @@ impl Reconciler {
             refused: 0,
             heartbeats: Vec::new(),
             definitions,
+            imported: Vec::new(),
         };
         deps.log.append(id, Arc::new(frame)).await?;
         Ok(())

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::owner::Owner;
+use crate::owner::{Ended, Ground, Owner};
+use crate::rebuild::{Rebuilt, Requests};
 use crate::shares::{Shares, Taker};
 use crate::watchdog::{Progress, Watchdog};
 
@@ -38,6 +39,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(150);
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// How often a scheduler looks whether partitions that it does not hold are in its name.
 const STRAYS_EVERY: Duration = Duration::from_secs(5);
+
+/// A restart after the loss of the state store reads no more of the log than this.
+pub const CHECKPOINTS_IN_CLUSTER: Duration = Duration::from_secs(5 * 60);
+/// Only replays begin there, and an idle process is to write hardly anything.
+pub const CHECKPOINTS_EMBEDDED: Duration = Duration::from_secs(3_600);
 
 /// What the scheduler stands on.
 #[derive(Clone)]
@@ -52,8 +58,11 @@ pub struct Deps {
     pub states: Arc<dyn StateStore>,
     /// Who schedules.
     pub roster: Arc<dyn Roster>,
-    /// Whole partitions for the day when the state store has lost them; none where log and states share a disk.
-    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
+    /// Whole partitions for the day when the state store has lost them, and for replays.
+    pub checkpoints: Arc<dyn CheckpointStore>,
+    /// Between two checkpoints of a partition: [`CHECKPOINTS_IN_CLUSTER`] where states can be lost while the log stays,
+    /// [`CHECKPOINTS_EMBEDDED`] where they share a disk.
+    pub checkpoint_every: Duration,
     /// Written before each commit.
     pub history: Arc<dyn History>,
     /// Given the alerts after each commit.
@@ -118,6 +127,7 @@ impl Service {
             rules,
             held,
             shares,
+            requests: Arc::default(),
             progress,
             readiness,
             shutdown: shutdown.clone(),
@@ -128,6 +138,7 @@ impl Service {
         };
         let mut watching = JoinSet::new();
         watching.spawn(watchdog.run(shutdown.clone()));
+        watching.spawn(Arc::clone(&desk.requests).follow(Arc::clone(&deps.registry), shutdown.clone()));
         desk.share(&shutdown).await;
         desk.give_back().await;
         while watching.join_next().await.is_some() {}
@@ -164,6 +175,7 @@ struct Desk {
     rules: TimeRules,
     held: Arc<Held>,
     shares: Arc<Shares>,
+    requests: Arc<Requests>,
     progress: Arc<Progress>,
     readiness: Readiness,
     shutdown: CancellationToken,
@@ -257,10 +269,14 @@ impl Desk {
         self.holding.insert(partition, stop.clone());
         let hold = Hold {
             id: partition,
-            deps: self.deps.clone(),
-            rules: self.rules,
+            ground: Ground {
+                deps: self.deps.clone(),
+                rules: self.rules,
+                metrics: self.held.metrics.clone(),
+                progress: Arc::clone(&self.progress),
+                requests: Arc::clone(&self.requests),
+            },
             held: Arc::clone(&self.held),
-            progress: Arc::clone(&self.progress),
             taker: Taker::new(Arc::clone(&self.shares)),
         };
         self.tasks.spawn(async move {
@@ -322,35 +338,41 @@ async fn give_back_stray(
 /// Holds one partition, again and again, until it is told to stop.
 struct Hold {
     id: PartitionId,
-    deps: Deps,
-    rules: TimeRules,
+    ground: Ground,
     held: Arc<Held>,
-    progress: Arc<Progress>,
     taker: Taker,
 }
 
 impl Hold {
     async fn run(mut self, stop: CancellationToken) {
+        let mut rebuilt = None;
         while !stop.is_cancelled() {
             // Not to be cut off: a lease that was given and not heard of would be nobody's.
-            let lease = match self.taker.take(self.deps.states.as_ref(), self.id).await {
+            let lease = match self.taker.take(self.ground.deps.states.as_ref(), self.id).await {
                 Ok(lease) => lease,
                 Err(error) => {
                     self.pause(&error.into(), &stop).await;
                     continue;
                 }
             };
-            if let Err(error) = self.own(lease.clone(), &stop).await {
-                self.release(&lease).await;
-                self.pause(&error, &stop).await;
+            match self.own(lease.clone(), rebuilt.take(), &stop).await {
+                Ok(Ended::Stopped) => {}
+                Ok(Ended::Rebuilt(partition)) => rebuilt = Some(partition),
+                Err(error) => {
+                    self.release(&lease).await;
+                    self.pause(&error, &stop).await;
+                }
             }
         }
     }
 
-    async fn own(&self, lease: Lease, stop: &CancellationToken) -> Result<(), Error> {
-        let metrics = self.held.metrics.clone();
-        let progress = Arc::clone(&self.progress);
-        let owner = Owner::load(self.id, lease, self.deps.clone(), self.rules, metrics, progress).await?;
+    async fn own(
+        &self,
+        lease: Lease,
+        rebuilt: Option<Box<Rebuilt>>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, Error> {
+        let owner = Owner::load(self.id, lease, self.ground.clone(), rebuilt).await?;
         self.held.set(self.id, true);
         let outcome = owner.run(stop).await;
         self.held.set(self.id, false);
@@ -359,7 +381,7 @@ impl Hold {
 
     /// Gives the partition back, however long it takes: nobody takes it from somebody who lives.
     async fn release(&self, lease: &Lease) {
-        while let Err(error) = self.deps.states.release(lease).await {
+        while let Err(error) = self.ground.deps.states.release(lease).await {
             tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");
             tokio::time::sleep(RETAKE).await;
         }

@@ -1,5 +1,7 @@
 //! The management API, as the commands use it.
 
+mod stream;
+
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -8,12 +10,16 @@ use reqwest::{Method, StatusCode, Url, header, redirect};
 use serde_json::Value;
 
 use super::problem::Problem;
+pub(super) use stream::Chunks;
 
 /// A connection is made within this, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A whole request; the test of a channel may take 15 s of it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A request that reads the past: the server gives up after 5 min, and says so.
+const SLOW_REQUEST_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// Most items a list asks for at once.
 const PAGE: usize = 500;
@@ -90,9 +96,25 @@ impl Api {
         Ok(Self { client: http_client(REQUEST_TIMEOUT)?, server: server.clone(), key })
     }
 
+    /// The server's address as people write it.
+    pub(super) fn address(&self) -> String {
+        shown(&self.server)
+    }
+
     /// The object at a path: `["monitors", id]`.
     pub(super) async fn get(&self, path: &[&str]) -> Result<Value, ApiError> {
         self.send(Method::GET, self.url(path), None).await
+    }
+
+    /// What the server takes its time to find out. It stops when this is dropped.
+    pub(super) async fn get_slowly(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Value, ApiError> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(query);
+        self.answer(self.client.get(url).timeout(SLOW_REQUEST_TIMEOUT)).await
     }
 
     /// Posts a body.
@@ -103,6 +125,17 @@ impl Api {
     /// Changes the fields that the body names.
     pub(super) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, ApiError> {
         self.send(Method::PATCH, self.url(path), Some(body)).await
+    }
+
+    /// As [`Self::patch`], if it is still at this revision; else the server refuses with 412.
+    pub(super) async fn patch_at(
+        &self,
+        path: &[&str],
+        revision: u64,
+        body: &Value,
+    ) -> Result<Value, ApiError> {
+        let request = self.client.patch(self.url(path)).json(body);
+        self.answer(request.header(header::IF_MATCH, format!("\"{revision}\""))).await
     }
 
     /// Deletes.
@@ -162,11 +195,16 @@ impl Api {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, ApiError> {
-        let mut request = self.client.request(method, url).bearer_auth(&self.key);
+        let mut request = self.client.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| failure(&self.server, &error))?;
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, ApiError> {
+        let answer =
+            request.bearer_auth(&self.key).send().await.map_err(|error| failure(&self.server, &error))?;
         let status = answer.status();
         let location =
             answer.headers().get(header::LOCATION).and_then(|at| at.to_str().ok()).map(str::to_owned);

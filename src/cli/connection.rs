@@ -64,7 +64,14 @@ pub(super) struct Connection {
 
 /// An API key. Its `Debug` shows nothing.
 #[derive(Clone)]
-struct ApiKey(String);
+pub(super) struct ApiKey(String);
+
+impl ApiKey {
+    /// The secret itself.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for ApiKey {
     type Err = std::convert::Infallible;
@@ -90,6 +97,19 @@ impl Connection {
     /// Whether the answer is printed as JSON.
     pub(super) const fn json(&self) -> bool {
         self.access.json
+    }
+
+    /// The server's address.
+    pub(super) const fn url(&self) -> &Url {
+        &self.server.url
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// None was given and none was found.
+    pub(super) fn key(&self) -> anyhow::Result<String> {
+        self.access.key()
     }
 
     /// A client of the management API.

@@ -24,6 +24,16 @@ impl Problem {
         body.get("title").is_some() || body.get("detail").is_some() || body.get("errors").is_some()
     }
 
+    /// The HTTP status.
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Field and message.
+    pub(super) fn errors(&self) -> &[(String, String)] {
+        &self.errors
+    }
+
     /// Reads a problem; what is missing is empty.
     pub(super) fn read(status: u16, body: &Value) -> Self {
         let text = |value: &Value, name: &str| harmless(value[name].as_str().unwrap_or_default());

@@ -16,6 +16,17 @@ pub(crate) struct Terminal {
     interactive: bool,
 }
 
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    /// All is well.
+    Green,
+    /// Something is wrong.
+    Red,
+    /// Neither.
+    Yellow,
+}
+
 impl Terminal {
     /// The terminal, or pipe, of this process.
     pub(crate) fn of_this_process() -> Self {
@@ -39,6 +50,19 @@ impl Terminal {
     /// Whether a person looks at the output.
     pub(crate) const fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// Text in a colour, where there are colours.
+    pub(super) fn coloured(&self, colour: Colour, text: &str) -> String {
+        if !self.styled {
+            return text.to_owned();
+        }
+        let code = match colour {
+            Colour::Green => 32,
+            Colour::Red => 31,
+            Colour::Yellow => 33,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
     /// An empty table for this terminal.
@@ -79,6 +103,11 @@ impl Terminal {
     pub(super) fn warn(&self, text: impl Display) {
         // There is nobody left to tell when this fails.
         let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
+    /// Tells the person how it went, where the answer itself goes elsewhere.
+    pub(super) fn note(&self, text: impl Display) {
+        let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// Tells the person why it failed. Commands in it are written as `lubdub …`.

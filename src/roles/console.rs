@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use common::clock::SystemClock;
+use common::model::time::TimeRules;
 use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
 use common::role::Role;
@@ -80,6 +81,8 @@ impl Console {
             states: redis.state(),
             history: redis.history(),
             deliveries: redis.deliveries(),
+            checkpoints: nats.checkpoints(),
+            rules: TimeRules::CLUSTER,
             alert_queue: nats.queue(QueueName::Alerts),
             delivery_queue: nats.queue(QueueName::Deliveries),
             clock,

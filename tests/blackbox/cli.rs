@@ -6,6 +6,7 @@ mod help;
 mod lists;
 mod monitors;
 mod push;
+mod rebuild;
 mod whole;
 
 use crate::harness::{Finished, Process, directory, lubdub};

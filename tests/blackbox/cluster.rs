@@ -17,6 +17,8 @@ mod flood;
 mod freeze;
 mod kill;
 mod lost;
+mod past;
+mod rebuild;
 mod repeats;
 mod replicas;
 mod servers;

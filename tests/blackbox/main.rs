@@ -11,6 +11,7 @@ mod mail;
 mod pipeline;
 mod proxy;
 mod receiver;
+mod replay;
 mod rights;
 mod stub;
 mod told;

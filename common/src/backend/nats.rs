@@ -64,7 +64,7 @@ impl NatsBackend {
         let partitions = provision(&nats, Settings::Keep).await?.partitions;
         let log = Arc::new(NatsHeartbeatLog::new(nats.clone(), partitions));
         let registry = Arc::new(NatsRegistry::open(&nats, partitions, Arc::clone(&clock)).await?);
-        let checkpoints = Arc::new(NatsCheckpoints::new(nats.clone(), partitions));
+        let checkpoints = Arc::new(NatsCheckpoints::new(nats.clone()));
         Ok(Self { log, registry, checkpoints, partitions, nats, clock })
     }
 

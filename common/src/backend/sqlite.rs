@@ -3,7 +3,9 @@
 //! Three databases, so that work for one port does not hold up another: `log.db` (the heartbeat log), `state.db` (registry,
 //! states, leases, outbox, queues, ledger) and `history.db` (heartbeats, flips, deliveries). Each has one [writer] thread
 //! with group commit, in WAL mode with `synchronous = FULL`: what was answered is on the disk. [readers] read beside it.
+//! Checkpoints are files in a folder beside them.
 
+mod checkpoints;
 mod database;
 mod deliveries;
 mod directory;
@@ -35,6 +37,7 @@ use history::HistoryDb;
 use log::{LogOptions, OpenedLog};
 use state_db::StateDb;
 
+pub use checkpoints::FileCheckpoints;
 pub use deliveries::SqliteDeliveries;
 pub use error::OpenError;
 pub use history::SqliteHistory;
@@ -85,6 +88,7 @@ pub struct SqliteBackend {
     log: Arc<SqliteHeartbeatLog>,
     state_db: StateDb,
     history_db: HistoryDb,
+    checkpoints: Arc<FileCheckpoints>,
 }
 
 impl SqliteBackend {
@@ -119,8 +123,9 @@ impl SqliteBackend {
         let no_thread = |source| OpenError::NotWritable { dir: dir.clone(), source };
         let state_db = StateDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
         let history_db = HistoryDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
+        let checkpoints = Arc::new(FileCheckpoints::new(&dir, Arc::clone(&held)));
         let log = opened.start(clock, held).map_err(no_thread)?;
-        Ok(Self { log: Arc::new(log), state_db, history_db })
+        Ok(Self { log: Arc::new(log), state_db, history_db, checkpoints })
     }
 
     /// The heartbeat log.
@@ -156,6 +161,11 @@ impl SqliteBackend {
         Arc::clone(&self.history_db.history)
     }
 
+    /// Checkpoints of partitions.
+    pub fn checkpoints(&self) -> Arc<FileCheckpoints> {
+        Arc::clone(&self.checkpoints)
+    }
+
     /// Deliveries.
     pub fn deliveries(&self) -> Arc<SqliteDeliveries> {
         Arc::clone(&self.history_db.deliveries)
@@ -167,6 +177,7 @@ impl SqliteBackend {
     /// # Errors
     /// If something could not be written; everything that had been acknowledged is on the disk all the same.
     pub async fn close(self) -> Result<(), BackendError> {
+        self.checkpoints.close().await;
         let (history, state, log) =
             tokio::join!(self.history_db.close(), self.state_db.close(), self.log.close());
         history.and(state).and(log).map_err(Into::into)

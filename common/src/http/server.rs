@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::client::SharedStream;
+
 /// What one listener may use.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
@@ -39,7 +41,9 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves `router` until `shutdown`, then lets connections finish what they are at.
 ///
-/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`.
+/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and whether it is still there by [`ClientConnection`].
+///
+/// [`ClientConnection`]: super::ClientConnection
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -86,8 +90,10 @@ async fn connection(
 ) {
     let Ok(peer) = stream.peer_addr() else { return };
     let _ = stream.set_nodelay(true);
+    let (stream, client) = SharedStream::new(stream);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(client.clone());
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()

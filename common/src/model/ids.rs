@@ -66,6 +66,10 @@ uuid_id!(
     WindowId
 );
 uuid_id!(
+    /// A rebuild of a partition, as it was asked for: UUID version 7.
+    RebuildId
+);
+uuid_id!(
     /// One alert to one channel. A function of (alert, channel): UUID version 5.
     DeliveryId
 );

@@ -6,6 +6,7 @@ use super::deadline::{Deadline, deadline};
 use super::flip::{Flip, State};
 use super::gaps::Gaps;
 use super::ids::{MonitorId, Offset, Revision};
+use super::imported::Past;
 use super::monitor::Definition;
 use super::time::{EventTime, Interval};
 
@@ -30,6 +31,9 @@ pub struct MonitorState {
     pub incident: Option<Box<Incident>>,
     /// Its entry in the partition's sorted set: never later than its next wake-up; `None` = no wake-up.
     pub armed_at: Option<EventTime>,
+    /// Its history from elsewhere, while that is not complete and the monitor itself was never heard.
+    #[serde(default)]
+    pub imported: Option<Box<Past>>,
 }
 
 /// From a down flip to the next up flip.

@@ -68,6 +68,12 @@ impl EventTime {
             .map_or_else(|_| String::from("9999-12-31T00:00:00.000Z"), |at| format!("{at:.3}"))
     }
 
+    /// As [`Self::to_rfc3339`] with microseconds, so that nothing of it is lost.
+    pub fn to_rfc3339_micros(self) -> String {
+        jiff::Timestamp::from_microsecond(self.0)
+            .map_or_else(|_| String::from("9999-12-31T00:00:00.000000Z"), |at| format!("{at:.6}"))
+    }
+
     /// Reads an RFC 3339 time; `None` if it is not one.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
@@ -158,6 +164,8 @@ mod tests {
             Some(EventTime::from_millis(at.as_millis()))
         );
         assert_eq!(EventTime::parse_rfc3339("yesterday"), None);
+        assert_eq!(at.to_rfc3339_micros(), "2026-11-22T10:00:07.120999Z");
+        assert_eq!(EventTime::parse_rfc3339(&at.to_rfc3339_micros()), Some(at));
     }
 
     #[test]

@@ -25,11 +25,14 @@ pub enum RecordKind {
     Token,
     /// [`crate::model::maintenance::MaintenanceWindow`] by its id.
     Maintenance,
+    /// [`crate::model::rebuild::Rebuild`] by its partition's number.
+    Rebuild,
 }
 
 impl RecordKind {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance];
+    pub const ALL: [Self; 6] =
+        [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance, Self::Rebuild];
 
     /// The kind in one word, as it stands in keys.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl RecordKind {
             Self::Key => "key",
             Self::Token => "token",
             Self::Maintenance => "maintenance",
+            Self::Rebuild => "rebuild",
         }
     }
 }

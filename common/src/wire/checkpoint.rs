@@ -10,7 +10,7 @@ use crate::model::ids::MonitorId;
 use crate::model::monitor_state::{MonitorState, PartitionHead};
 
 const NAME: &str = "checkpoint";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Of zstd: the states of a million monitors take a second.
 const LEVEL: i32 = 3;
 
@@ -81,6 +81,7 @@ mod tests {
             counted_from: None,
             incident: None,
             armed_at: Some(EventTime::from_secs(2)),
+            imported: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::heartbeat::Heartbeat;
+use crate::model::imported::Imported;
 use crate::model::monitor::DefinitionChange;
 use crate::model::time::EventTime;
 
@@ -25,6 +26,9 @@ pub struct Frame {
     pub heartbeats: Vec<Heartbeat>,
     /// In the order in which they were made.
     pub definitions: Vec<DefinitionChange>,
+    /// Histories from elsewhere.
+    #[serde(default)]
+    pub imported: Vec<Imported>,
 }
 
 /// What a frame says about listening for pushes.
@@ -43,6 +47,9 @@ pub enum Listening {
 impl Frame {
     /// Whether it carries nothing but its times: it may be written late, and be folded with the next.
     pub const fn is_tick(&self) -> bool {
-        self.heartbeats.is_empty() && self.definitions.is_empty() && self.refused == 0
+        self.heartbeats.is_empty()
+            && self.definitions.is_empty()
+            && self.imported.is_empty()
+            && self.refused == 0
     }
 }

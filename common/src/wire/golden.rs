@@ -103,6 +103,7 @@ fn frame() -> Frame {
             },
             DefinitionChange { monitor: monitor_id(), revision: Revision(8), at: at(2), definition: None },
         ],
+        imported: vec![samples::imported()],
     }
 }
 
@@ -117,6 +118,7 @@ fn state() -> MonitorState {
         counted_from: Some(at(0)),
         incident: Some(Box::new(Incident { down: flip(), reminders: 1, reminded_at: at(3_666) })),
         armed_at: Some(at(7_266)),
+        imported: Some(Box::new(samples::past())),
     }
 }
 
@@ -256,8 +258,8 @@ fn path(file: &str) -> PathBuf {
 
 #[test]
 fn stored_forms_are_as_they_were() {
-    check("frame_v1.hex", &frame());
-    check("monitor_state_v1.hex", &state());
+    check("frame_v2.hex", &frame());
+    check("monitor_state_v2.hex", &state());
     check("partition_head_v1.hex", &head());
     check("alert_v1.hex", &Alert::Flip(flip()));
     check(
@@ -281,7 +283,7 @@ fn stored_forms_are_as_they_were() {
 }
 
 #[test]
-fn every_kind_of_alert_channel_and_window_is_as_it_was() {
+fn every_kind_of_alert_channel_window_and_rebuild_is_as_it_was() {
     for (name, alert) in samples::alerts() {
         check(&format!("alert_{name}_v1.hex"), &alert);
     }
@@ -290,6 +292,9 @@ fn every_kind_of_alert_channel_and_window_is_as_it_was() {
     }
     for (name, window) in samples::windows() {
         check(&format!("maintenance_{name}_v1.hex"), &window);
+    }
+    for (name, rebuild) in samples::rebuilds() {
+        check(&format!("rebuild_{name}_v1.hex"), &rebuild);
     }
     let (folded, task) = samples::folded();
     check("delivery_folded_v2.hex", &folded);
@@ -302,6 +307,8 @@ fn what_was_written_before_is_read() {
     fn check_first<M: Message + PartialEq + Debug>(file: &str, message: &M) {
         check_reading(&golden(file).expect("it is there"), message);
     }
+    check_first("frame_v1.hex", &Frame { imported: Vec::new(), ..frame() });
+    check_first("monitor_state_v1.hex", &MonitorState { imported: None, ..state() });
     let label = |delivery: Delivery| {
         delivery.monitor.map(|label| MonitorLabel { dependents: Dependents::default(), ..label })
     };

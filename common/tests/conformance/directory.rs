@@ -81,6 +81,7 @@ async fn what_may_lie_there_before_does_no_harm() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("admin.key"), "a key").expect("write");
     std::fs::create_dir(dir.path().join("lost+found")).expect("make");
+    std::fs::create_dir(dir.path().join("checkpoints")).expect("make");
     make(dir.path()).await;
     std::fs::write(dir.path().join("notes.txt"), "put there later").expect("write");
     make(dir.path()).await;

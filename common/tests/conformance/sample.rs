@@ -110,6 +110,7 @@ pub(crate) fn state(revision: u64, armed_at: Option<EventTime>) -> MonitorState 
         counted_from: Some(START),
         incident: None,
         armed_at,
+        imported: None,
     }
 }
 
@@ -140,5 +141,6 @@ pub(crate) fn tick(number: u64, sealed_at: EventTime, listening: Listening) -> F
         refused: 0,
         heartbeats: Vec::new(),
         definitions: Vec::new(),
+        imported: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::ManualClock;
 use common::model::ids::PartitionId;
+use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::ledger::Ledger;
@@ -148,4 +149,13 @@ mod deliveries_queue {
         Sqlite::new(|backend| backend.queue(QueueName::Deliveries))
     }
     crate::suite::queue_order::queue_order_suite!(subject());
+}
+
+mod checkpoints {
+    use super::*;
+
+    async fn subject() -> Sqlite<dyn CheckpointStore> {
+        Sqlite::new(|backend| backend.checkpoints())
+    }
+    crate::suite::checkpoints::checkpoints_suite!(subject());
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use common::model::ids::{ChannelId, MonitorId};
 use common::model::monitor::{Definition, Monitor, Token};
-use common::model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule, ScheduleError};
+use common::model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
 use common::model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;
 use super::fields::{Fields, line, whole_number};
+use super::schedule::parse_cron;
 
 /// Fields that a monitor has and nobody sets.
 const READ_ONLY: [&str; 9] = [
@@ -204,7 +205,7 @@ impl MonitorDraft {
             (Change::Keep | Change::Reset, Change::Set(pattern)) => {
                 let pattern = pattern.clone();
                 let zone = self.zone(old_cron.as_deref());
-                self.parse_cron(&pattern, &zone)
+                parse_cron(&mut self.fields, &pattern, &zone)
             }
             (timeout, Change::Keep) if let Some(cron) = old_cron => {
                 // A null timeout is what a cron monitor has anyhow.
@@ -213,7 +214,7 @@ impl MonitorDraft {
                 if zone == cron.timezone() {
                     return Some(Schedule::Cron(cron));
                 }
-                self.parse_cron(cron.pattern(), &zone)
+                parse_cron(&mut self.fields, cron.pattern(), &zone)
             }
             (Change::Keep, Change::Keep | Change::Reset) if let Some(Schedule::Period { timeout }) = old => {
                 self.refuse_timezone();
@@ -237,24 +238,6 @@ impl MonitorDraft {
         if self.timezone.is_set() {
             self.fields.refuse("timezone", "is allowed with cron only");
         }
-    }
-
-    fn parse_cron(&mut self, pattern: &str, zone: &str) -> Option<Schedule> {
-        let error = match CronSchedule::parse(pattern, zone) {
-            Ok(cron) => return Some(Schedule::Cron(Arc::new(cron))),
-            Err(error) => error,
-        };
-        match &error {
-            ScheduleError::Timezone => self.fields.refuse("timezone", error.to_string()),
-            ScheduleError::Pattern(_) | ScheduleError::Never => {
-                self.fields.refuse("cron", error.to_string());
-                // The pattern is looked at first; the zone may be wrong too.
-                if let Err(zone_error) = CronSchedule::parse("* * * * *", zone) {
-                    self.fields.refuse("timezone", zone_error.to_string());
-                }
-            }
-        }
-        None
     }
 }
 

@@ -7,13 +7,13 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
-use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryStateStore};
+use common::backend::memory::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryStateStore};
 use common::clock::{Clock, ManualClock};
 use common::http::Readiness;
 use common::model::ids::{MonitorId, Offset, PartitionId};
 use common::model::monitor::DefinitionChange;
 use common::model::monitor_state::{MonitorState, PartitionHead, StateChange};
-use common::model::time::EventTime;
+use common::model::time::{EventTime, TimeRules};
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
@@ -94,6 +94,8 @@ impl Bench {
             states: states.clone(),
             history: history.clone(),
             deliveries: history.clone(),
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
+            rules: TimeRules::EMBEDDED,
             alert_queue: alerts.clone(),
             delivery_queue: tasks.clone(),
             clock: clock.clone(),

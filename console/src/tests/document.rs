@@ -31,7 +31,10 @@ fn operations(document: &Value) -> BTreeSet<(String, String)> {
 }
 
 fn filled(path: &str) -> String {
-    path.replace("{id}", "0192f0c0-0000-7000-8000-000000000000").replace("{heartbeat}", "0")
+    let nobody = "0192f0c0-0000-7000-8000-000000000000";
+    // A tail of somebody would not end.
+    let path = path.replace("/tail", &format!("/tail?monitor={nobody}"));
+    path.replace("{id}", nobody).replace("{heartbeat}", "0").replace("{partition}", "0")
 }
 
 fn walk(value: &Value, visit: &mut impl FnMut(&str, &Value)) {
@@ -109,10 +112,18 @@ async fn every_call_of_the_contract_is_described_and_nothing_else_is_answered() 
         ("get", "/deliveries"),
         ("get", "/deliveries/{id}"),
         ("post", "/deliveries/{id}/redrive"),
+        ("post", "/replay/rebuilds"),
+        ("get", "/replay/rebuilds"),
+        ("get", "/replay/rebuilds/{partition}"),
         ("post", "/keys"),
+        ("get", "/replay/export"),
+        ("post", "/import"),
+        ("get", "/tail"),
         ("get", "/keys"),
         ("get", "/keys/{id}"),
         ("delete", "/keys/{id}"),
+        ("get", "/replay/what-if"),
+        ("get", "/replay/advise"),
     ];
     let contract: BTreeSet<_> = contract.map(|(method, path)| (method.to_owned(), path.to_owned())).into();
     assert_eq!(described, contract);

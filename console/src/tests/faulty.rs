@@ -124,6 +124,11 @@ pub(super) struct FaultyHeartbeatLog {
 }
 
 impl FaultyHeartbeatLog {
+    /// Forgets every entry up to `through`.
+    pub(super) fn expire(&self, partition: PartitionId, through: Offset) {
+        self.inner.expire(partition, through);
+    }
+
     pub(super) fn new(partitions: u16, clock: Arc<dyn Clock>) -> Self {
         Self { inner: InMemoryHeartbeatLog::with_partitions(partitions, clock), broken: Switch::default() }
     }

@@ -27,6 +27,7 @@ fn state(state: State, heard_at: Option<EventTime>) -> MonitorState {
         counted_from: heard_at,
         incident: None,
         armed_at: None,
+        imported: None,
     }
 }
 

@@ -209,6 +209,7 @@ impl Lane {
             refused,
             heartbeats,
             definitions: Vec::new(),
+            imported: Vec::new(),
         };
         Sealed { frame, waiters, overdue }
     }

@@ -249,6 +249,7 @@ impl World {
             counted_from: None,
             incident,
             armed_at: None,
+            imported: None,
         };
         let partition = PartitionId(0);
         let lease = self.states.acquire(partition, "a test").await.unwrap();

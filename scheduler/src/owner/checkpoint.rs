@@ -3,34 +3,84 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use common::chain::Chain;
 use common::model::ids::{Offset, PartitionId};
-use common::ports::checkpoints::CheckpointStore;
+use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use common::ports::heartbeat_log::{HeartbeatLog, LogExtent};
 use common::wire::checkpoint::PackedCheckpoint;
 use tokio::task::JoinSet;
 
-use super::Owner;
+use super::{Owner, retention};
 use crate::error::Error;
+use crate::service::Deps;
 
-/// Between two checkpoints of a partition; a restart after the loss of the state store reads no more of the log than this.
-const EVERY: Duration = Duration::from_secs(5 * 60);
-/// The first one is written so long after the partition was taken, and each partition's a little later than the one before.
+/// The first look for a checkpoint is so long after the partition was taken, and each partition's a little later than the one
+/// before.
 const FIRST: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_secs(2);
 
 /// Where the checkpoints of a partition stand.
 pub(super) struct Checkpoints {
-    store: Option<Arc<dyn CheckpointStore>>,
+    every: Duration,
     next: Duration,
+    /// Whether it is known how old the newest one is.
+    looked: bool,
     /// What the newest one that was begun holds.
     written: Offset,
-    writing: JoinSet<()>,
+    work: JoinSet<Done>,
+}
+
+/// What came of work on the checkpoints.
+enum Done {
+    /// This is the newest one, if there is one.
+    Looked(Option<CheckpointPlace>),
+    Wrote,
 }
 
 impl Checkpoints {
-    pub(super) fn new(id: PartitionId, store: Option<Arc<dyn CheckpointStore>>, now: Duration) -> Self {
+    pub(super) fn new(id: PartitionId, every: Duration, now: Duration) -> Self {
         let apart = APART.saturating_mul(u32::from(id.0) % 64);
-        Self { store, next: now + FIRST + apart, written: Offset::START, writing: JoinSet::new() }
+        let next = now + FIRST + apart;
+        Self { every, next, looked: false, written: Offset::START, work: JoinSet::new() }
+    }
+
+    /// Whatever there is, the next one is due at once: the earlier ones may hold what was wrong.
+    pub(super) const fn hurry(&mut self, now: Duration) {
+        self.looked = true;
+        self.next = now;
+    }
+
+    /// Takes note of what was done; whether a checkpoint is to be written now.
+    fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
+        let now = deps.clock.elapsed();
+        while let Some(done) = self.work.try_join_next() {
+            if let Ok(Done::Looked(Some(newest))) = done {
+                self.written = newest.applied;
+                let age = deps.clock.now().since(newest.watermark);
+                self.next = self.next.max(now + self.every.saturating_sub(age));
+            }
+        }
+        if !self.work.is_empty() || now < self.next {
+            return false;
+        }
+        if !std::mem::replace(&mut self.looked, true) {
+            let deps = deps.clone();
+            self.work.spawn(async move { Done::Looked(newest(&deps, id).await) });
+            return false;
+        }
+        true
+    }
+}
+
+async fn newest(deps: &Deps, id: PartitionId) -> Option<CheckpointPlace> {
+    let log = deps.log.extent(id).await.ok()?;
+    match deps.checkpoints.places(id).await {
+        Ok(places) => places.into_iter().rfind(|place| retention::is_in(&log, *place)),
+        Err(error) => {
+            tracing::warn!(partition = %id, error = %Chain(&error), "failed to look for checkpoints");
+            None
+        }
     }
 }
 
@@ -41,27 +91,30 @@ impl Owner {
     /// # Errors
     /// As a commit.
     pub(super) async fn checkpoint(&mut self) -> Result<(), Error> {
-        let now = self.deps.clock.elapsed();
-        while self.checkpoints.writing.try_join_next().is_some() {}
-        let idle = self.checkpoints.writing.is_empty() && now >= self.checkpoints.next;
-        let Some(store) = self.checkpoints.store.clone().filter(|_| idle) else { return Ok(()) };
+        if !self.checkpoints.is_due(&self.deps, self.id) {
+            return Ok(());
+        }
         self.commit().await?;
         self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
         let applied = self.partition.head().applied;
         if !self.publisher.is_done() || applied == self.checkpoints.written {
             return Ok(());
         }
-        self.checkpoints.next = now + EVERY;
+        self.checkpoints.next = self.deps.clock.elapsed() + self.checkpoints.every;
         self.checkpoints.written = applied;
+        let Some(watermark) = self.partition.head().watermark else { return Ok(()) };
+        let place = CheckpointPlace { applied, watermark };
         let packed = PackedCheckpoint::of(self.partition.head(), self.partition.states());
         let (id, metrics) = (self.id, self.metrics.clone());
-        self.checkpoints.writing.spawn(async move {
+        let (store, log) = (Arc::clone(&self.deps.checkpoints), Arc::clone(&self.deps.log));
+        self.checkpoints.work.spawn(async move {
             let compressed = tokio::task::spawn_blocking(move || packed.compress()).await;
             let Ok(Ok(bytes)) = compressed else {
-                return tracing::error!(partition = %id, "failed to compress a checkpoint");
+                tracing::error!(partition = %id, "failed to compress a checkpoint");
+                return Done::Wrote;
             };
             let size = bytes.len();
-            match store.put(id, bytes.into()).await {
+            match keep(store.as_ref(), log.as_ref(), id, place, bytes.into()).await {
                 Ok(()) => {
                     metrics.checkpoints.inc();
                     tracing::debug!(partition = %id, offset = %applied, size, "wrote a checkpoint");
@@ -70,7 +123,44 @@ impl Owner {
                     tracing::warn!(partition = %id, error = %Chain(&error), "failed to write a checkpoint; the next one is due in a while");
                 }
             }
+            Done::Wrote
         });
         Ok(())
     }
+}
+
+/// Puts a checkpoint, and removes those that are too many. If they cannot be removed they are left for the next time, until there
+/// are twice as many as there should be.
+async fn keep(
+    store: &dyn CheckpointStore,
+    log: &dyn HeartbeatLog,
+    id: PartitionId,
+    place: CheckpointPlace,
+    checkpoint: Bytes,
+) -> Result<(), Error> {
+    let extent = log.extent(id).await?;
+    let mut places = store.places(id).await?;
+    if places.len() >= 2 * retention::KEPT {
+        remove_surplus(store, id, &places, &extent).await?;
+    }
+    store.put(id, place, checkpoint).await?;
+    places.push(place);
+    places.sort_unstable();
+    places.dedup();
+    if let Err(error) = remove_surplus(store, id, &places, &extent).await {
+        tracing::warn!(partition = %id, error = %Chain(&error), "failed to remove old checkpoints; trying again after the next one");
+    }
+    Ok(())
+}
+
+async fn remove_surplus(
+    store: &dyn CheckpointStore,
+    id: PartitionId,
+    places: &[CheckpointPlace],
+    log: &LogExtent,
+) -> Result<(), Error> {
+    for old in retention::surplus(places, log) {
+        store.remove(id, old).await?;
+    }
+    Ok(())
 }

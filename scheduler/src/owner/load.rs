@@ -1,23 +1,24 @@
 //! Brings a partition's state into memory and finds its place in the log.
 
-use std::sync::Arc;
-
 use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::{MonitorState, PartitionHead, StateChange};
+use common::model::monitor_state::{PartitionHead, StateChange};
+use common::model::rebuild::{RebuildReport, RebuildState};
 use common::model::time::TimeRules;
+use common::ports::checkpoints::CheckpointPlace;
 use common::ports::heartbeat_log::{LogError, LogExtent, LogReader};
 use common::ports::history::HistoryBatch;
 use common::ports::state_store::{Commit, Lease};
 use common::wire::checkpoint::{self, Checkpoint};
 
 use super::checkpoint::Checkpoints;
-use super::{Owner, commit, publish};
+use super::rebuild::Rebuilds;
+use super::{Ground, Numbered, Owner, commit, publish, retention};
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::partition::Partition;
+use crate::rebuild::{Rebuilt, Ticket};
 use crate::reconcile::Reconciler;
 use crate::service::Deps;
-use crate::watchdog::Progress;
+use machine::partition::Partition;
 
 /// States loaded at once.
 const LOAD_STATES: usize = 10_000;
@@ -32,6 +33,26 @@ struct Loaded {
     commits: u64,
 }
 
+/// Where a partition stood before its log was opened.
+struct Anchor {
+    incarnation: String,
+    applied: Offset,
+}
+
+impl Anchor {
+    fn of(partition: &Partition) -> Self {
+        let head = partition.head();
+        Self { incarnation: head.incarnation.clone(), applied: head.applied }
+    }
+
+    /// Whether the log does not go on where the state ends. A state of nothing and a whole log belong together.
+    fn was_lost(&self, opened: &Partition) -> bool {
+        let head = opened.head();
+        let other_log = !self.incarnation.is_empty() && self.incarnation != head.incarnation;
+        other_log || self.applied != head.applied
+    }
+}
+
 impl Owner {
     /// Loads a partition that was just taken, and opens its log behind the last entry that was applied.
     ///
@@ -40,19 +61,33 @@ impl Owner {
     pub(crate) async fn load(
         id: PartitionId,
         lease: Lease,
-        deps: Deps,
-        rules: TimeRules,
-        metrics: Metrics,
-        progress: Arc<Progress>,
+        ground: Ground,
+        rebuilt: Option<Box<Rebuilt>>,
     ) -> Result<Self, Error> {
+        let Ground { deps, rules, metrics, progress, requests } = ground;
+        // First the number, then the log's end: what led to that number is in the log before its end.
+        let known = deps.alerts.last_number(id).await?;
         let extent = deps.log.extent(id).await?;
-        let Loaded { mut partition, commits } = state(&deps, id, &lease, rules, &extent, &metrics).await?;
+        let replaced = match rebuilt {
+            Some(rebuilt) => replace(&deps, id, &lease, rules, rebuilt).await?,
+            None => None,
+        };
+        let (loaded, done) = match replaced {
+            Some((loaded, done)) => (loaded, Some(done)),
+            None => (state(&deps, id, &lease, rules, &extent, &metrics).await?, None),
+        };
+        let Loaded { mut partition, commits } = loaded;
         let committed = partition.head().applied;
         let end = extent.last;
+        let anchor = Anchor::of(&partition);
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
+        if anchor.was_lost(&partition) {
+            // What comes now was never numbered, whatever the numbers were before.
+            partition.number_from(known);
+        }
         tracing::info!(partition = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
         let now = deps.clock.elapsed();
-        Ok(Self {
+        let mut owner = Self {
             id,
             metrics,
             progress,
@@ -63,14 +98,57 @@ impl Owner {
             history: HistoryBatch::default(),
             history_bytes: 0,
             outbox: Vec::new(),
+            numbered: Numbered { known, end },
             commits: commit::Commits::new(committed, commits, now),
-            checkpoints: Checkpoints::new(id, deps.checkpoints.clone(), now),
+            checkpoints: Checkpoints::new(id, deps.checkpoint_every, now),
+            rebuilds: Rebuilds::new(requests, rules),
             publisher: publish::Publisher::new(id),
             batch_monitors: deps.states.max_commit_monitors() / 2,
             reported_at: None,
             deps,
-        })
+        };
+        owner.keep_numbers_apart();
+        if let Some(Done { ticket, report }) = done {
+            // What was wrong is in the newest checkpoint too.
+            owner.checkpoints.hurry(now);
+            owner.rebuilds.finish(ticket, RebuildState::Done(report));
+        }
+        Ok(owner)
     }
+}
+
+/// A rebuild that was put in place.
+struct Done {
+    ticket: Ticket,
+    report: Box<RebuildReport>,
+}
+
+/// Puts a rebuilt partition in place of what the state store has, if that is where it was when the two were compared. `None`: it
+/// went on meanwhile, and the rebuild has to be done again.
+async fn replace(
+    deps: &Deps,
+    id: PartitionId,
+    lease: &Lease,
+    rules: TimeRules,
+    rebuilt: Box<Rebuilt>,
+) -> Result<Option<(Loaded, Done)>, Error> {
+    let head = deps.states.load_head(lease).await?;
+    let Rebuilt { ticket, mut report, replayer, number, .. } = *rebuilt;
+    let (mut rebuilt_head, states) = replayer.into_partition().into_states();
+    if (&head.incarnation, head.applied) != (&rebuilt_head.incarnation, rebuilt_head.applied) {
+        tracing::warn!(partition = %id, found = %head.applied, "the partition went on while it was to be replaced; rebuilding it again");
+        return Ok(None);
+    }
+    rebuilt_head.last_number = rebuilt_head.last_number.max(number);
+    let mut partition = Partition::new(rules, rebuilt_head);
+    states.for_each(|(monitor, state)| partition.restore(monitor, state));
+    let loaded = restore(deps, lease, partition).await?;
+    report.replaced = true;
+    tracing::warn!(
+        partition = %id, lease = lease.token, monitors = report.monitors, different = report.different, alerts = report.alerts,
+        "replaced the partition by what its log says"
+    );
+    Ok(Some((loaded, Done { ticket, report: Box::new(report) })))
 }
 
 /// Whether the log holds everything that follows the state.
@@ -97,15 +175,17 @@ async fn state(
     } else {
         fits(&head, extent) && in_reach(head.applied)
     };
-    if !usable && let Some(checkpoint) = newest_checkpoint(deps, id).await? {
-        let newer = checkpoint.head.applied > head.applied || !fits(&head, extent);
-        if newer && fits(&checkpoint.head, extent) {
+    if !usable && let Some(Checkpoint { head: found, states }) = newest_checkpoint(deps, id, extent).await? {
+        let newer = found.applied > head.applied || !fits(&head, extent);
+        if newer {
             tracing::warn!(
-                partition = %id, offset = %checkpoint.head.applied, monitors = checkpoint.states.len(),
+                partition = %id, offset = %found.applied, monitors = states.len(),
                 "the state store knows too little; going on from a checkpoint"
             );
             metrics.restored.inc();
-            return restore(deps, lease, rules, checkpoint).await;
+            let mut partition = Partition::new(rules, found);
+            states.into_iter().for_each(|(monitor, state)| partition.restore(monitor, state));
+            return restore(deps, lease, partition).await;
         }
     }
     if knows_nothing {
@@ -128,14 +208,36 @@ async fn state(
     }
 }
 
-async fn newest_checkpoint(deps: &Deps, id: PartitionId) -> Result<Option<Checkpoint>, Error> {
-    let Some(store) = &deps.checkpoints else { return Ok(None) };
-    let Some(bytes) = store.get(id).await? else { return Ok(None) };
+/// The newest checkpoint that can be read and that the log goes on from.
+async fn newest_checkpoint(
+    deps: &Deps,
+    id: PartitionId,
+    extent: &LogExtent,
+) -> Result<Option<Checkpoint>, Error> {
+    for place in deps.checkpoints.places(id).await?.into_iter().rev() {
+        if !retention::is_in(extent, place) {
+            continue;
+        }
+        let found = checkpoint_at(deps, id, place).await?;
+        if let Some(found) = found.filter(|found| fits(&found.head, extent)) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The checkpoint at a place, if it can be read.
+pub(crate) async fn checkpoint_at(
+    deps: &Deps,
+    id: PartitionId,
+    place: CheckpointPlace,
+) -> Result<Option<Checkpoint>, Error> {
+    let Some(bytes) = deps.checkpoints.get(id, place).await? else { return Ok(None) };
     let decoded = tokio::task::spawn_blocking(move || checkpoint::decode(&bytes)).await;
     match decoded {
         Ok(Ok(checkpoint)) => Ok(Some(checkpoint)),
         Ok(Err(error)) => {
-            tracing::error!(partition = %id, error = %error, "failed to read the checkpoint; going on without it");
+            tracing::error!(partition = %id, offset = %place.applied, error = %error, "failed to read a checkpoint; going on without it");
             Ok(None)
         }
         Err(stopping) => {
@@ -145,39 +247,26 @@ async fn newest_checkpoint(deps: &Deps, id: PartitionId) -> Result<Option<Checkp
     }
 }
 
-/// Writes a checkpoint to the state store. Until its last commit the store says that it knows nothing, so that a crash in
+/// Writes a whole partition to the state store. Until its last commit the store says that it knows nothing, so that a crash in
 /// between begins anew.
-async fn restore(
-    deps: &Deps,
-    lease: &Lease,
-    rules: TimeRules,
-    checkpoint: Checkpoint,
-) -> Result<Loaded, Error> {
+async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<Loaded, Error> {
     deps.states.reset(lease).await?;
-    let Checkpoint { head, states } = checkpoint;
     let mut commits = 0;
-    let change = |(monitor, state): &(MonitorId, MonitorState)| StateChange {
-        monitor: *monitor,
-        state: Some(state.clone()),
-    };
-    let batches: Vec<&[(MonitorId, MonitorState)]> =
-        states.chunks(deps.states.max_commit_monitors()).collect();
+    let ids: Vec<MonitorId> = partition.monitor_ids().collect();
+    let batches: Vec<&[MonitorId]> = ids.chunks(deps.states.max_commit_monitors()).collect();
     let last = batches.len().saturating_sub(1);
     for index in 0..=last {
         commits += 1;
         let batch = batches.get(index).copied().unwrap_or_default();
+        let change = |id: &MonitorId| StateChange { monitor: *id, state: partition.monitor(*id).cloned() };
         let commit = Commit {
             follows: Offset::START,
             number: commits,
-            head: if index == last { head.clone() } else { PartitionHead::default() },
+            head: if index == last { partition.head().clone() } else { PartitionHead::default() },
             states: batch.iter().map(change).collect(),
             outbox: Vec::new(),
         };
         deps.states.commit(lease, &commit).await?;
-    }
-    let mut partition = Partition::new(rules, head);
-    for (monitor, state) in states {
-        partition.restore(monitor, state);
     }
     Ok(Loaded { partition, commits })
 }

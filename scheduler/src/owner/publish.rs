@@ -1,6 +1,7 @@
 //! Carries committed alerts from the outbox to the alert queue.
 
 use common::chain::Chain;
+use common::model::flip::Alert;
 use common::model::ids::PartitionId;
 use common::model::monitor_state::OutboxAlert;
 use common::model::time::EventTime;
@@ -85,7 +86,10 @@ impl Publisher {
             let new: Vec<_> = alerts.iter().filter(|alert| alert.number > known).collect();
             metrics.alerts.inc_by(new.len() as u64);
             if !new.is_empty() {
-                deps.alerts.enqueue(new.into_iter().map(|alert| self.message(alert)).collect()).await?;
+                let numbered = |outbox: &OutboxAlert| Some((self.partition, outbox.number));
+                let messages =
+                    new.into_iter().map(|outbox| message(self.partition, &outbox.alert, numbered(outbox)));
+                deps.alerts.enqueue(messages.collect()).await?;
             }
             known = known.max(last);
             self.known = Some(known);
@@ -93,17 +97,21 @@ impl Publisher {
         }
         Ok(())
     }
+}
 
-    fn message(&self, outbox: &OutboxAlert) -> QueueMessage {
-        let alert = &outbox.alert;
-        QueueMessage {
-            id: alert.id().as_uuid(),
-            lane: Uuid::from_u128(self.partition.0.into()),
-            order_key: alert.monitor().map_or_else(|| alert.id().as_uuid(), |monitor| monitor.as_uuid()),
-            // At once, whatever the clocks of other nodes say.
-            due_at: EventTime::EPOCH,
-            origin: Some((self.partition, outbox.number)),
-            body: wire::encode(alert),
-        }
+/// An alert of a partition for the queue, which knows it by its id, and by its origin if it has a running number.
+pub(super) fn message(
+    partition: PartitionId,
+    alert: &Alert,
+    origin: Option<(PartitionId, u64)>,
+) -> QueueMessage {
+    QueueMessage {
+        id: alert.id().as_uuid(),
+        lane: Uuid::from_u128(partition.0.into()),
+        order_key: alert.monitor().map_or_else(|| alert.id().as_uuid(), |monitor| monitor.as_uuid()),
+        // At once, whatever the clocks of other nodes say.
+        due_at: EventTime::EPOCH,
+        origin,
+        body: wire::encode(alert),
     }
 }

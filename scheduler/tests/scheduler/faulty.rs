@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryStateStore};
+use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
 use common::model::flip::Flip;
 use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
@@ -232,5 +232,51 @@ impl Registry for AbsentRegistry {
         _: Arc<dyn RegistryObserver>,
     ) -> Result<WatchGuard, RegistryError> {
         absent()
+    }
+}
+
+/// A registry that holds rebuilds only, and fails now and then.
+pub(crate) struct FaultyRebuilds(pub(crate) Arc<InMemoryRegistry>, pub(crate) Faults);
+
+#[async_trait]
+impl Registry for FaultyRebuilds {
+    async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
+        if key.kind != RecordKind::Rebuild {
+            return absent();
+        }
+        self.1.around(self.0.get(key), RegistryError::Unavailable).await
+    }
+
+    async fn put(
+        &self,
+        key: &RecordKey,
+        expected: Expected,
+        value: Bytes,
+    ) -> Result<Revision, RegistryError> {
+        self.1.around(self.0.put(key, expected, value), RegistryError::Unavailable).await
+    }
+
+    async fn delete(&self, _: &RecordKey, _: Revision) -> Result<(), RegistryError> {
+        absent()
+    }
+
+    async fn list(&self, _: RecordKind, _: Option<&str>, _: usize) -> Result<Vec<Record>, RegistryError> {
+        absent()
+    }
+
+    async fn revisions(
+        &self,
+        _partition: PartitionId,
+        _count: u16,
+    ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
+        Ok(Vec::new())
+    }
+
+    async fn watch(
+        &self,
+        kinds: &[RecordKind],
+        observer: Arc<dyn RegistryObserver>,
+    ) -> Result<WatchGuard, RegistryError> {
+        self.1.around(self.0.watch(kinds, observer), RegistryError::Unavailable).await
     }
 }

@@ -1,12 +1,9 @@
-//! The partition machine (timelines by hand, random histories against a reference model, replay) its owner among faults, and schedulers
-//! that share partitions.
+//! The owner of a partition among faults, and schedulers that share partitions.
 
-mod driver;
 mod faulty;
-mod histories;
-mod model;
+mod loss;
 mod owner;
-mod random;
+mod rebuild;
 mod sharing;
-mod timelines;
 mod watchdog;
+mod world;

@@ -4,170 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::memory::{
-    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
-    InMemoryRoster, InMemoryStateStore,
-};
-use common::clock::{Clock, ManualClock};
-use common::model::flip::Alert;
-use common::model::ids::{MonitorId, Offset, PartitionId};
+use common::backend::memory::{InMemoryRegistry, InMemoryStateStore};
+use common::model::ids::{MonitorId, Offset};
 use common::model::monitor::{Definition, Monitor, Token};
 use common::model::time::{EventTime, TimeRules};
-use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::History;
-use common::ports::queue::{Outcome, Queue};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use common::ports::state_store::StateReader;
-use common::wire::{self, checkpoint};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use scheduler::{Deps, Service};
+use common::wire;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::driver::{Entry, run};
-use super::faulty::{AbsentRegistry, Faults, FaultyHistory, FaultyQueue, FaultyStateStore};
-use super::histories::{START, monitor, ops, period, write};
-
-const PARTITION: PartitionId = PartitionId(0);
-
-struct World {
-    clock: Arc<ManualClock>,
-    /// The log's own: time that passes for a scheduler does not pass for what is logged.
-    log_clock: Arc<ManualClock>,
-    log: Arc<InMemoryHeartbeatLog>,
-    registry: Arc<dyn Registry>,
-    states: Arc<InMemoryStateStore>,
-    checkpoints: Arc<InMemoryCheckpoints>,
-    history: Arc<InMemoryHistory>,
-    alerts: Arc<InMemoryQueue>,
-    faults: Faults,
-}
-
-impl World {
-    fn new(seed: u64, registry: Arc<dyn Registry>) -> Self {
-        let log_clock = Arc::new(ManualClock::new(START));
-        Self {
-            log: Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&log_clock) as Arc<dyn Clock>)),
-            clock: Arc::new(ManualClock::new(START)),
-            log_clock,
-            registry,
-            states: Arc::new(InMemoryStateStore::new()),
-            checkpoints: Arc::new(InMemoryCheckpoints::new()),
-            history: Arc::new(InMemoryHistory::new(10_000)),
-            alerts: Arc::new(InMemoryQueue::new(100_000)),
-            faults: Faults::new(seed),
-        }
-    }
-
-    async fn append(&self, log: &[Entry]) {
-        for entry in log {
-            self.log_clock.advance(entry.logged_at.since(self.log_clock.now()));
-            self.log.append(PARTITION, Arc::new(entry.frame.clone())).await.expect("memory takes it");
-        }
-    }
-
-    fn service(&self) -> Service {
-        let deps = Deps {
-            owner: "test".to_owned(),
-            log: Arc::clone(&self.log) as Arc<dyn HeartbeatLog>,
-            registry: Arc::clone(&self.registry),
-            states: Arc::new(FaultyStateStore(Arc::clone(&self.states), self.faults.clone())),
-            roster: Arc::new(InMemoryRoster::new()),
-            checkpoints: Some(Arc::clone(&self.checkpoints) as _),
-            history: Arc::new(FaultyHistory(Arc::clone(&self.history), self.faults.clone())),
-            alerts: Arc::new(FaultyQueue(Arc::clone(&self.alerts), self.faults.clone())),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-        };
-        let mut metrics = prometheus_client::registry::Registry::default();
-        Service::new(scheduler::Config::default(), TimeRules::CLUSTER, deps, &mut metrics)
-            .expect("an HTTP client")
-    }
-
-    /// Runs a scheduler for a while, then drops it where it stands.
-    async fn run_and_kill(&self) {
-        let steps = self.faults.random() % 400;
-        let service = self.service();
-        tokio::select! {
-            biased;
-            outcome = service.run(CancellationToken::new()) => outcome.expect("it runs"),
-            () = async { for _ in 0..steps { tokio::task::yield_now().await } } => {}
-        }
-    }
-
-    /// Runs a scheduler until it has committed and published everything, and drains it.
-    async fn run_to_the_end(&self, alerts: u64) {
-        let stop = CancellationToken::new();
-        let last = self.log.extent(PARTITION).await.expect("it is there").last;
-        let done = async {
-            loop {
-                self.clock.advance(Duration::from_secs(2));
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                let applied = self.states.head(PARTITION).await.expect("it is there").applied;
-                let published = self.alerts.last_number(PARTITION).await.expect("it is there");
-                if applied >= last && published >= alerts {
-                    break stop.cancel();
-                }
-            }
-        };
-        let both = async { tokio::join!(self.service().run(stop.clone()), done) };
-        let (outcome, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it ends");
-        outcome.expect("it drains");
-    }
-
-    /// Runs a scheduler until it has written a checkpoint of everything; its offset.
-    async fn run_to_a_checkpoint(&self) -> Offset {
-        let stop = CancellationToken::new();
-        let last = self.log.extent(PARTITION).await.expect("it is there").last;
-        let written = async {
-            loop {
-                self.clock.advance(Duration::from_secs(2));
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                let Some(bytes) = self.checkpoints.get(PARTITION).await.expect("it is there") else {
-                    continue;
-                };
-                let applied = checkpoint::decode(&bytes).expect("a checkpoint").head.applied;
-                if applied >= last {
-                    stop.cancel();
-                    break applied;
-                }
-            }
-        };
-        let both = async { tokio::join!(self.service().run(stop.clone()), written) };
-        let (outcome, applied) =
-            tokio::time::timeout(Duration::from_secs(3_600), both).await.expect("it ends");
-        outcome.expect("it drains");
-        applied
-    }
-
-    async fn published(&self) -> Vec<Alert> {
-        let later = EventTime::from_micros(i64::MAX);
-        let mut published = Vec::new();
-        loop {
-            let lanes = self.alerts.lanes(later).await.expect("it is there");
-            let Some(lane) = lanes.first() else { return published };
-            let claims = self.alerts.claim(*lane, later, 1_000).await.expect("it is there");
-            let done = claims.iter().map(|claim| (claim.id, Outcome::Complete)).collect();
-            published
-                .extend(claims.iter().map(|claim| wire::decode::<Alert>(&claim.body).expect("an alert")));
-            self.alerts.settle(done).await.expect("it is there");
-        }
-    }
-}
-
-/// A history that no monitor is deleted from: deleting forgets, and forgetting is another test's business.
-fn history(seed: u64) -> Vec<Entry> {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let ops = ops(2).new_tree(&mut runner).expect("a history").current();
-    let log = write(2, &ops);
-    log.into_iter()
-        .filter(|entry| entry.frame.definitions.iter().all(|change| change.definition.is_some()))
-        .collect()
-}
+use super::faulty::AbsentRegistry;
+use super::world::{PARTITION, World, history};
+use testbed::histories::driver::run;
+use testbed::histories::{START, monitor, period};
 
 /// What happens to the state store between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryRoster,
-    InMemoryStateStore,
+    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
+    InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
 use common::http::Readiness;
@@ -18,7 +18,7 @@ use scheduler::{Deps, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::histories::START;
+use testbed::histories::START;
 
 const PARTITIONS: u16 = 4;
 
@@ -64,7 +64,8 @@ impl World {
             registry: Arc::new(InMemoryRegistry::new()),
             states: Arc::clone(&self.states) as _,
             roster: Arc::clone(&self.roster) as _,
-            checkpoints: None,
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
+            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&self.clock) as _,
@@ -91,6 +92,7 @@ impl World {
             refused: 0,
             heartbeats: Vec::new(),
             definitions: Vec::new(),
+            imported: Vec::new(),
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::routing::post;
 use common::backend::memory::{
-    InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryRoster,
-    InMemoryStateStore,
+    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
+    InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
 use common::mail::MailSettings;
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::histories::{START, Writer};
+use testbed::histories::{START, Writer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,7 +43,8 @@ impl Still {
             registry: Arc::new(InMemoryRegistry::new()),
             states: Arc::new(InMemoryStateStore::new()),
             roster: Arc::new(InMemoryRoster::new()),
-            checkpoints: None,
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
+            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

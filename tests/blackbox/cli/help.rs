@@ -22,7 +22,18 @@ fn every_client_command_has_examples_that_begin_with_the_programs_path() {
         assert_eq!(finished.status.code(), Some(0), "{path:?}: {finished:?}");
         finished.stdout
     };
-    let clients = ["monitor", "channel", "maintenance", "key", "push", "deliveries", "health"];
+    let clients = [
+        "monitor",
+        "channel",
+        "maintenance",
+        "key",
+        "push",
+        "deliveries",
+        "replay",
+        "advise",
+        "tail",
+        "health",
+    ];
     let mut waiting: VecDeque<Vec<String>> = clients.iter().map(|name| vec![(*name).to_owned()]).collect();
     let mut seen = 0;
     while let Some(path) = waiting.pop_front() {

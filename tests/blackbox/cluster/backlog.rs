@@ -143,6 +143,7 @@ impl Lane<'_> {
             refused: 0,
             heartbeats,
             definitions: Vec::new(),
+            imported: Vec::new(),
         };
         self.sealed_at = Some(sealed_at);
         self.log.append(self.partition, Arc::new(frame)).await.expect("it is appended");

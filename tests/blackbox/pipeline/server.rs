@@ -14,11 +14,11 @@ use crate::harness::{Finished, Process, directory, eventually, lubdub};
 use crate::http::Client;
 
 /// Lets webhooks reach the test.
-pub(super) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
+pub(crate) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 
 /// A server and its folder.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     flags: Vec<String>,
     api: Api,
     // In this order: what runs, the disk that it uses, the folder where that is mounted.
@@ -31,15 +31,24 @@ pub(super) struct Server {
 impl Server {
     /// Starts one in a new folder and waits until it is ready.
     #[track_caller]
-    pub(super) fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let home = directory();
         let data = home.path().join("data");
         Self::start_in(home, data, None, flags)
     }
 
+    /// Starts one in a folder that `prepare` filled.
+    #[track_caller]
+    pub(crate) fn start_with(prepare: impl FnOnce(&Path), flags: &[&str]) -> Self {
+        let home = directory();
+        let data = home.path().join("data");
+        prepare(&data);
+        Self::start_in(home, data, None, flags)
+    }
+
     /// Starts one on a disk of its own of that size; nothing for want of permission to mount one.
     #[track_caller]
-    pub(super) fn start_on_disk(megabytes: u32, flags: &[&str]) -> Option<Self> {
+    pub(crate) fn start_on_disk(megabytes: u32, flags: &[&str]) -> Option<Self> {
         let home = directory();
         let at = home.path().join("disk");
         std::fs::create_dir(&at).expect("made");
@@ -58,21 +67,21 @@ impl Server {
 
     /// Starts it again and waits until it is ready.
     #[track_caller]
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.launch();
         self.until_ready();
     }
 
     /// Starts it again with other flags.
     #[track_caller]
-    pub(super) fn start_again_with(&mut self, flags: &[&str]) {
+    pub(crate) fn start_again_with(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(ToString::to_string).collect();
         self.start_again();
     }
 
     /// Starts it again and does not wait.
     #[track_caller]
-    pub(super) fn launch(&mut self) {
+    pub(crate) fn launch(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let mut command = lubdub(self.home.path());
         command.arg("up").arg("--listen").arg(self.address().to_string()).arg("--data-dir").arg(&self.data);
@@ -82,7 +91,7 @@ impl Server {
 
     /// Waits until it says that it can do its job.
     #[track_caller]
-    pub(super) fn until_ready(&mut self) {
+    pub(crate) fn until_ready(&mut self) {
         let address = self.address();
         eventually("it is ready", || {
             let process = self.process.as_mut().expect("it was started");
@@ -96,39 +105,39 @@ impl Server {
     }
 
     /// Where its data lie.
-    pub(super) fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
     /// kill -9.
-    pub(super) fn kill(&mut self) -> Finished {
+    pub(crate) fn kill(&mut self) -> Finished {
         self.process.take().expect("it runs").kill()
     }
 
     /// SIGTERM, and what it said until its end.
     #[track_caller]
-    pub(super) fn stop(&mut self) -> Finished {
+    pub(crate) fn stop(&mut self) -> Finished {
         self.terminate();
         self.process.take().expect("it runs").finish()
     }
 
     /// SIGTERM.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.running().signal(Signal::TERM);
     }
 
     /// SIGSTOP.
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.running().signal(Signal::STOP);
     }
 
     /// SIGCONT.
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.running().signal(Signal::CONT);
     }
 
     /// The most memory that it ever had, in MB.
-    pub(super) fn peak_memory_mb(&self) -> u64 {
+    pub(crate) fn peak_memory_mb(&self) -> u64 {
         let path = format!("/proc/{}/status", self.running().pid().as_raw_nonzero());
         let status = std::fs::read_to_string(path).expect("Linux tells");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
@@ -137,7 +146,7 @@ impl Server {
 
     /// One push; the answer's status.
     #[track_caller]
-    pub(super) fn push(&self, monitor: &Monitor, query: &str) -> u16 {
+    pub(crate) fn push(&self, monitor: &Monitor, query: &str) -> u16 {
         let mut client = Client::new(self.address(), Duration::from_secs(30));
         let line = format!("POST /api/push/{}?{query}", monitor.token);
         client.ask(&line, "", b"").unwrap_or_else(|error| panic!("{line}: {error}")).status

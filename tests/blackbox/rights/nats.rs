@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::clock::SystemClock;
-use common::model::ids::PartitionId;
-use common::ports::checkpoints::CheckpointStore;
+use common::model::ids::{Offset, PartitionId};
+use common::model::time::EventTime;
+use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use common::role::Role;
 use serde_json::{Value, json};
@@ -48,6 +49,14 @@ fn all_works_with_each_role_on_its_own_key_and_rights() {
         (api.get(&format!("/deliveries/{id}"))["state"] == "delivered").then_some(())
     });
 
+    for verify in [true, false] {
+        api.api("POST /replay/rebuilds", &json!({"verify": verify, "history": !verify}));
+        eventually("every partition is rebuilt", || {
+            let shown = api.list("/replay/rebuilds");
+            assert!(shown.iter().all(|one| one["state"] != "failed"), "{shown:#?}");
+            shown.iter().all(|one| one["state"] == "done").then_some(())
+        });
+    }
     let key = api.api("POST /keys", &json!({"name": "reader", "scope": "read"}));
     api.api(&format!("DELETE /keys/{}", key["id"].as_str().expect("a text")), &Value::Null);
     let path = format!("/monitors/{}", monitor.id);
@@ -71,15 +80,22 @@ async fn connect(secured: &Secured, role: Role) -> NatsBackend {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scheduler_may_replace_and_read_checkpoints() {
+async fn a_scheduler_may_keep_and_remove_checkpoints_and_a_console_read_them() {
     let secured = Secured::start();
     secured.init();
     let backend = connect(&secured, Role::Scheduler).await;
-    for checkpoint in ["one", "another"] {
-        backend.checkpoints().put(PartitionId(1), checkpoint.into()).await.expect("put");
-        let found = backend.checkpoints().get(PartitionId(1)).await.expect("get");
+    let checkpoints = backend.checkpoints();
+    let place = |applied| CheckpointPlace { applied: Offset(applied), watermark: EventTime::from_secs(1) };
+    for (applied, checkpoint) in [(1, "one"), (2, "another"), (2, "a third")] {
+        checkpoints.put(PartitionId(1), place(applied), checkpoint.into()).await.expect("put");
+        let found = checkpoints.get(PartitionId(1), place(applied)).await.expect("get");
         assert_eq!(found.as_deref(), Some(checkpoint.as_bytes()));
     }
+    checkpoints.remove(PartitionId(1), place(1)).await.expect("remove");
+    let console = connect(&secured, Role::Console).await;
+    assert_eq!(console.checkpoints().places(PartitionId(1)).await.expect("places"), [place(2)]);
+    let found = console.checkpoints().get(PartitionId(1), place(2)).await.expect("get");
+    assert_eq!(found.as_deref(), Some(&b"a third"[..]));
     assert_eq!(secured.violations(), Vec::<String>::new());
 }
 
@@ -226,7 +242,7 @@ const REQUESTS: [&str; 20] = [
 ];
 
 /// What can be written, and what can be asked of no stream.
-const OTHERS: [&str; 18] = [
+const OTHERS: [&str; 19] = [
     "lubdub.heartbeats.0",
     "lubdub.alerts.0.a",
     "lubdub.alerts.number.0",
@@ -236,6 +252,7 @@ const OTHERS: [&str; 18] = [
     "$KV.lubdub-registry.key.a",
     "$KV.lubdub-registry.token.a",
     "$KV.lubdub-registry.maintenance.a",
+    "$KV.lubdub-registry.rebuild.0",
     "$KV.lubdub-registry.pulse.a",
     "$KV.lubdub-shares.shard.alerts.0",
     "$O.lubdub-checkpoints.C.a",
@@ -246,6 +263,9 @@ const OTHERS: [&str; 18] = [
     "$JS.API.CONSUMER.CREATE.other",
     "$SYS.REQ.SERVER.PING",
 ];
+
+/// Whoever goes through the past follows these.
+const REPLAYED: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
 
 /// What a role can do, of all that there is: requests of streams, and the rest.
 fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'static [&'static str]) {
@@ -259,33 +279,26 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
             ],
             &["lubdub.heartbeats.0", "$KV.lubdub-registry.pulse.a"],
         ),
-        Role::Scheduler => {
-            const READ: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
-            (
-                &[
-                    (
-                        "STREAM.MSG.GET.{}",
-                        &[
-                            "lubdub-heartbeats-0",
-                            "KV_lubdub-registry",
-                            "OBJ_lubdub-checkpoints",
-                            "lubdub-alerts",
-                        ],
-                    ),
-                    ("CONSUMER.CREATE.{}", READ),
-                    ("CONSUMER.MSG.NEXT.{}.mine", READ),
-                    ("STREAM.PURGE.{}", &["OBJ_lubdub-checkpoints"]),
-                ],
-                &[
-                    "lubdub.heartbeats.0",
-                    "lubdub.alerts.0.a",
-                    "lubdub.alerts.number.0",
-                    "$KV.lubdub-registry.pulse.a",
-                    "$O.lubdub-checkpoints.C.a",
-                    "$O.lubdub-checkpoints.M.a",
-                ],
-            )
-        }
+        Role::Scheduler => (
+            &[
+                (
+                    "STREAM.MSG.GET.{}",
+                    &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints", "lubdub-alerts"],
+                ),
+                ("CONSUMER.CREATE.{}", REPLAYED),
+                ("CONSUMER.MSG.NEXT.{}.mine", REPLAYED),
+                ("STREAM.PURGE.{}", &["OBJ_lubdub-checkpoints"]),
+            ],
+            &[
+                "lubdub.heartbeats.0",
+                "lubdub.alerts.0.a",
+                "lubdub.alerts.number.0",
+                "$KV.lubdub-registry.pulse.a",
+                "$KV.lubdub-registry.rebuild.0",
+                "$O.lubdub-checkpoints.C.a",
+                "$O.lubdub-checkpoints.M.a",
+            ],
+        ),
         Role::Notifier => {
             const READ: &[&str] =
                 &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry", "KV_lubdub-shares"];
@@ -306,9 +319,12 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
         }
         Role::Console => (
             &[
-                ("STREAM.MSG.GET.{}", &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry"]),
-                ("CONSUMER.CREATE.{}", &["KV_lubdub-registry"]),
-                ("CONSUMER.MSG.NEXT.{}.mine", &["KV_lubdub-registry"]),
+                (
+                    "STREAM.MSG.GET.{}",
+                    &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"],
+                ),
+                ("CONSUMER.CREATE.{}", REPLAYED),
+                ("CONSUMER.MSG.NEXT.{}.mine", REPLAYED),
             ],
             &[
                 "lubdub.heartbeats.0",
@@ -319,6 +335,7 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
                 "$KV.lubdub-registry.key.a",
                 "$KV.lubdub-registry.token.a",
                 "$KV.lubdub-registry.maintenance.a",
+                "$KV.lubdub-registry.rebuild.0",
                 "$KV.lubdub-registry.pulse.a",
             ],
         ),

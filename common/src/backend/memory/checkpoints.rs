@@ -1,18 +1,18 @@
 //! Checkpoints in memory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::model::ids::PartitionId;
-use crate::ports::checkpoints::{CheckpointError, CheckpointStore};
+use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 
 /// A [`CheckpointStore`] in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryCheckpoints {
-    newest: Mutex<HashMap<PartitionId, Bytes>>,
+    kept: Mutex<BTreeMap<(PartitionId, CheckpointPlace), Bytes>>,
 }
 
 impl InMemoryCheckpoints {
@@ -24,12 +24,31 @@ impl InMemoryCheckpoints {
 
 #[async_trait]
 impl CheckpointStore for InMemoryCheckpoints {
-    async fn put(&self, partition: PartitionId, checkpoint: Bytes) -> Result<(), CheckpointError> {
-        self.newest.lock().insert(partition, checkpoint);
+    async fn put(
+        &self,
+        partition: PartitionId,
+        place: CheckpointPlace,
+        checkpoint: Bytes,
+    ) -> Result<(), CheckpointError> {
+        self.kept.lock().insert((partition, place), checkpoint);
         Ok(())
     }
 
-    async fn get(&self, partition: PartitionId) -> Result<Option<Bytes>, CheckpointError> {
-        Ok(self.newest.lock().get(&partition).cloned())
+    async fn places(&self, partition: PartitionId) -> Result<Vec<CheckpointPlace>, CheckpointError> {
+        let kept = self.kept.lock();
+        Ok(kept.keys().filter(|(of, _)| *of == partition).map(|(_, place)| *place).collect())
+    }
+
+    async fn get(
+        &self,
+        partition: PartitionId,
+        place: CheckpointPlace,
+    ) -> Result<Option<Bytes>, CheckpointError> {
+        Ok(self.kept.lock().get(&(partition, place)).cloned())
+    }
+
+    async fn remove(&self, partition: PartitionId, place: CheckpointPlace) -> Result<(), CheckpointError> {
+        self.kept.lock().remove(&(partition, place));
+        Ok(())
     }
 }

@@ -85,6 +85,7 @@ pub struct NatsRegistry {
     keys: OnceCell<Index>,
     tokens: OnceCell<Index>,
     maintenance: OnceCell<Index>,
+    rebuilds: OnceCell<Index>,
 }
 
 impl NatsRegistry {
@@ -106,6 +107,7 @@ impl NatsRegistry {
             keys: OnceCell::new(),
             tokens: OnceCell::new(),
             maintenance: OnceCell::new(),
+            rebuilds: OnceCell::new(),
         })
     }
 
@@ -117,6 +119,7 @@ impl NatsRegistry {
             RecordKind::Key => &self.keys,
             RecordKind::Token => &self.tokens,
             RecordKind::Maintenance => &self.maintenance,
+            RecordKind::Rebuild => &self.rebuilds,
         };
         cell.get_or_try_init(|| Index::begin(self.store.clone(), Arc::clone(&self.clock), kind)).await
     }

@@ -40,9 +40,9 @@ impl Rights {
             Role::Scheduler => {
                 publish.heartbeats();
                 publish.times_of_heartbeats();
-                (0..PARTITIONS)
-                    .for_each(|number| publish.follow(&names.heartbeats_stream(PartitionId(number))));
-                publish.registry(&[]);
+                publish.read_heartbeats();
+                // It says how far its rebuilds came.
+                publish.registry(&[RecordKind::Rebuild]);
                 publish.rows(QueueName::Alerts);
                 publish.allow(queue::number_subjects(&names, QueueName::Alerts));
                 publish.checkpoints();
@@ -58,6 +58,11 @@ impl Rights {
             Role::Console => {
                 publish.registry(&RecordKind::ALL);
                 publish.heartbeats();
+                // What it replays, and where replays begin.
+                publish.read_heartbeats();
+                let checkpoints = names.checkpoints_stream();
+                publish.get(&checkpoints);
+                publish.follow(&checkpoints);
                 publish.rows(QueueName::Alerts);
                 publish.rows(QueueName::Deliveries);
             }
@@ -121,6 +126,11 @@ impl Publish<'_> {
     /// Frames, and changes of definitions.
     fn heartbeats(&mut self) {
         self.allow(format!("{}.heartbeats.*", self.names.prefix()));
+    }
+
+    /// All frames.
+    fn read_heartbeats(&mut self) {
+        (0..PARTITIONS).for_each(|number| self.follow(&self.names.heartbeats_stream(PartitionId(number))));
     }
 
     /// When frames were stored: ingest learns by it how far clocks are apart, a scheduler where its log begins.
@@ -191,12 +201,12 @@ mod tests {
             ("$JS.API.STREAM.LIST", vec![]),
             ("$JS.API.STREAM.INFO.other", vec![]),
             ("$JS.API.STREAM.MSG.GET.some-heartbeats-63", vec![Ingest, Scheduler]),
-            ("$JS.API.CONSUMER.CREATE.some-heartbeats-0", vec![Scheduler]),
+            ("$JS.API.CONSUMER.CREATE.some-heartbeats-0", vec![Scheduler, Console]),
             ("$JS.API.CONSUMER.CREATE.some-alerts", vec![Notifier]),
             ("$JS.API.CONSUMER.CREATE.some-deliveries", vec![Notifier]),
             ("$JS.API.STREAM.MSG.GET.some-alerts", vec![Scheduler, Notifier, Console]),
             ("$JS.API.STREAM.MSG.GET.some-deliveries", vec![Notifier, Console]),
-            ("$JS.API.CONSUMER.CREATE.OBJ_some-checkpoints", vec![Scheduler]),
+            ("$JS.API.CONSUMER.CREATE.OBJ_some-checkpoints", vec![Scheduler, Console]),
             ("$JS.API.CONSUMER.CREATE.KV_some-shares", vec![Notifier]),
             ("$JS.API.CONSUMER.CREATE.KV_some-registry", vec![Ingest, Scheduler, Notifier, Console]),
             ("some.heartbeats.3", vec![Ingest, Scheduler, Console]),
@@ -208,6 +218,7 @@ mod tests {
             ("$KV.some-registry.key.abc", vec![Console]),
             ("$KV.some-registry.channel.abc", vec![Notifier, Console]),
             ("$KV.some-registry.maintenance.abc", vec![Console]),
+            ("$KV.some-registry.rebuild.0", vec![Scheduler, Console]),
             ("$KV.some-shares.shard.alerts.3", vec![Notifier]),
             ("_INBOX_ingest.a.b", vec![]),
             ("other.heartbeats.3", vec![]),

@@ -1,9 +1,11 @@
-//! The part of a monitor's state that heartbeats do not change, if there is any: a cron definition, an incident. A version, then
+//! The part of a monitor's state that heartbeats do not change, if there is any: a cron definition, an incident, a history
+//! on its way here. A version, then
 //! MessagePack.
 
 use serde::{Deserialize, Serialize};
 
 use super::hot;
+use crate::model::imported::Past;
 use crate::model::monitor::Definition;
 use crate::model::monitor_state::{Incident, MonitorState};
 use crate::wire::{self, Message, WireError};
@@ -12,11 +14,13 @@ use crate::wire::{self, Message, WireError};
 struct Cold {
     definition: Option<Definition>,
     incident: Option<Box<Incident>>,
+    #[serde(default)]
+    imported: Option<Box<Past>>,
 }
 
 impl Message for Cold {
     const NAME: &'static str = "cold state";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }
 
 /// [`Cold`], borrowed: this is written for every monitor of every commit, to see whether it changed.
@@ -24,13 +28,15 @@ impl Message for Cold {
 struct ColdRef<'a> {
     definition: Option<&'a Definition>,
     incident: Option<&'a Incident>,
+    imported: Option<&'a Past>,
 }
 
 /// The cold part; nothing at all if there is none.
 pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
     let definition = state.definition.as_ref().filter(|_| hot::period(state).is_none());
-    let cold = ColdRef { definition, incident: state.incident.as_deref() };
-    if cold.definition.is_none() && cold.incident.is_none() {
+    let cold =
+        ColdRef { definition, incident: state.incident.as_deref(), imported: state.imported.as_deref() };
+    if cold.definition.is_none() && cold.incident.is_none() && cold.imported.is_none() {
         return;
     }
     into.push(Cold::VERSION);
@@ -39,11 +45,12 @@ pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
 
 /// Reads the cold part into a state.
 pub(super) fn decode(bytes: &[u8], into: &mut MonitorState) -> Result<(), WireError> {
-    let Cold { definition, incident } = wire::decode(bytes)?;
+    let Cold { definition, incident, imported } = wire::decode(bytes)?;
     if definition.is_some() {
         into.definition = definition;
     }
     into.incident = incident;
+    into.imported = imported;
     Ok(())
 }
 
@@ -93,6 +100,7 @@ mod tests {
             counted_from: None,
             incident: Some(Box::new(Incident { down, reminders: 1, reminded_at: at })),
             armed_at: None,
+            imported: None,
         }
     }
 
@@ -107,15 +115,15 @@ mod tests {
         let hex = |state: &MonitorState| -> String {
             encoded(state).iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        let definition = "01929481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
+        let definition = "02939481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
         let incident = "939ec4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
                         a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c0c001cf0006608b054e4480";
-        assert_eq!(hex(&state()), format!("{definition}{incident}"));
-        assert_eq!(hex(&MonitorState { incident: None, ..state() }), format!("{definition}c0"));
+        assert_eq!(hex(&state()), format!("{definition}{incident}c0"));
+        assert_eq!(hex(&MonitorState { incident: None, ..state() }), format!("{definition}c0c0"));
         let period =
             Definition { schedule: Schedule::Period { timeout: 60 }, ..state().definition.expect("one") };
         let period = MonitorState { definition: Some(period), ..state() };
-        assert_eq!(hex(&period), format!("0192c0{incident}"), "the hot part has the definition");
+        assert_eq!(hex(&period), format!("0293c0{incident}c0"), "the hot part has the definition");
         assert_eq!(hex(&MonitorState { incident: None, ..period }), "");
         assert_eq!(hex(&MonitorState { incident: None, definition: None, ..state() }), "");
     }

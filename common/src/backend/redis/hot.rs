@@ -112,6 +112,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<MonitorState, PackedError> {
         counted_from,
         incident: None,
         armed_at,
+        imported: None,
     })
 }
 
@@ -202,6 +203,7 @@ mod tests {
             counted_from: Some(at(1_795_341_600_123_456)),
             incident: None,
             armed_at: Some(at(1_795_341_666_123_456)),
+            imported: None,
         }
     }
 
@@ -242,28 +244,29 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn every_state_reads_back(
-            (revision, sequence, since, number) in (any::<u64>(), any::<u64>(), any_time(), 0_u8..4),
-            heard_at in proptest::option::of(any_time()),
-            counted in proptest::option::of(any_time()),
-            counted_as_heard in any::<bool>(),
-            armed_at in proptest::option::of(any_time()),
-            definition in proptest::option::of((any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>())),
-        ) {
-            let counted_from = if counted_as_heard { heard_at } else { counted };
-            let state = MonitorState {
-                revision: Revision(revision), state: state_of(number), since, sequence,
-                definition: definition.map(|(timeout, grace, remind, paused)| period(timeout, grace, remind, paused)),
-                heard_at, counted_from, incident: None, armed_at,
-            };
-            let bytes = encoded(&state);
-            prop_assert_eq!(decode(&bytes), Ok(state));
-        }
+           #[test]
+           fn every_state_reads_back(
+               (revision, sequence, since, number) in (any::<u64>(), any::<u64>(), any_time(), 0_u8..4),
+               heard_at in proptest::option::of(any_time()),
+               counted in proptest::option::of(any_time()),
+               counted_as_heard in any::<bool>(),
+               armed_at in proptest::option::of(any_time()),
+               definition in proptest::option::of((any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>())),
+           ) {
+               let counted_from = if counted_as_heard { heard_at } else { counted };
+               let state = MonitorState {
+                   revision: Revision(revision), state: state_of(number), since, sequence,
+                   definition: definition.map(|(timeout, grace, remind, paused)| period(timeout, grace, remind, paused)),
+                   heard_at, counted_from, incident: None, armed_at,
+    imported: None,
+               };
+               let bytes = encoded(&state);
+               prop_assert_eq!(decode(&bytes), Ok(state));
+           }
 
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = decode(&bytes);
-        }
-    }
+           #[test]
+           fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+               let _ = decode(&bytes);
+           }
+       }
 }

@@ -11,7 +11,7 @@ use super::error::OpenError;
 const LOCK: &str = "lock";
 
 /// Files that may lie in a data directory before there is a database.
-const OURS: [&str; 3] = [LOCK, "admin.key", "lost+found"];
+const OURS: [&str; 4] = [LOCK, "admin.key", super::checkpoints::FOLDER, "lost+found"];
 
 /// The data directory, held for this process until it is dropped.
 pub(super) struct DataDir {

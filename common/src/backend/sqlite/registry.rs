@@ -37,6 +37,7 @@ pub(super) const fn kind_number(kind: RecordKind) -> i64 {
         RecordKind::Key => 2,
         RecordKind::Token => 3,
         RecordKind::Maintenance => 4,
+        RecordKind::Rebuild => 5,
     }
 }
 

@@ -1,12 +1,16 @@
-//! One of every kind of alert, channel and maintenance window.
+//! One of every kind of alert, channel and maintenance window, a rebuild in each state, and an imported history.
 
 use super::*;
 use crate::model::channel::{Email, PresetChannel};
 use crate::model::flip::{
     Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown,
 };
-use crate::model::ids::WindowId;
+use crate::model::ids::{PartitionId, RebuildId, WindowId};
+use crate::model::imported::{Imported, Past, PastEvent};
 use crate::model::maintenance::{MaintenanceWindow, WindowSpan};
+use crate::model::rebuild::{
+    Difference, MonitorDifference, Rebuild, RebuildFrom, RebuildReport, RebuildState,
+};
 
 fn id(number: u128) -> AlertId {
     AlertId::from_uuid(Uuid::from_u128(number))
@@ -158,4 +162,88 @@ pub(super) fn folded() -> (Delivery, DeliveryTask) {
         at_desk: true,
     };
     (folded, task)
+}
+
+/// One in each state.
+pub(super) fn rebuilds() -> [(&'static str, Rebuild); 4] {
+    let rebuild = |state| Rebuild {
+        id: RebuildId::from_uuid(Uuid::from_u128(12)),
+        partition: PartitionId(3),
+        verify: true,
+        history: false,
+        from: RebuildFrom::Oldest,
+        requested_at: at(0),
+        requested_by: "ops".to_owned(),
+        updated_at: at(2),
+        state,
+    };
+    let difference = |field: &str| Difference {
+        field: field.to_owned(),
+        rebuilt: Some("down".to_owned()),
+        live: Some("up".to_owned()),
+        stored: None,
+    };
+    let report = RebuildReport {
+        began_after: Offset(7),
+        known_since: Some(at(-100)),
+        applied: Offset(900),
+        heartbeats: 5_000,
+        damaged: 1,
+        damaged_at: vec![Offset(80)],
+        monitors: 10,
+        different: 1,
+        differences: vec![MonitorDifference { monitor: monitor_id(), fields: vec![difference("state")] }],
+        head: vec![difference("watermark")],
+        replaced: true,
+        alerts: 1,
+        untold: 2,
+        stood_still_ms: 30,
+    };
+    [
+        ("waiting", rebuild(RebuildState::Waiting)),
+        ("running", rebuild(RebuildState::Running { applied: Offset(8), through: Offset(900) })),
+        ("done", rebuild(RebuildState::Done(Box::new(report)))),
+        ("failed", rebuild(RebuildState::Failed { why: "the log is gone".to_owned() })),
+    ]
+}
+
+pub(super) fn imported() -> Imported {
+    let heartbeat = Heartbeat {
+        monitor: monitor_id(),
+        received_at: at(-50),
+        kind: HeartbeatKind::Up,
+        message: Some("from elsewhere".to_owned()),
+        value: None,
+        source: None,
+        output: None,
+        trace: None,
+    };
+    Imported {
+        monitor: monitor_id(),
+        at: at(2),
+        events: vec![
+            PastEvent::Defined { at: at(-100), revision: Revision(3), definition: period(), settled: None },
+            PastEvent::Deaf(Interval { start: at(-80), end: at(-70) }),
+            PastEvent::Heard { heartbeat, settled: Some(at(-55)) },
+            PastEvent::Until(at(0)),
+        ],
+    }
+}
+
+pub(super) fn past() -> Past {
+    let mut gaps = Gaps::default();
+    gaps.push(Interval { start: at(-80), end: at(-70) });
+    let state = MonitorState {
+        revision: Revision(0),
+        definition: Some(period()),
+        state: State::Up,
+        since: at(-100),
+        sequence: 1,
+        heard_at: Some(at(-50)),
+        counted_from: Some(at(-50)),
+        incident: None,
+        armed_at: None,
+        imported: None,
+    };
+    Past { state, gaps, revision: Revision(3) }
 }

@@ -1,13 +1,12 @@
 //! Finds monitors, with bounded work for each request.
 
 use common::model::ids::MonitorId;
-use common::model::monitor::Monitor;
-use common::wire::{self, Message};
-use serde::{Deserialize, Serialize};
+use common::wire;
 
 use super::view::situations;
 use crate::app::App;
 use crate::directory::StoredMonitor;
+use crate::labels::Labels;
 use crate::monitors::Held;
 use crate::paging::{Cursor, Page};
 use crate::problem::Problem;
@@ -28,22 +27,6 @@ pub(super) struct Filter {
     text: Option<String>,
 }
 
-/// What filters look at: a part of the stored monitor, read without its schedule, which is costly to parse.
-#[derive(Debug, Serialize, Deserialize)]
-struct Labels {
-    name: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    tags: Vec<String>,
-}
-
-impl Message for Labels {
-    const NAME: &'static str = Monitor::NAME;
-    const VERSION: u8 = Monitor::VERSION;
-    const NAMED: bool = Monitor::NAMED;
-}
-
 impl Filter {
     pub(super) fn read(query: &Query) -> Result<Self, Problem> {
         let state = query.parsed("state", "must be one of new, up, late, down, paused", ShownState::parse)?;
@@ -62,18 +45,16 @@ impl Filter {
         }
         let Ok(labels) = wire::decode::<Labels>(&stored.value) else { return false };
         let tagged = self.tag.as_ref().is_none_or(|tag| labels.tags.contains(tag));
-        tagged && self.text.as_ref().is_none_or(|text| labels.contain(text, stored.id))
+        tagged && self.text.as_ref().is_none_or(|text| contain(&labels, text, stored.id))
     }
 }
 
-impl Labels {
-    fn contain(&self, text: &str, id: MonitorId) -> bool {
-        let within = |label: &String| label.to_lowercase().contains(text);
-        within(&self.name)
-            || within(&self.description)
-            || self.tags.iter().any(within)
-            || id.to_string().contains(text)
-    }
+fn contain(labels: &Labels, text: &str, id: MonitorId) -> bool {
+    let within = |label: &String| label.to_lowercase().contains(text);
+    within(&labels.name)
+        || within(&labels.description)
+        || labels.tags.iter().any(within)
+        || id.to_string().contains(text)
 }
 
 /// A page of the monitors that fit, in the order of their creation.
@@ -118,27 +99,18 @@ async fn matching(
 ) -> Result<Vec<(Held, Situation)>, Problem> {
     // Whether the state fits is known only after asking for it.
     let candidates = if filter.state.is_some() { chunk.len() } else { wanted };
-    let held: Vec<Held> =
-        chunk.iter().filter(|stored| filter.fits(stored)).filter_map(decode).take(candidates).collect();
+    let held: Vec<Held> = chunk
+        .iter()
+        .filter(|stored| filter.fits(stored))
+        .filter_map(StoredMonitor::decode)
+        .take(candidates)
+        .collect();
     let situations = situations(app, &held.iter().collect::<Vec<_>>()).await?;
     let fitting = held
         .into_iter()
         .zip(situations)
         .filter(|(_, situation)| filter.state.is_none_or(|state| situation.state == state));
     Ok(fitting.take(wanted).collect())
-}
-
-fn decode(stored: &StoredMonitor) -> Option<Held> {
-    wire::decode(&stored.value)
-        .inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                monitor.id = %stored.id,
-                "left a monitor that cannot be read out of a list"
-            );
-        })
-        .ok()
-        .map(|monitor| Held { revision: stored.revision, monitor })
 }
 
 fn cursor(id: MonitorId) -> String {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use common::model::gaps::Gaps;
 use common::model::ids::{ChannelId, MonitorId, PartitionId, Revision};
-use common::model::monitor::Monitor;
 use common::model::schedule::Schedule;
 use common::ports::history::HeartbeatEntry;
 use serde::Serialize;
@@ -137,7 +136,7 @@ fn view(
     defaults: &[ChannelId],
 ) -> MonitorView {
     let Held { revision: Revision(revision), monitor } = held;
-    let channels = effective_channels(app, &monitor, defaults);
+    let channels = app.channels_among(&monitor, defaults).iter().map(ChannelId::to_string).collect();
     let (timeout, cron) = match &monitor.definition.schedule {
         Schedule::Period { timeout } => (Some(*timeout), None),
         Schedule::Cron(cron) => (None, Some(cron)),
@@ -166,15 +165,5 @@ fn view(
         revision,
         created_at: Time(monitor.created_at),
         updated_at: Time(monitor.updated_at),
-    }
-}
-
-/// A deleted channel stays in the records of monitors that named it, and nowhere else: ids are never used again.
-fn effective_channels(app: &App, monitor: &Monitor, defaults: &[ChannelId]) -> Vec<String> {
-    match &monitor.channels {
-        None => defaults.iter().map(ChannelId::to_string).collect(),
-        Some(named) => {
-            named.iter().filter(|id| app.directory.channel_exists(**id)).map(ChannelId::to_string).collect()
-        }
     }
 }

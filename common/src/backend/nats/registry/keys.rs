@@ -43,7 +43,11 @@ impl Keys {
                 Ok(monitor) => format!("{root}{kind}.{}.{id}", monitor.partition(self.partitions)),
                 Err(_) => format!("{root}{kind}.{NO_PARTITION}.{id}"),
             },
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => {
+            RecordKind::Channel
+            | RecordKind::Key
+            | RecordKind::Token
+            | RecordKind::Maintenance
+            | RecordKind::Rebuild => {
                 format!("{root}{kind}.{id}")
             }
         })
@@ -55,7 +59,11 @@ impl Keys {
         let kind = RecordKind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
         let id = match kind {
             RecordKind::Monitor => rest.split_once('.')?.1,
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => rest,
+            RecordKind::Channel
+            | RecordKind::Key
+            | RecordKind::Token
+            | RecordKind::Maintenance
+            | RecordKind::Rebuild => rest,
         };
         Some((kind, CompactId::new(id)))
     }
@@ -64,7 +72,11 @@ impl Keys {
     pub(super) fn of_kind(&self, kind: RecordKind) -> String {
         let depth = match kind {
             RecordKind::Monitor => "*.*",
-            RecordKind::Channel | RecordKind::Key | RecordKind::Token | RecordKind::Maintenance => "*",
+            RecordKind::Channel
+            | RecordKind::Key
+            | RecordKind::Token
+            | RecordKind::Maintenance
+            | RecordKind::Rebuild => "*",
         };
         format!("{}{}.{depth}", self.root, kind.as_str())
     }

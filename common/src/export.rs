@@ -1,0 +1,330 @@
+//! Exported histories as lines of JSON (NDJSON): what a file holds, and what an import is told. Pure.
+//!
+//! First a [`MonitorLine`] for each monitor; then, in the order of the log, heartbeats, changes of definitions and deaf time; last a
+//! [`SummaryLine`], without which the export is not whole.
+
+use std::sync::Arc;
+
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::model::heartbeat::{Heartbeat, HeartbeatKind};
+use crate::model::ids::MonitorId;
+use crate::model::monitor::Definition;
+use crate::model::schedule::{CronSchedule, Schedule, ScheduleError};
+use crate::model::time::{EventTime, Interval};
+
+/// A time with microseconds: a heartbeat is named by its monitor and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Micros(pub EventTime);
+
+impl Serialize for Micros {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_rfc3339_micros())
+    }
+}
+
+impl<'de> Deserialize<'de> for Micros {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Micros;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an RFC 3339 time")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Micros, E> {
+                EventTime::parse_rfc3339(text)
+                    .map(Micros)
+                    .ok_or_else(|| E::custom(format!("{text:?} is not an RFC 3339 time")))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A line of an export.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Line {
+    /// A monitor; after the first of its lines: what its definition became.
+    Monitor(Box<MonitorLine>),
+    /// A heartbeat.
+    Heartbeat(HeartbeatLine),
+    /// Deaf time.
+    Gap(GapLine),
+    /// The end.
+    Summary(SummaryLine),
+}
+
+/// A monitor, or a change of its definition.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MonitorLine {
+    /// Its id where it comes from.
+    pub id: Option<MonitorId>,
+    /// From when on the definition was in force; `None` in the line of a monitor that was not there when the export begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Micros>,
+    /// Which of its definitions: a later one has a greater number. `None` where `at` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// In a change: up to when silence had been stated before it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Micros>,
+    /// It was deleted then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// What it is called and how it is described; `None` in a change.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// What is expected of it; `None` if it was deleted.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+}
+
+/// What the API shows of a monitor besides its schedule and its state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Labels {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 2,000 characters.
+    #[serde(default)]
+    pub description: String,
+    /// At most 20.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Recommended interval, seconds.
+    #[serde(default)]
+    pub interval: Option<u32>,
+    /// Ids of channels where it comes from.
+    #[serde(default)]
+    pub channels: Vec<String>,
+    /// Id of the monitor that it depends on, where it comes from.
+    #[serde(default)]
+    pub parent: Option<MonitorId>,
+    /// Its push token, in the export of an admin key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Micros>,
+    /// Its partition where it comes from: deaf time is told by partition.
+    #[serde(default)]
+    pub partition: u16,
+}
+
+/// A definition as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Expected {
+    /// Seconds; `None` with `cron`.
+    pub timeout: Option<u32>,
+    /// A pattern; `None` with `timeout`.
+    #[serde(default)]
+    pub cron: Option<String>,
+    /// Of the pattern.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// Seconds.
+    pub grace: u32,
+    /// Seconds between reminders while down; 0 = never.
+    #[serde(default)]
+    pub remind_every: u32,
+    /// Whether it is paused.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+impl From<&Definition> for Expected {
+    fn from(definition: &Definition) -> Self {
+        let (timeout, cron) = match &definition.schedule {
+            Schedule::Period { timeout } => (Some(*timeout), None),
+            Schedule::Cron(cron) => (None, Some(cron)),
+        };
+        Self {
+            timeout,
+            cron: cron.map(|cron| cron.pattern().to_owned()),
+            timezone: cron.map(|cron| cron.timezone().to_owned()),
+            grace: definition.grace,
+            remind_every: definition.remind_every,
+            paused: definition.paused,
+        }
+    }
+}
+
+impl Expected {
+    /// The definition.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] if the pattern or the time zone cannot be read; [`ScheduleError::Never`] too if there is neither
+    /// timeout nor pattern.
+    pub fn definition(&self) -> Result<Definition, ScheduleError> {
+        let schedule = match (&self.cron, self.timeout) {
+            (Some(pattern), _) => {
+                let zone = self.timezone.as_deref().unwrap_or("UTC");
+                Schedule::Cron(Arc::new(CronSchedule::parse(pattern, zone)?))
+            }
+            (None, Some(timeout)) => Schedule::Period { timeout },
+            (None, None) => return Err(ScheduleError::Never),
+        };
+        Ok(Definition { schedule, grace: self.grace, remind_every: self.remind_every, paused: self.paused })
+    }
+}
+
+/// A heartbeat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeartbeatLine {
+    /// Whose.
+    pub monitor: MonitorId,
+    /// When it was received.
+    pub at: Micros,
+    /// What it says.
+    pub status: HeartbeatKind,
+    /// Its message.
+    #[serde(default)]
+    pub msg: Option<String>,
+    /// Its number.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Up to when silence had been stated before it was read, where something hangs on that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Micros>,
+}
+
+impl HeartbeatLine {
+    /// The line of a heartbeat. Outputs and addresses are not exported.
+    pub fn of(heartbeat: &Heartbeat, settled: Option<EventTime>) -> Self {
+        Self {
+            monitor: heartbeat.monitor,
+            at: Micros(heartbeat.received_at),
+            status: heartbeat.kind,
+            msg: heartbeat.message.clone(),
+            value: heartbeat.value,
+            settled: settled.map(Micros),
+        }
+    }
+
+    /// The heartbeat.
+    pub fn into_heartbeat(self) -> Heartbeat {
+        Heartbeat {
+            monitor: self.monitor,
+            received_at: self.at.0,
+            kind: self.status,
+            message: self.msg,
+            value: self.value,
+            source: None,
+            output: None,
+            trace: None,
+        }
+    }
+}
+
+/// Deaf time of a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapLine {
+    /// Whose.
+    pub partition: u16,
+    /// When it began.
+    pub from: Micros,
+    /// When it ended.
+    pub to: Micros,
+}
+
+impl GapLine {
+    /// The span.
+    pub const fn interval(&self) -> Interval {
+        Interval { start: self.from.0, end: self.to.0 }
+    }
+}
+
+/// The last line: the export is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryLine {
+    /// From when on everything is in it.
+    pub from: Micros,
+    /// Up to when everything is in it.
+    pub until: Micros,
+    /// How many monitors.
+    pub monitors: u64,
+    /// How many heartbeats.
+    pub heartbeats: u64,
+    /// Entries of the log that could not be read.
+    #[serde(default)]
+    pub skipped: Skipped,
+    /// Up to when each partition's monitors were judged.
+    #[serde(default)]
+    pub partitions: Vec<PartitionEnd>,
+}
+
+/// Up to when a partition's monitors were judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionEnd {
+    /// Which.
+    pub partition: u16,
+    /// Up to when.
+    pub until: Micros,
+}
+
+impl SummaryLine {
+    /// Up to when the monitors of a partition were judged.
+    pub fn until_of(&self, partition: u16) -> EventTime {
+        let found = self.partitions.iter().find(|end| end.partition == partition);
+        found.map_or(self.until.0, |end| end.until.0)
+    }
+}
+
+/// Entries of the log that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Skipped {
+    /// How many.
+    pub count: u64,
+    /// The first 100.
+    pub entries: Vec<SkippedEntry>,
+}
+
+/// An entry that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedEntry {
+    /// In which partition.
+    pub partition: u16,
+    /// Where.
+    pub offset: u64,
+}
+
+/// How the line of a heartbeat begins when Lubdub wrote it: most lines, read in one go.
+const HEARTBEAT: &str = r#"{"type":"heartbeat","#;
+
+impl Line {
+    /// Reads a line; `None` if it is of a kind that this version does not know.
+    ///
+    /// # Errors
+    /// It is not JSON, or a field is missing or wrong.
+    pub fn parse(text: &str) -> Result<Option<Self>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(borrow)]
+            r#type: std::borrow::Cow<'a, str>,
+        }
+        if text.starts_with(HEARTBEAT) {
+            return serde_json::from_str(text).map(|line| Some(Self::Heartbeat(line)));
+        }
+        let Kind { r#type } = serde_json::from_str(text)?;
+        Ok(Some(match &*r#type {
+            "heartbeat" => Self::Heartbeat(serde_json::from_str(text)?),
+            "gap" => Self::Gap(serde_json::from_str(text)?),
+            "summary" => Self::Summary(serde_json::from_str(text)?),
+            "monitor" => {
+                let line: MonitorLine = serde_json::from_str(text)?;
+                if line.id.is_none() {
+                    return Err(serde_json::Error::custom("missing field `id`"));
+                }
+                Self::Monitor(Box::new(line))
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

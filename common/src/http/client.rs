@@ -1,0 +1,83 @@
+//! The connection of a client, shared by who speaks over it and who waits for it to go.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How often it is looked whether a client that sent more before it was answered has left.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A request's connection, found in its extensions: says when the client has left.
+///
+/// A client that only shut down its own side and waits for the answer looks the same, so ask for work that is worth stopping only,
+/// after the request's body was read, and only once at a time.
+#[derive(Debug, Clone)]
+pub struct ClientConnection(Arc<Mutex<TcpStream>>);
+
+impl ClientConnection {
+    /// Returns when the client has closed the connection or its side of it.
+    pub async fn left(&self) {
+        loop {
+            let looked = poll_fn(|cx| {
+                let mut byte = [0];
+                // Nobody else waits to read from it while a request is answered.
+                self.0.lock().poll_peek(cx, &mut ReadBuf::new(&mut byte))
+            });
+            match looked.await {
+                Ok(0) | Err(_) => return,
+                // Its next request: nothing tells what comes behind that until it is read.
+                Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+}
+
+/// What hyper reads from and writes to.
+#[derive(Debug)]
+pub(super) struct SharedStream(Arc<Mutex<TcpStream>>);
+
+impl SharedStream {
+    pub(super) fn new(stream: TcpStream) -> (Self, ClientConnection) {
+        let shared = Arc::new(Mutex::new(stream));
+        (Self(Arc::clone(&shared)), ClientConnection(shared))
+    }
+}
+
+impl AsyncRead for SharedStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for SharedStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.lock()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.lock()).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.lock().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_shutdown(cx)
+    }
+}

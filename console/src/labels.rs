@@ -1,0 +1,21 @@
+//! What monitors are told apart by: a part of the stored monitor, read without its schedule, which is costly to parse.
+
+use common::model::monitor::Monitor;
+use common::wire::Message;
+use serde::{Deserialize, Serialize};
+
+/// Name, description and tags.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Labels {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+}
+
+impl Message for Labels {
+    const NAME: &'static str = Monitor::NAME;
+    const VERSION: u8 = Monitor::VERSION;
+    const NAMED: bool = Monitor::NAMED;
+}

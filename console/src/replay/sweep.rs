@@ -1,0 +1,211 @@
+//! Reads the past of many monitors for one request, bounded in number, time and memory.
+//!
+//! Entries are read here and worked on by a thread of its own, of low priority, so that the live pipeline keeps its processors.
+//! When the request goes away, both end. A few batches are on their way between them at most.
+
+mod feed;
+mod report;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::http::ClientConnection;
+use common::model::gaps::Gaps;
+use common::model::ids::{MonitorId, Offset, PartitionId};
+use common::model::monitor_state::MonitorState;
+use common::model::time::{EventTime, Interval};
+use common::ports::heartbeat_log::LogError;
+use common::wire::frame::Frame;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Known, ReplayError, Replays, Start};
+use feed::Feed;
+pub(crate) use report::{Report, SkippedEntry};
+
+/// Requests of this kind that are worked on at a time.
+const AT_A_TIME: usize = 2;
+
+/// After this long a request is given up.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+
+/// Batches that wait for the thread.
+const WAITING: usize = 2;
+
+/// Why a request of the past was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error("start a thread for a replay")]
+    Thread(#[source] std::io::Error),
+    #[error("the thread of a replay broke")]
+    Broken,
+    #[error("a replay took longer than {} s", TIME_LIMIT.as_secs())]
+    TooLong,
+    #[error("the role is stopping")]
+    Stopping,
+    #[error("the client has left")]
+    Left,
+}
+
+/// Lets a few requests at a time read the past.
+pub(crate) struct Sweeps {
+    permits: Arc<Semaphore>,
+    running: Gauge,
+    stopping: CancellationToken,
+}
+
+/// The right of one request to read the past, for a bounded time. The thread that works for it holds it too.
+pub(crate) struct Admission {
+    running: Arc<Running>,
+    until: Instant,
+    stopping: CancellationToken,
+    client: Option<ClientConnection>,
+}
+
+/// A request that is worked on.
+struct Running {
+    gauge: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
+/// What is done with the entries, partition after partition.
+pub(crate) trait Work: Send + 'static {
+    /// A partition begins here.
+    fn begin(&mut self, start: Start);
+    /// The entry that comes next.
+    fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame);
+    /// An entry that cannot be read.
+    fn skip(&mut self, offset: Offset);
+    /// The log goes on after the entry at `applied`; what was before it is gone.
+    fn re_anchor(&mut self, incarnation: &str, applied: Offset);
+    /// How far the partition is decided.
+    fn watermark(&self) -> Option<EventTime>;
+    /// The partition ended. Its deaf time.
+    fn end(&mut self) -> Gaps;
+}
+
+/// What is read.
+pub(crate) struct Plan<'a> {
+    pub(crate) partitions: Vec<PartitionId>,
+    pub(crate) window: Interval,
+    /// States to begin with where a log is cut and nothing else is known of its monitors.
+    pub(crate) unheard: &'a (dyn Fn(PartitionId) -> Vec<(MonitorId, MonitorState)> + Sync),
+}
+
+impl Sweeps {
+    pub(crate) fn new(running: Gauge, stopping: CancellationToken) -> Self {
+        Self { permits: Arc::new(Semaphore::new(AT_A_TIME)), running, stopping }
+    }
+
+    /// Lets a request in; `None` while too many others are worked on. It is given up if its client leaves.
+    pub(crate) fn admit(&self, client: Option<ClientConnection>) -> Option<Admission> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        self.running.inc();
+        let running = Arc::new(Running { gauge: self.running.clone(), _permit: permit });
+        let until = Instant::now() + TIME_LIMIT;
+        Some(Admission { running, until, stopping: self.stopping.clone(), client })
+    }
+}
+
+impl Admission {
+    /// Lets `work` see the past of the partitions.
+    ///
+    /// # Errors
+    /// [`SweepError`].
+    pub(crate) async fn sweep<W: Work>(
+        &self,
+        replays: &Replays,
+        plan: &Plan<'_>,
+        work: W,
+    ) -> Result<(W, Report), SweepError> {
+        let left = async {
+            match &self.client {
+                Some(client) => client.left().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = self.feed(replays, plan, work) => done,
+            () = left => Err(SweepError::Left),
+            () = self.stopping.cancelled() => Err(SweepError::Stopping),
+            () = tokio::time::sleep_until(self.until) => Err(SweepError::TooLong),
+        }
+    }
+
+    async fn feed<W: Work>(
+        &self,
+        replays: &Replays,
+        plan: &Plan<'_>,
+        work: W,
+    ) -> Result<(W, Report), SweepError> {
+        let (to_thread, waiting) = mpsc::channel(WAITING);
+        let enough = Arc::new(AtomicBool::new(false));
+        let thread = feed::Thread::new(work, plan.window, Arc::clone(&enough), Arc::clone(&self.running));
+        let done = thread.start(waiting).map_err(SweepError::Thread)?;
+        for partition in &plan.partitions {
+            enough.store(false, Ordering::Release);
+            read_partition(replays, plan, *partition, &to_thread, &enough).await?;
+        }
+        // It ends when there is nothing more to come.
+        drop(to_thread);
+        done.await.map_err(|_| SweepError::Broken)
+    }
+}
+
+async fn read_partition(
+    replays: &Replays,
+    plan: &Plan<'_>,
+    partition: PartitionId,
+    to_thread: &mpsc::Sender<Feed>,
+    enough: &AtomicBool,
+) -> Result<(), SweepError> {
+    let send = async |feed| to_thread.send(feed).await.map_err(|_| SweepError::Broken);
+    let mut start = replays.start(partition, plan.window.start).await?;
+    if start.known == Known::Nothing {
+        start.states = (plan.unheard)(partition);
+    }
+    let (mut after, through) = (start.head.applied, start.through);
+    send(Feed::Begin(Box::new(start))).await?;
+    let mut reading = None;
+    while !enough.load(Ordering::Acquire) {
+        let next = match &mut reading {
+            None => replays.read(partition, after, through).await.map(|opened| {
+                reading = Some(opened);
+                Some(Vec::new())
+            }),
+            Some(reading) => reading.next().await,
+        };
+        match next {
+            Ok(Some(entries)) => {
+                if let Some(last) = entries.last() {
+                    after = last.offset;
+                    send(Feed::Entries(entries)).await?;
+                }
+            }
+            Ok(None) => break,
+            Err(ReplayError::Log(LogError::Expired { first })) if first > after.next() => {
+                // As the owner of the partition goes on: what is missing is deaf time.
+                after = Offset(first.0.saturating_sub(1));
+                reading = None;
+                let incarnation = replays.incarnation(partition).await?;
+                send(Feed::Expired { incarnation, applied: after }).await?;
+                if after >= through {
+                    break;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    send(Feed::End).await
+}

@@ -1,0 +1,93 @@
+//! Which monitors a stream is about.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use common::model::ids::MonitorId;
+use common::wire;
+use hashbrown::HashSet;
+
+use crate::app::App;
+use crate::labels::Labels;
+use crate::problem::Problem;
+use crate::request::Query;
+
+/// Monitors looked at in one go.
+const CHUNK: usize = 5_000;
+
+/// Monitors as they were when somebody asked for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    ids: Arc<HashSet<MonitorId>>,
+    /// Whether it is every monitor that there is.
+    pub(crate) is_all: bool,
+}
+
+impl Selection {
+    /// The monitors that `monitor` (repeatable) and `tag` ask for; every one if neither is given.
+    ///
+    /// # Errors
+    /// 400 if an id cannot be read, 404 if there is no such monitor.
+    pub(crate) async fn read(app: &App, query: &Query) -> Result<Self, Problem> {
+        let tag = query.get("tag");
+        let mut named = query.all("monitor").peekable();
+        if named.peek().is_none() {
+            return Ok(Self::scan(app, tag).await);
+        }
+        let mut ids = HashSet::new();
+        for text in named {
+            let id: MonitorId = text.parse().map_err(|_| {
+                Problem::bad_parameter("monitor", "must be a monitor's id; it may be repeated")
+            })?;
+            if app.directory.monitor(id).is_none() {
+                // Another console may have made it a moment ago.
+                app.load_monitor(id).await.map_err(|problem| {
+                    if problem.is(StatusCode::NOT_FOUND) {
+                        Problem::not_found(&format!("monitor: {id}"))
+                    } else {
+                        problem
+                    }
+                })?;
+            }
+            ids.insert(id);
+        }
+        if let Some(tag) = tag {
+            ids.extend(Self::scan(app, Some(tag)).await.ids.iter());
+        }
+        Ok(Self { ids: Arc::new(ids), is_all: false })
+    }
+
+    async fn scan(app: &App, tag: Option<&str>) -> Self {
+        let mut ids = HashSet::new();
+        let mut reached = None;
+        loop {
+            let chunk = app.directory.monitors(reached, CHUNK);
+            let Some(last) = chunk.last() else { break };
+            reached = Some(last.id);
+            let tagged = chunk.iter().filter(|stored| {
+                tag.is_none_or(|tag| {
+                    wire::decode::<Labels>(&stored.value)
+                        .is_ok_and(|found| found.tags.iter().any(|found| found == tag))
+                })
+            });
+            ids.extend(tagged.map(|stored| stored.id));
+            tokio::task::yield_now().await;
+        }
+        Self { ids: Arc::new(ids), is_all: tag.is_none() }
+    }
+
+    pub(crate) fn contains(&self, id: MonitorId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// In the order of their creation.
+    pub(crate) fn sorted(&self) -> Vec<MonitorId> {
+        let mut ids: Vec<MonitorId> = self.ids.iter().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}

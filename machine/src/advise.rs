@@ -1,0 +1,101 @@
+//! Finds settings for a monitor in its own past: from the intervals between its heartbeats a timeout and a grace, or from their times
+//! the cron schedule that it follows.
+
+mod clock;
+mod habits;
+mod numbers;
+mod period;
+mod sketch;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::model::monitor::Definition;
+use common::model::schedule::{CronSchedule, Schedule};
+
+use crate::what_if::Trial;
+pub use habits::{Habit, Habits};
+
+/// Fewer intervals say nothing of what is usual.
+const LEAST_INTERVALS: u64 = 10;
+
+/// A month, to count alarms in.
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// How many alarms a month the settings may have cost.
+    pub alarms_per_month: f64,
+    /// The time zone in which a cron schedule is looked for, besides the monitor's own.
+    pub timezone: String,
+}
+
+/// What comes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Too little is known.
+    Unknown,
+    /// What it has is good.
+    Keep,
+    /// This is better.
+    Change(Trial),
+}
+
+/// Advice on one monitor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advice {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why, in a sentence or two.
+    pub why: String,
+}
+
+/// Settings that fit the past.
+struct Found {
+    schedule: Schedule,
+    grace: u32,
+    why: String,
+}
+
+/// Advises on a monitor with these settings that had this habit for `span`.
+pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, span: Duration) -> Advice {
+    if habit.heard() == 0 {
+        return Advice { verdict: Verdict::Unknown, why: "It was not heard in this time.".to_owned() };
+    }
+    let budget = (wish.alarms_per_month * span.as_secs_f64() / MONTH.as_secs_f64()).floor().max(0.0) as u64;
+    let found = clock::find(habit, settings, wish, budget).or_else(|| period::find(habit, budget, span));
+    let Some(found) = found else {
+        return Advice { verdict: Verdict::Unknown, why: words::too_little(habit, LEAST_INTERVALS) };
+    };
+    if fits(settings, &found) {
+        return Advice { verdict: Verdict::Keep, why: format!("{} The present settings fit.", found.why) };
+    }
+    let trial = Trial { schedule: Some(found.schedule), grace: Some(found.grace) };
+    Advice { verdict: Verdict::Change(trial), why: found.why }
+}
+
+/// Whether settings would not have alarmed more than those found, and would not take much longer to alarm.
+fn fits(settings: &Definition, found: &Found) -> bool {
+    let within = |has: u64, needs: u64| has >= needs && has <= needs + needs / 2;
+    match (&settings.schedule, &found.schedule) {
+        (Schedule::Period { timeout: has }, Schedule::Period { timeout: needs }) => {
+            let has_in_all = u64::from(*has) + u64::from(settings.grace);
+            within(has_in_all, u64::from(*needs) + u64::from(found.grace))
+        }
+        (Schedule::Cron(has), Schedule::Cron(needs)) => {
+            same(has, needs)
+                && settings.grace >= found.grace
+                && settings.grace <= found.grace.saturating_mul(2)
+        }
+        (Schedule::Period { .. }, Schedule::Cron(_)) | (Schedule::Cron(_), Schedule::Period { .. }) => false,
+    }
+}
+
+fn same(one: &Arc<CronSchedule>, other: &Arc<CronSchedule>) -> bool {
+    one.pattern() == other.pattern() && one.timezone() == other.timezone()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The cron schedule that a job follows, from the times of its heartbeats.
+//!
+//! A job that is started by the clock is heard at about the same place in each of its periods, a little later now and then. One that
+//! sleeps between its runs drifts.
+
+mod pattern;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::model::monitor::Definition;
+use common::model::schedule::{CronSchedule, Schedule};
+use common::model::time::EventTime;
+
+use super::words::{number, span as in_words};
+use super::{Found, Habit, Wish, numbers};
+
+/// Fewer runs tell no schedule; of short ones there must be more.
+const LEAST_RUNS: usize = 5;
+const LEAST_SHORT_RUNS: usize = 11;
+
+const DAY: u32 = 86_400;
+
+/// Periods that cron patterns have, in seconds.
+const PERIODS: [u32; 13] =
+    [300, 600, 900, 1_200, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200, DAY];
+
+const LEAST_GRACE: Duration = Duration::from_secs(60);
+
+/// A schedule, and how well the runs follow it.
+struct Fit {
+    schedule: Arc<CronSchedule>,
+    /// Times of the pattern, from the first run to the last.
+    slots: usize,
+    /// Those of them that were kept.
+    kept: usize,
+    /// How late the latest was, without those that may alarm.
+    late: Duration,
+}
+
+/// The schedule that it follows, with a grace for what it is usually late by; `None` if it follows none.
+pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u64) -> Option<Found> {
+    let times: Vec<EventTime> = habit.newest.iter().copied().collect();
+    if times.len() < LEAST_RUNS {
+        return None;
+    }
+    let own = match &settings.schedule {
+        Schedule::Cron(cron) => Some(cron),
+        Schedule::Period { .. } => None,
+    };
+    // What it has is not replaced by what means the same.
+    let kept = own.and_then(|own| fit(Arc::clone(own), &times, budget));
+    let zones: BTreeSet<&str> = own.map(|own| own.timezone()).into_iter().chain([&*wish.timezone]).collect();
+    let others = || {
+        let found = zones.into_iter().filter_map(|zone| {
+            let pattern = pattern::find(&times, zone)?;
+            fit(Arc::new(CronSchedule::parse(&pattern, zone).ok()?), &times, budget)
+        });
+        found.min_by_key(|fit| fit.late)
+    };
+    let Fit { schedule, slots, kept, late } = kept.or_else(others)?;
+    let grace = numbers::up((late + late / 4).max(LEAST_GRACE));
+    let why = format!(
+        "It follows the clock: {kept} of {} of {} ({}) were kept, the latest {} late.",
+        number(slots as u64, "time", "times"),
+        schedule.pattern(),
+        schedule.timezone(),
+        in_words(late)
+    );
+    Some(Found { schedule: Schedule::Cron(schedule), grace, why })
+}
+
+/// How well the runs follow a schedule; `None` if they do not.
+fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<Fit> {
+    let first = schedule.last_at(*times.first()?)?;
+    let last = *times.last()?;
+    let (mut slots, mut slot) = (0, first);
+    let mut rest = times.iter().copied().peekable();
+    let (mut late, mut stray) = (Vec::new(), 0);
+    let mut shortest = Duration::MAX;
+    while slot <= last && slots <= times.len() * 2 {
+        let next = schedule.next_after(slot)?;
+        shortest = shortest.min(next.since(slot));
+        slots += 1;
+        let mut kept = false;
+        while let Some(at) = rest.next_if(|at| *at < next) {
+            // What is nearer to the next time belongs to none.
+            if kept || at.since(slot) * 2 > next.since(slot) {
+                stray += 1;
+            } else {
+                late.push(at.since(slot));
+                kept = true;
+            }
+        }
+        slot = next;
+    }
+    // Four of five times are kept, and nearly nothing comes at others.
+    if slot <= last || late.len() * 5 < slots * 4 || stray * 10 > times.len() {
+        return None;
+    }
+    late.sort_unstable();
+    let kept = late.len();
+    let spared = usize::try_from(budget).unwrap_or(usize::MAX).min(kept / 10);
+    let latest = *late.get(kept - 1 - spared)?;
+    (latest * 2 < shortest).then_some(Fit { schedule, slots, kept, late: latest })
+}

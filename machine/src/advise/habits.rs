@@ -1,0 +1,155 @@
+//! Gathers what monitors usually do, from the entries of a partition's log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use common::model::gaps::Gaps;
+use common::model::ids::{MonitorId, Offset};
+use common::model::monitor_state::{MonitorState, PartitionHead};
+use common::model::time::{EventTime, Interval, TimeRules};
+use common::wire::frame::Frame;
+use hashbrown::{HashMap, HashSet};
+
+use super::sketch::Sketch;
+use crate::partition::Effects;
+use crate::replayer::Replayer;
+
+/// Heartbeats of which the time is kept, the newest: enough for five-minute jobs of a day.
+const NEWEST: usize = 256;
+
+/// What the monitors of a partition do.
+pub struct Habits {
+    /// Knows how time passed. No monitor is in it.
+    time: Replayer,
+    wanted: Arc<HashSet<MonitorId>>,
+    window: Interval,
+    habits: HashMap<MonitorId, Habit>,
+}
+
+/// What one monitor does.
+#[derive(Debug, Default, Clone)]
+pub struct Habit {
+    pub(super) intervals: Sketch,
+    pub(super) newest: VecDeque<EventTime>,
+    heard: u64,
+    first: Option<EventTime>,
+    last: Option<EventTime>,
+    /// The last interval: gaps in it are known when it is over for a while.
+    open: Option<Interval>,
+    paused: bool,
+}
+
+impl Habit {
+    /// How many heartbeats there were.
+    pub const fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// The first of them.
+    pub const fn first(&self) -> Option<EventTime> {
+        self.first
+    }
+
+    pub(super) fn hear(&mut self, at: EventTime, gaps: &Gaps) {
+        if self.paused || self.newest.back().is_some_and(|newest| at <= *newest) {
+            return;
+        }
+        self.heard += 1;
+        self.first = self.first.or(Some(at));
+        self.close(gaps);
+        self.open = self.last.map(|last| Interval { start: last, end: at });
+        self.last = Some(at);
+        if self.newest.len() == NEWEST {
+            self.newest.pop_front();
+        }
+        self.newest.push_back(at);
+    }
+
+    /// Notes the interval that is over, without the time for which Lubdub was deaf in it.
+    pub(super) fn close(&mut self, gaps: &Gaps) {
+        if let Some(open) = self.open.take() {
+            let deaf = gaps.deaf_between(open.start, open.end);
+            self.intervals.add(open.length().saturating_sub(deaf));
+        }
+    }
+
+    /// What passes while it is paused is no interval.
+    pub(super) fn pause(&mut self, paused: bool, gaps: &Gaps) {
+        if paused && !self.paused {
+            self.close(gaps);
+            self.last = None;
+        }
+        self.paused = paused;
+    }
+}
+
+impl Habits {
+    /// Looks at the `wanted` monitors from the entry on that comes after those of which `head` and `states` know, and takes what lies
+    /// within the window.
+    pub fn new(
+        rules: TimeRules,
+        head: PartitionHead,
+        states: impl IntoIterator<Item = (MonitorId, MonitorState)>,
+        wanted: Arc<HashSet<MonitorId>>,
+        window: Interval,
+    ) -> Self {
+        let mut habits: HashMap<MonitorId, Habit> = HashMap::new();
+        for (monitor, state) in states {
+            if state.definition.is_some_and(|definition| definition.paused) && wanted.contains(&monitor) {
+                habits.entry(monitor).or_default().paused = true;
+            }
+        }
+        let time = Replayer::new(rules, head, []).only(|_| false);
+        Self { time, wanted, window, habits }
+    }
+
+    /// Looks at the entry that comes next.
+    pub fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame) {
+        let gaps = &self.time.partition().head().gaps;
+        for change in frame.definitions.iter().filter(|change| self.wanted.contains(&change.monitor)) {
+            match &change.definition {
+                Some(definition) => {
+                    self.habits.entry(change.monitor).or_default().pause(definition.paused, gaps);
+                }
+                None => {
+                    self.habits.remove(&change.monitor);
+                }
+            }
+        }
+        for heartbeat in &frame.heartbeats {
+            let at = heartbeat.received_at;
+            if at < self.window.start || at > self.window.end || !self.wanted.contains(&heartbeat.monitor) {
+                continue;
+            }
+            self.habits.entry(heartbeat.monitor).or_default().hear(at, gaps);
+        }
+        self.time.apply(offset, logged_at, frame, &mut Effects::default());
+    }
+
+    /// Passes over an entry that cannot be read.
+    pub fn skip(&mut self, offset: Offset) {
+        self.time.skip(offset);
+    }
+
+    /// Goes on after the entry at `applied` of a log that is not whole.
+    pub fn re_anchor(&mut self, incarnation: &str, applied: Offset) {
+        self.time.re_anchor(incarnation.to_owned(), applied);
+    }
+
+    /// Event time up to which the entries are complete.
+    pub fn watermark(&self) -> Option<EventTime> {
+        self.time.partition().head().watermark
+    }
+
+    /// The partition's deaf time so far.
+    pub fn gaps(&self) -> &Gaps {
+        &self.time.partition().head().gaps
+    }
+
+    /// What was found, of every monitor that was heard.
+    pub fn end(mut self) -> HashMap<MonitorId, Habit> {
+        let gaps = &self.time.partition().head().gaps;
+        self.habits.values_mut().for_each(|habit| habit.close(gaps));
+        self.habits
+    }
+}

@@ -1,0 +1,87 @@
+//! A timeout and a grace from the intervals between heartbeats.
+
+use std::time::Duration;
+
+use common::model::schedule::Schedule;
+
+use super::sketch::Sketch;
+use super::words::{number, span as in_words};
+use super::{Found, Habit, LEAST_INTERVALS, numbers};
+
+/// Of what is added to the longest interval that is usual, because a longer one may come: a tenth, an hour at most.
+const MOST_MARGIN: Duration = Duration::from_secs(3_600);
+
+const LEAST_GRACE: Duration = Duration::from_secs(5);
+
+/// One real outage in each such time is thought possible.
+const OUTAGE_EVERY: Duration = Duration::from_secs(7 * 86_400);
+
+/// Finds a timeout and a grace that would have cost `budget` alarms at most, outages apart; `None` with too few intervals.
+pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Found> {
+    let intervals = &habit.intervals;
+    if intervals.count() < LEAST_INTERVALS {
+        return None;
+    }
+    let typical = intervals.median();
+    let usual = usual(intervals, typical, budget, span);
+    let timeout = timeout(typical, usual);
+    let margin = (usual / 10).min(MOST_MARGIN);
+    let left = (usual + margin).saturating_sub(Duration::from_secs(timeout.into()));
+    let grace = numbers::up(left.max(LEAST_GRACE));
+    Some(Found { schedule: Schedule::Period { timeout }, grace, why: why(intervals, typical, usual) })
+}
+
+/// The longest interval that is to cost no alarm.
+///
+/// An interval beyond it is a false alarm if it is not longer by more than half a timeout: of these there may be `budget`. A longer one
+/// was a real silence, if there are few of them and they are not what the monitor does for most of the time.
+fn usual(intervals: &Sketch, typical: Duration, budget: u64, span: Duration) -> Duration {
+    let outages = 1 + span.as_secs() / OUTAGE_EVERY.as_secs();
+    let longest = intervals.buckets().last().map_or(typical, |bucket| bucket.longest());
+    let candidates = intervals.buckets().iter().map(|bucket| bucket.longest()).filter(|at| *at >= typical);
+    for candidate in candidates {
+        let shorter_than = candidate + Duration::from_secs(timeout(typical, candidate).into()) / 2;
+        let (mut beyond, mut false_alarms, mut time) = (0, 0, Duration::ZERO);
+        for bucket in intervals.buckets().iter().filter(|bucket| bucket.longest() > candidate) {
+            let count = u64::from(bucket.count);
+            beyond += count;
+            time += bucket.longest() * bucket.count;
+            if bucket.longest() <= shorter_than {
+                false_alarms += count;
+            }
+        }
+        if false_alarms <= budget && beyond <= budget + outages && time <= span / 3 {
+            return candidate;
+        }
+    }
+    longest
+}
+
+/// The typical interval where that says something; for one that comes in bursts, the time between them.
+fn timeout(typical: Duration, usual: Duration) -> u32 {
+    if usual > typical * 3 { numbers::down(usual) } else { numbers::nearest(typical) }
+}
+
+fn why(intervals: &Sketch, typical: Duration, usual: Duration) -> String {
+    let beyond: u64 = intervals
+        .buckets()
+        .iter()
+        .filter(|b| b.longest() > usual)
+        .map(|bucket| u64::from(bucket.count))
+        .sum();
+    let longest = intervals.buckets().last().map_or(usual, |bucket| bucket.longest());
+    let known = format!(
+        "Of {} between heartbeats half were {} at most, and the longest that is usual was {}",
+        number(intervals.count(), "interval", "intervals"),
+        in_words(typical),
+        in_words(usual),
+    );
+    match beyond {
+        0 => format!("{known}."),
+        _ => format!(
+            "{known}; {} up to {} would have alarmed.",
+            number(beyond, "longer silence of", "longer silences of"),
+            in_words(longest)
+        ),
+    }
+}

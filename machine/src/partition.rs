@@ -1,0 +1,337 @@
+//! The state machine of a partition: event time, heartbeats, definitions, deadlines.
+//!
+//! No clock, no I/O, no async. State and alerts are a function of the log's entries and their order: replaying a log, in
+//! batches of any size, gives the same.
+
+mod definitions;
+mod event_time;
+mod heartbeats;
+mod imports;
+mod transitions;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use common::model::flip::{Alert, Flip, State};
+use common::model::heartbeat::Heartbeat;
+use common::model::ids::{MonitorId, Offset};
+use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use common::model::time::{EventTime, TimeRules};
+use common::wire::frame::Frame;
+use hashbrown::HashMap;
+
+/// The silent are settled whenever the watermark enters another slice of this length, in microseconds. Settling at points
+/// that follow from the log alone makes the running numbers of alerts a function of the log.
+const SETTLE_EVERY_MICROS: i64 = 250_000;
+
+/// What came of applying or settling, in order. The caller commits it together with the changed states.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Effects {
+    /// Every flip, silent ones too: for the history.
+    pub flips: Vec<Flip>,
+    /// What people are told: for the outbox.
+    pub alerts: Vec<OutboxAlert>,
+    /// Monitors that were deleted: for the history.
+    pub removed: Vec<MonitorId>,
+    /// Heartbeats of imported histories: for the history.
+    pub imported: Vec<Heartbeat>,
+    /// Parts of imported histories whose monitors took none.
+    pub refused_imports: u64,
+}
+
+impl Effects {
+    /// Whether nothing came of it.
+    pub const fn is_empty(&self) -> bool {
+        self.flips.is_empty()
+            && self.alerts.is_empty()
+            && self.removed.is_empty()
+            && self.imported.is_empty()
+            && self.refused_imports == 0
+    }
+}
+
+/// A partition's whole state, with what of it is not committed yet.
+#[derive(Debug)]
+pub struct Partition {
+    rules: TimeRules,
+    head: PartitionHead,
+    monitors: HashMap<MonitorId, Slot>,
+    changes: Changes,
+}
+
+#[derive(Debug)]
+struct Slot {
+    state: MonitorState,
+    changed: bool,
+}
+
+/// What is not committed yet.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Changed or removed monitors, each once unless it was removed and came again.
+    monitors: Vec<MonitorId>,
+    /// The earliest wake-up among them.
+    earliest_wake: Option<EventTime>,
+    /// Whether the gaps changed.
+    gaps: bool,
+    /// Wake-ups that were set, if somebody wants to know: without a state store that holds the sorted set.
+    wakes: Option<Vec<Reverse<(EventTime, MonitorId)>>>,
+}
+
+impl Partition {
+    /// A partition as it was committed last. The states come by [`Self::restore`].
+    pub fn new(rules: TimeRules, head: PartitionHead) -> Self {
+        Self { rules, head, monitors: HashMap::new(), changes: Changes::default() }
+    }
+
+    /// Puts a committed state in place.
+    pub fn restore(&mut self, monitor: MonitorId, state: MonitorState) {
+        self.monitors.insert(monitor, Slot { state, changed: false });
+    }
+
+    /// Position, watermark, gaps.
+    pub const fn head(&self) -> &PartitionHead {
+        &self.head
+    }
+
+    /// A monitor's state.
+    pub fn monitor(&self, monitor: MonitorId) -> Option<&MonitorState> {
+        self.monitors.get(&monitor).map(|slot| &slot.state)
+    }
+
+    /// When something happens by time alone to a monitor in this state, with the gaps that are known now. No entry in the sorted
+    /// set may be later.
+    pub fn wake_of(&self, state: &MonitorState) -> Option<EventTime> {
+        transitions::next_wake(state, &self.head.gaps)
+    }
+
+    /// Lets the running numbers of alerts go on from `number`, if they have not come as far.
+    pub fn number_from(&mut self, number: u64) {
+        self.head.last_number = self.head.last_number.max(number);
+    }
+
+    /// Every monitor with its state, in no order.
+    pub fn states(&self) -> impl Iterator<Item = (MonitorId, &MonitorState)> {
+        self.monitors.iter().map(|(id, slot)| (*id, &slot.state))
+    }
+
+    /// Position, watermark and gaps, and every monitor's state, in no order.
+    pub fn into_states(self) -> (PartitionHead, impl Iterator<Item = (MonitorId, MonitorState)>) {
+        (self.head, self.monitors.into_iter().map(|(id, slot)| (id, slot.state)))
+    }
+
+    /// How many monitors there are.
+    pub fn len(&self) -> usize {
+        self.monitors.len()
+    }
+
+    /// Whether there are no monitors.
+    pub fn is_empty(&self) -> bool {
+        self.monitors.is_empty()
+    }
+
+    /// The monitors, in no order.
+    pub fn monitor_ids(&self) -> impl Iterator<Item = MonitorId> {
+        self.monitors.keys().copied()
+    }
+
+    /// Applies an entry of the log. An entry that was applied before changes nothing.
+    ///
+    /// If [`Self::settle_up_to`] then answers a time, the due monitors must be settled before the next entry.
+    pub fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame, effects: &mut Effects) {
+        self.apply_for(offset, logged_at, frame, |_| true, |_, _| (), effects);
+    }
+
+    /// As [`Self::apply`], for the monitors that are `wanted`: what the entry says of others is passed over. `before` sees each
+    /// heartbeat just before it is heard.
+    pub fn apply_for(
+        &mut self,
+        offset: Offset,
+        logged_at: EventTime,
+        frame: &Frame,
+        wanted: impl Fn(MonitorId) -> bool,
+        mut before: impl FnMut(&Self, &Heartbeat),
+        effects: &mut Effects,
+    ) {
+        if offset <= self.head.applied {
+            return;
+        }
+        for change in frame.definitions.iter().filter(|change| wanted(change.monitor)) {
+            self.define(change, effects);
+        }
+        for imported in frame.imported.iter().filter(|imported| wanted(imported.monitor)) {
+            self.import(imported, effects);
+        }
+        for heartbeat in frame.heartbeats.iter().filter(|heartbeat| wanted(heartbeat.monitor)) {
+            before(self, heartbeat);
+            self.hear(heartbeat, effects);
+        }
+        self.advance(logged_at, frame);
+        self.head.applied = offset;
+        self.head.applied_at = Some(logged_at);
+    }
+
+    /// Passes over an entry that cannot be read. It vouches for nothing, so its time becomes deaf.
+    pub fn skip(&mut self, offset: Offset) {
+        if offset > self.head.applied {
+            self.head.applied = offset;
+            self.head.applied_at = None;
+        }
+    }
+
+    /// Goes on at another place, or in another log. What lies between is deaf time, for nothing vouches for it.
+    pub fn re_anchor(&mut self, incarnation: String, applied: Offset) {
+        self.head.incarnation = incarnation;
+        self.head.applied = applied;
+        self.head.applied_at = None;
+    }
+
+    /// The watermark up to which the silent are to be settled now, or `None` if that was done.
+    pub fn settle_up_to(&self) -> Option<EventTime> {
+        let watermark = self.head.watermark?;
+        let slice = |at: EventTime| at.as_micros() / SETTLE_EVERY_MICROS;
+        let done = self.head.settled.is_some_and(|settled| slice(settled) >= slice(watermark));
+        (!done).then_some(watermark)
+    }
+
+    /// Settles monitors whose entries in the sorted set are due: lets what happened by the watermark happen, in order of
+    /// its time, and re-arms the rest.
+    ///
+    /// `monitors` are the earliest entries; `complete` says that there are no further ones before the watermark.
+    pub fn due(&mut self, monitors: &[MonitorId], complete: bool, effects: &mut Effects) {
+        let watermark = self.watermark();
+        let mut wakes: BinaryHeap<Reverse<(EventTime, MonitorId)>> = BinaryHeap::new();
+        let mut horizon = (EventTime::EPOCH, None);
+        for id in monitors {
+            let armed_at = self.monitors.get(id).and_then(|slot| slot.state.armed_at);
+            let Some(armed_at) = armed_at.filter(|armed_at| *armed_at < watermark) else { continue };
+            wakes.push(Reverse((armed_at, *id)));
+            horizon = horizon.max((armed_at, Some(*id)));
+        }
+        while let Some(Reverse((at, id))) = wakes.pop() {
+            if !complete && (at, Some(id)) > horizon {
+                break;
+            }
+            let Some(wake) = self.wake(id, at, effects) else { continue };
+            if wake < watermark {
+                wakes.push(Reverse((wake, id)));
+            }
+        }
+    }
+
+    /// Notes that all due monitors were settled.
+    pub const fn mark_settled(&mut self) {
+        self.head.settled = self.head.watermark;
+    }
+
+    /// How many monitors' changes are not committed yet.
+    pub const fn changed(&self) -> usize {
+        self.changes.monitors.len()
+    }
+
+    /// Whether there is something that a commit would tell others: states or gaps.
+    pub const fn has_changes(&self) -> bool {
+        !self.changes.monitors.is_empty() || self.changes.gaps
+    }
+
+    /// Whether a wake-up before `up_to` is not in the sorted set yet.
+    pub fn has_uncommitted_wake(&self, up_to: EventTime) -> bool {
+        self.changes.earliest_wake.is_some_and(|wake| wake < up_to)
+    }
+
+    /// From now on notes every wake-up that is set, for [`Self::take_wakes`], and which monitors changed no more: for a replay,
+    /// which commits nothing.
+    pub fn record_wakes(&mut self) {
+        self.changes.wakes = Some(Vec::new());
+    }
+
+    /// The wake-ups that were set since the last call. Some may have been moved again since.
+    pub fn take_wakes(&mut self) -> impl Iterator<Item = Reverse<(EventTime, MonitorId)>> {
+        self.changes.wakes.iter_mut().flat_map(|wakes| wakes.drain(..))
+    }
+
+    /// Takes every change since the last call, to be committed.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        let mut ids = std::mem::take(&mut self.changes).monitors;
+        ids.sort_unstable();
+        ids.dedup();
+        let change = |id: MonitorId| {
+            let state = self.monitors.get_mut(&id).map(|slot| {
+                slot.changed = false;
+                slot.state.clone()
+            });
+            StateChange { monitor: id, state }
+        };
+        ids.into_iter().map(change).collect()
+    }
+
+    fn watermark(&self) -> EventTime {
+        self.head.watermark.unwrap_or(EventTime::EPOCH)
+    }
+
+    /// Lets what is due at `at` happen to a monitor; its next wake-up, if any.
+    fn wake(&mut self, id: MonitorId, at: EventTime, effects: &mut Effects) -> Option<EventTime> {
+        let watermark = self.watermark();
+        let Self { head, monitors, changes, .. } = self;
+        let slot = monitors.get_mut(&id)?;
+        let mut wake = transitions::next_wake(&slot.state, &head.gaps);
+        if wake.is_some_and(|wake| wake <= at) {
+            transitions::fire(id, &mut slot.state, watermark, head, effects);
+            wake = transitions::next_wake(&slot.state, &head.gaps);
+        }
+        slot.state.armed_at = wake;
+        changes.note(id, slot, true);
+        wake
+    }
+
+    /// Settles one monitor at the watermark, before something else happens to it.
+    fn settle(&mut self, id: MonitorId, effects: &mut Effects) {
+        let watermark = self.watermark();
+        let armed_at = self.monitors.get(&id).and_then(|slot| slot.state.armed_at);
+        let mut next = armed_at;
+        while let Some(at) = next.filter(|at| *at < watermark) {
+            next = self.wake(id, at, effects);
+        }
+    }
+}
+
+impl Changes {
+    /// Notes that a monitor changed, and whether its wake-up was set.
+    fn note(&mut self, id: MonitorId, slot: &mut Slot, rearmed: bool) {
+        if let Some(wakes) = &mut self.wakes {
+            if rearmed {
+                wakes.extend(slot.state.armed_at.map(|armed_at| Reverse((armed_at, id))));
+            }
+            return;
+        }
+        if !slot.changed {
+            slot.changed = true;
+            self.monitors.push(id);
+        }
+        if let Some(wake) = slot.state.armed_at {
+            self.earliest_wake = Some(self.earliest_wake.map_or(wake, |earliest| earliest.min(wake)));
+        }
+    }
+}
+
+/// Numbers an alert and puts it into the outbox.
+fn tell(head: &mut PartitionHead, alert: Alert, effects: &mut Effects) {
+    head.last_number += 1;
+    effects.alerts.push(OutboxAlert { number: head.last_number, alert });
+}
+
+/// The state of a monitor of which nothing is known.
+const fn unknown(since: EventTime) -> MonitorState {
+    MonitorState {
+        revision: common::model::ids::Revision(0),
+        definition: None,
+        state: State::New,
+        since,
+        sequence: 0,
+        heard_at: None,
+        counted_from: None,
+        incident: None,
+        armed_at: None,
+        imported: None,
+    }
+}

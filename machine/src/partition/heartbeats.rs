@@ -1,0 +1,89 @@
+//! What a heartbeat does to its monitor.
+
+use common::model::flip::{Reason, State};
+use common::model::heartbeat::{Heartbeat, HeartbeatKind};
+use common::model::ids::MonitorId;
+use common::model::monitor_state::{MonitorState, PartitionHead};
+use common::model::time::EventTime;
+
+use super::transitions::{Cause, change_state};
+use super::{Effects, Partition, Slot, imports, transitions, unknown};
+
+impl Partition {
+    /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood before.
+    ///
+    /// One that is not newer than the newest known is out of date or a duplicate and changes nothing. One whose monitor is
+    /// not defined yet is kept: the definition follows in the log.
+    pub(super) fn hear(&mut self, heartbeat: &Heartbeat, effects: &mut Effects) {
+        let id = heartbeat.monitor;
+        self.settle(id, effects);
+        let watermark = self.watermark();
+        let Self { head, monitors, changes, .. } = self;
+        let slot = monitors
+            .entry(id)
+            .or_insert_with(|| Slot { state: unknown(heartbeat.received_at), changed: false });
+        let state = &mut slot.state;
+        if state.imported.is_some() {
+            // A history that was not complete ends here; what follows is its monitor's own.
+            imports::take_over(id, state, heartbeat.received_at, head, effects);
+        }
+        if !heard(id, state, heartbeat, watermark, head, effects) {
+            return;
+        }
+        let rearmed = transitions::arm_earlier(state, &head.gaps);
+        changes.note(id, slot, rearmed);
+    }
+}
+
+/// Lets a monitor hear a heartbeat when everything before `watermark` is settled; `false` if it is not newer than the newest.
+pub(super) fn heard(
+    id: MonitorId,
+    state: &mut MonitorState,
+    heartbeat: &Heartbeat,
+    watermark: EventTime,
+    head: &mut PartitionHead,
+    effects: &mut Effects,
+) -> bool {
+    if state.heard_at.is_some_and(|heard_at| heartbeat.received_at <= heard_at) {
+        return false;
+    }
+    state.heard_at = Some(heartbeat.received_at);
+    state.counted_from = state.counted_from.max(state.heard_at);
+    let cause = Cause {
+        at: heartbeat.received_at,
+        reason: Reason::First,
+        message: heartbeat.message.clone(),
+        value: heartbeat.value,
+        deadline: None,
+        trace: heartbeat.trace,
+    };
+    match (heartbeat.kind, state.state) {
+        (HeartbeatKind::Up, State::Up) | (_, State::Paused) => {}
+        (HeartbeatKind::Up, State::New) => change_state(id, state, State::Up, cause, head, effects),
+        (HeartbeatKind::Up, State::Down) => {
+            let stays_down = landed_late(state, heartbeat)
+                && transitions::deadline_of(state, &head.gaps).is_none_or(|new| new.at < watermark);
+            if !stays_down {
+                let cause = Cause { reason: Reason::Recovered, ..cause };
+                change_state(id, state, State::Up, cause, head, effects);
+            }
+        }
+        (HeartbeatKind::Down, State::New | State::Up) => {
+            let cause = Cause { reason: Reason::Reported, ..cause };
+            change_state(id, state, State::Down, cause, head, effects);
+        }
+        (HeartbeatKind::Down, State::Down) => {
+            if let Some(incident) = &mut state.incident {
+                incident.down.message.clone_from(&heartbeat.message);
+                incident.down.value = heartbeat.value;
+            }
+        }
+    }
+    true
+}
+
+/// Whether a heartbeat came in time for a deadline that counts as missed.
+fn landed_late(state: &MonitorState, heartbeat: &Heartbeat) -> bool {
+    let missed = state.incident.as_ref().and_then(|incident| incident.down.deadline);
+    missed.is_some_and(|missed| heartbeat.received_at <= missed)
+}

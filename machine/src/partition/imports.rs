@@ -1,0 +1,168 @@
+//! What an imported history does to its monitor.
+//!
+//! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that decide live. Its
+//! flips are for the history; nobody is told of them. When it is complete the monitor takes over the state that came of it.
+
+use common::model::flip::{Reason, State};
+use common::model::gaps::Gaps;
+use common::model::ids::{MonitorId, Revision};
+use common::model::imported::{Imported, Past, PastEvent};
+use common::model::monitor_state::{MonitorState, PartitionHead};
+use common::model::time::EventTime;
+
+use super::transitions::{self, Cause, change_state};
+use super::{Effects, Partition, Slot, definitions, heartbeats, unknown};
+
+/// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is late by seconds.
+const GAPS_BEFORE_THE_FIRST: usize = 8;
+
+impl Partition {
+    /// Applies a part of a monitor's history from elsewhere. A monitor that was heard here, flipped here or is paused takes none.
+    pub(super) fn import(&mut self, imported: &Imported, effects: &mut Effects) {
+        let id = imported.monitor;
+        let Self { head, monitors, changes, .. } = self;
+        let slot = monitors.entry(id).or_insert_with(|| Slot { state: unknown(imported.at), changed: false });
+        let state = &mut slot.state;
+        if !takes_imports(state) {
+            effects.refused_imports += 1;
+            return;
+        }
+        let past = state.imported.take().map_or_else(|| begin(state, imported), |past| *past);
+        let mut replay = PastReplay::new(id, past, effects);
+        imported.events.iter().for_each(|event| replay.happen(event));
+        state.imported = Some(Box::new(replay.end()));
+        if imported.events.iter().any(|event| matches!(event, PastEvent::Until(_))) {
+            take_over(id, state, imported.at, head, effects);
+        }
+        let rearmed = transitions::arm_earlier(state, &head.gaps);
+        changes.note(id, slot, rearmed);
+    }
+}
+
+impl Partition {
+    /// Up to when silence was stated of a monitor before something happens to it at `at`, if the outcome hangs on that: what its
+    /// exported history has to say ([`PastEvent`]).
+    pub fn settled_before(&self, monitor: MonitorId, at: EventTime) -> Option<EventTime> {
+        let watermark = self.watermark();
+        if watermark > at {
+            return Some(watermark);
+        }
+        let state = self.monitor(monitor).filter(|state| state.state == State::Up)?;
+        if state.armed_at.is_none_or(|armed_at| armed_at >= at) {
+            return None;
+        }
+        let due = transitions::next_wake(state, &self.head.gaps)?;
+        (due >= watermark && due < at).then_some(watermark)
+    }
+}
+
+fn takes_imports(state: &MonitorState) -> bool {
+    state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
+}
+
+/// A history that does not say by what it was judged is judged by the definition here.
+fn begin(state: &MonitorState, imported: &Imported) -> Past {
+    let mut beside = unknown(EventTime::EPOCH);
+    let first = imported.events.iter().find(|event| !matches!(event, PastEvent::Deaf(_)));
+    if !matches!(first, None | Some(PastEvent::Defined { .. })) {
+        beside.definition.clone_from(&state.definition);
+    }
+    Past { state: beside, gaps: Gaps::default(), revision: Revision(0) }
+}
+
+/// Puts what came of the history in place of a state of which nothing was heard. Whoever was up is given a whole timeout and
+/// grace from `at` on, so that nobody is down for having moved; whoever was down stays down.
+pub(super) fn take_over(
+    id: MonitorId,
+    state: &mut MonitorState,
+    at: EventTime,
+    head: &mut PartitionHead,
+    effects: &mut Effects,
+) {
+    let Some(past) = state.imported.take() else { return };
+    let found = past.state;
+    // One that was paused meanwhile has flips of its own.
+    if found.sequence == 0 || !takes_imports(state) {
+        return;
+    }
+    state.state = found.state;
+    state.since = found.since;
+    state.sequence = found.sequence;
+    state.heard_at = found.heard_at;
+    state.counted_from = found.counted_from.map(|from| from.max(at));
+    state.incident = found.incident;
+    if let Some(incident) = &mut state.incident {
+        // Whoever was to be reminded of the time before was reminded from there.
+        incident.reminded_at = incident.reminded_at.max(at);
+    }
+    if state.state == State::Paused {
+        // Paused there, and not here.
+        let to = if state.heard_at.is_some() { State::Up } else { State::New };
+        change_state(id, state, to, Cause::by_owner(at, Reason::Resumed), head, effects);
+    }
+}
+
+/// A monitor's past on its way to now.
+struct PastReplay<'a> {
+    id: MonitorId,
+    state: MonitorState,
+    /// Holds the gaps. Its numbers are of alerts that nobody gets.
+    head: PartitionHead,
+    revision: Revision,
+    happened: Effects,
+    effects: &'a mut Effects,
+}
+
+impl<'a> PastReplay<'a> {
+    fn new(id: MonitorId, past: Past, effects: &'a mut Effects) -> Self {
+        let head = PartitionHead { gaps: past.gaps, ..PartitionHead::default() };
+        Self { id, state: past.state, head, revision: past.revision, happened: Effects::default(), effects }
+    }
+
+    fn happen(&mut self, event: &PastEvent) {
+        match event {
+            PastEvent::Heard { heartbeat, settled } => {
+                self.effects.imported.push(heartbeat.clone());
+                let settled = settled.unwrap_or(heartbeat.received_at);
+                self.settle(settled);
+                let Self { id, state, head, happened, .. } = self;
+                heartbeats::heard(*id, state, heartbeat, settled, head, happened);
+            }
+            PastEvent::Defined { revision, .. } if *revision <= self.revision => {}
+            PastEvent::Defined { at, revision, definition, settled } => {
+                let settled = settled.unwrap_or(*at);
+                self.settle(settled);
+                if self.state.sequence == 0 && self.state.heard_at.is_none() {
+                    self.state.since = self.state.since.max(*at);
+                }
+                self.revision = *revision;
+                let Self { id, state, head, happened, .. } = self;
+                definitions::redefined(*id, state, definition, *at, settled, head, happened);
+            }
+            PastEvent::Deaf(gap) => self.head.gaps.push(*gap),
+            PastEvent::Until(at) => self.settle(*at),
+        }
+    }
+
+    /// Lets what is due before `at` happen.
+    fn settle(&mut self, at: EventTime) {
+        let Self { id, state, head, happened, .. } = self;
+        while transitions::next_wake(state, &head.gaps).is_some_and(|wake| wake < at) {
+            transitions::fire(*id, state, at, head, happened);
+        }
+    }
+
+    fn end(self) -> Past {
+        let Self { mut state, head, revision, happened, effects, .. } = self;
+        effects.flips.extend(happened.flips);
+        state.armed_at = None;
+        let mut gaps = Gaps::default();
+        // Before the first heartbeat only what that may still be late for.
+        let never_heard = head.gaps.as_slice().len().saturating_sub(GAPS_BEFORE_THE_FIRST);
+        let skipped = if state.counted_from.is_none() { never_heard } else { 0 };
+        let matters =
+            |gap: &&common::model::time::Interval| state.counted_from.is_none_or(|from| gap.end > from);
+        head.gaps.as_slice().iter().skip(skipped).filter(matters).for_each(|gap| gaps.push(*gap));
+        Past { state, gaps, revision }
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings that are tried.
+
+use common::model::ids::MonitorId;
+use common::model::imported::PastEvent;
+use common::model::monitor::Definition;
+use common::model::schedule::Schedule;
+use common::wire::frame::Frame;
+
+/// What of a definition is tried; what is not given stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// In place of the schedule, of whatever kind that was.
+    pub schedule: Option<Schedule>,
+    /// In place of the grace, seconds. Without it, a grace that was the default of its schedule becomes the default of the tried
+    /// one, and any other stays: as when a monitor is edited.
+    pub grace: Option<u32>,
+}
+
+impl Trial {
+    /// The definition with this tried on it. One that is paused stays so.
+    pub fn on(&self, definition: &Definition) -> Definition {
+        let schedule = self.schedule.as_ref().unwrap_or(&definition.schedule).clone();
+        let by_default = definition.grace == definition.schedule.default_grace();
+        let kept = if by_default { schedule.default_grace() } else { definition.grace };
+        Definition { grace: self.grace.unwrap_or(kept), schedule, ..definition.clone() }
+    }
+}
+
+/// An entry with what is tried in each definition of a monitor that has a trial.
+pub(super) fn tried<'a>(frame: &Frame, trial: impl Fn(MonitorId) -> Option<&'a Trial>) -> Frame {
+    let mut changed = frame.clone();
+    for change in &mut changed.definitions {
+        if let (Some(trial), Some(definition)) = (trial(change.monitor), &mut change.definition) {
+            *definition = trial.on(definition);
+        }
+    }
+    for imported in &mut changed.imported {
+        let Some(trial) = trial(imported.monitor) else { continue };
+        for event in &mut imported.events {
+            if let PastEvent::Defined { definition, .. } = event {
+                *definition = trial.on(definition);
+            }
+        }
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use common::model::schedule::CronSchedule;
+
+    use super::*;
+
+    fn period(timeout: u32, grace: u32) -> Definition {
+        Definition { schedule: Schedule::Period { timeout }, grace, remind_every: 60, paused: true }
+    }
+
+    #[test]
+    fn what_is_not_given_stays_and_a_default_grace_follows_the_schedule() {
+        let cron = Schedule::Cron(Arc::new(CronSchedule::parse("0 2 * * *", "UTC").expect("a pattern")));
+        let nightly = |grace| Definition { schedule: cron.clone(), ..period(1, grace) };
+        let timeout = |timeout| Some(Schedule::Period { timeout });
+        for (definition, trial, expected) in [
+            (period(60, 7), Trial::default(), period(60, 7)),
+            (period(60, 7), Trial { schedule: timeout(90), grace: None }, period(90, 7)),
+            (period(60, 6), Trial { schedule: timeout(90), grace: None }, period(90, 9)),
+            (period(60, 6), Trial { schedule: None, grace: Some(0) }, period(60, 0)),
+            (nightly(600), Trial { schedule: timeout(86_400), grace: None }, period(86_400, 3_600)),
+            (period(60, 6), Trial { schedule: Some(cron.clone()), grace: None }, nightly(600)),
+            (period(60, 7), Trial { schedule: Some(cron.clone()), grace: Some(30) }, nightly(30)),
+        ] {
+            assert_eq!(trial.on(&definition), expected, "{trial:?}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Rebuilds of a partition, as far as its owner has to do with them.
+//!
+//! The log is read again by a task beside the owner. When it has caught up, the owner brings it to exactly where it stands itself,
+//! commits and publishes everything, and compares: the partition stands still for that. A rebuilt partition that is to take the
+//! place of this one is handed to whoever runs the owner: it is put in place under another lease.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::chain::Chain;
+use common::model::flip::{Alert, Flip, State};
+use common::model::ids::{MonitorId, RebuildId};
+use common::model::monitor_state::{MonitorState, PartitionHead};
+use common::model::rebuild::{MAX_NAMED, MonitorDifference, RebuildState};
+use common::model::time::TimeRules;
+use machine::Partition;
+use tokio::task::JoinSet;
+
+use super::{Owner, RETRY, publish};
+use crate::error::Error;
+use crate::metrics::RebuildOutcome;
+use crate::rebuild::{Rebuilt, Requests, Sides, Stopped, Ticket, head_differences, monitor_differences};
+
+/// States loaded from the state store at once.
+const COMPARE_STATES: usize = 10_000;
+/// Alerts enqueued at once.
+const TELL_ALERTS: usize = 500;
+/// So many batches of entries the owner reads itself to bring a rebuild to where it stands.
+const LAST_STEPS: usize = 4;
+/// An entry that the owner has read is there; a reader that does not bring it by then is asked again later.
+const LAST_STEP: Duration = Duration::from_secs(1);
+/// How often rebuilds are looked at where no entry comes: while there is one, and while none is known of.
+const LOOK_BUSY: Duration = Duration::from_millis(50);
+const LOOK_IDLE: Duration = Duration::from_secs(1);
+/// An alert of a recovery is told of a monitor that the live state did not know if it is younger than this: the queue knows it
+/// then, if it was told before.
+const REMEMBERED: Duration = Duration::from_secs(20 * 3_600);
+
+/// The rebuilds of a partition.
+pub(super) struct Rebuilds {
+    requests: Arc<Requests>,
+    rules: TimeRules,
+    /// Up to where the owner has applied, for the task beside it.
+    position: Arc<AtomicU64>,
+    /// The one that is being computed, or is compared, or came to its end here last.
+    newest: Option<RebuildId>,
+    computing: JoinSet<Result<Box<Rebuilt>, (Ticket, Stopped)>>,
+    /// Has caught up once.
+    computed: Option<Box<Rebuilt>>,
+    began_at: Duration,
+    /// Say what came of them.
+    finishing: JoinSet<()>,
+}
+
+/// What was found by comparing.
+#[derive(Default)]
+struct Found {
+    differences: BTreeMap<MonitorId, MonitorDifference>,
+    different: u64,
+    monitors: u64,
+    /// Monitors whose live state is another one than the rebuilt, or began at another time.
+    told_wrong: Vec<MonitorId>,
+}
+
+impl Rebuilds {
+    pub(super) fn new(requests: Arc<Requests>, rules: TimeRules) -> Self {
+        Self {
+            requests,
+            rules,
+            position: Arc::default(),
+            newest: None,
+            computing: JoinSet::new(),
+            computed: None,
+            began_at: Duration::ZERO,
+            finishing: JoinSet::new(),
+        }
+    }
+
+    /// How long the owner may wait for entries before it looks at rebuilds again.
+    pub(super) fn pause(&self) -> Duration {
+        if self.computed.is_some() || !self.computing.is_empty() { LOOK_BUSY } else { LOOK_IDLE }
+    }
+
+    /// Says what came of one that was put in place before this owner began.
+    pub(super) fn finish(&mut self, ticket: Ticket, state: RebuildState) {
+        self.newest = Some(ticket.id());
+        self.finishing.spawn(ticket.finish(state));
+    }
+}
+
+impl Owner {
+    /// Brings rebuilds on; the rebuilt partition that is to take this one's place, if there is one now.
+    ///
+    /// # Errors
+    /// As a commit.
+    pub(super) async fn rebuild(&mut self) -> Result<Option<Box<Rebuilt>>, Error> {
+        let rebuilds = &mut self.rebuilds;
+        rebuilds.position.store(self.partition.head().applied.0, Ordering::Relaxed);
+        while rebuilds.finishing.try_join_next().is_some() {}
+        if let Some(done) = rebuilds.computing.try_join_next() {
+            match done {
+                Ok(Ok(rebuilt)) => rebuilds.computed = Some(rebuilt),
+                Ok(Err((ticket, stopped))) => self.give_up(ticket, stopped),
+                Err(error) => {
+                    tracing::error!(partition = %self.id, %error, "a rebuild ended by a defect of ours");
+                }
+            }
+        }
+        self.begin_rebuild();
+        let Some(mut rebuilt) = self.rebuilds.computed.take() else { return Ok(None) };
+        match self.align(&mut rebuilt).await {
+            Ok(true) => self.conclude(rebuilt).await,
+            Ok(false) => {
+                self.rebuilds.computed = Some(rebuilt);
+                Ok(None)
+            }
+            Err(stopped) => {
+                self.give_up(rebuilt.ticket, stopped);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Begins the one that is asked for, unless one is under way.
+    fn begin_rebuild(&mut self) {
+        let rebuilds = &mut self.rebuilds;
+        if !rebuilds.computing.is_empty() || rebuilds.computed.is_some() {
+            return;
+        }
+        let asked = rebuilds.requests.open(self.id);
+        let Some((revision, rebuild)) = asked.filter(|(_, asked)| rebuilds.newest != Some(asked.id)) else {
+            return;
+        };
+        tracing::info!(
+            partition = %self.id, verify = rebuild.verify, by = rebuild.requested_by, "rebuilding the partition from its log"
+        );
+        rebuilds.newest = Some(rebuild.id);
+        rebuilds.began_at = self.deps.clock.elapsed();
+        let (registry, clock) = (Arc::clone(&self.deps.registry), Arc::clone(&self.deps.clock));
+        let ticket = Ticket::new(registry, clock, (revision, rebuild));
+        let (deps, position) = (self.deps.clone(), Arc::clone(&rebuilds.position));
+        let turn = rebuilds.requests.turn();
+        rebuilds.computing.spawn(Rebuilt::compute(deps, rebuilds.rules, ticket, turn, position));
+    }
+
+    fn give_up(&mut self, ticket: Ticket, stopped: Stopped) {
+        match stopped {
+            Stopped::Taken => tracing::info!(partition = %self.id, "nobody waits for the rebuild any more"),
+            Stopped::Failed(why) => {
+                tracing::warn!(partition = %self.id, why, "failed to rebuild the partition");
+                self.metrics.rebuilt(RebuildOutcome::Failed, self.rebuild_took());
+                self.rebuilds.finish(ticket, RebuildState::Failed { why });
+            }
+        }
+    }
+
+    fn rebuild_took(&self) -> Duration {
+        self.deps.clock.elapsed().saturating_sub(self.rebuilds.began_at)
+    }
+
+    /// Brings a rebuild to exactly where this owner stands; whether it is there.
+    async fn align(&self, rebuilt: &mut Rebuilt) -> Result<bool, Stopped> {
+        let applied = self.partition.head().applied;
+        for _ in 0..LAST_STEPS {
+            match tokio::time::timeout(LAST_STEP, rebuilt.step(&self.deps, applied)).await {
+                Ok(there) => {
+                    if there? {
+                        break;
+                    }
+                }
+                Err(_late) => break,
+            }
+        }
+        rebuilt.ticket.reached(rebuilt.applied(), applied).await?;
+        Ok(rebuilt.applied() == applied)
+    }
+
+    /// Compares a rebuild that stands where this owner does, when everything is committed and in the alert queue.
+    async fn conclude(&mut self, mut rebuilt: Box<Rebuilt>) -> Result<Option<Box<Rebuilt>>, Error> {
+        let began = self.deps.clock.elapsed();
+        self.commit().await?;
+        self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
+        if !self.publisher.is_done() {
+            self.rebuilds.computed = Some(rebuilt);
+            return Ok(None);
+        }
+        let verify = rebuilt.ticket.asked().verify;
+        if !verify {
+            rebuilt.write_history(&self.deps, true).await;
+        }
+        let found = self.compare(rebuilt.replayer.partition()).await?;
+        let stored = self.load_head().await?;
+        let report = &mut rebuilt.report;
+        report.applied = self.partition.head().applied;
+        let head = rebuilt.replayer.partition().head();
+        report.head = head_differences(Sides { rebuilt: head, live: self.partition.head(), stored: &stored });
+        report.monitors = found.monitors;
+        report.different = found.different;
+        report.differences = found.differences.into_values().collect();
+        if verify {
+            report.stood_still_ms = millis(self.deps.clock.elapsed().saturating_sub(began));
+            self.say_verified(*rebuilt);
+            return Ok(None);
+        }
+        match self.tell_wrongly_told(&mut rebuilt, &found.told_wrong).await {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => {
+                tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to tell what a rebuild found; trying again");
+                tokio::time::sleep(RETRY).await;
+                self.rebuilds.computed = Some(rebuilt);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        rebuilt.report.stood_still_ms = millis(self.deps.clock.elapsed().saturating_sub(began));
+        self.metrics.rebuilt(RebuildOutcome::Replaced, self.rebuild_took());
+        rebuilt.number = self.partition.head().last_number.max(self.numbered.known);
+        Ok(Some(rebuilt))
+    }
+
+    fn say_verified(&mut self, rebuilt: Rebuilt) {
+        let Rebuilt { ticket, report, .. } = rebuilt;
+        let (monitors, different, still_ms) = (report.monitors, report.different, report.stood_still_ms);
+        if report.is_equal() {
+            tracing::info!(partition = %self.id, monitors, still_ms, "the partition is as its log says");
+            self.metrics.rebuilt(RebuildOutcome::Equal, self.rebuild_took());
+        } else {
+            tracing::warn!(partition = %self.id, monitors, different, still_ms, "the partition is not as its log says");
+            self.metrics.rebuilt(RebuildOutcome::Different, self.rebuild_took());
+        }
+        self.rebuilds.finish(ticket, RebuildState::Done(Box::new(report)));
+    }
+
+    /// Compares monitor by monitor what was rebuilt, what is in memory, and what is in the state store.
+    async fn compare(&self, by_log: &Partition) -> Result<Found, Error> {
+        let mut ids: Vec<MonitorId> = by_log.monitor_ids().chain(self.partition.monitor_ids()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut ids = ids.into_iter().peekable();
+        let mut found = Found::default();
+        let mut after = None;
+        loop {
+            let page = self.load_states(after).await?;
+            let complete = page.len() < COMPARE_STATES;
+            after = page.last().map(|(monitor, _)| *monitor);
+            for (monitor, stored) in &page {
+                while let Some(absent) = ids.next_if(|id| id < monitor) {
+                    self.compare_monitor(by_log, absent, None, &mut found);
+                }
+                ids.next_if_eq(monitor);
+                self.compare_monitor(by_log, *monitor, Some(stored), &mut found);
+            }
+            if complete {
+                ids.for_each(|absent| self.compare_monitor(by_log, absent, None, &mut found));
+                return Ok(found);
+            }
+        }
+    }
+
+    fn compare_monitor(
+        &self,
+        by_log: &Partition,
+        monitor: MonitorId,
+        stored: Option<&MonitorState>,
+        found: &mut Found,
+    ) {
+        let live = self.partition.monitor(monitor);
+        found.monitors += 1;
+        let fields = monitor_differences(by_log, monitor, live, stored);
+        if fields.is_empty() {
+            return;
+        }
+        found.different += 1;
+        if found.differences.len() < MAX_NAMED {
+            found.differences.insert(monitor, MonitorDifference { monitor, fields });
+        }
+        let told = |state: &MonitorState| (state.state, state.since);
+        if by_log.monitor(monitor).is_some_and(|state| live.map(told) != Some(told(state))) {
+            found.told_wrong.push(monitor);
+        }
+    }
+
+    async fn load_states(&self, after: Option<MonitorId>) -> Result<Vec<(MonitorId, MonitorState)>, Error> {
+        loop {
+            match self.deps.states.load_states(&self.lease, after, COMPARE_STATES).await {
+                Ok(page) => return Ok(page),
+                Err(error) if error.is_transient() => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn load_head(&self) -> Result<PartitionHead, Error> {
+        loop {
+            match self.deps.states.load_head(&self.lease).await {
+                Ok(head) => return Ok(head),
+                Err(error) if error.is_transient() => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Tells the alerts of the flips that led to states of which the live partition did not know. They are enqueued without a
+    /// running number, so that numbers follow from the log alone; an alert that was told before has the id that it had, and
+    /// is told once.
+    async fn tell_wrongly_told(&self, rebuilt: &mut Rebuilt, monitors: &[MonitorId]) -> Result<(), Error> {
+        let mut alerts = Vec::new();
+        let mut untold = 0;
+        for monitor in monitors {
+            let state = rebuilt.replayer.partition().monitor(*monitor);
+            let Some(state) = state.cloned() else { continue };
+            let computed = rebuilt.last_flips.get(monitor).cloned();
+            match self.flip_that_led_to(*monitor, state, computed).await? {
+                Told::By(flip) => alerts.push(Alert::Flip(*flip)),
+                Told::ByNothing => {}
+                Told::Unknown => untold += 1,
+            }
+        }
+        alerts.sort_by_key(Alert::at);
+        for some in alerts.chunks(TELL_ALERTS) {
+            let messages = some.iter().map(|alert| publish::message(self.id, alert, None)).collect();
+            self.deps.alerts.enqueue(messages).await?;
+        }
+        rebuilt.report.alerts = alerts.len() as u64;
+        rebuilt.report.untold = untold;
+        Ok(())
+    }
+
+    /// The flip that led to a monitor's state; `last` is the last one that was computed.
+    async fn flip_that_led_to(
+        &self,
+        monitor: MonitorId,
+        state: MonitorState,
+        last: Option<Flip>,
+    ) -> Result<Told, Error> {
+        let led_here = |flip: &Flip| flip.to == state.state && flip.at == state.since;
+        let down = || state.incident.as_deref().map(|incident| incident.down.clone());
+        let computed = last.filter(led_here).or_else(down);
+        let flip = match (computed, state.state) {
+            (Some(flip), _) => flip,
+            (None, State::New | State::Paused) => return Ok(Told::ByNothing),
+            (None, State::Up | State::Down) => {
+                let newest = self.deps.history.flips(monitor, None, MAX_NAMED).await?;
+                match newest.into_iter().find(led_here) {
+                    Some(flip) => flip,
+                    None => return Ok(Told::Unknown),
+                }
+            }
+        };
+        let is_news = self.partition.monitor(monitor).is_some()
+            || flip.to == State::Down
+            || self.deps.clock.now().since(flip.at) < REMEMBERED;
+        Ok(if flip.pages() && is_news { Told::By(Box::new(flip)) } else { Told::ByNothing })
+    }
+}
+
+/// By what people were to be told of a state.
+enum Told {
+    By(Box<Flip>),
+    /// They are not told of it.
+    ByNothing,
+    /// It is not known any more.
+    Unknown,
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,18 @@
+//! Asking a person before something is done that cannot be taken back by itself.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Whether there is somebody to ask.
+pub(super) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks; anything but a yes is a no.
+pub(super) fn confirmed(question: &str) -> io::Result<bool> {
+    let mut err = io::stderr().lock();
+    write!(err, "{question} [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,227 @@
+//! What an import notes before it does it, so that the same command goes on where it was killed.
+//!
+//! A file of lines that only grows: whom it made, what it sends next and with which stamps. What is in the last line may have been
+//! sent or not; sending it again with the same stamps is safe.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use common::model::ids::MonitorId;
+use serde::{Deserialize, Serialize};
+
+/// Beyond this the file is written anew, with what still matters.
+const LARGE: u64 = 16 << 20;
+
+/// Which import it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    /// What comes from where: of a file a hash of its beginning.
+    pub(super) source: String,
+    /// Where it goes.
+    pub(super) target: String,
+    /// `live` or `history`.
+    pub(super) mode: String,
+}
+
+/// A part of the lines that is sent at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Batch {
+    /// Lines before it.
+    pub(super) first: u64,
+    /// Lines of it.
+    pub(super) lines: u64,
+    /// Of live heartbeats: their times in microseconds, each from the one before, the first from the epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) stamps: Vec<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Note {
+    Begin(Key),
+    /// A monitor is made, with this token.
+    Create {
+        from: MonitorId,
+        token: String,
+    },
+    /// A monitor gets nothing more.
+    Skip(MonitorId),
+    Batch(Batch),
+}
+
+/// What was noted.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) created: Vec<(MonitorId, String)>,
+    pub(super) skipped: Vec<MonitorId>,
+    /// The last one.
+    pub(super) batch: Option<Batch>,
+}
+
+/// The notes of an import.
+pub(super) struct Journal {
+    /// `None`: nothing is noted for later.
+    file: Option<Notes>,
+    key: Key,
+    noted: Noted,
+}
+
+struct Notes {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl Journal {
+    /// Opens the notes at `path`, or begins them.
+    ///
+    /// # Errors
+    /// They are another import's, or cannot be read or written.
+    pub(super) fn open(path: Option<&Path>, key: Key) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self { file: None, key, noted: Noted::default() }) };
+        let context = || format!("failed to use the progress file {}", path.display());
+        let text = match std::fs::read(path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(context),
+        };
+        let mut notes = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut noted = Noted::default();
+        if let Some(first) = notes.next() {
+            match serde_json::from_str(first) {
+                Ok(Note::Begin(found)) if found == key => {}
+                Ok(_) | Err(_) => bail!(
+                    "{} tells of another import (file, server or way): name another with --progress, or delete it to start anew",
+                    path.display()
+                ),
+            }
+            for line in notes {
+                match serde_json::from_str(line).with_context(context)? {
+                    Note::Begin(_) => {}
+                    Note::Create { from, token } => noted.created.push((from, token)),
+                    Note::Skip(monitor) => noted.skipped.push(monitor),
+                    Note::Batch(batch) => noted.batch = Some(batch),
+                }
+            }
+        }
+        // What was cut off in the middle of a line was not sent. It holds tokens of monitors that it made.
+        let (file, length) = rewrite(path, &key, &noted).with_context(context)?;
+        Ok(Self { file: Some(Notes { path: path.to_owned(), file, length }), key, noted })
+    }
+
+    /// What was noted before.
+    pub(super) const fn noted(&self) -> &Noted {
+        &self.noted
+    }
+
+    /// Whether anything is noted for later.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether it goes on with something that was begun before.
+    pub(super) const fn is_resumed(&self) -> bool {
+        self.noted.batch.is_some() || !self.noted.created.is_empty()
+    }
+
+    pub(super) fn create(&mut self, from: MonitorId, token: &str) -> anyhow::Result<()> {
+        self.noted.created.push((from, token.to_owned()));
+        self.note(&Note::Create { from, token: token.to_owned() })
+    }
+
+    pub(super) fn skip(&mut self, monitor: MonitorId) -> anyhow::Result<()> {
+        self.noted.skipped.push(monitor);
+        self.note(&Note::Skip(monitor))
+    }
+
+    pub(super) fn batch(&mut self, batch: Batch) -> anyhow::Result<()> {
+        self.noted.batch = Some(batch.clone());
+        let Some(notes) = &mut self.file else { return Ok(()) };
+        if notes.length <= LARGE {
+            return self.note(&Note::Batch(batch));
+        }
+        (notes.file, notes.length) = rewrite(&notes.path, &self.key, &self.noted)
+            .with_context(|| format!("failed to write the progress file {}", notes.path.display()))?;
+        Ok(())
+    }
+
+    /// It is done.
+    pub(super) fn remove(self) -> anyhow::Result<()> {
+        let Some(notes) = self.file else { return Ok(()) };
+        std::fs::remove_file(&notes.path)
+            .with_context(|| format!("failed to remove the progress file {}", notes.path.display()))
+    }
+
+    fn note(&mut self, note: &Note) -> anyhow::Result<()> {
+        let Some(notes) = &mut self.file else { return Ok(()) };
+        let mut line = serde_json::to_vec(note)?;
+        line.push(b'\n');
+        notes
+            .file
+            .write_all(&line)
+            .with_context(|| format!("failed to write the progress file {}", notes.path.display()))?;
+        notes.length += line.len() as u64;
+        Ok(())
+    }
+}
+
+fn rewrite(path: &Path, key: &Key, noted: &Noted) -> io::Result<(File, u64)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut bytes = Vec::new();
+    let notes = std::iter::once(Note::Begin(key.clone()))
+        .chain(noted.created.iter().map(|(from, token)| Note::Create { from: *from, token: token.clone() }))
+        .chain(noted.skipped.iter().map(|monitor| Note::Skip(*monitor)))
+        .chain(noted.batch.clone().map(Note::Batch));
+    for note in notes {
+        serde_json::to_writer(&mut bytes, &note)?;
+        bytes.push(b'\n');
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let part = path.with_file_name(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&part, path)?;
+    Ok((OpenOptions::new().append(true).open(path)?, bytes.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn key(target: &str) -> Key {
+        Key { source: "abc".to_owned(), target: target.to_owned(), mode: "live".to_owned() }
+    }
+
+    #[test]
+    fn what_was_noted_is_found_again_but_for_a_line_that_was_cut_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.progress");
+        let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
+        let mut journal = Journal::open(Some(&path), key("a")).expect("begun");
+        assert!(!journal.is_resumed());
+        journal.create(monitor, "12345678").expect("noted");
+        journal.skip(monitor).expect("noted");
+        let batch = Batch { first: 10, lines: 2, stamps: vec![1_000, 5] };
+        journal.batch(Batch::default()).expect("noted");
+        journal.batch(batch.clone()).expect("noted");
+        drop(journal);
+        let mut file = OpenOptions::new().append(true).open(&path).expect("opened");
+        file.write_all(br#"{"batch":{"first":12,"#).expect("written");
+        let journal = Journal::open(Some(&path), key("a")).expect("opened");
+        assert!(journal.is_resumed());
+        assert_eq!(journal.noted().created, [(monitor, "12345678".to_owned())]);
+        assert_eq!(journal.noted().skipped, [monitor]);
+        assert_eq!(journal.noted().batch.as_ref(), Some(&batch));
+        let other = Journal::open(Some(&path), key("b")).err().expect("refused").to_string();
+        assert!(other.contains("another import") && other.contains("--progress"), "{other}");
+        journal.remove().expect("removed");
+        assert!(!path.exists());
+    }
+}

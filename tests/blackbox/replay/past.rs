@@ -1,0 +1,73 @@
+//! Histories that go to another installation with their times.
+
+use common::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use super::histories::{eventful, everything, monitors, push, replays_to_the_same, until_equal, well};
+use crate::api::time_ms;
+use crate::harness::{directory, eventually};
+use crate::pipeline::server::{ALLOW, Server};
+use crate::receiver::Receiver;
+
+#[test]
+fn a_whole_past_is_the_same_elsewhere_and_nobody_is_told() {
+    let home = directory();
+    let source = std::cell::RefCell::new(Server::start(&[]));
+    let api = **source.borrow();
+    eventful(home.path(), &api, || {
+        let mut source = source.borrow_mut();
+        source.kill();
+        source.start_again();
+    });
+    well(home.path(), &api, &["replay", "export", "--since", "1h", "--out", "all.ndjson.zst"]);
+
+    let receiver = Receiver::start();
+    let target = Server::start(&ALLOW);
+    target.channel("ops", &receiver.url());
+    let counted = well(
+        home.path(),
+        &target,
+        &["replay", "import", "all.ndjson.zst", "--keep-times", "--create-missing", "--dry-run", "--json"],
+    );
+    let counted: Value = serde_json::from_str(&counted.stdout).expect("JSON");
+    assert_eq!(counted["monitors"], json!({"matched": 0, "created": 8, "missing": 0, "heard": 0}));
+    assert_eq!(monitors(&target).len(), 0, "nothing was sent");
+    let began = SystemClock::new().now().as_millis();
+    let import = ["replay", "import", "all.ndjson.zst", "--keep-times", "--create-missing"];
+    well(home.path(), &target, &import);
+    until_equal(&api, &target);
+    replays_to_the_same(home.path(), &api);
+    replays_to_the_same(home.path(), &target);
+    assert!(!home.path().join("all.ndjson.zst.progress").exists());
+
+    for monitor in monitors(&target) {
+        let shown = target.get(&format!("/monitors/{}", monitor.id));
+        let name = &monitor.name;
+        let there = monitors(&api).into_iter().find(|there| there.name == *name).expect("it is there");
+        assert_eq!((&monitor.state, &monitor.token), (&there.state, &there.token), "{name}");
+        for field in ["timeout", "grace", "paused", "state_since"] {
+            let original = api.get(&format!("/monitors/{}", there.id))[field].clone();
+            assert!(shown[field] == original || name == "never", "{name}: {field} {shown}, {original}");
+        }
+        if monitor.state == "up" {
+            let timeout = shown["timeout"].as_i64().expect("a number") * 1_000;
+            assert!(time_ms(&shown["deadline"]) >= began + timeout, "{shown}");
+        }
+    }
+    assert_eq!(target.list("/deliveries"), Vec::<Value>::new());
+
+    let deaf = monitors(&target).into_iter().find(|monitor| monitor.name == "deaf").expect("it is there");
+    push(home.path(), &target, &deaf, &["--msg", "here"]);
+    let flips = target.until_reasons(&deaf, &["first", "missed", "recovered", "reported", "recovered"]);
+    let sequences: Vec<u64> = flips.iter().map(|flip| flip.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+    receiver.until_types(&deaf.id, &["monitor.up"]);
+    assert_eq!(receiver.requests().len(), 1, "of the past nobody was told");
+
+    let before = everything(&target);
+    let again = super::histories::command(home.path(), &target, &import);
+    let again = crate::harness::Process::start(&mut { again }).finish();
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    assert!(again.stderr.contains("never heard there") && again.stderr.contains("steady"), "{again:?}");
+    eventually("nothing changed", || (everything(&target) == before).then_some(()));
+}
