@@ -14,3 +14,4 @@ mod rebuilds;
 mod replay;
 mod tokens;
 mod troubles;
+mod what_if;

@@ -150,12 +150,10 @@ impl Admission {
         work: W,
     ) -> Result<(W, Report), SweepError> {
         let (to_thread, waiting) = mpsc::channel(WAITING);
-        let enough = Arc::new(AtomicBool::new(false));
-        let thread = feed::Thread::new(work, plan.window, Arc::clone(&enough), Arc::clone(&self.running));
+        let thread = feed::Thread::new(work, plan.window, Arc::clone(&self.running));
         let done = thread.start(waiting).map_err(SweepError::Thread)?;
         for partition in &plan.partitions {
-            enough.store(false, Ordering::Release);
-            read_partition(replays, plan, *partition, &to_thread, &enough).await?;
+            read_partition(replays, plan, *partition, &to_thread).await?;
         }
         // It ends when there is nothing more to come.
         drop(to_thread);
@@ -168,7 +166,6 @@ async fn read_partition(
     plan: &Plan<'_>,
     partition: PartitionId,
     to_thread: &mpsc::Sender<Feed>,
-    enough: &AtomicBool,
 ) -> Result<(), SweepError> {
     let send = async |feed| to_thread.send(feed).await.map_err(|_| SweepError::Broken);
     let mut start = replays.start(partition, plan.window.start).await?;
@@ -176,7 +173,9 @@ async fn read_partition(
         start.states = (plan.unheard)(partition);
     }
     let (mut after, through) = (start.head.applied, start.through);
-    send(Feed::Begin(Box::new(start))).await?;
+    // One for each partition: the thread may still be at the entries of the one before.
+    let enough = Arc::new(AtomicBool::new(false));
+    send(Feed::Begin(Box::new(start), Arc::clone(&enough))).await?;
     let mut reading = None;
     while !enough.load(Ordering::Acquire) {
         let next = match &mut reading {

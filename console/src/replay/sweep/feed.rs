@@ -21,7 +21,8 @@ const NICE: i32 = 10;
 
 /// What the thread is told.
 pub(super) enum Feed {
-    Begin(Box<Start>),
+    /// A partition begins; the flag is to be set when it is decided beyond the window.
+    Begin(Box<Start>, Arc<AtomicBool>),
     Entries(Vec<LogEntry>),
     /// Entries up to this one are gone.
     Expired {
@@ -35,15 +36,15 @@ pub(super) enum Feed {
 pub(super) struct Thread<W> {
     work: W,
     window: Interval,
-    /// The partition is decided beyond the window.
+    /// The partition that is worked on is decided beyond the window.
     enough: Arc<AtomicBool>,
     report: Report,
     _running: Arc<Running>,
 }
 
 impl<W: Work> Thread<W> {
-    pub(super) fn new(work: W, window: Interval, enough: Arc<AtomicBool>, running: Arc<Running>) -> Self {
-        Self { work, window, enough, report: Report::new(window), _running: running }
+    pub(super) fn new(work: W, window: Interval, running: Arc<Running>) -> Self {
+        Self { work, window, enough: Arc::default(), report: Report::new(window), _running: running }
     }
 
     /// Starts it. What it answers is lost if it was told nothing of the end.
@@ -68,7 +69,8 @@ impl<W: Work> Thread<W> {
 
     fn take(&mut self, feed: Feed) {
         match feed {
-            Feed::Begin(start) => {
+            Feed::Begin(start, enough) => {
+                self.enough = enough;
                 self.report.begin(&start);
                 self.work.begin(*start);
             }
