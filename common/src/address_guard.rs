@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
+use crate::model::networks::{AddressListError, contains, parse_networks, without_mapping};
+
 /// The addresses of this host and of its own networks are refused unless they are allowed by name.
 ///
 /// A webhook that could reach them would let whoever may make a channel talk to services that trust their network.
@@ -14,14 +16,6 @@ pub struct AddressGuard {
     allowed: Vec<IpNet>,
     /// Where this installation itself is.
     own: Vec<Url>,
-}
-
-/// What stands in a list of allowed networks and is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{item}` is neither an address nor a CIDR such as 10.0.0.0/8")]
-pub struct AddressListError {
-    /// As it was given.
-    pub item: String,
 }
 
 /// Why an address or a URL is refused.
@@ -258,32 +252,6 @@ impl AddressGuard {
 
     fn allows(&self, ip: IpAddr) -> bool {
         contains(&self.allowed, ip)
-    }
-}
-
-/// Reads a comma-separated list of CIDRs and single addresses.
-pub(crate) fn parse_networks(list: &str) -> Result<Vec<IpNet>, AddressListError> {
-    let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
-    items.map(|item| parse_network(item).map(without_mapping)).collect()
-}
-
-/// Whether one of the networks has this address.
-pub(crate) fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(&ip))
-}
-
-fn parse_network(item: &str) -> Result<IpNet, AddressListError> {
-    let network = item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
-    network.map(|network| network.trunc()).map_err(|_| AddressListError { item: item.to_owned() })
-}
-
-/// `::ffff:10.0.0.0/104` is a way of writing `10.0.0.0/8`.
-fn without_mapping(network: IpNet) -> IpNet {
-    let IpNet::V6(v6) = network else { return network };
-    let prefix = v6.prefix_len().checked_sub(96);
-    match (v6.addr().to_ipv4_mapped(), prefix) {
-        (Some(inner), Some(prefix)) => Ipv4Net::new(inner, prefix).map_or(network, IpNet::V4),
-        (None, _) | (_, None) => network,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod mail_address;
 pub mod maintenance;
 pub mod monitor;
 pub mod monitor_state;
+pub mod networks;
 pub mod rebuild;
 pub mod schedule;
 pub mod time;

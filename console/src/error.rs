@@ -1,6 +1,6 @@
 //! Why the role cannot do its job.
 
-use common::address_guard::AddressListError;
+use common::model::networks::AddressListError;
 use common::ports::registry::RegistryError;
 
 /// Why the console cannot start.
