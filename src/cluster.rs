@@ -9,10 +9,10 @@ use anyhow::Context;
 use clap::Args;
 use common::backend::nats::{self, NatsBackend, NatsError, NatsOptions, Provisioned};
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
-use common::chain::Chain;
 use common::clock::Clock;
-use common::model::channel::Secret;
-use common::role::Role;
+use model::chain::Chain;
+use model::channel::Secret;
+use model::role::Role;
 use tokio::time::Instant;
 
 use crate::cli::Seconds;

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use common::clock::{Clock, SystemClock};
-use common::role::Role;
+use model::role::Role;
 
 use crate::cli::Terminal;
 use crate::cluster::check_prefix;

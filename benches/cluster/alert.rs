@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::model::time::TimeRules;
+use model::time::TimeRules;
 use serde_json::json;
 use testbed::{NatsServer, RedisServer};
 

@@ -7,11 +7,11 @@ use anyhow::Context;
 use common::backend::nats::NatsBackend;
 use common::backend::redis::RedisBackend;
 use common::clock::{Clock, SystemClock};
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::StateReader;
-use common::wire::frame::Listening;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::time::EventTime;
+use model::wire::frame::Listening;
 use tokio::task::JoinSet;
 
 use crate::frames::{FRAME, frame, heartbeat};

@@ -1,8 +1,8 @@
 //! The past in JetStream, replayed with other settings.
 
 use common::clock::{Clock, SystemClock};
-use common::model::ids::{MonitorId, PartitionId};
-use common::model::monitor::Monitor;
+use model::ids::{MonitorId, PartitionId};
+use model::monitor::Monitor;
 use testbed::{NatsServer, RedisServer};
 
 use crate::monitors::{Seed, monitor, register};

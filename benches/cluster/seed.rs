@@ -7,12 +7,12 @@ use anyhow::Context;
 use common::backend::nats::NatsBackend;
 use common::backend::redis::RedisBackend;
 use common::clock::{Clock, SystemClock};
-use common::model::ids::{Offset, PartitionId, Revision};
-use common::model::monitor::Monitor;
-use common::model::monitor_state::{PartitionHead, StateChange};
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::{Commit, Lease, StateStore};
-use common::wire::frame::Listening;
+use model::ids::{Offset, PartitionId, Revision};
+use model::monitor::Monitor;
+use model::monitor_state::{PartitionHead, StateChange};
+use model::wire::frame::Listening;
 
 use crate::frames::frame;
 use crate::monitors::{Seed, Seeded, monitor, register, state};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::clock::{Clock, SystemClock};
-use common::model::time::{EventTime, TimeRules};
+use model::time::{EventTime, TimeRules};
 use serde_json::json;
 
 use crate::installation::Installation;

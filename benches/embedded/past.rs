@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::SystemClock;
-use common::model::ids::PartitionId;
+use model::ids::PartitionId;
 
 use crate::child;
 use crate::monitors::Seed;

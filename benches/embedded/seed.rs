@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
-use common::model::ids::{Offset, PartitionId};
-use common::model::monitor::Monitor;
-use common::model::monitor_state::{PartitionHead, StateChange};
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateStore};
+use model::ids::{Offset, PartitionId};
+use model::monitor::Monitor;
+use model::monitor_state::{PartitionHead, StateChange};
 
 use crate::monitors::{Seed, Seeded, monitor, register, register_channels, state};
 

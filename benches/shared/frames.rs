@@ -1,9 +1,9 @@
 //! Entries of a heartbeat log, made without an ingest.
 
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::MonitorId;
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 
 /// Heartbeats in a frame.
 pub(crate) const FRAME: usize = 500;

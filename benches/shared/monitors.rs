@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::{Clock, SystemClock};
-use common::model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
-use common::model::flip::State;
-use common::model::ids::{ChannelId, MonitorId, Revision};
-use common::model::monitor::{Definition, Monitor, Token};
-use common::model::monitor_state::MonitorState;
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::wire;
+use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
+use model::flip::State;
+use model::ids::{ChannelId, MonitorId, Revision};
+use model::monitor::{Definition, Monitor, Token};
+use model::monitor_state::MonitorState;
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -11,7 +11,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use common::clock::{Clock, SystemClock};
 use common::http::{ServerLimits, serve};
-use common::model::time::EventTime;
+use model::time::EventTime;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::clock::{Clock, SystemClock};
-use common::model::ids::{MonitorId, PartitionId, Revision};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::HeartbeatLog;
-use common::wire::frame::{Frame, Listening};
 use futures_util::future::try_join_all;
+use model::ids::{MonitorId, PartitionId, Revision};
+use model::monitor::{Definition, DefinitionChange};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 use std::sync::Arc;
 
 use crate::frames::{frame, heartbeat};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
-use crate::model::networks::{AddressListError, contains, parse_networks, without_mapping};
+use model::networks::{AddressListError, contains, parse_networks, without_mapping};
 
 /// The addresses of this host and of its own networks are refused unless they are allowed by name.
 ///

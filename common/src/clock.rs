@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::model::time::EventTime;
+use model::time::EventTime;
 
 /// A node's two clocks.
 pub trait Clock: Send + Sync {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::heartbeat::{Heartbeat, HeartbeatKind};
-use crate::model::ids::MonitorId;
-use crate::model::monitor::Definition;
-use crate::model::schedule::{CronSchedule, Schedule, ScheduleError};
-use crate::model::time::{EventTime, Interval};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::schedule::{CronSchedule, Schedule, ScheduleError};
+use model::time::{EventTime, Interval};
 
 /// A time with microseconds: a heartbeat is named by its monitor and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

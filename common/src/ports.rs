@@ -1,5 +1,6 @@
 //! What a role needs from a backend. Each trait's text is its contract; `tests/conformance` tests it.
 
+pub mod checkpoint_codec;
 pub mod checkpoints;
 pub mod heartbeat_log;
 pub mod history;

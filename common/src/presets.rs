@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
-use crate::model::channel::{ChannelClass, ChannelKind};
+use model::channel::{ChannelClass, ChannelKind};
 
 pub use answer::{AnswerRules, Judgement};
 pub use request::{PresetRequest, RequestError, RequestTemplate};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use common::clock::Clock;
-use common::model::channel::Secret;
-use common::model::ids::{KeyId, Revision};
-use common::model::key::{ApiKey, Scope};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
-use common::wire;
+use model::channel::Secret;
+use model::ids::{KeyId, Revision};
+use model::key::{ApiKey, Scope};
+use model::wire;
 use uuid::Uuid;
 
 use crate::error::Error;

@@ -24,7 +24,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use common::model::ids::MonitorId;
+use model::ids::MonitorId;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;

@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use common::model::key::{ApiKey, Scope};
+use model::key::{ApiKey, Scope};
 
 use crate::app::App;
 use crate::directory::Freshness;

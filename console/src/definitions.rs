@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::{MonitorId, PartitionId, Revision};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError};
-use common::wire::frame::{Frame, Listening};
+use model::ids::{MonitorId, PartitionId, Revision};
+use model::monitor::{Definition, DefinitionChange};
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 use prometheus_client::metrics::counter::Counter;
 
 /// Waits between the tries of one append.

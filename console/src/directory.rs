@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::Channel;
-use common::model::ids::{ChannelId, KeyId, MonitorId, Revision};
-use common::model::key::ApiKey;
 use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
-use common::wire::{self, Message};
+use model::channel::Channel;
+use model::ids::{ChannelId, KeyId, MonitorId, Revision};
+use model::key::ApiKey;
+use model::wire::{self, Message};
 use parking_lot::{Mutex, RwLock};
 
 use crate::monitors::Held;

@@ -1,7 +1,7 @@
 //! Why the role cannot do its job.
 
-use common::model::networks::AddressListError;
 use common::ports::registry::RegistryError;
+use model::networks::AddressListError;
 
 /// Why the console cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Skipped, SummaryLine};
-use common::model::ids::{MonitorId, Revision};
-use common::model::time::EventTime;
+use model::ids::{MonitorId, Revision};
+use model::time::EventTime;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::source::{Next, Source};
@@ -187,8 +187,8 @@ impl Export {
         let in_force = source.and_then(|source| Some((source.from, source.in_force(monitor.id)?)));
         let channels = self.app.channels_of(&monitor).iter().map(ToString::to_string).collect();
         let timeout = match &monitor.definition.schedule {
-            common::model::schedule::Schedule::Period { timeout } => Some(*timeout),
-            common::model::schedule::Schedule::Cron(_) => None,
+            model::schedule::Schedule::Period { timeout } => Some(*timeout),
+            model::schedule::Schedule::Cron(_) => None,
         };
         MonitorLine {
             id: Some(monitor.id),

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::flip::State;
-use common::model::ids::{MonitorId, PartitionId};
-use common::model::imported::{Imported, PastEvent};
-use common::model::monitor_state::MonitorState;
-use common::model::time::EventTime;
-use common::model::validation::FieldError;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError};
-use common::wire::frame::{Frame, Listening};
 use hashbrown::{HashMap, HashSet};
+use model::flip::State;
+use model::ids::{MonitorId, PartitionId};
+use model::imported::{Imported, PastEvent};
+use model::monitor_state::MonitorState;
+use model::time::EventTime;
+use model::validation::FieldError;
+use model::wire::frame::{Frame, Listening};
 use tokio::sync::Mutex;
 
 use self::lines::Item;

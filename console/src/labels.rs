@@ -1,7 +1,7 @@
 //! What monitors are told apart by: a part of the stored monitor, read without its schedule, which is costly to parse.
 
-use common::model::monitor::Monitor;
-use common::wire::Message;
+use model::monitor::Monitor;
+use model::wire::Message;
 use serde::{Deserialize, Serialize};
 
 /// Name, description and tags.

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use common::clock::Clock;
-use common::model::channel::Secret;
-use common::model::monitor::Token;
+use model::channel::Secret;
+use model::monitor::Token;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
@@ -66,7 +66,7 @@ fn random<const N: usize>() -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use common::clock::ManualClock;
-    use common::model::time::EventTime;
+    use model::time::EventTime;
 
     use super::*;
 

@@ -9,12 +9,12 @@ pub(crate) mod sweep;
 
 use std::sync::Arc;
 
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::{EventTime, TimeRules};
+use common::ports::checkpoint_codec::{self, Checkpoint};
 use common::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
-use common::wire::checkpoint::{self, Checkpoint};
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::{EventTime, TimeRules};
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;
@@ -112,7 +112,7 @@ impl Replays {
         extent: &LogExtent,
     ) -> Result<Option<Checkpoint>, ReplayError> {
         let Some(bytes) = self.checkpoints.get(partition, place).await? else { return Ok(None) };
-        let decoded = tokio::task::spawn_blocking(move || checkpoint::decode(&bytes)).await;
+        let decoded = tokio::task::spawn_blocking(move || checkpoint_codec::decode(&bytes)).await;
         match decoded {
             Ok(Ok(found)) => Ok(Some(found).filter(|found| found.head.incarnation == extent.incarnation)),
             Ok(Err(error)) => {

@@ -6,8 +6,8 @@ use axum::body::to_bytes;
 use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use common::model::ids::Revision;
-use common::model::validation::FieldError;
+use model::ids::Revision;
+use model::validation::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use common::model::ids::MonitorId;
-use common::wire;
 use hashbrown::HashSet;
+use model::ids::MonitorId;
+use model::wire;
 
 use crate::app::App;
 use crate::labels::Labels;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use common::clock::Clock;
 use common::http::Readiness;
-use common::model::time::TimeRules;
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::queue::Queue;
 use common::ports::registry::{Registry, RegistryObserver, WatchGuard};
 use common::ports::state_store::StateReader;
+use model::time::TimeRules;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

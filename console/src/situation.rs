@@ -3,12 +3,12 @@
 //! The state follows a change of definition within about a second. What a pause or a resumption leads to is certain, so it is
 //! shown before the state store says so.
 
-use common::model::deadline::{Deadline, deadline};
-use common::model::flip::State;
-use common::model::gaps::Gaps;
-use common::model::monitor::Monitor;
-use common::model::monitor_state::MonitorState;
-use common::model::time::EventTime;
+use model::deadline::{Deadline, deadline};
+use model::flip::State;
+use model::gaps::Gaps;
+use model::monitor::Monitor;
+use model::monitor_state::MonitorState;
+use model::time::EventTime;
 
 /// The state as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +87,9 @@ fn up(
 
 #[cfg(test)]
 mod tests {
-    use common::model::ids::{MonitorId, Revision};
-    use common::model::monitor::{Definition, Token};
-    use common::model::schedule::Schedule;
+    use model::ids::{MonitorId, Revision};
+    use model::monitor::{Definition, Token};
+    use model::schedule::Schedule;
     use uuid::Uuid;
 
     use super::*;

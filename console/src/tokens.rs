@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::clock::Clock;
-use common::model::ids::MonitorId;
-use common::model::monitor::{Monitor, Token};
-use common::model::time::EventTime;
 use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError};
-use common::wire;
+use model::ids::MonitorId;
+use model::monitor::{Monitor, Token};
+use model::time::EventTime;
+use model::wire;
 
 use crate::mint;
 

@@ -6,7 +6,7 @@ mod parameters;
 use std::fmt;
 
 use bytes::Bytes;
-use common::model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
+use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
 
 use parameters::Parameters;
 
@@ -22,7 +22,7 @@ pub(crate) struct Accepted {
 /// A body as far as it is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Body {
-    /// Its last bytes, at most [`common::model::heartbeat::MAX_OUTPUT_BYTES`].
+    /// Its last bytes, at most [`model::heartbeat::MAX_OUTPUT_BYTES`].
     pub(crate) tail: Bytes,
     /// Whether bytes before the tail were dropped: then it can only be output.
     pub(crate) cut: bool,

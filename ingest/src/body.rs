@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::model::heartbeat::MAX_OUTPUT_BYTES;
 use http_body_util::BodyExt;
+use model::heartbeat::MAX_OUTPUT_BYTES;
 
 use crate::accept::Body;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::clock::Clock;
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor::{Definition, Monitor, OldToken, Token};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
-use common::wire::frame::Frame;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor::{Definition, Monitor, OldToken, Token};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire::frame::Frame;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use uuid::Uuid;

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use common::clock::Clock;
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::{MonitorId, PartitionId};
-use common::model::time::EventTime;
-use common::model::trace::TraceContext;
 use common::ports::heartbeat_log::HeartbeatLog;
+use model::heartbeat::Heartbeat;
+use model::ids::{MonitorId, PartitionId};
+use model::time::EventTime;
+use model::trace::TraceContext;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::{EventTime, TimeRules};
+use model::ids::{Offset, PartitionId};
+use model::time::{EventTime, TimeRules};
 use parking_lot::Mutex;
 
 use crate::tokens::Standing;

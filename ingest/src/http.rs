@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use common::http::TrustedProxies;
-use common::model::ids::MonitorId;
-use common::model::trace::TraceContext;
+use model::ids::MonitorId;
+use model::trace::TraceContext;
 use tower_http::cors::{Any, CorsLayer};
 
 pub(crate) use answer::Answer;

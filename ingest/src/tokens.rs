@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::MonitorId;
-use common::model::monitor::{Monitor, Token};
 use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
-use common::wire;
+use model::ids::MonitorId;
+use model::monitor::{Monitor, Token};
+use model::wire;
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 

@@ -11,8 +11,8 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::monitor::Definition;
-use common::model::schedule::{CronSchedule, Schedule};
+use model::monitor::Definition;
+use model::schedule::{CronSchedule, Schedule};
 
 use crate::what_if::Trial;
 pub use habits::{Habit, Habits};

@@ -12,13 +12,13 @@ mod transitions;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use common::model::flip::{Alert, Flip, State};
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::{MonitorId, Offset};
-use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
-use common::model::time::{EventTime, TimeRules};
-use common::wire::frame::Frame;
 use hashbrown::HashMap;
+use model::flip::{Alert, Flip, State};
+use model::heartbeat::Heartbeat;
+use model::ids::{MonitorId, Offset};
+use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use model::time::{EventTime, TimeRules};
+use model::wire::frame::Frame;
 
 /// The silent are settled whenever the watermark enters another slice of this length, in microseconds. Settling at points
 /// that follow from the log alone makes the running numbers of alerts a function of the log.
@@ -323,7 +323,7 @@ fn tell(head: &mut PartitionHead, alert: Alert, effects: &mut Effects) {
 /// The state of a monitor of which nothing is known.
 const fn unknown(since: EventTime) -> MonitorState {
     MonitorState {
-        revision: common::model::ids::Revision(0),
+        revision: model::ids::Revision(0),
         definition: None,
         state: State::New,
         since,

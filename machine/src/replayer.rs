@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::{MonitorId, Offset};
-use common::model::monitor::Definition;
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::{EventTime, TimeRules};
-use common::wire::frame::Frame;
+use model::heartbeat::Heartbeat;
+use model::ids::{MonitorId, Offset};
+use model::monitor::Definition;
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::{EventTime, TimeRules};
+use model::wire::frame::Frame;
 
 use crate::partition::{Effects, Partition};
 

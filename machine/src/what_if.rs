@@ -6,14 +6,14 @@ mod trial;
 
 use std::sync::Arc;
 
-use common::model::flip::State;
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Offset, Revision};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::{EventTime, Interval, TimeRules};
-use common::wire::frame::Frame;
 use hashbrown::HashMap;
+use model::flip::State;
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Offset, Revision};
+use model::monitor::{Definition, DefinitionChange};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::Frame;
 
 use crate::partition::Effects;
 use crate::replayer::Replayer;

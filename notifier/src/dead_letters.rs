@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::delivery::{Delivery, DeliveryState, DeliveryTask};
-use common::model::ids::DeliveryId;
-use common::model::time::EventTime;
 use common::ports::history::{DeliveryHistory, HistoryError};
 use common::ports::queue::{Claim, Queue, QueueError};
-use common::wire;
+use model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::wire;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::bury;

@@ -20,13 +20,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::clock::Clock;
-use common::model::channel::{Channel, ChannelState};
-use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
-use common::model::flip::Alert;
-use common::model::ids::{ChannelId, MonitorId};
-use common::model::time::EventTime;
 use common::ports::queue::{Claim, Outcome};
-use common::wire::{self, WireError};
+use model::channel::{Channel, ChannelState};
+use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
+use model::flip::Alert;
+use model::ids::{ChannelId, MonitorId};
+use model::time::EventTime;
+use model::wire::{self, WireError};
 use uuid::Uuid;
 
 use crate::desk::keeper::{Manner, folded};

@@ -23,10 +23,10 @@ mod timing;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{Alert, Flip};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 use uuid::Uuid;
 
 use chat::Chat;

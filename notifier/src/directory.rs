@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use common::model::channel::Channel;
-use common::model::ids::{ChannelId, Revision, WindowId};
-use common::model::maintenance::MaintenanceWindow;
-use common::model::time::EventTime;
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver,
 };
-use common::wire;
+use model::channel::Channel;
+use model::ids::{ChannelId, Revision, WindowId};
+use model::maintenance::MaintenanceWindow;
+use model::time::EventTime;
+use model::wire;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 

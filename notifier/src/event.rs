@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use common::model::channel::Channel;
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, ChannelFailing, Digest, Flip, LabelledFlip, WasDown};
-use common::model::time::EventTime;
+use model::channel::Channel;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{Alert, ChannelFailing, Digest, Flip, LabelledFlip, WasDown};
+use model::time::EventTime;
 use serde::Serialize;
 
 use crate::message::{FlipView, Message, MonitorView};
@@ -168,9 +168,9 @@ fn monitor_data<'a>(
 
 #[cfg(test)]
 mod tests {
-    use common::model::channel::{ChannelKind, ChannelState, Email};
-    use common::model::flip::{Reason, State};
-    use common::model::ids::{AlertId, ChannelId, DeliveryId};
+    use model::channel::{ChannelKind, ChannelState, Email};
+    use model::flip::{Reason, State};
+    use model::ids::{AlertId, ChannelId, DeliveryId};
     use serde_json::{Value, json};
     use uuid::Uuid;
 

@@ -12,16 +12,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::model::delivery::{Dependents, MAX_NAMES};
-use common::model::flip::{Alert, Flip, State};
-use common::model::ids::{AlertId, MonitorId};
-use common::model::maintenance::quiet_until;
-use common::model::monitor::Monitor;
-use common::model::time::EventTime;
 use common::ports::ledger::{Ledger, LedgerError};
 use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use common::ports::state_store::{StateError, StateReader};
-use common::wire::{self, Message};
+use model::delivery::{Dependents, MAX_NAMES};
+use model::flip::{Alert, Flip, State};
+use model::ids::{AlertId, MonitorId};
+use model::maintenance::quiet_until;
+use model::monitor::Monitor;
+use model::time::EventTime;
+use model::wire::{self, Message};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

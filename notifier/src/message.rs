@@ -7,11 +7,11 @@ mod digest;
 mod tests;
 mod words;
 
-use common::model::channel::Channel;
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip, LabelledFlip, Reason, State};
-use common::model::ids::AlertId;
-use common::model::time::EventTime;
+use model::channel::Channel;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{Alert, Flip, LabelledFlip, Reason, State};
+use model::ids::AlertId;
+use model::time::EventTime;
 use serde::Serialize;
 
 use digest::DigestView;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 /// Attempts follow after these many seconds, counted from the first.
 const SCHEDULE_SECS: [u64; 11] = [0, 5, 20, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400];

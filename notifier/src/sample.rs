@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::model::flip::{Flip, Reason, State};
-use common::model::ids::{AlertId, MonitorId};
-use common::model::time::EventTime;
+use model::flip::{Flip, Reason, State};
+use model::ids::{AlertId, MonitorId};
+use model::time::EventTime;
 use uuid::Uuid;
 
 /// A time from its text.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::model::channel::{Channel, ChannelState};
-use common::model::time::EventTime;
+use model::channel::{Channel, ChannelState};
+use model::time::EventTime;
 
 /// After so many failed attempts in a row a channel is failing.
 pub(crate) const FAILING_AFTER: u32 = 3;
@@ -54,8 +54,8 @@ pub(crate) fn judged(channel: &Channel, evidence: &Evidence, now: EventTime) -> 
 
 #[cfg(test)]
 mod tests {
-    use common::model::channel::{ChannelKind, Email};
-    use common::model::ids::ChannelId;
+    use model::channel::{ChannelKind, Email};
+    use model::ids::ChannelId;
     use uuid::Uuid;
 
     use super::*;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use common::address_guard::{AddressGuard, Refused};
 use common::mail::MailSettings;
-use common::model::channel::{Channel, ChannelKind, Secret};
-use common::model::delivery::DeliveryTask;
-use common::model::time::EventTime;
 use common::presets::{self, FieldError, RequestError};
 use common::template::TemplateError;
+use model::channel::{Channel, ChannelKind, Secret};
+use model::delivery::DeliveryTask;
+use model::time::EventTime;
 use url::Url;
 
 use crate::Error;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use common::model::channel::{Channel, ChannelState};
-use common::model::delivery::DeliveryTask;
-use common::model::flip::{Alert, ChannelFailing};
-use common::model::ids::{AlertId, DeliveryId, MonitorId};
-use common::model::monitor::Monitor;
-use common::model::time::EventTime;
 use common::ports::queue::{Queue, QueueError, QueueMessage};
 use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
-use common::wire;
+use model::channel::{Channel, ChannelState};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, ChannelFailing};
+use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::monitor::Monitor;
+use model::time::EventTime;
+use model::wire;
 
 use crate::directory::Directory;
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use common::mail::MailSettings;
-use common::model::mail_address::mail_address;
+use model::mail_address::mail_address;
 
 use crate::error::Error;
 

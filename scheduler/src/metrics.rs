@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::model::flip::{Flip, Reason};
+use model::flip::{Flip, Reason};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

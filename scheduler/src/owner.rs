@@ -10,14 +10,14 @@ mod retention;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::chain::Chain;
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::{Offset, PartitionId};
-use common::model::monitor_state::OutboxAlert;
-use common::model::time::TimeRules;
 use common::ports::heartbeat_log::{LogEntry, LogReader};
 use common::ports::history::HistoryBatch;
 use common::ports::state_store::Lease;
+use model::chain::Chain;
+use model::heartbeat::Heartbeat;
+use model::ids::{Offset, PartitionId};
+use model::monitor_state::OutboxAlert;
+use model::time::TimeRules;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
@@ -225,10 +225,7 @@ impl Owner {
         Ok(())
     }
 
-    async fn ask_due(
-        &self,
-        watermark: common::model::time::EventTime,
-    ) -> Result<Vec<common::model::ids::MonitorId>, Error> {
+    async fn ask_due(&self, watermark: model::time::EventTime) -> Result<Vec<model::ids::MonitorId>, Error> {
         loop {
             match self.deps.states.due(&self.lease, watermark, self.batch_monitors).await {
                 Ok(due) => return Ok(due),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::PartitionId;
 use common::ports::roster::{Member, Roster, RosterError};
 use common::ports::state_store::{Lease, StateError, StateStore};
 use common::shares::{Liveness, assign};
+use model::ids::PartitionId;
 use parking_lot::Mutex;
 
 /// A scheduler whose beat has not moved for this long is dead: its partitions are taken over.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::ids::PartitionId;
-use common::model::monitor_state::PartitionHead;
-use common::model::time::EventTime;
 use futures_util::future::join_all;
+use model::ids::PartitionId;
+use model::monitor_state::PartitionHead;
+use model::time::EventTime;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 

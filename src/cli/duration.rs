@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 const MINUTE: u64 = 60;

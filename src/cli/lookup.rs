@@ -1,7 +1,7 @@
 //! Finds what a person names: by id, or by a name that only one has.
 
 use anyhow::bail;
-use common::model::ids::MonitorId;
+use model::ids::MonitorId;
 use serde::Deserialize;
 
 use super::api::Api;

@@ -90,7 +90,7 @@ impl std::str::FromStr for Target {
         const RULE: &str =
             "give a push token (8 to 64 of A-Z a-z 0-9 _ -) or a push URL (https://…/api/push/…)";
         if !text.contains("://") {
-            return match common::model::monitor::Token::parse(text) {
+            return match model::monitor::Token::parse(text) {
                 Some(token) => Ok(Self::Token(token.expose().to_owned())),
                 None => Err(RULE),
             };
@@ -164,7 +164,7 @@ impl Push {
             parameters.insert("status".to_owned(), json!(status.as_str()));
         }
         if let Some(msg) = &self.msg {
-            let cut: String = msg.chars().take(common::model::heartbeat::MAX_MESSAGE_CHARS).collect();
+            let cut: String = msg.chars().take(model::heartbeat::MAX_MESSAGE_CHARS).collect();
             parameters.insert("msg".to_owned(), json!(cut));
         }
         if let Some(value) = self.value {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::export::{HeartbeatLine, Line};
-use common::model::heartbeat::HeartbeatKind;
-use common::model::ids::MonitorId;
+use model::heartbeat::HeartbeatKind;
+use model::ids::MonitorId;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -229,7 +229,7 @@ fn flip_line(terminal: &Terminal, name: &str, flip: &Flip) -> String {
 }
 
 /// The time of day, in UTC.
-fn clock_time(at: common::model::time::EventTime) -> String {
+fn clock_time(at: model::time::EventTime) -> String {
     let text = at.to_rfc3339();
     text.get(11..23).unwrap_or(&text).to_owned()
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use common::clock::{Clock, SystemClock};
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 use super::table::Table;
 

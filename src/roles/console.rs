@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use common::clock::SystemClock;
-use common::model::time::TimeRules;
 use common::ports::queue::QueueName;
 use common::ports::registry::Registry;
-use common::role::Role;
 use console::AdminKey;
+use model::role::Role;
+use model::time::TimeRules;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use common::clock::SystemClock;
-use common::model::time::TimeRules;
-use common::role::Role;
+use model::role::Role;
+use model::time::TimeRules;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -9,7 +9,7 @@ use clap::Args;
 use common::address_guard::AddressGuard;
 use common::clock::SystemClock;
 use common::ports::queue::QueueName;
-use common::role::Role;
+use model::role::Role;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -7,9 +7,9 @@ use anyhow::Context;
 use axum::Router;
 use clap::Args;
 use common::clock::SystemClock;
-use common::model::time::TimeRules;
 use common::ports::queue::QueueName;
-use common::role::Role;
+use model::role::Role;
+use model::time::TimeRules;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use common::chain::Chain;
 use common::http::{Readiness, ServerLimits, ops_router, serve};
+use model::chain::Chain;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

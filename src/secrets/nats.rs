@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 use common::backend::nats::Rights;
-use common::role::Role;
+use model::role::Role;
 use nkeys::KeyPair;
 
 use super::folders::Folders;

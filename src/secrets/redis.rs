@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 use common::backend::redis::{User, sentinel_acl, server_acl};
-use common::role::Role;
+use model::role::Role;
 use sha2::{Digest, Sha256};
 
 use super::folders::Folders;

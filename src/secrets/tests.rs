@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::clock::ManualClock;
-use common::model::time::EventTime;
+use model::time::EventTime;
 use tempfile::TempDir;
 
 use super::*;

@@ -2,16 +2,16 @@
 #![expect(missing_docs, reason = "what it is for is said above, and tests read better by their names")]
 
 pub mod driver;
-pub mod model;
+pub mod reference;
 
 use std::time::Duration;
 
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{MonitorId, Revision};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{MonitorId, Revision};
+use model::monitor::{Definition, DefinitionChange};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 use proptest::prelude::*;
 use uuid::Uuid;
 

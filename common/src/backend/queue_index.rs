@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::time::EventTime;
+use model::time::EventTime;
 
 /// The unfinished messages of a queue, without their bodies: some 300 bytes each.
 #[derive(Default)]

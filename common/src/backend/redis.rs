@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::model::channel::Secret;
+use model::channel::Secret;
 
 pub use deliveries::RedisDeliveries;
 pub use error::RedisError;
@@ -170,6 +170,6 @@ impl RedisBackend {
 }
 
 /// The first eight bytes of a record or an index entry: microseconds, in the order of time.
-fn time_bytes(at: crate::model::time::EventTime) -> [u8; 8] {
+fn time_bytes(at: model::time::EventTime) -> [u8; 8] {
     at.as_micros().max(0).to_be_bytes()
 }

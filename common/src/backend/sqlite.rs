@@ -29,12 +29,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::model::time::EventTime;
 use crate::ports::BackendError;
 use crate::ports::queue::QueueName;
 use directory::DataDir;
 use history::HistoryDb;
 use log::{LogOptions, OpenedLog};
+use model::time::EventTime;
 use state_db::StateDb;
 
 pub use checkpoints::FileCheckpoints;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::model::networks::{AddressListError, contains, parse_networks};
+use model::networks::{AddressListError, contains, parse_networks};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

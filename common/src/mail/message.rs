@@ -9,8 +9,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::MailError;
-use crate::model::mail_address::mail_address;
-use crate::model::time::EventTime;
+use model::mail_address::mail_address;
+use model::time::EventTime;
 
 /// What is said. The same mail always makes the same bytes, so that a repeat is the same mail.
 #[derive(Debug, Clone, PartialEq, Eq)]

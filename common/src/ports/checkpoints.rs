@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::BackendError;
-use crate::model::ids::{Offset, PartitionId};
-use crate::model::time::EventTime;
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
 
 /// Not now; the same call may go through later.
 #[derive(Debug, thiserror::Error)]

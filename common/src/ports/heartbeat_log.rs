@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::BackendError;
-use crate::model::ids::{Offset, PartitionId};
-use crate::model::time::EventTime;
-use crate::wire::WireError;
-use crate::wire::frame::Frame;
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
+use model::wire::WireError;
+use model::wire::frame::Frame;
 
 /// Why the log could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub struct LogExtent {
 /// - Offsets never go back, and none is given twice, not even after a crash lost a tick that a `sync` covered.
 /// - Runs of ticks may be stored folded; the entry stands at the last one's offset and says the same ([`Listening::Folded`]).
 ///
-/// [`Listening::Folded`]: crate::wire::frame::Listening::Folded
+/// [`Listening::Folded`]: model::wire::frame::Listening::Folded
 #[async_trait]
 pub trait HeartbeatLog: Send + Sync {
     /// How many partitions there are; fixed when the log was made.

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::BackendError;
-use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::flip::Flip;
-use crate::model::heartbeat::Heartbeat;
-use crate::model::ids::{ChannelId, DeliveryId, MonitorId};
-use crate::model::time::EventTime;
+use model::delivery::{Delivery, DeliveryState};
+use model::flip::Flip;
+use model::heartbeat::Heartbeat;
+use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 
 /// Not now; the same call may go through later, and writing the same entry again is harmless.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::BackendError;
-use crate::model::ids::PartitionId;
-use crate::model::time::EventTime;
+use model::ids::PartitionId;
+use model::time::EventTime;
 
 /// Why the queue could not do it.
 #[derive(Debug, thiserror::Error)]

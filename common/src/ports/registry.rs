@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::BackendError;
-use crate::model::ids::{MonitorId, PartitionId, Revision};
+use model::ids::{MonitorId, PartitionId, Revision};
 
 /// Longest record id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
@@ -14,18 +14,18 @@ pub const MAX_ID_BYTES: usize = 128;
 /// The kinds of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordKind {
-    /// [`crate::model::monitor::Monitor`] by its id.
+    /// [`model::monitor::Monitor`] by its id.
     Monitor,
-    /// [`crate::model::channel::Channel`] by its id.
+    /// [`model::channel::Channel`] by its id.
     Channel,
-    /// [`crate::model::key::ApiKey`] by its id.
+    /// [`model::key::ApiKey`] by its id.
     Key,
     /// A claim on a push token, by the hex SHA-256 of the token; the value is the monitor's id and, after
     /// a blank, when it was claimed (microseconds), as text.
     Token,
-    /// [`crate::model::maintenance::MaintenanceWindow`] by its id.
+    /// [`model::maintenance::MaintenanceWindow`] by its id.
     Maintenance,
-    /// [`crate::model::rebuild::Rebuild`] by its partition's number.
+    /// [`model::rebuild::Rebuild`] by its partition's number.
     Rebuild,
 }
 
@@ -70,7 +70,7 @@ pub struct Record {
     pub key: RecordKey,
     /// Grows with every change in the whole registry.
     pub revision: Revision,
-    /// See [`crate::wire`].
+    /// See [`model::wire`].
     pub value: Bytes,
 }
 

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::BackendError;
-use crate::model::ids::{MonitorId, Offset, PartitionId};
-use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
-use crate::model::time::EventTime;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use model::time::EventTime;
 
 /// Most monitors that one commit may change, in every store.
 pub const MAX_COMMIT_MONITORS: usize = 2_000;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{Preset, Settings};
-use crate::model::channel::WebhookMethod;
 use crate::template::{Escape, Template, TemplateError};
+use model::channel::WebhookMethod;
 
 /// A request as a file has it.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use minijinja::{Environment, Error, ErrorKind};
 
-use crate::model::time::EventTime;
+use model::time::EventTime;
 
 const ELLIPSIS: &str = "…";
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use common::backend::sqlite::{OpenError, SqliteBackend, SqliteOptions};
 use common::clock::ManualClock;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::queue::{Outcome, QueueName};
 use common::ports::registry::Registry;
 use common::ports::state_store::StateStore;
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
 
 use crate::sample::{START, at, frame, monitor, state};
 use crate::suite::queue::{claim, enqueue, message, settle};

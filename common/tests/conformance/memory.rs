@@ -8,7 +8,6 @@ use common::backend::memory::{
     InMemoryRegistry, InMemoryRoster, InMemoryStateStore,
 };
 use common::clock::ManualClock;
-use common::model::ids::{Offset, PartitionId};
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
@@ -16,6 +15,7 @@ use common::ports::ledger::Ledger;
 use common::ports::queue::Queue;
 use common::ports::registry::Registry;
 use common::ports::roster::Roster;
+use model::ids::{Offset, PartitionId};
 
 use crate::sample::START;
 use crate::subject::Subject;

@@ -7,9 +7,9 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::clock::ManualClock;
-use common::model::ids::PartitionId;
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
+use model::ids::PartitionId;
 use testbed::NatsServer;
 
 use crate::eventually::eventually;

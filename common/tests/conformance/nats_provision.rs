@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_nats::jetstream;
 use common::backend::nats::{NatsBackend, NatsError, NatsOptions, init};
 use common::clock::ManualClock;
-use common::model::ids::PartitionId;
 use common::ports::heartbeat_log::HeartbeatLog;
+use model::ids::PartitionId;
 use testbed::{NatsCluster, NatsServer};
 
 use crate::nats::options;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::clock::{Clock, SystemClock};
-use common::model::time::EventTime;
 use common::ports::queue::{Outcome, Queue, QueueMessage, QueueName};
+use model::time::EventTime;
 use testbed::NatsServer;
 
 use crate::nats_queue::{join_alone, options};

@@ -6,9 +6,9 @@ use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use common::backend::nats::{self, NatsBackend, NatsOptions, NatsQueue};
 use common::clock::{Clock, SystemClock};
-use common::model::ids::PartitionId;
 use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use futures_util::TryStreamExt;
+use model::ids::PartitionId;
 use testbed::{NatsCluster, NatsServer};
 
 use crate::eventually::eventually;

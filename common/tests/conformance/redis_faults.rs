@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
 use common::clock::ManualClock;
-use common::model::ids::{Offset, PartitionId};
-use common::model::monitor_state::PartitionHead;
 use common::ports::history::{History, HistoryBatch};
 use common::ports::ledger::{Ledger, LedgerError};
 use common::ports::roster::Roster;
 use common::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
+use model::ids::{Offset, PartitionId};
+use model::monitor_state::PartitionHead;
 use rustix::process::Signal;
 use testbed::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +24,7 @@ use crate::suite::state_store::commit;
 
 const P: PartitionId = PartitionId(0);
 
-fn armed(millis: i64) -> Option<common::model::monitor_state::MonitorState> {
+fn armed(millis: i64) -> Option<model::monitor_state::MonitorState> {
     Some(state(1, Some(at(millis))))
 }
 

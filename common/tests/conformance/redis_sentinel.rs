@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions, User, sentinel_acl, server_acl};
 use common::clock::ManualClock;
-use common::model::ids::PartitionId;
 use common::ports::roster::Roster;
 use common::ports::state_store::{Lease, StateError, StateReader, StateStore};
-use common::role::Role;
+use model::ids::PartitionId;
+use model::role::Role;
 use testbed::{Authority, WatchedLogins, WatchedRedis};
 
 use crate::eventually::eventually;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::model::delivery::{Attempt, Delivery, DeliveryState};
-use common::model::flip::{Alert, Flip, Reason, State};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, Offset, Revision};
-use common::model::monitor::Definition;
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
-use common::wire::frame::{Frame, Listening};
+use model::delivery::{Attempt, Delivery, DeliveryState};
+use model::flip::{Alert, Flip, Reason, State};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, Offset, Revision};
+use model::monitor::Definition;
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 use uuid::Uuid;
 
 /// The moment that the samples' times are counted from.

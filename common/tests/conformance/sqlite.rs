@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::ManualClock;
-use common::model::ids::PartitionId;
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::history::{DeliveryHistory, History};
 use common::ports::ledger::Ledger;
 use common::ports::queue::{Queue, QueueName};
 use common::ports::registry::Registry;
+use model::ids::PartitionId;
 use tempfile::TempDir;
 
 use crate::eventually::eventually;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, ManualClock};
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::{EventTime, Interval, TimeRules};
 use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError};
-use common::wire::frame::{Frame, Listening};
+use model::ids::{Offset, PartitionId};
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::{Frame, Listening};
 use proptest::prelude::*;
 
 use crate::directory::image;

@@ -8,7 +8,7 @@ mod security;
 use std::time::Duration;
 
 use common::mail::{Mail, MailSettings, Mailer};
-use common::model::time::EventTime;
+use model::time::EventTime;
 use testbed::SmtpSink;
 use uuid::Uuid;
 

@@ -9,10 +9,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use common::model::channel::{Channel, ChannelKind, ChannelState};
-use common::model::ids::{ChannelId, Revision};
 use common::ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
-use common::wire;
+use model::channel::{Channel, ChannelKind, ChannelState};
+use model::ids::{ChannelId, Revision};
+use model::wire;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

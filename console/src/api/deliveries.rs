@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
-use common::model::flip::Alert;
-use common::model::ids::DeliveryId;
-use common::model::time::EventTime;
 use common::ports::history::DeliveryFilter;
-use common::wire;
+use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
+use model::flip::Alert;
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::wire;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use common::model::time::EventTime;
+use model::time::EventTime;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::flip::Flip;
-use common::model::time::EventTime;
+use model::flip::Flip;
+use model::time::EventTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -9,10 +9,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use common::model::ids::{PartitionId, RebuildId};
-use common::model::rebuild::{Rebuild, RebuildState};
 use common::ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
-use common::wire;
+use model::ids::{PartitionId, RebuildId};
+use model::rebuild::{Rebuild, RebuildState};
+use model::wire;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

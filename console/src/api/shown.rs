@@ -1,6 +1,6 @@
 //! How times are shown.
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::ids::PartitionId;
-use common::model::time::Interval;
+use model::ids::PartitionId;
+use model::time::Interval;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use common::model::validation::FieldError;
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

@@ -1,7 +1,7 @@
 //! A new API key.
 
-use common::model::key::Scope;
-use common::model::validation::FieldError;
+use model::key::Scope;
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

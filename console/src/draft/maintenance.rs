@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::ids::MonitorId;
-use common::model::maintenance::{MAX_WINDOW_SECS, MaintenanceWindow, WindowSpan};
-use common::model::schedule::{CronSchedule, ScheduleError};
-use common::model::time::EventTime;
-use common::model::validation::FieldError;
+use model::ids::MonitorId;
+use model::maintenance::{MAX_WINDOW_SECS, MaintenanceWindow, WindowSpan};
+use model::schedule::{CronSchedule, ScheduleError};
+use model::time::EventTime;
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

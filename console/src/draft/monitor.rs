@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use common::model::ids::{ChannelId, MonitorId};
-use common::model::monitor::{Definition, Monitor, Token};
-use common::model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
-use common::model::validation::FieldError;
+use model::ids::{ChannelId, MonitorId};
+use model::monitor::{Definition, Monitor, Token};
+use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

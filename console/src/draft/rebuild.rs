@@ -1,8 +1,8 @@
 //! A rebuild that is asked for.
 
-use common::model::ids::PartitionId;
-use common::model::rebuild::RebuildFrom;
-use common::model::validation::FieldError;
+use model::ids::PartitionId;
+use model::rebuild::RebuildFrom;
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::model::ids::MonitorId;
-use common::model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
-use common::model::time::{EventTime, Interval};
-use common::model::validation::FieldError;
 use machine::what_if::Trial;
+use model::ids::MonitorId;
+use model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
+use model::time::{EventTime, Interval};
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;

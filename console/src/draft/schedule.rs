@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::model::schedule::{CronSchedule, Schedule, ScheduleError};
+use model::schedule::{CronSchedule, Schedule, ScheduleError};
 
 use super::fields::Fields;
 

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use common::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, Skipped, SkippedEntry};
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::{MonitorId, PartitionId, Revision};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::monitor_state::MonitorState;
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::LogEntry;
 use machine::what_if::unheard;
 use machine::{Effects, Partition, Replayer};
+use model::heartbeat::Heartbeat;
+use model::ids::{MonitorId, PartitionId, Revision};
+use model::monitor::{Definition, DefinitionChange};
+use model::monitor_state::MonitorState;
+use model::time::EventTime;
 
 use crate::app::App;
 use crate::replay::{Known, Reading, ReplayError, Start};

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use common::export::Micros;
-use common::model::heartbeat::{Heartbeat, HeartbeatKind, MAX_MESSAGE_CHARS};
-use common::model::ids::{MonitorId, Revision};
-use common::model::imported::PastEvent;
-use common::model::monitor::Definition;
-use common::model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
-use common::model::time::{EventTime, Interval};
-use common::model::validation::FieldError;
+use model::heartbeat::{Heartbeat, HeartbeatKind, MAX_MESSAGE_CHARS};
+use model::ids::{MonitorId, Revision};
+use model::imported::PastEvent;
+use model::monitor::Definition;
+use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
+use model::time::{EventTime, Interval};
+use model::validation::FieldError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

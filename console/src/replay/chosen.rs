@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use common::model::ids::{MonitorId, PartitionId, Revision};
-use common::model::monitor::{Definition, Monitor};
-use common::model::validation::FieldError;
-use common::wire;
+use model::ids::{MonitorId, PartitionId, Revision};
+use model::monitor::{Definition, Monitor};
+use model::validation::FieldError;
+use model::wire;
 
 use crate::app::App;
 use crate::directory::StoredMonitor;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Offset};
-use common::model::time::{EventTime, Interval, TimeRules};
-use common::wire::frame::Frame;
 use machine::what_if::{Compared, Trials, WhatIf, unheard};
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Offset};
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::Frame;
 
 use super::Start;
 use super::chosen::ChosenMonitors;

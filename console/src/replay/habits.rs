@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor::Definition;
-use common::model::time::{EventTime, Interval, TimeRules};
-use common::wire::frame::Frame;
 use hashbrown::{HashMap, HashSet};
 use machine::advise::{Advice, Habit, Habits, Wish, advise};
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor::Definition;
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::Frame;
 
 use super::Start;
 use super::chosen::ChosenMonitors;

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::http::ClientConnection;
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::MonitorState;
-use common::model::time::{EventTime, Interval};
 use common::ports::heartbeat_log::LogError;
-use common::wire::frame::Frame;
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor_state::MonitorState;
+use model::time::{EventTime, Interval};
+use model::wire::frame::Frame;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;

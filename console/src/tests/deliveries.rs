@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use common::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Digest, Flip, Group, Reason, State};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use common::ports::history::DeliveryHistory;
 use common::ports::queue::{Outcome, Queue, QueueMessage};
-use common::wire;
+use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
+use model::flip::{Alert, Digest, Flip, Group, Reason, State};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::wire;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::{InMemoryHeartbeatLog, InMemoryRegistry};
 use common::clock::Clock;
-use common::model::ids::{MonitorId, Offset, PartitionId, Revision};
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
-use common::wire::frame::Frame;
+use model::ids::{MonitorId, Offset, PartitionId, Revision};
+use model::time::EventTime;
+use model::wire::frame::Frame;
 
 /// Whether something is broken; it is not at first.
 #[derive(Default, Clone)]

@@ -5,12 +5,12 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
-use common::model::flip::{Flip, Reason, State};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{AlertId, MonitorId, Revision};
-use common::model::monitor_state::MonitorState;
-use common::model::time::EventTime;
 use common::ports::history::{History, HistoryBatch};
+use model::flip::{Flip, Reason, State};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{AlertId, MonitorId, Revision};
+use model::monitor_state::MonitorState;
+use model::time::EventTime;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, start_time};

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use common::model::ids::Offset;
-use common::model::rebuild::{Rebuild, RebuildReport, RebuildState};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::wire;
+use model::ids::Offset;
+use model::rebuild::{Rebuild, RebuildReport, RebuildState};
+use model::wire;
 use serde_json::json;
 
 use super::bench::Bench;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use common::model::flip::State;
-use common::model::ids::{MonitorId, Offset};
-use common::model::imported::PastEvent;
-use common::model::monitor_state::MonitorState;
 use common::ports::heartbeat_log::HeartbeatLog;
-use common::wire::frame::{Frame, Listening};
+use model::flip::State;
+use model::ids::{MonitorId, Offset};
+use model::imported::PastEvent;
+use model::monitor_state::MonitorState;
+use model::wire::frame::{Frame, Listening};
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench};
@@ -103,7 +103,7 @@ async fn a_history_is_taken_by_whoever_has_none() {
         bench.monitor("asleep").await.id(),
     );
     let state = MonitorState {
-        revision: common::model::ids::Revision(1),
+        revision: model::ids::Revision(1),
         definition: None,
         state: State::Up,
         since: bench.now(),

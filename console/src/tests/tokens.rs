@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use common::model::monitor::Monitor;
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::wire;
+use model::monitor::Monitor;
+use model::wire;
 use serde_json::json;
 
 use super::bench::Bench;

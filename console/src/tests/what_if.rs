@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{MonitorId, PartitionId};
 use common::ports::heartbeat_log::HeartbeatLog;
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{MonitorId, PartitionId};
+use model::wire::frame::{Frame, Listening};
 
 use super::bench::{Bench, start_time};
 

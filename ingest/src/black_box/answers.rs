@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use common::model::heartbeat::HeartbeatKind;
-use common::model::monitor::Monitor;
+use model::heartbeat::HeartbeatKind;
+use model::monitor::Monitor;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

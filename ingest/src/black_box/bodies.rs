@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use common::model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
+use model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
 use tokio::io::AsyncWriteExt;
 
 use super::{Reply, SOON, Server, TOKEN};

@@ -4,10 +4,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::InMemoryRegistry;
-use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
+use model::ids::{MonitorId, PartitionId, Revision};
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 

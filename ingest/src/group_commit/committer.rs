@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::{APPEND_TIMEOUT, TICK_EVERY};
 use common::ports::heartbeat_log::LogError;
-use common::wire::frame::Frame;
+use model::ids::{Offset, PartitionId};
+use model::time::{APPEND_TIMEOUT, TICK_EVERY};
+use model::wire::frame::Frame;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

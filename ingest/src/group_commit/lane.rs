@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::heartbeat::Heartbeat;
-use common::model::time::{APPEND_TIMEOUT, EventTime};
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::Heartbeat;
+use model::time::{APPEND_TIMEOUT, EventTime};
+use model::wire::frame::{Frame, Listening};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 

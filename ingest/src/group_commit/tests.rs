@@ -1,9 +1,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::model::heartbeat::HeartbeatKind;
-use common::model::time::{APPEND_TIMEOUT, TICK_EVERY, TimeRules};
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::HeartbeatKind;
+use model::time::{APPEND_TIMEOUT, TICK_EVERY, TimeRules};
+use model::wire::frame::{Frame, Listening};
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 

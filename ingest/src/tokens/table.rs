@@ -3,9 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
 use hashbrown::HashTable;
+use model::ids::MonitorId;
+use model::time::EventTime;
 
 use super::Digest;
 

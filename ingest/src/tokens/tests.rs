@@ -1,5 +1,5 @@
 use common::clock::ManualClock;
-use common::model::ids::Revision;
+use model::ids::Revision;
 
 use super::*;
 use crate::doubles::{START, monitor, monitor_id};

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::monitor::Definition;
-use common::model::schedule::{CronSchedule, Schedule};
-use common::model::time::EventTime;
+use model::monitor::Definition;
+use model::schedule::{CronSchedule, Schedule};
+use model::time::EventTime;
 
 use super::words::{number, span as in_words};
 use super::{Found, Habit, Wish, numbers};

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Offset};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::{EventTime, Interval, TimeRules};
-use common::wire::frame::Frame;
 use hashbrown::{HashMap, HashSet};
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Offset};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::Frame;
 
 use super::sketch::Sketch;
 use crate::partition::Effects;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::model::schedule::Schedule;
+use model::schedule::Schedule;
 
 use super::sketch::Sketch;
 use super::words::{number, span as in_words};

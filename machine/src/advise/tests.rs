@@ -1,7 +1,7 @@
 //! Advice on synthetic monitors whose truth is known.
 
-use common::model::gaps::Gaps;
-use common::model::time::{EventTime, Interval};
+use model::gaps::Gaps;
+use model::time::{EventTime, Interval};
 
 use super::*;
 

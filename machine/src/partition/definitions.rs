@@ -1,10 +1,10 @@
 //! What a changed definition does to its monitor.
 
-use common::model::flip::{Reason, State};
-use common::model::ids::MonitorId;
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::EventTime;
+use model::flip::{Reason, State};
+use model::ids::MonitorId;
+use model::monitor::{Definition, DefinitionChange};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::EventTime;
 
 use super::transitions::{self, Cause, change_state, miss};
 use super::{Effects, Partition, Slot, unknown};

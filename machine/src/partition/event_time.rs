@@ -1,7 +1,7 @@
 //! How frames move the watermark, and what becomes deaf time.
 
-use common::model::time::{EventTime, Interval};
-use common::wire::frame::{Frame, Listening};
+use model::time::{EventTime, Interval};
+use model::wire::frame::{Frame, Listening};
 
 use super::Partition;
 

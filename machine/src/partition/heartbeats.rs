@@ -1,10 +1,10 @@
 //! What a heartbeat does to its monitor.
 
-use common::model::flip::{Reason, State};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::MonitorId;
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::EventTime;
+use model::flip::{Reason, State};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::MonitorId;
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::EventTime;
 
 use super::transitions::{Cause, change_state};
 use super::{Effects, Partition, Slot, imports, transitions, unknown};

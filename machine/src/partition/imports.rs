@@ -3,12 +3,12 @@
 //! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that decide live. Its
 //! flips are for the history; nobody is told of them. When it is complete the monitor takes over the state that came of it.
 
-use common::model::flip::{Reason, State};
-use common::model::gaps::Gaps;
-use common::model::ids::{MonitorId, Revision};
-use common::model::imported::{Imported, Past, PastEvent};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::time::EventTime;
+use model::flip::{Reason, State};
+use model::gaps::Gaps;
+use model::ids::{MonitorId, Revision};
+use model::imported::{Imported, Past, PastEvent};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::time::EventTime;
 
 use super::transitions::{self, Cause, change_state};
 use super::{Effects, Partition, Slot, definitions, heartbeats, unknown};
@@ -160,8 +160,7 @@ impl<'a> PastReplay<'a> {
         // Before the first heartbeat only what that may still be late for.
         let never_heard = head.gaps.as_slice().len().saturating_sub(GAPS_BEFORE_THE_FIRST);
         let skipped = if state.counted_from.is_none() { never_heard } else { 0 };
-        let matters =
-            |gap: &&common::model::time::Interval| state.counted_from.is_none_or(|from| gap.end > from);
+        let matters = |gap: &&model::time::Interval| state.counted_from.is_none_or(|from| gap.end > from);
         head.gaps.as_slice().iter().skip(skipped).filter(matters).for_each(|gap| gaps.push(*gap));
         Past { state, gaps, revision }
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use common::model::deadline::{Deadline, deadline};
-use common::model::flip::{Alert, Flip, Reason, State};
-use common::model::gaps::Gaps;
-use common::model::ids::{AlertId, MonitorId};
-use common::model::monitor_state::{Incident, MonitorState, PartitionHead};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
-use common::model::trace::TraceContext;
+use model::deadline::{Deadline, deadline};
+use model::flip::{Alert, Flip, Reason, State};
+use model::gaps::Gaps;
+use model::ids::{AlertId, MonitorId};
+use model::monitor_state::{Incident, MonitorState, PartitionHead};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::trace::TraceContext;
 
 use super::{Effects, tell};
 

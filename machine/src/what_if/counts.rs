@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use common::model::flip::{Flip, Reason, State};
-use common::model::ids::MonitorId;
-use common::model::monitor::Definition;
-use common::model::schedule::Schedule;
-use common::model::time::{EventTime, Interval};
 use hashbrown::HashMap;
+use model::flip::{Flip, Reason, State};
+use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::schedule::Schedule;
+use model::time::{EventTime, Interval};
 
 /// The downs of a monitor.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

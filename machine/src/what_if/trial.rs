@@ -1,10 +1,10 @@
 //! Settings that are tried.
 
-use common::model::ids::MonitorId;
-use common::model::imported::PastEvent;
-use common::model::monitor::Definition;
-use common::model::schedule::Schedule;
-use common::wire::frame::Frame;
+use model::ids::MonitorId;
+use model::imported::PastEvent;
+use model::monitor::Definition;
+use model::schedule::Schedule;
+use model::wire::frame::Frame;
 
 /// What of a definition is tried; what is not given stays as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn tried<'a>(frame: &Frame, trial: impl Fn(MonitorId) -> Option<&'a T
 mod tests {
     use std::sync::Arc;
 
-    use common::model::schedule::CronSchedule;
+    use model::schedule::CronSchedule;
 
     use super::*;
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::model::flip::{Flip, Reason, State};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{MonitorId, Offset, Revision};
-use common::model::imported::{Imported, PastEvent};
-use common::model::monitor::{Definition, DefinitionChange};
-use common::model::monitor_state::PartitionHead;
-use common::model::time::{EventTime, Interval, TimeRules};
-use common::wire::frame::{Frame, Listening};
 use machine::{Effects, Partition, Replayer};
+use model::flip::{Flip, Reason, State};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{MonitorId, Offset, Revision};
+use model::imported::{Imported, PastEvent};
+use model::monitor::{Definition, DefinitionChange};
+use model::monitor_state::PartitionHead;
+use model::time::{EventTime, Interval, TimeRules};
+use model::wire::frame::{Frame, Listening};
 use proptest::prelude::*;
 use testbed::histories::driver::Entry;
 use testbed::histories::{START, monitor, ops, period, write};

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::model::flip::{Reason, State};
-use common::model::ids::MonitorId;
-use common::model::time::TimeRules;
-use common::wire::frame::Listening;
+use model::flip::{Reason, State};
+use model::ids::MonitorId;
+use model::time::TimeRules;
+use model::wire::frame::Listening;
 use proptest::prelude::*;
 
 use testbed::histories::driver::{Driver, Entry, Store, check, run};
-use testbed::histories::model::Model;
+use testbed::histories::reference::Model;
 use testbed::histories::{ops, write};
 
 fn flips(store: &Store) -> BTreeMap<MonitorId, Vec<(State, Reason)>> {

@@ -1,9 +1,9 @@
 //! A replay in memory gives what the owner got.
 
-use common::model::ids::Offset;
-use common::model::monitor_state::PartitionHead;
-use common::model::time::TimeRules;
 use machine::{Effects, Replayer};
+use model::ids::Offset;
+use model::monitor_state::PartitionHead;
+use model::time::TimeRules;
 use proptest::prelude::*;
 use testbed::histories::driver::{Entry, run};
 use testbed::histories::{ops, write};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use common::model::flip::{Alert, Flip, Reason, State};
-use common::model::heartbeat::HeartbeatKind::{Down, Up};
-use common::model::monitor::Definition;
-use common::model::schedule::{CronSchedule, Schedule};
-use common::model::time::{EventTime, TimeRules};
+use model::flip::{Alert, Flip, Reason, State};
+use model::heartbeat::HeartbeatKind::{Down, Up};
+use model::monitor::Definition;
+use model::schedule::{CronSchedule, Schedule};
+use model::time::{EventTime, TimeRules};
 
 use testbed::histories::driver::{Store, run, secs};
 use testbed::histories::{START, Writer, period};

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::model::flip::{Flip, Reason, State};
-use common::model::heartbeat::HeartbeatKind::{Down, Up};
-use common::model::ids::{MonitorId, Offset};
-use common::model::monitor::Definition;
-use common::model::monitor_state::PartitionHead;
-use common::model::schedule::{CronSchedule, Schedule};
-use common::model::time::{EventTime, Interval, TimeRules};
 use machine::Effects;
 use machine::replayer::Replayer;
 use machine::what_if::{Compared, Counts, Trial, Trials, WhatIf};
+use model::flip::{Flip, Reason, State};
+use model::heartbeat::HeartbeatKind::{Down, Up};
+use model::ids::{MonitorId, Offset};
+use model::monitor::Definition;
+use model::monitor_state::PartitionHead;
+use model::schedule::{CronSchedule, Schedule};
+use model::time::{EventTime, Interval, TimeRules};
 use proptest::prelude::*;
 
 use testbed::histories::driver::{Entry, run, secs};
-use testbed::histories::model::Model;
+use testbed::histories::reference::Model;
 use testbed::histories::{START, Writer, monitor, ops, period, write};
 
 const ALWAYS: Interval = Interval { start: EventTime::EPOCH, end: EventTime::from_secs(2_000_000_000) };

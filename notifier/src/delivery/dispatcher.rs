@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::Channel;
-use common::model::ids::{ChannelId, DeliveryId};
 use common::ports::history::DeliveryHistory;
 use common::ports::queue::{Claim, Queue};
-use common::wire::WireError;
+use model::channel::Channel;
+use model::ids::{ChannelId, DeliveryId};
+use model::wire::WireError;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::model::ids::ChannelId;
+use model::ids::ChannelId;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 

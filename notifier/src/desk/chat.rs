@@ -13,10 +13,10 @@ mod known;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{self, Alert, Flip};
-use common::model::ids::{ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{self, Alert, Flip};
+use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 use uuid::Uuid;
 
 use super::flaps::WITHIN;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use common::model::delivery::MAX_NAMES;
-use common::model::flip::{Brief, Digest, Flip, Group, LabelledFlip, MAX_DIGEST_FLIPS, State};
-use common::model::ids::{AlertId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::MAX_NAMES;
+use model::flip::{Brief, Digest, Flip, Group, LabelledFlip, MAX_DIGEST_FLIPS, State};
+use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::time::EventTime;
 
 use super::chat::ChatEntry;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::model::flip::Flip;
-use common::model::ids::AlertId;
-use common::model::time::EventTime;
+use model::flip::Flip;
+use model::ids::AlertId;
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 /// So many flips are no flapping yet.

@@ -1,8 +1,8 @@
 //! What a chat is still to be told of one monitor.
 
-use common::model::flip::{Flip, State, WasDown};
-use common::model::ids::{AlertId, DeliveryId};
-use common::model::time::EventTime;
+use model::flip::{Flip, State, WasDown};
+use model::ids::{AlertId, DeliveryId};
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::flaps::Flapping;

@@ -12,10 +12,10 @@ mod storm;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{self, Alert, Flip, LabelledFlip, MAX_DIGEST_FLIPS, Repost, State};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{self, Alert, Flip, LabelledFlip, MAX_DIGEST_FLIPS, Repost, State};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

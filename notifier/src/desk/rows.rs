@@ -1,8 +1,8 @@
 //! What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the monitor's.
 
 use bytes::Bytes;
-use common::model::ids::MonitorId;
-use common::wire::{self, Message, WireError};
+use model::ids::MonitorId;
+use model::wire::{self, Message, WireError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! When a desk is to be looked at again. The delivery queue is the clock: it outlives whoever waits.
 
-use common::model::flip::Alert;
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
-use common::model::time::EventTime;
+use model::flip::Alert;
+use model::ids::{AlertId, ChannelId, DeliveryId};
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::Emit;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use common::model::ids::AlertId;
-use common::model::time::EventTime;
+use model::ids::AlertId;
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 /// What is held back is looked at again no later than this: whatever holds it may be changed by hand.

@@ -1,7 +1,7 @@
 //! What messages say that speak of many monitors.
 
-use common::model::flip::{Brief, Digest, Group, Storm};
-use common::model::time::EventTime;
+use model::flip::{Brief, Digest, Group, Storm};
+use model::time::EventTime;
 use serde::Serialize;
 
 use super::{Message, duration, words};

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use common::model::channel::{Channel, ChannelKind, ChannelState, Email};
-use common::model::delivery::Dependents;
-use common::model::flip::{Brief, Digest, Flapping, Group, Storm, WasDown};
-use common::model::ids::{ChannelId, DeliveryId};
+use model::channel::{Channel, ChannelKind, ChannelState, Email};
+use model::delivery::Dependents;
+use model::flip::{Brief, Digest, Flapping, Group, Storm, WasDown};
+use model::ids::{ChannelId, DeliveryId};
 use uuid::Uuid;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 /// Longest title, in characters.
 const TITLE: usize = 200;

@@ -1,10 +1,10 @@
 //! What reaches whom.
 
-use common::model::channel::{ChannelState, Secret};
-use common::model::delivery::DeliveryState;
-use common::model::flip::Alert;
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
 use common::ports::registry::RecordKind;
+use model::channel::{ChannelState, Secret};
+use model::delivery::DeliveryState;
+use model::flip::Alert;
+use model::ids::{AlertId, ChannelId, DeliveryId};
 use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
@@ -165,7 +165,7 @@ async fn what_is_gone_or_damaged_holds_nobody_up() {
             id,
             lane: Uuid::nil(),
             order_key: id,
-            due_at: common::model::time::EventTime::EPOCH,
+            due_at: model::time::EventTime::EPOCH,
             origin: None,
             body: bytes::Bytes::from_static(body),
         };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::ChannelState;
-use common::model::delivery::DeliveryState;
-use common::model::ids::DeliveryId;
+use model::channel::ChannelState;
+use model::delivery::DeliveryState;
+use model::ids::DeliveryId;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::faulty::{Fate, Fault, FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry};

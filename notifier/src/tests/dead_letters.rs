@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::backend::memory::InMemoryHistory;
 use common::clock::Clock;
-use common::model::channel::{Channel, ChannelState};
-use common::model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use common::model::ids::{ChannelId, DeliveryId, MonitorId};
 use common::ports::history::DeliveryFilter;
 use common::ports::queue::{Outcome, QueueMessage};
 use common::ports::registry::{Expected, RecordKey, RecordKind};
-use common::wire;
+use model::channel::{Channel, ChannelState};
+use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
+use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::wire;
 use uuid::Uuid;
 
 use super::faulty::{Fate, Fault, FaultyHistory};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::ChannelState;
-use common::model::delivery::DeliveryState;
+use model::channel::ChannelState;
+use model::delivery::DeliveryState;
 
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};

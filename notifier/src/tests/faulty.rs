@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::model::delivery::Delivery;
-use common::model::ids::{DeliveryId, MonitorId, PartitionId, Revision};
-use common::model::time::EventTime;
 use common::ports::BackendError;
 use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 use common::ports::ledger::{Ledger, LedgerError, LedgerPage};
@@ -15,6 +12,9 @@ use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
+use model::delivery::Delivery;
+use model::ids::{DeliveryId, MonitorId, PartitionId, Revision};
+use model::time::EventTime;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;

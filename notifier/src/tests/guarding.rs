@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use common::model::delivery::DeliveryState;
+use model::delivery::DeliveryState;
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;

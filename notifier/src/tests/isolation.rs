@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::model::delivery::DeliveryState;
+use model::delivery::DeliveryState;
 
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};

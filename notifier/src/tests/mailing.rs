@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use common::mail::MailSettings;
-use common::model::channel::{ChannelKind, Email};
-use common::model::delivery::DeliveryState;
-use common::model::flip::{Alert, Flip};
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
+use model::channel::{ChannelKind, Email};
+use model::delivery::DeliveryState;
+use model::flip::{Alert, Flip};
+use model::ids::{AlertId, ChannelId, DeliveryId};
 use testbed::SmtpSink;
 
 use super::world::World;

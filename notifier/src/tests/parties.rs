@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use common::address_guard::AddressGuard;
 use common::clock::{Clock, SystemClock};
-use common::model::channel::{
+use model::channel::{
     Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
 };
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip, LabelledFlip, Reason, Repost, State};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{Alert, Flip, LabelledFlip, Reason, Repost, State};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 use serde_json::{Value, json};
 use testbed::{Process, find_program, free_port};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! Channels of presets, with a receiver that answers as the services do.
 
-use common::model::channel::{ChannelKind, PresetChannel, Secret};
-use common::model::delivery::{Delivery, DeliveryState};
-use common::model::ids::ChannelId;
+use model::channel::{ChannelKind, PresetChannel, Secret};
+use model::delivery::{Delivery, DeliveryState};
+use model::ids::ChannelId;
 
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};

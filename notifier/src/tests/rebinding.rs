@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::address_guard::AddressGuard;
-use common::model::delivery::DeliveryState;
+use model::delivery::DeliveryState;
 
 use super::world::World;
 

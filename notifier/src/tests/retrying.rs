@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::{Channel, ChannelState, Secret, Webhook};
-use common::model::delivery::{Delivery, DeliveryState};
 use common::ports::registry::RecordKind;
+use model::channel::{Channel, ChannelState, Secret, Webhook};
+use model::delivery::{Delivery, DeliveryState};
 
 use super::receiver::{Received, Receiver, Reply};
 use super::world::{World, eventually};
@@ -120,7 +120,7 @@ async fn change(world: &World, channel: &Channel, how: impl FnOnce(&mut Channel)
     let mut channel = channel.clone();
     how(&mut channel);
     let expected = common::ports::registry::Expected::At(revision);
-    world.registry.put(&key, expected, common::wire::encode(&channel)).await.unwrap();
+    world.registry.put(&key, expected, model::wire::encode(&channel)).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::delivery::DeliveryState;
-use common::model::flip::Alert;
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
-use common::model::maintenance::WindowSpan;
+use model::delivery::DeliveryState;
+use model::flip::Alert;
+use model::ids::{AlertId, ChannelId, DeliveryId};
+use model::maintenance::WindowSpan;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply};
@@ -127,7 +127,7 @@ async fn reminders_do_not_come_in_a_window() {
 }
 
 /// A router, and three hosts behind it.
-async fn network(world: &mut World, receiver: &Receiver) -> (ChannelId, Vec<common::model::ids::MonitorId>) {
+async fn network(world: &mut World, receiver: &Receiver) -> (ChannelId, Vec<model::ids::MonitorId>) {
     let channel = world.channel(receiver.url("/")).await;
     let router = world.monitor("router", None).await;
     let mut monitors = vec![router];

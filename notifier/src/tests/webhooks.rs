@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::clock::Clock;
-use common::model::channel::{OldSecret, Secret, WebhookMethod};
-use common::model::delivery::DeliveryState;
+use model::channel::{OldSecret, Secret, WebhookMethod};
+use model::delivery::DeliveryState;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply};
@@ -75,7 +75,7 @@ async fn a_template_makes_the_body_and_the_method_is_the_owners() {
     let running = world.start();
     let id = world.alert(monitor, 1, channel).await;
     world.delivery(id, DeliveryState::Delivered, 1).await;
-    let same = common::model::ids::DeliveryId::derive(world.flip(monitor, 1).id(), plain);
+    let same = model::ids::DeliveryId::derive(world.flip(monitor, 1).id(), plain);
     world.delivery(same, DeliveryState::Delivered, 1).await;
     running.drain().await;
 

@@ -7,11 +7,11 @@ use std::fmt;
 use std::time::Duration;
 
 use common::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
-use common::model::channel::{Channel, Email};
-use common::model::delivery::DeliveryTask;
-use common::model::flip::Alert;
-use common::model::ids::DeliveryId;
 use futures_util::future::join_all;
+use model::channel::{Channel, Email};
+use model::delivery::DeliveryTask;
+use model::flip::Alert;
+use model::ids::DeliveryId;
 
 use super::{Answer, Failure};
 use crate::message::{self, Message};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::address_guard::{AddressGuard, Refused};
-use common::model::time::EventTime;
+use model::time::EventTime;
 use reqwest::{Client, Request, Response, StatusCode};
 use tokio::time::Instant;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use common::model::channel::{Channel, PresetChannel};
-use common::model::delivery::DeliveryTask;
-use common::model::flip::Alert;
-use common::model::time::EventTime;
 use common::presets::{self, Preset, Settings};
+use model::channel::{Channel, PresetChannel};
+use model::delivery::DeliveryTask;
+use model::flip::Alert;
+use model::time::EventTime;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::model::channel::{self, Channel};
-use common::model::delivery::DeliveryTask;
-use common::model::flip::Alert;
-use common::model::ids::DeliveryId;
-use common::model::time::EventTime;
-use common::model::trace::TraceContext;
 use common::presets::masked_url;
 use common::template::{self, Escape};
+use model::channel::{self, Channel};
+use model::delivery::DeliveryTask;
+use model::flip::Alert;
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::trace::TraceContext;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};

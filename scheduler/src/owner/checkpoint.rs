@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::chain::Chain;
-use common::model::ids::{Offset, PartitionId};
+use common::ports::checkpoint_codec::PackedCheckpoint;
 use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use common::ports::heartbeat_log::{HeartbeatLog, LogExtent};
-use common::wire::checkpoint::PackedCheckpoint;
+use model::chain::Chain;
+use model::ids::{Offset, PartitionId};
 use tokio::task::JoinSet;
 
 use super::{Owner, retention};

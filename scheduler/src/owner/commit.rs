@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::chain::Chain;
-use common::model::ids::Offset;
 use common::ports::state_store::{Commit, StateError};
+use model::chain::Chain;
+use model::ids::Offset;
 
 use super::{Owner, RETRY};
 use crate::error::Error;

@@ -1,14 +1,14 @@
 //! Brings a partition's state into memory and finds its place in the log.
 
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::{PartitionHead, StateChange};
-use common::model::rebuild::{RebuildReport, RebuildState};
-use common::model::time::TimeRules;
+use common::ports::checkpoint_codec::{self, Checkpoint};
 use common::ports::checkpoints::CheckpointPlace;
 use common::ports::heartbeat_log::{LogError, LogExtent, LogReader};
 use common::ports::history::HistoryBatch;
 use common::ports::state_store::{Commit, Lease};
-use common::wire::checkpoint::{self, Checkpoint};
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor_state::{PartitionHead, StateChange};
+use model::rebuild::{RebuildReport, RebuildState};
+use model::time::TimeRules;
 
 use super::checkpoint::Checkpoints;
 use super::rebuild::Rebuilds;
@@ -233,7 +233,7 @@ pub(crate) async fn checkpoint_at(
     place: CheckpointPlace,
 ) -> Result<Option<Checkpoint>, Error> {
     let Some(bytes) = deps.checkpoints.get(id, place).await? else { return Ok(None) };
-    let decoded = tokio::task::spawn_blocking(move || checkpoint::decode(&bytes)).await;
+    let decoded = tokio::task::spawn_blocking(move || checkpoint_codec::decode(&bytes)).await;
     match decoded {
         Ok(Ok(checkpoint)) => Ok(Some(checkpoint)),
         Ok(Err(error)) => {

@@ -1,13 +1,13 @@
 //! Carries committed alerts from the outbox to the alert queue.
 
-use common::chain::Chain;
-use common::model::flip::Alert;
-use common::model::ids::PartitionId;
-use common::model::monitor_state::OutboxAlert;
-use common::model::time::EventTime;
 use common::ports::queue::QueueMessage;
 use common::ports::state_store::Lease;
-use common::wire;
+use model::chain::Chain;
+use model::flip::Alert;
+use model::ids::PartitionId;
+use model::monitor_state::OutboxAlert;
+use model::time::EventTime;
+use model::wire;
 use uuid::Uuid;
 
 use crate::error::Error;

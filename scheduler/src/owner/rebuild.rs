@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::chain::Chain;
-use common::model::flip::{Alert, Flip, State};
-use common::model::ids::{MonitorId, RebuildId};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::rebuild::{MAX_NAMED, MonitorDifference, RebuildState};
-use common::model::time::TimeRules;
 use machine::Partition;
+use model::chain::Chain;
+use model::flip::{Alert, Flip, State};
+use model::ids::{MonitorId, RebuildId};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::rebuild::{MAX_NAMED, MonitorDifference, RebuildState};
+use model::time::TimeRules;
 use tokio::task::JoinSet;
 
 use super::{Owner, RETRY, publish};

@@ -29,8 +29,8 @@ pub(super) fn surplus(places: &[CheckpointPlace], log: &LogExtent) -> Vec<Checkp
 mod tests {
     use std::time::Duration;
 
-    use common::model::ids::Offset;
-    use common::model::time::EventTime;
+    use model::ids::Offset;
+    use model::time::EventTime;
 
     use super::*;
 

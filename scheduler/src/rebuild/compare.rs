@@ -1,12 +1,12 @@
 //! What differs between a partition as its log says, as its owner has it in memory, and as the state store has it. Pure.
 
-use common::model::ids::MonitorId;
-use common::model::monitor::Definition;
-use common::model::monitor_state::{Incident, MonitorState, PartitionHead};
-use common::model::rebuild::Difference;
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
 use machine::Partition;
+use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::monitor_state::{Incident, MonitorState, PartitionHead};
+use model::rebuild::Difference;
+use model::schedule::Schedule;
+use model::time::EventTime;
 
 /// One thing as each side has it.
 #[derive(Debug, Clone, Copy)]

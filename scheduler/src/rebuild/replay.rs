@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::chain::Chain;
-use common::model::flip::Flip;
-use common::model::ids::{MonitorId, Offset, PartitionId};
-use common::model::monitor_state::{MonitorState, PartitionHead};
-use common::model::rebuild::{MAX_NAMED, RebuildFrom, RebuildReport};
-use common::model::time::TimeRules;
+use common::ports::checkpoint_codec::Checkpoint;
 use common::ports::checkpoints::CheckpointPlace;
 use common::ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
 use common::ports::history::HistoryBatch;
-use common::wire::checkpoint::Checkpoint;
 use machine::{Effects, Replayer};
+use model::chain::Chain;
+use model::flip::Flip;
+use model::ids::{MonitorId, Offset, PartitionId};
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::rebuild::{MAX_NAMED, RebuildFrom, RebuildReport};
+use model::time::TimeRules;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ticket::{Taken, Ticket};

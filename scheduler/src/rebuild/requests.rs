@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::chain::Chain;
-use common::model::ids::{PartitionId, Revision};
-use common::model::rebuild::Rebuild;
 use common::ports::registry::{Record, RecordKey, RecordKind, Registry, RegistryObserver};
-use common::wire;
+use model::chain::Chain;
+use model::ids::{PartitionId, Revision};
+use model::rebuild::Rebuild;
+use model::wire;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::mail::{Mail, Mailer};
-use common::model::ids::PartitionId;
-use common::model::time::EventTime;
+use model::ids::PartitionId;
+use model::time::EventTime;
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -6,10 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
-use common::model::flip::Flip;
-use common::model::ids::{MonitorId, PartitionId, Revision};
-use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
-use common::model::time::EventTime;
 use common::ports::BackendError;
 use common::ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
@@ -17,6 +13,10 @@ use common::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use common::ports::state_store::{Commit, Holder, Lease, StateError, StateStore};
+use model::flip::Flip;
+use model::ids::{MonitorId, PartitionId, Revision};
+use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
+use model::time::EventTime;
 use uuid::Uuid;
 
 /// Decides, from a seed, which calls fail: one in eight, half of them after their work was done.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::backend::memory::{InMemoryCheckpoints, InMemoryStateStore};
-use common::model::heartbeat::HeartbeatKind::{Down, Up};
-use common::model::ids::{AlertId, MonitorId, Offset};
-use common::model::time::{EventTime, TimeRules};
 use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::StateReader;
+use model::heartbeat::HeartbeatKind::{Down, Up};
+use model::ids::{AlertId, MonitorId, Offset};
+use model::time::{EventTime, TimeRules};
 
 use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World};
@@ -43,7 +43,7 @@ fn two_parts() -> (Vec<Entry>, Vec<Entry>) {
 
 async fn told_of(world: &World, monitor: MonitorId) -> usize {
     let told = world.published().await;
-    let ids: BTreeSet<AlertId> = told.iter().map(common::model::flip::Alert::id).collect();
+    let ids: BTreeSet<AlertId> = told.iter().map(model::flip::Alert::id).collect();
     assert_eq!(ids.len(), told.len(), "each once");
     told.iter().filter(|alert| alert.monitor() == Some(monitor)).count()
 }

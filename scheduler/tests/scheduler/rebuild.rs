@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry};
-use common::model::flip::State;
-use common::model::heartbeat::HeartbeatKind::{Down, Up};
-use common::model::ids::{AlertId, MonitorId, Offset, RebuildId};
-use common::model::monitor_state::{MonitorState, StateChange};
-use common::model::rebuild::{Rebuild, RebuildFrom, RebuildReport, RebuildState};
-use common::model::time::TimeRules;
 use common::ports::history::History;
 use common::ports::queue::{Queue, QueueMessage};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use common::ports::state_store::{Commit, StateReader, StateStore};
-use common::wire;
+use model::flip::State;
+use model::heartbeat::HeartbeatKind::{Down, Up};
+use model::ids::{AlertId, MonitorId, Offset, RebuildId};
+use model::monitor_state::{MonitorState, StateChange};
+use model::rebuild::{Rebuild, RebuildFrom, RebuildReport, RebuildState};
+use model::time::TimeRules;
+use model::wire;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -114,8 +114,7 @@ impl Rebuilding {
     }
 
     async fn check_alerts(&self, expected: &Store, what: &str) {
-        let told: Vec<AlertId> =
-            self.world.published().await.iter().map(common::model::flip::Alert::id).collect();
+        let told: Vec<AlertId> = self.world.published().await.iter().map(model::flip::Alert::id).collect();
         let once: BTreeSet<AlertId> = told.iter().copied().collect();
         assert_eq!(once.len(), told.len(), "{what}: none twice");
         let wanted: BTreeSet<AlertId> = expected.alerts.iter().map(|outbox| outbox.alert.id()).collect();

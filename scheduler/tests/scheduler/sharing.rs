@@ -9,11 +9,11 @@ use common::backend::memory::{
 };
 use common::clock::{Clock, ManualClock};
 use common::http::Readiness;
-use common::model::ids::PartitionId;
-use common::model::time::TimeRules;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::state_store::{StateError, StateStore};
-use common::wire::frame::{Frame, Listening};
+use model::ids::PartitionId;
+use model::time::TimeRules;
+use model::wire::frame::{Frame, Listening};
 use scheduler::{Deps, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

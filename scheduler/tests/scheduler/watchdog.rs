@@ -11,9 +11,9 @@ use common::backend::memory::{
 };
 use common::clock::{Clock, ManualClock};
 use common::mail::MailSettings;
-use common::model::ids::PartitionId;
-use common::model::time::TimeRules;
 use common::ports::heartbeat_log::HeartbeatLog;
+use model::ids::PartitionId;
+use model::time::TimeRules;
 use scheduler::{Config, Deps, Service};
 use testbed::SmtpSink;
 use tokio::net::TcpListener;

@@ -8,15 +8,16 @@ use common::backend::memory::{
     InMemoryStateStore,
 };
 use common::clock::{Clock, ManualClock};
-use common::model::flip::Alert;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::{EventTime, TimeRules};
+use common::ports::checkpoint_codec;
 use common::ports::checkpoints::CheckpointStore;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::queue::{Outcome, Queue};
 use common::ports::registry::Registry;
 use common::ports::state_store::StateReader;
-use common::wire::{self, checkpoint};
+use model::flip::Alert;
+use model::ids::{Offset, PartitionId};
+use model::time::{EventTime, TimeRules};
+use model::wire;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use scheduler::{Deps, Service};
@@ -145,7 +146,7 @@ impl World {
                 let Some(bytes) = self.checkpoints.get(PARTITION, place).await.expect("it is there") else {
                     continue;
                 };
-                let applied = checkpoint::decode(&bytes).expect("a checkpoint").head.applied;
+                let applied = checkpoint_codec::decode(&bytes).expect("a checkpoint").head.applied;
                 if applied >= last {
                     stop.cancel();
                     break applied;

@@ -1,6 +1,6 @@
 //! `lubdub maintenance list`
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 use super::super::Terminal;
 use super::super::connection::Connection;

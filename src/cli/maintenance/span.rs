@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 use serde_json::{Map, Value, json};
 
 use super::super::BadUsage;

@@ -1,6 +1,6 @@
 //! `lubdub monitor list`
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 use serde_json::Value;
 
 use super::super::Terminal;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use common::model::heartbeat::MAX_OUTPUT_BYTES;
+use model::heartbeat::MAX_OUTPUT_BYTES;
 
 /// The last bytes of a file, or of standard input if it is called `-`.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use common::export::{Line, SummaryLine};
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 use super::super::Terminal;
 use super::super::api::{Api, Chunks};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::export::{Expected, Line, MonitorLine};
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
+use model::ids::MonitorId;
+use model::time::EventTime;
 use rand::RngExt;
 use reqwest::Url;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use common::model::ids::MonitorId;
+use model::ids::MonitorId;
 use serde::{Deserialize, Serialize};
 
 /// Beyond this the file is written anew, with what still matters.

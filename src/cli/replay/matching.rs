@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use common::export::{Labels, MonitorLine};
-use common::model::ids::MonitorId;
+use model::ids::MonitorId;
 use serde::Deserialize;
 
 /// A monitor of the target.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 use super::super::duration::Seconds;
 

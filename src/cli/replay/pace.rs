@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::model::time::EventTime;
+use model::time::EventTime;
 
 /// How far behind it may be before the rest is moved: heartbeats must not come with old times because a server was slow.
 const MOST_BEHIND: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use common::export::{Expected, HeartbeatLine, Micros};
-use common::model::ids::MonitorId;
-use common::model::time::{EventTime, Interval};
+use model::ids::MonitorId;
+use model::time::{EventTime, Interval};
 use serde::Serialize;
 
 /// Gaps of a partition that are kept: no more matter to a monitor.
@@ -143,7 +143,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use common::model::heartbeat::HeartbeatKind;
+    use model::heartbeat::HeartbeatKind;
     use uuid::Uuid;
 
     use super::*;

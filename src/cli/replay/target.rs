@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use common::clock::{Clock, SystemClock};
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
+use model::ids::MonitorId;
+use model::time::EventTime;
 use serde_json::Value;
 
 use super::super::api::{Api, ApiError};

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use anyhow::bail;
 use common::export::{Expected, HeartbeatLine, Line, Micros, MonitorLine, SummaryLine};
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
+use model::ids::MonitorId;
+use model::time::EventTime;
 
 use super::super::Terminal;
 use super::journal::{Batch, Journal};

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::model::flip::{Alert, Flip};
-use common::model::ids::{MonitorId, Offset};
-use common::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
-use common::model::time::{EventTime, TimeRules};
-use common::wire::frame::Frame;
 use machine::partition::{Effects, Partition};
+use model::flip::{Alert, Flip};
+use model::ids::{MonitorId, Offset};
+use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
+use model::time::{EventTime, TimeRules};
+use model::wire::frame::Frame;
 
 #[derive(Debug, Clone)]
 pub struct Entry {

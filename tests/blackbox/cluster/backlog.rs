@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::clock::{Clock, SystemClock};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{MonitorId, PartitionId};
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::HeartbeatLog;
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{MonitorId, PartitionId};
+use model::time::EventTime;
+use model::wire::frame::{Frame, Listening};
 use parking_lot::Mutex;
 
 use super::checker::Allowed;

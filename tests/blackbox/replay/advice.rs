@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use common::clock::{Clock, SystemClock};
-use common::model::heartbeat::{Heartbeat, HeartbeatKind};
-use common::model::ids::{MonitorId, PartitionId};
-use common::model::monitor::{Definition, DefinitionChange, Monitor, Token};
-use common::model::schedule::Schedule;
-use common::model::time::EventTime;
 use common::ports::heartbeat_log::HeartbeatLog;
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::wire;
-use common::wire::frame::{Frame, Listening};
+use model::heartbeat::{Heartbeat, HeartbeatKind};
+use model::ids::{MonitorId, PartitionId};
+use model::monitor::{Definition, DefinitionChange, Monitor, Token};
+use model::schedule::Schedule;
+use model::time::EventTime;
+use model::wire;
+use model::wire::frame::{Frame, Listening};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

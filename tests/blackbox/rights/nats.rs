@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::clock::SystemClock;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::EventTime;
 use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
-use common::role::Role;
+use model::ids::{Offset, PartitionId};
+use model::role::Role;
+use model::time::EventTime;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::role::Role;
+use model::role::Role;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use testbed::{NatsServer, RedisServer};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
+use model::ids::{AlertId, ChannelId, DeliveryId};
 use serde_json::Value;
 use uuid::Uuid;
 

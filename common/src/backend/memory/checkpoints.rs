@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::model::ids::PartitionId;
 use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
+use model::ids::PartitionId;
 
 /// A [`CheckpointStore`] in memory.
 #[derive(Debug, Default)]

@@ -9,10 +9,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::model::ids::{Offset, PartitionId};
-use crate::model::time::EventTime;
 use crate::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
-use crate::wire::frame::Frame;
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
+use model::wire::frame::Frame;
 
 /// A [`HeartbeatLog`] in memory. It folds nothing and keeps everything until it is told to [expire](Self::expire) it.
 pub struct InMemoryHeartbeatLog {

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::flip::Flip;
-use crate::model::heartbeat::Heartbeat;
-use crate::model::ids::{DeliveryId, MonitorId};
-use crate::model::time::EventTime;
 use crate::ports::history::{
     DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError,
 };
+use model::delivery::{Delivery, DeliveryState};
+use model::flip::Flip;
+use model::heartbeat::Heartbeat;
+use model::ids::{DeliveryId, MonitorId};
+use model::time::EventTime;
 
 /// Of each finished state.
 const FINISHED_DELIVERIES: usize = 10_000;

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::backend::queue_index::{Changes, Entry, QueueIndex};
-use crate::model::ids::PartitionId;
-use crate::model::time::EventTime;
 use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use model::ids::PartitionId;
+use model::time::EventTime;
 
 /// How many ids of completed messages are remembered: the contract's day, for what a test puts through.
 const REMEMBERED: usize = 200_000;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::connection::{Nats, NatsError};
 use super::request::RequestError;
 use super::{checkpoints, log, queue, registry};
-use crate::model::ids::PartitionId;
 use crate::ports::queue::QueueName;
+use model::ids::PartitionId;
 
 /// Partitions of a new installation.
 const PARTITIONS: u16 = 4;

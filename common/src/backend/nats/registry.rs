@@ -29,13 +29,13 @@ use super::connection::{Nats, NatsError};
 use super::follow::{Follower, Start};
 use super::names::Names;
 use crate::clock::Clock;
-use crate::model::ids::{MonitorId, PartitionId, Revision};
 use crate::ports::BackendError;
 use crate::ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use index::Index;
 use keys::Keys;
+use model::ids::{MonitorId, PartitionId, Revision};
 use pulse::Pulses;
 use store::{Store, is_marker};
 

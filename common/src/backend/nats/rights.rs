@@ -6,10 +6,10 @@
 
 use super::names::Names;
 use super::{NatsQueue, queue, registry};
-use crate::model::ids::PartitionId;
 use crate::ports::queue::QueueName;
 use crate::ports::registry::RecordKind;
-use crate::role::Role;
+use model::ids::PartitionId;
+use model::role::Role;
 
 /// The most partitions that an installation can have.
 const PARTITIONS: u16 = 64;

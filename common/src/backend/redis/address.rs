@@ -176,7 +176,7 @@ fn settings(options: &RedisOptions, said: &RedisConnectionInfo) -> RedisConnecti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::channel::Secret;
+    use model::channel::Secret;
 
     fn nodes_of(options: &RedisOptions) -> Vec<ConnectionInfo> {
         match read(options).expect("readable") {

@@ -5,10 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::hot;
-use crate::model::imported::Past;
-use crate::model::monitor::Definition;
-use crate::model::monitor_state::{Incident, MonitorState};
-use crate::wire::{self, Message, WireError};
+use model::imported::Past;
+use model::monitor::Definition;
+use model::monitor_state::{Incident, MonitorState};
+use model::wire::{self, Message, WireError};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Cold {
@@ -59,10 +59,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::flip::{Flip, Reason, State};
-    use crate::model::ids::{AlertId, MonitorId, Revision};
-    use crate::model::schedule::{CronSchedule, Schedule};
-    use crate::model::time::EventTime;
+    use model::flip::{Flip, Reason, State};
+    use model::ids::{AlertId, MonitorId, Revision};
+    use model::schedule::{CronSchedule, Schedule};
+    use model::time::EventTime;
 
     fn state() -> MonitorState {
         let (monitor, at) =

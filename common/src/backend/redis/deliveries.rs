@@ -12,12 +12,12 @@ use super::keys::Keys;
 use super::packer::Packer;
 use super::time_bytes;
 use crate::clock::Clock;
-use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::ids::DeliveryId;
-use crate::model::time::EventTime;
 use crate::ports::BackendError;
 use crate::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
-use crate::wire;
+use model::delivery::{Delivery, DeliveryState};
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::wire;
 
 const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::keys::DUE_SETS;
-use crate::model::ids::MonitorId;
+use model::ids::MonitorId;
 
 /// What a set answered: its earliest entries, at most as many as were asked for.
 pub(super) type Front = Vec<(Uuid, f64)>;

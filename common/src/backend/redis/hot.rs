@@ -5,12 +5,12 @@
 //! is of a plain period: timeout, grace, reminders. That takes five bytes here, and 40 in the cold part with a field of its
 //! own. It must stay below 64 bytes in all, for otherwise Redis unpacks the whole bucket.
 
-use crate::model::flip::State;
-use crate::model::ids::Revision;
-use crate::model::monitor::Definition;
-use crate::model::monitor_state::MonitorState;
-use crate::model::schedule::Schedule;
-use crate::model::time::EventTime;
+use model::flip::State;
+use model::ids::Revision;
+use model::monitor::Definition;
+use model::monitor_state::MonitorState;
+use model::schedule::Schedule;
+use model::time::EventTime;
 
 const VERSION: u8 = 1;
 

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use crate::model::ids::{MonitorId, PartitionId};
+use model::ids::{MonitorId, PartitionId};
 
 /// Buckets of a partition. It must never change: it is kept with the partition, and another number is refused.
 ///

@@ -8,9 +8,9 @@ use std::vec;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
-use crate::model::ids::MonitorId;
-use crate::model::monitor_state::MonitorState;
-use crate::model::time::EventTime;
+use model::ids::MonitorId;
+use model::monitor_state::MonitorState;
+use model::time::EventTime;
 
 /// What is stored of a monitor, certainly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::role::Role;
+use model::role::Role;
 
 /// Who logs in to Redis or Sentinel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 
 use super::directory::DataDir;
 use super::error::StoreError;
-use crate::model::ids::{Offset, PartitionId};
-use crate::model::time::EventTime;
 use crate::ports::BackendError;
 use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
 
 /// The folder in the data directory.
 pub(super) const FOLDER: &str = "checkpoints";

@@ -14,11 +14,11 @@ use super::history::bytes;
 use super::prune::Pruner;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
-use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::ids::DeliveryId;
-use crate::model::time::EventTime;
 use crate::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
-use crate::wire::{decode, encode};
+use model::delivery::{Delivery, DeliveryState};
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::wire::{decode, encode};
 
 /// A [`DeliveryHistory`] in SQLite.
 pub struct SqliteDeliveries {

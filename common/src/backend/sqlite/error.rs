@@ -108,7 +108,7 @@ pub(super) enum StoreError {
     #[error("there is no partition {0}")]
     NoPartition(u16),
     #[error("read what is stored")]
-    Stored(#[from] crate::wire::WireError),
+    Stored(#[from] model::wire::WireError),
     #[error("the log has a hole after offset {0}")]
     Hole(u64),
 }

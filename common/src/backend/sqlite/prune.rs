@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::database::{in_transaction, limit as sql_limit, optional};
 use super::deliveries::state_number;
 use super::history::bytes;
-use crate::model::delivery::DeliveryState;
-use crate::model::ids::MonitorId;
-use crate::model::time::EventTime;
+use model::delivery::DeliveryState;
+use model::ids::MonitorId;
+use model::time::EventTime;
 
 /// Rows of a monitor that are removed in one transaction.
 const STEP: usize = 2_000;

@@ -19,9 +19,9 @@ use super::readers::Readers;
 use super::tasks::TaskWriter;
 use crate::backend::queue_index::{Changes, Entry, QueueIndex};
 use crate::clock::Clock;
-use crate::model::ids::PartitionId;
-use crate::model::time::EventTime;
 use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use model::ids::PartitionId;
+use model::time::EventTime;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::EventTime;
 use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
 use tokio::task::JoinSet;
 
 use crate::subject::Subject;

@@ -1,9 +1,9 @@
 //! The delivery history's contract.
 
-use common::model::delivery::{Delivery, DeliveryState};
-use common::model::ids::DeliveryId;
-use common::model::time::EventTime;
 use common::ports::history::{DeliveryFilter, DeliveryHistory};
+use model::delivery::{Delivery, DeliveryState};
+use model::ids::DeliveryId;
+use model::time::EventTime;
 
 use crate::sample::{at, channel, delivery, monitor};
 use crate::subject::Subject;

@@ -1,10 +1,10 @@
 //! The history's contract: heartbeats and flips.
 
 use bytes::Bytes;
-use common::model::heartbeat::Heartbeat;
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
 use common::ports::history::{HeartbeatEntry, History, HistoryBatch};
+use model::heartbeat::Heartbeat;
+use model::ids::MonitorId;
+use model::time::EventTime;
 
 use crate::sample::{at, flip, heartbeat, monitor, with_output};
 use crate::subject::Subject;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::model::ids::{MonitorId, PartitionId, Revision};
 use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
+use model::ids::{MonitorId, PartitionId, Revision};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::model::ids::Revision;
 use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
+use model::ids::Revision;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::delivery::{Delivery, DeliveryState};
-use common::model::flip::Alert;
-use common::model::ids::{AlertId, ChannelId, DeliveryId};
 use common::ports::queue::QueueMessage;
-use common::wire;
+use model::delivery::{Delivery, DeliveryState};
+use model::flip::Alert;
+use model::ids::{AlertId, ChannelId, DeliveryId};
+use model::wire;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

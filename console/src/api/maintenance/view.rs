@@ -1,7 +1,7 @@
 //! A maintenance window as it is shown, and as it is asked for.
 
-use common::model::ids::Revision;
-use common::model::maintenance::{MaintenanceWindow, WindowSpan};
+use model::ids::Revision;
+use model::maintenance::{MaintenanceWindow, WindowSpan};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 //! Finds monitors, with bounded work for each request.
 
-use common::model::ids::MonitorId;
-use common::wire;
+use model::ids::MonitorId;
+use model::wire;
 
 use super::view::situations;
 use crate::app::App;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use common::model::gaps::Gaps;
-use common::model::ids::{ChannelId, MonitorId, PartitionId, Revision};
-use common::model::schedule::Schedule;
 use common::ports::history::HeartbeatEntry;
+use model::gaps::Gaps;
+use model::ids::{ChannelId, MonitorId, PartitionId, Revision};
+use model::schedule::Schedule;
 use serde::Serialize;
 use utoipa::ToSchema;
 

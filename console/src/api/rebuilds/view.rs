@@ -1,6 +1,6 @@
 //! Rebuilds as they are shown.
 
-use common::model::rebuild::{Difference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
+use model::rebuild::{Difference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -169,7 +169,7 @@ impl RebuildView {
 
 impl ReportView {
     fn new(report: &RebuildReport) -> Self {
-        let monitor = |found: &common::model::rebuild::MonitorDifference| MonitorDifferenceView {
+        let monitor = |found: &model::rebuild::MonitorDifference| MonitorDifferenceView {
             monitor: found.monitor.to_string(),
             fields: found.fields.iter().map(difference).collect(),
         };

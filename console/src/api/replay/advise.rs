@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::ids::MonitorId;
-use common::model::monitor::Definition;
-use common::model::schedule::Schedule;
 use hashbrown::HashMap;
 use machine::advise::{Advice, Verdict, Wish};
 use machine::what_if::{Compared, Trial, Trials};
+use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::schedule::Schedule;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use common::model::ids::MonitorId;
 use machine::what_if::{Compared, Trials};
+use model::ids::MonitorId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::model::channel::{PresetChannel, Secret};
-use common::model::validation::FieldError;
 use common::presets::{self, Preset};
+use model::channel::{PresetChannel, Secret};
+use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::super::Change;

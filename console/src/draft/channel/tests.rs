@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::model::channel::{OldSecret, Webhook, WebhookMethod};
-use common::model::ids::ChannelId;
+use model::channel::{OldSecret, Webhook, WebhookMethod};
+use model::ids::ChannelId;
 use serde_json::json;
 use uuid::Uuid;
 

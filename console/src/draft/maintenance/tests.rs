@@ -1,4 +1,4 @@
-use common::model::ids::WindowId;
+use model::ids::WindowId;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
-use common::model::ids::MonitorId;
-use common::model::time::EventTime;
+use model::ids::MonitorId;
+use model::time::EventTime;
 use serde_json::json;
 use uuid::Uuid;
 

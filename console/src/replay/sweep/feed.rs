@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::model::ids::Offset;
-use common::model::time::Interval;
 use common::ports::heartbeat_log::LogEntry;
+use model::ids::Offset;
+use model::time::Interval;
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;

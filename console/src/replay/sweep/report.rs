@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use common::model::gaps::Gaps;
-use common::model::ids::{Offset, PartitionId};
-use common::model::time::{EventTime, Interval};
-use common::wire::frame::Frame;
+use model::gaps::Gaps;
+use model::ids::{Offset, PartitionId};
+use model::time::{EventTime, Interval};
+use model::wire::frame::Frame;
 
 use super::{Known, Start};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use common::model::time::EventTime;
 use jiff::tz::TimeZone;
+use model::time::EventTime;
 
 use super::{DAY, LEAST_RUNS, LEAST_SHORT_RUNS, PERIODS};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use common::model::delivery::MonitorLabel;
-use common::model::flip::{Flip, State};
-use common::model::ids::{ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::MonitorLabel;
+use model::flip::{Flip, State};
+use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::super::flaps::Flaps;

@@ -1,9 +1,9 @@
 //! One incident for all monitors that went down beyond the limit.
 
-use common::model::delivery::MAX_NAMES;
-use common::model::flip::{Alert, Brief, Group, Storm};
-use common::model::ids::{DeliveryId, MonitorId};
-use common::model::time::EventTime;
+use model::delivery::MAX_NAMES;
+use model::flip::{Alert, Brief, Group, Storm};
+use model::ids::{DeliveryId, MonitorId};
+use model::time::EventTime;
 
 use super::super::{Effects, own_alert, own_delivery};
 use super::{GATHER, OpenStorm, Pager, WINDOW};

@@ -1,4 +1,4 @@
-use common::model::flip::{Alert, Digest, State};
+use model::flip::{Alert, Digest, State};
 
 use super::play::Play;
 

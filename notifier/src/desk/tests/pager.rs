@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::model::flip::Alert;
-use common::model::ids::AlertId;
+use model::flip::Alert;
+use model::ids::AlertId;
 
 use super::super::pager::PagerRules;
 use super::play::{Play, triggers};

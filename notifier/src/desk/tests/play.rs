@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use common::model::delivery::{DeliveryTask, MonitorLabel};
-use common::model::flip::{Alert, Flip, Reason, State};
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use common::model::time::EventTime;
-use common::wire;
+use model::delivery::{DeliveryTask, MonitorLabel};
+use model::flip::{Alert, Flip, Reason, State};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::time::EventTime;
+use model::wire;
 use uuid::Uuid;
 
 use super::super::chat::{Chat, ChatHead};

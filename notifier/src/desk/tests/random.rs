@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use common::model::flip::{Alert, Flip, State};
-use common::model::ids::MonitorId;
+use model::flip::{Alert, Flip, State};
+use model::ids::MonitorId;
 use proptest::prelude::*;
 
 use super::super::chat::{SINGLES, WINDOW};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::model::channel::{ChannelKind, ChannelState};
-use common::model::delivery::MonitorLabel;
-use common::model::flip::{Brief, Digest, Flip, Group, Reason, State};
-use common::model::ids::{AlertId, ChannelId, MonitorId};
-use common::model::time::EventTime;
+use model::channel::{ChannelKind, ChannelState};
+use model::delivery::MonitorLabel;
+use model::flip::{Brief, Digest, Flip, Group, Reason, State};
+use model::ids::{AlertId, ChannelId, MonitorId};
+use model::time::EventTime;
 use uuid::Uuid;
 
 use super::*;

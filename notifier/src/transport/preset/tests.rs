@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::message::incident_of;
-use common::model::channel::{ChannelKind, ChannelState, Secret};
-use common::model::delivery::{Dependents, MonitorLabel};
-use common::model::flip::{
+use common::template;
+use model::channel::{ChannelKind, ChannelState, Secret};
+use model::delivery::{Dependents, MonitorLabel};
+use model::flip::{
     Brief, ChannelFailing, Digest, Flapping, Flip, Group, LabelledFlip, Reason, Repost, State, Storm, WasDown,
 };
-use common::model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use common::template;
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use uuid::Uuid;
 
 use super::*;
@@ -283,9 +283,7 @@ fn no_secret_is_shown_of_a_test() {
 
 #[test]
 fn on_pagers_every_incident_has_one_key_and_is_closed_by_it() {
-    for preset in
-        presets::all().iter().filter(|preset| preset.class == common::model::channel::ChannelClass::Pager)
-    {
+    for preset in presets::all().iter().filter(|preset| preset.class == model::channel::ChannelClass::Pager) {
         let settings = settings_of(&preset.name);
         let incident = Message::new(&task(Alert::Flip(down()), None), &channel("x", &settings).0).incident;
         let monitor = MonitorId::from_uuid(Uuid::from_u128(7)).to_string();

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use super::{check_position, log_error, look, stored_at};
 use crate::backend::nats::connection::Nats;
 use crate::backend::nats::follow::{Followed, Follower, Start};
-use crate::model::ids::{Offset, PartitionId};
-use crate::model::time::EventTime;
 use crate::ports::BackendError;
 use crate::ports::heartbeat_log::{LogEntry, LogError, LogReader};
-use crate::wire::decode;
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
+use model::wire::decode;
 
 /// Pause before it is tried again to read on.
 const PAUSE: Duration = Duration::from_millis(150);

@@ -13,8 +13,8 @@ use super::super::request::RequestError;
 use super::row::{Row, Status, shard_of};
 use super::state::Shared;
 use super::table::{Sent, Write, Written};
-use crate::model::ids::PartitionId;
 use crate::ports::queue::{QueueError, QueueMessage};
+use model::ids::PartitionId;
 
 /// Writes whose answers are awaited at a time.
 pub(super) const IN_FLIGHT: usize = 256;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use async_nats::HeaderMap;
 use uuid::Uuid;
 
-use crate::model::ids::PartitionId;
-use crate::model::time::EventTime;
+use model::ids::PartitionId;
+use model::time::EventTime;
 
 /// Into so many shards a queue is divided, by lane. It must never change.
 pub(super) const SHARDS: u16 = 16;

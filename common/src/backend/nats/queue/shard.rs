@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::row::{Row, Status};
 use crate::backend::queue_index::{Entry, QueueIndex};
-use crate::model::time::EventTime;
 use crate::ports::queue::Outcome;
+use model::time::EventTime;
 
 /// How long a completed message's id is remembered: the contract's day.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);

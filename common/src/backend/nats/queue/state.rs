@@ -15,8 +15,8 @@ use super::shard::Shard;
 use super::table::Table;
 use crate::backend::queue_index::Changes;
 use crate::clock::Clock;
-use crate::model::ids::PartitionId;
 use crate::ports::queue::{QueueError, QueueName};
+use model::ids::PartitionId;
 
 /// Nothing is claimed or settled when the last beat of this node was begun longer ago than this: others may take its shards
 /// [`super::shares::LEASE`] after it landed.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::Offset;
-use crate::model::time::{EventTime, TimeRules};
-use crate::wire::frame::{Frame, Listening};
+use model::ids::Offset;
+use model::time::{EventTime, TimeRules};
+use model::wire::frame::{Frame, Listening};
 
 /// Folds and single ticks that wait at most; more are written. Only ticks that cannot be folded come to so many.
 const WAITING: usize = 64;

@@ -14,11 +14,11 @@ use crate::backend::sqlite::database::{from_sql, in_transaction, to_sql};
 use crate::backend::sqlite::error::StoreError;
 use crate::backend::sqlite::writer::Handler;
 use crate::clock::Clock;
-use crate::model::ids::Offset;
-use crate::model::time::EventTime;
 use crate::ports::heartbeat_log::LogEntry;
-use crate::wire::encode;
-use crate::wire::frame::Frame;
+use model::ids::Offset;
+use model::time::EventTime;
+use model::wire::encode;
+use model::wire::frame::Frame;
 
 /// Ticks wait at most this long to be written.
 const TICKS_WAIT: Duration = Duration::from_secs(10);

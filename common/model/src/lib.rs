@@ -1,5 +1,11 @@
 //! What Lubdub talks about. Nothing here reads a clock, a random source or the world.
+//!
+//! - One module for each kind of thing: monitors, heartbeats, schedules, flips, channels, ids, times, networks.
+//! - [`wire`]: their stored forms, versioned MessagePack, with golden bytes beside them.
+//! - [`role`]: the parts of a cluster, by name.
+//! - [`chain`]: shows an error with its sources in one line.
 
+pub mod chain;
 pub mod channel;
 pub mod deadline;
 pub mod delivery;
@@ -15,7 +21,9 @@ pub mod monitor;
 pub mod monitor_state;
 pub mod networks;
 pub mod rebuild;
+pub mod role;
 pub mod schedule;
 pub mod time;
 pub mod trace;
 pub mod validation;
+pub mod wire;

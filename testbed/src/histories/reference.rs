@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use common::model::flip::{Reason, State};
-use common::model::heartbeat::HeartbeatKind;
-use common::model::ids::{MonitorId, Revision};
-use common::model::monitor::Definition;
-use common::model::schedule::Schedule;
-use common::model::time::{EventTime, TimeRules};
-use common::wire::frame::Listening;
+use model::flip::{Reason, State};
+use model::heartbeat::HeartbeatKind;
+use model::ids::{MonitorId, Revision};
+use model::monitor::Definition;
+use model::schedule::Schedule;
+use model::time::{EventTime, TimeRules};
+use model::wire::frame::Listening;
 
 use super::driver::Entry;
 

@@ -22,11 +22,15 @@ impl fmt::Display for Chain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::registry::RegistryError;
+    use crate::key::ApiKey;
+    use crate::wire::{Message, WireError, decode};
 
     #[test]
     fn shows_every_source() {
-        let error = RegistryError::Unavailable("connection refused".into());
-        assert_eq!(Chain(&error).to_string(), "reach the registry: connection refused");
+        let error = decode::<ApiKey>(&[ApiKey::VERSION, 0xc1]).expect_err("0xc1 begins no MessagePack value");
+        assert!(matches!(error, WireError::Damaged { .. }));
+        let shown = Chain(&error).to_string();
+        assert!(shown.starts_with("decode key: "), "{shown}");
+        assert!(shown.len() > "decode key: ".len(), "{shown}");
     }
 }

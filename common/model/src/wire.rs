@@ -4,7 +4,6 @@
 //! have defaults). A reader refuses a version newer than its own by name instead of guessing. An array may grow at its end by
 //! fields with defaults, with a new version: the count in front tells an old one from a damaged one.
 
-pub mod checkpoint;
 pub mod frame;
 #[cfg(test)]
 mod golden;
@@ -15,14 +14,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::channel::Channel;
-use crate::model::delivery::{Delivery, DeliveryTask};
-use crate::model::flip::{Alert, Flip};
-use crate::model::key::ApiKey;
-use crate::model::maintenance::MaintenanceWindow;
-use crate::model::monitor::Monitor;
-use crate::model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
-use crate::model::rebuild::Rebuild;
+use crate::channel::Channel;
+use crate::delivery::{Delivery, DeliveryTask};
+use crate::flip::{Alert, Flip};
+use crate::key::ApiKey;
+use crate::maintenance::MaintenanceWindow;
+use crate::monitor::Monitor;
+use crate::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
+use crate::rebuild::Rebuild;
 
 /// A type that has a stored form.
 pub trait Message: Serialize + DeserializeOwned {

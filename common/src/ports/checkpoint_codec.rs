@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::WireError;
-use crate::model::ids::MonitorId;
-use crate::model::monitor_state::{MonitorState, PartitionHead};
+use model::ids::MonitorId;
+use model::monitor_state::{MonitorState, PartitionHead};
+use model::wire::WireError;
 
 const NAME: &str = "checkpoint";
 const VERSION: u8 = 2;
@@ -66,9 +66,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::flip::State;
-    use crate::model::ids::{Offset, Revision};
-    use crate::model::time::EventTime;
+    use model::flip::State;
+    use model::ids::{Offset, Revision};
+    use model::time::EventTime;
 
     fn state(n: u64) -> MonitorState {
         MonitorState {

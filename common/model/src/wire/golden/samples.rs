@@ -1,16 +1,12 @@
 //! One of every kind of alert, channel and maintenance window, a rebuild in each state, and an imported history.
 
 use super::*;
-use crate::model::channel::{Email, PresetChannel};
-use crate::model::flip::{
-    Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown,
-};
-use crate::model::ids::{PartitionId, RebuildId, WindowId};
-use crate::model::imported::{Imported, Past, PastEvent};
-use crate::model::maintenance::{MaintenanceWindow, WindowSpan};
-use crate::model::rebuild::{
-    Difference, MonitorDifference, Rebuild, RebuildFrom, RebuildReport, RebuildState,
-};
+use crate::channel::{Email, PresetChannel};
+use crate::flip::{Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown};
+use crate::ids::{PartitionId, RebuildId, WindowId};
+use crate::imported::{Imported, Past, PastEvent};
+use crate::maintenance::{MaintenanceWindow, WindowSpan};
+use crate::rebuild::{Difference, MonitorDifference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
 
 fn id(number: u128) -> AlertId {
     AlertId::from_uuid(Uuid::from_u128(number))

@@ -15,18 +15,18 @@ use uuid::Uuid;
 
 use super::frame::{Frame, Listening};
 use super::{Message, WireError, decode, encode};
-use crate::model::channel::{Channel, ChannelKind, ChannelState, OldSecret, Secret, Webhook, WebhookMethod};
-use crate::model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, Dependents, MonitorLabel};
-use crate::model::flip::{Alert, Flip, Reason, State};
-use crate::model::gaps::Gaps;
-use crate::model::heartbeat::{Heartbeat, HeartbeatKind};
-use crate::model::ids::{AlertId, ChannelId, DeliveryId, KeyId, MonitorId, Offset, Revision};
-use crate::model::key::{ApiKey, Scope};
-use crate::model::monitor::{Definition, DefinitionChange, Monitor, OldToken, Token};
-use crate::model::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead};
-use crate::model::schedule::{CronSchedule, Schedule};
-use crate::model::time::{EventTime, Interval};
-use crate::model::trace::TraceContext;
+use crate::channel::{Channel, ChannelKind, ChannelState, OldSecret, Secret, Webhook, WebhookMethod};
+use crate::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, Dependents, MonitorLabel};
+use crate::flip::{Alert, Flip, Reason, State};
+use crate::gaps::Gaps;
+use crate::heartbeat::{Heartbeat, HeartbeatKind};
+use crate::ids::{AlertId, ChannelId, DeliveryId, KeyId, MonitorId, Offset, Revision};
+use crate::key::{ApiKey, Scope};
+use crate::monitor::{Definition, DefinitionChange, Monitor, OldToken, Token};
+use crate::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead};
+use crate::schedule::{CronSchedule, Schedule};
+use crate::time::{EventTime, Interval};
+use crate::trace::TraceContext;
 
 fn monitor_id() -> MonitorId {
     MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001))

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::heartbeat::Heartbeat;
-use crate::model::imported::Imported;
-use crate::model::monitor::DefinitionChange;
-use crate::model::time::EventTime;
+use crate::heartbeat::Heartbeat;
+use crate::imported::Imported;
+use crate::monitor::DefinitionChange;
+use crate::time::EventTime;
 
 /// One append to a partition's log: heartbeats, or definition changes, or nothing (a tick).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
