@@ -9,10 +9,10 @@ use anyhow::Context;
 use clap::Args;
 use common::backend::nats::{self, NatsBackend, NatsError, NatsOptions, Provisioned};
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
-use common::clock::Clock;
 use model::chain::Chain;
 use model::channel::Secret;
 use model::role::Role;
+use ports::clock::Clock;
 use tokio::time::Instant;
 
 use crate::cli::Seconds;

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use common::clock::{Clock, SystemClock};
 use model::role::Role;
+use ports::clock::{Clock, SystemClock};
 
 use crate::cli::Terminal;
 use crate::cluster::check_prefix;

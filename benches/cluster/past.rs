@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::backend::nats::NatsBackend;
 use common::backend::redis::RedisBackend;
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::state_store::StateReader;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::Listening;
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::state_store::StateReader;
 use tokio::task::JoinSet;
 
 use crate::frames::{FRAME, frame, heartbeat};

@@ -1,8 +1,8 @@
 //! The past in JetStream, replayed with other settings.
 
-use common::clock::{Clock, SystemClock};
 use model::ids::{MonitorId, PartitionId};
 use model::monitor::Monitor;
+use ports::clock::{Clock, SystemClock};
 use testbed::{NatsServer, RedisServer};
 
 use crate::monitors::{Seed, monitor, register};
@@ -26,7 +26,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let seeded: Vec<Monitor> = (0..monitors).map(|nth| monitor(nth, wanted, now)).collect();
     register(backend.registry(), &seeded).await?;
     let log = backend.log();
-    let partitions = common::ports::heartbeat_log::HeartbeatLog::partitions(log.as_ref());
+    let partitions = ports::heartbeat_log::HeartbeatLog::partitions(log.as_ref());
     let (mut written, mut span) = (0, std::time::Duration::ZERO);
     for partition in (0..partitions).map(PartitionId) {
         let of_it: Vec<MonitorId> = seeded

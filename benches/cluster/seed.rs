@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use common::backend::nats::NatsBackend;
 use common::backend::redis::RedisBackend;
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::state_store::{Commit, Lease, StateStore};
 use model::ids::{Offset, PartitionId, Revision};
 use model::monitor::Monitor;
 use model::monitor_state::{PartitionHead, StateChange};
 use model::wire::frame::Listening;
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::state_store::{Commit, Lease, StateStore};
 
 use crate::frames::frame;
 use crate::monitors::{Seed, Seeded, monitor, register, state};

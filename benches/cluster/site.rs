@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::backend::redis::{RedisBackend, RedisOptions};
-use common::clock::{Clock, SystemClock};
+use ports::clock::{Clock, SystemClock};
 use testbed::{RedisServer, free_port};
 
 use crate::installation::{Installation, KEY};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::clock::{Clock, SystemClock};
 use model::time::{EventTime, TimeRules};
+use ports::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::installation::Installation;

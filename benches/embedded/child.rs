@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::{Clock, SystemClock};
 use common::http::{ServerLimits, ops_router, serve};
-use common::ports::queue::QueueName;
-use common::ports::registry::Registry;
 use model::time::TimeRules;
+use ports::clock::{Clock, SystemClock};
+use ports::queue::QueueName;
+use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

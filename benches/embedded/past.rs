@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::SystemClock;
 use model::ids::PartitionId;
+use ports::clock::SystemClock;
 
 use crate::child;
 use crate::monitors::Seed;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateStore};
 use model::ids::{Offset, PartitionId};
 use model::monitor::Monitor;
 use model::monitor_state::{PartitionHead, StateChange};
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateStore};
 
 use crate::monitors::{Seed, Seeded, monitor, register, register_channels, state};
 

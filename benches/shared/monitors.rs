@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::{Clock, SystemClock};
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use model::flip::State;
 use model::ids::{ChannelId, MonitorId, Revision};
@@ -14,6 +12,8 @@ use model::monitor_state::MonitorState;
 use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire;
+use ports::clock::{Clock, SystemClock};
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

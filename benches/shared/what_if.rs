@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
 use futures_util::future::try_join_all;
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor::{Definition, DefinitionChange};
 use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire::frame::{Frame, Listening};
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
 use std::sync::Arc;
 
 use crate::frames::{frame, heartbeat};

@@ -2,6 +2,5 @@
 
 pub mod memory;
 pub mod nats;
-mod queue_index;
 pub mod redis;
 pub mod sqlite;

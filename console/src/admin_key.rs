@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use common::clock::Clock;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use model::channel::Secret;
 use model::ids::{KeyId, Revision};
 use model::key::{ApiKey, Scope};
 use model::wire;
+use ports::clock::Clock;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use uuid::Uuid;
 
 use crate::error::Error;

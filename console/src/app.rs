@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use common::address_guard::AddressGuard;
-use common::clock::Clock;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::history::{DeliveryHistory, History};
-use common::ports::queue::Queue;
-use common::ports::registry::Registry;
-use common::ports::state_store::StateReader;
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::queue::Queue;
+use ports::registry::Registry;
+use ports::state_store::StateReader;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

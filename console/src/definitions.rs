@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::heartbeat_log::{HeartbeatLog, LogError};
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor::{Definition, DefinitionChange};
 use model::time::EventTime;
 use model::wire::frame::{Frame, Listening};
+use ports::clock::Clock;
+use ports::heartbeat_log::{HeartbeatLog, LogError};
 use prometheus_client::metrics::counter::Counter;
 
 /// Waits between the tries of one append.

@@ -7,13 +7,13 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use model::channel::Channel;
 use model::ids::{ChannelId, KeyId, MonitorId, Revision};
 use model::key::ApiKey;
 use model::wire::{self, Message};
 use parking_lot::{Mutex, RwLock};
+use ports::clock::Clock;
+use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
 use crate::monitors::Held;
 

@@ -1,7 +1,7 @@
 //! Why the role cannot do its job.
 
-use common::ports::registry::RegistryError;
 use model::networks::AddressListError;
+use ports::registry::RegistryError;
 
 /// Why the console cannot start.
 #[derive(Debug, thiserror::Error)]

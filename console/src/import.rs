@@ -8,8 +8,6 @@ pub(crate) mod lines;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::heartbeat_log::{HeartbeatLog, LogError};
 use hashbrown::{HashMap, HashSet};
 use model::flip::State;
 use model::ids::{MonitorId, PartitionId};
@@ -18,6 +16,8 @@ use model::monitor_state::MonitorState;
 use model::time::EventTime;
 use model::validation::FieldError;
 use model::wire::frame::{Frame, Listening};
+use ports::clock::Clock;
+use ports::heartbeat_log::{HeartbeatLog, LogError};
 use tokio::sync::Mutex;
 
 use self::lines::Item;

@@ -2,10 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use common::clock::Clock;
 use model::channel::Secret;
 use model::monitor::Token;
 use parking_lot::Mutex;
+use ports::clock::Clock;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
@@ -65,8 +65,8 @@ fn random<const N: usize>() -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use common::clock::ManualClock;
     use model::time::EventTime;
+    use ports::clock::ManualClock;
 
     use super::*;
 

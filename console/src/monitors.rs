@@ -2,10 +2,10 @@
 //! the registry record, append the definition to the log.
 
 use axum::http::StatusCode;
-use common::ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 use model::ids::{ChannelId, MonitorId, Revision};
 use model::monitor::{Monitor, OldToken, Token};
 use model::wire::{self, WireError};
+use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 
 use crate::app::App;
 use crate::draft::monitor::{MonitorDraft, NewMonitor};

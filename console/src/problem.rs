@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::ports::heartbeat_log::LogError;
-use common::ports::history::HistoryError;
-use common::ports::queue::QueueError;
-use common::ports::registry::RegistryError;
-use common::ports::state_store::StateError;
 use model::validation::FieldError;
+use ports::heartbeat_log::LogError;
+use ports::history::HistoryError;
+use ports::queue::QueueError;
+use ports::registry::RegistryError;
+use ports::state_store::StateError;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -9,12 +9,12 @@ pub(crate) mod sweep;
 
 use std::sync::Arc;
 
-use common::ports::checkpoint_codec::{self, Checkpoint};
-use common::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
-use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::{EventTime, TimeRules};
+use ports::checkpoint_codec::{self, Checkpoint};
+use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use common::clock::Clock;
 use common::http::Readiness;
-use common::ports::checkpoints::CheckpointStore;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::history::{DeliveryHistory, History};
-use common::ports::queue::Queue;
-use common::ports::registry::{Registry, RegistryObserver, WatchGuard};
-use common::ports::state_store::StateReader;
 use model::time::TimeRules;
+use ports::checkpoints::CheckpointStore;
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::queue::Queue;
+use ports::registry::{Registry, RegistryObserver, WatchGuard};
+use ports::state_store::StateReader;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

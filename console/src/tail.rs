@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::export::{HeartbeatLine, Micros};
-use common::ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
 use machine::{Effects, Replayer};
 use model::flip::Flip;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
+use ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::clock::Clock;
-use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError};
 use model::ids::MonitorId;
 use model::monitor::{Monitor, Token};
 use model::time::EventTime;
 use model::wire;
+use ports::clock::Clock;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError};
 
 use crate::mint;
 

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::InMemoryRegistry;
-use common::clock::Clock;
 use common::http::{Readiness, ServerLimits, serve};
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::heartbeat::Heartbeat;
 use model::monitor::Monitor;
 use model::time::TimeRules;
 use model::wire;
+use ports::clock::Clock;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

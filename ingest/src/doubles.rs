@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::clock::Clock;
-use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor::{Definition, Monitor, OldToken, Token};
 use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire::frame::Frame;
 use parking_lot::Mutex;
+use ports::clock::Clock;
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 

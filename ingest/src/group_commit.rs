@@ -6,12 +6,12 @@ mod lane;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use common::clock::Clock;
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::heartbeat::Heartbeat;
 use model::ids::{MonitorId, PartitionId};
 use model::time::EventTime;
 use model::trace::TraceContext;
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::ids::{Offset, PartitionId};
 use model::time::{EventTime, TimeRules};
 use parking_lot::Mutex;
+use ports::clock::Clock;
 
 use crate::tokens::Standing;
 
@@ -119,7 +119,7 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use common::clock::ManualClock;
+    use ports::clock::ManualClock;
 
     use super::*;
 

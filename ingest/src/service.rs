@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use common::clock::Clock;
 use common::http::{Readiness, TrustedProxies};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
 use model::chain::Chain;
 use model::time::TimeRules;
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

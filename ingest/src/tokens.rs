@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use model::ids::MonitorId;
 use model::monitor::{Monitor, Token};
 use model::wire;
 use parking_lot::{Mutex, RwLock};
+use ports::clock::Clock;
+use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use limit::Charge;

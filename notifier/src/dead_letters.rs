@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::history::{DeliveryHistory, HistoryError};
-use common::ports::queue::{Claim, Queue, QueueError};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire;
+use ports::clock::Clock;
+use ports::history::{DeliveryHistory, HistoryError};
+use ports::queue::{Claim, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::bury;

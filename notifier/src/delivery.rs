@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::clock::Clock;
-use common::ports::queue::{Claim, Outcome};
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
 use model::flip::Alert;
 use model::ids::{ChannelId, MonitorId};
 use model::time::EventTime;
 use model::wire::{self, WireError};
+use ports::clock::Clock;
+use ports::queue::{Claim, Outcome};
 use uuid::Uuid;
 
 use crate::desk::keeper::{Manner, folded};

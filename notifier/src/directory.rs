@@ -3,15 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use common::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver,
-};
 use model::channel::Channel;
 use model::ids::{ChannelId, Revision, WindowId};
 use model::maintenance::MaintenanceWindow;
 use model::time::EventTime;
 use model::wire;
 use parking_lot::RwLock;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver};
 use tokio::sync::watch;
 
 use crate::standing::{Evidence, judged};

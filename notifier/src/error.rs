@@ -1,6 +1,6 @@
 //! Why the notifier cannot go on.
 
-use common::ports::registry::RegistryError;
+use ports::registry::RegistryError;
 
 /// Why the notifier cannot go on. Failures of single attempts are no errors: they stand in the delivery history.
 #[derive(Debug, thiserror::Error)]

@@ -6,10 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::history::{DeliveryHistory, HistoryError};
-use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
-use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
 use model::flip::Alert;
@@ -17,6 +13,10 @@ use model::ids::{ChannelId, DeliveryId};
 use model::monitor::Monitor;
 use model::time::EventTime;
 use model::wire::{self, WireError};
+use ports::clock::Clock;
+use ports::history::{DeliveryHistory, HistoryError};
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -12,9 +12,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::ports::ledger::{Ledger, LedgerError};
-use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
-use common::ports::state_store::{StateError, StateReader};
 use model::delivery::{Dependents, MAX_NAMES};
 use model::flip::{Alert, Flip, State};
 use model::ids::{AlertId, MonitorId};
@@ -22,6 +19,9 @@ use model::maintenance::quiet_until;
 use model::monitor::Monitor;
 use model::time::EventTime;
 use model::wire::{self, Message};
+use ports::ledger::{Ledger, LedgerError};
+use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
+use ports::state_store::{StateError, StateReader};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

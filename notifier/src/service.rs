@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
 use common::http::Readiness;
-use common::ports::history::DeliveryHistory;
-use common::ports::ledger::Ledger;
-use common::ports::queue::Queue;
-use common::ports::registry::{RecordKind, Registry, WatchGuard};
-use common::ports::state_store::StateReader;
 use parking_lot::Mutex;
+use ports::clock::Clock;
+use ports::history::DeliveryHistory;
+use ports::ledger::Ledger;
+use ports::queue::Queue;
+use ports::registry::{RecordKind, Registry, WatchGuard};
+use ports::state_store::StateReader;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

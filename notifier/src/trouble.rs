@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use common::ports::queue::{Queue, QueueError, QueueMessage};
-use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use model::channel::{Channel, ChannelState};
 use model::delivery::DeliveryTask;
 use model::flip::{Alert, ChannelFailing};
@@ -11,6 +9,8 @@ use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::monitor::Monitor;
 use model::time::EventTime;
 use model::wire;
+use ports::queue::{Queue, QueueError, QueueMessage};
+use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 
 use crate::directory::Directory;
 

@@ -1,11 +1,11 @@
 //! What can go wrong.
 
-use common::ports::checkpoints::CheckpointError;
-use common::ports::heartbeat_log::LogError;
-use common::ports::history::HistoryError;
-use common::ports::queue::QueueError;
-use common::ports::registry::RegistryError;
-use common::ports::state_store::StateError;
+use ports::checkpoints::CheckpointError;
+use ports::heartbeat_log::LogError;
+use ports::history::HistoryError;
+use ports::queue::QueueError;
+use ports::registry::RegistryError;
+use ports::state_store::StateError;
 
 /// Why a scheduler, or the owner of a partition, had to stop what it was doing.
 #[derive(Debug, thiserror::Error)]

@@ -10,14 +10,14 @@ mod retention;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::heartbeat_log::{LogEntry, LogReader};
-use common::ports::history::HistoryBatch;
-use common::ports::state_store::Lease;
 use model::chain::Chain;
 use model::heartbeat::Heartbeat;
 use model::ids::{Offset, PartitionId};
 use model::monitor_state::OutboxAlert;
 use model::time::TimeRules;
+use ports::heartbeat_log::{LogEntry, LogReader};
+use ports::history::HistoryBatch;
+use ports::state_store::Lease;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;

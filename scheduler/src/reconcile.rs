@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::registry::{RecordKey, RecordKind, RegistryError};
 use model::chain::Chain;
 use model::ids::{MonitorId, Offset, PartitionId, Revision};
 use model::monitor::{DefinitionChange, Monitor};
 use model::wire;
 use model::wire::frame::{Frame, Listening};
+use ports::registry::{RecordKey, RecordKind, RegistryError};
 use tokio::task::JoinSet;
 
 use crate::error::Error;

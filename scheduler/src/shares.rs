@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::roster::{Member, Roster, RosterError};
-use common::ports::state_store::{Lease, StateError, StateStore};
-use common::shares::{Liveness, assign};
 use model::ids::PartitionId;
 use parking_lot::Mutex;
+use ports::clock::Clock;
+use ports::roster::{Member, Roster, RosterError};
+use ports::shares::{Liveness, assign};
+use ports::state_store::{Lease, StateError, StateStore};
 
 /// A scheduler whose beat has not moved for this long is dead: its partitions are taken over.
 const LEASE: Duration = Duration::from_secs(5);

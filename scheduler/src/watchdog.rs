@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
 use futures_util::future::join_all;
 use model::ids::PartitionId;
 use model::monitor_state::PartitionHead;
 use model::time::EventTime;
 use parking_lot::Mutex;
+use ports::clock::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use common::clock::{Clock, SystemClock};
 use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
 
 use super::table::Table;
 

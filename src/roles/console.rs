@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use common::clock::SystemClock;
-use common::ports::queue::QueueName;
-use common::ports::registry::Registry;
 use console::AdminKey;
 use model::role::Role;
 use model::time::TimeRules;
+use ports::clock::SystemClock;
+use ports::queue::QueueName;
+use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

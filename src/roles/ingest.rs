@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use common::clock::SystemClock;
 use model::role::Role;
 use model::time::TimeRules;
+use ports::clock::SystemClock;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -7,9 +7,9 @@ use anyhow::Context;
 use axum::Router;
 use clap::Args;
 use common::address_guard::AddressGuard;
-use common::clock::SystemClock;
-use common::ports::queue::QueueName;
 use model::role::Role;
+use ports::clock::SystemClock;
+use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use clap::Args;
-use common::clock::SystemClock;
-use common::ports::queue::QueueName;
 use model::role::Role;
 use model::time::TimeRules;
+use ports::clock::SystemClock;
+use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::clock::ManualClock;
 use model::time::EventTime;
+use ports::clock::ManualClock;
 use tempfile::TempDir;
 
 use super::*;

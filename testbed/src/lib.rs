@@ -8,18 +8,18 @@
 //! - [`Process`]: a child that is killed when it is dropped, and can be frozen.
 
 mod authority;
+mod free_port;
 pub mod histories;
 mod mail;
 mod nats;
-mod ports;
 mod process;
 mod redis;
 mod watched;
 
 pub use authority::Authority;
+pub use free_port::free_port;
 pub use mail::{Received, SinkOptions, SmtpSink};
 pub use nats::{NatsCluster, NatsServer};
-pub use ports::free_port;
 pub use process::{Process, find_program};
 pub use redis::RedisServer;
 pub use watched::{WatchedLogins, WatchedRedis};

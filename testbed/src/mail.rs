@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::ports::free_port;
+use crate::free_port::free_port;
 use crate::process::Process;
 
 /// Long enough for a loaded machine with two cores.

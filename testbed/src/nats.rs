@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::ports::free_port;
+use crate::free_port::free_port;
 use crate::process::{Process, find_program};
 
 /// What the server calls the folder of its streams.

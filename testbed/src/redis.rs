@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::ports::free_port;
+use crate::free_port::free_port;
 use crate::process::{Process, find_program};
 
 /// Who may do everything on a server that has users, and how it logs in.

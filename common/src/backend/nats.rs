@@ -33,9 +33,9 @@ pub use queue::NatsQueue;
 pub use registry::NatsRegistry;
 pub use rights::Rights;
 
-use crate::clock::Clock;
-use crate::ports::queue::QueueName;
 use connection::Nats;
+use ports::clock::Clock;
+use ports::queue::QueueName;
 use provision::{Settings, provision};
 
 /// Requests are given up after this.

@@ -36,8 +36,8 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clock::Clock;
 use model::channel::Secret;
+use ports::clock::Clock;
 
 pub use deliveries::RedisDeliveries;
 pub use error::RedisError;

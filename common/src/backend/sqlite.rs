@@ -28,13 +28,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::ports::BackendError;
-use crate::ports::queue::QueueName;
 use directory::DataDir;
 use history::HistoryDb;
 use log::{LogOptions, OpenedLog};
 use model::time::EventTime;
+use ports::BackendError;
+use ports::clock::Clock;
+use ports::queue::QueueName;
 use state_db::StateDb;
 
 pub use checkpoints::FileCheckpoints;

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::backend::sqlite::{OpenError, SqliteBackend, SqliteOptions};
-use common::clock::ManualClock;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::queue::{Outcome, QueueName};
-use common::ports::registry::Registry;
-use common::ports::state_store::StateStore;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::queue::{Outcome, QueueName};
+use ports::registry::Registry;
+use ports::state_store::StateStore;
 
 use crate::sample::{START, at, frame, monitor, state};
 use crate::suite::queue::{claim, enqueue, message, settle};

@@ -7,15 +7,15 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryLedger, InMemoryQueue,
     InMemoryRegistry, InMemoryRoster, InMemoryStateStore,
 };
-use common::clock::ManualClock;
-use common::ports::checkpoints::CheckpointStore;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::history::{DeliveryHistory, History};
-use common::ports::ledger::Ledger;
-use common::ports::queue::Queue;
-use common::ports::registry::Registry;
-use common::ports::roster::Roster;
 use model::ids::{Offset, PartitionId};
+use ports::checkpoints::CheckpointStore;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::ledger::Ledger;
+use ports::queue::Queue;
+use ports::registry::Registry;
+use ports::roster::Roster;
 
 use crate::sample::START;
 use crate::subject::Subject;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions};
-use common::clock::ManualClock;
-use common::ports::checkpoints::CheckpointStore;
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::ids::PartitionId;
+use ports::checkpoints::CheckpointStore;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
 use testbed::NatsServer;
 
 use crate::eventually::eventually;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use async_nats::{ServerAddr, jetstream};
 use common::backend::nats::{NatsBackend, NatsHeartbeatLog, NatsOptions};
-use common::clock::ManualClock;
-use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use model::ids::{Offset, PartitionId};
 use model::wire::frame::Frame;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use testbed::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

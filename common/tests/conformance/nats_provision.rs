@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use common::backend::nats::{NatsBackend, NatsError, NatsOptions, init};
-use common::clock::ManualClock;
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::ids::PartitionId;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
 use testbed::{NatsCluster, NatsServer};
 
 use crate::nats::options;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions, NatsQueue};
-use common::clock::SystemClock;
-use common::ports::queue::{Queue, QueueName};
+use ports::clock::SystemClock;
+use ports::queue::{Queue, QueueName};
 use testbed::NatsServer;
 
 use crate::eventually::eventually;

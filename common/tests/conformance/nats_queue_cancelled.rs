@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::clock::{Clock, SystemClock};
-use common::ports::queue::{Outcome, Queue, QueueMessage, QueueName};
 use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
+use ports::queue::{Outcome, Queue, QueueMessage, QueueName};
 use testbed::NatsServer;
 
 use crate::nats_queue::{join_alone, options};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_nats::jetstream;
 use common::backend::nats::NatsQueue;
-use common::clock::{Clock, SystemClock};
-use common::ports::queue::{Outcome, Queue, QueueName};
+use ports::clock::{Clock, SystemClock};
+use ports::queue::{Outcome, Queue, QueueName};
 use testbed::NatsServer;
 
 use crate::eventually::eventually;

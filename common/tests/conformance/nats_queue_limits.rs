@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use common::backend::nats::{self, NatsBackend, NatsOptions, NatsQueue};
-use common::clock::{Clock, SystemClock};
-use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use futures_util::TryStreamExt;
 use model::ids::PartitionId;
+use ports::clock::{Clock, SystemClock};
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use testbed::{NatsCluster, NatsServer};
 
 use crate::eventually::eventually;

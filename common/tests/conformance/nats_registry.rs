@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions};
-use common::clock::SystemClock;
-use common::ports::registry::Registry;
+use ports::clock::SystemClock;
+use ports::registry::Registry;
 use testbed::NatsServer;
 
 use crate::subject::Subject;

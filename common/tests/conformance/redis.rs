@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::backend::redis::{RedisBackend, RedisOptions, RedisRoster};
-use common::clock::ManualClock;
-use common::ports::history::{DeliveryHistory, History};
-use common::ports::ledger::Ledger;
-use common::ports::roster::Roster;
+use ports::clock::ManualClock;
+use ports::history::{DeliveryHistory, History};
+use ports::ledger::Ledger;
+use ports::roster::Roster;
 use testbed::RedisServer;
 
 use crate::sample::START;

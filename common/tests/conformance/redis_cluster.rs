@@ -1,12 +1,12 @@
 //! A Redis Cluster of three: the keys of a partition lie on one node, and nothing asks two nodes at once.
 
 use common::backend::redis::RedisBackend;
-use common::ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
-use common::ports::ledger::Ledger;
-use common::ports::roster::Roster;
-use common::ports::state_store::{StateReader, StateStore};
 use model::delivery::DeliveryState;
 use model::ids::PartitionId;
+use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
+use ports::ledger::Ledger;
+use ports::roster::Roster;
+use ports::state_store::{StateReader, StateStore};
 use testbed::RedisServer;
 use uuid::Uuid;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
-use common::clock::ManualClock;
-use common::ports::history::{History, HistoryBatch};
-use common::ports::ledger::{Ledger, LedgerError};
-use common::ports::roster::Roster;
-use common::ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use model::ids::{Offset, PartitionId};
 use model::monitor_state::PartitionHead;
+use ports::clock::ManualClock;
+use ports::history::{History, HistoryBatch};
+use ports::ledger::{Ledger, LedgerError};
+use ports::roster::Roster;
+use ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use rustix::process::Signal;
 use testbed::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions, User};
-use common::clock::ManualClock;
-use common::ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
-use common::ports::ledger::Ledger;
-use common::ports::roster::Roster;
-use common::ports::state_store::{StateReader, StateStore};
 use model::chain::Chain;
 use model::channel::Secret;
 use model::delivery::DeliveryState;
 use model::ids::PartitionId;
 use model::role::Role;
+use ports::clock::ManualClock;
+use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
+use ports::ledger::Ledger;
+use ports::roster::Roster;
+use ports::state_store::{StateReader, StateStore};
 use testbed::{Authority, RedisServer};
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::backend::redis::{RedisBackend, RedisError, RedisOptions, User, sentinel_acl, server_acl};
-use common::clock::ManualClock;
-use common::ports::roster::Roster;
-use common::ports::state_store::{Lease, StateError, StateReader, StateStore};
 use model::ids::PartitionId;
 use model::role::Role;
+use ports::clock::ManualClock;
+use ports::roster::Roster;
+use ports::state_store::{Lease, StateError, StateReader, StateStore};
 use testbed::{Authority, WatchedLogins, WatchedRedis};
 
 use crate::eventually::eventually;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::ManualClock;
-use common::ports::checkpoints::CheckpointStore;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::history::{DeliveryHistory, History};
-use common::ports::ledger::Ledger;
-use common::ports::queue::{Queue, QueueName};
-use common::ports::registry::Registry;
 use model::ids::PartitionId;
+use ports::checkpoints::CheckpointStore;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::ledger::Ledger;
+use ports::queue::{Queue, QueueName};
+use ports::registry::Registry;
 use tempfile::TempDir;
 
 use crate::eventually::eventually;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::ManualClock;
-use common::ports::queue::{Claim, Outcome, Queue, QueueName};
+use ports::clock::ManualClock;
+use ports::queue::{Claim, Outcome, Queue, QueueName};
 
 use crate::sample::{START, at};
 use crate::suite::queue::{body, claim, enqueue, id, message};

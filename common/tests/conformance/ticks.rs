@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::{Clock, ManualClock};
-use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError};
 use model::ids::{Offset, PartitionId};
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::{Frame, Listening};
+use ports::clock::{Clock, ManualClock};
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError};
 use proptest::prelude::*;
 
 use crate::directory::image;

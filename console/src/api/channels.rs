@@ -9,10 +9,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use common::ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
 use model::channel::{Channel, ChannelKind, ChannelState};
 use model::ids::{ChannelId, Revision};
 use model::wire;
+use ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

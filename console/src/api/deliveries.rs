@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use common::ports::history::DeliveryFilter;
 use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
 use model::flip::Alert;
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire;
+use ports::history::DeliveryFilter;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

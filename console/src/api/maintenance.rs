@@ -8,10 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 use model::ids::{MonitorId, Revision, WindowId};
 use model::maintenance::MaintenanceWindow;
 use model::wire;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use common::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, Skipped, SkippedEntry};
-use common::ports::heartbeat_log::LogEntry;
 use machine::what_if::unheard;
 use machine::{Effects, Partition, Replayer};
 use model::heartbeat::Heartbeat;
@@ -11,6 +10,7 @@ use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor::{Definition, DefinitionChange};
 use model::monitor_state::MonitorState;
 use model::time::EventTime;
+use ports::heartbeat_log::LogEntry;
 
 use crate::app::App;
 use crate::replay::{Known, Reading, ReplayError, Start};

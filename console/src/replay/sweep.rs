@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::http::ClientConnection;
-use common::ports::heartbeat_log::LogError;
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
 use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
+use ports::heartbeat_log::LogError;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use common::ports::history::DeliveryHistory;
-use common::ports::queue::{Outcome, Queue};
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::channel::{Channel, ChannelKind, ChannelState, Webhook};
 use model::delivery::{Attempt, Delivery, DeliveryState};
 use model::flip::Alert;
 use model::ids::DeliveryId;
 use model::wire;
+use ports::history::DeliveryHistory;
+use ports::queue::{Outcome, Queue};
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use serde_json::{Value, json};
 
 use super::bench::Bench;

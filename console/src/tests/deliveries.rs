@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use common::ports::history::DeliveryHistory;
-use common::ports::queue::{Outcome, Queue, QueueMessage};
 use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
 use model::flip::{Alert, Digest, Flip, Group, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::wire;
+use ports::history::DeliveryHistory;
+use ports::queue::{Outcome, Queue, QueueMessage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::{InMemoryHeartbeatLog, InMemoryRegistry};
-use common::clock::Clock;
-use common::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
-use common::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
-};
 use model::ids::{MonitorId, Offset, PartitionId, Revision};
 use model::time::EventTime;
 use model::wire::frame::Frame;
+use ports::clock::Clock;
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
+use ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
 
 /// Whether something is broken; it is not at first.
 #[derive(Default, Clone)]

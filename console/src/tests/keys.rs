@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use common::ports::registry::{RecordKind, Registry};
+use ports::registry::{RecordKind, Registry};
 use serde_json::json;
 
 use super::bench::Bench;

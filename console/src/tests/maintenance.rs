@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::ids::WindowId;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -5,12 +5,12 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
-use common::ports::history::{History, HistoryBatch};
 use model::flip::{Flip, Reason, State};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{AlertId, MonitorId, Revision};
 use model::monitor_state::MonitorState;
 use model::time::EventTime;
+use ports::history::{History, HistoryBatch};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, start_time};

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::ids::Offset;
 use model::rebuild::{Rebuild, RebuildReport, RebuildState};
 use model::wire;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use serde_json::json;
 
 use super::bench::Bench;
@@ -13,7 +13,7 @@ use super::bench::Bench;
 const PATH: &str = "/replay/rebuilds";
 
 async fn say(bench: &Bench, partition: u16, state: RebuildState) {
-    use common::clock::Clock;
+    use ports::clock::Clock;
     let key = RecordKey::new(RecordKind::Rebuild, partition);
     let record = bench.registry.get(&key).await.expect("it answers").expect("it was asked for");
     let found: Rebuild = wire::decode(&record.value).expect("a rebuild");

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::flip::State;
 use model::ids::{MonitorId, Offset};
 use model::imported::PastEvent;
 use model::monitor_state::MonitorState;
 use model::wire::frame::{Frame, Listening};
+use ports::heartbeat_log::HeartbeatLog;
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench};

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::monitor::Monitor;
 use model::wire;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use serde_json::json;
 
 use super::bench::Bench;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId};
 use model::wire::frame::{Frame, Listening};
+use ports::heartbeat_log::HeartbeatLog;
 
 use super::bench::{Bench, start_time};
 

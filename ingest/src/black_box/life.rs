@@ -4,11 +4,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::InMemoryRegistry;
-use common::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
-};
 use model::ids::{MonitorId, PartitionId, Revision};
 use parking_lot::Mutex;
+use ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
 use tokio::io::AsyncWriteExt;
 
 use super::{Reply, SOON, Server, TOKEN};

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::heartbeat_log::LogError;
 use model::ids::{Offset, PartitionId};
 use model::time::{APPEND_TIMEOUT, TICK_EVERY};
 use model::wire::frame::Frame;
+use ports::heartbeat_log::LogError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

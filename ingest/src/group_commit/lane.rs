@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::heartbeat::Heartbeat;
 use model::time::{APPEND_TIMEOUT, EventTime};
 use model::wire::frame::{Frame, Listening};
 use parking_lot::Mutex;
+use ports::clock::Clock;
 use tokio::sync::{Notify, oneshot};
 
 use super::{Author, Refused};

@@ -1,5 +1,5 @@
-use common::clock::ManualClock;
 use model::ids::Revision;
+use ports::clock::ManualClock;
 
 use super::*;
 use crate::doubles::{START, monitor, monitor_id};

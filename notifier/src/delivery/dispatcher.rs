@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::history::DeliveryHistory;
-use common::ports::queue::{Claim, Queue};
 use model::channel::Channel;
 use model::ids::{ChannelId, DeliveryId};
 use model::wire::WireError;
+use ports::clock::Clock;
+use ports::history::DeliveryHistory;
+use ports::queue::{Claim, Queue};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::queue::{Outcome, QueueError};
 use model::channel::ChannelState;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::ChannelId;
 use model::time::EventTime;
+use ports::queue::{Outcome, QueueError};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 

@@ -8,12 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::history::{DeliveryHistory, HistoryError};
-use common::ports::ledger::{Ledger, LedgerError};
-use common::ports::queue::{Queue, QueueError, QueueMessage};
-use common::ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
-use common::ports::state_store::{StateError, StateReader};
 use common::presets::{self, Preset};
 use model::channel::{Channel, ChannelClass, ChannelKind};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
@@ -22,6 +16,12 @@ use model::ids::{ChannelId, DeliveryId, MonitorId, PartitionId};
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use parking_lot::Mutex;
+use ports::clock::Clock;
+use ports::history::{DeliveryHistory, HistoryError};
+use ports::ledger::{Ledger, LedgerError};
+use ports::queue::{Queue, QueueError, QueueMessage};
+use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
+use ports::state_store::{StateError, StateReader};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 

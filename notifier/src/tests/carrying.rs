@@ -1,10 +1,10 @@
 //! What reaches whom.
 
-use common::ports::registry::RecordKind;
 use model::channel::{ChannelState, Secret};
 use model::delivery::DeliveryState;
 use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
+use ports::registry::RecordKind;
 use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
@@ -161,7 +161,7 @@ async fn what_is_gone_or_damaged_holds_nobody_up() {
     world.publish(&[world.flip(deleted, 1)]).await;
     for (n, body) in [&b""[..], b"\x01\xc1", b"\x01"].iter().enumerate() {
         let id = Uuid::from_u128(u128::try_from(5_000 + n).unwrap());
-        let message = common::ports::queue::QueueMessage {
+        let message = ports::queue::QueueMessage {
             id,
             lane: Uuid::nil(),
             order_key: id,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::channel::ChannelState;
 use model::delivery::DeliveryState;
 use model::ids::DeliveryId;
+use ports::clock::Clock;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::faulty::{Fate, Fault, FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry};

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::backend::memory::InMemoryHistory;
-use common::clock::Clock;
-use common::ports::history::DeliveryFilter;
-use common::ports::queue::{Outcome, QueueMessage};
-use common::ports::registry::{Expected, RecordKey, RecordKind};
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
 use model::wire;
+use ports::clock::Clock;
+use ports::history::DeliveryFilter;
+use ports::queue::{Outcome, QueueMessage};
+use ports::registry::{Expected, RecordKey, RecordKind};
 use uuid::Uuid;
 
 use super::faulty::{Fate, Fault, FaultyHistory};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::channel::ChannelState;
 use model::delivery::DeliveryState;
+use ports::clock::Clock;
 
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::ports::BackendError;
-use common::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
-use common::ports::ledger::{Ledger, LedgerError, LedgerPage};
-use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
-use common::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
-};
 use model::delivery::Delivery;
 use model::ids::{DeliveryId, MonitorId, PartitionId, Revision};
 use model::time::EventTime;
 use parking_lot::Mutex;
+use ports::BackendError;
+use ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
 use tokio::sync::watch;
 use uuid::Uuid;
 

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::address_guard::AddressGuard;
-use common::clock::{Clock, SystemClock};
 use model::channel::{
     Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
 };
@@ -13,6 +12,7 @@ use model::delivery::{DeliveryTask, MonitorLabel};
 use model::flip::{Alert, Flip, LabelledFlip, Reason, Repost, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use testbed::{Process, find_program, free_port};
 use uuid::Uuid;

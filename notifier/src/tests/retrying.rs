@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
-use common::ports::registry::RecordKind;
 use model::channel::{Channel, ChannelState, Secret, Webhook};
 use model::delivery::{Delivery, DeliveryState};
+use ports::clock::Clock;
+use ports::registry::RecordKind;
 
 use super::receiver::{Received, Receiver, Reply};
 use super::world::{World, eventually};
@@ -115,11 +115,11 @@ async fn gone_disables_the_channel_and_nothing_more_is_sent_to_it() {
 }
 
 async fn change(world: &World, channel: &Channel, how: impl FnOnce(&mut Channel)) {
-    let key = common::ports::registry::RecordKey::new(RecordKind::Channel, channel.id);
+    let key = ports::registry::RecordKey::new(RecordKind::Channel, channel.id);
     let revision = world.registry.get(&key).await.unwrap().unwrap().revision;
     let mut channel = channel.clone();
     how(&mut channel);
-    let expected = common::ports::registry::Expected::At(revision);
+    let expected = ports::registry::Expected::At(revision);
     world.registry.put(&key, expected, model::wire::encode(&channel)).await.unwrap();
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::delivery::DeliveryState;
 use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::maintenance::WindowSpan;
+use ports::clock::Clock;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply};
@@ -96,7 +96,7 @@ async fn a_window_that_is_deleted_holds_nobody_back_any_more() {
         world.maintenance("prod", WindowSpan::Once { from, to: from + Duration::from_secs(86_400) }).await;
     let running = world.start();
     world.happen(monitor, 1, None).await;
-    world.delete(common::ports::registry::RecordKind::Maintenance, id).await;
+    world.delete(ports::registry::RecordKind::Maintenance, id).await;
     eventually("it is told within a minute", async || {
         world.advance(Duration::from_secs(1)).await;
         (!receiver.received().is_empty()).then_some(())

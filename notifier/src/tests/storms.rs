@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::InMemoryLedger;
-use common::ports::ledger::{Ledger, LedgerError, LedgerPage};
 use model::delivery::DeliveryState;
 use model::flip::State;
 use model::ids::DeliveryId;
 use parking_lot::Mutex;
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
 use model::channel::{OldSecret, Secret, WebhookMethod};
 use model::delivery::DeliveryState;
+use ports::clock::Clock;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply};

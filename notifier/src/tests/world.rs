@@ -8,13 +8,7 @@ use common::address_guard::AddressGuard;
 use common::backend::memory::{
     InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
 };
-use common::clock::{Clock, ManualClock, SystemClock};
 use common::mail::MailSettings;
-use common::ports::history::{DeliveryFilter, DeliveryHistory};
-use common::ports::ledger::Ledger;
-use common::ports::queue::{Queue, QueueMessage};
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::ports::state_store::{Commit, StateStore};
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};
@@ -25,6 +19,12 @@ use model::monitor_state::{Incident, MonitorState, PartitionHead, StateChange};
 use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire;
+use ports::clock::{Clock, ManualClock, SystemClock};
+use ports::history::{DeliveryFilter, DeliveryHistory};
+use ports::ledger::Ledger;
+use ports::queue::{Queue, QueueMessage};
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use ports::state_store::{Commit, StateStore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::ports::checkpoint_codec::PackedCheckpoint;
-use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
-use common::ports::heartbeat_log::{HeartbeatLog, LogExtent};
 use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
+use ports::checkpoint_codec::PackedCheckpoint;
+use ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use ports::heartbeat_log::{HeartbeatLog, LogExtent};
 use tokio::task::JoinSet;
 
 use super::{Owner, retention};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::ports::state_store::{Commit, StateError};
 use model::chain::Chain;
 use model::ids::Offset;
+use ports::state_store::{Commit, StateError};
 
 use super::{Owner, RETRY};
 use crate::error::Error;

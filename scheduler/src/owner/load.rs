@@ -1,14 +1,14 @@
 //! Brings a partition's state into memory and finds its place in the log.
 
-use common::ports::checkpoint_codec::{self, Checkpoint};
-use common::ports::checkpoints::CheckpointPlace;
-use common::ports::heartbeat_log::{LogError, LogExtent, LogReader};
-use common::ports::history::HistoryBatch;
-use common::ports::state_store::{Commit, Lease};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{PartitionHead, StateChange};
 use model::rebuild::{RebuildReport, RebuildState};
 use model::time::TimeRules;
+use ports::checkpoint_codec::{self, Checkpoint};
+use ports::checkpoints::CheckpointPlace;
+use ports::heartbeat_log::{LogError, LogExtent, LogReader};
+use ports::history::HistoryBatch;
+use ports::state_store::{Commit, Lease};
 
 use super::checkpoint::Checkpoints;
 use super::rebuild::Rebuilds;

@@ -1,13 +1,13 @@
 //! Carries committed alerts from the outbox to the alert queue.
 
-use common::ports::queue::QueueMessage;
-use common::ports::state_store::Lease;
 use model::chain::Chain;
 use model::flip::Alert;
 use model::ids::PartitionId;
 use model::monitor_state::OutboxAlert;
 use model::time::EventTime;
 use model::wire;
+use ports::queue::QueueMessage;
+use ports::state_store::Lease;
 use uuid::Uuid;
 
 use crate::error::Error;

@@ -1,7 +1,7 @@
 //! Which checkpoints are kept. Pure.
 
-use common::ports::checkpoints::CheckpointPlace;
-use common::ports::heartbeat_log::LogExtent;
+use ports::checkpoints::CheckpointPlace;
+use ports::heartbeat_log::LogExtent;
 
 /// Kept besides the newest.
 pub(super) const KEPT: usize = 24;

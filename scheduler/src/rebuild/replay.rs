@@ -5,10 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::ports::checkpoint_codec::Checkpoint;
-use common::ports::checkpoints::CheckpointPlace;
-use common::ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
-use common::ports::history::HistoryBatch;
 use machine::{Effects, Replayer};
 use model::chain::Chain;
 use model::flip::Flip;
@@ -16,6 +12,10 @@ use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::rebuild::{MAX_NAMED, RebuildFrom, RebuildReport};
 use model::time::TimeRules;
+use ports::checkpoint_codec::Checkpoint;
+use ports::checkpoints::CheckpointPlace;
+use ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
+use ports::history::HistoryBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ticket::{Taken, Ticket};

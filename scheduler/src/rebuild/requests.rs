@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::registry::{Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use model::chain::Chain;
 use model::ids::{PartitionId, Revision};
 use model::rebuild::Rebuild;
 use model::wire;
 use parking_lot::Mutex;
+use ports::registry::{Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::clock::Clock;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use model::chain::Chain;
 use model::ids::{Offset, RebuildId, Revision};
 use model::rebuild::{Rebuild, RebuildState};
 use model::wire;
+use ports::clock::Clock;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 
 /// How often it is said how far a rebuild came.
 const SAY_EVERY: Duration = Duration::from_secs(2);

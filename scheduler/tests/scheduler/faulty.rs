@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
-use common::ports::BackendError;
-use common::ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
-use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
-use common::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
-};
-use common::ports::state_store::{Commit, Holder, Lease, StateError, StateStore};
 use model::flip::Flip;
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
+use ports::BackendError;
+use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
+use ports::state_store::{Commit, Holder, Lease, StateError, StateStore};
 use uuid::Uuid;
 
 /// Decides, from a seed, which calls fail: one in eight, half of them after their work was done.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::backend::memory::{InMemoryCheckpoints, InMemoryStateStore};
-use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::state_store::StateReader;
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset};
 use model::time::{EventTime, TimeRules};
+use ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::state_store::StateReader;
 
 use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{InMemoryRegistry, InMemoryStateStore};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::history::History;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::ports::state_store::StateReader;
 use model::ids::{MonitorId, Offset};
 use model::monitor::{Definition, Monitor, Token};
 use model::time::{EventTime, TimeRules};
 use model::wire;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::History;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use ports::state_store::StateReader;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -5,10 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry};
-use common::ports::history::History;
-use common::ports::queue::{Queue, QueueMessage};
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use common::ports::state_store::{Commit, StateReader, StateStore};
 use model::flip::State;
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset, RebuildId};
@@ -16,6 +12,10 @@ use model::monitor_state::{MonitorState, StateChange};
 use model::rebuild::{Rebuild, RebuildFrom, RebuildReport, RebuildState};
 use model::time::TimeRules;
 use model::wire;
+use ports::history::History;
+use ports::queue::{Queue, QueueMessage};
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use ports::state_store::{Commit, StateReader, StateStore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

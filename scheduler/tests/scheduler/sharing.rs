@@ -7,13 +7,13 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore,
 };
-use common::clock::{Clock, ManualClock};
 use common::http::Readiness;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::state_store::{StateError, StateStore};
 use model::ids::PartitionId;
 use model::time::TimeRules;
 use model::wire::frame::{Frame, Listening};
+use ports::clock::{Clock, ManualClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::state_store::{StateError, StateStore};
 use scheduler::{Deps, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

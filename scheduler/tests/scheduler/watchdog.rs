@@ -9,11 +9,11 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore,
 };
-use common::clock::{Clock, ManualClock};
 use common::mail::MailSettings;
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::ids::PartitionId;
 use model::time::TimeRules;
+use ports::clock::{Clock, ManualClock};
+use ports::heartbeat_log::HeartbeatLog;
 use scheduler::{Config, Deps, Service};
 use testbed::SmtpSink;
 use tokio::net::TcpListener;

@@ -7,17 +7,17 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRoster,
     InMemoryStateStore,
 };
-use common::clock::{Clock, ManualClock};
-use common::ports::checkpoint_codec;
-use common::ports::checkpoints::CheckpointStore;
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::queue::{Outcome, Queue};
-use common::ports::registry::Registry;
-use common::ports::state_store::StateReader;
 use model::flip::Alert;
 use model::ids::{Offset, PartitionId};
 use model::time::{EventTime, TimeRules};
 use model::wire;
+use ports::checkpoint_codec;
+use ports::checkpoints::CheckpointStore;
+use ports::clock::{Clock, ManualClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::queue::{Outcome, Queue};
+use ports::registry::Registry;
+use ports::state_store::StateReader;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use scheduler::{Deps, Service};

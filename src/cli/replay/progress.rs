@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use common::clock::{Clock, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
+use ports::clock::{Clock, SystemClock};
 
 /// A line is told so often where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

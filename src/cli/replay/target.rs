@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use common::clock::{Clock, SystemClock};
 use model::ids::MonitorId;
 use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use super::super::api::{Api, ApiError};

@@ -6,13 +6,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::backend::nats::{NatsBackend, NatsOptions};
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::{Frame, Listening};
 use parking_lot::Mutex;
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
 
 use super::checker::Allowed;
 use super::installation::{PARTITIONS, Plan};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use common::clock::{Clock, SystemClock};
 use parking_lot::Mutex;
+use ports::clock::{Clock, SystemClock};
 
 use crate::api::{Api, Monitor};
 use crate::harness::eventually;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::clock::{Clock, SystemClock};
+use ports::clock::{Clock, SystemClock};
 
 use super::checker::{Allowed, Violation, violations};
 use super::installation::{Installation, Plan};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use common::clock::{Clock, SystemClock};
+use ports::clock::{Clock, SystemClock};
 
 use super::server::Server;
 use crate::api::Monitor;

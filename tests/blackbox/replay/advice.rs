@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::clock::{Clock, SystemClock};
-use common::ports::heartbeat_log::HeartbeatLog;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId};
 use model::monitor::{Definition, DefinitionChange, Monitor, Token};
@@ -15,6 +12,9 @@ use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire;
 use model::wire::frame::{Frame, Listening};
+use ports::clock::{Clock, SystemClock};
+use ports::heartbeat_log::HeartbeatLog;
+use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! Histories that go to another installation with their times.
 
-use common::clock::{Clock, SystemClock};
+use ports::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::histories::{eventful, everything, monitors, push, replays_to_the_same, until_equal, well};

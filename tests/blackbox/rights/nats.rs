@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions, Event, ServerError};
 use common::backend::nats::{NatsBackend, NatsOptions};
-use common::clock::SystemClock;
-use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
-use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use model::ids::{Offset, PartitionId};
 use model::role::Role;
 use model::time::EventTime;
+use ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use ports::clock::SystemClock;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

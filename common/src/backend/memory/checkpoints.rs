@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use model::ids::PartitionId;
+use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 
 /// A [`CheckpointStore`] in memory.
 #[derive(Debug, Default)]

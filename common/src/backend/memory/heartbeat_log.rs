@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::clock::Clock;
-use crate::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::Frame;
+use ports::clock::Clock;
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 
 /// A [`HeartbeatLog`] in memory. It folds nothing and keeps everything until it is told to [expire](Self::expire) it.
 pub struct InMemoryHeartbeatLog {

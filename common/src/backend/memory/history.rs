@@ -7,14 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::ports::history::{
-    DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError,
-};
 use model::delivery::{Delivery, DeliveryState};
 use model::flip::Flip;
 use model::heartbeat::Heartbeat;
 use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
+use ports::history::{DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError};
 
 /// Of each finished state.
 const FINISHED_DELIVERIES: usize = 10_000;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::ports::ledger::{Ledger, LedgerError, LedgerPage};
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
 
 /// A [`Ledger`] in memory, for tests.
 #[derive(Default)]

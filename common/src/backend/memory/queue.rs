@@ -8,10 +8,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::backend::queue_index::{Changes, Entry, QueueIndex};
-use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use model::ids::PartitionId;
 use model::time::EventTime;
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue_changes::Changes;
+use ports::queue_index::{Entry, QueueIndex};
 
 /// How many ids of completed messages are remembered: the contract's day, for what a test puts through.
 const REMEMBERED: usize = 200_000;

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::ports::registry::{
+use model::ids::{MonitorId, PartitionId, Revision};
+use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
-use model::ids::{MonitorId, PartitionId, Revision};
 
 /// A [`Registry`] in memory.
 #[derive(Default)]

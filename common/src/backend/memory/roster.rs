@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::ports::roster::{Member, Roster, RosterError};
+use ports::roster::{Member, Roster, RosterError};
 
 /// A [`Roster`] in memory: for one process, and for tests.
 #[derive(Debug, Default)]

@@ -7,12 +7,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::ports::state_store::{
-    Commit, Holder, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore,
-};
 use model::ids::{MonitorId, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
+use ports::state_store::{Commit, Holder, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
 
 /// A [`StateStore`] and [`StateReader`] in memory.
 #[derive(Default)]

@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use super::connection::Nats;
 use super::follow::{Follower, Start};
-use crate::ports::BackendError;
-use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
+use ports::BackendError;
+use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use strays::Strays;
 
 /// One that takes longer is given up.

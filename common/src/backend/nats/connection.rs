@@ -12,10 +12,10 @@ use super::access::{Access, Shown, Trusted};
 use super::names::Names;
 use super::refusals::Refusals;
 use super::rights::inbox_prefix;
-use crate::ports::BackendError;
 use model::chain::Chain;
 use model::role::Role;
 use model::time::EventTime;
+use ports::BackendError;
 
 /// How often the connection is checked when nothing goes over it.
 const PING_EVERY: Duration = Duration::from_secs(1);

@@ -13,8 +13,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::connection::{Nats, event_time};
-use crate::ports::BackendError;
 use model::time::EventTime;
+use ports::BackendError;
 
 /// Messages asked for at once; up to twice as many are on their way.
 const BATCH: u64 = 256;

@@ -20,11 +20,11 @@ use super::REQUEST_TIMEOUT;
 use super::connection::{Nats, event_time};
 use super::provision::incarnation;
 use super::request::RequestError;
-use crate::ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::encode;
 use model::wire::frame::Frame;
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use reader::NatsLogReader;
 
 /// Frames carry no message id, so that there is nothing to remember; the server wants a window all the same.

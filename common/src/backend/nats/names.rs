@@ -1,7 +1,7 @@
 //! What everything is called that is kept on the server.
 
-use crate::ports::queue::QueueName;
 use model::ids::PartitionId;
+use ports::queue::QueueName;
 
 /// The names of one installation.
 #[derive(Debug, Clone)]

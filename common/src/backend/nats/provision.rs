@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::connection::{Nats, NatsError};
 use super::request::RequestError;
 use super::{checkpoints, log, queue, registry};
-use crate::ports::queue::QueueName;
 use model::ids::PartitionId;
+use ports::queue::QueueName;
 
 /// Partitions of a new installation.
 const PARTITIONS: u16 = 4;

@@ -28,14 +28,14 @@ use tokio::time::Instant;
 use super::connection::{Nats, NatsError};
 use super::follow::{Follower, Start};
 use super::names::Names;
-use crate::clock::Clock;
-use crate::ports::BackendError;
-use crate::ports::registry::{
-    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
-};
 use index::Index;
 use keys::Keys;
 use model::ids::{MonitorId, PartitionId, Revision};
+use ports::BackendError;
+use ports::clock::Clock;
+use ports::registry::{
+    Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
+};
 use pulse::Pulses;
 use store::{Store, is_marker};
 

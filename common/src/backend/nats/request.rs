@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::REQUEST_TIMEOUT;
 use super::connection::Nats;
-use crate::ports::BackendError;
+use ports::BackendError;
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]

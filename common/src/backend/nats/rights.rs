@@ -6,10 +6,10 @@
 
 use super::names::Names;
 use super::{NatsQueue, queue, registry};
-use crate::ports::queue::QueueName;
-use crate::ports::registry::RecordKind;
 use model::ids::PartitionId;
 use model::role::Role;
+use ports::queue::QueueName;
+use ports::registry::RecordKind;
 
 /// The most partitions that an installation can have.
 const PARTITIONS: u16 = 64;

@@ -5,11 +5,11 @@ use super::hot;
 use super::keys::{DUE_SETS, PartitionKeys, Place};
 use super::memo::{Memo, Stored};
 use super::packer::Packer;
-use crate::ports::state_store::Commit;
 use model::ids::MonitorId;
 use model::monitor_state::{OutboxAlert, StateChange};
 use model::time::EventTime;
 use model::wire;
+use ports::state_store::Commit;
 
 /// Entries of a sorted set in one command: Lua passes no more than some 8,000 arguments.
 const ENTRIES: usize = 1_000;

@@ -16,7 +16,7 @@ use super::RedisOptions;
 use super::address::{self, Place, Watched};
 use super::error::{OLDEST, RedisError};
 use super::sentinel::{self, Follower, Lookout};
-use crate::ports::BackendError;
+use ports::BackendError;
 
 /// A server that does not answer within this is not there. It may yet do what it was told.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -11,13 +11,13 @@ use super::hot::PackedError;
 use super::keys::Keys;
 use super::packer::Packer;
 use super::time_bytes;
-use crate::clock::Clock;
-use crate::ports::BackendError;
-use crate::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire;
+use ports::BackendError;
+use ports::clock::Clock;
+use ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 
 const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;

@@ -17,11 +17,11 @@ use super::keys::{Keys, Place, SHARDS};
 use super::packer::Packer;
 use super::records::{decode_flip, decode_heartbeat, encode_at, encode_flip, encode_heartbeat, time_of};
 use super::time_bytes;
-use crate::ports::BackendError;
-use crate::ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 use model::flip::Flip;
 use model::ids::MonitorId;
 use model::time::EventTime;
+use ports::BackendError;
+use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 
 /// Outputs of a monitor that are kept: they may be 10 kB each.
 const OUTPUTS: usize = 20;

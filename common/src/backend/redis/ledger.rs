@@ -9,8 +9,8 @@ use super::connection::Link;
 use super::hot::PackedError;
 use super::keys::Keys;
 use super::packer::Packer;
-use crate::ports::BackendError;
-use crate::ports::ledger::{Ledger, LedgerError, LedgerPage};
+use ports::BackendError;
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
 
 /// The field that holds the version. Those of rows are the 16 bytes of their keys.
 const VERSION: &[u8] = b"version";

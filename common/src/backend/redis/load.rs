@@ -9,10 +9,10 @@ use super::connection::Link;
 use super::keys::{BUCKETS, PartitionKeys};
 use super::memo::{Memo, Stored};
 use super::{cold, hot};
-use crate::ports::BackendError;
-use crate::ports::state_store::StateError;
 use model::ids::MonitorId;
 use model::monitor_state::MonitorState;
+use ports::BackendError;
+use ports::state_store::StateError;
 
 /// Buckets that are asked for at once, and how often at the same time.
 const BUCKETS_AT_ONCE: u32 = 32;

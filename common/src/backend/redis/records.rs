@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use super::hot::PackedError;
 use super::time_bytes;
-use crate::ports::BackendError;
-use crate::ports::history::HeartbeatEntry;
 use model::flip::Flip;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::MonitorId;
 use model::time::EventTime;
 use model::wire;
+use ports::BackendError;
+use ports::history::HeartbeatEntry;
 
 const VERSION: u8 = 1;
 const VERSION_SHIFT: u32 = 6;

@@ -4,7 +4,7 @@ use ::redis::Script;
 use async_trait::async_trait;
 
 use super::connection::Link;
-use crate::ports::roster::{Member, Roster, RosterError};
+use ports::roster::{Member, Roster, RosterError};
 
 /// Who was silent for this long, by the server's clock, is forgotten.
 const DAY_SECS: u32 = 24 * 3_600;

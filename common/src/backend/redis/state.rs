@@ -19,12 +19,12 @@ use super::keys::{BUCKETS, DUE_SETS, Keys, Place};
 use super::load::{fenced, load};
 use super::memo::Memo;
 use super::{cold, hot};
-use crate::ports::BackendError;
-use crate::ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use model::wire;
+use ports::BackendError;
+use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 
 /// Monitors that a reader asks for at once.
 const READ_MONITORS: usize = 500;

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 
 use super::directory::DataDir;
 use super::error::StoreError;
-use crate::ports::BackendError;
-use crate::ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
+use ports::BackendError;
+use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 
 /// The folder in the data directory.
 pub(super) const FOLDER: &str = "checkpoints";

@@ -14,11 +14,11 @@ use super::history::bytes;
 use super::prune::Pruner;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
-use crate::ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire::{decode, encode};
+use ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 
 /// A [`DeliveryHistory`] in SQLite.
 pub struct SqliteDeliveries {

@@ -17,13 +17,13 @@ use super::prune::{Pruner, remove_step};
 use super::readers::Readers;
 use super::tasks::{TaskHandler, TaskWriter};
 use super::writer::Writer;
-use crate::clock::Clock;
-use crate::ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 use model::flip::Flip;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::MonitorId;
 use model::time::EventTime;
 use model::wire::{decode, encode};
+use ports::clock::Clock;
+use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 
 /// - `heartbeats.kind`: 0 = up, 1 = down. `source`: the 4 or 16 bytes of the address.
 /// - `removals`: monitors that are gone and whose rows are removed step by step; nothing of theirs is shown any more.

@@ -11,7 +11,7 @@ use super::database::{from_sql, optional};
 use super::error::StoreError;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
-use crate::ports::ledger::{Ledger, LedgerError, LedgerPage};
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
 
 /// Makes what is missing. `counters` has the newest version of all scopes, so that none comes twice.
 pub(super) const TABLES: &str = "

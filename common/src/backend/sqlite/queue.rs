@@ -17,11 +17,12 @@ use super::database::{from_sql, in_transaction, limit as sql_limit, optional, to
 use super::error::StoreError;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
-use crate::backend::queue_index::{Changes, Entry, QueueIndex};
-use crate::clock::Clock;
-use crate::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use model::ids::PartitionId;
 use model::time::EventTime;
+use ports::clock::Clock;
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue_changes::Changes;
+use ports::queue_index::{Entry, QueueIndex};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 

@@ -11,10 +11,10 @@ use super::error::StoreError;
 use super::readers::Readers;
 use super::registry_watch::{Change, Watchers};
 use super::tasks::TaskWriter;
-use crate::ports::registry::{
+use model::ids::{MonitorId, PartitionId, Revision};
+use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
-use model::ids::{MonitorId, PartitionId, Revision};
 
 /// A [`Registry`] in SQLite.
 pub struct SqliteRegistry {

@@ -12,8 +12,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::database::{from_sql, optional};
 use super::registry::{kind_number, record};
-use crate::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use model::ids::Revision;
+use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
 /// What is to be told.
 #[derive(Debug, Clone)]

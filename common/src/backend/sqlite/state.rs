@@ -17,11 +17,11 @@ use super::error::StoreError;
 use super::readers::Readers;
 use super::state_rows::{Committed, EncodedCommit, acquire, armed, holder, reset};
 use super::tasks::TaskWriter;
-use crate::ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 use model::ids::{MonitorId, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use model::wire::decode;
+use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 
 /// Most monitors in a commit. Every changed page is written whole, so a thousand random monitors of 100,000 cost a page
 /// each, and ten thousand a third of one.

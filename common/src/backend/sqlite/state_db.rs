@@ -16,8 +16,8 @@ use super::registry::SqliteRegistry;
 use super::state::SqliteStateStore;
 use super::tasks::{TaskHandler, TaskWriter};
 use super::writer::Writer;
-use crate::clock::Clock;
-use crate::ports::queue::QueueName;
+use ports::clock::Clock;
+use ports::queue::QueueName;
 
 /// - `counters`: `revision` (of the registry), `ledger` (see [`ledger::TABLES`]).
 /// - `states.armed_at`: the entry in the sorted set, which is in memory. No index: see [`super::state`].

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{from_sql, to_sql};
-use crate::ports::state_store::{Commit, Holder, Lease};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::encode;
+use ports::state_store::{Commit, Holder, Lease};
 
 /// A commit in its stored form.
 pub(super) struct EncodedCommit {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use common::backend::nats::NatsOptions;
-use common::ports::registry::{Expected, RecordKind, Registry, RegistryError, WatchGuard};
 use futures_util::TryStreamExt;
 use model::ids::Revision;
+use ports::registry::{Expected, RecordKind, Registry, RegistryError, WatchGuard};
 use rustix::process::Signal;
 use testbed::{NatsCluster, NatsServer};
 use tokio::time::sleep;

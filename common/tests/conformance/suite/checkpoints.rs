@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
+use ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use tokio::task::JoinSet;
 
 use crate::subject::Subject;

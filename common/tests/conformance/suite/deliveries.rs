@@ -1,9 +1,9 @@
 //! The delivery history's contract.
 
-use common::ports::history::{DeliveryFilter, DeliveryHistory};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
+use ports::history::{DeliveryFilter, DeliveryHistory};
 
 use crate::sample::{at, channel, delivery, monitor};
 use crate::subject::Subject;

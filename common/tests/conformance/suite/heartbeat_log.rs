@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::{Frame, Listening};
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
 use tokio::task::JoinSet;
 
 use crate::sample::{at, frame, tick};

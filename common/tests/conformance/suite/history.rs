@@ -1,10 +1,10 @@
 //! The history's contract: heartbeats and flips.
 
 use bytes::Bytes;
-use common::ports::history::{HeartbeatEntry, History, HistoryBatch};
 use model::heartbeat::Heartbeat;
 use model::ids::MonitorId;
 use model::time::EventTime;
+use ports::history::{HeartbeatEntry, History, HistoryBatch};
 
 use crate::sample::{at, flip, heartbeat, monitor, with_output};
 use crate::subject::Subject;

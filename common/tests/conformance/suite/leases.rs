@@ -1,7 +1,7 @@
 //! The state store's contract: who may write.
 
-use common::ports::state_store::{Holder, Lease, StateError};
 use model::ids::{Offset, PartitionId};
+use ports::state_store::{Holder, Lease, StateError};
 
 use super::state_store::{States, commit};
 use crate::sample::{START, head, monitor, state};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::ports::ledger::{Ledger, LedgerError, LedgerPage};
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use model::ids::PartitionId;
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

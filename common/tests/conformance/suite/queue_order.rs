@@ -1,7 +1,7 @@
 //! A queue's contract: order keys, retries, dead letters.
 
 use bytes::Bytes;
-use common::ports::queue::{Outcome, Queue, QueueMessage};
+use ports::queue::{Outcome, Queue, QueueMessage};
 
 use super::queue::{body, claim, enqueue, id, message, settle};
 use crate::sample::at;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use model::ids::{MonitorId, PartitionId, Revision};
+use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

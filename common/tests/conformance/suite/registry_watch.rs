@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use model::ids::Revision;
 use parking_lot::Mutex;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryObserver};
 use tokio::task::JoinSet;
 
 use super::registry::{create, key, value};

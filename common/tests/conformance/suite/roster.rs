@@ -1,6 +1,6 @@
 //! The roster's contract.
 
-use common::ports::roster::{Member, Roster};
+use ports::roster::{Member, Roster};
 
 use crate::subject::Subject;
 

@@ -1,9 +1,9 @@
 //! The state store's contract: what is written and read.
 
-use common::ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
 use model::flip::Alert;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead, StateChange};
+use ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
 
 use crate::sample::{at, flip, head, monitor, state};
 use crate::subject::Subject;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use common::ports::queue::QueueMessage;
 use model::delivery::{Delivery, DeliveryState};
 use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::wire;
+use ports::queue::QueueMessage;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use common::ports::history::HeartbeatEntry;
 use model::gaps::Gaps;
 use model::ids::{ChannelId, MonitorId, PartitionId, Revision};
 use model::schedule::Schedule;
+use ports::history::HeartbeatEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::ports::heartbeat_log::LogEntry;
 use model::ids::Offset;
 use model::time::Interval;
+use ports::heartbeat_log::LogEntry;
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;

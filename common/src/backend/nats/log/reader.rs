@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use super::{check_position, log_error, look, stored_at};
 use crate::backend::nats::connection::Nats;
 use crate::backend::nats::follow::{Followed, Follower, Start};
-use crate::ports::BackendError;
-use crate::ports::heartbeat_log::{LogEntry, LogError, LogReader};
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::decode;
+use ports::BackendError;
+use ports::heartbeat_log::{LogEntry, LogError, LogReader};
 
 /// Pause before it is tried again to read on.
 const PAUSE: Duration = Duration::from_millis(150);

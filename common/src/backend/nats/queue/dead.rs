@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::row::{Row, SHARDS, Status};
 use super::state::unconfirmed;
 use super::{NatsQueue, READS, unavailable};
-use crate::ports::queue::{Claim, QueueError};
+use ports::queue::{Claim, QueueError};
 
 /// Where the row of a dead letter was seen.
 struct Seen {

@@ -13,8 +13,8 @@ use super::super::request::RequestError;
 use super::row::{Row, Status, shard_of};
 use super::state::Shared;
 use super::table::{Sent, Write, Written};
-use crate::ports::queue::{QueueError, QueueMessage};
 use model::ids::PartitionId;
+use ports::queue::{QueueError, QueueMessage};
 
 /// Writes whose answers are awaited at a time.
 pub(super) const IN_FLIGHT: usize = 256;

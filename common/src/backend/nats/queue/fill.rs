@@ -7,7 +7,7 @@ use super::super::follow::{Followed, Follower, Start};
 use super::row::{Row, id_in};
 use super::shard::{Found, Shard};
 use super::state::Shared;
-use crate::ports::BackendError;
+use ports::BackendError;
 
 /// After a failure the shard is read on after this.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::row::shard_of;
 use super::state::Shared;
-use crate::ports::queue::{QueueError, QueueMessage};
+use ports::queue::{QueueError, QueueMessage};
 
 /// The rows of the stream are counted so often while messages are enqueued. What others enqueue meanwhile is not seen.
 const COUNT_EVERY: Duration = Duration::from_secs(1);

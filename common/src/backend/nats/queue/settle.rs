@@ -16,7 +16,7 @@ use super::row::Row;
 use super::shard::{Found, Landed, NewRow, Settling};
 use super::state::{Shared, unconfirmed};
 use super::table::{Sent, Write, Written};
-use crate::ports::queue::{Outcome, QueueError};
+use ports::queue::{Outcome, QueueError};
 
 /// Leases in doubt are looked at again after this.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::row::{Row, Status};
-use crate::backend::queue_index::{Entry, QueueIndex};
-use crate::ports::queue::Outcome;
 use model::time::EventTime;
+use ports::queue::Outcome;
+use ports::queue_index::{Entry, QueueIndex};
 
 /// How long a completed message's id is remembered: the contract's day.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);

@@ -21,9 +21,9 @@ use super::row::SHARDS;
 use super::shard::Shard;
 use super::state::{Held, Reader, Shared};
 use super::table::Written;
-use crate::ports::BackendError;
-use crate::ports::roster::Member;
-use crate::shares::{Liveness, assign};
+use ports::BackendError;
+use ports::roster::Member;
+use ports::shares::{Liveness, assign};
 
 /// Whose entry has not moved for so long is declared dead.
 pub(super) const LEASE: Duration = Duration::from_secs(5);

@@ -13,10 +13,10 @@ use super::room::Room;
 use super::row::Subjects;
 use super::shard::Shard;
 use super::table::Table;
-use crate::backend::queue_index::Changes;
-use crate::clock::Clock;
-use crate::ports::queue::{QueueError, QueueName};
 use model::ids::PartitionId;
+use ports::clock::Clock;
+use ports::queue::{QueueError, QueueName};
+use ports::queue_changes::Changes;
 
 /// Nothing is claimed or settled when the last beat of this node was begun longer ago than this: others may take its shards
 /// [`super::shares::LEASE`] after it landed.

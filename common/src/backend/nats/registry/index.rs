@@ -14,9 +14,9 @@ use super::compact::CompactId;
 use super::pulse::Pulses;
 use super::store::{Store, is_marker};
 use super::tail::{Heard, Tail};
-use crate::clock::Clock;
-use crate::ports::BackendError;
-use crate::ports::registry::{RecordKey, RecordKind};
+use ports::BackendError;
+use ports::clock::Clock;
+use ports::registry::{RecordKey, RecordKind};
 
 /// An index that makes no progress for this long is given up for now.
 const STALLED_AFTER: Duration = Duration::from_secs(3);

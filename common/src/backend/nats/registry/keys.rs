@@ -1,8 +1,8 @@
 //! Records and the subjects that they are kept under.
 
 use super::compact::CompactId;
-use crate::ports::registry::{MAX_ID_BYTES, RecordKey, RecordKind};
 use model::ids::{MonitorId, PartitionId};
+use ports::registry::{MAX_ID_BYTES, RecordKey, RecordKind};
 
 /// In the place of the partition: monitors whose id is not a UUID have none.
 const NO_PARTITION: &str = "x";

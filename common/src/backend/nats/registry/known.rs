@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::compact::CompactId;
-use crate::ports::registry::{RecordKey, RecordKind};
+use ports::registry::{RecordKey, RecordKind};
 
 /// The records that were told, each with its revision; about 45 to 75 bytes a record.
 ///

@@ -20,7 +20,7 @@ use super::store::Store;
 use crate::backend::nats::REQUEST_TIMEOUT;
 use crate::backend::nats::follow::Followed;
 use crate::backend::nats::request::RequestError;
-use crate::clock::Clock;
+use ports::clock::Clock;
 
 /// A pulse's number is in this header, so that followers who ask for headers only can read it.
 const NUMBER: &str = "Lubdub-Pulse";

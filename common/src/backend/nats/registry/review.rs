@@ -14,8 +14,8 @@ use super::compact::CompactId;
 use super::store::{Newest, is_marker};
 use super::watch::Shared;
 use crate::backend::nats::follow::{Follower, Start};
-use crate::ports::BackendError;
-use crate::ports::registry::RecordKey;
+use ports::BackendError;
+use ports::registry::RecordKey;
 
 const EVERY: Duration = Duration::from_secs(600);
 /// With more records than this it is done hourly.
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use crate::backend::nats::registry::{NatsRegistry, stream_config, watch};
     use crate::backend::nats::{Nats, NatsOptions};
-    use crate::clock::SystemClock;
-    use crate::ports::registry::{Expected, Record, RecordKind, Registry, RegistryObserver};
+    use ports::clock::SystemClock;
+    use ports::registry::{Expected, Record, RecordKind, Registry, RegistryObserver};
 
     const KINDS: [RecordKind; 1] = [RecordKind::Channel];
 

@@ -16,9 +16,9 @@ use super::keys::Keys;
 use crate::backend::nats::REQUEST_TIMEOUT;
 use crate::backend::nats::connection::Nats;
 use crate::backend::nats::request::RequestError;
-use crate::ports::BackendError;
-use crate::ports::registry::{Expected, Record, RecordKey, RegistryError};
 use model::ids::Revision;
+use ports::BackendError;
+use ports::registry::{Expected, Record, RecordKey, RegistryError};
 
 /// Says what a message does with its key, in the way of every NATS key-value bucket.
 const OPERATION: &str = "KV-Operation";

@@ -7,8 +7,8 @@ use async_nats::jetstream::stream::Info;
 
 use super::store::Store;
 use crate::backend::nats::follow::{Followed, Follower, Start};
-use crate::clock::Clock;
-use crate::ports::BackendError;
+use ports::BackendError;
+use ports::clock::Clock;
 
 /// Whoever was away for longer asks for everything anew: signs that records are gone are kept for 24 h only.
 const AWAY_AT_MOST: Duration = Duration::from_secs(12 * 3_600);

@@ -15,10 +15,10 @@ use super::review::{Finding, Review};
 use super::store::{Newest, Store, is_marker};
 use super::tail::{Heard, Tail};
 use crate::backend::nats::follow::Followed;
-use crate::clock::Clock;
-use crate::ports::BackendError;
-use crate::ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 use model::ids::Revision;
+use ports::BackendError;
+use ports::clock::Clock;
+use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
 /// A pulse that was longer on its way does not say that nothing is missing *now*.
 const FRESH: Duration = Duration::from_secs(2);

@@ -11,10 +11,10 @@ use super::{key, log_error, offset};
 use crate::backend::sqlite::database::{from_sql, limit as sql_limit, to_sql};
 use crate::backend::sqlite::error::StoreError;
 use crate::backend::sqlite::readers::Readers;
-use crate::ports::heartbeat_log::{LogEntry, LogError, LogReader};
 use model::ids::Offset;
 use model::time::EventTime;
 use model::wire::decode;
+use ports::heartbeat_log::{LogEntry, LogError, LogReader};
 
 /// Bytes of frames that one read takes from the disk, about.
 const READ_BYTES: usize = 4 << 20;

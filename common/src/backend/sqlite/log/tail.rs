@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Stored;
-use crate::ports::heartbeat_log::{LogEntry, LogError};
 use model::ids::Offset;
 use model::time::EventTime;
+use ports::heartbeat_log::{LogEntry, LogError};
 
 /// Entries kept, at most; those that are not written yet are kept all the same.
 const ENTRIES: usize = 4_096;

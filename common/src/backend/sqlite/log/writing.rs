@@ -13,12 +13,12 @@ use super::{LogOptions, Stored, key, offset};
 use crate::backend::sqlite::database::{from_sql, in_transaction, to_sql};
 use crate::backend::sqlite::error::StoreError;
 use crate::backend::sqlite::writer::Handler;
-use crate::clock::Clock;
-use crate::ports::heartbeat_log::LogEntry;
 use model::ids::Offset;
 use model::time::EventTime;
 use model::wire::encode;
 use model::wire::frame::Frame;
+use ports::clock::Clock;
+use ports::heartbeat_log::LogEntry;
 
 /// Ticks wait at most this long to be written.
 const TICKS_WAIT: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ports::roster::Member;
+use crate::roster::Member;
 
 /// Who works on which share, as indices into `members`: `None` for all if there are no members.
 ///

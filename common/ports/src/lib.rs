@@ -1,0 +1,25 @@
+//! What a role needs from a backend. Each trait's text is its contract; the conformance suites test every adapter by it.
+//!
+//! What stands on the ports alone, and serves every adapter or role, is here too:
+//!
+//! - [`clock`]: the clocks a role may read.
+//! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
+//! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue changed.
+//! - [`checkpoint_codec`]: a checkpoint's stored form.
+
+pub mod checkpoint_codec;
+pub mod checkpoints;
+pub mod clock;
+pub mod heartbeat_log;
+pub mod history;
+pub mod ledger;
+pub mod queue;
+pub mod queue_changes;
+pub mod queue_index;
+pub mod registry;
+pub mod roster;
+pub mod shares;
+pub mod state_store;
+
+/// The error of whatever is behind an adapter.
+pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
