@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use common::mail::MailSettings;
+use sending::mail::MailSettings;
 
 /// The mail server and the sender.
 #[derive(Debug, Clone, Args)]

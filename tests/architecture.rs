@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const MEMBERS: [&str; 6] = ["common", "machine", "ingest", "scheduler", "notifier", "console"];
 /// What members share, apart from roles.
-const SHARED: [&str; 2] = ["common/model", "common/ports"];
+const SHARED: [&str; 3] = ["common/model", "common/ports", "common/sending"];
 const MAX_LINES: usize = 500;
 
 /// Modules without I/O, clocks and random sources of their own.
@@ -18,9 +18,9 @@ const PURE: [&str; 11] = [
     "notifier/src/retry",
     "notifier/src/event",
     "notifier/src/delivery/lanes",
-    "common/src/address_guard",
-    "common/src/presets",
-    "common/src/template",
+    "common/sending/src/address_guard",
+    "common/sending/src/presets",
+    "common/sending/src/template",
 ];
 
 fn root() -> PathBuf {

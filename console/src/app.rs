@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use common::address_guard::AddressGuard;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::history::{DeliveryHistory, History};
 use ports::queue::Queue;
 use ports::registry::Registry;
 use ports::state_store::StateReader;
+use sending::address_guard::AddressGuard;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! Configuration of the role.
 
-use common::address_guard::AddressGuard;
 use common::http::TrustedProxies;
+use sending::address_guard::AddressGuard;
 use url::Url;
 
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::address_guard::AddressGuard;
+use sending::address_guard::AddressGuard;
 use url::{Host, Url};
 
 /// A name that does not resolve within this is let through: the notifier looks again.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use common::address_guard::AddressGuard;
-use common::mail::MailSettings;
+use sending::address_guard::AddressGuard;
+use sending::mail::MailSettings;
 
 /// An attempt may take this long, from the look-up of the name to the end of the answer.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);

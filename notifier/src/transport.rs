@@ -9,13 +9,13 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address_guard::{AddressGuard, Refused};
-use common::mail::MailSettings;
-use common::presets::{self, FieldError, RequestError};
-use common::template::TemplateError;
 use model::channel::{Channel, ChannelKind, Secret};
 use model::delivery::DeliveryTask;
 use model::time::EventTime;
+use sending::address_guard::{AddressGuard, Refused};
+use sending::mail::MailSettings;
+use sending::presets::{self, FieldError, RequestError};
+use sending::template::TemplateError;
 use url::Url;
 
 use crate::Error;

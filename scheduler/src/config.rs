@@ -1,8 +1,8 @@
 //! What can be set.
 
 use clap::Args;
-use common::mail::MailSettings;
-use model::mail_address::mail_address;
+use sending::mail::MailSettings;
+use sending::mail_address::mail_address;
 
 use crate::error::Error;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use clap::Args;
-use common::address_guard::AddressGuard;
 use model::role::Role;
 use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use sending::address_guard::AddressGuard;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};

@@ -15,7 +15,6 @@ pub mod heartbeat;
 pub mod ids;
 pub mod imported;
 pub mod key;
-pub mod mail_address;
 pub mod maintenance;
 pub mod monitor;
 pub mod monitor_state;

@@ -6,10 +6,10 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
-use common::presets::{self, Preset};
 use model::channel::{Channel, ChannelKind, ChannelState, Email, PresetChannel, Secret};
 use model::time::EventTime;
 use model::validation::FieldError;
+use sending::presets::{self, Preset};
 use serde_json::{Map, Value};
 
 use url::Url;

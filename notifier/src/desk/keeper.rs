@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::presets::{self, Preset};
 use model::channel::{Channel, ChannelClass, ChannelKind};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use model::flip::{Alert, State};
@@ -22,6 +21,7 @@ use ports::ledger::{Ledger, LedgerError};
 use ports::queue::{Queue, QueueError, QueueMessage};
 use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use ports::state_store::{StateError, StateReader};
+use sending::presets::{self, Preset};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! `docs/channels.md` tells of everything that there is.
 
-use common::presets::{self, FieldKind};
-use common::template::{self, Escape};
+use sending::presets::{self, FieldKind};
+use sending::template::{self, Escape};
 
 const DOCS: &str = include_str!("../../../docs/channels.md");
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::mail::MailSettings;
 use model::channel::{ChannelKind, Email};
 use model::delivery::DeliveryState;
 use model::flip::{Alert, Flip};
 use model::ids::{AlertId, ChannelId, DeliveryId};
+use sending::mail::MailSettings;
 use testbed::SmtpSink;
 
 use super::world::World;

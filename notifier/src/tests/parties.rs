@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use common::address_guard::AddressGuard;
 use model::channel::{
     Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
 };
@@ -13,6 +12,7 @@ use model::flip::{Alert, Flip, LabelledFlip, Reason, Repost, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
+use sending::address_guard::AddressGuard;
 use serde_json::{Value, json};
 use testbed::{Process, find_program, free_port};
 use uuid::Uuid;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::address_guard::AddressGuard;
 use model::delivery::DeliveryState;
+use sending::address_guard::AddressGuard;
 
 use super::world::World;
 

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address_guard::AddressGuard;
 use common::backend::memory::{
     InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
 };
-use common::mail::MailSettings;
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};
@@ -25,6 +23,8 @@ use ports::ledger::Ledger;
 use ports::queue::{Queue, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use ports::state_store::{Commit, StateStore};
+use sending::address_guard::AddressGuard;
+use sending::mail::MailSettings;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

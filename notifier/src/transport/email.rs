@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use common::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
 use futures_util::future::join_all;
 use model::channel::{Channel, Email};
 use model::delivery::DeliveryTask;
 use model::flip::Alert;
 use model::ids::DeliveryId;
+use sending::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
 
 use super::{Answer, Failure};
 use crate::message::{self, Message};

@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address_guard::{AddressGuard, Refused};
 use model::time::EventTime;
 use reqwest::{Client, Request, Response, StatusCode};
+use sending::address_guard::{AddressGuard, Refused};
 use tokio::time::Instant;
 
 use super::resolver::GuardedResolver;

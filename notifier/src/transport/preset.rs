@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use common::presets::{self, Preset, Settings};
 use model::channel::{Channel, PresetChannel};
 use model::delivery::DeliveryTask;
 use model::flip::Alert;
 use model::time::EventTime;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
+use sending::presets::{self, Preset, Settings};
 use serde_json::Value;
 use tokio::time::Instant;
 

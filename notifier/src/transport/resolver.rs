@@ -6,8 +6,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use common::address_guard::{AddressGuard, Refused};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use sending::address_guard::{AddressGuard, Refused};
 use tokio::sync::Semaphore;
 
 /// Look-ups at once. A look-up cannot be cancelled, so a dead name server must not take every thread.

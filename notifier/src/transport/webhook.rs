@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::presets::masked_url;
-use common::template::{self, Escape};
 use model::channel::{self, Channel};
 use model::delivery::DeliveryTask;
 use model::flip::Alert;
@@ -13,6 +11,8 @@ use model::time::EventTime;
 use model::trace::TraceContext;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use sending::presets::masked_url;
+use sending::template::{self, Escape};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::http::{Http, KEPT_BYTES, shown};

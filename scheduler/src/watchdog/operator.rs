@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::mail::{Mail, Mailer};
 use model::ids::PartitionId;
 use model::time::EventTime;
+use sending::mail::{Mail, Mailer};
 use serde::Serialize;
 use uuid::Uuid;
 

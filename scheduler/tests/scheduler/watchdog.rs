@@ -9,12 +9,12 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore,
 };
-use common::mail::MailSettings;
 use model::ids::PartitionId;
 use model::time::TimeRules;
 use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use scheduler::{Config, Deps, Service};
+use sending::mail::MailSettings;
 use testbed::SmtpSink;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use common::presets::{self, Field, FieldKind, Preset};
+use sending::presets::{self, Field, FieldKind, Preset};
 use serde_json::{Map, Value, json};
 
 /// Flags of the commands around: a setting of that name is set by a flag that begins with the preset's.

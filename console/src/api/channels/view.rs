@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use common::presets;
 use model::channel::{Channel, ChannelKind, PresetChannel, Secret, Webhook};
 use model::ids::Revision;
 use model::time::EventTime;
+use sending::presets;
 use serde::Serialize;
 use url::Url;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::presets::{self, Preset};
 use model::channel::{PresetChannel, Secret};
 use model::validation::FieldError;
+use sending::presets::{self, Preset};
 use serde_json::{Map, Value};
 
 use super::super::Change;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::template::{self, Escape};
 use model::channel::{MAX_OLD_SECRETS, OldSecret, Secret, Webhook, WebhookMethod};
 use model::time::EventTime;
+use sending::template::{self, Escape};
 use serde_json::Value;
 use url::Url;
 

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::message::incident_of;
-use common::template;
 use model::channel::{ChannelKind, ChannelState, Secret};
 use model::delivery::{Dependents, MonitorLabel};
 use model::flip::{
     Brief, ChannelFailing, Digest, Flapping, Flip, Group, LabelledFlip, Reason, Repost, State, Storm, WasDown,
 };
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use sending::template;
 use uuid::Uuid;
 
 use super::*;

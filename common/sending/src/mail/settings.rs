@@ -14,8 +14,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use url::{Host, Url};
 
+use crate::mail_address::mail_address;
 use model::channel::Secret;
-use model::mail_address::mail_address;
 
 /// For submission, with STARTTLS (RFC 6409).
 const SUBMISSION_PORT: u16 = 587;

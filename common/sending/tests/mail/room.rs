@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use common::mail::MailError;
 use futures_util::future::join_all;
+use sending::mail::MailError;
 use testbed::SmtpSink;
 
 use super::{PATIENCE, SHORT, mail, mailer};

@@ -1,6 +1,6 @@
 //! What arrives is what was said, and nothing else.
 
-use common::mail::Mail;
+use sending::mail::Mail;
 use testbed::{Received, SmtpSink};
 use uuid::Uuid;
 

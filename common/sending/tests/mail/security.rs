@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use common::mail::{Accepted, MailError, MailSettings, Mailer};
+use sending::mail::{Accepted, MailError, MailSettings, Mailer};
 use testbed::{Authority, SinkOptions, SmtpSink};
 
 use super::{FROM, PATIENCE, mail};

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::MailError;
-use model::mail_address::mail_address;
+use crate::mail_address::mail_address;
 use model::time::EventTime;
 
 /// What is said. The same mail always makes the same bytes, so that a repeat is the same mail.

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Instant;
 
-use common::mail::{MailError, Mailer};
+use sending::mail::{MailError, Mailer};
 use testbed::SmtpSink;
 
 use super::{PATIENCE, SHORT, mail, mailer, settings};

@@ -7,8 +7,8 @@ mod security;
 
 use std::time::Duration;
 
-use common::mail::{Mail, MailSettings, Mailer};
 use model::time::EventTime;
+use sending::mail::{Mail, MailSettings, Mailer};
 use testbed::SmtpSink;
 use uuid::Uuid;
 

@@ -1,0 +1,12 @@
+//! What goes out to people and other services.
+//!
+//! - [`address_guard`]: which addresses user-given URLs may lead to. Pure.
+//! - [`mail`]: e-mail to channels and to the operator, by SMTP. [`mail_address`]: e-mail addresses. Pure.
+//! - [`presets`]: services that Lubdub knows how to speak to, described by files. Pure.
+//! - [`template`]: templates of users and presets, bounded. Pure.
+
+pub mod address_guard;
+pub mod mail;
+pub mod mail_address;
+pub mod presets;
+pub mod template;
