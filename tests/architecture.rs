@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const MEMBERS: [&str; 6] = ["common", "machine", "ingest", "scheduler", "notifier", "console"];
 /// What members share, apart from roles.
-const SHARED: [&str; 3] = ["common/model", "common/ports", "common/sending"];
+const SHARED: [&str; 4] = ["common/model", "common/ports", "common/serving", "common/sending"];
 const MAX_LINES: usize = 500;
 
 /// Modules without I/O, clocks and random sources of their own.

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
-use common::http::{ServerLimits, ops_router, serve};
 use model::time::TimeRules;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
 use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::{ServerLimits, ops_router, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::any;
-use common::http::{ServerLimits, serve};
+use serving::{ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! Configuration of the role.
 
-use common::http::TrustedProxies;
 use sending::address_guard::AddressGuard;
+use serving::TrustedProxies;
 use url::Url;
 
 use crate::error::Error;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::{HeaderMap, header};
-use common::http::TrustedProxies;
+use serving::TrustedProxies;
 
 /// What push URLs begin with if a request does not tell: where a proxy, or one process, listens on this machine.
 const FALLBACK: &str = "http://127.0.0.1:8080";

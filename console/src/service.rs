@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use common::http::Readiness;
 use model::time::TimeRules;
 use ports::checkpoints::CheckpointStore;
 use ports::clock::Clock;
@@ -13,6 +12,7 @@ use ports::history::{DeliveryHistory, History};
 use ports::queue::Queue;
 use ports::registry::{Registry, RegistryObserver, WatchGuard};
 use ports::state_store::StateReader;
+use serving::Readiness;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

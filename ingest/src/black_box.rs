@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backend::memory::InMemoryRegistry;
-use common::http::{Readiness, ServerLimits, serve};
 use model::heartbeat::Heartbeat;
 use model::monitor::Monitor;
 use model::time::TimeRules;
 use model::wire;
 use ports::clock::Clock;
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
+use serving::{Readiness, ServerLimits, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

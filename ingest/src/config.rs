@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::http::TrustedProxies;
+use serving::TrustedProxies;
 
 use crate::Error;
 

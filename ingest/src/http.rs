@@ -13,9 +13,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
-use common::http::TrustedProxies;
 use model::ids::MonitorId;
 use model::trace::TraceContext;
+use serving::TrustedProxies;
 use tower_http::cors::{Any, CorsLayer};
 
 pub(crate) use answer::Answer;

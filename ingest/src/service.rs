@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use common::http::{Readiness, TrustedProxies};
 use model::chain::Chain;
 use model::time::TimeRules;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
+use serving::{Readiness, TrustedProxies};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::http::Readiness;
 use parking_lot::Mutex;
+use serving::Readiness;
 
 /// The parts that can be in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::http::Readiness;
 use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
@@ -12,6 +11,7 @@ use ports::queue::Queue;
 use ports::registry::{RecordKind, Registry, WatchGuard};
 use ports::state_store::StateReader;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::Readiness;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

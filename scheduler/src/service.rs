@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::http::Readiness;
 use model::chain::Chain;
 use model::ids::PartitionId;
 use model::time::TimeRules;
@@ -18,6 +17,7 @@ use ports::registry::Registry;
 use ports::roster::Roster;
 use ports::state_store::{Holder, Lease, StateError, StateStore};
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::Readiness;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;

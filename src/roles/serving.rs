@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use common::http::{Readiness, ServerLimits, ops_router, serve};
 use model::chain::Chain;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::{Readiness, ServerLimits, ops_router, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

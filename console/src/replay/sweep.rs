@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::http::ClientConnection;
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
@@ -18,6 +17,7 @@ use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
 use ports::heartbeat_log::LogError;
 use prometheus_client::metrics::gauge::Gauge;
+use serving::ClientConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

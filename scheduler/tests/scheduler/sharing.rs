@@ -7,7 +7,6 @@ use common::backend::memory::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore,
 };
-use common::http::Readiness;
 use model::ids::PartitionId;
 use model::time::TimeRules;
 use model::wire::frame::{Frame, Listening};
@@ -15,6 +14,7 @@ use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use ports::state_store::{StateError, StateStore};
 use scheduler::{Deps, Service};
+use serving::Readiness;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -3,9 +3,9 @@
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use common::http::ClientConnection;
 use machine::what_if::{Compared, Counts};
 use serde::Serialize;
+use serving::ClientConnection;
 use utoipa::ToSchema;
 
 use crate::api::shown::Time;
