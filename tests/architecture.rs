@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 const MEMBERS: [&str; 6] = ["common", "machine", "ingest", "scheduler", "notifier", "console"];
 /// What members share, apart from roles.
-const SHARED: [&str; 4] = ["common/model", "common/ports", "common/serving", "common/sending"];
+const SHARED: [&str; 5] = ["common/model", "common/ports", "common/api", "common/serving", "common/sending"];
 const MAX_LINES: usize = 500;
 
 /// Modules without I/O, clocks and random sources of their own.
 const PURE: [&str; 11] = [
-    "common/src/export",
+    "common/api/src/export",
     "common/model/src",
     "common/model/src/wire",
     "ingest/src/accept",

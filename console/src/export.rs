@@ -8,8 +8,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Skipped, SummaryLine};
 use bytes::Bytes;
-use common::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Skipped, SummaryLine};
 use model::ids::{MonitorId, Revision};
 use model::time::EventTime;
 use tokio::sync::OwnedSemaphorePermit;

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::export::{HeartbeatLine, Micros};
 use bytes::Bytes;
-use common::export::{HeartbeatLine, Micros};
 use machine::{Effects, Replayer};
 use model::flip::Flip;
 use model::ids::{MonitorId, Offset, PartitionId};

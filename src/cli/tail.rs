@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::export::{HeartbeatLine, Line};
+use api::export::{HeartbeatLine, Line};
 use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(crate) struct Tail {
 #[derive(Debug, Deserialize)]
 struct Flip {
     monitor: MonitorId,
-    at: common::export::Micros,
+    at: api::export::Micros,
     from: String,
     to: String,
     reason: String,

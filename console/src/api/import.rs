@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use api::export::Micros;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::export::Micros;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use common::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, Skipped, SkippedEntry};
+use api::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, Skipped, SkippedEntry};
 use machine::what_if::unheard;
 use machine::{Effects, Partition, Replayer};
 use model::heartbeat::Heartbeat;

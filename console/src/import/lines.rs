@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::export::Micros;
+use api::export::Micros;
 use model::heartbeat::{Heartbeat, HeartbeatKind, MAX_MESSAGE_CHARS};
 use model::ids::{MonitorId, Revision};
 use model::imported::PastEvent;

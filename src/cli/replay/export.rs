@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use common::export::{Line, SummaryLine};
+use api::export::{Line, SummaryLine};
 use model::time::EventTime;
 
 use super::super::Terminal;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::export::{Expected, Line, MonitorLine};
+use api::export::{Expected, Line, MonitorLine};
 use model::ids::MonitorId;
 use model::time::EventTime;
 use rand::RngExt;

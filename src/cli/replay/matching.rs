@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use common::export::{Labels, MonitorLine};
+use api::export::{Labels, MonitorLine};
 use model::ids::MonitorId;
 use serde::Deserialize;
 

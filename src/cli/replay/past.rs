@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use common::export::{Expected, HeartbeatLine, Micros};
+use api::export::{Expected, HeartbeatLine, Micros};
 use model::ids::MonitorId;
 use model::time::{EventTime, Interval};
 use serde::Serialize;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
 
 use anyhow::bail;
-use common::export::{Expected, HeartbeatLine, Line, Micros, MonitorLine, SummaryLine};
+use api::export::{Expected, HeartbeatLine, Line, Micros, MonitorLine, SummaryLine};
 use model::ids::MonitorId;
 use model::time::EventTime;
 
