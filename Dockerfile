@@ -8,10 +8,10 @@ COPY . .
 RUN set -eu; \
     find . -name '*.rs' ! -path './src/main.rs' -delete; \
     echo 'fn main() {}' >src/main.rs; \
-    for manifest in */Cargo.toml; do mkdir -p "${manifest%/*}/src" && : >"${manifest%/*}/src/lib.rs"; done; \
+    for manifest in $(find . -mindepth 2 -name Cargo.toml); do mkdir -p "${manifest%/*}/src" && : >"${manifest%/*}/src/lib.rs"; done; \
     find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs ! -name lib.rs -delete; \
     # Cargo wants to see the benches that a manifest names.
-    for manifest in Cargo.toml */Cargo.toml; do \
+    for manifest in $(find . -name Cargo.toml); do \
         for bench in $(sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"$/\1/p' "$manifest"); do \
             mkdir -p "$(dirname "$manifest")/benches" && : >"$(dirname "$manifest")/benches/$bench.rs"; \
         done; \

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use model::time::TimeRules;
 use serde_json::json;
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::installation::Installation;
 use crate::load;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::backend::nats::NatsBackend;
 use common::backend::redis::RedisBackend;
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::monitors::{Seed, Seeded};
 use crate::past::{Past, committed};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::monitors::Seed;
 use crate::past::{Past, committed};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::installation::Installation;
 use crate::monitors::Seed;

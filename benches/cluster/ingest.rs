@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 
 use crate::child;
 use crate::installation::Installation;

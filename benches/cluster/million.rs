@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::monitors::Seed;
 use crate::report::{Report, count, seconds};

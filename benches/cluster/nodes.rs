@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::installation::Installation;
 use crate::monitors::Seed;

@@ -3,7 +3,7 @@
 use model::ids::{MonitorId, PartitionId};
 use model::monitor::Monitor;
 use ports::clock::{Clock, SystemClock};
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::monitors::{Seed, monitor, register};
 use crate::sections::Size;

@@ -1,6 +1,6 @@
 //! A cluster with monitors and receivers, to be told what they say.
 
-use testbed::{NatsServer, RedisServer};
+use servers::{NatsServer, RedisServer};
 
 use crate::installation::Installation;
 use crate::listeners::{Gathered, Listeners, Told};

@@ -11,7 +11,7 @@ use anyhow::Context;
 use common::backend::nats::{NatsBackend, NatsOptions};
 use common::backend::redis::{RedisBackend, RedisOptions};
 use ports::clock::{Clock, SystemClock};
-use testbed::{RedisServer, free_port};
+use servers::{RedisServer, free_port};
 
 use crate::installation::{Installation, KEY};
 use crate::server::Server;

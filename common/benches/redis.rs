@@ -16,7 +16,7 @@ use model::time::EventTime;
 use ports::clock::SystemClock;
 use ports::history::{History, HistoryBatch};
 use ports::state_store::{Commit, Lease, StateStore};
-use testbed::RedisServer;
+use servers::RedisServer;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -7,7 +7,7 @@ mod node;
 
 use std::net::Ipv4Addr;
 
-use testbed::free_port;
+use servers::free_port;
 
 use self::caddy::{Proxy, TOKEN};
 use self::names::Names;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use testbed::{Process, find_program, free_port};
+use servers::{Process, find_program, free_port};
 
 use crate::programs::{lubdub, run, succeeds};
 

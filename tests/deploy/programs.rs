@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use testbed::find_program;
+use servers::find_program;
 
 /// A file or folder of `deploy/`.
 pub(crate) fn deploy(path: &str) -> PathBuf {

@@ -10,7 +10,7 @@ use model::ids::PartitionId;
 use ports::checkpoints::CheckpointStore;
 use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::eventually::eventually;
 use crate::sample::START;

@@ -10,7 +10,7 @@ use model::ids::{Offset, PartitionId};
 use model::wire::frame::Frame;
 use ports::clock::ManualClock;
 use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

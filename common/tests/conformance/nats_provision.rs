@@ -8,7 +8,7 @@ use common::backend::nats::{NatsBackend, NatsError, NatsOptions, init};
 use model::ids::PartitionId;
 use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 
 use crate::nats::options;
 use crate::sample::START;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions, NatsQueue};
 use ports::clock::SystemClock;
 use ports::queue::{Queue, QueueName};
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::eventually::eventually;
 use crate::nats;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::{Outcome, Queue, QueueMessage, QueueName};
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::nats_queue::{join_alone, options};
 use crate::suite::queue::{body, enqueue, id, message};

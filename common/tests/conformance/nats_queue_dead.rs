@@ -7,7 +7,7 @@ use async_nats::jetstream;
 use common::backend::nats::NatsQueue;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::{Outcome, Queue, QueueName};
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::eventually::eventually;
 use crate::nats_queue::{holds, join, join_alone, options};

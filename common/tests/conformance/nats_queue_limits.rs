@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use model::ids::PartitionId;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 
 use crate::eventually::eventually;
 use crate::nats_queue::{holds, join_alone, options};

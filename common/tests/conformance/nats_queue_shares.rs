@@ -10,7 +10,7 @@ use common::backend::nats::{NatsBackend, NatsOptions, NatsQueue};
 use parking_lot::Mutex;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::{Outcome, Queue, QueueError, QueueMessage, QueueName};
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use common::backend::nats::{NatsBackend, NatsOptions};
 use ports::clock::SystemClock;
 use ports::registry::Registry;
-use testbed::NatsServer;
+use servers::NatsServer;
 
 use crate::subject::Subject;
 

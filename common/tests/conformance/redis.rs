@@ -8,7 +8,7 @@ use ports::clock::ManualClock;
 use ports::history::{DeliveryHistory, History};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
-use testbed::RedisServer;
+use servers::RedisServer;
 
 use crate::sample::START;
 use crate::subject::Subject;

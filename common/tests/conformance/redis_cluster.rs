@@ -7,7 +7,7 @@ use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
 use ports::state_store::{StateReader, StateStore};
-use testbed::RedisServer;
+use servers::RedisServer;
 use uuid::Uuid;
 
 use crate::eventually::eventually;
@@ -17,7 +17,7 @@ use crate::suite::state_store::commit;
 
 /// Three nodes, each of which has a third of the slots.
 async fn cluster() -> (Vec<RedisServer>, RedisBackend) {
-    let bus_ports: Vec<String> = (0..3).map(|_| testbed::free_port().to_string()).collect();
+    let bus_ports: Vec<String> = (0..3).map(|_| servers::free_port().to_string()).collect();
     let start = |bus_port: &String| {
         RedisServer::with_settings(&["--cluster-enabled", "yes", "--cluster-port", bus_port, "--save", ""])
     };

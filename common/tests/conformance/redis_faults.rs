@@ -11,7 +11,7 @@ use ports::ledger::{Ledger, LedgerError};
 use ports::roster::Roster;
 use ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
 use rustix::process::Signal;
-use testbed::RedisServer;
+use servers::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -233,7 +233,7 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
 
 #[tokio::test]
 async fn nobody_there_is_an_error_that_says_so() {
-    let port = testbed::free_port();
+    let port = servers::free_port();
     let connect = async |url: String| {
         RedisBackend::connect(RedisOptions::new(url), Arc::new(ManualClock::new(START))).await.err()
     };

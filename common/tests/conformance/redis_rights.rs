@@ -13,7 +13,7 @@ use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
 use ports::state_store::{StateReader, StateStore};
-use testbed::{Authority, RedisServer};
+use servers::{Authority, RedisServer};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -14,7 +14,7 @@ use ports::clock::ManualClock;
 use ports::history::{DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
-use testbed::{Authority, RedisServer};
+use servers::{Authority, RedisServer};
 
 use crate::sample::START;
 use crate::subject::Subject;

@@ -9,7 +9,7 @@ use model::role::Role;
 use ports::clock::ManualClock;
 use ports::roster::Roster;
 use ports::state_store::{Lease, StateError, StateReader, StateStore};
-use testbed::{Authority, WatchedLogins, WatchedRedis};
+use servers::{Authority, WatchedLogins, WatchedRedis};
 
 use crate::eventually::eventually;
 use crate::redis::connect;

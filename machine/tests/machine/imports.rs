@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use histories::driver::Entry;
+use histories::{START, monitor, ops, period, write};
 use machine::{Effects, Partition, Replayer};
 use model::flip::{Flip, Reason, State};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -13,8 +15,6 @@ use model::monitor_state::PartitionHead;
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::{Frame, Listening};
 use proptest::prelude::*;
-use testbed::histories::driver::Entry;
-use testbed::histories::{START, monitor, ops, period, write};
 
 const RULES: TimeRules = TimeRules::CLUSTER;
 

@@ -9,9 +9,9 @@ use model::time::TimeRules;
 use model::wire::frame::Listening;
 use proptest::prelude::*;
 
-use testbed::histories::driver::{Driver, Entry, Store, check, run};
-use testbed::histories::reference::Model;
-use testbed::histories::{ops, write};
+use histories::driver::{Driver, Entry, Store, check, run};
+use histories::reference::Model;
+use histories::{ops, write};
 
 fn flips(store: &Store) -> BTreeMap<MonitorId, Vec<(State, Reason)>> {
     let mut flips: BTreeMap<MonitorId, Vec<(State, Reason)>> =

@@ -1,12 +1,12 @@
 //! A replay in memory gives what the owner got.
 
+use histories::driver::{Entry, run};
+use histories::{ops, write};
 use machine::{Effects, Replayer};
 use model::ids::Offset;
 use model::monitor_state::PartitionHead;
 use model::time::TimeRules;
 use proptest::prelude::*;
-use testbed::histories::driver::{Entry, run};
-use testbed::histories::{ops, write};
 
 fn apply(replayer: &mut Replayer, log: &[Entry], after: usize, effects: &mut Effects) {
     for (index, entry) in log.iter().enumerate().skip(after) {
@@ -52,7 +52,7 @@ proptest! {
     fn a_replay_of_some_monitors_gives_theirs(ops in ops(2), which in 0..4_u8) {
         let rules = TimeRules::CLUSTER;
         let log = write(2, &ops);
-        let wanted = testbed::histories::monitor(which);
+        let wanted = histories::monitor(which);
         let expected = run(rules, &log);
         let mut effects = Effects::default();
         let mut replayer = Replayer::new(rules, PartitionHead::default(), []).only(move |id| id == wanted);

@@ -8,8 +8,8 @@ use model::monitor::Definition;
 use model::schedule::{CronSchedule, Schedule};
 use model::time::{EventTime, TimeRules};
 
-use testbed::histories::driver::{Store, run, secs};
-use testbed::histories::{START, Writer, period};
+use histories::driver::{Store, run, secs};
+use histories::{START, Writer, period};
 
 /// (to, reason, seconds since the start)
 type Expected = (State, Reason, i64);

@@ -16,9 +16,9 @@ use model::schedule::{CronSchedule, Schedule};
 use model::time::{EventTime, Interval, TimeRules};
 use proptest::prelude::*;
 
-use testbed::histories::driver::{Entry, run, secs};
-use testbed::histories::reference::Model;
-use testbed::histories::{START, Writer, monitor, ops, period, write};
+use histories::driver::{Entry, run, secs};
+use histories::reference::Model;
+use histories::{START, Writer, monitor, ops, period, write};
 
 const ALWAYS: Interval = Interval { start: EventTime::EPOCH, end: EventTime::from_secs(2_000_000_000) };
 

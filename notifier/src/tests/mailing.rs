@@ -7,7 +7,7 @@ use model::delivery::DeliveryState;
 use model::flip::{Alert, Flip};
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use sending::mail::MailSettings;
-use testbed::SmtpSink;
+use servers::SmtpSink;
 
 use super::world::World;
 

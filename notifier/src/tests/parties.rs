@@ -14,7 +14,7 @@ use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 use sending::address_guard::AddressGuard;
 use serde_json::{Value, json};
-use testbed::{Process, find_program, free_port};
+use servers::{Process, find_program, free_port};
 use uuid::Uuid;
 
 use super::receiver::{Received, Receiver, Reply};

@@ -15,8 +15,8 @@ use ports::state_store::StateReader;
 
 use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World};
-use testbed::histories::driver::{Entry, run};
-use testbed::histories::{Writer, monitor, period};
+use histories::driver::{Entry, run};
+use histories::{Writer, monitor, period};
 
 /// A log in which monitors 0 to 2 go down and come back, so that six alerts are told; and what follows, in which monitor 3 does.
 fn two_parts() -> (Vec<Entry>, Vec<Entry>) {

@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World, history};
-use testbed::histories::driver::run;
-use testbed::histories::{START, monitor, period};
+use histories::driver::run;
+use histories::{START, monitor, period};
 
 /// What happens to the state store between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use super::faulty::{Faults, FaultyRebuilds};
 use super::world::{PARTITION, World, history, history_with_deletions};
-use testbed::histories::driver::{Entry, Store, run};
-use testbed::histories::{START, Writer, monitor, period};
+use histories::driver::{Entry, Store, run};
+use histories::{START, Writer, monitor, period};
 
 struct Rebuilding {
     world: World,

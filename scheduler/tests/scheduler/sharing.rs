@@ -18,7 +18,7 @@ use serving::Readiness;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use testbed::histories::START;
+use histories::START;
 
 const PARTITIONS: u16 = 4;
 

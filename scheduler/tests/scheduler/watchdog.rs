@@ -15,12 +15,12 @@ use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use scheduler::{Config, Deps, Service};
 use sending::mail::MailSettings;
-use testbed::SmtpSink;
+use servers::SmtpSink;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use testbed::histories::{START, Writer};
+use histories::{START, Writer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

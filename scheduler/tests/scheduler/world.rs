@@ -24,8 +24,8 @@ use scheduler::{Deps, Service};
 use tokio_util::sync::CancellationToken;
 
 use super::faulty::{Faults, FaultyHistory, FaultyQueue, FaultyStateStore};
-use testbed::histories::driver::Entry;
-use testbed::histories::{START, ops, write};
+use histories::driver::Entry;
+use histories::{START, ops, write};
 
 pub(crate) const PARTITION: PartitionId = PartitionId(0);
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use servers::{NatsCluster, NatsServer, RedisServer};
 use tempfile::TempDir;
-use testbed::{NatsCluster, NatsServer, RedisServer};
 
 use super::node::{Node, Role};
 use crate::api::Api;

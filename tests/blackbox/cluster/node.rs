@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use testbed::{Process, free_port};
+use servers::{Process, free_port};
 
 use crate::api::KEY;
 use crate::harness::{eventually, lubdub};

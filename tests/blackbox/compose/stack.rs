@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use servers::free_port;
 use tempfile::TempDir;
-use testbed::free_port;
 
 use super::docker::{self, Container, Tool};
 use crate::api::{Api, KEY};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::{Authority, SinkOptions, SmtpSink};
+use servers::{Authority, SinkOptions, SmtpSink};
 
 use super::{IN_URL, LOGIN};
 use crate::api::{Api, KEY};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Authority, NatsServer, RedisServer, SinkOptions, SmtpSink};
+use servers::{Authority, NatsServer, RedisServer, SinkOptions, SmtpSink};
 
 use super::{IN_URL, LOGIN};
 use crate::harness::{Process, directory, free_port, lubdub};

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use testbed::free_port;
+use servers::free_port;
 
 use super::caddy::Proxy;
 use super::names::Names;

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
+use servers::{find_program, free_port};
 use tempfile::TempDir;
-use testbed::{find_program, free_port};
 
 use super::names::Names;
 use crate::harness::{PATIENCE, Process, directory, eventually};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use model::role::Role;
 use rustix::process::Signal;
+use servers::{NatsServer, RedisServer};
 use tempfile::TempDir;
-use testbed::{NatsServer, RedisServer};
 
 use crate::api::{Api, KEY};
 use crate::harness::{Process, directory, eventually, free_port, lubdub};

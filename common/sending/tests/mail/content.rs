@@ -1,7 +1,7 @@
 //! What arrives is what was said, and nothing else.
 
 use sending::mail::Mail;
-use testbed::{Received, SmtpSink};
+use servers::{Received, SmtpSink};
 use uuid::Uuid;
 
 use super::{PATIENCE, mail, mailer};

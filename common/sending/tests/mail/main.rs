@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::time::EventTime;
 use sending::mail::{Mail, MailSettings, Mailer};
-use testbed::SmtpSink;
+use servers::SmtpSink;
 use uuid::Uuid;
 
 const FROM: &str = "Lubdub <lubdub@example.org>";

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Instant;
 
 use sending::mail::{MailError, Mailer};
-use testbed::SmtpSink;
+use servers::SmtpSink;
 
 use super::{PATIENCE, SHORT, mail, mailer, settings};
 

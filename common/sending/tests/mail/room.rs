@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use sending::mail::MailError;
-use testbed::SmtpSink;
+use servers::SmtpSink;
 
 use super::{PATIENCE, SHORT, mail, mailer};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sending::mail::{Accepted, MailError, MailSettings, Mailer};
-use testbed::{Authority, SinkOptions, SmtpSink};
+use servers::{Authority, SinkOptions, SmtpSink};
 
 use super::{FROM, PATIENCE, mail};
 

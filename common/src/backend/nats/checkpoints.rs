@@ -242,7 +242,7 @@ impl CheckpointStore for NatsCheckpoints {
 
 #[cfg(test)]
 mod tests {
-    use testbed::NatsServer;
+    use servers::NatsServer;
 
     use super::*;
     use crate::backend::nats::NatsOptions;

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use model::ids::Revision;
 use ports::registry::{Expected, RecordKind, Registry, RegistryError, WatchGuard};
 use rustix::process::Signal;
-use testbed::{NatsCluster, NatsServer};
+use servers::{NatsCluster, NatsServer};
 use tokio::time::sleep;
 
 use super::{connect, connect_with};

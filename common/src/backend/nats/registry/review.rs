@@ -164,7 +164,7 @@ mod tests {
 
     use bytes::Bytes;
     use parking_lot::Mutex;
-    use testbed::NatsServer;
+    use servers::NatsServer;
 
     use super::*;
     use crate::backend::nats::registry::{NatsRegistry, stream_config, watch};

@@ -3,13 +3,11 @@
 //! - [`NatsServer`], [`NatsCluster`]: nats-server with JetStream.
 //! - [`RedisServer`]: redis-server, or whatever speaks for it; [`WatchedRedis`]: two of them, and Sentinels.
 //! - [`SmtpSink`]: a mail server that writes down what it gets, and refuses, stalls and hangs up as the addresses say.
-//! - [`histories`]: logs by hand and at random, a reference model of the rules, and a driver of the machine that crashes.
 //! - [`Authority`] certifies servers.
 //! - [`Process`]: a child that is killed when it is dropped, and can be frozen.
 
 mod authority;
 mod free_port;
-pub mod histories;
 mod mail;
 mod nats;
 mod process;
