@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use common::backend::memory::InMemoryRoster;
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use model::chain::Chain;
 use model::time::TimeRules;
@@ -17,6 +16,7 @@ use ports::clock::{Clock, SystemClock};
 use ports::heartbeat_log::HeartbeatLog;
 use ports::queue::QueueName;
 use ports::registry::Registry;
+use ports::roster::Alone;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
@@ -194,7 +194,7 @@ impl Up {
                 log: backend.log(),
                 registry: backend.registry(),
                 states: backend.state(),
-                roster: Arc::new(InMemoryRoster::new()),
+                roster: Arc::new(Alone::default()),
                 checkpoints: backend.checkpoints(),
                 checkpoint_every: scheduler::service::CHECKPOINTS_EMBEDDED,
                 history: backend.history(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::backend::memory::{InMemoryCheckpoints, InMemoryRoster};
 use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use doubles::{InMemoryCheckpoints, InMemoryRoster};
 use machine::partition::{Effects, Partition};
 use model::flip::State;
 use model::ids::{MonitorId, Offset, PartitionId, Revision};

@@ -1,6 +1,5 @@
 //! The adapters behind the ports: one per port and technology.
 
-pub mod memory;
 pub mod nats;
 pub mod redis;
 pub mod sqlite;

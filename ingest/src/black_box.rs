@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::memory::InMemoryRegistry;
+use doubles::InMemoryRegistry;
 use model::heartbeat::Heartbeat;
 use model::monitor::Monitor;
 use model::time::TimeRules;

@@ -1,5 +1,7 @@
 //! The roster: which nodes of a role are there.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 
 use super::BackendError;
@@ -34,4 +36,33 @@ pub trait Roster: Send + Sync {
     /// # Errors
     /// [`RosterError`].
     async fn leave(&self, name: &str) -> Result<(), RosterError>;
+}
+
+/// The roster of a role that has one node only, as in one process: each beat answers the node itself.
+#[derive(Debug, Default)]
+pub struct Alone(AtomicU64);
+
+#[async_trait]
+impl Roster for Alone {
+    async fn beat(&self, name: &str) -> Result<Vec<Member>, RosterError> {
+        Ok(vec![Member { name: name.to_owned(), beat: self.0.fetch_add(1, Ordering::Relaxed) + 1 }])
+    }
+
+    async fn leave(&self, _name: &str) -> Result<(), RosterError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lone_node_meets_itself_with_a_beat_that_moves() {
+        let roster = Alone::default();
+        for beat in [1, 2] {
+            let met = roster.beat("a node").await.expect("it cannot fail");
+            assert_eq!(met, [Member { name: "a node".to_owned(), beat }]);
+        }
+    }
 }

@@ -54,7 +54,7 @@ async fn a_dropped_backend_gives_the_directory_back() {
     let dir = tempfile::tempdir().expect("a directory");
     drop(open(dir.path()).expect("open"));
     let free = async || open(dir.path()).ok();
-    crate::eventually::eventually("the directory is free", free).await;
+    doubles::eventually("the directory is free", free).await;
 }
 
 #[tokio::test]

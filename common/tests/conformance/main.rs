@@ -5,7 +5,6 @@
 //! [`sqlite_queue`].
 
 mod directory;
-mod eventually;
 mod memory;
 mod nats;
 mod nats_log;

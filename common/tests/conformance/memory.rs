@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use common::backend::memory::{
+use doubles::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryLedger, InMemoryQueue,
     InMemoryRegistry, InMemoryRoster, InMemoryStateStore,
 };

@@ -12,9 +12,9 @@ use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
 use servers::NatsServer;
 
-use crate::eventually::eventually;
 use crate::sample::START;
 use crate::subject::Subject;
+use doubles::eventually;
 
 /// Options for tests: little is reserved on the server.
 pub(crate) fn options(url: impl Into<String>) -> NatsOptions {

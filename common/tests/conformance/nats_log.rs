@@ -14,9 +14,9 @@ use servers::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::eventually::eventually;
 use crate::nats::options;
 use crate::sample::{START, at, frame};
+use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
 const STREAM: &str = "lubdub-heartbeats-0";

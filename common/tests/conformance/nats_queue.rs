@@ -8,9 +8,9 @@ use ports::clock::SystemClock;
 use ports::queue::{Queue, QueueName};
 use servers::NatsServer;
 
-use crate::eventually::eventually;
 use crate::nats;
 use crate::subject::Subject;
+use doubles::eventually;
 
 /// Options with the suite's capacity.
 pub(crate) fn options(url: impl Into<String>) -> NatsOptions {

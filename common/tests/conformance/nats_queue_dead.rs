@@ -9,9 +9,9 @@ use ports::clock::{Clock, SystemClock};
 use ports::queue::{Outcome, Queue, QueueName};
 use servers::NatsServer;
 
-use crate::eventually::eventually;
 use crate::nats_queue::{holds, join, join_alone, options};
 use crate::suite::queue::{enqueue, id, message};
+use doubles::eventually;
 
 const NAME: QueueName = QueueName::Deliveries;
 

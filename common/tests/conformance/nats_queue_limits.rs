@@ -11,9 +11,9 @@ use ports::clock::{Clock, SystemClock};
 use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use servers::{NatsCluster, NatsServer};
 
-use crate::eventually::eventually;
 use crate::nats_queue::{holds, join_alone, options};
 use crate::suite::queue::{enqueue, id, message};
+use doubles::eventually;
 
 const NAME: QueueName = QueueName::Alerts;
 

@@ -14,10 +14,10 @@ use servers::{NatsCluster, NatsServer};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::eventually::eventually;
 use crate::nats;
 use crate::nats_queue::{holds, join, join_alone};
 use crate::suite::queue::{body, enqueue, id, message};
+use doubles::eventually;
 
 const NAME: QueueName = QueueName::Deliveries;
 

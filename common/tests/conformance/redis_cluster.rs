@@ -10,10 +10,10 @@ use ports::state_store::{StateReader, StateStore};
 use servers::RedisServer;
 use uuid::Uuid;
 
-use crate::eventually::eventually;
 use crate::redis::connect;
 use crate::sample::{at, channel, delivery, flip, head, heartbeat, monitor, state, with_output};
 use crate::suite::state_store::commit;
+use doubles::eventually;
 
 /// Three nodes, each of which has a third of the slots.
 async fn cluster() -> (Vec<RedisServer>, RedisBackend) {

@@ -17,10 +17,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::eventually::eventually;
 use crate::redis::connect;
 use crate::sample::{START, at, flip, head, heartbeat, monitor, state, with_output};
 use crate::suite::state_store::commit;
+use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
 

@@ -11,11 +11,11 @@ use ports::roster::Roster;
 use ports::state_store::{Lease, StateError, StateReader, StateStore};
 use servers::{Authority, WatchedLogins, WatchedRedis};
 
-use crate::eventually::eventually;
 use crate::redis::connect;
 use crate::redis_secured::{options, password};
 use crate::sample::{START, at, head, monitor, state};
 use crate::suite::state_store::commit;
+use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
 /// Of a poll that goes on for seconds.

@@ -15,10 +15,10 @@ use ports::queue::{Queue, QueueName};
 use ports::registry::Registry;
 use tempfile::TempDir;
 
-use crate::eventually::eventually;
 use crate::sample::START;
 use crate::subject::Subject;
 use crate::suite::state_store::States;
+use doubles::eventually;
 
 struct Sqlite<P: ?Sized> {
     backend: Option<SqliteBackend>,

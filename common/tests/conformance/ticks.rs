@@ -14,8 +14,8 @@ use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError};
 use proptest::prelude::*;
 
 use crate::directory::image;
-use crate::eventually::eventually;
 use crate::sample::{START, at, frame, heartbeat, monitor, tick, with_output};
+use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
 const HALF: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
-use common::backend::memory::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryStateStore};
+use doubles::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryStateStore};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor::DefinitionChange;
 use model::monitor_state::{MonitorState, PartitionHead, StateChange};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::backend::memory::{InMemoryHeartbeatLog, InMemoryRegistry};
+use doubles::{InMemoryHeartbeatLog, InMemoryRegistry};
 use model::ids::{MonitorId, Offset, PartitionId, Revision};
 use model::time::EventTime;
 use model::wire::frame::Frame;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::backend::memory::InMemoryRegistry;
+use doubles::InMemoryRegistry;
 use model::ids::{MonitorId, PartitionId, Revision};
 use parking_lot::Mutex;
 use ports::registry::{

@@ -74,8 +74,8 @@ async fn an_alert_that_is_published_again_is_not_delivered_again() {
     world.nothing_left().await;
     first.drain().await;
     // Beyond the queue's window for equal ids: another queue that knows nothing.
-    world.alerts = std::sync::Arc::new(common::backend::memory::InMemoryQueue::default());
-    world.deliveries = std::sync::Arc::new(common::backend::memory::InMemoryQueue::default());
+    world.alerts = std::sync::Arc::new(doubles::InMemoryQueue::default());
+    world.deliveries = std::sync::Arc::new(doubles::InMemoryQueue::default());
     let second = world.start();
     world.alert(monitor, 1, channel).await;
     let other = world.monitor("another", None).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::backend::memory::InMemoryHistory;
+use doubles::InMemoryHistory;
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
 use model::ids::{ChannelId, DeliveryId, MonitorId};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::backend::memory::InMemoryLedger;
+use doubles::InMemoryLedger;
 use model::delivery::DeliveryState;
 use model::flip::State;
 use model::ids::DeliveryId;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::memory::{
-    InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore,
-};
+use doubles::{InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use model::delivery::{Delivery, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};

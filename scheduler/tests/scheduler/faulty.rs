@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::backend::memory::{InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
+use doubles::{InMemoryHistory, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
 use model::flip::Flip;
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::backend::memory::{InMemoryCheckpoints, InMemoryStateStore};
+use doubles::{InMemoryCheckpoints, InMemoryStateStore};
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset};
 use model::time::{EventTime, TimeRules};

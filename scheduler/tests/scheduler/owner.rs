@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::memory::{InMemoryRegistry, InMemoryStateStore};
+use doubles::{InMemoryRegistry, InMemoryStateStore};
 use model::ids::{MonitorId, Offset};
 use model::monitor::{Definition, Monitor, Token};
 use model::time::{EventTime, TimeRules};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::memory::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry};
+use doubles::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry};
 use model::flip::State;
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset, RebuildId};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::routing::post;
-use common::backend::memory::{
+use doubles::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore,
 };

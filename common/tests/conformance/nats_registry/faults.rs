@@ -15,9 +15,9 @@ use servers::{NatsCluster, NatsServer};
 use tokio::time::sleep;
 
 use super::{connect, connect_with};
-use crate::eventually::eventually;
 use crate::suite::registry::{create, key, value};
 use crate::suite::registry_watch::{Heard, Recorder, told};
+use doubles::eventually;
 
 const STREAM: &str = "KV_lubdub-registry";
 

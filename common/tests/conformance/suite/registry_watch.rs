@@ -9,8 +9,8 @@ use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, Registr
 use tokio::task::JoinSet;
 
 use super::registry::{create, key, value};
-use crate::eventually::eventually;
 use crate::subject::Subject;
+use doubles::eventually;
 
 type Records = dyn Subject<dyn Registry>;
 

@@ -1,8 +1,10 @@
-//! Adapters that keep everything in memory: for tests and simulation, and as the reference for the others.
+//! Ports for tests and simulation.
 //!
-//! They are shared by cloning their `Arc`; what they hold is gone with the last one.
+//! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they hold is gone with the last
+//! one. [`eventually`] waits for a fact instead of sleeping.
 
 mod checkpoints;
+mod eventually;
 mod heartbeat_log;
 mod history;
 mod ledger;
@@ -12,6 +14,7 @@ mod roster;
 mod state_store;
 
 pub use checkpoints::InMemoryCheckpoints;
+pub use eventually::eventually;
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;
 pub use ledger::InMemoryLedger;
