@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned};
+use backend_redis::{RedisBackend, RedisError, RedisOptions};
 use clap::Args;
-use common::backend::nats::{self, NatsBackend, NatsError, NatsOptions, Provisioned};
-use common::backend::redis::{RedisBackend, RedisError, RedisOptions};
 use model::chain::Chain;
 use model::channel::Secret;
 use model::role::Role;
@@ -171,7 +171,7 @@ impl Nats {
     /// Whatever keeps it from being done.
     pub(crate) async fn init(&self) -> anyhow::Result<Provisioned> {
         let node = node_name(Role::Init.name());
-        let set_up = || nats::init(self.options(Role::Init, &node));
+        let set_up = || backend_nats::init(self.options(Role::Init, &node));
         patiently("NATS", set_up, NatsError::may_pass).await.context("set up NATS")
     }
 }

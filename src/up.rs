@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use clap::Args;
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
 use model::chain::Chain;
 use model::time::TimeRules;
 use ports::clock::{Clock, SystemClock};

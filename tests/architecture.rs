@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const MEMBERS: [&str; 6] = ["common", "machine", "ingest", "scheduler", "notifier", "console"];
+const MEMBERS: [&str; 5] = ["machine", "ingest", "scheduler", "notifier", "console"];
 /// What members share, apart from roles.
 const SHARED: [&str; 5] = ["common/model", "common/ports", "common/api", "common/serving", "common/sending"];
 const MAX_LINES: usize = 500;

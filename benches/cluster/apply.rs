@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::backend::nats::NatsBackend;
-use common::backend::redis::RedisBackend;
+use backend_nats::NatsBackend;
+use backend_redis::RedisBackend;
 use servers::{NatsServer, RedisServer};
 
 use crate::monitors::{Seed, Seeded};

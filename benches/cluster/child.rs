@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::any;
-use common::backend::nats::{NatsBackend, NatsHeartbeatLog, NatsOptions};
+use backend_nats::{NatsBackend, NatsHeartbeatLog, NatsOptions};
 use model::ids::{MonitorId, PartitionId};
 use model::wire::frame::Listening;
 use ports::clock::{Clock, SystemClock};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::backend::nats::NatsBackend;
-use common::backend::redis::RedisBackend;
+use backend_nats::NatsBackend;
+use backend_redis::RedisBackend;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::Listening;

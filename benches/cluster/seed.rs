@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use common::backend::nats::NatsBackend;
-use common::backend::redis::RedisBackend;
+use backend_nats::NatsBackend;
+use backend_redis::RedisBackend;
 use model::ids::{Offset, PartitionId, Revision};
 use model::monitor::Monitor;
 use model::monitor_state::{PartitionHead, StateChange};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::backend::nats::{NatsBackend, NatsOptions};
-use common::backend::redis::{RedisBackend, RedisOptions};
+use backend_nats::{NatsBackend, NatsOptions};
+use backend_redis::{RedisBackend, RedisOptions};
 use ports::clock::{Clock, SystemClock};
 use servers::{RedisServer, free_port};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use doubles::{InMemoryCheckpoints, InMemoryRoster};
 use machine::partition::{Effects, Partition};
 use model::flip::State;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::time::TimeRules;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;

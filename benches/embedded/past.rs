@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::ids::PartitionId;
 use ports::clock::SystemClock;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::ids::{Offset, PartitionId};
 use model::monitor::Monitor;
 use model::monitor_state::{PartitionHead, StateChange};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context;
-use common::backend::nats::Rights;
+use backend_nats::Rights;
 use model::role::Role;
 use nkeys::KeyPair;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Context;
-use common::backend::redis::{User, sentinel_acl, server_acl};
+use backend_redis::{User, sentinel_acl, server_acl};
 use model::role::Role;
 use sha2::{Digest, Sha256};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::backend::nats::{NatsBackend, NatsOptions};
+use backend_nats::{NatsBackend, NatsOptions};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId};
 use model::time::EventTime;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backend::sqlite::{SqliteBackend, SqliteOptions};
+use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId};
 use model::monitor::{Definition, DefinitionChange, Monitor, Token};

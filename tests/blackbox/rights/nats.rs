@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions, Event, ServerError};
-use common::backend::nats::{NatsBackend, NatsOptions};
+use backend_nats::{NatsBackend, NatsOptions};
 use model::ids::{Offset, PartitionId};
 use model::role::Role;
 use model::time::EventTime;

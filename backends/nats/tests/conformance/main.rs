@@ -1,0 +1,11 @@
+//! The adapters on NATS keep the contracts of their ports, and what only they promise.
+
+mod adapter;
+mod log;
+mod provision;
+mod queue;
+mod queue_cancelled;
+mod queue_dead;
+mod queue_limits;
+mod queue_shares;
+mod registry;

@@ -1,0 +1,201 @@
+//! A data directory that cannot be opened says why; one that was killed is as it was.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backend_sqlite::{OpenError, SqliteBackend, SqliteOptions};
+use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
+use ports::clock::ManualClock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::queue::{Outcome, QueueName};
+use ports::registry::Registry;
+use ports::state_store::StateStore;
+
+use conformance::sample::{START, at, frame, monitor, state};
+use conformance::suite::queue::{claim, enqueue, message, settle};
+use conformance::suite::registry::{create, key};
+use conformance::suite::state_store::commit;
+
+const P: PartitionId = PartitionId(0);
+
+fn open(dir: &Path) -> Result<SqliteBackend, OpenError> {
+    SqliteBackend::open(SqliteOptions::new(dir), Arc::new(ManualClock::new(START)))
+}
+
+fn refusal(dir: &Path) -> OpenError {
+    open(dir).err().expect("it is refused")
+}
+
+async fn make(dir: &Path) {
+    open(dir).expect("open").close().await.expect("close");
+}
+
+fn change(dir: &Path, file: &str, sql: &str) {
+    let conn = rusqlite::Connection::open(dir.join(file)).expect("open");
+    conn.execute_batch(sql).expect("change");
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused_until_it_is_closed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = open(dir.path()).expect("open");
+    let held = first.log();
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains("in use"), "{error}");
+    first.close().await.expect("close");
+    assert!(held.append(P, frame(1, START)).await.expect_err("closed").is_transient());
+    make(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_dropped_backend_gives_the_directory_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(open(dir.path()).expect("open"));
+    let free = async || open(dir.path()).ok();
+    doubles::eventually("the directory is free", free).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("file"), "a file").expect("write");
+    let error = refusal(&dir.path().join("file/data"));
+    assert!(matches!(error, OpenError::NotWritable { .. }), "{error:?}");
+    make(&dir.path().join("several/levels/deep")).await;
+}
+
+#[tokio::test]
+async fn a_directory_of_other_things_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("thesis.txt"), "years of work").expect("write");
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    assert!(error.to_string().contains("thesis.txt"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1, "nothing was written");
+}
+
+#[tokio::test]
+async fn what_may_lie_there_before_does_no_harm() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("admin.key"), "a key").expect("write");
+    std::fs::create_dir(dir.path().join("lost+found")).expect("make");
+    std::fs::create_dir(dir.path().join("checkpoints")).expect("make");
+    make(dir.path()).await;
+    std::fs::write(dir.path().join("notes.txt"), "put there later").expect("write");
+    make(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    change(dir.path(), "state.db", "CREATE TABLE bookmarks (url TEXT); INSERT INTO bookmarks VALUES ('x')");
+    let before = std::fs::read(dir.path().join("state.db")).expect("read");
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    assert_eq!(std::fs::read(dir.path().join("state.db")).expect("read"), before);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_by_name() {
+    for file in ["log.db", "state.db", "history.db"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        make(dir.path()).await;
+        change(dir.path(), file, "PRAGMA user_version = 7");
+        let error = refusal(dir.path());
+        assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error:?}");
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_from_before_the_first_release_is_refused_by_name() {
+    for file in ["log.db", "state.db", "history.db"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        make(dir.path()).await;
+        change(dir.path(), file, "PRAGMA user_version = 1");
+        let error = refusal(dir.path());
+        assert!(matches!(error, OpenError::Older { found: 1, known: 2, .. }), "{error:?}");
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused_by_name() {
+    for file in ["log.db", "state.db", "history.db"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        make(dir.path()).await;
+        std::fs::write(dir.path().join(file), "no database at all, but long enough to be one".repeat(200))
+            .expect("write");
+        let error = refusal(dir.path());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    make(dir.path()).await;
+    let options = SqliteOptions { partitions: 4, ..SqliteOptions::new(dir.path()) };
+    let error = SqliteBackend::open(options, Arc::new(ManualClock::new(START))).err();
+    assert!(matches!(error, Some(OpenError::Partitions { found: 1, asked: 4, .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_clock_is_made_from_the_newest_time_of_the_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let backend = open(dir.path()).expect("open");
+    backend.log().append(P, frame(1, at(5_000))).await.expect("append");
+    backend.close().await.expect("close");
+    let mut newest: Option<EventTime> = None;
+    let clock = |found| {
+        newest = found;
+        Arc::new(ManualClock::new(START)) as _
+    };
+    let backend = SqliteBackend::open_with(SqliteOptions::new(dir.path()), clock).expect("open");
+    backend.close().await.expect("close");
+    assert_eq!(newest, Some(at(5_000)));
+}
+
+/// What a killed process leaves: the files as they are in the middle of things.
+pub(crate) fn image(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a directory");
+    for entry in std::fs::read_dir(dir).expect("list") {
+        let from = entry.expect("a file").path();
+        // SQLite's shared memory is of the process that died and is built anew.
+        if !from.to_string_lossy().ends_with("-shm") {
+            std::fs::copy(&from, copy.path().join(from.file_name().expect("a name"))).expect("copy");
+        }
+    }
+    copy
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_outlives_a_crash() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let backend = open(dir.path()).expect("open");
+    let appended = backend.log().append(P, frame(1, START)).await.expect("append");
+    let registry: Arc<dyn Registry> = backend.registry();
+    create(&registry, &key("a"), "x").await;
+    let lease = backend.state().acquire(P, "first").await.expect("acquire");
+    let states = vec![(monitor(1), Some(state(1, Some(at(10)))))];
+    backend.state().commit(&lease, &commit(0, 1, 1, states)).await.expect("commit");
+    let queue = backend.queue(QueueName::Alerts);
+    enqueue(&*queue, [message(1, 1), message(2, 1)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1, 2]);
+    settle(&*queue, 1, Outcome::Complete).await;
+
+    let copy = image(dir.path());
+    let crashed = open(copy.path()).expect("open");
+    assert_eq!(crashed.log().extent(P).await.expect("extent").last, appended);
+    assert!(crashed.registry().get(&key("a")).await.expect("get").is_some());
+    let lease = crashed.state().acquire(P, "second").await.expect("the dead hold nothing");
+    assert_eq!(crashed.state().load_head(&lease).await.expect("head").applied, Offset(1));
+    assert_eq!(crashed.state().due(&lease, at(11), 10).await.expect("due"), [monitor(1)]);
+    let queue = crashed.queue(QueueName::Alerts);
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [2], "a claim dies with its holder");
+    crashed.close().await.expect("close");
+    backend.close().await.expect("close");
+}
