@@ -15,7 +15,7 @@ use model::role::Role;
 use ports::clock::Clock;
 use tokio::time::Instant;
 
-use crate::cli::Seconds;
+use cli::Seconds;
 
 /// How long a server that is not there yet is waited for: they are all started at once.
 const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);

@@ -1,6 +1,5 @@
 //! Lubdub hears when your jobs go silent.
 
-mod cli;
 mod cluster;
 mod limits;
 mod mail;

@@ -7,7 +7,7 @@ mod notifier;
 mod scheduler;
 mod serving;
 
-use crate::cli::Terminal;
+use cli::Terminal;
 
 /// Commands that run a part of a cluster.
 #[derive(Debug, clap::Subcommand)]

@@ -18,9 +18,9 @@ use clap::Args;
 use model::role::Role;
 use ports::clock::{Clock, SystemClock};
 
-use crate::cli::Terminal;
 use crate::cluster::check_prefix;
 use authority::{Authority, check_host};
+use cli::Terminal;
 use folders::Folders;
 
 const EXAMPLES: &str = "\

@@ -25,10 +25,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Seconds, Terminal};
 use crate::limits;
 use crate::mail::Smtp;
 use crate::signals::StopSignals;
+use cli::{Seconds, Terminal};
 
 /// After a signal, connections have this long to finish what they are at.
 const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);

@@ -15,8 +15,8 @@ use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
-use crate::cli::Terminal;
 use crate::cluster::{Nats, Redis, node_name};
+use cli::Terminal;
 
 /// Serve the management API; any number of these can run
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use crate::cli::Terminal;
 use crate::cluster::Nats;
+use cli::Terminal;
 
 /// Make what a cluster keeps on NATS, or give what is there new settings; doing it again does nothing
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use anyhow::Context;
 use console::AdminKey;
 
 use super::Up;
-use crate::cli::Terminal;
+use cli::Terminal;
 
 /// Keeps the admin key, if it is known, in the data folder for the client commands, readable by its owner only.
 pub(super) fn keep_key(data_dir: &Path, key: &AdminKey, given: Option<&str>) -> anyhow::Result<()> {

@@ -1,0 +1,219 @@
+//! `lubdub channel edit`
+
+use clap::{ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use super::super::connection::Connection;
+use super::super::duration::Seconds;
+use super::super::lookup::{Kind, id_of};
+use super::super::terminal::harmless;
+use super::super::view::Channel;
+use super::super::{BadUsage, Terminal};
+use super::headers::{Header, object};
+use super::presets::{self, Given};
+use super::template::Template;
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub channel edit ops --name 'on call' --default
+  lubdub channel edit ops webhook --url https://hooks.example.com/new
+  lubdub channel edit ops webhook --new-secret
+  lubdub channel edit team slack --url https://hooks.slack.com/services/…
+
+The server, if not LUBDUB_URL, is named before the kind:
+  lubdub channel edit ops --url http://127.0.0.1:8080 webhook --url https://…";
+
+/// Changes a channel.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Edit {
+    /// Name or id
+    channel: String,
+    /// New name
+    #[arg(long, global = true, display_order = 900)]
+    name: Option<String>,
+    /// Use it for monitors that name no channels
+    #[arg(long, global = true, display_order = 901, conflicts_with = "no_default")]
+    default: bool,
+    /// Use it only for monitors that name it
+    #[arg(long, global = true, display_order = 902)]
+    no_default: bool,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    kind: Option<ChangedKind>,
+}
+
+/// What is changed by a command of its own, or by that of a preset.
+#[derive(Debug)]
+enum ChangedKind {
+    Own(Box<OwnKind>),
+    Preset(Given),
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum OwnKind {
+    /// Change what only webhooks have
+    #[command(after_help = "\
+Examples:
+  lubdub channel edit ops webhook --url https://hooks.example.com/new
+  lubdub channel edit ops webhook --header 'Authorization: Bearer abc'
+  lubdub channel edit ops webhook --new-secret --secret-overlap 7d
+  lubdub channel edit ops webhook --template @body.json
+
+--header replaces all headers that were there; the value *** keeps a header's value.")]
+    Webhook {
+        /// Where to send it
+        #[arg(long, id = "webhook_url", value_name = "URL")]
+        url: Option<String>,
+        /// Signing secret, whsec_ and base64
+        #[arg(long, conflicts_with = "new_secret")]
+        secret: Option<String>,
+        /// Make a new signing secret and show it
+        #[arg(long)]
+        new_secret: bool,
+        /// How long the signing secret before still signs besides, at most 30d [default: 1d]
+        #[arg(long, value_name = "DURATION")]
+        secret_overlap: Option<Seconds>,
+        /// Header to send along, as in 'Name: value'; may be repeated
+        #[arg(long = "header", value_name = "HEADER")]
+        headers: Vec<Header>,
+        /// Send no headers of one's own
+        #[arg(long, conflicts_with = "headers")]
+        no_headers: bool,
+        /// How to send it
+        #[arg(long, ignore_case = true, value_parser = ["POST", "PUT", "PATCH"])]
+        method: Option<String>,
+        /// Body as a template, or @ and the file that holds it
+        #[arg(long, value_name = "TEXT-OR-@FILE")]
+        template: Option<Template>,
+        /// Send the event as JSON again
+        #[arg(long, conflicts_with_all = ["template", "content_type"])]
+        no_template: bool,
+        /// Content type of what the template makes
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+        /// Gather what comes in numbers into digests
+        #[arg(long)]
+        digest: bool,
+        /// Send one event for each change
+        #[arg(long, conflicts_with = "digest")]
+        no_digest: bool,
+    },
+    /// Change what only e-mail has
+    #[command(after_help = "\
+Examples:
+  lubdub channel edit mail email --to ops@example.com")]
+    Email {
+        /// Address; may be repeated
+        #[arg(long, required = true, value_name = "ADDRESS")]
+        to: Vec<String>,
+    },
+}
+
+impl Edit {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let Self { channel, name, default, no_default, connection, kind } = self;
+        let body = body(name, default || no_default, default, kind);
+        if body.as_object().is_some_and(Map::is_empty) {
+            return Err(BadUsage("there is nothing to change: see `lubdub channel edit --help`").into());
+        }
+        let api = connection.open()?;
+        let id = id_of(&api, Kind::Channel, &channel).await?;
+        let answer = api.patch(&["channels", &id], &body).await?;
+        if connection.json() {
+            return Ok(terminal.json(&answer)?);
+        }
+        let channel: Channel = api.view(&answer)?;
+        terminal.line(format_args!("changed {} ({})", harmless(&channel.name), channel.id))?;
+        if let Some(secret) = &channel.secret {
+            terminal.line(format_args!("its signing secret, which is not shown again: {secret}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn body(name: Option<String>, says_default: bool, default: bool, kind: Option<ChangedKind>) -> Value {
+    let mut body = Map::new();
+    if let Some(name) = name {
+        body.insert("name".to_owned(), json!(name));
+    }
+    if says_default {
+        body.insert("default".to_owned(), json!(default));
+    }
+    match kind {
+        Some(ChangedKind::Own(kind)) => kind.fill(&mut body),
+        Some(ChangedKind::Preset(given)) => given.fill_change(&mut body),
+        None => {}
+    }
+    Value::Object(body)
+}
+
+impl OwnKind {
+    fn fill(self, body: &mut Map<String, Value>) {
+        let fields = match self {
+            Self::Webhook {
+                url,
+                secret,
+                new_secret,
+                secret_overlap,
+                headers,
+                no_headers,
+                method,
+                template,
+                no_template,
+                content_type,
+                digest,
+                no_digest,
+            } => vec![
+                ("url", url.map(Value::String)),
+                ("secret", (secret.is_some() || new_secret).then(|| json!(secret))),
+                ("secret_overlap", secret_overlap.map(|overlap| json!(overlap))),
+                ("headers", (!headers.is_empty() || no_headers).then(|| object(&headers))),
+                ("method", method.map(Value::String)),
+                (
+                    "template",
+                    template
+                        .map(|template| Value::String(template.0))
+                        .or_else(|| no_template.then_some(Value::Null)),
+                ),
+                ("content_type", content_type.map(Value::String)),
+                ("digest", (digest || no_digest).then_some(Value::Bool(digest))),
+            ],
+            Self::Email { to } => vec![("to", Some(json!(to)))],
+        };
+        body.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+}
+
+impl clap::FromArgMatches for ChangedKind {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let of_preset = matches.subcommand().and_then(|(name, its)| Given::read(name, its));
+        match of_preset {
+            Some(given) => Ok(Self::Preset(given)),
+            None => OwnKind::from_arg_matches(matches).map(|kind| Self::Own(Box::new(kind))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Subcommand for ChangedKind {
+    fn augment_subcommands(command: Command) -> Command {
+        OwnKind::augment_subcommands(command)
+            .subcommands(presets::to_edit())
+            .subcommand_value_name("KIND")
+            .subcommand_help_heading("Kinds")
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        OwnKind::has_subcommand(name) || presets::knows(name)
+    }
+}

@@ -1,0 +1,163 @@
+//! Durations as people type and read them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use model::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Whole seconds: `90s`, `5m`, `2h`, `1d`, `1h30m`, or a bare number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub u64);
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Something else than numbers and units, or a unit twice, or none.
+    #[error("write it like 90s, 5m, 2h, 1d or 1h30m (a bare number means seconds)")]
+    Malformed,
+    /// More than 64 bits of seconds.
+    #[error("this is too long")]
+    TooLong,
+}
+
+impl FromStr for Seconds {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(DurationError::Malformed);
+        }
+        let mut total: u64 = 0;
+        // Units must become smaller from left to right, so that none comes twice.
+        let mut last_unit = u64::MAX;
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, after) = rest.split_at(digits);
+            if number.is_empty() {
+                return Err(DurationError::Malformed);
+            }
+            let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
+            let (unit, after) = unit(after).ok_or(DurationError::Malformed)?;
+            if unit >= last_unit {
+                return Err(DurationError::Malformed);
+            }
+            let part = number.checked_mul(unit).ok_or(DurationError::TooLong)?;
+            total = total.checked_add(part).ok_or(DurationError::TooLong)?;
+            last_unit = unit;
+            rest = after;
+        }
+        Ok(Self(total))
+    }
+}
+
+/// The length of the unit in front, in seconds, and what follows it. Nothing at all means seconds.
+fn unit(text: &str) -> Option<(u64, &str)> {
+    let Some(letter) = text.chars().next() else { return Some((1, text)) };
+    let length = match letter {
+        'd' => DAY,
+        'h' => HOUR,
+        'm' => MINUTE,
+        's' => 1,
+        _ => return None,
+    };
+    Some((length, &text[letter.len_utf8()..]))
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("0s");
+        }
+        let mut rest = self.0;
+        for (length, unit) in [(DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm'), (1, 's')] {
+            if rest >= length {
+                write!(f, "{}{unit}", rest / length)?;
+                rest %= length;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long ago, or until, `at` is: `12 s ago`, `in 5 min`. A text that is no time is given back as it is.
+pub(super) fn relative(at: &str, now: EventTime) -> String {
+    let Some(time) = EventTime::parse_rfc3339(at) else { return at.to_owned() };
+    let (ahead, behind) = (time.since(now), now.since(time));
+    if ahead > Duration::ZERO { format!("in {}", rough(ahead)) } else { format!("{} ago", rough(behind)) }
+}
+
+/// A duration by its largest unit, cut.
+pub(super) fn rough(span: Duration) -> String {
+    let secs = span.as_secs();
+    match secs {
+        0..MINUTE => format!("{secs} s"),
+        MINUTE..HOUR => format!("{} min", secs / MINUTE),
+        HOUR..DAY => format!("{} h", secs / HOUR),
+        DAY.. => format!("{} d", secs / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, expected) in [
+            ("90s", 90),
+            ("5m", 300),
+            ("2h", 7_200),
+            ("1d", 86_400),
+            ("1h30m", 5_400),
+            ("1d12h", 129_600),
+            ("1m30", 90),
+            ("60", 60),
+            ("0", 0),
+            (" 10s ", 10),
+        ] {
+            assert_eq!(text.parse(), Ok(Seconds(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_mean_something_else() {
+        for text in ["", " ", "s", "m5", "5 m", "1.5h", "-5s", "5x", "1h1h", "30m1h", "5mm", "1h 30m", "5M"] {
+            assert_eq!(text.parse::<Seconds>(), Err(DurationError::Malformed), "{text}");
+        }
+        for text in ["99999999999999999999", "999999999999999999d"] {
+            assert_eq!(text.parse::<Seconds>(), Err(DurationError::TooLong), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back() {
+        for secs in [0, 1, 59, 60, 61, 3_600, 5_400, 86_399, 86_400, 90_061, 31_536_000] {
+            assert_eq!(Seconds(secs).to_string().parse(), Ok(Seconds(secs)));
+        }
+        assert_eq!(Seconds(90_061).to_string(), "1d1h1m1s");
+    }
+
+    #[test]
+    fn times_are_told_relative_to_now() {
+        let now = EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time");
+        for (at, expected) in [
+            ("2026-11-22T10:00:00.000Z", "0 s ago"),
+            ("2026-11-22T09:59:48.000Z", "12 s ago"),
+            ("2026-11-22T09:58:01.000Z", "1 min ago"),
+            ("2026-11-22T04:00:00.000Z", "6 h ago"),
+            ("2026-11-19T10:00:00.000Z", "3 d ago"),
+            ("2026-11-22T10:05:00.000Z", "in 5 min"),
+            ("soon", "soon"),
+        ] {
+            assert_eq!(relative(at, now), expected);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `lubdub key create`
+
+use serde_json::json;
+
+use super::super::Terminal;
+use super::super::connection::Connection;
+use super::super::terminal::harmless;
+use super::super::view::Key;
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub key create dashboard --read
+  lubdub key create deploy
+
+The last line printed is the key alone:
+  key=$(lubdub key create deploy | tail -n 1)";
+
+/// Creates a key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Create {
+    /// Name, 1 to 100 characters
+    name: String,
+    /// It may only read, and sees no secrets
+    #[arg(long)]
+    read: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Create {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let api = self.connection.open()?;
+        let scope = if self.read { "read" } else { "admin" };
+        let answer = api.post(&["keys"], &json!({"name": self.name, "scope": scope})).await?;
+        if self.connection.json() {
+            return Ok(terminal.json(&answer)?);
+        }
+        let key: Key = api.view(&answer)?;
+        let text = format!(
+            "Created {} ({}), scope {}\n\nThe key, which is not shown again:\n{}\n",
+            harmless(&key.name),
+            key.id,
+            key.scope,
+            key.key.unwrap_or_default()
+        );
+        Ok(terminal.print(&text)?)
+    }
+}

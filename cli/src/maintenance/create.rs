@@ -1,0 +1,72 @@
+//! `lubdub maintenance create`
+
+use serde_json::{Map, Value, json};
+
+use super::super::Terminal;
+use super::super::connection::Connection;
+use super::super::lookup::{Kind, ids_of};
+use super::super::terminal::{harmless, now};
+use super::super::view::Window;
+use super::span::Span;
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub maintenance create 'new disks' --monitor db1 --monitor db2 --for 2h
+  lubdub maintenance create move --tag prod --from 2026-11-22T22:00:00+01:00 --to 2026-11-23T02:00:00+01:00
+  lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m --timezone Europe/Berlin
+
+Nobody is told of its monitors meanwhile. One that is still down at its end is told of then.";
+
+/// Creates a maintenance window.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[group(skip)]
+pub struct Create {
+    /// Name, 1 to 100 characters
+    name: String,
+    #[command(flatten)]
+    subjects: Subjects,
+    #[command(flatten)]
+    span: Span,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Subjects {
+    /// Monitor that it is for, by name or id; may be repeated
+    #[arg(long = "monitor", value_name = "MONITOR")]
+    monitors: Vec<String>,
+    /// Tag of monitors that it is for; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+}
+
+impl Create {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let mut body = Map::new();
+        body.insert("name".to_owned(), json!(self.name));
+        self.span.fill_new(&mut body, now())?;
+        let api = self.connection.open()?;
+        let Subjects { monitors, tags } = &self.subjects;
+        if !monitors.is_empty() {
+            body.insert("monitors".to_owned(), json!(ids_of(&api, Kind::Monitor, monitors).await?));
+        }
+        if !tags.is_empty() {
+            body.insert("tags".to_owned(), json!(tags));
+        }
+        let answer = api.post(&["maintenance-windows"], &Value::Object(body)).await?;
+        if self.connection.json() {
+            return Ok(terminal.json(&answer)?);
+        }
+        let window: Window = api.view(&answer)?;
+        Ok(terminal.print(&format!(
+            "Created {}\n  id    {}\n  when  {}\n  for   {}\n",
+            harmless(&window.name),
+            window.id,
+            window.when(),
+            harmless(&window.subjects())
+        ))?)
+    }
+}

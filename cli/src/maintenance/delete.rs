@@ -1,0 +1,31 @@
+//! `lubdub maintenance delete`
+
+use super::super::Terminal;
+use super::super::connection::Connection;
+use super::super::lookup::{Kind, id_of};
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub maintenance delete 'nightly restart'";
+
+/// Deletes a maintenance window.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Delete {
+    /// Name or id
+    window: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Delete {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let api = self.connection.open()?;
+        let id = id_of(&api, Kind::Window, &self.window).await?;
+        api.delete(&["maintenance-windows", &id]).await?;
+        if self.connection.json() {
+            return Ok(());
+        }
+        Ok(terminal.line(format_args!("deleted maintenance window {id}"))?)
+    }
+}

@@ -1,0 +1,53 @@
+//! `lubdub monitor …`
+
+mod alerts;
+mod create;
+mod delete;
+mod edit;
+mod list;
+mod pause;
+mod push_url;
+mod rotate_token;
+mod settings;
+mod show;
+
+use std::process::ExitCode;
+
+use super::Terminal;
+
+/// One command each.
+#[derive(Debug, clap::Subcommand)]
+pub enum MonitorCommand {
+    /// Create a monitor and print the URL to push to
+    Create(create::Create),
+    /// List monitors
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    /// Show a monitor with its latest heartbeats and changes
+    Show(show::Show),
+    /// Change a monitor
+    Edit(edit::Edit),
+    /// Stop watching a monitor; its heartbeats are still recorded
+    Pause(pause::Pause),
+    /// Watch a paused monitor again
+    Resume(pause::Resume),
+    /// Give a monitor a new push URL; the old one works on for a while
+    RotateToken(rotate_token::RotateToken),
+    /// Delete a monitor and its history
+    #[command(visible_alias = "rm")]
+    Delete(delete::Delete),
+}
+
+pub(super) async fn run(command: MonitorCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    match command {
+        MonitorCommand::Create(create) => create.run(terminal).await?,
+        MonitorCommand::List(list) => list.run(terminal).await?,
+        MonitorCommand::Show(show) => show.run(terminal).await?,
+        MonitorCommand::Edit(edit) => edit.run(terminal).await?,
+        MonitorCommand::Pause(pause) => pause.run(terminal).await?,
+        MonitorCommand::Resume(resume) => resume.run(terminal).await?,
+        MonitorCommand::RotateToken(rotate) => rotate.run(terminal).await?,
+        MonitorCommand::Delete(delete) => delete.run(terminal).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,139 @@
+//! `lubdub monitor create`
+
+use serde_json::{Map, Value, json};
+
+use super::super::Terminal;
+use super::super::api::Api;
+use super::super::connection::Connection;
+use super::super::duration::Seconds;
+use super::super::terminal::harmless;
+use super::super::view::{Channel, Monitor};
+use super::settings::Settings;
+use super::{alerts, push_url};
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub monitor create heartbeat --timeout 60s
+  lubdub monitor create 'nightly backup' --cron '0 3 * * *' --grace 30m
+  lubdub monitor create billing --timeout 1h --channel ops --tag prod --remind-every 6h
+  lubdub monitor create web1 --timeout 1m --parent router
+
+What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h (with --cron 10m), --interval is the
+timeout, --timezone is UTC, there are no reminders, and every default channel is alerted.
+
+The last line printed is the push URL alone:
+  url=$(lubdub monitor create job --timeout 5m | tail -n 1)";
+
+/// Creates a monitor.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[group(skip)]
+pub struct Create {
+    /// Name, 1 to 100 characters
+    name: String,
+    #[command(flatten)]
+    schedule: Schedule,
+    #[command(flatten)]
+    settings: Settings,
+    /// Push token of your own, 8 to 64 of A-Z a-z 0-9 _ - [default: a random one]
+    #[arg(long)]
+    token: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Schedule {
+    /// Down when silent for longer than this and the grace, as in 60s, 5m, 1d or 1h30m
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<Seconds>,
+    /// Down when silent at a time of this cron pattern and for the grace after it, as in '0 3 * * *'
+    #[arg(long, value_name = "PATTERN")]
+    cron: Option<String>,
+}
+
+impl Create {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let api = self.connection.open()?;
+        let body = self.body(&api).await?;
+        let answer = api.post(&["monitors"], &body).await?;
+        let monitor: Monitor = api.view(&answer)?;
+        let channels = alerts::channels(&api).await;
+        if self.connection.json() {
+            terminal.json(&answer)?;
+        } else {
+            let told = channels.as_ref().map(Vec::as_slice).unwrap_or_default();
+            terminal.print(&summary(&monitor, told))?;
+        }
+        match channels {
+            Ok(channels) => {
+                if let Some(warning) = alerts::warning(&monitor, &channels, terminal.program()) {
+                    terminal.warn(warning);
+                }
+            }
+            Err(error) => terminal.warn(format_args!("failed to see whom it alerts: {error}")),
+        }
+        if !self.connection.json()
+            && let Some(url) = &monitor.push_url
+        {
+            terminal.print(&push_url::to_copy(url))?;
+        }
+        Ok(())
+    }
+
+    async fn body(&self, api: &Api) -> anyhow::Result<Value> {
+        let mut body = Map::new();
+        body.insert("name".to_owned(), json!(self.name));
+        if let Some(timeout) = self.schedule.timeout {
+            body.insert("timeout".to_owned(), json!(timeout));
+        }
+        if let Some(cron) = &self.schedule.cron {
+            body.insert("cron".to_owned(), json!(cron));
+        }
+        if let Some(token) = &self.token {
+            body.insert("token".to_owned(), json!(token));
+        }
+        self.settings.fill(&mut body, api).await?;
+        Ok(Value::Object(body))
+    }
+}
+
+fn summary(monitor: &Monitor, channels: &[Channel]) -> String {
+    let grace = monitor.grace.map(|grace| format!(", with {grace} of grace")).unwrap_or_default();
+    format!(
+        "Created {name}\n  id       {id}\n  expects  a heartbeat {schedule}{grace}\n  alerts   {alerts}\n\n",
+        name = harmless(&monitor.name),
+        id = monitor.id,
+        schedule = match &monitor.cron {
+            Some(_) => format!("at {}", monitor.schedule()),
+            None => monitor.schedule(),
+        },
+        alerts = harmless(&alerts::told(&alerts::used(monitor, channels))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_tells_what_is_expected_and_who_is_alerted() {
+        let monitor = Monitor {
+            id: "0199a3c4-7d2e-7000-8000-000000000001".to_owned(),
+            name: "nightly backup".to_owned(),
+            timeout: Some(Seconds(90)),
+            grace: Some(Seconds(9)),
+            ..Monitor::default()
+        };
+        assert_eq!(
+            summary(&monitor, &[]),
+            "Created nightly backup\n  \
+             id       0199a3c4-7d2e-7000-8000-000000000001\n  \
+             expects  a heartbeat every 1m30s, with 9s of grace\n  \
+             alerts   nobody\n\n"
+        );
+        let cron = Monitor { timeout: None, cron: Some("0 3 * * *".to_owned()), ..monitor };
+        assert!(summary(&cron, &[]).contains("a heartbeat at 0 3 * * * (UTC), with 9s of grace"));
+    }
+}

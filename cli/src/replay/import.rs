@@ -1,0 +1,460 @@
+//! `lubdub replay import`
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use api::export::{Expected, Line, MonitorLine};
+use model::ids::MonitorId;
+use model::time::EventTime;
+use rand::RngExt;
+use reqwest::Url;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::super::Terminal;
+use super::super::api::{Api, ApiError};
+use super::super::connection::{ApiKey, Connection, server_url};
+use super::super::duration::rough;
+use super::journal::{Journal, Key};
+use super::lines::Lines;
+use super::matching::{Index, Known, Mapped, Matching};
+use super::pace::{Pace, Speed};
+use super::past::Past;
+use super::progress::Progress;
+use super::target::{Target, is_worth_another_try, stopped};
+use super::transfer::{Feed, Transfer};
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub replay import week.ndjson.zst --to https://staging.example.com --to-key KEY --speed 60x
+  lubdub replay import week.ndjson.zst --keep-times --create-missing
+  lubdub replay export --since 1d | lubdub replay import - --to staging:8080 --to-key KEY --speed max
+  lubdub replay import week.ndjson.zst --dry-run
+
+Heartbeats are sent as if they were pushed now, spaced as they were. With --keep-times they become the past of monitors that were
+never heard there: nobody is told of it, and no deadline lies before now.
+
+A killed import goes on where it was when the same command is given again: what it does is noted in FILE.progress.";
+
+/// Sends heartbeats from a file to a server.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Import {
+    /// File that an export wrote, compressed or not; - = standard input
+    file: PathBuf,
+    #[command(flatten)]
+    to: To,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Where it goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct To {
+    /// Address of the server that gets them [default: --url]
+    #[arg(long, value_name = "URL", value_parser = server_url)]
+    to: Option<Url>,
+    /// Its admin key [default: --api-key]
+    #[arg(long, value_name = "KEY", env = "LUBDUB_TO_KEY", hide_env_values = true)]
+    to_key: Option<ApiKey>,
+}
+
+/// How it goes there.
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
+    /// How fast: 1x is as it was, 60x an hour in a minute, max as fast as the server takes it [default: 1x; with --keep-times max]
+    #[arg(long, value_name = "SPEED")]
+    speed: Option<Speed>,
+    /// Send them as if they were pushed now; this is the default
+    #[arg(long, conflicts_with = "keep_times")]
+    shift_to_now: bool,
+    /// Keep their times: make them the history of monitors that have none
+    #[arg(long)]
+    keep_times: bool,
+    /// Create monitors that are not there
+    #[arg(long, conflicts_with = "skip_missing")]
+    create_missing: bool,
+    /// Leave out heartbeats of monitors that are not there
+    #[arg(long)]
+    skip_missing: bool,
+    /// Let one monitor stand for another, each by name or id; may be repeated
+    #[arg(long, value_name = "OLD=NEW")]
+    map: Vec<Mapped>,
+    /// Only count what would be sent
+    #[arg(long)]
+    dry_run: bool,
+    /// Note here how far it is [default: FILE.progress]
+    #[arg(long, value_name = "FILE")]
+    progress: Option<PathBuf>,
+}
+
+impl Import {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+        let api = self.to.open(&self.connection)?;
+        let source = fingerprint(&self.file)?;
+        let notes = match (&self.how.progress, self.file.as_os_str() == "-") {
+            (Some(path), _) => Some(path.clone()),
+            (None, true) => None,
+            (None, false) => {
+                let mut name = self.file.clone().into_os_string();
+                name.push(".progress");
+                Some(name.into())
+            }
+        };
+        let lines = Lines::of_file(&self.file)?;
+        let json = self.connection.json();
+        self.how.run(lines, api, Source { name: source, notes }, json, terminal).await
+    }
+}
+
+/// A hash of a file's beginning; of standard input nothing is known.
+fn fingerprint(path: &std::path::Path) -> anyhow::Result<String> {
+    use std::io::Read;
+    if path.as_os_str() == "-" {
+        return Ok("standard input".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+    file.take(1 << 16)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("failed to read {}", path.display()))?;
+    let hash = Sha256::digest(&bytes);
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl To {
+    /// A client of the server that gets them.
+    pub(super) fn open(&self, otherwise: &Connection) -> anyhow::Result<Api> {
+        match (&self.to, &self.to_key) {
+            (None, None) => otherwise.open(),
+            (Some(url), Some(key)) => Ok(Api::new(url, key.expose().to_owned())?),
+            (Some(url), None) => Ok(Api::new(url, otherwise.key()?)?),
+            (None, Some(key)) => Ok(Api::new(otherwise.url(), key.expose().to_owned())?),
+        }
+    }
+}
+
+/// What is imported.
+pub(super) struct Source {
+    /// Tells it from others.
+    pub(super) name: String,
+    /// Where it is noted how far it is; `None` = nowhere.
+    pub(super) notes: Option<PathBuf>,
+}
+
+impl How {
+    /// Where a person wants it noted how far it is.
+    pub(super) fn notes(&self) -> Option<PathBuf> {
+        self.progress.clone()
+    }
+
+    pub(super) async fn run(
+        &self,
+        lines: Lines,
+        api: Api,
+        source: Source,
+        json: bool,
+        terminal: &Terminal,
+    ) -> anyhow::Result<ExitCode> {
+        let mode = if self.keep_times { "history" } else { "live" };
+        let speed = self.speed.unwrap_or(if self.keep_times { Speed::Max } else { Speed::Times(1.0) });
+        let total = lines.total;
+        let mut target = Target::new(api, mode);
+        target.greet().await?;
+        let mut feed = Feed::open(lines).await?;
+        let index = index(&target.api).await?;
+        if self.dry_run {
+            let matching = self.matching(&feed, &index, &HashMap::new())?;
+            return self.count(feed, &matching, &index, speed, json, terminal).await;
+        }
+        let key = Key { source: source.name, target: target.api.address(), mode: mode.to_owned() };
+        let mut journal = Journal::open(source.notes.as_deref(), key)?;
+        let is_resumed = journal.is_resumed();
+        let created = journal.noted().created.iter();
+        let created = created.filter_map(|(id, token)| Some((*id, index.with_token(token)?))).collect();
+        let mut matching = self.matching(&feed, &index, &created)?;
+        if self.keep_times && !is_resumed {
+            refuse_heard(&matching, &index)?;
+        }
+        let missing = std::mem::take(&mut matching.missing);
+        let expected = self.make(&target.api, &index, &mut matching.pairs, missing, &mut journal).await?;
+        let past = self.keep_times.then(|| {
+            let mut past = Past::default();
+            for line in feed.monitors() {
+                if let (Some(id), Some(labels)) = (line.id, &line.labels)
+                    && let Some(pair) = matching.pairs.get(&id)
+                {
+                    past.monitor(id, labels.partition, *pair);
+                }
+            }
+            past
+        });
+        let made = expected.clone();
+        let mut transfer = Transfer {
+            terminal,
+            target,
+            skipped: journal.noted().skipped.iter().copied().collect(),
+            journal,
+            progress: Progress::of_bytes(total),
+            pace: Pace::after(speed, EventTime::EPOCH),
+            pairs: matching.pairs,
+            past,
+            expected,
+        };
+        if !transfer.run(&mut feed).await? {
+            return Ok(stopped(terminal, transfer.journal.is_kept()));
+        }
+        transfer.progress.finish();
+        if self.keep_times {
+            for (id, expected) in &transfer.expected {
+                if Some(expected) != made.get(id)
+                    && let Some(target) = transfer.pairs.get(id)
+                {
+                    transfer
+                        .target
+                        .api
+                        .patch(&["monitors", &target.to_string()], &definition(expected))
+                        .await?;
+                }
+            }
+        }
+        let incomplete = transfer.skipped.len();
+        transfer.journal.remove()?;
+        terminal.note(format_args!("{} lines are imported", transfer.progress.lines()));
+        if incomplete > 0 {
+            bail!("the histories of {incomplete} monitors are not complete: see above");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Finds what stands for each monitor; `created` were made here before.
+    fn matching(
+        &self,
+        feed: &Feed,
+        index: &Index,
+        created: &HashMap<MonitorId, MonitorId>,
+    ) -> anyhow::Result<Matching> {
+        let mut matching = Matching::default();
+        for line in feed.monitors() {
+            match line.id.and_then(|id| Some((id, *created.get(&id)?))) {
+                Some((id, made)) => {
+                    matching.pairs.insert(id, made);
+                }
+                None => matching.add(index, &self.map, line.clone()),
+            }
+        }
+        if matching.troubles.is_empty() {
+            return Ok(matching);
+        }
+        bail!("not every monitor can be matched:\n  {}", matching.troubles.join("\n  "))
+    }
+
+    /// Makes the monitors that are missing, or says what to do about them. What is expected of those that were made, as it was
+    /// asked for.
+    async fn make(
+        &self,
+        api: &Api,
+        index: &Index,
+        pairs: &mut HashMap<MonitorId, MonitorId>,
+        missing: Vec<MonitorLine>,
+        journal: &mut Journal,
+    ) -> anyhow::Result<HashMap<MonitorId, Expected>> {
+        let mut expected = HashMap::new();
+        let tokens: HashMap<MonitorId, String> = journal.noted().created.iter().cloned().collect();
+        if self.keep_times {
+            for id in tokens.keys() {
+                expected.insert(*id, Expected::default());
+            }
+        }
+        if missing.is_empty() || self.skip_missing {
+            return Ok(expected);
+        }
+        if !self.create_missing {
+            let names: Vec<String> = missing
+                .iter()
+                .take(20)
+                .filter_map(|line| Some(format!("{} ({})", line.labels.as_ref()?.name, line.id?)))
+                .collect();
+            let more = if missing.len() > 20 { "\n  …" } else { "" };
+            bail!(
+                "{} monitors are not there: create them with --create-missing, leave them out with --skip-missing, or say with --map \
+                 what stands for them\n  {}{more}",
+                missing.len(),
+                names.join("\n  ")
+            );
+        }
+        let mut parents = Vec::new();
+        for line in missing {
+            let (Some(id), Some(labels), Some(wanted)) = (line.id, line.labels, line.expected) else {
+                continue;
+            };
+            let wanted = if self.keep_times { Expected { paused: false, ..wanted } } else { wanted };
+            let noted = tokens.get(&id);
+            let token = match (noted, &labels.token) {
+                (Some(token), _) => token.clone(),
+                (None, Some(token)) if index.with_token(token).is_none() => token.clone(),
+                (None, Some(_) | None) => random_token(),
+            };
+            if noted.is_none() {
+                journal.create(id, &token)?;
+            }
+            let mut body = definition(&wanted);
+            body["name"] = json!(labels.name);
+            body["description"] = json!(labels.description);
+            body["tags"] = json!(labels.tags);
+            body["interval"] = json!(labels.interval);
+            body["token"] = json!(token);
+            pairs.insert(id, create(api, &body, &token).await?);
+            parents.extend(labels.parent.map(|parent| (id, parent)));
+            expected.insert(id, wanted);
+        }
+        for (child, parent) in parents {
+            if let (Some(child), Some(parent)) = (pairs.get(&child), pairs.get(&parent)) {
+                let body = json!({ "parent": parent.to_string() });
+                api.patch(&["monitors", &child.to_string()], &body).await?;
+            }
+        }
+        Ok(expected)
+    }
+
+    /// Counts what would be sent.
+    async fn count(
+        &self,
+        mut feed: Feed,
+        matching: &Matching,
+        index: &Index,
+        speed: Speed,
+        json: bool,
+        terminal: &Terminal,
+    ) -> anyhow::Result<ExitCode> {
+        let (mut sent, mut left_out) = (0_u64, 0_u64);
+        let mut span: Option<(EventTime, EventTime)> = None;
+        let created = if self.create_missing { matching.missing.len() } else { 0 };
+        let known = |id: MonitorId| {
+            matching.pairs.contains_key(&id)
+                || (self.create_missing && matching.missing.iter().any(|line| line.id == Some(id)))
+        };
+        let mut known_so_far: HashMap<MonitorId, bool> = HashMap::new();
+        while let Some(line) = feed.line_only().await? {
+            let Line::Heartbeat(line) = line else { continue };
+            if !*known_so_far.entry(line.monitor).or_insert_with(|| known(line.monitor)) {
+                left_out += 1;
+                continue;
+            }
+            sent += 1;
+            let at = line.at.0;
+            span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        let length = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
+        let takes = speed.takes(length);
+        let heard: Vec<&str> = if self.keep_times { heard(matching, index) } else { Vec::new() };
+        if json {
+            terminal.json(&json!({
+                "monitors": {"matched": matching.pairs.len(), "created": created, "missing": matching.missing.len() - created,
+                    "heard": heard.len()},
+                "heartbeats": sent, "left_out": left_out,
+                "first": span.map(|(first, _)| first.to_rfc3339_micros()), "last": span.map(|(_, last)| last.to_rfc3339_micros()),
+                "takes_seconds": takes.map(|takes| takes.as_secs_f64()),
+            }))?;
+        } else {
+            let takes = takes.map_or_else(|| "as long as the server needs".to_owned(), rough);
+            terminal.print(&format!(
+                "monitors    {} matched, {created} created, {} missing\nheartbeats  {sent} sent, {left_out} left out\n\
+                 span        {}\ntakes       {takes}\n",
+                matching.pairs.len(),
+                matching.missing.len() - created,
+                rough(length),
+            ))?;
+            if !heard.is_empty() {
+                terminal.warn(format_args!(
+                    "{} monitors have a history there already and take none",
+                    heard.len()
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Every monitor of the target.
+async fn index(api: &Api) -> anyhow::Result<Index> {
+    let listing = api.list(&["monitors"], &[], usize::MAX).await?;
+    let mut index = Index::default();
+    for item in &listing.items {
+        index.add(api.view::<Known>(item)?);
+    }
+    Ok(index)
+}
+
+/// Monitors that have a history there.
+fn heard<'a>(matching: &Matching, index: &'a Index) -> Vec<&'a str> {
+    let mut found: Vec<&str> = matching
+        .pairs
+        .values()
+        .filter(|id| index.state(**id).is_some_and(|state| state != "new"))
+        .filter_map(|id| index.name(*id))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn refuse_heard(matching: &Matching, index: &Index) -> anyhow::Result<()> {
+    let heard = heard(matching, index);
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let more = if heard.len() > 20 { "\n  …" } else { "" };
+    let names: Vec<&str> = heard.iter().take(20).copied().collect();
+    bail!(
+        "--keep-times makes histories of monitors that were never heard there; these were, or are paused:\n  {}{more}",
+        names.join("\n  ")
+    )
+}
+
+/// A definition as the API takes it.
+fn definition(expected: &Expected) -> Value {
+    let mut body = json!({
+        "grace": expected.grace, "remind_every": expected.remind_every, "paused": expected.paused,
+    });
+    match &expected.cron {
+        Some(cron) => {
+            body["cron"] = json!(cron);
+            body["timezone"] = json!(expected.timezone);
+        }
+        None => body["timeout"] = json!(expected.timeout),
+    }
+    body
+}
+
+/// Makes a monitor with this token, asking until it is there.
+async fn create(api: &Api, body: &Value, token: &str) -> anyhow::Result<MonitorId> {
+    let mut wait = Duration::from_millis(250);
+    loop {
+        let error = match api.post(&["monitors"], body).await {
+            Ok(made) => return Ok(api.view::<Known>(&made)?.id),
+            Err(error) => error,
+        };
+        if let ApiError::Refused(problem) = &error
+            && problem.status() == 409
+            && let Some(id) = index(api).await?.with_token(token)
+        {
+            return Ok(id);
+        }
+        if !is_worth_another_try(&error) {
+            return Err(error).context(format!("failed to create {}", body["name"]));
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(10));
+    }
+}
+
+fn random_token() -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut random = rand::rng();
+    (0..32).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
+}

@@ -1,0 +1,246 @@
+//! `lubdub replay what-if`
+
+use serde::Deserialize;
+
+use super::super::Terminal;
+use super::super::connection::Connection;
+use super::super::duration::Seconds;
+use super::super::table::{Field, Table};
+use super::super::terminal::harmless;
+use super::which::Which;
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub replay what-if --monitor billing --timeout 90s
+  lubdub replay what-if --tag prod --since 30d --grace 5m
+  lubdub replay what-if --monitor backup --cron '0 2 * * *' --timezone Europe/Berlin
+  lubdub replay what-if --all --since 7d --timeout 10m --csv > compared.csv
+
+Reads the heartbeats of that time again and counts who would have been down. Nothing is changed, and nobody is told.
+A grace that was the default follows --timeout and --cron, as it does when a monitor is edited; any other stays.
+A false alarm is a missed deadline after which the job was heard again within one period.";
+
+/// How far back, if nobody says.
+const SPAN: Seconds = Seconds(7 * 86_400);
+
+const HEADER: [&str; 4] = ["NAME", "DOWNS", "DOWN FOR", "FALSE ALARMS"];
+
+/// Compares what was with what would have been.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct WhatIf {
+    #[command(flatten)]
+    which: Which,
+    /// Try this timeout
+    #[arg(long, value_name = "DURATION", conflicts_with = "cron")]
+    timeout: Option<Seconds>,
+    /// Try this grace
+    #[arg(long, value_name = "DURATION")]
+    grace: Option<Seconds>,
+    /// Try this cron pattern
+    #[arg(long, value_name = "PATTERN")]
+    cron: Option<String>,
+    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", requires = "cron")]
+    timezone: Option<String>,
+    /// List at most so many monitors, those with the largest difference first
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// Print comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What the API answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    from: String,
+    until: String,
+    heartbeats: u64,
+    monitors: Vec<Compared>,
+    total: Comparison,
+    count: u64,
+    truncated: bool,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Compared {
+    id: String,
+    name: String,
+    #[serde(flatten)]
+    comparison: Comparison,
+}
+
+/// What was, and what would have been.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Comparison {
+    was: Counts,
+    would_be: Counts,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Counts {
+    downs: u64,
+    down_seconds: u64,
+    false_alarms: u64,
+}
+
+impl WhatIf {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        let api = self.connection.open()?;
+        let mut query = self.which.query(&api, SPAN).await?;
+        query.extend(self.timeout.map(|timeout| ("timeout", timeout.0.to_string())));
+        query.extend(self.grace.map(|grace| ("grace", grace.0.to_string())));
+        query.extend(self.cron.map(|cron| ("cron", cron)));
+        query.extend(self.timezone.map(|zone| ("timezone", zone)));
+        query.push(("limit", self.limit.to_string()));
+        let answer = api.get_slowly(&["replay", "what-if"], &query).await?;
+        if self.connection.json() {
+            return Ok(terminal.json(&answer)?);
+        }
+        let answer: Answer = api.view(&answer)?;
+        if self.csv {
+            terminal.print(&answer.csv())?;
+        } else {
+            let table = answer.table(|header| terminal.table(header));
+            terminal.print(&format!(
+                "{}{}",
+                table.map_or_else(String::new, |table| table.render()),
+                answer.words()
+            ))?;
+        }
+        if answer.truncated {
+            terminal.warn(format_args!(
+                "only {} of {} monitors are listed: --limit shows more",
+                answer.monitors.len(),
+                answer.count
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Comparison {
+    /// `12 → 3`, or `12` where nothing changes.
+    pub(in super::super) fn fields(&self) -> [Field; 3] {
+        let (was, would_be) = (self.was, self.would_be);
+        let seconds = |secs| Seconds(secs).to_string();
+        [
+            change(&was.downs.to_string(), &would_be.downs.to_string()),
+            change(&seconds(was.down_seconds), &seconds(would_be.down_seconds)),
+            change(&was.false_alarms.to_string(), &would_be.false_alarms.to_string()),
+        ]
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.was == Counts::default() && self.would_be == Counts::default()
+    }
+}
+
+fn change(was: &str, would_be: &str) -> Field {
+    if was == would_be { Field::from(was) } else { Field::from(format!("{was} → {would_be}")) }
+}
+
+impl Answer {
+    /// Those who were down or would have been, and all together; `None` if there are none.
+    fn table(&self, make: impl FnOnce(&[&str]) -> Table) -> Option<Table> {
+        if self.total.is_nothing() {
+            return None;
+        }
+        let mut table = make(&HEADER);
+        for monitor in self.monitors.iter().filter(|monitor| !monitor.comparison.is_nothing()) {
+            let name = Field::from(monitor.name.as_str());
+            table.row([name].into_iter().chain(monitor.comparison.fields()));
+        }
+        table.row([Field::from("TOTAL")].into_iter().chain(self.total.fields()));
+        table.cut_only(&[0]);
+        Some(table)
+    }
+
+    /// What is said after the table.
+    fn words(&self) -> String {
+        let silent = self.monitors.iter().filter(|monitor| monitor.comparison.is_nothing()).count();
+        let others = match silent {
+            _ if self.total.is_nothing() => "Nobody was down, and nobody would have been.\n".to_owned(),
+            0 => "\n".to_owned(),
+            1 => "\n1 other was not down, and would not have been.\n".to_owned(),
+            several => format!("\n{several} others were not down, and would not have been.\n"),
+        };
+        let read = format!("From {} to {}, {} heartbeats read.\n", self.from, self.until, self.heartbeats);
+        let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
+        others + &read + &notes
+    }
+
+    fn csv(&self) -> String {
+        let head = "id,name,downs_was,downs_would_be,down_seconds_was,down_seconds_would_be,false_alarms_was,false_alarms_would_be\n";
+        let line = |id: &str, name: &str, Comparison { was, would_be }: Comparison| {
+            format!(
+                "{id},{},{},{},{},{},{},{}\n",
+                csv_text(name),
+                was.downs,
+                would_be.downs,
+                was.down_seconds,
+                would_be.down_seconds,
+                was.false_alarms,
+                would_be.false_alarms,
+            )
+        };
+        let lines = self.monitors.iter().map(|monitor| line(&monitor.id, &monitor.name, monitor.comparison));
+        head.to_owned() + &lines.collect::<String>() + &line("", "total", self.total)
+    }
+}
+
+/// A value in quotes where it needs them (RFC 4180).
+fn csv_text(text: &str) -> String {
+    let text = harmless(text);
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer() -> Answer {
+        let answer = json!({
+            "from": "2026-11-15T10:00:00.000Z", "until": "2026-11-22T10:00:00.000Z", "heartbeats": 20_160,
+            "monitors": [
+                {"id": "1", "name": "billing, EU \"new\"",
+                 "was": {"downs": 12, "down_seconds": 372, "false_alarms": 11},
+                 "would_be": {"downs": 1, "down_seconds": 240, "false_alarms": 0}},
+                {"id": "2", "name": "backup", "was": {"downs": 1, "down_seconds": 3_600, "false_alarms": 0},
+                 "would_be": {"downs": 1, "down_seconds": 3_600, "false_alarms": 0}},
+                {"id": "3", "name": "sync", "was": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
+                 "would_be": {"downs": 0, "down_seconds": 0, "false_alarms": 0}},
+            ],
+            "total": {"was": {"downs": 13, "down_seconds": 3_972, "false_alarms": 11},
+                      "would_be": {"downs": 2, "down_seconds": 3_840, "false_alarms": 0}},
+            "count": 3, "truncated": false, "notes": ["There is no history before 2026-11-20T10:00:00.000Z."],
+        });
+        serde_json::from_value(answer).expect("an answer")
+    }
+
+    #[test]
+    fn what_was_and_what_would_have_been_stand_side_by_side() {
+        let table = answer().table(|header| Table::of_width(header, 80)).expect("a table");
+        let text = table.render() + &answer().words();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert_eq!(text, include_str!("what_if.golden"));
+    }
+
+    #[test]
+    fn values_are_separated_by_commas_and_quoted_where_needed() {
+        let csv = answer().csv();
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines[1], "1,\"billing, EU \"\"new\"\"\",12,1,372,240,11,0");
+        assert_eq!(lines[4], ",total,13,2,3972,3840,11,0");
+    }
+}

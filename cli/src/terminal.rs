@@ -1,0 +1,195 @@
+//! The person's side: how the program was called, and where it writes.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
+
+use super::table::Table;
+
+/// How this process was started and what its output can show.
+#[derive(Debug)]
+pub struct Terminal {
+    program: String,
+    styled: bool,
+    interactive: bool,
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    /// All is well.
+    Green,
+    /// Something is wrong.
+    Red,
+    /// Neither.
+    Yellow,
+}
+
+impl Terminal {
+    /// The terminal, or pipe, of this process.
+    pub fn of_this_process() -> Self {
+        let program = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned());
+        let interactive = io::stdout().is_terminal();
+        // https://no-color.org: any text that is not empty.
+        let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            program: quoted(program.as_deref().unwrap_or("lubdub")),
+            styled: interactive && !colourless && !dumb,
+            interactive,
+        }
+    }
+
+    /// The path by which the program was started, as a shell takes it.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Whether a person looks at the output.
+    pub const fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Text in a colour, where there are colours.
+    pub(super) fn coloured(&self, colour: Colour, text: &str) -> String {
+        if !self.styled {
+            return text.to_owned();
+        }
+        let code = match colour {
+            Colour::Green => 32,
+            Colour::Red => 31,
+            Colour::Yellow => 33,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// An empty table for this terminal.
+    pub(super) fn table(&self, header: &[&str]) -> Table {
+        Table::new(header, self.styled)
+    }
+
+    /// Writes text to standard output.
+    ///
+    /// # Errors
+    /// It cannot be written, for another reason than that its reader has gone.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // `lubdub monitor list | head` is not a failure.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Writes a line to standard output.
+    ///
+    /// # Errors
+    /// See [`Terminal::print`].
+    pub(super) fn line(&self, line: impl Display) -> io::Result<()> {
+        self.print(&format!("{line}\n"))
+    }
+
+    /// Writes JSON to standard output, indented.
+    ///
+    /// # Errors
+    /// See [`Terminal::print`].
+    pub(super) fn json(&self, value: &serde_json::Value) -> io::Result<()> {
+        self.line(format_args!("{value:#}"))
+    }
+
+    /// Tells the person something that is not the answer.
+    pub(super) fn warn(&self, text: impl Display) {
+        // There is nobody left to tell when this fails.
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
+    /// Tells the person how it went, where the answer itself goes elsewhere.
+    pub(super) fn note(&self, text: impl Display) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Tells the person why it failed. Commands in it are written as `lubdub …`.
+    pub fn error(&self, error: &anyhow::Error) {
+        let text = format!("{error:#}").replace("`lubdub ", &format!("`{} ", self.program));
+        let _ = writeln!(io::stderr(), "error: {text}");
+    }
+}
+
+/// Lets the usage lines and examples of all help texts begin with the path by which the program was started.
+pub fn named_as_started(command: clap::Command, program: &str) -> clap::Command {
+    examples_named(command.bin_name(program), program)
+}
+
+fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
+    if let Some(help) = command.get_after_help() {
+        let mut help = help.to_string();
+        for before in [' ', '('] {
+            help = help.replace(&format!("{before}lubdub "), &format!("{before}{program} "));
+        }
+        command = command.after_help(help);
+    }
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, |sub| examples_named(sub, program));
+    }
+    command
+}
+
+/// The time by this machine's clock.
+pub(super) fn now() -> EventTime {
+    SystemClock::new().now()
+}
+
+/// `text` as one word of a POSIX shell.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Text that came from elsewhere, on one line and without the control characters that could fool a terminal.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_bidi_control(c) { ' ' } else { c }).collect()
+}
+
+/// Characters that reorder the text around them.
+const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_quoted_text_as_one_word() {
+        for (text, expected) in [
+            ("./target/release/lubdub", "./target/release/lubdub"),
+            ("/opt/my tools/lubdub", "'/opt/my tools/lubdub'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("https://x.example/api/push/a?b=c&d", "'https://x.example/api/push/a?b=c&d'"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+
+    #[test]
+    fn text_from_elsewhere_cannot_steer_the_terminal() {
+        assert_eq!(harmless("disk \u{1b}[31mfull\r\nnow\u{202e}"), "disk  [31mfull  now ");
+    }
+
+    #[test]
+    fn examples_begin_with_the_path_the_program_was_started_by() {
+        let sub =
+            clap::Command::new("list").after_help("Examples:\n  lubdub monitor list\n  x=$(lubdub key list)");
+        let command = named_as_started(clap::Command::new("lubdub").subcommand(sub), "./bin/lubdub");
+        let list = command.find_subcommand("list").expect("it is there");
+        let help = list.get_after_help().expect("a text").to_string();
+        assert_eq!(help, "Examples:\n  ./bin/lubdub monitor list\n  x=$(./bin/lubdub key list)");
+    }
+}
