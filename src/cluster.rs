@@ -11,6 +11,7 @@ use backend_redis::{RedisBackend, RedisError, RedisOptions};
 use clap::Args;
 use model::chain::Chain;
 use model::channel::Secret;
+use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::Clock;
 use tokio::time::Instant;
@@ -220,18 +221,6 @@ impl Redis {
         let connected = patiently("Redis", connect, RedisError::is_transient).await;
         connected.context("start on Redis")
     }
-}
-
-/// Checks what all names are to begin with.
-///
-/// # Errors
-/// The flag, and what is wrong with it.
-pub(crate) fn check_prefix(prefix: &str) -> anyhow::Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !(1..=32).contains(&prefix.len()) || !prefix.chars().all(plain) {
-        anyhow::bail!("--prefix must be 1 to 32 of A–Z a–z 0–9 _ -");
-    }
-    Ok(())
 }
 
 /// Tries again for a while as long as `may_pass` says so of the error.

@@ -4,7 +4,6 @@ mod cluster;
 mod limits;
 mod mail;
 mod roles;
-mod secrets;
 mod signals;
 mod up;
 
@@ -68,7 +67,11 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
                 terminal.error(&error);
                 return Ok(ExitCode::from(2));
             }
-            secrets.run(terminal).map(|()| ExitCode::SUCCESS)
+            let mut report = String::new();
+            let written = secrets.run(&mut report);
+            // The report tells what was done before a failure, too.
+            terminal.print(&report)?;
+            written.map(|()| ExitCode::SUCCESS)
         }
         Command::Client(command) => cli::run(*command, terminal).await,
     }

@@ -8,6 +8,7 @@
 mod authority;
 mod folders;
 mod nats;
+mod password;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::{Clock, SystemClock};
 
-use crate::cluster::check_prefix;
 use authority::{Authority, check_host};
-use cli::Terminal;
 use folders::Folders;
+use password::password;
 
 const EXAMPLES: &str = "\
 Example:
@@ -46,7 +47,7 @@ const REDIS_ROLES: [Role; 3] = [Role::Scheduler, Role::Notifier, Role::Console];
 /// Make the certificates, keys and passwords of a cluster, and what its servers are to permit each role
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     /// Keep them in this folder; those in it may be volumes of their own
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
@@ -69,7 +70,7 @@ impl Secrets {
     ///
     /// # Errors
     /// The flag, and what is wrong with it.
-    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+    pub fn validate(&self) -> anyhow::Result<()> {
         check_prefix(&self.prefix)?;
         for (flag, hosts) in [("--nats-host", &self.nats_hosts), ("--redis-host", &self.redis_hosts)] {
             for host in hosts {
@@ -79,15 +80,14 @@ impl Secrets {
         Ok(())
     }
 
-    /// Makes what is missing, and tells what it did; never what the secrets are.
+    /// Makes what is missing. `report` gets a line for each file, also when a later one fails; it never says what the secrets are.
     ///
     /// # Errors
     /// Whatever cannot be read, made or written.
-    pub(crate) fn run(&self, terminal: &Terminal) -> anyhow::Result<()> {
+    pub fn run(&self, report: &mut String) -> anyhow::Result<()> {
         let mut folders = Folders::open(&self.folder)?;
         let written = self.write(&mut folders, &SystemClock::new());
-        // What was done is told even if something failed then.
-        terminal.print(&folders.told())?;
+        report.push_str(&folders.told());
         written
     }
 
@@ -117,11 +117,6 @@ fn passwords(folders: &mut Folders) -> anyhow::Result<BTreeMap<Role, String>> {
         passwords.insert(role, password.to_owned());
     }
     Ok(passwords)
-}
-
-/// 256 bits, in letters that mean nothing to anybody.
-fn password() -> String {
-    rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use model::role::Role;
 use sha2::{Digest, Sha256};
 
 use super::folders::Folders;
-use super::password;
+use super::password::password;
 
 /// Where the servers look.
 const FOLDER: &str = "redis";
