@@ -10,7 +10,6 @@ use ports::clock::Clock;
 use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 use uuid::Uuid;
 
-use crate::error::Error;
 use crate::mint;
 
 /// Id of the key that a start makes or is given: fixed, so that of several consoles that start at once one makes it, and so that
@@ -31,13 +30,37 @@ pub enum AdminKey {
     Present,
 }
 
+/// Why there is no admin key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A key of one's own is too easy to guess.
+    #[error("use the given API key: it must be at least 16 visible ASCII characters")]
+    WeakKey,
+    /// The given key exists and was made for reading only. Its owners must not become admins.
+    #[error("use the given API key: it is a read key of this server, and an admin key is needed")]
+    ReadKey,
+    /// The registry failed.
+    #[error("look after the admin key")]
+    Registry(#[from] RegistryError),
+}
+
+impl KeyError {
+    /// Whether trying again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::WeakKey | Self::ReadKey => false,
+            Self::Registry(error) => error.is_transient(),
+        }
+    }
+}
+
 /// Checks what can be said of an admin key of one's own without a registry.
 ///
 /// # Errors
-/// [`Error::WeakKey`] for a key of fewer than 16 characters, or with others than visible ASCII.
-pub fn check_admin_key(given: &str) -> Result<(), Error> {
+/// [`KeyError::WeakKey`] for a key of fewer than 16 characters, or with others than visible ASCII.
+pub fn check_admin_key(given: &str) -> Result<(), KeyError> {
     let strong = given.len() >= 16 && given.bytes().all(|byte| byte.is_ascii_graphic());
-    if strong { Ok(()) } else { Err(Error::WeakKey) }
+    if strong { Ok(()) } else { Err(KeyError::WeakKey) }
 }
 
 /// Makes sure that there is an admin key: the given one, or else any.
@@ -46,26 +69,26 @@ pub fn check_admin_key(given: &str) -> Result<(), Error> {
 /// the API stay.
 ///
 /// # Errors
-/// [`Error::WeakKey`] as [`check_admin_key`], [`Error::ReadKey`], [`Error::Registry`].
+/// [`KeyError::WeakKey`] as [`check_admin_key`], [`KeyError::ReadKey`], [`KeyError::Registry`].
 pub async fn ensure_admin_key(
     registry: &Arc<dyn Registry>,
     clock: &dyn Clock,
     given: Option<&str>,
-) -> Result<AdminKey, Error> {
+) -> Result<AdminKey, KeyError> {
     match given {
         Some(given) => ensure_given(registry.as_ref(), clock, given).await,
         None => ensure_any(registry.as_ref(), clock).await,
     }
 }
 
-async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -> Result<AdminKey, Error> {
+async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -> Result<AdminKey, KeyError> {
     check_admin_key(given)?;
     let hash = mint::hash(given);
     loop {
         let keys = keys(registry).await?;
         match keys.iter().find(|(_, key)| key.hash == hash) {
             Some((_, key)) if key.scope == Scope::Admin => return Ok(AdminKey::Given),
-            Some(_) => return Err(Error::ReadKey),
+            Some(_) => return Err(KeyError::ReadKey),
             None => {}
         }
         let earlier = keys.iter().find(|(_, key)| key.id == FIRST_KEY);
@@ -79,7 +102,7 @@ async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -
     }
 }
 
-async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminKey, Error> {
+async fn ensure_any(registry: &dyn Registry, clock: &dyn Clock) -> Result<AdminKey, KeyError> {
     if keys(registry).await?.iter().any(|(_, key)| key.scope == Scope::Admin) {
         return Ok(AdminKey::Present);
     }

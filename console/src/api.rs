@@ -25,27 +25,32 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use model::ids::MonitorId;
+use ports::clock::Clock;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::auth;
+use crate::auth::{self, Authentication};
 use crate::problem::Problem;
+use crate::public_url::PublicUrl;
+use crate::request_metrics::RequestMetrics;
 
 const PREFIX: &str = "/api/v1";
 
 /// Every route of the management API.
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>, public_url: PublicUrl, metrics: RequestMetrics) -> Router {
     let (guarded, described) = described_routes();
     let document = document::bytes(described);
+    let authentication = Authentication { app: Arc::clone(&app), public_url: public_url.into() };
+    let observation = Observation { clock: Arc::clone(&app.clock), metrics };
     let openapi = get(move || document::answer(document.clone()));
     guarded
-        .route_layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
+        .route_layer(from_fn_with_state(authentication, auth::authenticate))
         .route(document::PATH, openapi)
         .route(PREFIX, any(no_such_path))
         .route("/api/v1/", any(no_such_path))
         .route("/api/v1/{*path}", any(no_such_path))
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .layer(from_fn_with_state(observation, observe))
         .with_state(app)
 }
 
@@ -81,17 +86,28 @@ async fn no_such_method() -> Response {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method").into_response()
 }
 
+/// What every request is measured by.
+#[derive(Clone)]
+struct Observation {
+    clock: Arc<dyn Clock>,
+    metrics: RequestMetrics,
+}
+
 /// Counts a request, and keeps its answer, which may hold secrets, out of caches.
-async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let began = app.clock.elapsed();
+async fn observe(
+    State(Observation { clock, metrics }): State<Observation>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let began = clock.elapsed();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let took = app.clock.elapsed().saturating_sub(began);
+    let took = clock.elapsed().saturating_sub(began);
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    app.metrics.answered(&method, route, response.status().as_u16(), took);
+    metrics.answered(&method, route, response.status().as_u16(), took);
     response
 }

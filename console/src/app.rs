@@ -15,9 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
 use crate::import::ImportLog;
-use crate::metrics::Metrics;
 use crate::mint::Ids;
-use crate::public_url::PublicUrl;
 use crate::replay::Replays;
 use crate::replay::sweep::Sweeps;
 
@@ -36,8 +34,6 @@ pub(crate) struct App {
     pub(crate) directory: Arc<Directory>,
     pub(crate) definitions: DefinitionLog,
     pub(crate) ids: Ids,
-    pub(crate) metrics: Metrics,
-    pub(crate) public_url: PublicUrl,
     pub(crate) guard: AddressGuard,
     /// One for each export that may run at a time.
     pub(crate) exports: Arc<Semaphore>,

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::directory::Freshness;
 use crate::mint;
 use crate::problem::Problem;
+use crate::public_url::PublicUrl;
 
 /// Whose request it is, and where it went.
 #[derive(Debug, Clone)]
@@ -41,9 +42,17 @@ impl Caller {
     }
 }
 
+/// What a request is let in by.
+#[derive(Clone)]
+pub(crate) struct Authentication {
+    pub(crate) app: Arc<App>,
+    /// Where push URLs lead.
+    pub(crate) public_url: Arc<PublicUrl>,
+}
+
 /// Lets a request through if its key allows it: reading for every key, everything else for admins.
 pub(crate) async fn authenticate(
-    State(app): State<Arc<App>>,
+    State(Authentication { app, public_url }): State<Authentication>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -66,7 +75,7 @@ pub(crate) async fn authenticate(
         });
     };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let push_base = app.public_url.of_request(peer, request.headers()).into_owned();
+    let push_base = public_url.of_request(peer, request.headers()).into_owned();
     let caller = Caller { key, push_base };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !caller.is_admin() {

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use self::lines::Item;
 use crate::app::App;
-use crate::problem::Problem;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Most heartbeats, or other events, of a frame.
 const MAX_FRAME_EVENTS: usize = 1_000;
@@ -182,7 +182,7 @@ impl App {
         mode: Mode,
         mut items: Vec<Item>,
         again: bool,
-    ) -> Result<usize, Problem> {
+    ) -> Result<usize, Refusal> {
         self.check_monitors(&items).await?;
         let mut ignored = 0;
         if mode == Mode::History {
@@ -197,12 +197,12 @@ impl App {
             .await;
         self.imports.append(mode, items).await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "an import was not recorded whole");
-            Problem::unavailable("not everything is known to be recorded; send the same again")
+            Refusal::unavailable("not everything is known to be recorded; send the same again")
         })?;
         Ok(ignored)
     }
 
-    async fn check_monitors(&self, items: &[Item]) -> Result<(), Problem> {
+    async fn check_monitors(&self, items: &[Item]) -> Result<(), Refusal> {
         let mut known: HashMap<MonitorId, bool> = HashMap::new();
         let mut errors = Vec::new();
         for item in items {
@@ -211,8 +211,8 @@ impl App {
                 None => {
                     let exists = match self.require_monitor(item.monitor).await {
                         Ok(()) => true,
-                        Err(problem) if problem.is(axum::http::StatusCode::NOT_FOUND) => false,
-                        Err(problem) => return Err(problem),
+                        Err(refusal) if refusal.kind == RefusalKind::NotFound => false,
+                        Err(refusal) => return Err(refusal),
                     };
                     known.insert(item.monitor, exists);
                     if !exists {
@@ -230,11 +230,11 @@ impl App {
                 break;
             }
         }
-        if errors.is_empty() { Ok(()) } else { Err(Problem::refused(errors)) }
+        if errors.is_empty() { Ok(()) } else { Err(Refusal::fields(errors)) }
     }
 
     /// Refuses monitors that take no history; with `again` those whose history may be complete are answered instead.
-    async fn check_histories(&self, items: &[Item], again: bool) -> Result<HashSet<MonitorId>, Problem> {
+    async fn check_histories(&self, items: &[Item], again: bool) -> Result<HashSet<MonitorId>, Refusal> {
         let partitions = self.log.partitions();
         let mut of_partition: HashMap<PartitionId, Vec<MonitorId>> = HashMap::new();
         let mut seen = HashSet::new();
@@ -250,7 +250,7 @@ impl App {
                     let paused = held.as_ref().is_some_and(|held| held.monitor.definition.paused);
                     match refusal(state.as_ref(), paused) {
                         None => {}
-                        Some(Refusal::Heard) if again => {
+                        Some(NoHistory::Heard) if again => {
                             complete.insert(*id);
                         }
                         Some(refusal) => {
@@ -266,18 +266,18 @@ impl App {
             return Ok(complete);
         }
         errors.truncate(1_000);
-        Err(Problem::conflict("not every monitor takes a history").with_errors(errors))
+        Err(Refusal::conflict("not every monitor takes a history").with_errors(errors))
     }
 }
 
 /// Why a monitor takes no history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+enum NoHistory {
     Heard,
     Paused,
 }
 
-impl Refusal {
+impl NoHistory {
     const fn told(self) -> &'static str {
         match self {
             Self::Heard => "has heartbeats or flips of its own here: its history is not replaced",
@@ -286,10 +286,10 @@ impl Refusal {
     }
 }
 
-fn refusal(state: Option<&MonitorState>, paused: bool) -> Option<Refusal> {
+fn refusal(state: Option<&MonitorState>, paused: bool) -> Option<NoHistory> {
     if state.is_some_and(|state| state.heard_at.is_some() || state.sequence > 0) {
-        return Some(Refusal::Heard);
+        return Some(NoHistory::Heard);
     }
     let paused = paused || state.is_some_and(|state| state.state == State::Paused);
-    paused.then_some(Refusal::Paused)
+    paused.then_some(NoHistory::Paused)
 }

@@ -1,17 +1,16 @@
 //! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim the token, write
 //! the registry record, append the definition to the log.
 
-use axum::http::StatusCode;
 use model::ids::{ChannelId, MonitorId, Revision};
 use model::monitor::{Monitor, OldToken, Token};
-use model::wire::{self, WireError};
+use model::wire;
 use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 
 use crate::app::App;
 use crate::draft::monitor::{MonitorDraft, NewMonitor};
 use crate::mint;
-use crate::problem::Problem;
-use crate::request::Precondition;
+use crate::precondition::Precondition;
+use crate::refusal::Refusal;
 use crate::tokens::{self, Claimed};
 
 /// How often a change is tried anew when others change the same record at the same time.
@@ -34,26 +33,19 @@ fn key(id: MonitorId) -> RecordKey {
     RecordKey::new(RecordKind::Monitor, id)
 }
 
-impl From<WireError> for Problem {
-    fn from(error: WireError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "failed to read a registry record");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "its stored form cannot be read")
-    }
-}
-
-fn decode(record: &Record) -> Result<Held, Problem> {
+fn decode(record: &Record) -> Result<Held, Refusal> {
     Ok(Held { revision: record.revision, monitor: wire::decode(&record.value)? })
 }
 
 impl App {
     /// A monitor as the registry has it now.
-    pub(crate) async fn load_monitor(&self, id: MonitorId) -> Result<Held, Problem> {
-        let record = self.registry.get(&key(id)).await?.ok_or_else(|| Problem::not_found("monitor"))?;
+    pub(crate) async fn load_monitor(&self, id: MonitorId) -> Result<Held, Refusal> {
+        let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
         decode(&record)
     }
 
     /// 404 unless there is such a monitor.
-    pub(crate) async fn require_monitor(&self, id: MonitorId) -> Result<(), Problem> {
+    pub(crate) async fn require_monitor(&self, id: MonitorId) -> Result<(), Refusal> {
         if self.directory.monitor_exists(id) {
             return Ok(());
         }
@@ -77,7 +69,7 @@ impl App {
     }
 
     /// Says which of the named channels do not exist.
-    pub(crate) async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Problem> {
+    pub(crate) async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Refusal> {
         let unknown: Vec<ChannelId> = draft
             .named_channels()
             .iter()
@@ -97,7 +89,7 @@ impl App {
         &self,
         draft: &mut MonitorDraft,
         child: Option<MonitorId>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Refusal> {
         let Some(parent) = draft.named_parent() else { return Ok(()) };
         if child == Some(parent) {
             draft.refuse_parent("must be another monitor");
@@ -131,12 +123,12 @@ impl App {
 
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot be reached now
     /// the monitor is there all the same, and its owner finds it in the registry.
-    pub(crate) async fn create_monitor(&self, new: NewMonitor) -> Result<Held, Problem> {
+    pub(crate) async fn create_monitor(&self, new: NewMonitor) -> Result<Held, Refusal> {
         let id = MonitorId::from_uuid(self.ids.next(self.clock.as_ref()));
         let token = new.token.unwrap_or_else(mint::token);
         match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
             Claimed::Yes => {}
-            Claimed::Taken => return Err(Problem::conflict("this token is taken; choose another one")),
+            Claimed::Taken => return Err(Refusal::conflict("this token is taken; choose another one")),
         }
         let now = self.clock.now();
         let monitor = Monitor {
@@ -167,8 +159,8 @@ impl App {
         &self,
         id: MonitorId,
         precondition: &Precondition,
-        change: impl Fn(&Monitor) -> Result<Monitor, Problem> + Send + Sync,
-    ) -> Result<Held, Problem> {
+        change: impl Fn(&Monitor) -> Result<Monitor, Refusal> + Send + Sync,
+    ) -> Result<Held, Refusal> {
         for _ in 0..WRITE_TRIES {
             let old = self.load_monitor(id).await?;
             precondition.check(old.revision)?;
@@ -190,7 +182,7 @@ impl App {
             }
             return Ok(Held { revision, monitor: changed });
         }
-        Err(Problem::unavailable("others change it all the time; try again"))
+        Err(Refusal::contended())
     }
 
     /// Gives a monitor a new token. After `overlap` seconds no other works, of earlier rotations neither.
@@ -199,13 +191,13 @@ impl App {
         id: MonitorId,
         precondition: &Precondition,
         overlap: u32,
-    ) -> Result<Held, Problem> {
+    ) -> Result<Held, Refusal> {
         let before = self.load_monitor(id).await?;
         precondition.check(before.revision)?;
         let token = mint::token();
         match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
             Claimed::Yes => {}
-            Claimed::Taken => return Err(Problem::unavailable("no new token could be made; try again")),
+            Claimed::Taken => return Err(Refusal::unavailable("no new token could be made; try again")),
         }
         let rotated =
             self.change_monitor(id, precondition, |old| Ok(self.with_token(old, &token, overlap))).await;
@@ -215,13 +207,13 @@ impl App {
                 tokens::release(&self.registry, gone, id).await;
                 Ok(held)
             }
-            Err(problem) => {
+            Err(refusal) => {
                 let now = self.clock.now();
                 let held = self.load_monitor(id).await;
                 if held.is_ok_and(|held| !tokens::holds(&held.monitor, token.expose(), now)) {
                     tokens::release(&self.registry, vec![token], id).await;
                 }
-                Err(problem)
+                Err(refusal)
             }
         }
     }
@@ -251,9 +243,9 @@ impl App {
         &self,
         id: MonitorId,
         precondition: &Precondition,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Refusal> {
         for _ in 0..WRITE_TRIES {
-            let record = self.registry.get(&key(id)).await?.ok_or_else(|| Problem::not_found("monitor"))?;
+            let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
             precondition.check(record.revision)?;
             match self.registry.delete(&key(id), record.revision).await {
                 Ok(()) => {}
@@ -269,7 +261,7 @@ impl App {
             self.definitions.append(id, revision, self.clock.now(), None).await?;
             return Ok(());
         }
-        Err(Problem::unavailable("others change it all the time; try again"))
+        Err(Refusal::contended())
     }
 }
 

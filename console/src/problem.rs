@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::validation::FieldError;
+use model::wire::WireError;
 use ports::heartbeat_log::LogError;
 use ports::history::HistoryError;
 use ports::queue::QueueError;
@@ -12,6 +13,7 @@ use ports::state_store::StateError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::refusal::{Refusal, RefusalKind};
 use crate::replay::ReplayError;
 
 /// What went wrong.
@@ -74,21 +76,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
     }
 
-    pub(crate) const fn is_not_found(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND.as_u16()
-    }
-
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-    }
-
-    /// Whether it has this status.
-    pub(crate) fn is(&self, status: StatusCode) -> bool {
-        self.status == status.as_u16()
     }
 
     /// A failure of what is behind a port: logged here, because nobody handles it further.
@@ -114,49 +107,30 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<RegistryError> for Problem {
-    fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::Conflict => Self::conflict("it was changed by somebody else meanwhile; try again"),
-            RegistryError::Unavailable(_) => {
-                Self::behind(&error, "the registry cannot be reached; try again")
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.kind {
+            RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Outdated => StatusCode::PRECONDITION_FAILED,
+            RefusalKind::Fields => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
+            RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, refusal.detail).with_errors(refusal.errors)
+    }
+}
+
+/// The failures of ports that a handler meets itself.
+macro_rules! as_refusal {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Refusal::from(error).into()
             }
-        }
-    }
+        })+
+    };
 }
 
-impl From<StateError> for Problem {
-    fn from(error: StateError) -> Self {
-        Self::behind(&error, "the state store cannot be reached; try again")
-    }
-}
-
-impl From<HistoryError> for Problem {
-    fn from(error: HistoryError) -> Self {
-        Self::behind(&error, "the history cannot be reached; try again")
-    }
-}
-
-impl From<QueueError> for Problem {
-    fn from(error: QueueError) -> Self {
-        match error {
-            QueueError::Full => Self::unavailable("the queue is full; try again"),
-            QueueError::Unavailable(_) => Self::behind(&error, "the queue cannot be reached; try again"),
-        }
-    }
-}
-
-impl From<ReplayError> for Problem {
-    fn from(error: ReplayError) -> Self {
-        Self::behind(&error, "the heartbeat log cannot be read; try again")
-    }
-}
-
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
-        Self::behind(
-            &error,
-            "the change is recorded, but the heartbeat log cannot be reached: it takes effect as soon as it can",
-        )
-    }
-}
+as_refusal!(RegistryError, StateError, HistoryError, QueueError, ReplayError, LogError, WireError);

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::draft::fields::Fields;
+use crate::precondition::Precondition;
 use crate::problem::Problem;
 
 /// Largest request body, in bytes.
@@ -159,33 +160,14 @@ impl Query {
 }
 
 /// What the `If-Match` header asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Precondition {
-    /// Nothing.
-    None,
-    /// One of these revisions.
-    OneOf(Vec<Revision>),
-}
+pub(crate) struct IfMatch(pub(crate) Precondition);
 
-impl Precondition {
-    /// Whether its writer would overwrite a change that it has not seen.
-    pub(crate) fn check(&self, revision: Revision) -> Result<(), Problem> {
-        match self {
-            Self::None => Ok(()),
-            Self::OneOf(revisions) if revisions.contains(&revision) => Ok(()),
-            Self::OneOf(_) => Err(Problem::new(
-                StatusCode::PRECONDITION_FAILED,
-                format!("it is at revision {revision} now; read it again"),
-            )),
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Precondition {
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         if_match(&parts.headers)
+            .map(Self)
             .ok_or_else(|| Problem::bad_request("If-Match must be a revision in double quotes, or *"))
     }
 }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use hashbrown::HashSet;
 use model::ids::MonitorId;
 use model::wire;
 
 use crate::app::App;
 use crate::labels::Labels;
-use crate::problem::Problem;
-use crate::request::Query;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Monitors looked at in one go.
 const CHUNK: usize = 5_000;
@@ -24,28 +22,31 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The monitors that `monitor` (repeatable) and `tag` ask for; every one if neither is given.
+    /// The monitors that are `named` by id and those with the `tag`; every one if neither is given.
     ///
     /// # Errors
-    /// 400 if an id cannot be read, 404 if there is no such monitor.
-    pub(crate) async fn read(app: &App, query: &Query) -> Result<Self, Problem> {
-        let tag = query.get("tag");
-        let mut named = query.all("monitor").peekable();
+    /// [`RefusalKind::Malformed`] if an id cannot be read, [`RefusalKind::NotFound`] if there is no such monitor.
+    pub(crate) async fn read<'a>(
+        app: &App,
+        named: impl Iterator<Item = &'a str>,
+        tag: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let mut named = named.peekable();
         if named.peek().is_none() {
             return Ok(Self::scan(app, tag).await);
         }
         let mut ids = HashSet::new();
         for text in named {
             let id: MonitorId = text.parse().map_err(|_| {
-                Problem::bad_parameter("monitor", "must be a monitor's id; it may be repeated")
+                Refusal::bad_parameter("monitor", "must be a monitor's id; it may be repeated")
             })?;
             if app.directory.monitor(id).is_none() {
                 // Another console may have made it a moment ago.
-                app.load_monitor(id).await.map_err(|problem| {
-                    if problem.is(StatusCode::NOT_FOUND) {
-                        Problem::not_found(&format!("monitor: {id}"))
+                app.load_monitor(id).await.map_err(|refusal| {
+                    if refusal.kind == RefusalKind::NotFound {
+                        Refusal::not_found(&format!("monitor: {id}"))
                     } else {
-                        problem
+                        refusal
                     }
                 })?;
             }

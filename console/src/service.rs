@@ -25,8 +25,10 @@ use crate::error::Error;
 use crate::import::ImportLog;
 use crate::metrics::Metrics;
 use crate::mint::Ids;
+use crate::public_url::PublicUrl;
 use crate::replay::Replays;
 use crate::replay::sweep::Sweeps;
+use crate::request_metrics::RequestMetrics;
 
 /// How often the readiness is looked at, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -67,6 +69,8 @@ pub struct Deps {
 /// The console role.
 pub struct Service {
     app: Arc<App>,
+    public_url: PublicUrl,
+    request_metrics: RequestMetrics,
     readiness: Readiness,
 }
 
@@ -81,6 +85,7 @@ impl Service {
         metrics: &mut prometheus_client::registry::Registry,
     ) -> Result<Self, Error> {
         let checked = config.check()?;
+        let request_metrics = RequestMetrics::register(metrics);
         let metrics = Metrics::register(metrics);
         let definitions = DefinitionLog::new(
             Arc::clone(&deps.log),
@@ -105,8 +110,6 @@ impl Service {
             clock: deps.clock,
             definitions,
             ids: Ids::default(),
-            metrics,
-            public_url: checked.public_url,
             guard: checked.guard,
             imports,
             importing: Arc::new(Semaphore::new(MAX_IMPORTS)),
@@ -115,12 +118,17 @@ impl Service {
             key_deletion: tokio::sync::Mutex::new(()),
             stopping,
         };
-        Ok(Self { app: Arc::new(app), readiness: Readiness::new("console") })
+        Ok(Self {
+            app: Arc::new(app),
+            public_url: checked.public_url,
+            request_metrics,
+            readiness: Readiness::new("console"),
+        })
     }
 
     /// The management API. Its routes all begin with `/api/v1`.
     pub fn router(&self) -> Router {
-        api::router(Arc::clone(&self.app))
+        api::router(Arc::clone(&self.app), self.public_url.clone(), self.request_metrics.clone())
     }
 
     /// Ready once the registry was read, and while it is followed.

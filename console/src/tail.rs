@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::refusal::Refusal;
 use crate::replay::ReplayError;
 use crate::selection::Selection;
 
@@ -67,7 +67,7 @@ impl Tail {
         app: Arc<App>,
         wanted: Wanted,
         permit: OwnedSemaphorePermit,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Refusal> {
         let (sender, portions) = mpsc::channel(WAITING);
         let mut followers = JoinSet::new();
         let partitions = app.log.partitions();
@@ -199,7 +199,7 @@ impl Follower {
 
     /// Begins behind the log's end, with the states as they stand. They are read before the log's end is: what they know of is not
     /// behind it, and an entry that they know of already changes nothing.
-    async fn anchor(&mut self) -> Result<Replayer, Problem> {
+    async fn anchor(&mut self) -> Result<Replayer, Refusal> {
         let mut head = self.app.states.head(self.partition).await?;
         let mut states: Vec<(MonitorId, MonitorState)> = Vec::new();
         for ids in self.ids.chunks(STATES) {

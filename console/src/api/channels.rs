@@ -25,7 +25,7 @@ use crate::monitors::WRITE_TRIES;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::reach;
-use crate::request::{JsonBody, Path, Precondition};
+use crate::request::{IfMatch, JsonBody, Path};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -149,7 +149,7 @@ async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let key = record_key(&id)?;
@@ -190,7 +190,7 @@ async fn change(
 async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
     let key = record_key(&id)?;
     for _ in 0..WRITE_TRIES {

@@ -53,7 +53,7 @@ async fn export(
     let permit = Arc::clone(&app.exports)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many exports as this console makes at a time are running"))?;
-    let selection = Selection::read(&app, &query).await?;
+    let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;
     let request = Request { since, until, selection, with_tokens: caller.is_admin() };
     let export = Export::open(Arc::clone(&app), request, permit).await?;
     let lines = futures_util::stream::try_unfold(export, |mut export| async move {

@@ -21,7 +21,7 @@ use crate::draft::maintenance::WindowDraft;
 use crate::monitors::WRITE_TRIES;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::{JsonBody, Path, Precondition};
+use crate::request::{IfMatch, JsonBody, Path};
 
 /// Most windows that there can be: the notifier looks at all of them for each alert.
 const MAX_WINDOWS: usize = 1_000;
@@ -143,7 +143,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Res
 async fn change(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let key = record_key(&id)?;
@@ -181,7 +181,7 @@ async fn change(
 async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
     let key = record_key(&id)?;
     for _ in 0..WRITE_TRIES {

@@ -25,7 +25,8 @@ use crate::draft::monitor::MonitorDraft;
 use crate::monitors::Held;
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
-use crate::request::{JsonBody, NoFields, OptionalJsonBody, Path, Precondition, Query};
+use crate::refusal::Refusal;
+use crate::request::{IfMatch, JsonBody, NoFields, OptionalJsonBody, Path, Query};
 
 /// Seconds for which a rotated token works if nobody says otherwise.
 const DEFAULT_OVERLAP: u32 = 86_400;
@@ -173,14 +174,14 @@ async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let id = super::monitor_id(&id)?;
     let mut draft = MonitorDraft::read(body);
     app.check_channels(&mut draft).await?;
     app.check_parent(&mut draft, Some(id)).await?;
-    let change = |old: &Monitor| draft.clone().onto(old).map_err(Problem::refused);
+    let change = |old: &Monitor| draft.clone().onto(old).map_err(Refusal::fields);
     let held = app.change_monitor(id, &precondition, change).await?;
     answer(&app, &caller, held).await
 }
@@ -200,7 +201,7 @@ async fn change(
 async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
     app.delete_monitor(super::monitor_id(&id)?, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -219,7 +220,7 @@ async fn pause(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     _: NoFields,
 ) -> Result<Response, Problem> {
     let held =
@@ -240,7 +241,7 @@ async fn resume(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     _: NoFields,
 ) -> Result<Response, Problem> {
     let held =
@@ -267,7 +268,7 @@ async fn rotate_token(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    precondition: Precondition,
+    IfMatch(precondition): IfMatch,
     OptionalJsonBody(body): OptionalJsonBody,
 ) -> Result<Response, Problem> {
     let id = super::monitor_id(&id)?;

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::directory::StoredMonitor;
 use crate::draft::replay::Selection;
 use crate::labels::Labels;
-use crate::problem::Problem;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Monitors looked at in one go.
 const CHUNK: usize = 1_000;
@@ -37,7 +37,7 @@ impl ChosenMonitors {
     ///
     /// # Errors
     /// 422: there is no such monitor, or there are too many.
-    pub(crate) async fn find(app: &App, selection: &Selection, most: usize) -> Result<Self, Problem> {
+    pub(crate) async fn find(app: &App, selection: &Selection, most: usize) -> Result<Self, Refusal> {
         let mut monitors = BTreeMap::new();
         match selection {
             Selection::Monitors(ids) => {
@@ -47,14 +47,14 @@ impl ChosenMonitors {
                         Ok(held) => {
                             monitors.insert(*id, Chosen::new(held.monitor, held.revision));
                         }
-                        Err(problem) if problem.is_not_found() => {
+                        Err(refusal) if refusal.kind == RefusalKind::NotFound => {
                             missing.push(FieldError::new("monitor", format!("there is no monitor {id}")));
                         }
-                        Err(problem) => return Err(problem),
+                        Err(refusal) => return Err(refusal),
                     }
                 }
                 if !missing.is_empty() {
-                    return Err(Problem::refused(missing));
+                    return Err(Refusal::fields(missing));
                 }
             }
             Selection::Tag(tag) => {
@@ -88,7 +88,7 @@ async fn scan(
     monitors: &mut BTreeMap<MonitorId, Chosen>,
     (field, most): (&str, usize),
     fits: impl Fn(&StoredMonitor) -> bool,
-) -> Result<(), Problem> {
+) -> Result<(), Refusal> {
     let mut reached = None;
     loop {
         let chunk = app.directory.monitors(reached, CHUNK);
@@ -102,7 +102,7 @@ async fn scan(
         }
         if monitors.len() > most {
             let message = format!("these are more than {most} monitors: ask for fewer at a time");
-            return Err(Problem::refused(vec![FieldError::new(field, message)]));
+            return Err(Refusal::fields(vec![FieldError::new(field, message)]));
         }
         tokio::task::yield_now().await;
     }

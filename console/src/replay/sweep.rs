@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
@@ -17,7 +18,6 @@ use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
 use ports::heartbeat_log::LogError;
 use prometheus_client::metrics::gauge::Gauge;
-use serving::ClientConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,9 @@ pub(crate) enum SweepError {
     Left,
 }
 
+/// Makes a future that ends when the client of a request has left.
+pub(crate) type ClientLeft = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Lets a few requests at a time read the past.
 pub(crate) struct Sweeps {
     permits: Arc<Semaphore>,
@@ -64,7 +67,7 @@ pub(crate) struct Admission {
     running: Arc<Running>,
     until: Instant,
     stopping: CancellationToken,
-    client: Option<ClientConnection>,
+    client_left: Option<ClientLeft>,
 }
 
 /// A request that is worked on.
@@ -109,12 +112,12 @@ impl Sweeps {
     }
 
     /// Lets a request in; `None` while too many others are worked on. It is given up if its client leaves.
-    pub(crate) fn admit(&self, client: Option<ClientConnection>) -> Option<Admission> {
+    pub(crate) fn admit(&self, client_left: Option<ClientLeft>) -> Option<Admission> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         self.running.inc();
         let running = Arc::new(Running { gauge: self.running.clone(), _permit: permit });
         let until = Instant::now() + TIME_LIMIT;
-        Some(Admission { running, until, stopping: self.stopping.clone(), client })
+        Some(Admission { running, until, stopping: self.stopping.clone(), client_left })
     }
 }
 
@@ -130,8 +133,8 @@ impl Admission {
         work: W,
     ) -> Result<(W, Report), SweepError> {
         let left = async {
-            match &self.client {
-                Some(client) => client.left().await,
+            match &self.client_left {
+                Some(client_left) => client_left().await,
                 None => std::future::pending().await,
             }
         };

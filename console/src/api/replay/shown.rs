@@ -1,5 +1,7 @@
 //! What all answers about the past say, and how it is refused.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -10,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::api::shown::Time;
 use crate::problem::Problem;
-use crate::replay::sweep::{Report, SkippedEntry, SweepError};
+use crate::replay::sweep::{ClientLeft, Report, SkippedEntry, SweepError};
 
 /// What was read of the past.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,13 +136,19 @@ impl ComparisonView {
 }
 
 /// The client's connection, where the server knows it.
-pub(super) struct Client(pub(super) Option<ClientConnection>);
+pub(super) struct Client(pub(super) Option<ClientLeft>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get().cloned()))
+        let connection = parts.extensions.get::<ClientConnection>().cloned();
+        Ok(Self(connection.map(|connection| -> ClientLeft {
+            Arc::new(move || {
+                let connection = connection.clone();
+                Box::pin(async move { connection.left().await })
+            })
+        })))
     }
 }
 
