@@ -102,7 +102,7 @@ struct Roles {
     ingest: ingest::Service,
     scheduler: scheduler::Service,
     notifier: notifier::Service,
-    console: console::Service,
+    console: console_api::Service,
 }
 
 impl Up {
@@ -128,7 +128,7 @@ impl Up {
     /// Whatever keeps it from starting, or a role from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         if let Some(key) = &self.api_key {
-            console::check_admin_key(key)?;
+            management::check_admin_key(key)?;
         }
         let signals = StopSignals::listen()?;
         limits::raise_open_files();
@@ -158,7 +158,7 @@ impl Up {
             Arc::clone(&clock) as Arc<dyn Clock>
         })?;
         let registry: Arc<dyn Registry> = backend.registry();
-        let key = console::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
+        let key = management::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
         greeting::keep_key(&self.data_dir, &key, self.api_key.as_deref())?;
 
         let mut metrics = MetricsRegistry::default();
@@ -217,9 +217,9 @@ impl Up {
             },
             metrics,
         )?;
-        let console = console::Service::new(
+        let console = console_api::Service::new(
             self.console_config(Some(public_url.to_owned())),
-            console::Deps {
+            console_api::Deps {
                 log: backend.log(),
                 registry: backend.registry(),
                 states: backend.state(),
@@ -249,8 +249,8 @@ impl Up {
         Ok(notifier::Config { allow_private: allow_private.with_own(public_url), mail })
     }
 
-    fn console_config(&self, public_url: Option<String>) -> console::Config {
-        console::Config {
+    fn console_config(&self, public_url: Option<String>) -> console_api::Config {
+        console_api::Config {
             public_url,
             allow_private: self.allow_private.clone(),
             trusted_proxies: self.ingest.trusted_proxies.clone(),

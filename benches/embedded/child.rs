@@ -81,9 +81,9 @@ async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;
     let registry: Arc<dyn Registry> = backend.registry();
-    console::ensure_admin_key(&registry, clock.as_ref(), Some(KEY)).await?;
+    management::ensure_admin_key(&registry, clock.as_ref(), Some(KEY)).await?;
     let mut metrics = MetricsRegistry::default();
-    let deps = console::Deps {
+    let deps = console_api::Deps {
         log: backend.log(),
         registry,
         states: backend.state(),
@@ -95,7 +95,7 @@ async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> 
         delivery_queue: backend.queue(QueueName::Deliveries),
         clock,
     };
-    let service = console::Service::new(console::Config::default(), deps, &mut metrics)?;
+    let service = console_api::Service::new(console_api::Config::default(), deps, &mut metrics)?;
     let router = service.router().merge(ops_router(vec![service.readiness()], Arc::new(metrics)));
     let never = CancellationToken::new();
     println!("http://{address}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use console::AdminKey;
+use management::AdminKey;
 use model::role::Role;
 use model::time::TimeRules;
 use ports::clock::SystemClock;
@@ -40,7 +40,7 @@ pub(crate) struct Console {
     api_key_file: Option<PathBuf>,
 
     #[command(flatten)]
-    console: console::Config,
+    console: console_api::Config,
 }
 
 impl Console {
@@ -49,7 +49,7 @@ impl Console {
         self.redis.validate()?;
         self.console.validate()?;
         if let Some(key) = self.given_key()? {
-            console::check_admin_key(&key)?;
+            management::check_admin_key(&key)?;
         }
         Ok(())
     }
@@ -70,12 +70,12 @@ impl Console {
             let nats = self.nats.connect(Role::Console, &node, clock.clone()).await?;
             let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
             let registry: Arc<dyn Registry> = nats.registry();
-            let key = console::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
+            let key = management::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
             Ok((nats, redis, key))
         };
         let Some((nats, redis, key)) = serving.prepare(servers).await? else { return Ok(()) };
         let mut metrics = MetricsRegistry::default();
-        let deps = console::Deps {
+        let deps = console_api::Deps {
             log: nats.log(),
             registry: nats.registry(),
             states: redis.state(),
@@ -92,7 +92,7 @@ impl Console {
                 "push URLs will lead to where the console is asked for them: if no proxy there leads to ingest, set --public-url"
             );
         }
-        let service = console::Service::new(self.console, deps, &mut metrics)?;
+        let service = console_api::Service::new(self.console, deps, &mut metrics)?;
         if let AdminKey::Made(key) = &key {
             terminal.print(&format!("Admin key (shown once): {}\n", key.expose()))?;
         }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context;
-use console::AdminKey;
+use management::AdminKey;
 
 use super::Up;
 use cli::Terminal;

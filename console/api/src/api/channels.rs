@@ -1,0 +1,206 @@
+//! Channels.
+
+mod test;
+mod view;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use model::channel::{Channel, ChannelKind, ChannelState};
+use model::ids::{ChannelId, Revision};
+use model::wire;
+use ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::view::{ChannelChange, ChannelCreate, ChannelView, view};
+use crate::auth::Caller;
+use crate::paging::{Cursor, Page, Paging};
+use crate::problem::Problem;
+use crate::request::{IfMatch, JsonBody, Path};
+use management::app::App;
+use management::draft::channel::{ChangedChannel, ChannelDraft};
+use management::mint;
+use management::monitors::WRITE_TRIES;
+use management::reach;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(test::test))
+}
+
+fn answer(view: ChannelView) -> Response {
+    let etag = [(header::ETAG, format!("\"{}\"", view.revision))];
+    (etag, Json(view)).into_response()
+}
+
+fn record_key(id: &str) -> Result<RecordKey, Problem> {
+    let id: ChannelId = id.parse().map_err(|_| Problem::not_found("channel"))?;
+    Ok(RecordKey::new(RecordKind::Channel, id))
+}
+
+async fn load(app: &App, key: &RecordKey) -> Result<(Revision, Channel), Problem> {
+    let record = app.registry.get(key).await?.ok_or_else(|| Problem::not_found("channel"))?;
+    Ok((record.revision, wire::decode(&record.value)?))
+}
+
+/// The draft, with what is wrong with the URLs of the channel that it leads to.
+async fn checked(app: &App, mut draft: ChannelDraft, old: Option<&ChannelKind>) -> ChannelDraft {
+    for (field, url) in draft.urls(old) {
+        if let Some(refusal) = reach::refusal(&app.guard, &url).await {
+            draft.refuse_url(field, refusal);
+        }
+    }
+    draft
+}
+
+/// Makes a channel. The first one is default unless it says otherwise.
+#[utoipa::path(
+    post, path = "/channels", tag = "channels", operation_id = "createChannel", request_body = ChannelCreate,
+    responses((status = 201, description = "The new channel; a webhook's with its secret", body = ChannelView))
+)]
+async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let draft = checked(&app, ChannelDraft::read(body), None).await;
+    let new = draft.into_new(&mint::webhook_secret()).map_err(Problem::refused)?;
+    let is_first = app.registry.list(RecordKind::Channel, None, 1).await?.is_empty();
+    let now = app.clock.now();
+    let channel = Channel {
+        id: ChannelId::from_uuid(app.ids.next(app.clock.as_ref())),
+        name: new.name,
+        kind: new.kind,
+        default: new.default.unwrap_or(is_first),
+        state: ChannelState::Ok,
+        state_detail: None,
+        failing_since: None,
+        created_at: now,
+    };
+    let key = RecordKey::new(RecordKind::Channel, channel.id);
+    let revision = app.registry.put(&key, Expected::Absent, wire::encode(&channel)).await?;
+    let location = [(header::LOCATION, format!("/api/v1/channels/{}", channel.id))];
+    let secret = match &channel.kind {
+        ChannelKind::Webhook(webhook) => Some(&webhook.secret),
+        ChannelKind::Email(_) | ChannelKind::Preset(_) => None,
+    };
+    let view = view(&caller, revision, &channel, secret, now);
+    Ok((StatusCode::CREATED, location, answer(view)).into_response())
+}
+
+/// Lists channels in the order of their creation.
+#[utoipa::path(
+    get, path = "/channels", tag = "channels", operation_id = "listChannels",
+    params(
+        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "A page of channels", body = Page<ChannelView>))
+)]
+async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    paging: Paging,
+) -> Result<Json<Page<ChannelView>>, Problem> {
+    let after = paging.after_id()?.map(ChannelId::from_uuid);
+    let found = app.directory.channels(after, paging.limit + 1);
+    let page = paging.page(found, |(_, last)| Cursor::Id(last.id.as_uuid()));
+    let now = app.clock.now();
+    Ok(Json(page.map(|(revision, channel)| view(&caller, revision, &channel, None, now))))
+}
+
+/// Shows a channel.
+#[utoipa::path(
+    get, path = "/channels/{id}", tag = "channels", operation_id = "showChannel",
+    params(("id" = String, Path, description = "The channel's id")),
+    responses((status = 200, description = "The channel", body = ChannelView))
+)]
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (revision, channel) = load(&app, &record_key(&id)?).await?;
+    Ok(answer(view(&caller, revision, &channel, None, app.clock.now())))
+}
+
+/// Changes a channel: only the fields that are given, null back to the default. `state: "ok"` enables it again.
+///
+/// A webhook's secret is rotated by `secret`: the one before signs on beside the new one for `secret_overlap` seconds, so that
+/// receivers can be changed meanwhile.
+#[utoipa::path(
+    patch, path = "/channels/{id}", tag = "channels", operation_id = "changeChannel", request_body = ChannelChange,
+    params(
+        ("id" = String, Path, description = "The channel's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
+    responses(
+        (status = 200, description = "The changed channel", body = ChannelView),
+        (status = 412, description = "It is at another revision", body = Problem),
+    )
+)]
+async fn change(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let key = record_key(&id)?;
+    let draft = ChannelDraft::read(body);
+    let (fresh, now) = (mint::webhook_secret(), app.clock.now());
+    for _ in 0..WRITE_TRIES {
+        let (revision, old) = load(&app, &key).await?;
+        precondition.check(revision)?;
+        let draft = checked(&app, draft.clone(), Some(&old.kind)).await;
+        let ChangedChannel { channel, made_secret } =
+            draft.onto(&old, now, &fresh).map_err(Problem::refused)?;
+        if channel == old {
+            return Ok(answer(view(&caller, revision, &old, None, now)));
+        }
+        match app.registry.put(&key, Expected::At(revision), wire::encode(&channel)).await {
+            Ok(revision) => {
+                return Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), now)));
+            }
+            Err(RegistryError::Conflict) => {}
+            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
+        }
+    }
+    Err(Problem::unavailable("others change it all the time; try again"))
+}
+
+/// Deletes a channel. Monitors that used it lose it.
+#[utoipa::path(
+    delete, path = "/channels/{id}", tag = "channels", operation_id = "deleteChannel",
+    params(
+        ("id" = String, Path, description = "The channel's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the deletion is meant for"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 412, description = "It is at another revision", body = Problem),
+    )
+)]
+async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, Problem> {
+    let key = record_key(&id)?;
+    for _ in 0..WRITE_TRIES {
+        let record = app.registry.get(&key).await?.ok_or_else(|| Problem::not_found("channel"))?;
+        precondition.check(record.revision)?;
+        match app.registry.delete(&key, record.revision).await {
+            Ok(()) => return Ok(StatusCode::NO_CONTENT),
+            Err(RegistryError::Conflict) => {}
+            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
+        }
+    }
+    Err(Problem::unavailable("others change it all the time; try again"))
+}

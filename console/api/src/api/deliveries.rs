@@ -1,0 +1,234 @@
+//! Deliveries: alerts on their way to channels, and dead letters.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
+use model::flip::Alert;
+use model::ids::DeliveryId;
+use model::time::EventTime;
+use model::wire;
+use ports::history::DeliveryFilter;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::shown::Time;
+use crate::paging::{Cursor, Page, Paging};
+use crate::problem::Problem;
+use crate::request::{NoFields, Path, Query};
+use management::app::App;
+
+/// One alert to one channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(crate) struct DeliveryView {
+    #[schema(format = Uuid)]
+    id: String,
+    /// Id of the flip that it tells of, of several the newest; null where it speaks of no monitor or of many.
+    #[schema(format = Uuid)]
+    flip: Option<String>,
+    /// Id of the monitor; null where it speaks of none or of many.
+    #[schema(format = Uuid)]
+    monitor: Option<String>,
+    /// What the monitor was called then.
+    monitor_name: Option<String>,
+    /// Id of the channel.
+    #[schema(format = Uuid)]
+    channel: String,
+    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down` (over before it could be told),
+    /// `monitor.flapping`, `digest`, `storm`, `repost`, `channel.failing` or `channel.test`.
+    #[serde(rename = "type")]
+    event: &'static str,
+    /// Of a digest how many flips it tells of, of a storm or a repost how many monitors; else null.
+    count: Option<usize>,
+    #[schema(value_type = DeliveryStateName)]
+    state: &'static str,
+    /// While folded: id of the delivery that tells of it.
+    #[schema(format = Uuid)]
+    folded_into: Option<String>,
+    /// Why it was folded or suppressed.
+    note: Option<String>,
+    created_at: Time,
+    /// While pending: not before this.
+    next_attempt_at: Option<Time>,
+    /// The newest attempts, at most 50, oldest first.
+    attempts: Vec<AttemptView>,
+}
+
+/// How a delivery stands: `folded` = another delivery tells of it, `suppressed` = nobody is told of it.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
+enum DeliveryStateName {
+    Pending,
+    Delivered,
+    Dead,
+    Folded,
+    Suppressed,
+}
+
+/// One try.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+struct AttemptView {
+    /// When it began.
+    at: Time,
+    /// How long it took, milliseconds.
+    ms: u64,
+    /// The HTTP status, or the SMTP code, if there was an answer.
+    status: Option<u16>,
+    /// What went wrong; null = accepted.
+    error: Option<String>,
+    /// The beginning of the answer.
+    answer: Option<String>,
+    /// Of a test: what was sent, secrets as `***`. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { at, ms, status, error, answer, request } = attempt;
+        Self { at: Time(at), ms, status, error, answer, request }
+    }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            flip: delivery.alert.flip().map(|flip| flip.id.to_string()),
+            monitor: delivery.alert.monitor().map(|monitor| monitor.to_string()),
+            monitor_name: delivery.monitor.map(|monitor| monitor.name),
+            channel: delivery.channel.to_string(),
+            event: delivery.alert.event_type(),
+            count: count(&delivery.alert),
+            folded_into: delivery.folded_into.map(|id| id.to_string()),
+            note: delivery.note,
+            state: delivery.state.as_str(),
+            created_at: Time(delivery.created_at),
+            next_attempt_at: delivery.next_attempt_at.map(Time),
+            attempts: delivery.attempts.into_iter().map(AttemptView::from).collect(),
+        }
+    }
+}
+
+impl DeliveryView {
+    /// As lists show it: requests are long.
+    fn in_list(delivery: Delivery) -> Self {
+        let mut view = Self::from(delivery);
+        view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
+        view
+    }
+}
+
+fn count(alert: &Alert) -> Option<usize> {
+    match alert {
+        Alert::Digest(digest) => Some(digest.count as usize),
+        Alert::Storm(storm) => Some(storm.members as usize),
+        Alert::Repost(repost) => Some(repost.down.len()),
+        Alert::Flip(_)
+        | Alert::Reminder { .. }
+        | Alert::Test { .. }
+        | Alert::WasDown(_)
+        | Alert::Flapping(_)
+        | Alert::ChannelFailing(_)
+        | Alert::Wake { .. } => None,
+    }
+}
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(redrive))
+}
+
+fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
+    Ok(DeliveryFilter {
+        monitor: query.parsed("monitor", "must be a monitor's id", |text| text.parse().ok())?,
+        channel: query.parsed("channel", "must be a channel's id", |text| text.parse().ok())?,
+        state: query.parsed(
+            "state",
+            "must be one of pending, delivered, dead, folded, suppressed",
+            |text| DeliveryState::ALL.into_iter().find(|state| state.as_str() == text),
+        )?,
+    })
+}
+
+/// Lists deliveries, newest first. The newest 10,000 finished ones are kept, and every other one for 30 days.
+#[utoipa::path(
+    get, path = "/deliveries", tag = "deliveries", operation_id = "listDeliveries",
+    params(
+        ("monitor" = Option<String>, Query, description = "Of this monitor"),
+        ("channel" = Option<String>, Query, description = "To this channel"),
+        ("state" = Option<String>, Query, description = "pending, delivered, dead, folded or suppressed"),
+        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "A page of deliveries", body = Page<DeliveryView>))
+)]
+async fn list(
+    State(app): State<Arc<App>>,
+    query: Query,
+    paging: Paging,
+) -> Result<Json<Page<DeliveryView>>, Problem> {
+    let filter = filter(&query)?;
+    let before = paging.before_time_and_id()?;
+    let before = before.map(|(at, id)| (EventTime::from_micros(at), DeliveryId::from_uuid(id)));
+    let found = app.deliveries.list(filter, before, paging.limit + 1).await?;
+    let page = paging.page(found, |last| Cursor::TimeAndId(last.created_at.as_micros(), last.id.as_uuid()));
+    Ok(Json(page.map(DeliveryView::in_list)))
+}
+
+/// Shows a delivery.
+#[utoipa::path(
+    get, path = "/deliveries/{id}", tag = "deliveries", operation_id = "showDelivery",
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 200, description = "The delivery", body = DeliveryView))
+)]
+async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
+    Ok(Json(load(&app, &id).await?.into()))
+}
+
+/// Sends a dead letter again, from the first attempt on.
+#[utoipa::path(
+    post, path = "/deliveries/{id}/redrive", tag = "deliveries", operation_id = "redriveDelivery",
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses(
+        (status = 200, description = "The delivery, pending", body = DeliveryView),
+        (status = 409, description = "It is not dead, or can never be delivered", body = Problem),
+    )
+)]
+async fn redrive(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    _: NoFields,
+) -> Result<Json<DeliveryView>, Problem> {
+    let dead = load(&app, &id).await?;
+    if dead.state != DeliveryState::Dead {
+        let detail = format!("it is {}; only a dead delivery is sent again", dead.state.as_str());
+        return Err(Problem::conflict(detail));
+    }
+    let now = app.clock.now();
+    let redriven = dead.redriven(now);
+    // In this order an attempt that is made at once is not overwritten.
+    app.deliveries.put(vec![redriven.clone()]).await?;
+    let body = wire::encode(&DeliveryTask::of(&redriven));
+    match app.delivery_queue.revive(dead.id.as_uuid(), now, body).await {
+        Ok(true) => Ok(Json(redriven.into())),
+        Ok(false) => {
+            app.deliveries.put(vec![dead]).await?;
+            Err(Problem::conflict("it cannot be sent again: its channel is gone, or it was a test"))
+        }
+        Err(error) => {
+            app.deliveries.put(vec![dead]).await?;
+            Err(error.into())
+        }
+    }
+}
+
+async fn load(app: &App, id: &str) -> Result<Delivery, Problem> {
+    let id: DeliveryId = id.parse().map_err(|_| Problem::not_found("delivery"))?;
+    app.deliveries.get(id).await?.ok_or_else(|| Problem::not_found("delivery"))
+}

@@ -1,0 +1,92 @@
+//! Heartbeats from elsewhere.
+
+use std::sync::Arc;
+
+use api::export::Micros;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::request::{Lines, Query};
+use management::app::App;
+use management::import::Mode;
+use management::import::lines::{self, MAX_LINES, Refused};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(import))
+}
+
+/// What became of an import.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImportDone {
+    /// Lines that are in the log now.
+    accepted: usize,
+    /// Lines that were passed over, because their monitors' histories are complete.
+    ignored: usize,
+    /// The server's time, with microseconds.
+    #[schema(value_type = String, format = DateTime)]
+    now: Micros,
+}
+
+/// Imports heartbeats: at most 8 MiB and 10,000 lines of JSON at a time. An empty body tells the server's time.
+///
+/// All lines are checked first; a bad one refuses them all. 200 says that all are in the log. After any other answer, or none,
+/// sending the same again is safe. An import is not rate-limited.
+///
+/// With `mode=live` lines are `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, and count as pushes received then. `at`
+/// may be a day old, and a second ahead, which is waited for. No two of a monitor may have the same microsecond; one that is not
+/// newer than the newest changes nothing.
+///
+/// With `mode=history` they tell the past of monitors that were never heard here, in the order of the log that they are from:
+/// heartbeats as above, with `settled` where something hangs on up to when silence had been stated before; `{"type": "monitor", "id", "at",
+/// "revision", "settled", …definition}` where another definition came into force; `{"type": "gap", "monitor", "from", "to"}` for deaf time; and `{"type": "until", "monitor", "at"}`, which
+/// completes it: the monitor takes over the state that follows, nobody is told of its flips, and no deadline is counted from
+/// before now.
+#[utoipa::path(
+    post, path = "/import", tag = "replay", operation_id = "importHistory",
+    request_body(content = String, content_type = "application/x-ndjson", description = "Lines"),
+    params(
+        ("mode" = String, Query, description = "live or history"),
+        ("again" = Option<bool>, Query, description = "true = the same lines were sent before, and it is not known what became of them"),
+    ),
+    responses(
+        (status = 200, description = "All of it is recorded", body = ImportDone),
+        (status = 409, description = "Monitors that take no history, as errors of the fields `monitors.ID`", body = Problem),
+        (status = 413, description = "Too large, or too many lines", body = Problem),
+        (status = 422, description = "Lines that are refused, as errors of the fields `line NUMBER.FIELD`", body = Problem),
+        (status = 503, description = "Not everything is known to be recorded: send the same again", body = Problem),
+    )
+)]
+async fn import(
+    State(app): State<Arc<App>>,
+    query: Query,
+    Lines(body): Lines,
+) -> Result<Json<ImportDone>, Problem> {
+    let allowed = "must be live or history";
+    let Some(mode) = query.parsed("mode", allowed, Mode::parse)? else {
+        return Err(Problem::bad_parameter("mode", allowed));
+    };
+    let again = query.parsed("again", "must be true or false", |text| text.parse().ok())?.unwrap_or(false);
+    let _permit = Arc::clone(&app.importing)
+        .try_acquire_owned()
+        .map_err(|_| Problem::unavailable("as many imports as this console takes at a time are running"))?;
+    let now = app.clock.now();
+    let read = tokio::task::spawn_blocking(move || lines::read(&body, mode, now)).await;
+    let items = match read {
+        Ok(Ok(items)) => items,
+        Ok(Err(Refused::Lines(errors))) => return Err(Problem::refused(errors)),
+        Ok(Err(Refused::TooMany)) => {
+            let detail = format!("a body may have {MAX_LINES} lines");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        Err(_) => return Err(Problem::unavailable("the server is stopping; send the same again")),
+    };
+    let given = items.len();
+    let ignored = app.import(mode, items, again).await?;
+    Ok(Json(ImportDone { accepted: given - ignored, ignored, now: Micros(app.clock.now()) }))
+}

@@ -1,0 +1,283 @@
+//! Monitors.
+
+mod list;
+mod view;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use model::ids::MonitorId;
+use model::monitor::{Definition, Monitor};
+use model::schedule::MAX_TIMEOUT_SECS;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::list::Filter;
+use self::view::MonitorView;
+use crate::auth::Caller;
+use crate::paging::{Page, Paging};
+use crate::problem::Problem;
+use crate::request::{IfMatch, JsonBody, NoFields, OptionalJsonBody, Path, Query};
+use management::app::App;
+use management::draft::fields::Fields;
+use management::draft::monitor::MonitorDraft;
+use management::monitors::Held;
+use management::refusal::Refusal;
+
+/// Seconds for which a rotated token works if nobody says otherwise.
+const DEFAULT_OVERLAP: u32 = 86_400;
+
+/// A monitor as it is asked for. Exactly one of `timeout` and `cron` is needed for a new one; null means the default.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body in the OpenAPI document")]
+struct MonitorChange {
+    /// 1 to 100 characters; needed for a new monitor.
+    name: Option<String>,
+    /// At most 2,000 characters.
+    description: Option<String>,
+    /// At most 20 of at most 50 characters.
+    tags: Option<Vec<String>>,
+    /// Seconds, 1 to 31,536,000.
+    timeout: Option<u32>,
+    /// A five-field cron pattern, or a nickname such as `@daily`.
+    cron: Option<String>,
+    /// An IANA time zone name, with `cron` only; default `UTC`.
+    timezone: Option<String>,
+    /// Seconds, 0 to 31,536,000; default a tenth of the timeout, at least 5, at most 3,600; with cron 600.
+    /// In a cluster, with less than 1 s, a client that met the one frozen node may be taken for silent.
+    grace: Option<u32>,
+    /// Recommended interval between pushes, seconds; default the timeout.
+    interval: Option<u32>,
+    /// Seconds between reminders while down, 60 to 31,536,000; 0 = never, the default.
+    remind_every: Option<u32>,
+    /// Ids of channels; default: every default channel, also those made later.
+    channels: Option<Vec<String>>,
+    /// Id of the monitor that it depends on; null = none, the default. While that is down, this one's changes are recorded and
+    /// told of in that one's messages. There must be no circle, and at most 10 above it.
+    parent: Option<String>,
+    /// Default false.
+    paused: Option<bool>,
+    /// A push token of one's own: 8 to 64 of A-Z a-z 0-9 _ -. For a new monitor only.
+    token: Option<String>,
+}
+
+/// How a token is rotated.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body in the OpenAPI document")]
+struct TokenRotation {
+    /// Seconds for which the old token still works, 0 to 31,536,000; default 86,400.
+    overlap: Option<u32>,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(rotate_token))
+}
+
+async fn answer(app: &App, caller: &Caller, held: Held) -> Result<Response, Problem> {
+    let etag = format!("\"{}\"", held.revision);
+    let situations = view::situations(app, &[&held]).await?;
+    let shown = view::show(app, caller, std::iter::once(held).zip(situations).collect()).await?;
+    let view: Option<MonitorView> = shown.into_iter().next();
+    Ok(([(header::ETAG, etag)], Json(view)).into_response())
+}
+
+/// Makes a monitor. Its token works at once.
+#[utoipa::path(
+    post, path = "/monitors", tag = "monitors", operation_id = "createMonitor", request_body = MonitorChange,
+    responses(
+        (status = 201, description = "The new monitor", body = MonitorView),
+        (status = 409, description = "The token is taken", body = Problem),
+    )
+)]
+async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let mut draft = MonitorDraft::read(body);
+    app.check_channels(&mut draft).await?;
+    app.check_parent(&mut draft, None).await?;
+    let held = app.create_monitor(draft.into_new().map_err(Problem::refused)?).await?;
+    let location = format!("/api/v1/monitors/{}", held.monitor.id);
+    let headers = [(header::LOCATION, location), (header::ETAG, format!("\"{}\"", held.revision))];
+    let view = view::show_new(&app, &caller, held);
+    Ok((StatusCode::CREATED, headers, Json(view)).into_response())
+}
+
+/// Lists monitors in the order of their creation.
+///
+/// With a filter, one request looks at 20,000 monitors at most: a page may be short, even empty, and have a next one.
+#[utoipa::path(
+    get, path = "/monitors", tag = "monitors", operation_id = "listMonitors",
+    params(
+        ("state" = Option<String>, Query, description = "new, up, late, down or paused"),
+        ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
+        ("q" = Option<String>, Query, description = "A part of the name, the description, a tag or the id, in any case"),
+        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "A page of monitors", body = Page<MonitorView>))
+)]
+async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+    paging: Paging,
+) -> Result<Json<Page<MonitorView>>, Problem> {
+    let filter = Filter::read(&query)?;
+    let after = paging.after_id()?.map(MonitorId::from_uuid);
+    let Page { items, next_cursor } = list::find(&app, &filter, after, paging.limit).await?;
+    let items = view::show(&app, &caller, items).await?;
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Shows a monitor.
+#[utoipa::path(
+    get, path = "/monitors/{id}", tag = "monitors", operation_id = "showMonitor",
+    params(("id" = String, Path, description = "The monitor's id")),
+    responses((status = 200, description = "The monitor", body = MonitorView))
+)]
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let held = app.load_monitor(super::monitor_id(&id)?).await?;
+    answer(&app, &caller, held).await
+}
+
+/// Changes a monitor: only the fields that are given, null back to the default.
+///
+/// Giving `cron` ends a `timeout`, and the other way round. A grace that was never asked for follows the timeout.
+#[utoipa::path(
+    patch, path = "/monitors/{id}", tag = "monitors", operation_id = "changeMonitor", request_body = MonitorChange,
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
+    responses(
+        (status = 200, description = "The changed monitor", body = MonitorView),
+        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 503, description = "Try again; if it says so, the change is recorded and takes effect later", body = Problem),
+    )
+)]
+async fn change(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = super::monitor_id(&id)?;
+    let mut draft = MonitorDraft::read(body);
+    app.check_channels(&mut draft).await?;
+    app.check_parent(&mut draft, Some(id)).await?;
+    let change = |old: &Monitor| draft.clone().onto(old).map_err(Refusal::fields);
+    let held = app.change_monitor(id, &precondition, change).await?;
+    answer(&app, &caller, held).await
+}
+
+/// Deletes a monitor with its history. Monitors that depend on it depend on nothing then: their alerts are their own again.
+#[utoipa::path(
+    delete, path = "/monitors/{id}", tag = "monitors", operation_id = "deleteMonitor",
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the deletion is meant for"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 412, description = "It is at another revision", body = Problem),
+    )
+)]
+async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+) -> Result<StatusCode, Problem> {
+    app.delete_monitor(super::monitor_id(&id)?, &precondition).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pauses a monitor: it is not watched until it is resumed. Its heartbeats are still recorded.
+#[utoipa::path(
+    post, path = "/monitors/{id}/pause", tag = "monitors", operation_id = "pauseMonitor",
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
+    responses((status = 200, description = "The monitor, paused", body = MonitorView))
+)]
+async fn pause(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+    _: NoFields,
+) -> Result<Response, Problem> {
+    let held =
+        app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, true))).await?;
+    answer(&app, &caller, held).await
+}
+
+/// Resumes a monitor: one that was heard before counts as heard now.
+#[utoipa::path(
+    post, path = "/monitors/{id}/resume", tag = "monitors", operation_id = "resumeMonitor",
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
+    responses((status = 200, description = "The monitor, watched again", body = MonitorView))
+)]
+async fn resume(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+    _: NoFields,
+) -> Result<Response, Problem> {
+    let held =
+        app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, false))).await?;
+    answer(&app, &caller, held).await
+}
+
+fn set_paused(old: &Monitor, paused: bool) -> Monitor {
+    Monitor { definition: Definition { paused, ..old.definition.clone() }, ..old.clone() }
+}
+
+/// Gives a monitor a new token. The old one, and those of earlier rotations, end after `overlap` at the latest;
+/// at most five of them work at a time.
+#[utoipa::path(
+    post, path = "/monitors/{id}/rotate-token", tag = "monitors", operation_id = "rotateToken",
+    request_body = Option<TokenRotation>,
+    params(
+        ("id" = String, Path, description = "The monitor's id"),
+        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+    ),
+    responses((status = 200, description = "The monitor with its new token", body = MonitorView))
+)]
+async fn rotate_token(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    IfMatch(precondition): IfMatch,
+    OptionalJsonBody(body): OptionalJsonBody,
+) -> Result<Response, Problem> {
+    let id = super::monitor_id(&id)?;
+    let mut fields = Fields::new(body);
+    let overlap = fields.seconds("overlap", 0..=MAX_TIMEOUT_SECS).set();
+    let errors = fields.into_errors();
+    if !errors.is_empty() {
+        return Err(Problem::refused(errors));
+    }
+    let held = app.rotate_token(id, &precondition, overlap.unwrap_or(DEFAULT_OVERLAP)).await?;
+    answer(&app, &caller, held).await
+}

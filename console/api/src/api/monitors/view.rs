@@ -1,0 +1,169 @@
+//! A monitor as it is shown.
+
+use std::collections::HashMap;
+
+use model::gaps::Gaps;
+use model::ids::{ChannelId, MonitorId, PartitionId, Revision};
+use model::schedule::Schedule;
+use ports::history::HeartbeatEntry;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::heartbeats::HeartbeatView;
+use crate::api::shown::Time;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use management::app::App;
+use management::monitors::Held;
+use management::situation::{Situation, situation};
+
+/// A monitor.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Monitor)]
+pub(super) struct MonitorView {
+    /// Never changes.
+    #[schema(format = Uuid)]
+    id: String,
+    /// 1 to 100 characters.
+    name: String,
+    /// At most 2,000 characters.
+    description: String,
+    /// At most 20 of at most 50 characters.
+    tags: Vec<String>,
+    /// A heartbeat is expected at least every so many seconds; null with cron.
+    timeout: Option<u32>,
+    /// A heartbeat is expected for each time of this pattern; null with timeout.
+    cron: Option<String>,
+    /// Time zone of the pattern; null with timeout.
+    timezone: Option<String>,
+    /// Tolerance after the expected time, seconds.
+    grace: u32,
+    /// Recommended interval between pushes, seconds; null with cron if none was given.
+    interval: Option<u32>,
+    /// Seconds between reminders while down; 0 = never.
+    remind_every: u32,
+    /// Where its alerts go: the channels that it names, or else every default channel.
+    channels: Vec<String>,
+    /// Id of the monitor that it depends on; null = none, also when that one is gone.
+    #[schema(format = Uuid)]
+    parent: Option<String>,
+    /// Whether it is paused.
+    paused: bool,
+    /// The push token; not shown to read keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Where heartbeats are pushed to; not shown to read keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_url: Option<String>,
+    /// `late` = up, past the expected time and within grace.
+    #[schema(value_type = MonitorStateName)]
+    state: &'static str,
+    /// When it came into this state (late: into up).
+    state_since: Time,
+    /// The newest heartbeat.
+    last_heartbeat: Option<HeartbeatView>,
+    /// While up or late: when silence becomes down.
+    deadline: Option<Time>,
+    /// Grows with every change; also the ETag.
+    revision: u64,
+    /// When it was made.
+    created_at: Time,
+    /// When it was last changed.
+    updated_at: Time,
+}
+
+/// The states as they are shown.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
+pub(super) enum MonitorStateName {
+    New,
+    Up,
+    Late,
+    Down,
+    Paused,
+}
+
+/// Monitors as `caller` may see them, in the order given.
+pub(super) async fn show(
+    app: &App,
+    caller: &Caller,
+    held: Vec<(Held, Situation)>,
+) -> Result<Vec<MonitorView>, Problem> {
+    let ids: Vec<MonitorId> = held.iter().map(|(held, _)| held.monitor.id).collect();
+    let mut newest = app.history.newest(&ids).await?.into_iter();
+    let defaults = app.directory.default_channels();
+    let views = held.into_iter().map(|(held, situation)| {
+        let newest = newest.next().flatten();
+        view(app, caller, held, situation, newest, &defaults)
+    });
+    Ok(views.collect())
+}
+
+/// A monitor that was just made: nobody needs to be asked how it stands.
+pub(super) fn show_new(app: &App, caller: &Caller, held: Held) -> MonitorView {
+    let situation = situation(&held.monitor, None, &Gaps::default(), app.clock.now());
+    view(app, caller, held, situation, None, &app.directory.default_channels())
+}
+
+/// How monitors stand now, in the order given.
+pub(super) async fn situations(app: &App, held: &[&Held]) -> Result<Vec<Situation>, Problem> {
+    let partitions = app.log.partitions();
+    let mut of_partition: HashMap<PartitionId, Vec<usize>> = HashMap::new();
+    for (index, held) in held.iter().enumerate() {
+        of_partition.entry(held.monitor.id.partition(partitions)).or_default().push(index);
+    }
+    let now = app.clock.now();
+    let mut found: Vec<Option<Situation>> = vec![None; held.len()];
+    for (partition, indexes) in of_partition {
+        let ids: Vec<MonitorId> = indexes.iter().map(|index| held[*index].monitor.id).collect();
+        let states = app.states.states(partition, &ids).await?;
+        let head = app.states.head(partition).await?;
+        for (index, state) in indexes.into_iter().zip(states) {
+            found[index] = Some(situation(&held[index].monitor, state.as_ref(), &head.gaps, now));
+        }
+    }
+    let unknown = |held: &Held| situation(&held.monitor, None, &Gaps::default(), now);
+    Ok(found.into_iter().zip(held).map(|(found, held)| found.unwrap_or_else(|| unknown(held))).collect())
+}
+
+fn view(
+    app: &App,
+    caller: &Caller,
+    held: Held,
+    situation: Situation,
+    newest: Option<HeartbeatEntry>,
+    defaults: &[ChannelId],
+) -> MonitorView {
+    let Held { revision: Revision(revision), monitor } = held;
+    let channels = app.channels_among(&monitor, defaults).iter().map(ChannelId::to_string).collect();
+    let (timeout, cron) = match &monitor.definition.schedule {
+        Schedule::Period { timeout } => (Some(*timeout), None),
+        Schedule::Cron(cron) => (None, Some(cron)),
+    };
+    let token = caller.is_admin().then(|| monitor.token.expose().to_owned());
+    MonitorView {
+        id: monitor.id.to_string(),
+        name: monitor.name,
+        description: monitor.description,
+        tags: monitor.tags,
+        timeout,
+        cron: cron.map(|cron| cron.pattern().to_owned()),
+        timezone: cron.map(|cron| cron.timezone().to_owned()),
+        grace: monitor.definition.grace,
+        interval: monitor.interval.or(timeout),
+        remind_every: monitor.definition.remind_every,
+        channels,
+        parent: monitor.parent.filter(|id| app.directory.monitor_exists(*id)).map(|id| id.to_string()),
+        paused: monitor.definition.paused,
+        push_url: token.as_ref().map(|token| caller.push_url(token)),
+        token,
+        state: situation.state.as_str(),
+        state_since: Time(situation.since),
+        last_heartbeat: newest.map(HeartbeatView::from),
+        deadline: situation.deadline.map(Time),
+        revision,
+        created_at: Time(monitor.created_at),
+        updated_at: Time(monitor.updated_at),
+    }
+}

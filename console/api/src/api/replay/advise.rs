@@ -1,0 +1,223 @@
+//! Settings that fit what monitors do.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use hashbrown::HashMap;
+use machine::advise::{Advice, Verdict, Wish};
+use machine::what_if::{Compared, Trial, Trials};
+use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::schedule::Schedule;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::shown::{Client, ComparisonView, ReadView, busy};
+use super::what_if::limit;
+use crate::api::shown::Time;
+use crate::problem::Problem;
+use crate::request::Query;
+use management::app::App;
+use management::draft::replay::{ReplayDraft, Scope};
+use management::replay::chosen::ChosenMonitors;
+use management::replay::comparison::compare;
+use management::replay::habits::look;
+
+/// How far back is looked if nobody says otherwise.
+const DEFAULT_SPAN: Duration = Duration::from_secs(14 * 86_400);
+
+/// Most monitors that one question is about: of each some thousand bytes are kept.
+const MAX_MONITORS: usize = 20_000;
+
+/// Advice.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Advice)]
+pub(crate) struct AdviceView {
+    /// Beginning of the time that was looked at.
+    from: Time,
+    /// Its end.
+    until: Time,
+    /// How many alarms a month the proposals may have cost.
+    alarms_per_month: f64,
+    #[serde(flatten)]
+    read: ReadView,
+    /// Those to be changed first, of them those with the largest difference.
+    monitors: Vec<MonitorView>,
+    /// Of all monitors, those too that are not in the list.
+    total: ComparisonView,
+    /// How many monitors were asked about.
+    count: usize,
+    /// Whether the list leaves some out.
+    truncated: bool,
+}
+
+/// Advice on a monitor.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdviceMonitor)]
+struct MonitorView {
+    /// Whose.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Its name.
+    name: String,
+    /// The revision that the advice is about: for `If-Match` when it is followed.
+    revision: u64,
+    /// What to do.
+    #[schema(value_type = AdviceVerdict)]
+    verdict: &'static str,
+    /// Its settings now.
+    current: SettingsView,
+    /// Settings that fit; null unless the verdict is `change`.
+    proposal: Option<SettingsView>,
+    /// Why, for people.
+    why: String,
+    /// What was, and with the proposal would have been. Without one both are the same.
+    #[serde(flatten)]
+    comparison: ComparisonView,
+}
+
+/// What to do.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
+pub(crate) enum AdviceVerdict {
+    Change,
+    Keep,
+    Unknown,
+}
+
+/// When a monitor is down.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdviceSettings)]
+struct SettingsView {
+    /// Seconds; without `cron` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u32>,
+    /// A cron pattern.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron: Option<String>,
+    /// Of `cron`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    /// Seconds.
+    grace: u32,
+}
+
+impl From<&Definition> for SettingsView {
+    fn from(definition: &Definition) -> Self {
+        let grace = definition.grace;
+        match &definition.schedule {
+            Schedule::Period { timeout } => {
+                Self { timeout: Some(*timeout), cron: None, timezone: None, grace }
+            }
+            Schedule::Cron(cron) => {
+                let text = |text: &str| Some(text.to_owned());
+                Self { timeout: None, cron: text(cron.pattern()), timezone: text(cron.timezone()), grace }
+            }
+        }
+    }
+}
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(advise))
+}
+
+/// Proposes a timeout and a grace, or a cron schedule, for monitors from their own past.
+///
+/// The log is read twice: for what each monitor usually does, and for what the proposal would have meant. It takes 5 min at most. Two
+/// such requests, or those of `/replay/what-if`, are answered at a time.
+#[utoipa::path(
+    get, path = "/replay/advise", tag = "replay", operation_id = "replayAdvise",
+    params(
+        ("monitor" = Option<Vec<String>>, Query, description = "A monitor's id; may be repeated. Exactly one of monitor, tag and all is needed"),
+        ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
+        ("all" = Option<bool>, Query, description = "true: every monitor, of 20,000 at most"),
+        ("since" = Option<String>, Query, description = "RFC 3339; 14 days before `until` if not given"),
+        ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
+        ("alarms_per_month" = Option<f64>, Query, description = "How many false alarms in 30 days a proposal may have cost, 0 to 1,000; 1 if not given"),
+        ("timezone" = Option<String>, Query, description = "IANA time zone in which a cron schedule is looked for, besides the monitor's own; UTC if not given"),
+        ("limit" = Option<usize>, Query, description = "Monitors in the answer, 1 to 10,000; 1,000 if not given"),
+    ),
+    responses(
+        (status = 200, description = "Advice on each monitor", body = AdviceView),
+        (status = 503, description = "Two are being answered already", body = Problem),
+        (status = 504, description = "It took longer than 5 min", body = Problem),
+    )
+)]
+async fn advise(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    query: Query,
+) -> Result<Json<AdviceView>, Problem> {
+    let limit = limit(&query)?;
+    let mut draft = ReplayDraft::read(query.given());
+    draft.pass_over("limit");
+    let alarms_per_month = draft.alarms_per_month().unwrap_or(1.0);
+    let timezone = draft.known_zone().unwrap_or_else(|| "UTC".to_owned());
+    let scope = draft.finish(app.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
+    let admission = app.sweeps.admit(client).ok_or_else(busy)?;
+    let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
+    let wish = Wish { alarms_per_month, timezone };
+    let advice = look(&app, &admission, &chosen, scope.window, wish).await?;
+    let trial = |id: &MonitorId| match advice.get(id).map(|advice| &advice.verdict) {
+        Some(Verdict::Change(trial)) => trial.clone(),
+        Some(Verdict::Keep | Verdict::Unknown) | None => Trial::default(),
+    };
+    let trials = chosen.monitors.keys().map(|id| (*id, trial(id))).collect();
+    let trials = Trials::Only(Arc::new(trials));
+    let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
+    let mut view = view(chosen, &scope, &advice, &compared, ReadView::from(&report));
+    view.alarms_per_month = alarms_per_month;
+    view.truncated = view.monitors.len() > limit;
+    view.monitors.truncate(limit);
+    Ok(Json(view))
+}
+
+fn view(
+    chosen: ChosenMonitors,
+    scope: &Scope,
+    advice: &HashMap<MonitorId, Advice>,
+    compared: &BTreeMap<MonitorId, Compared>,
+    read: ReadView,
+) -> AdviceView {
+    let mut total = ComparisonView::default();
+    let mut monitors = Vec::with_capacity(chosen.monitors.len());
+    for (id, monitor) in chosen.monitors {
+        let Some(Advice { verdict, why }) = advice.get(&id) else { continue };
+        let (verdict, proposal) = match verdict {
+            Verdict::Change(trial) => ("change", Some(SettingsView::from(&trial.on(&monitor.definition)))),
+            Verdict::Keep => ("keep", None),
+            Verdict::Unknown => ("unknown", None),
+        };
+        let comparison = compared.get(&id).map(ComparisonView::from).unwrap_or_default();
+        total.add(&comparison);
+        monitors.push(MonitorView {
+            id: id.to_string(),
+            name: monitor.name,
+            revision: monitor.revision.0,
+            verdict,
+            current: SettingsView::from(&monitor.definition),
+            proposal,
+            why: why.clone(),
+            comparison,
+        });
+    }
+    // `change`, `keep`, `unknown`: their order is that of the alphabet.
+    monitors.sort_by_key(|monitor| (monitor.verdict, Reverse(monitor.comparison.difference())));
+    AdviceView {
+        from: Time(scope.window.start),
+        until: Time(scope.window.end),
+        alarms_per_month: 0.0,
+        read,
+        count: monitors.len(),
+        monitors,
+        total,
+        truncated: false,
+    }
+}

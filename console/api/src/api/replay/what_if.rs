@@ -1,0 +1,145 @@
+//! What would have happened with other settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use machine::what_if::{Compared, Trials};
+use model::ids::MonitorId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::shown::{Client, ComparisonView, ReadView, busy};
+use crate::api::shown::Time;
+use crate::problem::Problem;
+use crate::request::Query;
+use management::app::App;
+use management::draft::replay::{ReplayDraft, Scope};
+use management::replay::chosen::ChosenMonitors;
+use management::replay::comparison::compare;
+
+/// How far back is looked if nobody says otherwise.
+const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
+
+/// Most monitors that one question is about.
+const MAX_MONITORS: usize = 200_000;
+
+/// Monitors in an answer, if nobody says otherwise, and at most.
+const LIMITS: (usize, usize) = (1_000, 10_000);
+
+/// What would have happened.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WhatIf)]
+pub(crate) struct WhatIfView {
+    /// Beginning of the time that was looked at.
+    from: Time,
+    /// Its end.
+    until: Time,
+    #[serde(flatten)]
+    read: ReadView,
+    /// Those with the largest difference first.
+    monitors: Vec<MonitorView>,
+    /// Of all monitors, those too that are not in the list.
+    total: ComparisonView,
+    /// How many monitors were asked about.
+    count: usize,
+    /// Whether the list leaves some out.
+    truncated: bool,
+}
+
+/// What would have happened to a monitor.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WhatIfMonitor)]
+struct MonitorView {
+    /// Whose.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Its name.
+    name: String,
+    #[serde(flatten)]
+    comparison: ComparisonView,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(what_if))
+}
+
+/// Replays monitors with other settings, and compares.
+///
+/// The very machine that decides live runs over the heartbeat log twice: with the settings as they were, and with every one of them
+/// changed by what is tried. It takes as long as there is log to read, 5 min at most. Two such requests are answered at a time.
+#[utoipa::path(
+    get, path = "/replay/what-if", tag = "replay", operation_id = "replayWhatIf",
+    params(
+        ("monitor" = Option<Vec<String>>, Query, description = "A monitor's id; may be repeated. Exactly one of monitor, tag and all is needed"),
+        ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
+        ("all" = Option<bool>, Query, description = "true: every monitor"),
+        ("since" = Option<String>, Query, description = "RFC 3339; 7 days before `until` if not given"),
+        ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
+        ("timeout" = Option<u32>, Query, description = "Seconds, 1 to 31,536,000, in place of every schedule"),
+        ("cron" = Option<String>, Query, description = "A cron pattern, in place of every schedule"),
+        ("timezone" = Option<String>, Query, description = "IANA time zone of `cron`; UTC if not given"),
+        ("grace" = Option<u32>, Query, description = "Seconds, 0 to 31,536,000. If not given, a grace that was the default of its schedule becomes the default of the tried one, any other stays"),
+        ("limit" = Option<usize>, Query, description = "Monitors in the answer, 1 to 10,000; 1,000 if not given"),
+    ),
+    responses(
+        (status = 200, description = "The downs as they were and as they would have been", body = WhatIfView),
+        (status = 503, description = "Two are being answered already", body = Problem),
+        (status = 504, description = "It took longer than 5 min", body = Problem),
+    )
+)]
+async fn what_if(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    query: Query,
+) -> Result<Json<WhatIfView>, Problem> {
+    let limit = limit(&query)?;
+    let mut draft = ReplayDraft::read(query.given());
+    draft.pass_over("limit");
+    let trial = draft.trial();
+    let scope = draft.finish(app.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
+    let admission = app.sweeps.admit(client).ok_or_else(busy)?;
+    let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
+    let trials = if chosen.all {
+        Trials::Every(trial)
+    } else {
+        Trials::Only(Arc::new(chosen.monitors.keys().map(|id| (*id, trial.clone())).collect()))
+    };
+    let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
+    Ok(Json(view(chosen, &scope, compared, ReadView::from(&report), limit)))
+}
+
+/// How many monitors are listed.
+pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
+    let allowed = format!("must be a whole number from 1 to {}", LIMITS.1);
+    let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMITS.1).contains(limit));
+    Ok(query.parsed("limit", &allowed, read)?.unwrap_or(LIMITS.0))
+}
+
+fn view(
+    chosen: ChosenMonitors,
+    scope: &Scope,
+    compared: BTreeMap<MonitorId, Compared>,
+    read: ReadView,
+    limit: usize,
+) -> WhatIfView {
+    let count = chosen.monitors.len();
+    let mut total = ComparisonView::default();
+    let mut monitors: Vec<MonitorView> = Vec::with_capacity(count);
+    for (id, monitor) in chosen.monitors {
+        let comparison = compared.get(&id).map(ComparisonView::from).unwrap_or_default();
+        total.add(&comparison);
+        monitors.push(MonitorView { id: id.to_string(), name: monitor.name, comparison });
+    }
+    // Stable: of those that differ as much, in the order of their creation.
+    monitors.sort_by_key(|monitor| {
+        std::cmp::Reverse((monitor.comparison.difference(), monitor.comparison.was.downs))
+    });
+    monitors.truncate(limit);
+    let (from, until) = (Time(scope.window.start), Time(scope.window.end));
+    WhatIfView { from, until, read, truncated: monitors.len() < count, monitors, total, count }
+}

@@ -1,0 +1,92 @@
+//! Who may do what: `Authorization: Bearer <key>`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use model::key::{ApiKey, Scope};
+
+use crate::problem::Problem;
+use crate::public_url::PublicUrl;
+use management::app::App;
+use management::directory::Freshness;
+use management::mint;
+
+/// Whose request it is, and where it went.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    key: Arc<ApiKey>,
+    push_base: String,
+}
+
+impl Caller {
+    /// Whether it may see secrets and change things.
+    pub(crate) fn is_admin(&self) -> bool {
+        match self.key.scope {
+            Scope::Admin => true,
+            Scope::Read => false,
+        }
+    }
+
+    /// The name of its key.
+    pub(crate) fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    /// Where heartbeats with this token are pushed to, for who asks.
+    pub(crate) fn push_url(&self, token: &str) -> String {
+        format!("{}/api/push/{token}", self.push_base)
+    }
+}
+
+/// What a request is let in by.
+#[derive(Clone)]
+pub(crate) struct Authentication {
+    pub(crate) app: Arc<App>,
+    /// Where push URLs lead.
+    pub(crate) public_url: Arc<PublicUrl>,
+}
+
+/// Lets a request through if its key allows it: reading for every key, everything else for admins.
+pub(crate) async fn authenticate(
+    State(Authentication { app, public_url }): State<Authentication>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let freshness = app.directory.freshness();
+    if freshness == Freshness::Loading {
+        return Err(Problem::unavailable("the console is starting; try again"));
+    }
+    let Some(given) = bearer(request.headers()) else {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "an API key is needed: Authorization: Bearer <key>",
+        ));
+    };
+    let Some(key) = app.directory.key(&mint::hash(given)) else {
+        return Err(match freshness {
+            Freshness::Current => Problem::new(StatusCode::UNAUTHORIZED, "this is not a valid API key"),
+            Freshness::Loading | Freshness::Stale => Problem::unavailable(
+                "the registry cannot be reached, so the key cannot be checked; try again",
+            ),
+        });
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let push_base = public_url.of_request(peer, request.headers()).into_owned();
+    let caller = Caller { key, push_base };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && !caller.is_admin() {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this key may read only; an admin key is needed"));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}

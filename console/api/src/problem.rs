@@ -1,0 +1,136 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::validation::FieldError;
+use model::wire::WireError;
+use ports::heartbeat_log::LogError;
+use ports::history::HistoryError;
+use ports::queue::QueueError;
+use ports::registry::RegistryError;
+use ports::state_store::StateError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use management::refusal::{Refusal, RefusalKind};
+use management::replay::ReplayError;
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The HTTP status.
+    status: u16,
+    /// The HTTP status in words.
+    title: &'static str,
+    /// What went wrong, for people.
+    detail: String,
+    /// The refused fields, all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<RefusedField>)]
+    errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field.
+#[derive(ToSchema)]
+#[schema(as = FieldError)]
+#[expect(dead_code, reason = "it describes common's FieldError in the OpenAPI document")]
+pub(crate) struct RefusedField {
+    /// The field's name in the request.
+    field: String,
+    /// What is allowed.
+    message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self { status: status.as_u16(), title, detail: detail.into(), errors: Vec::new() }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A query parameter that cannot be read.
+    pub(crate) fn bad_parameter(name: &str, allowed: &str) -> Self {
+        let mut problem = Self::bad_request(format!("the parameter {name} {allowed}"));
+        problem.errors.push(FieldError::new(name, allowed));
+        problem
+    }
+
+    pub(crate) fn refused(errors: Vec<FieldError>) -> Self {
+        let count = errors.len();
+        let fields = if count == 1 { "field is" } else { "fields are" };
+        let detail = format!("{count} {fields} refused");
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+
+    /// Says what is wrong with which field.
+    pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// `what`: "monitor", "channel", …
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// A failure of what is behind a port: logged here, because nobody handles it further.
+    pub(crate) fn behind(error: &(dyn std::error::Error + 'static), detail: &str) -> Self {
+        tracing::warn!(error, "answered a request with 503");
+        Self::unavailable(detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lubdub\""));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.kind {
+            RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Outdated => StatusCode::PRECONDITION_FAILED,
+            RefusalKind::Fields => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
+            RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, refusal.detail).with_errors(refusal.errors)
+    }
+}
+
+/// The failures of ports that a handler meets itself.
+macro_rules! as_refusal {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Refusal::from(error).into()
+            }
+        })+
+    };
+}
+
+as_refusal!(RegistryError, StateError, HistoryError, QueueError, ReplayError, LogError, WireError);

@@ -1,0 +1,189 @@
+//! The role: follows the registry and answers requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use model::time::TimeRules;
+use ports::checkpoints::CheckpointStore;
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::queue::Queue;
+use ports::registry::{Registry, RegistryObserver, WatchGuard};
+use ports::state_store::StateReader;
+use serving::Readiness;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::config::Config;
+use crate::error::Error;
+use crate::public_url::PublicUrl;
+use crate::request_metrics::RequestMetrics;
+use management::app::App;
+use management::definitions::DefinitionLog;
+use management::directory::{Directory, Freshness, KINDS};
+use management::import::ImportLog;
+use management::metrics::Metrics;
+use management::mint::Ids;
+use management::replay::Replays;
+use management::replay::sweep::Sweeps;
+
+/// How often the readiness is looked at, and a watch that could not begin is tried again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Exports that run at a time: each holds the states of every monitor in memory.
+const MAX_EXPORTS: usize = 4;
+
+/// Tails that run at a time: each holds the states of the monitors that it shows.
+const MAX_TAILS: usize = 8;
+
+/// Imports that are answered at a time: each holds a body of up to 8 MiB, and what it says, in memory.
+const MAX_IMPORTS: usize = 8;
+
+/// What the role works with.
+pub struct Deps {
+    /// Where definition changes are appended.
+    pub log: Arc<dyn HeartbeatLog>,
+    /// Monitors, channels, keys, token claims.
+    pub registry: Arc<dyn Registry>,
+    /// How monitors stand.
+    pub states: Arc<dyn StateReader>,
+    /// Heartbeats and flips.
+    pub history: Arc<dyn History>,
+    /// Deliveries and their attempts.
+    pub deliveries: Arc<dyn DeliveryHistory>,
+    /// Where replays begin.
+    pub checkpoints: Arc<dyn CheckpointStore>,
+    /// How event time is bounded, for replays.
+    pub rules: TimeRules,
+    /// Where tests of channels are enqueued.
+    pub alert_queue: Arc<dyn Queue>,
+    /// Where dead letters are revived.
+    pub delivery_queue: Arc<dyn Queue>,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The console role.
+pub struct Service {
+    app: Arc<App>,
+    public_url: PublicUrl,
+    request_metrics: RequestMetrics,
+    readiness: Readiness,
+}
+
+impl Service {
+    /// A console that is not following the registry yet.
+    ///
+    /// # Errors
+    /// [`Error::PublicUrl`], [`Error::AllowPrivate`].
+    pub fn new(
+        config: Config,
+        deps: Deps,
+        metrics: &mut prometheus_client::registry::Registry,
+    ) -> Result<Self, Error> {
+        let checked = config.check()?;
+        let request_metrics = RequestMetrics::register(metrics);
+        let metrics = Metrics::register(metrics);
+        let definitions = DefinitionLog::new(
+            Arc::clone(&deps.log),
+            Arc::clone(&deps.clock),
+            rand::random(),
+            metrics.late_definitions.clone(),
+        );
+        let replays = Replays::new(Arc::clone(&deps.log), deps.checkpoints, deps.rules);
+        let stopping = CancellationToken::new();
+        let imports = ImportLog::new(Arc::clone(&deps.log), Arc::clone(&deps.clock), rand::random());
+        let app = App {
+            replays,
+            sweeps: Sweeps::new(metrics.replays.clone(), stopping.clone()),
+            directory: Arc::new(Directory::new(Arc::clone(&deps.clock))),
+            log: deps.log,
+            registry: deps.registry,
+            states: deps.states,
+            history: deps.history,
+            deliveries: deps.deliveries,
+            alert_queue: deps.alert_queue,
+            delivery_queue: deps.delivery_queue,
+            clock: deps.clock,
+            definitions,
+            ids: Ids::default(),
+            guard: checked.guard,
+            imports,
+            importing: Arc::new(Semaphore::new(MAX_IMPORTS)),
+            tails: Arc::new(Semaphore::new(MAX_TAILS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            key_deletion: tokio::sync::Mutex::new(()),
+            stopping,
+        };
+        Ok(Self {
+            app: Arc::new(app),
+            public_url: checked.public_url,
+            request_metrics,
+            readiness: Readiness::new("console"),
+        })
+    }
+
+    /// The management API. Its routes all begin with `/api/v1`.
+    pub fn router(&self) -> Router {
+        api::router(Arc::clone(&self.app), self.public_url.clone(), self.request_metrics.clone())
+    }
+
+    /// Ready once the registry was read, and while it is followed.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Follows the registry until `shutdown`. Requests that wait for something slow are then answered at once.
+    ///
+    /// # Errors
+    /// None yet: troubles of the registry are overcome, and told by the readiness.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watch: Option<WatchGuard> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = looks.tick() => {
+                    if watch.is_none() {
+                        watch = tokio::select! {
+                            () = shutdown.cancelled() => break,
+                            watch = self.begin_watch() => watch,
+                        };
+                    }
+                    self.tell_readiness();
+                }
+            }
+        }
+        self.readiness.set_not_ready("it is stopping");
+        self.app.stopping.cancel();
+        drop(watch);
+        Ok(())
+    }
+
+    async fn begin_watch(&self) -> Option<WatchGuard> {
+        let observer: Arc<dyn RegistryObserver> = self.app.directory.clone();
+        self.app
+            .registry
+            .watch(&KINDS, observer)
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "failed to follow the registry; trying again"
+                );
+            })
+            .ok()
+    }
+
+    fn tell_readiness(&self) {
+        match self.app.directory.freshness() {
+            Freshness::Current => self.readiness.set_ready(),
+            Freshness::Loading => self.readiness.set_not_ready("the registry is not read yet"),
+            Freshness::Stale => self.readiness.set_not_ready("the registry has not been heard for 5 s"),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use ports::registry::{RecordKind, Registry};
+use serde_json::json;
+
+use super::bench::Bench;
+use management::{AdminKey, KeyError, ensure_admin_key};
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_works_until_it_is_deleted() {
+    let bench = Bench::start().await;
+    let made = bench.post("/keys", r#"{"name": "ci", "scope": "admin"}"#).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let key = made.json["key"].as_str().expect("a key").to_owned();
+    assert!(key.starts_with("lub_") && key.len() == 47, "{key}");
+    let path = format!("/keys/{}", made.id());
+    assert_eq!(made.headers[header::LOCATION], format!("/api/v1{path}"));
+    for path in [&path, "/keys"] {
+        let shown = bench.call(&key, "GET", path, &[], "").await;
+        assert_eq!(shown.status, StatusCode::OK);
+        assert!(!String::from_utf8_lossy(&shown.bytes).contains(&key), "{path}");
+    }
+    let records = bench.registry.list(RecordKind::Key, None, 10).await.expect("records");
+    assert!(records.iter().all(|record| !String::from_utf8_lossy(&record.value).contains(&key)));
+    assert_eq!(bench.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bench.call(&key, "GET", "/keys", &[], "").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(bench.delete(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_last_admin_key_cannot_be_deleted() {
+    let bench = Bench::start().await;
+    let keys = bench.get("/keys").await.json["items"].clone();
+    let of_scope = |scope: &str| {
+        let found = keys.as_array().expect("keys").iter().find(|key| key["scope"] == scope).expect("a key");
+        format!("/keys/{}", found["id"].as_str().expect("an id"))
+    };
+    assert_eq!(bench.delete(&of_scope("admin")).await.status, StatusCode::CONFLICT);
+    assert_eq!(bench.delete(&of_scope("read")).await.status, StatusCode::NO_CONTENT);
+    let other = bench.post("/keys", r#"{"name": "other", "scope": "admin"}"#).await;
+    let other_path = format!("/keys/{}", other.id());
+    let first_path = of_scope("admin");
+    let other_key = other.json["key"].as_str().expect("a key");
+    let (a, b) =
+        tokio::join!(bench.delete(&first_path), bench.call(other_key, "DELETE", &other_path, &[], ""),);
+    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 409]);
+}
+
+#[tokio::test]
+async fn refused_keys_name_their_fields() {
+    let bench = Bench::start().await;
+    for (body, fields) in [
+        (json!({}), vec!["name", "scope"]),
+        (json!({"name": "", "scope": "root", "x": 1}), vec!["name", "scope", "x"]),
+        (json!({"name": null, "scope": null}), vec!["name", "scope"]),
+    ] {
+        let refused = bench.post("/keys", &body.to_string()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(refused.refused(), fields, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_key_nothing_is_answered() {
+    let bench = Bench::start().await;
+    let good = format!("Bearer {}", bench.admin);
+    let lower = format!("bearer   {}", bench.admin);
+    let basic = format!("Basic {}", bench.admin);
+    let longer = format!("{good}x");
+    for (value, status) in [
+        (None, 401),
+        (Some(""), 401),
+        (Some("Bearer"), 401),
+        (Some("Bearer "), 401),
+        (Some("Bearer lub_nobody"), 401),
+        (Some(basic.as_str()), 401),
+        (Some(longer.as_str()), 401),
+        (Some(good.as_str()), 200),
+        (Some(lower.as_str()), 200),
+    ] {
+        let mut request = Request::builder().uri("/api/v1/monitors");
+        if let Some(value) = value {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let answer = bench.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.status, status, "{value:?}");
+        assert_eq!(answer.headers.contains_key(header::WWW_AUTHENTICATE), status == 401);
+        assert!(status == 200 || answer.json["detail"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn an_admin_key_is_made_once_or_given() {
+    let bench = Bench::start().await;
+    let registry: Arc<dyn Registry> = bench.registry.clone();
+    let ensure = |given: Option<&'static str>| {
+        let (registry, clock) = (registry.clone(), bench.clock.clone());
+        async move { ensure_admin_key(&registry, clock.as_ref(), given).await }
+    };
+    assert_eq!(ensure(None).await.expect("a key"), AdminKey::Present);
+    for _ in 0..2 {
+        assert_eq!(ensure(Some("my-own-admin-key")).await.expect("a key"), AdminKey::Given);
+    }
+    let keys = bench.call("my-own-admin-key", "GET", "/keys", &[], "").await;
+    assert_eq!(
+        keys.json["items"].as_array().map(Vec::len),
+        Some(2),
+        "given twice, it is one, in the place of the made one"
+    );
+    assert_eq!(bench.get("/keys").await.status, StatusCode::UNAUTHORIZED, "the made one has ended");
+    assert_eq!(ensure(Some("my-next-admin-key")).await.expect("a key"), AdminKey::Given);
+    assert_eq!(
+        bench.call("my-own-admin-key", "GET", "/keys", &[], "").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    for weak in ["", "short", "with blanks in it, long enough"] {
+        let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(weak)).await;
+        assert!(matches!(refused, Err(KeyError::WeakKey)), "{weak}");
+    }
+    // `LUBDUB_API_KEY` is the clients' variable as well: a dashboard's key in it must not become an admin key.
+    let body = r#"{"name": "dashboard", "scope": "read"}"#;
+    let read = bench.call("my-next-admin-key", "POST", "/keys", &[], body).await;
+    let read_key = read.json["key"].as_str().expect("a key").to_owned();
+    let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(&read_key)).await;
+    assert!(matches!(refused, Err(KeyError::ReadKey)));
+    assert_eq!(bench.call(&read_key, "POST", "/keys", &[], "{}").await.status, StatusCode::FORBIDDEN);
+}

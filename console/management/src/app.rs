@@ -1,0 +1,64 @@
+//! What every request handler holds.
+
+use std::sync::Arc;
+
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+use ports::history::{DeliveryHistory, History};
+use ports::queue::Queue;
+use ports::registry::Registry;
+use ports::state_store::StateReader;
+use sending::address_guard::AddressGuard;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::definitions::DefinitionLog;
+use crate::directory::Directory;
+use crate::import::ImportLog;
+use crate::mint::Ids;
+use crate::replay::Replays;
+use crate::replay::sweep::Sweeps;
+
+/// The role's ports and what it knows.
+pub struct App {
+    /// The heartbeat log: definition changes and imports are appended to it, replays read it.
+    pub log: Arc<dyn HeartbeatLog>,
+    /// Monitors, channels, windows, keys and claims on tokens.
+    pub registry: Arc<dyn Registry>,
+    /// How monitors stand.
+    pub states: Arc<dyn StateReader>,
+    /// Heartbeats and flips.
+    pub history: Arc<dyn History>,
+    /// Deliveries and their attempts.
+    pub deliveries: Arc<dyn DeliveryHistory>,
+    /// Where replays begin and how they read.
+    pub replays: Replays,
+    /// Admits the requests that read the past.
+    pub sweeps: Sweeps,
+    /// Where tests of channels are enqueued.
+    pub alert_queue: Arc<dyn Queue>,
+    /// Where dead letters are revived.
+    pub delivery_queue: Arc<dyn Queue>,
+    /// The node's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The registry in memory.
+    pub directory: Arc<Directory>,
+    /// Appends definition changes to the log.
+    pub definitions: DefinitionLog,
+    /// New ids, in order.
+    pub ids: Ids,
+    /// The addresses that user-given URLs may lead to.
+    pub guard: AddressGuard,
+    /// One for each export that may run at a time.
+    pub exports: Arc<Semaphore>,
+    /// Appends imports to the log.
+    pub imports: ImportLog,
+    /// One for each import that may run at a time.
+    pub importing: Arc<Semaphore>,
+    /// One for each tail that may run at a time.
+    pub tails: Arc<Semaphore>,
+    /// Held while a key is deleted: of two deletions at once, the second must see the first.
+    pub key_deletion: tokio::sync::Mutex<()>,
+    /// Cancelled when the role drains: nobody waits for something slow any longer.
+    pub stopping: CancellationToken,
+}

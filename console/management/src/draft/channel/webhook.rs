@@ -1,0 +1,294 @@
+//! What only webhooks have.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue};
+use model::channel::{MAX_OLD_SECRETS, OldSecret, Secret, Webhook, WebhookMethod};
+use model::time::EventTime;
+use sending::template::{self, Escape};
+use serde_json::Value;
+use url::Url;
+
+use super::super::Change;
+use super::super::fields::{Fields, line};
+use super::MASK;
+
+pub(crate) const FIELDS: [&str; 8] =
+    ["url", "secret", "secret_overlap", "headers", "method", "template", "content_type", "digest"];
+
+/// Seconds for which a rotated secret still signs if nobody says otherwise.
+const DEFAULT_OVERLAP: u32 = 86_400;
+/// Longest overlap of secrets, in seconds: 30 days.
+const MAX_OVERLAP: u32 = 30 * 86_400;
+
+const MAX_HEADERS: usize = 20;
+const URL_RULE: &str = "must be an http or https URL of at most 2000 characters";
+/// Headers that the transport or the signature sets.
+const TAKEN_HEADERS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What a request says of a webhook, its URL aside.
+#[derive(Clone)]
+pub(crate) struct WebhookDraft {
+    secret: Change<Secret>,
+    headers: Change<BTreeMap<String, Header>>,
+    method: Change<WebhookMethod>,
+    template: Change<String>,
+    content_type: Change<String>,
+    digest: Change<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Header {
+    Value(Secret),
+    Kept,
+}
+
+impl WebhookDraft {
+    pub(crate) fn read(fields: &mut Fields) -> Self {
+        let template_rule = format!("must be a text of 1 to {} bytes", template::MAX_SOURCE_BYTES);
+        Self {
+            secret: fields.read("secret", "must be whsec_ and 24 to 64 bytes in base64", |value| {
+                secret(value.as_str()?)
+            }),
+            headers: read_headers(fields),
+            method: fields.read("method", "must be \"POST\", \"PUT\" or \"PATCH\"", |value| {
+                let given = value.as_str()?;
+                WebhookMethod::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(given))
+            }),
+            template: fields.read("template", &template_rule, |value| match value {
+                Value::String(text) => (1..=template::MAX_SOURCE_BYTES).contains(&text.len()).then_some(text),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            }),
+            content_type: fields.read(
+                "content_type",
+                "must be a media type of at most 100 characters, such as text/plain",
+                content_type,
+            ),
+            digest: fields.boolean("digest"),
+        }
+    }
+
+    /// Whether a secret is to be made.
+    pub(crate) const fn renews_secret(&self) -> bool {
+        matches!(self.secret, Change::Reset)
+    }
+
+    /// The new webhook, signed with `fresh` unless it says otherwise. What is wrong is noted.
+    pub(crate) fn into_new(
+        self,
+        fields: &mut Fields,
+        address: &Change<String>,
+        fresh: &Secret,
+    ) -> Option<Webhook> {
+        if matches!(address, Change::Keep) && !fields.is_refused("url") {
+            fields.refuse("url", "is needed: an http or https URL");
+        }
+        let blank = Webhook {
+            url: Secret::new(String::new()),
+            secret: self.secret.clone().set().unwrap_or_else(|| fresh.clone()),
+            old_secrets: Vec::new(),
+            headers: BTreeMap::new(),
+            method: WebhookMethod::Post,
+            template: None,
+            content_type: None,
+            digest: false,
+        };
+        let webhook = self.rest_onto(fields, address, blank);
+        (!webhook.url.expose().is_empty()).then_some(webhook)
+    }
+
+    /// The webhook after this change. What is wrong is noted, and left as it was.
+    pub(crate) fn onto(
+        self,
+        fields: &mut Fields,
+        address: &Change<String>,
+        old: &Webhook,
+        now: EventTime,
+        fresh: &Secret,
+    ) -> Webhook {
+        let overlap = fields.seconds("secret_overlap", 0..=MAX_OVERLAP);
+        if matches!((&self.secret, &overlap), (Change::Keep, Change::Set(_))) && !fields.is_refused("secret")
+        {
+            fields.refuse("secret_overlap", "is allowed with secret only");
+        }
+        let overlap = overlap.set().unwrap_or(DEFAULT_OVERLAP);
+        let signed = match &self.secret {
+            Change::Keep => old.clone(),
+            Change::Reset => rotated(old, fresh, overlap, now),
+            Change::Set(secret) => rotated(old, secret, overlap, now),
+        };
+        self.rest_onto(fields, address, signed)
+    }
+
+    fn rest_onto(mut self, fields: &mut Fields, address: &Change<String>, old: Webhook) -> Webhook {
+        let headers = self.new_headers(fields, &old.headers);
+        let url = match address {
+            Change::Keep => None,
+            Change::Reset => {
+                fields.refuse("url", URL_RULE);
+                None
+            }
+            Change::Set(text) => {
+                let url = url(text);
+                if url.is_none() {
+                    fields.refuse("url", URL_RULE);
+                }
+                url
+            }
+        };
+        let says_body = self.template.is_set() || !matches!(self.content_type, Change::Keep);
+        let template = match self.template {
+            Change::Keep => old.template,
+            Change::Reset => None,
+            Change::Set(template) => Some(template),
+        };
+        let content_type = match self.content_type {
+            // What the template makes goes with the template.
+            Change::Keep => old.content_type.filter(|_| template.is_some()),
+            Change::Reset => None,
+            Change::Set(content_type) => Some(content_type),
+        };
+        if content_type.is_some() && template.is_none() && !fields.is_refused("template") {
+            fields.refuse("content_type", "is allowed with template only; without one the body is JSON");
+        }
+        if let Some(source) = template.as_ref().filter(|_| says_body) {
+            let escape = Escape::for_content_type(content_type.as_deref().unwrap_or("application/json"));
+            if let Err(error) = template::check(source, escape) {
+                fields.refuse("template", error.to_string());
+            }
+        }
+        Webhook {
+            url: url.map_or(old.url, |url| Secret::new(url.into())),
+            secret: old.secret,
+            old_secrets: old.old_secrets,
+            headers: headers.onto(old.headers, BTreeMap::new()),
+            method: self.method.onto(old.method, WebhookMethod::Post),
+            template,
+            content_type,
+            digest: self.digest.onto(old.digest, false),
+        }
+    }
+
+    fn new_headers(
+        &mut self,
+        fields: &mut Fields,
+        old: &BTreeMap<String, Secret>,
+    ) -> Change<BTreeMap<String, Secret>> {
+        let given = match std::mem::replace(&mut self.headers, Change::Keep) {
+            Change::Keep => return Change::Keep,
+            Change::Reset => return Change::Reset,
+            Change::Set(given) => given,
+        };
+        let mut headers = BTreeMap::new();
+        for (name, header) in given {
+            match (header, old.get(&name)) {
+                (Header::Value(value), _) => {
+                    headers.insert(name, value);
+                }
+                (Header::Kept, Some(value)) => {
+                    headers.insert(name, value.clone());
+                }
+                (Header::Kept, None) => {
+                    let message =
+                        format!("{name}: there is no value to keep; {MASK} stands for the stored one");
+                    fields.refuse("headers", message);
+                }
+            }
+        }
+        Change::Set(headers)
+    }
+}
+
+/// Signed by `secret` from `now` on, and by what was there before for `overlap` seconds at most.
+fn rotated(old: &Webhook, secret: &Secret, overlap: u32, now: EventTime) -> Webhook {
+    if *secret == old.secret {
+        return old.clone();
+    }
+    let expires_at = now + std::time::Duration::from_secs(overlap.into());
+    let mut old_secrets = old.old_secrets.clone();
+    old_secrets.push(OldSecret { secret: old.secret.clone(), expires_at });
+    // Otherwise a secret with a long overlap that became known could not be ended.
+    for old in &mut old_secrets {
+        old.expires_at = old.expires_at.min(expires_at);
+    }
+    old_secrets.retain(|old| old.expires_at > now && old.secret != *secret);
+    let surplus = old_secrets.len().saturating_sub(MAX_OLD_SECRETS);
+    old_secrets.drain(..surplus);
+    Webhook { secret: secret.clone(), old_secrets, ..old.clone() }
+}
+
+/// An address that a webhook may have.
+pub(crate) fn url(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let good = text.len() <= 2_000 && matches!(url.scheme(), "http" | "https") && url.has_host();
+    good.then_some(url)
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    let bytes = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
+    (24..=64).contains(&bytes.len()).then(|| Secret::new(text.to_owned()))
+}
+
+fn content_type(value: Value) -> Option<String> {
+    let text = line(&value, 100)?;
+    let (kind, rest) = text.split_once('/')?;
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
+    let subtype = rest.split(';').next()?.trim();
+    let good = [kind, subtype].iter().all(|part| !part.is_empty() && part.chars().all(token));
+    (good && text.is_ascii() && HeaderValue::from_str(&text).is_ok()).then_some(text)
+}
+
+fn read_headers(fields: &mut Fields) -> Change<BTreeMap<String, Header>> {
+    let given = match fields.read("headers", "must be an object of at most 20 texts", |value| match value {
+        Value::Object(map) => (map.len() <= MAX_HEADERS).then_some(map),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    }) {
+        Change::Keep => return Change::Keep,
+        Change::Reset => return Change::Reset,
+        Change::Set(given) => given,
+    };
+    let mut headers = BTreeMap::new();
+    for (name, value) in given {
+        let shown: String = name.chars().take(100).collect();
+        match header(&name, &value) {
+            Ok((name, _)) if headers.contains_key(&name) => {
+                fields.refuse("headers", format!("{shown}: is given twice"));
+            }
+            Ok((name, header)) => {
+                headers.insert(name, header);
+            }
+            Err(rule) => fields.refuse("headers", format!("{shown}: {rule}")),
+        }
+    }
+    Change::Set(headers)
+}
+
+fn header(name: &str, value: &Value) -> Result<(String, Header), &'static str> {
+    let lower = name.to_ascii_lowercase();
+    if name.len() > 100 || HeaderName::from_bytes(lower.as_bytes()).is_err() {
+        return Err("must be a header name of at most 100 characters");
+    }
+    if TAKEN_HEADERS.contains(&lower.as_str()) || lower.starts_with("webhook-") {
+        return Err("is set by Lubdub itself");
+    }
+    let Some(text) = value.as_str() else { return Err("must have a text as its value") };
+    if text == MASK {
+        return Ok((lower, Header::Kept));
+    }
+    if text.len() > 2_000 || HeaderValue::from_str(text).is_err() {
+        return Err("must have a value of at most 2000 characters without control characters");
+    }
+    Ok((lower, Header::Value(Secret::new(text.to_owned()))))
+}

@@ -1,0 +1,174 @@
+//! Reads the fields of a JSON object one by one and gathers what is wrong with them.
+
+use std::ops::RangeInclusive;
+
+use model::validation::FieldError;
+use serde_json::{Map, Value};
+
+use super::Change;
+
+/// The fields of one request body.
+#[derive(Clone)]
+pub struct Fields {
+    map: Map<String, Value>,
+    known: Vec<&'static str>,
+    given: Vec<&'static str>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// The fields of a request's body.
+    pub const fn new(map: Map<String, Value>) -> Self {
+        Self { map, known: Vec::new(), given: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Takes a field out.
+    pub fn take(&mut self, name: &'static str) -> Change<Value> {
+        self.known.push(name);
+        let found = self.map.remove(name);
+        if found.is_some() {
+            self.given.push(name);
+        }
+        match found {
+            None => Change::Keep,
+            Some(Value::Null) => Change::Reset,
+            Some(value) => Change::Set(value),
+        }
+    }
+
+    /// A field that `read` understands; `allowed` says what it takes.
+    pub fn read<T>(
+        &mut self,
+        name: &'static str,
+        allowed: &str,
+        read: impl FnOnce(Value) -> Option<T>,
+    ) -> Change<T> {
+        match self.take(name) {
+            Change::Keep => Change::Keep,
+            Change::Reset => Change::Reset,
+            Change::Set(value) => read(value).map_or_else(
+                || {
+                    self.refuse(name, allowed);
+                    Change::Keep
+                },
+                Change::Set,
+            ),
+        }
+    }
+
+    /// A whole number within `range`.
+    pub fn seconds(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Change<u32> {
+        let allowed = format!("must be a whole number of seconds from {} to {}", range.start(), range.end());
+        self.read(name, &allowed, |value| whole_number(&value).filter(|number| range.contains(number)))
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, name: &'static str) -> Change<bool> {
+        self.read(name, "must be true or false", |value| value.as_bool())
+    }
+
+    /// A name: 1 to 100 characters on one line, blanks around it cut off.
+    pub fn name(&mut self) -> Change<String> {
+        let allowed = "must be a text of 1 to 100 characters without control characters";
+        match self.read("name", allowed, |value| line(&value, 100)) {
+            // A name has no default to go back to.
+            Change::Reset => {
+                self.refuse("name", allowed);
+                Change::Keep
+            }
+            given @ (Change::Keep | Change::Set(_)) => given,
+        }
+    }
+
+    /// Refuses fields that only an answer carries.
+    pub fn read_only(&mut self, names: &[&'static str], message: &str) {
+        for name in names {
+            if self.map.remove(*name).is_some() {
+                self.refuse(name, message);
+            }
+        }
+    }
+
+    /// Refuses those of `names` that were given, unless something else is wrong with them.
+    pub fn refuse_given(&mut self, names: impl IntoIterator<Item = &'static str>, message: &str) {
+        for name in names {
+            if self.given.contains(&name) && !self.is_refused(name) {
+                self.refuse(name, message);
+            }
+        }
+    }
+
+    /// Notes what is wrong with a field.
+    pub fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        self.errors.push(FieldError::new(name, message));
+    }
+
+    /// Whether something is wrong with this field already.
+    pub fn is_refused(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| error.field == name)
+    }
+
+    /// What is wrong, fields that nobody took included.
+    pub fn into_errors(mut self) -> Vec<FieldError> {
+        let allowed = match self.known.as_slice() {
+            [] => "no field is allowed here".to_owned(),
+            known => format!("allowed are {}", known.join(", ")),
+        };
+        for name in self.map.keys() {
+            let shown: String = name.chars().take(100).collect();
+            self.errors.push(FieldError { field: shown, message: format!("unknown field; {allowed}") });
+        }
+        self.errors
+    }
+}
+
+/// A whole number that fits.
+pub fn whole_number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+/// A text on one line, trimmed: 1 to `longest` characters.
+pub fn line(value: &Value, longest: usize) -> Option<String> {
+    let text = value.as_str()?.trim();
+    let good = !text.is_empty() && text.chars().count() <= longest && !text.chars().any(char::is_control);
+    good.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_trimmed_line_of_1_to_100_characters() {
+        let longest = "ü".repeat(100);
+        for (given, expected) in [
+            (json!("  backup "), Some("backup".to_owned())),
+            (json!(longest), Some(longest.clone())),
+            (json!(format!("{longest}x")), None),
+            (json!(""), None),
+            (json!("   "), None),
+            (json!("a\nb"), None),
+            (json!(7), None),
+        ] {
+            assert_eq!(line(&given, 100), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_fit() {
+        for (given, expected) in [
+            (json!(0), Some(0)),
+            (json!(u32::MAX), Some(u32::MAX)),
+            (json!(4_294_967_296_u64), None),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!(60.0), None),
+            (json!("60"), None),
+            (json!(true), None),
+        ] {
+            assert_eq!(whole_number(&given), expected, "{given}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A new API key.
+
+use model::key::Scope;
+use model::validation::FieldError;
+use serde_json::{Map, Value};
+
+use super::Change;
+use super::fields::Fields;
+
+/// A new API key as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    pub scope: Scope,
+}
+
+/// Reads the body of `POST /keys`.
+pub fn read(map: Map<String, Value>) -> Result<KeyDraft, Vec<FieldError>> {
+    let mut fields = Fields::new(map);
+    let name = fields.name();
+    let allowed = "must be \"admin\" or \"read\"";
+    let scope = fields.read("scope", allowed, |value| match value.as_str()? {
+        "admin" => Some(Scope::Admin),
+        "read" => Some(Scope::Read),
+        _ => None,
+    });
+    if matches!(name, Change::Keep) && !fields.is_refused("name") {
+        fields.refuse("name", "is needed");
+    }
+    if !scope.is_set() && !fields.is_refused("scope") {
+        fields.refuse("scope", allowed);
+    }
+    let errors = fields.into_errors();
+    match (name.set(), scope.set()) {
+        (Some(name), Some(scope)) if errors.is_empty() => Ok(KeyDraft { name, scope }),
+        _ => Err(errors),
+    }
+}

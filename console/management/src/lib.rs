@@ -1,0 +1,34 @@
+//! The rules of an installation. They know no HTTP: routes call them, and pages will.
+//!
+//! - [`app`]: what every rule holds: the ports, the registry in memory, the limits.
+//! - [`draft`]: what clients ask for, validated. Pure.
+//! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
+//! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
+//! - [`situation`]: how a monitor stands. Pure.
+//! - [`directory`], [`labels`]: the registry in memory.
+//! - [`replay`]: reading the past. [`export`], [`import`]: the past on its way elsewhere, and from there.
+//! - [`selection`]: which monitors a stream is about. [`tail`]: what happens, as it happens.
+//! - [`admin_key`], [`mint`]: the first key; new ids, keys, tokens and secrets.
+//! - [`reach`]: whether a user-given URL may be called.
+
+pub mod admin_key;
+pub mod app;
+pub mod definitions;
+pub mod directory;
+pub mod draft;
+pub mod export;
+pub mod import;
+pub mod labels;
+pub mod metrics;
+pub mod mint;
+pub mod monitors;
+pub mod precondition;
+pub mod reach;
+pub mod refusal;
+pub mod replay;
+pub mod selection;
+pub mod situation;
+pub mod tail;
+pub mod tokens;
+
+pub use admin_key::{AdminKey, KeyError, check_admin_key, ensure_admin_key};

@@ -1,0 +1,268 @@
+//! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim the token, write
+//! the registry record, append the definition to the log.
+
+use model::ids::{ChannelId, MonitorId, Revision};
+use model::monitor::{Monitor, OldToken, Token};
+use model::wire;
+use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
+
+use crate::app::App;
+use crate::draft::monitor::{MonitorDraft, NewMonitor};
+use crate::mint;
+use crate::precondition::Precondition;
+use crate::refusal::Refusal;
+use crate::tokens::{self, Claimed};
+
+/// How often a change is tried anew when others change the same record at the same time.
+pub const WRITE_TRIES: usize = 8;
+
+/// Most monitors that a monitor depends on, one through the other.
+pub const MAX_PARENTS: usize = 10;
+
+/// Rotated tokens that are kept.
+const MAX_OLD_TOKENS: usize = 5;
+
+/// A monitor at a revision.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The revision of its record.
+    pub revision: Revision,
+    /// The monitor.
+    pub monitor: Monitor,
+}
+
+fn key(id: MonitorId) -> RecordKey {
+    RecordKey::new(RecordKind::Monitor, id)
+}
+
+fn decode(record: &Record) -> Result<Held, Refusal> {
+    Ok(Held { revision: record.revision, monitor: wire::decode(&record.value)? })
+}
+
+impl App {
+    /// A monitor as the registry has it now.
+    pub async fn load_monitor(&self, id: MonitorId) -> Result<Held, Refusal> {
+        let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
+        decode(&record)
+    }
+
+    /// 404 unless there is such a monitor.
+    pub async fn require_monitor(&self, id: MonitorId) -> Result<(), Refusal> {
+        if self.directory.monitor_exists(id) {
+            return Ok(());
+        }
+        // Another console may have made it a moment ago.
+        self.load_monitor(id).await.map(|_| ())
+    }
+
+    /// Where a monitor's alerts go.
+    pub fn channels_of(&self, monitor: &Monitor) -> Vec<ChannelId> {
+        self.channels_among(monitor, &self.directory.default_channels())
+    }
+
+    /// As [`Self::channels_of`], where `defaults` are the default channels.
+    ///
+    /// A deleted channel stays in the records of monitors that named it, and nowhere else: ids are never used again.
+    pub fn channels_among(&self, monitor: &Monitor, defaults: &[ChannelId]) -> Vec<ChannelId> {
+        match &monitor.channels {
+            None => defaults.to_vec(),
+            Some(named) => named.iter().copied().filter(|id| self.directory.channel_exists(*id)).collect(),
+        }
+    }
+
+    /// Says which of the named channels do not exist.
+    pub async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Refusal> {
+        let unknown: Vec<ChannelId> = draft
+            .named_channels()
+            .iter()
+            .copied()
+            .filter(|channel| !self.directory.channel_exists(*channel))
+            .collect();
+        for channel in unknown {
+            if self.registry.get(&RecordKey::new(RecordKind::Channel, channel)).await?.is_none() {
+                draft.refuse_channel(channel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says why the named parent cannot be that of `child`, which is none yet if it is new.
+    pub async fn check_parent(
+        &self,
+        draft: &mut MonitorDraft,
+        child: Option<MonitorId>,
+    ) -> Result<(), Refusal> {
+        let Some(parent) = draft.named_parent() else { return Ok(()) };
+        if child == Some(parent) {
+            draft.refuse_parent("must be another monitor");
+            return Ok(());
+        }
+        let mut next = Some(parent);
+        let mut levels = 0;
+        while let Some(id) = next {
+            if child == Some(id) {
+                draft.refuse_parent("depends on this monitor itself");
+                return Ok(());
+            }
+            levels += 1;
+            if levels > MAX_PARENTS {
+                draft.refuse_parent(format!(
+                    "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
+                ));
+                return Ok(());
+            }
+            let Some(record) = self.registry.get(&key(id)).await? else {
+                if id == parent {
+                    draft.refuse_parent(format!("there is no monitor {parent}"));
+                }
+                // One that is gone counts as none.
+                return Ok(());
+            };
+            next = decode(&record)?.monitor.parent;
+        }
+        Ok(())
+    }
+
+    /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot be reached now
+    /// the monitor is there all the same, and its owner finds it in the registry.
+    pub async fn create_monitor(&self, new: NewMonitor) -> Result<Held, Refusal> {
+        let id = MonitorId::from_uuid(self.ids.next(self.clock.as_ref()));
+        let token = new.token.unwrap_or_else(mint::token);
+        match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
+            Claimed::Yes => {}
+            Claimed::Taken => return Err(Refusal::conflict("this token is taken; choose another one")),
+        }
+        let now = self.clock.now();
+        let monitor = Monitor {
+            id,
+            name: new.name,
+            description: new.description,
+            tags: new.tags,
+            definition: new.definition,
+            interval: new.interval,
+            channels: new.channels,
+            parent: new.parent,
+            token,
+            old_tokens: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        let revision = self.registry.put(&key(id), Expected::Absent, wire::encode(&monitor)).await?;
+        let definition = Some(monitor.definition.clone());
+        if let Err(error) = self.definitions.append(id, revision, now, definition).await {
+            // A client that is told 503 would make it twice.
+            tracing::warn!(error = &error as &dyn std::error::Error, monitor.id = %id, "a new monitor waits for the log");
+        }
+        Ok(Held { revision, monitor })
+    }
+
+    /// Changes a monitor by `change`, which may be asked several times. A change that changes nothing writes nothing.
+    pub async fn change_monitor(
+        &self,
+        id: MonitorId,
+        precondition: &Precondition,
+        change: impl Fn(&Monitor) -> Result<Monitor, Refusal> + Send + Sync,
+    ) -> Result<Held, Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let old = self.load_monitor(id).await?;
+            precondition.check(old.revision)?;
+            let changed = change(&old.monitor)?;
+            if changed == old.monitor {
+                return Ok(old);
+            }
+            let changed = Monitor { updated_at: self.clock.now(), ..changed };
+            let written =
+                self.registry.put(&key(id), Expected::At(old.revision), wire::encode(&changed)).await;
+            let revision = match written {
+                Ok(revision) => revision,
+                Err(RegistryError::Conflict) => continue,
+                Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
+            };
+            if changed.definition != old.monitor.definition {
+                let definition = Some(changed.definition.clone());
+                self.definitions.append(id, revision, changed.updated_at, definition).await?;
+            }
+            return Ok(Held { revision, monitor: changed });
+        }
+        Err(Refusal::contended())
+    }
+
+    /// Gives a monitor a new token. After `overlap` seconds no other works, of earlier rotations neither.
+    pub async fn rotate_token(
+        &self,
+        id: MonitorId,
+        precondition: &Precondition,
+        overlap: u32,
+    ) -> Result<Held, Refusal> {
+        let before = self.load_monitor(id).await?;
+        precondition.check(before.revision)?;
+        let token = mint::token();
+        match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
+            Claimed::Yes => {}
+            Claimed::Taken => return Err(Refusal::unavailable("no new token could be made; try again")),
+        }
+        let rotated =
+            self.change_monitor(id, precondition, |old| Ok(self.with_token(old, &token, overlap))).await;
+        match rotated {
+            Ok(held) => {
+                let gone = self.tokens_lost(&before.monitor, &held.monitor);
+                tokens::release(&self.registry, gone, id).await;
+                Ok(held)
+            }
+            Err(refusal) => {
+                let now = self.clock.now();
+                let held = self.load_monitor(id).await;
+                if held.is_ok_and(|held| !tokens::holds(&held.monitor, token.expose(), now)) {
+                    tokens::release(&self.registry, vec![token], id).await;
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn tokens_lost(&self, before: &Monitor, after: &Monitor) -> Vec<Token> {
+        let now = self.clock.now();
+        known_tokens(before).filter(|token| !tokens::holds(after, token.expose(), now)).cloned().collect()
+    }
+
+    fn with_token(&self, old: &Monitor, token: &Token, overlap: u32) -> Monitor {
+        let now = self.clock.now();
+        let expires_at = now + std::time::Duration::from_secs(overlap.into());
+        let mut old_tokens = old.old_tokens.clone();
+        old_tokens.push(OldToken { token: old.token.clone(), expires_at });
+        // Otherwise a token with a long overlap that became known could not be ended but by deleting the monitor.
+        for old in &mut old_tokens {
+            old.expires_at = old.expires_at.min(expires_at);
+        }
+        old_tokens.retain(|old| old.expires_at > now);
+        let surplus = old_tokens.len().saturating_sub(MAX_OLD_TOKENS);
+        old_tokens.drain(..surplus);
+        Monitor { token: token.clone(), old_tokens, ..old.clone() }
+    }
+
+    /// Deletes a monitor, with its tokens.
+    pub async fn delete_monitor(&self, id: MonitorId, precondition: &Precondition) -> Result<(), Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
+            precondition.check(record.revision)?;
+            match self.registry.delete(&key(id), record.revision).await {
+                Ok(()) => {}
+                Err(RegistryError::Conflict) => continue,
+                Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
+            }
+            // One that cannot be read can still be deleted; its claims are replaced when somebody wants them.
+            if let Ok(monitor) = wire::decode::<Monitor>(&record.value) {
+                tokens::release(&self.registry, known_tokens(&monitor).cloned().collect(), id).await;
+            }
+            // The record's last revision is `record.revision`, so any greater one is newer.
+            let revision = Revision(record.revision.0.saturating_add(1));
+            self.definitions.append(id, revision, self.clock.now(), None).await?;
+            return Ok(());
+        }
+        Err(Refusal::contended())
+    }
+}
+
+fn known_tokens(monitor: &Monitor) -> impl Iterator<Item = &Token> {
+    std::iter::once(&monitor.token).chain(monitor.old_tokens.iter().map(|old| &old.token))
+}

@@ -1,0 +1,31 @@
+//! Which revision of a record a change is meant for.
+
+use model::ids::Revision;
+
+use crate::refusal::{Refusal, RefusalKind};
+
+/// What a writer demands of the record that it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// It is at one of these revisions.
+    OneOf(Vec<Revision>),
+}
+
+impl Precondition {
+    /// Whether the writer would overwrite a change that it has not seen.
+    ///
+    /// # Errors
+    /// [`RefusalKind::Outdated`] names the revision that the record is at.
+    pub fn check(&self, revision: Revision) -> Result<(), Refusal> {
+        match self {
+            Self::None => Ok(()),
+            Self::OneOf(revisions) if revisions.contains(&revision) => Ok(()),
+            Self::OneOf(_) => Err(Refusal::new(
+                RefusalKind::Outdated,
+                format!("it is at revision {revision} now; read it again"),
+            )),
+        }
+    }
+}

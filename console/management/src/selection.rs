@@ -1,0 +1,96 @@
+//! Which monitors a stream is about.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use model::ids::MonitorId;
+use model::wire;
+
+use crate::app::App;
+use crate::labels::Labels;
+use crate::refusal::{Refusal, RefusalKind};
+
+/// Monitors looked at in one go.
+const CHUNK: usize = 5_000;
+
+/// Monitors as they were when somebody asked for them.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    ids: Arc<HashSet<MonitorId>>,
+    /// Whether it is every monitor that there is.
+    pub is_all: bool,
+}
+
+impl Selection {
+    /// The monitors that are `named` by id and those with the `tag`; every one if neither is given.
+    ///
+    /// # Errors
+    /// [`RefusalKind::Malformed`] if an id cannot be read, [`RefusalKind::NotFound`] if there is no such monitor.
+    pub async fn read<'a>(
+        app: &App,
+        named: impl Iterator<Item = &'a str>,
+        tag: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let mut named = named.peekable();
+        if named.peek().is_none() {
+            return Ok(Self::scan(app, tag).await);
+        }
+        let mut ids = HashSet::new();
+        for text in named {
+            let id: MonitorId = text.parse().map_err(|_| {
+                Refusal::bad_parameter("monitor", "must be a monitor's id; it may be repeated")
+            })?;
+            if app.directory.monitor(id).is_none() {
+                // Another console may have made it a moment ago.
+                app.load_monitor(id).await.map_err(|refusal| {
+                    if refusal.kind == RefusalKind::NotFound {
+                        Refusal::not_found(&format!("monitor: {id}"))
+                    } else {
+                        refusal
+                    }
+                })?;
+            }
+            ids.insert(id);
+        }
+        if let Some(tag) = tag {
+            ids.extend(Self::scan(app, Some(tag)).await.ids.iter());
+        }
+        Ok(Self { ids: Arc::new(ids), is_all: false })
+    }
+
+    async fn scan(app: &App, tag: Option<&str>) -> Self {
+        let mut ids = HashSet::new();
+        let mut reached = None;
+        loop {
+            let chunk = app.directory.monitors(reached, CHUNK);
+            let Some(last) = chunk.last() else { break };
+            reached = Some(last.id);
+            let tagged = chunk.iter().filter(|stored| {
+                tag.is_none_or(|tag| {
+                    wire::decode::<Labels>(&stored.value)
+                        .is_ok_and(|found| found.tags.iter().any(|found| found == tag))
+                })
+            });
+            ids.extend(tagged.map(|stored| stored.id));
+            tokio::task::yield_now().await;
+        }
+        Self { ids: Arc::new(ids), is_all: tag.is_none() }
+    }
+
+    /// Whether the monitor is one of them.
+    pub fn contains(&self, id: MonitorId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// How many monitors there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// In the order of their creation.
+    pub fn sorted(&self) -> Vec<MonitorId> {
+        let mut ids: Vec<MonitorId> = self.ids.iter().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}
