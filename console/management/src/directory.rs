@@ -10,12 +10,13 @@ use std::time::Duration;
 use model::channel::Channel;
 use model::ids::{ChannelId, KeyId, MonitorId, Revision};
 use model::key::ApiKey;
+use model::monitor::Monitor;
 use model::wire::{self, Message};
 use parking_lot::{Mutex, RwLock};
 use ports::clock::Clock;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
-use crate::monitors::Held;
+use crate::records::Stored;
 
 /// The kinds that are followed.
 pub const KINDS: [RecordKind; 3] = [RecordKind::Key, RecordKind::Channel, RecordKind::Monitor];
@@ -36,7 +37,7 @@ pub struct StoredMonitor {
 
 impl StoredMonitor {
     /// The monitor; one that cannot be read is left out, and said so.
-    pub fn decode(&self) -> Option<Held> {
+    pub fn decode(&self) -> Option<Stored<Monitor>> {
         wire::decode(&self.value)
             .inspect_err(|error| {
                 tracing::error!(
@@ -46,12 +47,12 @@ impl StoredMonitor {
                 );
             })
             .ok()
-            .map(|monitor| Held { revision: self.revision, monitor })
+            .map(|monitor| Stored { revision: self.revision, value: monitor })
     }
 }
 
 /// A record's revision and bytes.
-type Stored = (Revision, Arc<[u8]>);
+type RecordBytes = (Revision, Arc<[u8]>);
 
 /// Whether the directory can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub enum Freshness {
 pub struct Directory {
     clock: Arc<dyn Clock>,
     current_at: Mutex<Option<Duration>>,
-    monitors: RwLock<BTreeMap<MonitorId, Stored>>,
+    monitors: RwLock<BTreeMap<MonitorId, RecordBytes>>,
     channels: RwLock<BTreeMap<ChannelId, (Revision, Arc<Channel>)>>,
     keys: RwLock<Keys>,
 }

@@ -11,12 +11,13 @@ use std::time::Duration;
 use api::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Skipped, SummaryLine};
 use bytes::Bytes;
 use model::ids::{MonitorId, Revision};
+use model::monitor::Monitor;
 use model::time::EventTime;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::source::{Next, Source};
 use crate::app::App;
-use crate::monitors::Held;
+use crate::records::Stored;
 use crate::replay::ReplayError;
 use crate::selection::Selection;
 
@@ -182,8 +183,8 @@ impl Export {
         Ok(next.map_or(Place::End, |(_, place)| Place::Of(place)))
     }
 
-    fn monitor(&self, held: Held) -> MonitorLine {
-        let Held { monitor, .. } = held;
+    fn monitor(&self, held: Stored<Monitor>) -> MonitorLine {
+        let monitor = held.value;
         let partitions = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         let partition = monitor.id.partition(partitions);
         let source = self.sources.get(usize::from(partition.0));

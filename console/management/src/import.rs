@@ -244,14 +244,14 @@ impl App {
                 let states = self.states.states(partition, ids).await?;
                 for (id, state) in ids.iter().zip(states) {
                     let held = self.directory.monitor(*id).and_then(|stored| stored.decode());
-                    let paused = held.as_ref().is_some_and(|held| held.monitor.definition.paused);
+                    let paused = held.as_ref().is_some_and(|held| held.value.definition.paused);
                     match refusal(state.as_ref(), paused) {
                         None => {}
                         Some(NoHistory::Heard) if again => {
                             complete.insert(*id);
                         }
                         Some(refusal) => {
-                            let name = held.map_or_else(|| id.to_string(), |held| held.monitor.name);
+                            let name = held.map_or_else(|| id.to_string(), |held| held.value.name);
                             let message = format!("{name:?} {}", refusal.told());
                             errors.push(FieldError::new(&format!("monitors.{id}"), message));
                         }

@@ -3,6 +3,7 @@
 //! - [`app`]: what every rule holds: the ports, the registry in memory, the limits.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
+//! - [`channels`], [`windows`], [`keys`], [`rebuilds`]: what is done to them. [`records`]: reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
 //! - [`situation`]: how a monitor stands. Pure.
 //! - [`directory`], [`labels`]: the registry in memory.
@@ -13,22 +14,27 @@
 
 pub mod admin_key;
 pub mod app;
+pub mod channels;
 pub mod definitions;
 pub mod directory;
 pub mod draft;
 pub mod export;
 pub mod import;
+pub mod keys;
 pub mod labels;
 pub mod metrics;
 pub mod mint;
 pub mod monitors;
 pub mod precondition;
 pub mod reach;
+pub mod rebuilds;
+pub mod records;
 pub mod refusal;
 pub mod replay;
 pub mod selection;
 pub mod situation;
 pub mod tail;
 pub mod tokens;
+pub mod windows;
 
 pub use admin_key::{AdminKey, KeyError, check_admin_key, ensure_admin_key};

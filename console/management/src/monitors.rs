@@ -3,18 +3,15 @@
 
 use model::ids::{ChannelId, MonitorId, Revision};
 use model::monitor::{Monitor, OldToken, Token};
-use model::wire;
-use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
+use ports::registry::{RecordKey, RecordKind};
 
 use crate::app::App;
 use crate::draft::monitor::{MonitorDraft, NewMonitor};
 use crate::mint;
 use crate::precondition::Precondition;
+use crate::records::{Changed, Records, Stored};
 use crate::refusal::Refusal;
 use crate::tokens::{self, Claimed};
-
-/// How often a change is tried anew when others change the same record at the same time.
-pub const WRITE_TRIES: usize = 8;
 
 /// Most monitors that a monitor depends on, one through the other.
 pub const MAX_PARENTS: usize = 10;
@@ -22,28 +19,18 @@ pub const MAX_PARENTS: usize = 10;
 /// Rotated tokens that are kept.
 const MAX_OLD_TOKENS: usize = 5;
 
-/// A monitor at a revision.
-#[derive(Debug, Clone)]
-pub struct Held {
-    /// The revision of its record.
-    pub revision: Revision,
-    /// The monitor.
-    pub monitor: Monitor,
-}
-
-fn key(id: MonitorId) -> RecordKey {
-    RecordKey::new(RecordKind::Monitor, id)
-}
-
-fn decode(record: &Record) -> Result<Held, Refusal> {
-    Ok(Held { revision: record.revision, monitor: wire::decode(&record.value)? })
-}
-
 impl App {
+    /// The stored monitors.
+    pub fn monitors(&self) -> Records<Monitor> {
+        Records::new(&self.registry)
+    }
+
     /// A monitor as the registry has it now.
-    pub async fn load_monitor(&self, id: MonitorId) -> Result<Held, Refusal> {
-        let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
-        decode(&record)
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn load_monitor(&self, id: MonitorId) -> Result<Stored<Monitor>, Refusal> {
+        self.monitors().load(id).await
     }
 
     /// 404 unless there is such a monitor.
@@ -111,21 +98,21 @@ impl App {
                 ));
                 return Ok(());
             }
-            let Some(record) = self.registry.get(&key(id)).await? else {
+            let Some(found) = self.monitors().find(id).await? else {
                 if id == parent {
                     draft.refuse_parent(format!("there is no monitor {parent}"));
                 }
                 // One that is gone counts as none.
                 return Ok(());
             };
-            next = decode(&record)?.monitor.parent;
+            next = found.value.parent;
         }
         Ok(())
     }
 
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot be reached now
     /// the monitor is there all the same, and its owner finds it in the registry.
-    pub async fn create_monitor(&self, new: NewMonitor) -> Result<Held, Refusal> {
+    pub async fn create_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
         let id = MonitorId::from_uuid(self.ids.next(self.clock.as_ref()));
         let token = new.token.unwrap_or_else(mint::token);
         match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
@@ -147,13 +134,13 @@ impl App {
             created_at: now,
             updated_at: now,
         };
-        let revision = self.registry.put(&key(id), Expected::Absent, wire::encode(&monitor)).await?;
-        let definition = Some(monitor.definition.clone());
-        if let Err(error) = self.definitions.append(id, revision, now, definition).await {
+        let stored = self.monitors().create(id, monitor).await?;
+        let definition = Some(stored.value.definition.clone());
+        if let Err(error) = self.definitions.append(id, stored.revision, now, definition).await {
             // A client that is told 503 would make it twice.
             tracing::warn!(error = &error as &dyn std::error::Error, monitor.id = %id, "a new monitor waits for the log");
         }
-        Ok(Held { revision, monitor })
+        Ok(stored)
     }
 
     /// Changes a monitor by `change`, which may be asked several times. A change that changes nothing writes nothing.
@@ -162,29 +149,18 @@ impl App {
         id: MonitorId,
         precondition: &Precondition,
         change: impl Fn(&Monitor) -> Result<Monitor, Refusal> + Send + Sync,
-    ) -> Result<Held, Refusal> {
-        for _ in 0..WRITE_TRIES {
-            let old = self.load_monitor(id).await?;
-            precondition.check(old.revision)?;
-            let changed = change(&old.monitor)?;
-            if changed == old.monitor {
-                return Ok(old);
-            }
-            let changed = Monitor { updated_at: self.clock.now(), ..changed };
-            let written =
-                self.registry.put(&key(id), Expected::At(old.revision), wire::encode(&changed)).await;
-            let revision = match written {
-                Ok(revision) => revision,
-                Err(RegistryError::Conflict) => continue,
-                Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-            };
-            if changed.definition != old.monitor.definition {
-                let definition = Some(changed.definition.clone());
-                self.definitions.append(id, revision, changed.updated_at, definition).await?;
-            }
-            return Ok(Held { revision, monitor: changed });
+    ) -> Result<Stored<Monitor>, Refusal> {
+        let change = |old: &Monitor| {
+            let changed = change(old)?;
+            let updated_at = if changed == *old { old.updated_at } else { self.clock.now() };
+            Ok(Monitor { updated_at, ..changed })
+        };
+        let Changed { before, after } = self.monitors().change(id, precondition, change).await?;
+        if after.value.definition != before.value.definition {
+            let definition = Some(after.value.definition.clone());
+            self.definitions.append(id, after.revision, after.value.updated_at, definition).await?;
         }
-        Err(Refusal::contended())
+        Ok(after)
     }
 
     /// Gives a monitor a new token. After `overlap` seconds no other works, of earlier rotations neither.
@@ -193,7 +169,7 @@ impl App {
         id: MonitorId,
         precondition: &Precondition,
         overlap: u32,
-    ) -> Result<Held, Refusal> {
+    ) -> Result<Stored<Monitor>, Refusal> {
         let before = self.load_monitor(id).await?;
         precondition.check(before.revision)?;
         let token = mint::token();
@@ -205,14 +181,14 @@ impl App {
             self.change_monitor(id, precondition, |old| Ok(self.with_token(old, &token, overlap))).await;
         match rotated {
             Ok(held) => {
-                let gone = self.tokens_lost(&before.monitor, &held.monitor);
+                let gone = self.tokens_lost(&before.value, &held.value);
                 tokens::release(&self.registry, gone, id).await;
                 Ok(held)
             }
             Err(refusal) => {
                 let now = self.clock.now();
                 let held = self.load_monitor(id).await;
-                if held.is_ok_and(|held| !tokens::holds(&held.monitor, token.expose(), now)) {
+                if held.is_ok_and(|held| !tokens::holds(&held.value, token.expose(), now)) {
                     tokens::release(&self.registry, vec![token], id).await;
                 }
                 Err(refusal)
@@ -242,24 +218,15 @@ impl App {
 
     /// Deletes a monitor, with its tokens.
     pub async fn delete_monitor(&self, id: MonitorId, precondition: &Precondition) -> Result<(), Refusal> {
-        for _ in 0..WRITE_TRIES {
-            let record = self.registry.get(&key(id)).await?.ok_or_else(|| Refusal::not_found("monitor"))?;
-            precondition.check(record.revision)?;
-            match self.registry.delete(&key(id), record.revision).await {
-                Ok(()) => {}
-                Err(RegistryError::Conflict) => continue,
-                Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-            }
-            // One that cannot be read can still be deleted; its claims are replaced when somebody wants them.
-            if let Ok(monitor) = wire::decode::<Monitor>(&record.value) {
-                tokens::release(&self.registry, known_tokens(&monitor).cloned().collect(), id).await;
-            }
-            // The record's last revision is `record.revision`, so any greater one is newer.
-            let revision = Revision(record.revision.0.saturating_add(1));
-            self.definitions.append(id, revision, self.clock.now(), None).await?;
-            return Ok(());
+        let (revision, monitor) = self.monitors().delete(id, precondition).await?;
+        // Claims of a monitor that cannot be read are replaced when another monitor wants them.
+        if let Some(monitor) = monitor {
+            tokens::release(&self.registry, known_tokens(&monitor).cloned().collect(), id).await;
         }
-        Err(Refusal::contended())
+        // `revision` was the record's last one, so any greater one is newer.
+        let newer = Revision(revision.0.saturating_add(1));
+        self.definitions.append(id, newer, self.clock.now(), None).await?;
+        Ok(())
     }
 }
 

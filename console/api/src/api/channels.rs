@@ -9,10 +9,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use model::channel::{Channel, ChannelKind, ChannelState};
-use model::ids::{ChannelId, Revision};
-use model::wire;
-use ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
+use model::channel::ChannelKind;
+use model::ids::ChannelId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,10 +20,8 @@ use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{IfMatch, JsonBody, Path};
 use management::app::App;
-use management::draft::channel::{ChangedChannel, ChannelDraft};
-use management::mint;
-use management::monitors::WRITE_TRIES;
-use management::reach;
+use management::draft::channel::ChannelDraft;
+use management::records::Stored;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -39,24 +35,8 @@ fn answer(view: ChannelView) -> Response {
     (etag, Json(view)).into_response()
 }
 
-fn record_key(id: &str) -> Result<RecordKey, Problem> {
-    let id: ChannelId = id.parse().map_err(|_| Problem::not_found("channel"))?;
-    Ok(RecordKey::new(RecordKind::Channel, id))
-}
-
-async fn load(app: &App, key: &RecordKey) -> Result<(Revision, Channel), Problem> {
-    let record = app.registry.get(key).await?.ok_or_else(|| Problem::not_found("channel"))?;
-    Ok((record.revision, wire::decode(&record.value)?))
-}
-
-/// The draft, with what is wrong with the URLs of the channel that it leads to.
-async fn checked(app: &App, mut draft: ChannelDraft, old: Option<&ChannelKind>) -> ChannelDraft {
-    for (field, url) in draft.urls(old) {
-        if let Some(refusal) = reach::refusal(&app.guard, &url).await {
-            draft.refuse_url(field, refusal);
-        }
-    }
-    draft
+fn channel_id(text: &str) -> Result<ChannelId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("channel"))
 }
 
 /// Makes a channel. The first one is default unless it says otherwise.
@@ -69,28 +49,13 @@ async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let draft = checked(&app, ChannelDraft::read(body), None).await;
-    let new = draft.into_new(&mint::webhook_secret()).map_err(Problem::refused)?;
-    let is_first = app.registry.list(RecordKind::Channel, None, 1).await?.is_empty();
-    let now = app.clock.now();
-    let channel = Channel {
-        id: ChannelId::from_uuid(app.ids.next(app.clock.as_ref())),
-        name: new.name,
-        kind: new.kind,
-        default: new.default.unwrap_or(is_first),
-        state: ChannelState::Ok,
-        state_detail: None,
-        failing_since: None,
-        created_at: now,
-    };
-    let key = RecordKey::new(RecordKind::Channel, channel.id);
-    let revision = app.registry.put(&key, Expected::Absent, wire::encode(&channel)).await?;
+    let Stored { revision, value: channel } = app.create_channel(ChannelDraft::read(body)).await?;
     let location = [(header::LOCATION, format!("/api/v1/channels/{}", channel.id))];
     let secret = match &channel.kind {
         ChannelKind::Webhook(webhook) => Some(&webhook.secret),
         ChannelKind::Email(_) | ChannelKind::Preset(_) => None,
     };
-    let view = view(&caller, revision, &channel, secret, now);
+    let view = view(&caller, revision, &channel, secret, channel.created_at);
     Ok((StatusCode::CREATED, location, answer(view)).into_response())
 }
 
@@ -126,7 +91,7 @@ async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let (revision, channel) = load(&app, &record_key(&id)?).await?;
+    let Stored { revision, value: channel } = app.channels().load(channel_id(&id)?).await?;
     Ok(answer(view(&caller, revision, &channel, None, app.clock.now())))
 }
 
@@ -152,27 +117,10 @@ async fn change(
     IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let key = record_key(&id)?;
     let draft = ChannelDraft::read(body);
-    let (fresh, now) = (mint::webhook_secret(), app.clock.now());
-    for _ in 0..WRITE_TRIES {
-        let (revision, old) = load(&app, &key).await?;
-        precondition.check(revision)?;
-        let draft = checked(&app, draft.clone(), Some(&old.kind)).await;
-        let ChangedChannel { channel, made_secret } =
-            draft.onto(&old, now, &fresh).map_err(Problem::refused)?;
-        if channel == old {
-            return Ok(answer(view(&caller, revision, &old, None, now)));
-        }
-        match app.registry.put(&key, Expected::At(revision), wire::encode(&channel)).await {
-            Ok(revision) => {
-                return Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), now)));
-            }
-            Err(RegistryError::Conflict) => {}
-            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::unavailable("others change it all the time; try again"))
+    let (stored, made_secret) = app.change_channel(channel_id(&id)?, &precondition, draft).await?;
+    let Stored { revision, value: channel } = stored;
+    Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), app.clock.now())))
 }
 
 /// Deletes a channel. Monitors that used it lose it.
@@ -192,15 +140,6 @@ async fn delete(
     Path(id): Path<String>,
     IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    let key = record_key(&id)?;
-    for _ in 0..WRITE_TRIES {
-        let record = app.registry.get(&key).await?.ok_or_else(|| Problem::not_found("channel"))?;
-        precondition.check(record.revision)?;
-        match app.registry.delete(&key, record.revision).await {
-            Ok(()) => return Ok(StatusCode::NO_CONTENT),
-            Err(RegistryError::Conflict) => {}
-            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::unavailable("others change it all the time; try again"))
+    app.channels().delete(channel_id(&id)?, &precondition).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

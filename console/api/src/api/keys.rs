@@ -8,8 +8,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::ids::KeyId;
 use model::key::{ApiKey, Scope};
-use model::wire;
-use ports::registry::{Expected, RecordKey, RecordKind, RegistryError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,10 +17,8 @@ use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{JsonBody, Path};
-use management::admin_key;
 use management::app::App;
 use management::draft;
-use management::mint;
 
 /// An API key; the key itself is known to its owner only.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,17 +82,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let draft = draft::key::read(body).map_err(Problem::refused)?;
-    let secret = mint::api_key();
-    let key = ApiKey {
-        id: KeyId::from_uuid(app.ids.next(app.clock.as_ref())),
-        name: draft.name,
-        scope: draft.scope,
-        hash: mint::hash(secret.expose()).to_vec(),
-        created_at: app.clock.now(),
-    };
-    let record = RecordKey::new(RecordKind::Key, key.id);
-    app.registry.put(&record, Expected::Absent, wire::encode(&key)).await?;
-    tracing::info!(key.id = %key.id, "made an API key");
+    let (key, secret) = app.create_key(draft).await?;
     let location = [(header::LOCATION, format!("/api/v1/keys/{}", key.id))];
     let view = KeyView::new(&key, Some(secret.expose().to_owned()));
     Ok((StatusCode::CREATED, location, Json(view)).into_response())
@@ -124,8 +110,8 @@ async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<K
     responses((status = 200, description = "The key", body = KeyView))
 )]
 async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<KeyView>, Problem> {
-    let record = app.registry.get(&record_key(&id)?).await?.ok_or_else(|| Problem::not_found("key"))?;
-    Ok(Json(KeyView::new(&wire::decode(&record.value)?, None)))
+    let stored = app.keys().load(key_id(&id)?).await?;
+    Ok(Json(KeyView::new(&stored.value, None)))
 }
 
 /// Deletes an API key: it stops working at once. The last admin key cannot be deleted.
@@ -138,27 +124,10 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     )
 )]
 async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let record_key = record_key(&id)?;
-    let _one_at_a_time = app.key_deletion.lock().await;
-    let record = app.registry.get(&record_key).await?.ok_or_else(|| Problem::not_found("key"))?;
-    let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id.to_string() != record_key.id;
-    let keys = admin_key::keys(app.registry.as_ref()).await?;
-    if !keys.iter().any(|(_, key)| is_other_admin(key)) {
-        let deleted: ApiKey = wire::decode(&record.value)?;
-        if deleted.scope == Scope::Admin {
-            return Err(Problem::conflict("it is the last admin key; make another one first"));
-        }
-    }
-    match app.registry.delete(&record_key, record.revision).await {
-        Ok(()) => {
-            tracing::info!(key.id = record_key.id, "deleted an API key");
-            Ok(StatusCode::NO_CONTENT)
-        }
-        Err(error @ (RegistryError::Conflict | RegistryError::Unavailable(_))) => Err(error.into()),
-    }
+    app.delete_key(key_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn record_key(id: &str) -> Result<RecordKey, Problem> {
-    let id: KeyId = id.parse().map_err(|_| Problem::not_found("key"))?;
-    Ok(RecordKey::new(RecordKind::Key, id))
+fn key_id(text: &str) -> Result<KeyId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("key"))
 }

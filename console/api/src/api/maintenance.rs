@@ -8,10 +8,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::ids::{MonitorId, Revision, WindowId};
+use model::ids::WindowId;
 use model::maintenance::MaintenanceWindow;
-use model::wire;
-use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,40 +19,19 @@ use crate::problem::Problem;
 use crate::request::{IfMatch, JsonBody, Path};
 use management::app::App;
 use management::draft::maintenance::WindowDraft;
-use management::monitors::WRITE_TRIES;
-
-/// Most windows that there can be: the notifier looks at all of them for each alert.
-const MAX_WINDOWS: usize = 1_000;
+use management::records::Stored;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, change, delete))
 }
 
-fn record_key(id: &str) -> Result<RecordKey, Problem> {
-    let id: WindowId = id.parse().map_err(|_| Problem::not_found("maintenance window"))?;
-    Ok(RecordKey::new(RecordKind::Maintenance, id))
+fn window_id(text: &str) -> Result<WindowId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("maintenance window"))
 }
 
-async fn record(app: &App, key: &RecordKey) -> Result<Record, Problem> {
-    app.registry.get(key).await?.ok_or_else(|| Problem::not_found("maintenance window"))
-}
-
-fn answer(app: &App, revision: Revision, window: &MaintenanceWindow) -> Response {
+fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWindow>) -> Response {
     let etag = [(header::ETAG, format!("\"{revision}\""))];
-    (etag, Json(view::show(app, revision, window))).into_response()
-}
-
-/// Says which of the named monitors do not exist.
-async fn check_monitors(app: &App, draft: &mut WindowDraft) -> Result<(), Problem> {
-    let named = draft.named_monitors().iter().copied();
-    let unknown: Vec<MonitorId> = named.filter(|id| !app.directory.monitor_exists(*id)).collect();
-    for monitor in unknown {
-        // Another console may have made it a moment ago.
-        if app.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_none() {
-            draft.refuse_monitor(monitor);
-        }
-    }
-    Ok(())
+    (etag, Json(view::show(app, *revision, window))).into_response()
 }
 
 /// Makes a maintenance window: a time in which nobody is told of its monitors.
@@ -70,28 +47,9 @@ async fn check_monitors(app: &App, draft: &mut WindowDraft) -> Result<(), Proble
     )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
-    let mut draft = WindowDraft::read(body);
-    check_monitors(&app, &mut draft).await?;
-    let now = app.clock.now();
-    let new = draft.into_new(now).map_err(Problem::refused)?;
-    if app.registry.list(RecordKind::Maintenance, None, MAX_WINDOWS).await?.len() >= MAX_WINDOWS {
-        let detail = format!(
-            "there are {MAX_WINDOWS} maintenance windows, and no more are allowed; delete one that is past"
-        );
-        return Err(Problem::conflict(detail));
-    }
-    let window = MaintenanceWindow {
-        id: WindowId::from_uuid(app.ids.next(app.clock.as_ref())),
-        name: new.name,
-        monitors: new.monitors,
-        tags: new.tags,
-        span: new.span,
-        created_at: now,
-    };
-    let key = RecordKey::new(RecordKind::Maintenance, window.id);
-    let revision = app.registry.put(&key, Expected::Absent, wire::encode(&window)).await?;
-    let location = [(header::LOCATION, format!("/api/v1/maintenance-windows/{}", window.id))];
-    Ok((StatusCode::CREATED, location, answer(&app, revision, &window)).into_response())
+    let stored = app.create_window(WindowDraft::read(body)).await?;
+    let location = [(header::LOCATION, format!("/api/v1/maintenance-windows/{}", stored.value.id))];
+    Ok((StatusCode::CREATED, location, answer(&app, &stored)).into_response())
 }
 
 /// Lists maintenance windows in the order of their creation.
@@ -104,14 +62,10 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     responses((status = 200, description = "A page of windows", body = Page<WindowView>))
 )]
 async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<WindowView>>, Problem> {
-    let after = paging.after_id()?.map(|id| WindowId::from_uuid(id).to_string());
-    let records = app.registry.list(RecordKind::Maintenance, after.as_deref(), paging.limit + 1).await?;
-    let windows: Vec<(Revision, MaintenanceWindow)> = records
-        .iter()
-        .map(|record| Ok((record.revision, wire::decode(&record.value)?)))
-        .collect::<Result<_, Problem>>()?;
-    let page = paging.page(windows, |(_, last)| Cursor::Id(last.id.as_uuid()));
-    Ok(Json(page.map(|(revision, window)| view::show(&app, revision, &window))))
+    let after = paging.after_id()?.map(WindowId::from_uuid);
+    let windows = app.windows().list(after, paging.limit + 1).await?;
+    let page = paging.page(windows, |last| Cursor::Id(last.value.id.as_uuid()));
+    Ok(Json(page.map(|stored| view::show(&app, stored.revision, &stored.value))))
 }
 
 /// Shows a maintenance window.
@@ -121,8 +75,7 @@ async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<W
     responses((status = 200, description = "The window", body = WindowView))
 )]
 async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let record = record(&app, &record_key(&id)?).await?;
-    Ok(answer(&app, record.revision, &wire::decode(&record.value)?))
+    Ok(answer(&app, &app.windows().load(window_id(&id)?).await?))
 }
 
 /// Changes a maintenance window: only the fields that are given, null back to the default.
@@ -146,24 +99,8 @@ async fn change(
     IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let key = record_key(&id)?;
-    let mut draft = WindowDraft::read(body);
-    check_monitors(&app, &mut draft).await?;
-    for _ in 0..WRITE_TRIES {
-        let record = record(&app, &key).await?;
-        precondition.check(record.revision)?;
-        let old: MaintenanceWindow = wire::decode(&record.value)?;
-        let window = draft.clone().onto(&old).map_err(Problem::refused)?;
-        if window == old {
-            return Ok(answer(&app, record.revision, &old));
-        }
-        match app.registry.put(&key, Expected::At(record.revision), wire::encode(&window)).await {
-            Ok(revision) => return Ok(answer(&app, revision, &window)),
-            Err(RegistryError::Conflict) => {}
-            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::unavailable("others change it all the time; try again"))
+    let stored = app.change_window(window_id(&id)?, &precondition, WindowDraft::read(body)).await?;
+    Ok(answer(&app, &stored))
 }
 
 /// Deletes a maintenance window. One that is active ends with it.
@@ -183,15 +120,6 @@ async fn delete(
     Path(id): Path<String>,
     IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    let key = record_key(&id)?;
-    for _ in 0..WRITE_TRIES {
-        let record = record(&app, &key).await?;
-        precondition.check(record.revision)?;
-        match app.registry.delete(&key, record.revision).await {
-            Ok(()) => return Ok(StatusCode::NO_CONTENT),
-            Err(RegistryError::Conflict) => {}
-            Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::unavailable("others change it all the time; try again"))
+    app.windows().delete(window_id(&id)?, &precondition).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -25,7 +25,7 @@ use crate::request::{IfMatch, JsonBody, NoFields, OptionalJsonBody, Path, Query}
 use management::app::App;
 use management::draft::fields::Fields;
 use management::draft::monitor::MonitorDraft;
-use management::monitors::Held;
+use management::records::Stored;
 use management::refusal::Refusal;
 
 /// Seconds for which a rotated token works if nobody says otherwise.
@@ -82,7 +82,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rotate_token))
 }
 
-async fn answer(app: &App, caller: &Caller, held: Held) -> Result<Response, Problem> {
+async fn answer(app: &App, caller: &Caller, held: Stored<Monitor>) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", held.revision);
     let situations = view::situations(app, &[&held]).await?;
     let shown = view::show(app, caller, std::iter::once(held).zip(situations).collect()).await?;
@@ -107,7 +107,7 @@ async fn create(
     app.check_channels(&mut draft).await?;
     app.check_parent(&mut draft, None).await?;
     let held = app.create_monitor(draft.into_new().map_err(Problem::refused)?).await?;
-    let location = format!("/api/v1/monitors/{}", held.monitor.id);
+    let location = format!("/api/v1/monitors/{}", held.value.id);
     let headers = [(header::LOCATION, location), (header::ETAG, format!("\"{}\"", held.revision))];
     let view = view::show_new(&app, &caller, held);
     Ok((StatusCode::CREATED, headers, Json(view)).into_response())

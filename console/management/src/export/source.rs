@@ -248,5 +248,5 @@ fn in_force_now(app: &App, partition: PartitionId, selection: &Selection) -> Vec
     let partitions = app.log.partitions();
     let of_here = selection.sorted().into_iter().filter(|id| id.partition(partitions) == partition);
     let known = of_here.filter_map(|id| Some((id, app.directory.monitor(id)?.decode()?)));
-    known.map(|(id, held)| (id, unheard(held.monitor.definition, held.monitor.created_at))).collect()
+    known.map(|(id, held)| (id, unheard(held.value.definition, held.value.created_at))).collect()
 }

@@ -49,7 +49,7 @@ impl ChosenMonitors {
                 for id in ids {
                     match app.load_monitor(*id).await {
                         Ok(held) => {
-                            monitors.insert(*id, Chosen::new(held.monitor, held.revision));
+                            monitors.insert(*id, Chosen::new(held.value, held.revision));
                         }
                         Err(refusal) if refusal.kind == RefusalKind::NotFound => {
                             missing.push(FieldError::new("monitor", format!("there is no monitor {id}")));

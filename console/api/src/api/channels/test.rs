@@ -48,10 +48,9 @@ pub(super) async fn test(
     Path(id): Path<String>,
     _: NoFields,
 ) -> Result<Json<TestResult>, Problem> {
-    let key = super::record_key(&id)?;
-    let (_, channel) = super::load(&app, &key).await?;
-    let alert = enqueue(&app, channel.id).await?;
-    let delivery = DeliveryId::derive(alert, channel.id);
+    let channel = app.channels().load(id.parse().map_err(|_| Problem::not_found("channel"))?).await?.value.id;
+    let alert = enqueue(&app, channel).await?;
+    let delivery = DeliveryId::derive(alert, channel);
     let outcome = tokio::select! {
         outcome = tokio::time::timeout(WAIT, settled(&app, delivery)) => outcome,
         () = app.stopping.cancelled() => return Err(Problem::unavailable("the server is stopping")),

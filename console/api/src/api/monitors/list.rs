@@ -1,6 +1,7 @@
 //! Finds monitors, with bounded work for each request.
 
 use model::ids::MonitorId;
+use model::monitor::Monitor;
 use model::wire;
 
 use super::view::situations;
@@ -10,7 +11,7 @@ use crate::request::Query;
 use management::app::App;
 use management::directory::StoredMonitor;
 use management::labels::Labels;
-use management::monitors::Held;
+use management::records::Stored;
 use management::situation::{ShownState, Situation};
 
 /// Monitors looked at for one page. A page may therefore be short, even empty, and have a next one.
@@ -63,9 +64,9 @@ pub(super) async fn find(
     filter: &Filter,
     after: Option<MonitorId>,
     limit: usize,
-) -> Result<Page<(Held, Situation)>, Problem> {
+) -> Result<Page<(Stored<Monitor>, Situation)>, Problem> {
     let chunk_size = if filter.is_open() { limit + 1 } else { CHUNK };
-    let mut found: Vec<(Held, Situation)> = Vec::new();
+    let mut found: Vec<(Stored<Monitor>, Situation)> = Vec::new();
     let mut reached = after;
     let mut scanned = 0;
     loop {
@@ -77,7 +78,7 @@ pub(super) async fn find(
         found.extend(matching(app, filter, &chunk, wanted).await?);
         if found.len() > limit {
             found.truncate(limit);
-            let last = found.last().map(|(held, _)| held.monitor.id);
+            let last = found.last().map(|(held, _)| held.value.id);
             return Ok(Page { items: found, next_cursor: last.map(cursor) });
         }
         if is_last {
@@ -96,10 +97,10 @@ async fn matching(
     filter: &Filter,
     chunk: &[StoredMonitor],
     wanted: usize,
-) -> Result<Vec<(Held, Situation)>, Problem> {
+) -> Result<Vec<(Stored<Monitor>, Situation)>, Problem> {
     // Whether the state fits is known only after asking for it.
     let candidates = if filter.state.is_some() { chunk.len() } else { wanted };
-    let held: Vec<Held> = chunk
+    let held: Vec<Stored<Monitor>> = chunk
         .iter()
         .filter(|stored| filter.fits(stored))
         .filter_map(StoredMonitor::decode)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use model::gaps::Gaps;
 use model::ids::{ChannelId, MonitorId, PartitionId, Revision};
+use model::monitor::Monitor;
 use model::schedule::Schedule;
 use ports::history::HeartbeatEntry;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::api::shown::Time;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use management::app::App;
-use management::monitors::Held;
+use management::records::Stored;
 use management::situation::{Situation, situation};
 
 /// A monitor.
@@ -88,9 +89,9 @@ pub(super) enum MonitorStateName {
 pub(super) async fn show(
     app: &App,
     caller: &Caller,
-    held: Vec<(Held, Situation)>,
+    held: Vec<(Stored<Monitor>, Situation)>,
 ) -> Result<Vec<MonitorView>, Problem> {
-    let ids: Vec<MonitorId> = held.iter().map(|(held, _)| held.monitor.id).collect();
+    let ids: Vec<MonitorId> = held.iter().map(|(held, _)| held.value.id).collect();
     let mut newest = app.history.newest(&ids).await?.into_iter();
     let defaults = app.directory.default_channels();
     let views = held.into_iter().map(|(held, situation)| {
@@ -101,41 +102,41 @@ pub(super) async fn show(
 }
 
 /// A monitor that was just made: nobody needs to be asked how it stands.
-pub(super) fn show_new(app: &App, caller: &Caller, held: Held) -> MonitorView {
-    let situation = situation(&held.monitor, None, &Gaps::default(), app.clock.now());
+pub(super) fn show_new(app: &App, caller: &Caller, held: Stored<Monitor>) -> MonitorView {
+    let situation = situation(&held.value, None, &Gaps::default(), app.clock.now());
     view(app, caller, held, situation, None, &app.directory.default_channels())
 }
 
 /// How monitors stand now, in the order given.
-pub(super) async fn situations(app: &App, held: &[&Held]) -> Result<Vec<Situation>, Problem> {
+pub(super) async fn situations(app: &App, held: &[&Stored<Monitor>]) -> Result<Vec<Situation>, Problem> {
     let partitions = app.log.partitions();
     let mut of_partition: HashMap<PartitionId, Vec<usize>> = HashMap::new();
     for (index, held) in held.iter().enumerate() {
-        of_partition.entry(held.monitor.id.partition(partitions)).or_default().push(index);
+        of_partition.entry(held.value.id.partition(partitions)).or_default().push(index);
     }
     let now = app.clock.now();
     let mut found: Vec<Option<Situation>> = vec![None; held.len()];
     for (partition, indexes) in of_partition {
-        let ids: Vec<MonitorId> = indexes.iter().map(|index| held[*index].monitor.id).collect();
+        let ids: Vec<MonitorId> = indexes.iter().map(|index| held[*index].value.id).collect();
         let states = app.states.states(partition, &ids).await?;
         let head = app.states.head(partition).await?;
         for (index, state) in indexes.into_iter().zip(states) {
-            found[index] = Some(situation(&held[index].monitor, state.as_ref(), &head.gaps, now));
+            found[index] = Some(situation(&held[index].value, state.as_ref(), &head.gaps, now));
         }
     }
-    let unknown = |held: &Held| situation(&held.monitor, None, &Gaps::default(), now);
+    let unknown = |held: &Stored<Monitor>| situation(&held.value, None, &Gaps::default(), now);
     Ok(found.into_iter().zip(held).map(|(found, held)| found.unwrap_or_else(|| unknown(held))).collect())
 }
 
 fn view(
     app: &App,
     caller: &Caller,
-    held: Held,
+    held: Stored<Monitor>,
     situation: Situation,
     newest: Option<HeartbeatEntry>,
     defaults: &[ChannelId],
 ) -> MonitorView {
-    let Held { revision: Revision(revision), monitor } = held;
+    let Stored { revision: Revision(revision), value: monitor } = held;
     let channels = app.channels_among(&monitor, defaults).iter().map(ChannelId::to_string).collect();
     let (timeout, cron) = match &monitor.definition.schedule {
         Schedule::Period { timeout } => (Some(*timeout), None),

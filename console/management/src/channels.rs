@@ -1,0 +1,79 @@
+//! What is done to channels.
+
+use model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use model::ids::ChannelId;
+
+use crate::app::App;
+use crate::draft::channel::{ChangedChannel, ChannelDraft};
+use crate::mint;
+use crate::precondition::Precondition;
+use crate::reach;
+use crate::records::{Records, Stored, WRITE_TRIES};
+use crate::refusal::Refusal;
+
+impl App {
+    /// The stored channels.
+    pub fn channels(&self) -> Records<Channel> {
+        Records::new(&self.registry)
+    }
+
+    /// Makes a channel. The first one is default unless it says otherwise.
+    ///
+    /// # Errors
+    /// A field is refused, or the registry cannot be reached.
+    pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
+        let draft = self.with_checked_urls(draft, None).await;
+        let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
+        let channels = self.channels();
+        let is_first = channels.count(1).await? == 0;
+        let channel = Channel {
+            id: ChannelId::from_uuid(self.ids.next(self.clock.as_ref())),
+            name: new.name,
+            kind: new.kind,
+            default: new.default.unwrap_or(is_first),
+            state: ChannelState::Ok,
+            state_detail: None,
+            failing_since: None,
+            created_at: self.clock.now(),
+        };
+        channels.create(channel.id, channel).await
+    }
+
+    /// Changes a channel: only the fields that are given. Answers the secret that the change made, if it made one.
+    ///
+    /// # Errors
+    /// A field is refused, or the record cannot be changed.
+    pub async fn change_channel(
+        &self,
+        id: ChannelId,
+        precondition: &Precondition,
+        draft: ChannelDraft,
+    ) -> Result<(Stored<Channel>, Option<Secret>), Refusal> {
+        let (fresh, now) = (mint::webhook_secret(), self.clock.now());
+        let channels = self.channels();
+        for _ in 0..WRITE_TRIES {
+            let old = channels.load(id).await?;
+            precondition.check(old.revision)?;
+            let draft = self.with_checked_urls(draft.clone(), Some(&old.value.kind)).await;
+            let ChangedChannel { channel, made_secret } =
+                draft.onto(&old.value, now, &fresh).map_err(Refusal::fields)?;
+            if channel == old.value {
+                return Ok((old, None));
+            }
+            if let Some(stored) = channels.replace(id, old.revision, channel).await? {
+                return Ok((stored, made_secret));
+            }
+        }
+        Err(Refusal::contended())
+    }
+
+    /// The draft, with what is wrong with the URLs of the channel that it leads to.
+    async fn with_checked_urls(&self, mut draft: ChannelDraft, old: Option<&ChannelKind>) -> ChannelDraft {
+        for (field, url) in draft.urls(old) {
+            if let Some(refusal) = reach::refusal(&self.guard, &url).await {
+                draft.refuse_url(field, refusal);
+            }
+        }
+        draft
+    }
+}

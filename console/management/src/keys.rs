@@ -1,0 +1,56 @@
+//! What is done to API keys.
+
+use model::channel::Secret;
+use model::ids::KeyId;
+use model::key::{ApiKey, Scope};
+
+use crate::admin_key;
+use crate::app::App;
+use crate::draft::key::KeyDraft;
+use crate::mint;
+use crate::precondition::Precondition;
+use crate::records::Records;
+use crate::refusal::Refusal;
+
+impl App {
+    /// The stored API keys.
+    pub fn keys(&self) -> Records<ApiKey> {
+        Records::new(&self.registry)
+    }
+
+    /// Makes a key. The key itself is answered here and stored nowhere.
+    ///
+    /// # Errors
+    /// The registry cannot be reached.
+    pub async fn create_key(&self, new: KeyDraft) -> Result<(ApiKey, Secret), Refusal> {
+        let secret = mint::api_key();
+        let key = ApiKey {
+            id: KeyId::from_uuid(self.ids.next(self.clock.as_ref())),
+            name: new.name,
+            scope: new.scope,
+            hash: mint::hash(secret.expose()).to_vec(),
+            created_at: self.clock.now(),
+        };
+        let stored = self.keys().create(key.id, key).await?;
+        tracing::info!(key.id = %stored.value.id, "made an API key");
+        Ok((stored.value, secret))
+    }
+
+    /// Deletes a key: it stops working at once.
+    ///
+    /// # Errors
+    /// There is no such key, it is the last admin key, or the registry cannot be reached.
+    pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
+        let _one_at_a_time = self.key_deletion.lock().await;
+        let all = admin_key::keys(self.registry.as_ref()).await?;
+        let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id != id;
+        let keys = self.keys();
+        if !all.iter().any(|(_, key)| is_other_admin(key)) && keys.load(id).await?.value.scope == Scope::Admin
+        {
+            return Err(Refusal::conflict("it is the last admin key; make another one first"));
+        }
+        keys.delete(id, &Precondition::None).await?;
+        tracing::info!(key.id = %id, "deleted an API key");
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What is done to maintenance windows.
+
+use model::ids::{MonitorId, WindowId};
+use model::maintenance::MaintenanceWindow;
+use ports::registry::{RecordKey, RecordKind};
+
+use crate::app::App;
+use crate::draft::maintenance::WindowDraft;
+use crate::precondition::Precondition;
+use crate::records::{Records, Stored};
+use crate::refusal::Refusal;
+
+/// Most windows that there can be: the notifier looks at all of them for each alert.
+const MAX_WINDOWS: usize = 1_000;
+
+impl App {
+    /// The stored maintenance windows.
+    pub fn windows(&self) -> Records<MaintenanceWindow> {
+        Records::new(&self.registry)
+    }
+
+    /// Makes a window.
+    ///
+    /// # Errors
+    /// A field is refused, there are 1,000 windows, or the registry cannot be reached.
+    pub async fn create_window(&self, mut draft: WindowDraft) -> Result<Stored<MaintenanceWindow>, Refusal> {
+        self.check_named_monitors(&mut draft).await?;
+        let now = self.clock.now();
+        let new = draft.into_new(now).map_err(Refusal::fields)?;
+        let windows = self.windows();
+        if windows.count(MAX_WINDOWS).await? >= MAX_WINDOWS {
+            return Err(Refusal::conflict(format!(
+                "there are {MAX_WINDOWS} maintenance windows, and no more are allowed; delete one that is past"
+            )));
+        }
+        let window = MaintenanceWindow {
+            id: WindowId::from_uuid(self.ids.next(self.clock.as_ref())),
+            name: new.name,
+            monitors: new.monitors,
+            tags: new.tags,
+            span: new.span,
+            created_at: now,
+        };
+        windows.create(window.id, window).await
+    }
+
+    /// Changes a window: only the fields that are given.
+    ///
+    /// # Errors
+    /// A field is refused, or the record cannot be changed.
+    pub async fn change_window(
+        &self,
+        id: WindowId,
+        precondition: &Precondition,
+        mut draft: WindowDraft,
+    ) -> Result<Stored<MaintenanceWindow>, Refusal> {
+        self.check_named_monitors(&mut draft).await?;
+        let change = |old: &MaintenanceWindow| draft.clone().onto(old).map_err(Refusal::fields);
+        Ok(self.windows().change(id, precondition, change).await?.after)
+    }
+
+    /// Says which of the named monitors do not exist.
+    async fn check_named_monitors(&self, draft: &mut WindowDraft) -> Result<(), Refusal> {
+        let named = draft.named_monitors().iter().copied();
+        let unknown: Vec<MonitorId> = named.filter(|id| !self.directory.monitor_exists(*id)).collect();
+        for monitor in unknown {
+            // Another console may have made it a moment ago.
+            if self.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_none() {
+                draft.refuse_monitor(monitor);
+            }
+        }
+        Ok(())
+    }
+}
