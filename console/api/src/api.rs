@@ -24,7 +24,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use model::ids::MonitorId;
 use ports::clock::Clock;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -70,11 +69,6 @@ fn described_routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .merge(tail::routes())
         .merge(status::routes());
     OpenApiRouter::with_openapi(document::base()).nest(PREFIX, resources).split_for_parts()
-}
-
-/// Reads a monitor's id from a path; what is no id names no monitor.
-fn monitor_id(text: &str) -> Result<MonitorId, Problem> {
-    text.parse().map_err(|_| Problem::not_found("monitor"))
 }
 
 async fn no_such_path() -> Response {

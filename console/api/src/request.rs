@@ -6,7 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use model::ids::Revision;
+use model::ids::{MonitorId, Revision};
 use model::validation::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -115,6 +115,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
             Err(_) => Err(Problem::not_found("thing")),
         }
     }
+}
+
+/// Reads a monitor's id from a path; what is no id names no monitor.
+pub(crate) fn monitor_id(text: &str) -> Result<MonitorId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("monitor"))
 }
 
 /// The parameters of the query, as they came. Unknown ones are ignored, empty ones count as not given.

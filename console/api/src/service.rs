@@ -24,7 +24,7 @@ use crate::request_metrics::RequestMetrics;
 use management::app::App;
 use management::definitions::DefinitionLog;
 use management::directory::{Directory, Freshness, KINDS};
-use management::import::ImportLog;
+use management::import::log::ImportLog;
 use management::metrics::Metrics;
 use management::mint::Ids;
 use management::replay::Replays;

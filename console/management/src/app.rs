@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
-use crate::import::ImportLog;
+use crate::import::log::ImportLog;
 use crate::mint::Ids;
 use crate::replay::Replays;
 use crate::replay::sweep::Sweeps;

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::Path;
+use crate::request::{Path, monitor_id};
 use management::app::App;
 
 /// A change of a monitor's state.
@@ -102,7 +102,7 @@ async fn list(
     Path(id): Path<String>,
     paging: Paging,
 ) -> Result<Json<Page<FlipView>>, Problem> {
-    let id = super::monitor_id(&id)?;
+    let id = monitor_id(&id)?;
     let before = paging.before_time()?.map(EventTime::from_micros);
     app.require_monitor(id).await?;
     let found = app.history.flips(id, before, paging.limit + 1).await?;

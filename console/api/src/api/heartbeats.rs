@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
-use crate::request::Path;
+use crate::request::{Path, monitor_id};
 use management::app::App;
 
 /// One accepted push.
@@ -92,7 +92,7 @@ async fn list(
     Path(id): Path<String>,
     paging: Paging,
 ) -> Result<Json<Page<HeartbeatView>>, Problem> {
-    let id = super::monitor_id(&id)?;
+    let id = monitor_id(&id)?;
     let before = paging.before_time()?.map(EventTime::from_micros);
     app.require_monitor(id).await?;
     let found = app.history.heartbeats(id, before, paging.limit + 1).await?;
@@ -113,7 +113,7 @@ async fn output(
     State(app): State<Arc<App>>,
     Path((id, heartbeat)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let id: MonitorId = super::monitor_id(&id)?;
+    let id: MonitorId = monitor_id(&id)?;
     app.require_monitor(id).await?;
     let HeartbeatId(at) = heartbeat.parse().map_err(|_| Problem::not_found("heartbeat"))?;
     let output = app.history.output(id, at).await?.ok_or_else(|| Problem::not_found("output"))?;

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use crate::problem::Problem;
 use crate::request::{Lines, Query};
 use management::app::App;
-use management::import::Mode;
 use management::import::lines::{self, MAX_LINES, Refused};
+use management::import::mode::Mode;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(import))

@@ -21,7 +21,7 @@ use self::view::MonitorView;
 use crate::auth::Caller;
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
-use crate::request::{IfMatch, JsonBody, NoFields, OptionalJsonBody, Path, Query};
+use crate::request::{IfMatch, JsonBody, NoFields, OptionalJsonBody, Path, Query, monitor_id};
 use management::app::App;
 use management::draft::fields::Fields;
 use management::draft::monitor::MonitorDraft;
@@ -151,7 +151,7 @@ async fn show(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let held = app.load_monitor(super::monitor_id(&id)?).await?;
+    let held = app.load_monitor(monitor_id(&id)?).await?;
     answer(&app, &caller, held).await
 }
 
@@ -177,7 +177,7 @@ async fn change(
     IfMatch(precondition): IfMatch,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let id = super::monitor_id(&id)?;
+    let id = monitor_id(&id)?;
     let mut draft = MonitorDraft::read(body);
     app.check_channels(&mut draft).await?;
     app.check_parent(&mut draft, Some(id)).await?;
@@ -203,7 +203,7 @@ async fn delete(
     Path(id): Path<String>,
     IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    app.delete_monitor(super::monitor_id(&id)?, &precondition).await?;
+    app.delete_monitor(monitor_id(&id)?, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -223,8 +223,7 @@ async fn pause(
     IfMatch(precondition): IfMatch,
     _: NoFields,
 ) -> Result<Response, Problem> {
-    let held =
-        app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, true))).await?;
+    let held = app.change_monitor(monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, true))).await?;
     answer(&app, &caller, held).await
 }
 
@@ -244,8 +243,7 @@ async fn resume(
     IfMatch(precondition): IfMatch,
     _: NoFields,
 ) -> Result<Response, Problem> {
-    let held =
-        app.change_monitor(super::monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, false))).await?;
+    let held = app.change_monitor(monitor_id(&id)?, &precondition, |old| Ok(set_paused(old, false))).await?;
     answer(&app, &caller, held).await
 }
 
@@ -271,7 +269,7 @@ async fn rotate_token(
     IfMatch(precondition): IfMatch,
     OptionalJsonBody(body): OptionalJsonBody,
 ) -> Result<Response, Problem> {
-    let id = super::monitor_id(&id)?;
+    let id = monitor_id(&id)?;
     let mut fields = Fields::new(body);
     let overlap = fields.seconds("overlap", 0..=MAX_TIMEOUT_SECS).set();
     let errors = fields.into_errors();

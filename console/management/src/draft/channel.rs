@@ -1,6 +1,7 @@
 //! A new channel, or a change of one.
 
 mod email;
+mod mask;
 mod preset;
 mod webhook;
 
@@ -16,12 +17,10 @@ use url::Url;
 
 use super::Change;
 use super::fields::Fields;
+pub use mask::MASK;
 use preset::Settings;
 pub use preset::{URL, takes_url};
 use webhook::WebhookDraft;
-
-/// What stands in answers instead of a secret value; given back, it keeps the value.
-pub const MASK: &str = "***";
 
 const READ_ONLY: [&str; 6] = ["id", "state_detail", "failing_since", "old_secrets", "created_at", "revision"];
 

@@ -14,7 +14,7 @@ use model::validation::FieldError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Mode;
+use super::mode::Mode;
 use crate::draft::Change;
 use crate::draft::fields::{Fields, line, whole_number};
 

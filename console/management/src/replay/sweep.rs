@@ -5,26 +5,28 @@
 
 mod feed;
 mod report;
+mod running;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
-use model::time::{EventTime, Interval};
-use model::wire::frame::Frame;
+use model::time::Interval;
 use ports::heartbeat_log::LogError;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Known, ReplayError, Replays, Start};
+use super::{Known, ReplayError, Replays};
 use feed::Feed;
 pub use report::{Report, SkippedEntry};
+use running::Running;
+pub use work::Work;
 
 /// Requests of this kind that are worked on at a time.
 const AT_A_TIME: usize = 2;
@@ -76,34 +78,6 @@ pub struct Admission {
     client_left: Option<ClientLeft>,
 }
 
-/// A request that is worked on.
-struct Running {
-    gauge: Gauge,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
-}
-
-/// What is done with the entries, partition after partition.
-pub trait Work: Send + 'static {
-    /// A partition begins here.
-    fn begin(&mut self, start: Start);
-    /// The entry that comes next.
-    fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame);
-    /// An entry that cannot be read.
-    fn skip(&mut self, offset: Offset);
-    /// The log goes on after the entry at `applied`; what was before it is gone.
-    fn re_anchor(&mut self, incarnation: &str, applied: Offset);
-    /// How far the partition is decided.
-    fn watermark(&self) -> Option<EventTime>;
-    /// The partition ended. Its deaf time.
-    fn end(&mut self) -> Gaps;
-}
-
 /// What is read.
 pub struct Plan<'a> {
     /// The partitions, in this order.
@@ -123,8 +97,7 @@ impl Sweeps {
     /// Lets a request in; `None` while too many others are worked on. It is given up if its client leaves.
     pub fn admit(&self, client_left: Option<ClientLeft>) -> Option<Admission> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        self.running.inc();
-        let running = Arc::new(Running { gauge: self.running.clone(), _permit: permit });
+        let running = Arc::new(Running::new(self.running.clone(), permit));
         let until = Instant::now() + TIME_LIMIT;
         Some(Admission { running, until, stopping: self.stopping.clone(), client_left })
     }

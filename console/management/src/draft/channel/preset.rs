@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::Change;
 use super::super::fields::Fields;
-use super::MASK;
+use super::mask::MASK;
 
 /// The setting that stands beside the others.
 pub const URL: &str = "url";

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::super::Change;
 use super::super::fields::{Fields, line};
-use super::MASK;
+use super::mask::MASK;
 
 pub(crate) const FIELDS: [&str; 8] =
     ["url", "secret", "secret_overlap", "headers", "method", "template", "content_type", "digest"];

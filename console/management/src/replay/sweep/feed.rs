@@ -10,7 +10,9 @@ use ports::heartbeat_log::LogEntry;
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
-use super::{Running, Start, Work};
+use super::running::Running;
+use super::work::Work;
+use crate::replay::Start;
 
 /// What lands so late after the end of the window is not waited for.
 const BEYOND: Duration = Duration::from_secs(60);
@@ -61,7 +63,7 @@ impl<W: Work> Thread<W> {
                 }
                 self.take(feed);
             }
-            // Whoever asked may be gone.
+            // The request may have ended before.
             let _ = answer.send((self.work, self.report));
         })?;
         Ok(answered)
