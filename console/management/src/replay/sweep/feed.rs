@@ -41,12 +41,12 @@ pub(crate) struct Thread<W> {
     /// The partition that is worked on is decided beyond the window.
     enough: Arc<AtomicBool>,
     report: Report,
-    _running: Arc<Running>,
+    running: Arc<Running>,
 }
 
 impl<W: Work> Thread<W> {
     pub(crate) fn new(work: W, window: Interval, running: Arc<Running>) -> Self {
-        Self { work, window, enough: Arc::default(), report: Report::new(window), _running: running }
+        Self { work, window, enough: Arc::default(), report: Report::new(window), running }
     }
 
     /// Starts it. What it answers is lost if it was told nothing of the end.
@@ -63,8 +63,11 @@ impl<W: Work> Thread<W> {
                 }
                 self.take(feed);
             }
+            let Self { work, report, running, .. } = self;
+            // Before the answer: when the request ends, its permit must be free, also if this thread waits for a processor.
+            drop(running);
             // The request may have ended before.
-            let _ = answer.send((self.work, self.report));
+            let _ = answer.send((work, report));
         })?;
         Ok(answered)
     }
