@@ -163,7 +163,7 @@ impl Up {
 
         let mut metrics = MetricsRegistry::default();
         let roles = self.roles(&backend, &clock, &public_url, &mut metrics)?;
-        greeting::print(terminal, &self, address, &public_url, &key)?;
+        greeting::print(terminal, &self.data_dir, address, &public_url, &key)?;
         let outcome = roles.run(listener, metrics, signals).await;
         if let Err(error) = backend.close().await {
             tracing::warn!(%error, "failed to close the data folder in order");

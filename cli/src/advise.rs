@@ -12,8 +12,9 @@ use super::duration::Seconds;
 use super::replay::what_if::Comparison;
 use super::replay::which::Which;
 use super::table::{Field, Table};
-use super::terminal::harmless;
-use super::{BadUsage, Terminal};
+use crate::bad_usage::BadUsage;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,6 @@
 //! The management API, as the commands use it.
 
-mod stream;
+pub(crate) mod stream;
 
 use std::error::Error;
 use std::io;
@@ -10,8 +10,6 @@ use reqwest::{Method, StatusCode, Url, header, redirect};
 use serde_json::Value;
 
 use super::problem::Problem;
-pub(super) use stream::Chunks;
-
 /// A connection is made within this, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

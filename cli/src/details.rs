@@ -1,6 +1,6 @@
 //! One object, a line for each of its fields.
 
-use super::terminal::harmless;
+use crate::harmless::harmless;
 
 /// Names and values, in the order in which they are shown.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What was sent to a receiver and what it answered, for people.
 
-use super::terminal::harmless;
+use crate::harmless::harmless;
 
 /// Both as indented blocks, those that there are.
 pub(super) fn told(request: Option<&str>, answer: Option<&str>) -> String {

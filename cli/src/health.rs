@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Terminal;
 use super::api::{below, failure, http_client};
 use super::connection::Server;
-use super::terminal::harmless;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 /// A health check that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(5);

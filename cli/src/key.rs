@@ -6,7 +6,7 @@ mod list;
 
 use std::process::ExitCode;
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// One command each.
 #[derive(Debug, clap::Subcommand)]

@@ -5,6 +5,7 @@
 
 mod advise;
 mod api;
+mod bad_usage;
 mod channel;
 mod confirm;
 mod connection;
@@ -12,6 +13,7 @@ mod deliveries;
 mod details;
 mod duration;
 mod exchange;
+mod harmless;
 mod health;
 mod key;
 mod lookup;
@@ -27,6 +29,7 @@ mod view;
 
 use std::process::ExitCode;
 
+use bad_usage::BadUsage;
 pub use duration::Seconds;
 pub use terminal::{Terminal, named_as_started};
 
@@ -118,8 +121,3 @@ pub async fn run(command: ClientCommand, terminal: &Terminal) -> anyhow::Result<
         done => done,
     }
 }
-
-/// Arguments that are each good and together mean nothing.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct BadUsage(&'static str);

@@ -9,7 +9,7 @@ mod span;
 
 use std::process::ExitCode;
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// One command each.
 #[derive(Debug, clap::Subcommand)]

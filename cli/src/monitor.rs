@@ -13,7 +13,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// One command each.
 #[derive(Debug, clap::Subcommand)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::channel::presets::TAKEN;
-use super::terminal::harmless;
+use crate::harmless::harmless;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]

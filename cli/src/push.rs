@@ -11,10 +11,10 @@ use anyhow::{Context, bail};
 use reqwest::{StatusCode, Url, header};
 use serde_json::{Map, Value, json};
 
-use super::Terminal;
 use super::api::{below, failure, http_client};
 use super::connection::Server;
-use super::terminal::harmless;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 use retry::{Outcome, TRIES, wait_before_next};
 
 /// One try. A server that is well answers within 2 s.

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 pub(super) use target::is_worth_another_try;
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// One command each.
 #[derive(Debug, clap::Subcommand)]

@@ -3,7 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row};
 
-use super::terminal::harmless;
+use crate::harmless::harmless;
 
 /// A table under construction.
 #[derive(Debug)]

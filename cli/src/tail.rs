@@ -11,11 +11,12 @@ use model::ids::MonitorId;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Terminal;
 use super::api::{Api, ApiError};
 use super::connection::Connection;
 use super::lookup::{Kind, Named, ids_of, names};
-use super::terminal::{Colour, harmless};
+use super::terminal::Colour;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

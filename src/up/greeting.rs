@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::Context;
 use management::AdminKey;
 
-use super::Up;
 use cli::Terminal;
 
 /// Keeps the admin key, if it is known, in the data folder for the client commands, readable by its owner only.
@@ -33,18 +32,18 @@ pub(super) fn keep_key(data_dir: &Path, key: &AdminKey, given: Option<&str>) -> 
 /// Prints the address, where the data lies, the admin key if it was just made, and what to type next.
 pub(super) fn print(
     terminal: &Terminal,
-    up: &Up,
+    folder: &Path,
     address: SocketAddr,
     public_url: &str,
     key: &AdminKey,
 ) -> anyhow::Result<()> {
-    let data_dir = std::path::absolute(&up.data_dir).unwrap_or_else(|_| up.data_dir.clone());
+    let data_dir = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut text = format!("Lubdub listens on  http://{address}\n");
     if public_url != format!("http://{address}") {
         let _ = writeln!(text, "Clients reach it by {public_url}");
     }
     let _ = writeln!(text, "Data lies in       {}", data_dir.display());
-    let kept = up.data_dir.join("admin.key");
+    let kept = folder.join("admin.key");
     match key {
         AdminKey::Made(key) => {
             let _ = writeln!(text, "Admin key          {}  (kept in {})", key.expose(), kept.display());
@@ -59,10 +58,10 @@ pub(super) fn print(
     if address.to_string() != "127.0.0.1:8080" {
         let _ = writeln!(text, "  export LUBDUB_URL=http://{address}");
     }
-    let data_dir = if up.data_dir == Path::new("./lubdub-data") {
+    let data_dir = if folder == Path::new("./lubdub-data") {
         String::new()
     } else {
-        format!(" --data-dir {}", up.data_dir.display())
+        format!(" --data-dir {}", folder.display())
     };
     let _ = write!(
         text,

@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// An answer on its way.
 #[derive(Debug)]
-pub(in super::super) struct Chunks {
+pub(crate) struct Chunks {
     answer: reqwest::Response,
     server: Url,
     /// The beginning of a line.
@@ -25,7 +25,7 @@ impl Chunks {
     ///
     /// # Errors
     /// It broke off.
-    pub(in super::super) async fn lines(&mut self) -> Result<Option<Vec<String>>, ApiError> {
+    pub(crate) async fn lines(&mut self) -> Result<Option<Vec<String>>, ApiError> {
         loop {
             let chunk = self.answer.chunk().await.map_err(|error| failure(&self.server, &error))?;
             let Some(chunk) = chunk else {
@@ -52,11 +52,7 @@ fn line(bytes: &[u8]) -> Option<String> {
 
 impl Api {
     /// Lines that the server sends for as long as it takes.
-    pub(in super::super) async fn stream(
-        &self,
-        path: &[&str],
-        query: &[(&str, String)],
-    ) -> Result<Chunks, ApiError> {
+    pub(crate) async fn stream(&self, path: &[&str], query: &[(&str, String)]) -> Result<Chunks, ApiError> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("lubdub/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -77,7 +73,7 @@ impl Api {
     }
 
     /// Posts lines.
-    pub(in super::super) async fn post_lines(
+    pub(crate) async fn post_lines(
         &self,
         path: &[&str],
         query: &[(&str, &str)],

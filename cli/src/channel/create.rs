@@ -3,13 +3,14 @@
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::connection::Connection;
-use super::super::terminal::{harmless, quoted};
+use super::super::terminal::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
 use super::presets::{self, Given};
 use super::template::Template;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

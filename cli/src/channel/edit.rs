@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Channel;
-use super::super::{BadUsage, Terminal};
 use super::headers::{Header, object};
 use super::presets::{self, Given};
 use super::template::Template;
+use crate::bad_usage::BadUsage;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

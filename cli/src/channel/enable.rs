@@ -1,10 +1,10 @@
 //! `lubdub channel enable`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Channel;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

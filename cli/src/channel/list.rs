@@ -1,9 +1,9 @@
 //! `lubdub channel list`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::table::{Field, Table};
 use super::super::view::Channel;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,10 +1,10 @@
 //! `lubdub channel show`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::lookup::{Kind, id_of};
 use super::super::view::Channel;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::exchange;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Tested;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,13 +2,13 @@
 
 use model::time::EventTime;
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::relative;
 use super::super::lookup::{Kind, Named, id_of, name_of, names};
 use super::super::table::{Field, Table};
 use super::super::terminal::now;
 use super::super::view::Delivery;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

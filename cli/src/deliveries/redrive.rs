@@ -1,8 +1,8 @@
 //! `lubdub deliveries redrive`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::view::Delivery;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

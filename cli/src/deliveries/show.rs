@@ -1,12 +1,12 @@
 //! `lubdub deliveries show`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::exchange;
 use super::super::lookup::{Kind, Named, name_of, names};
 use super::super::table::Field;
 use super::super::view::{Attempt, Delivery};
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::super::Terminal;
 use super::super::connection::Connection;
-use super::super::terminal::harmless;
 use super::super::view::Key;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,10 +1,10 @@
 //! `lubdub key list`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::relative;
 use super::super::terminal::now;
 use super::super::view::Key;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, ids_of};
-use super::super::terminal::{harmless, now};
+use super::super::terminal::now;
 use super::super::view::Window;
 use super::span::Span;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

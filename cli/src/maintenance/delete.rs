@@ -1,8 +1,8 @@
 //! `lubdub maintenance delete`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of};
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

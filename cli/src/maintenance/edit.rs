@@ -4,10 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of, ids_of};
-use super::super::terminal::{harmless, now};
+use super::super::terminal::now;
 use super::super::view::Window;
-use super::super::{BadUsage, Terminal};
 use super::span::Span;
+use crate::bad_usage::BadUsage;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,12 +2,12 @@
 
 use model::time::EventTime;
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::relative;
 use super::super::table::{Field, Table};
 use super::super::terminal::now;
 use super::super::view::Window;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,10 +1,10 @@
 //! `lubdub maintenance show`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::lookup::{Kind, Named, id_of};
 use super::super::view::Window;
+use crate::terminal::Terminal;
 
 /// So many of its monitors are named.
 const NAMED: usize = 20;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use model::time::EventTime;
 use serde_json::{Map, Value, json};
 
-use super::super::BadUsage;
 use super::super::duration::Seconds;
 use super::super::view::Window;
+use crate::bad_usage::BadUsage;
 
 const WHEN: BadUsage =
     BadUsage("say when it is: --for DURATION, or --to TIME, or --cron PATTERN --for DURATION");

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::api::Api;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
-use super::super::terminal::harmless;
 use super::super::view::{Channel, Monitor};
 use super::settings::Settings;
 use super::{alerts, push_url};
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,11 +6,12 @@ use super::super::api::Api;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Monitor;
-use super::super::{BadUsage, Terminal};
 use super::alerts;
 use super::settings::Settings;
+use crate::bad_usage::BadUsage;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,13 +3,13 @@
 use model::time::EventTime;
 use serde_json::Value;
 
-use super::super::Terminal;
 use super::super::api::Api;
 use super::super::connection::Connection;
 use super::super::duration::relative;
 use super::super::table::{Field, Table};
 use super::super::terminal::now;
 use super::super::view::Monitor;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

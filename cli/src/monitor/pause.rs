@@ -1,10 +1,10 @@
 //! `lubdub monitor pause` and `resume`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Monitor;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const PAUSE_EXAMPLES: &str = "\
 Examples:

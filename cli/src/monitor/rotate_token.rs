@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::harmless;
 use super::super::view::Monitor;
 use super::push_url;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

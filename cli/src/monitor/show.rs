@@ -1,12 +1,12 @@
 //! `lubdub monitor show`
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::lookup::{Kind, Named, id_of};
 use super::super::table::Field;
 use super::super::view::{Channel, Flip, Heartbeat, Monitor};
 use super::alerts;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,7 @@ use reqwest::{Url, header};
 use serde_json::Value;
 
 use super::super::api::ApiError;
-use super::super::terminal::harmless;
+use crate::harmless::harmless;
 
 /// Tries in all.
 pub(super) const TRIES: u32 = 5;

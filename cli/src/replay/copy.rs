@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use reqwest::Url;
 
-use super::super::Terminal;
 use super::super::api::Api;
 use super::super::connection::{ApiKey, Connection, server_url};
 use super::export::What;
 use super::import::{How, Source, To};
 use super::lines::Lines;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,13 +9,14 @@ use anyhow::{Context, bail};
 use api::export::{Line, SummaryLine};
 use model::time::EventTime;
 
-use super::super::Terminal;
-use super::super::api::{Api, Chunks};
+use super::super::api::Api;
+use super::super::api::stream::Chunks;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, ids_of};
 use super::super::terminal::now;
 use super::moment::Moment;
 use super::progress::Progress;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -14,7 +14,6 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::super::Terminal;
 use super::super::api::{Api, ApiError};
 use super::super::connection::{ApiKey, Connection, server_url};
 use super::super::duration::rough;
@@ -26,6 +25,7 @@ use super::past::Past;
 use super::progress::Progress;
 use super::target::{Target, is_worth_another_try, stopped};
 use super::transfer::{Feed, Transfer};
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

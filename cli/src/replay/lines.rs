@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::super::api::Chunks;
+use super::super::api::stream::Chunks;
 
 /// Longest line, in bytes: a monitor's, with a description of 2,000 characters that are all escaped, has less.
 const MAX_LINE_BYTES: u64 = 1 << 20;

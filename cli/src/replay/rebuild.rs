@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::report::Rebuilt;
-use super::super::BadUsage;
-use super::super::Terminal;
 use super::super::api::Api;
 use super::super::confirm::{confirmed, somebody_is_there};
 use super::super::connection::Connection;
+use crate::bad_usage::BadUsage;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -111,7 +111,7 @@ impl Target {
 }
 
 /// Whether the same may go through later.
-pub(in super::super) fn is_worth_another_try(error: &ApiError) -> bool {
+pub(crate) fn is_worth_another_try(error: &ApiError) -> bool {
     match error {
         ApiError::Unreachable { .. } | ApiError::NoAnswer { .. } => true,
         ApiError::Refused(problem) => matches!(problem.status(), 408 | 429 | 500..=599),

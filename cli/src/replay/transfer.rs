@@ -8,13 +8,13 @@ use api::export::{Expected, HeartbeatLine, Line, Micros, MonitorLine, SummaryLin
 use model::ids::MonitorId;
 use model::time::EventTime;
 
-use super::super::Terminal;
 use super::journal::{Batch, Journal};
 use super::lines::Lines;
 use super::pace::Pace;
 use super::past::{Defined, Past, Told};
 use super::progress::Progress;
 use super::target::{Sent, Target};
+use crate::terminal::Terminal;
 
 /// About so many lines are sent at once: a single one of an export may become two thousand more, of deaf time, and a server takes
 /// 10,000.

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::super::Terminal;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::table::{Field, Table};
-use super::super::terminal::harmless;
 use super::which::Which;
+use crate::harmless::harmless;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +79,7 @@ struct Compared {
 /// What was, and what would have been.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Comparison {
+pub(crate) struct Comparison {
     was: Counts,
     would_be: Counts,
 }
@@ -129,7 +129,7 @@ impl WhatIf {
 
 impl Comparison {
     /// `12 → 3`, or `12` where nothing changes.
-    pub(in super::super) fn fields(&self) -> [Field; 3] {
+    pub(crate) fn fields(&self) -> [Field; 3] {
         let (was, would_be) = (self.was, self.would_be);
         let seconds = |secs| Seconds(secs).to_string();
         [

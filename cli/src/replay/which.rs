@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::super::BadUsage;
 use super::super::api::Api;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, ids_of};
 use super::super::terminal::now;
 use super::moment::Moment;
+use crate::bad_usage::BadUsage;
 
 /// The flags that say which monitors, and over which time.
 #[derive(Debug, clap::Args)]
-pub(in super::super) struct Which {
+pub(crate) struct Which {
     /// Monitor, by name or id; may be repeated
     #[arg(long = "monitor", value_name = "MONITOR")]
     monitors: Vec<String>,
@@ -31,7 +31,7 @@ pub(in super::super) struct Which {
 
 impl Which {
     /// The parameters of a request that is about them. `by_default`: how far back, if it was not said.
-    pub(in super::super) async fn query(
+    pub(crate) async fn query(
         &self,
         api: &Api,
         by_default: Seconds,

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::Terminal;
+use crate::harmless::harmless;
 use crate::table::Field;
-use crate::terminal::harmless;
+use crate::terminal::Terminal;
 
 /// A rebuild that is over.
 #[derive(Debug, Default, Deserialize)]
