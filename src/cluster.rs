@@ -22,7 +22,7 @@ use cli::Seconds;
 const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// The log is kept for no less: whoever was down that long must get at what is not applied yet.
+/// The shortest retention of the log: a scheduler that was down that long must find what is not applied yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
 

@@ -4,7 +4,7 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 /// Makes the files that the process makes from now on its owner's only: the databases hold push tokens and signing secrets, and
-/// the data folder may be one that somebody else made for all to read.
+/// the data folder may have been made by another user, readable by all.
 pub(crate) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }

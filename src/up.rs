@@ -35,7 +35,7 @@ const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
 /// After a signal, the process is gone within this.
 const DRAIN: Duration = Duration::from_millis(9_500);
 
-/// The log is kept for no less: whoever reads it, from a copy or after a crash, must get at what is not applied yet.
+/// The shortest retention of the log: a reader, of a copy or after a crash, must find what is not applied yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
 
@@ -143,7 +143,7 @@ impl Up {
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         if self.public_url.is_none() && address.ip().is_unspecified() {
             tracing::warn!(
-                "push URLs will begin with {public_url}, which nobody can reach: set --public-url"
+                "push URLs will begin with {public_url}, which no client can reach: set --public-url"
             );
         }
 

@@ -25,7 +25,7 @@ Examples:
 Proposes a timeout and a grace from the intervals between a monitor's own heartbeats, or the cron schedule that it follows, and says
 what that would have meant. --apply asks, and then sets what is proposed.";
 
-/// How far back, if nobody says.
+/// The default of how far back.
 const SPAN: Seconds = Seconds(14 * 86_400);
 
 const HEADER: [&str; 6] = ["NAME", "NOW", "PROPOSED", "DOWNS", "DOWN FOR", "FALSE ALARMS"];
@@ -102,7 +102,7 @@ enum Applied {
 impl Advise {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         if self.apply && !self.yes && !somebody_is_there() {
-            return Err(BadUsage("nobody is there to be asked: give --yes to set what is proposed").into());
+            return Err(BadUsage("there is no terminal to ask on: give --yes to set what is proposed").into());
         }
         let api = self.connection.open()?;
         let mut query = self.which.query(&api, SPAN).await?;

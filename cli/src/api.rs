@@ -141,7 +141,7 @@ impl Api {
         self.send(Method::DELETE, self.url(path), None).await.map(|_| ())
     }
 
-    /// Follows a list's cursors up to `limit` items. Of the query only what has a value is sent.
+    /// Follows a list's cursors up to `limit` items. Parameters without a value are not sent.
     pub(super) async fn list(
         &self,
         path: &[&str],

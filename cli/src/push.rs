@@ -70,7 +70,7 @@ impl Status {
     }
 }
 
-/// Where to push to. Whoever knows it can push, so its `Debug` shows nothing.
+/// Where to push to. Everyone who knows it can push, so its `Debug` shows nothing.
 #[derive(Clone)]
 enum Target {
     Token(String),

@@ -62,7 +62,7 @@ struct Flip {
 
 /// How a look ended.
 enum Ended {
-    /// Nobody reads what is written.
+    /// The reader of the output has gone.
     Unread,
     /// The server has gone.
     Broken(Option<ApiError>),
@@ -132,7 +132,7 @@ impl Tail {
         }
     }
 
-    /// Prints lines; `false` when nobody reads them.
+    /// Prints lines; `false` when the reader of the output has gone.
     async fn print(
         &self,
         api: &Api,

@@ -101,7 +101,7 @@ impl Terminal {
 
     /// Tells the person something that is not the answer.
     pub(super) fn warn(&self, text: impl Display) {
-        // There is nobody left to tell when this fails.
+        // When writing fails, no output is left to report it on.
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
 

@@ -45,7 +45,7 @@ pub(super) fn check_host(host: &str) -> anyhow::Result<()> {
 }
 
 impl Authority {
-    /// The one that is in the folder. Its certificate is renewed in time, its key stays: whoever trusts the old certificate
+    /// The one that is in the folder. Its certificate is renewed in time, its key stays: a client that trusts the old certificate
     /// trusts what it certifies from now on.
     pub(super) fn ensure(folders: &mut Folders, now: EventTime) -> anyhow::Result<Self> {
         let key = key(folders, "authority", "ca-key.pem")?;

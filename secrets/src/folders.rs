@@ -1,4 +1,4 @@
-//! Files in folders: each is written whole or not at all, for nobody but their owner, and what became of it is told.
+//! Files in folders: each is written whole or not at all, readable by its owner alone, and reported.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -95,7 +95,7 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("make the folder {}", folder.display()))
 }
 
-/// Whoever reads it meanwhile reads the old one or the new one.
+/// A concurrent reader reads the old file or the new one.
 fn write(folder: &Path, file: &str, text: &str) -> std::io::Result<()> {
     let new = folder.join(format!(".{file}.new"));
     match fs::remove_file(&new) {

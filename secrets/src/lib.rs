@@ -3,7 +3,7 @@
 //! - `folders`: writes files, and tells what became of them.
 //! - `authority`: an authority of one's own, and what it certifies.
 //! - `nats`: a key for each role, and what the servers are to permit them.
-//! - `redis`: passwords of those who are no roles, and what Redis and Sentinel are to permit everybody.
+//! - `redis`: passwords of users that are no roles, and what Redis and Sentinel permit each user.
 
 mod authority;
 mod folders;
@@ -29,11 +29,11 @@ Example:
   lubdub secrets /etc/lubdub/secrets --nats-host nats.internal --redis-host redis.internal
 
 In FOLDER:
-  authority/  the authority's certificate and key: nobody needs them but this command
+  authority/  the authority's certificate and key: only this command needs them
   nats/       ca.pem, cert.pem, key.pem; users.conf, which nats-server's configuration includes
   redis/      ca.pem, cert.pem, key.pem; users.acl for Redis, replication.conf for one with
               replicas; sentinel.acl and sentinel-auth.conf for Sentinel; operator-password for
-              whoever looks after them (user operator)
+              the people who operate them (user operator)
   ROLE/       ca.pem, nats.nk; redis-password for scheduler, notifier and console. There is one
               for init, ingest, scheduler, notifier and console: each needs its own only
 

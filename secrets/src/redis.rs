@@ -16,7 +16,7 @@ const FOLDER: &str = "redis";
 /// What Sentinels call the primary; the last part of the URL by which roles find it.
 const PRIMARY: &str = "lubdub";
 
-/// Sees to it that everybody but the roles has a password, and writes what Redis and Sentinel are to know of all of them.
+/// Makes sure that every user that is no role has a password, and writes the users of Redis and Sentinel.
 pub(super) fn write(
     folders: &mut Folders,
     roles: &BTreeMap<Role, String>,
@@ -55,7 +55,7 @@ pub(super) fn write(
     )
 }
 
-/// A password as an ACL file names it: from this nobody learns a password that is not guessed.
+/// A password as an ACL file names it: a password cannot be learned from it unless it is guessed.
 fn hash(password: &str) -> String {
     Sha256::digest(password.as_bytes()).iter().fold("#".to_owned(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -25,7 +25,7 @@ fn in_folder(folder: &Path) -> Secrets {
     }
 }
 
-/// What was told.
+/// The report.
 #[track_caller]
 fn write(secrets: &Secrets, now: EventTime) -> String {
     let mut folders = Folders::open(&secrets.folder).expect("open");

@@ -1,4 +1,4 @@
-//! A command for each preset, made of its file: whoever adds a preset touches no code here.
+//! A command for each preset, made of its file: a new preset needs no code here.
 
 use std::sync::LazyLock;
 

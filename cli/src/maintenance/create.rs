@@ -16,7 +16,7 @@ Examples:
   lubdub maintenance create move --tag prod --from 2026-11-22T22:00:00+01:00 --to 2026-11-23T02:00:00+01:00
   lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m --timezone Europe/Berlin
 
-Nobody is told of its monitors meanwhile. One that is still down at its end is told of then.";
+No alert of its monitors is sent meanwhile. The alert of one that is still down at its end is sent then.";
 
 /// Creates a maintenance window.
 #[derive(Debug, clap::Args)]

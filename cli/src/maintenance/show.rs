@@ -6,7 +6,7 @@ use super::super::lookup::{Kind, Named, id_of};
 use super::super::view::Window;
 use crate::terminal::Terminal;
 
-/// So many of its monitors are named.
+/// How many of its monitors are named.
 const NAMED: usize = 20;
 
 const EXAMPLES: &str = "\

@@ -6,7 +6,7 @@ use super::super::terminal::quoted;
 pub(super) fn to_copy(push_url: &str) -> String {
     format!(
         "Send a heartbeat:\n  curl -fsS -m 10 --retry 5 -X POST {}\n\n\
-         Push URL (whoever knows it can push: keep it secret):\n{push_url}\n",
+         Push URL (everyone who knows it can push: keep it secret):\n{push_url}\n",
         quoted(push_url)
     )
 }

@@ -20,7 +20,7 @@ Examples:
 pub struct Show {
     /// Name or id
     monitor: String,
-    /// So many of its latest heartbeats and changes
+    /// How many of its latest heartbeats and changes to show
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     last: usize,
     #[command(flatten)]

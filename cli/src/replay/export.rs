@@ -232,7 +232,7 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if let Some(Writer::Plain(mut writer)) = self.writer.take() {
-            // The failure is told already.
+            // The failure was printed already.
             let _ = writer.flush();
         }
         if let Some((part, _)) = self.renamed.take() {

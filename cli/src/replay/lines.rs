@@ -32,7 +32,7 @@ pub(super) struct Lines {
     read: Arc<AtomicU64>,
     /// Reads a server's answer; it ends with this.
     _reader: JoinSet<()>,
-    /// Bytes in all, if anybody knows.
+    /// Bytes in all, if that is known.
     pub(super) total: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use model::time::EventTime;
 
 use super::super::duration::Seconds;
 
-/// So long ago (`7d`), `now`, or an RFC 3339 time.
+/// A time before now (`7d`), `now`, or an RFC 3339 time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Ago(Duration),

@@ -11,7 +11,7 @@ const MOST_BEHIND: Duration = Duration::from_secs(1);
 /// How fast time passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Speed {
-    /// So many times as fast as it was.
+    /// A multiple of the speed that it had.
     Times(f64),
     /// As fast as it can.
     Max,
@@ -35,7 +35,7 @@ impl FromStr for Speed {
 }
 
 impl Speed {
-    /// How long a span takes; `None` if nobody knows.
+    /// How long a span takes; `None` if that is not known.
     pub(super) fn takes(self, span: Duration) -> Option<Duration> {
         match self {
             Self::Times(times) => Some(span.div_f64(times)),

@@ -1,6 +1,6 @@
-//! Histories on their way to a server: which deaf time each monitor is told of. Pure.
+//! Pure. Histories on their way to a server: which deaf time is sent for each monitor.
 //!
-//! An export tells deaf time by partition. A monitor is told of it when its next event comes, and only of what ended after it was
+//! An export states deaf time by partition. It is sent for a monitor when its next event comes, and only what ended after it was
 //! last heard: the rest changes nothing for it.
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +16,7 @@ const MAX_GAPS: usize = 2_048;
 /// A line of an import.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Told {
+pub(super) enum OutgoingLine {
     Heartbeat(HeartbeatLine),
     Monitor {
         id: MonitorId,
@@ -47,7 +47,7 @@ pub(super) struct Defined {
     pub(super) expected: Expected,
 }
 
-/// What was told so far.
+/// What was sent so far.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     gaps: HashMap<u16, VecDeque<Interval>>,
@@ -59,7 +59,7 @@ struct Known {
     /// Its id at the target.
     target: MonitorId,
     partition: u16,
-    /// Up to when it was told of deaf time.
+    /// Up to when deaf time was sent for it.
     deaf_until: EventTime,
     heard: Option<EventTime>,
 }
@@ -83,20 +83,20 @@ impl Past {
         }
     }
 
-    pub(super) fn heartbeat(&mut self, mut line: HeartbeatLine, told: &mut Vec<Told>) {
+    pub(super) fn heartbeat(&mut self, mut line: HeartbeatLine, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&line.monitor) else { return };
         // A first heartbeat may have been read after deaf time that came later.
-        known.catch_up(&self.gaps, known.heard.or(Some(line.at.0)), told);
+        known.catch_up(&self.gaps, known.heard.or(Some(line.at.0)), lines);
         known.heard = known.heard.max(Some(line.at.0));
         line.monitor = known.target;
-        told.push(Told::Heartbeat(line));
+        lines.push(OutgoingLine::Heartbeat(line));
     }
 
-    pub(super) fn defined(&mut self, monitor: MonitorId, defined: Defined, told: &mut Vec<Told>) {
+    pub(super) fn defined(&mut self, monitor: MonitorId, defined: Defined, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&monitor) else { return };
-        known.catch_up(&self.gaps, known.heard, told);
+        known.catch_up(&self.gaps, known.heard, lines);
         let Defined { at, revision, settled, expected } = defined;
-        told.push(Told::Monitor { id: known.target, at, revision, settled, expected });
+        lines.push(OutgoingLine::Monitor { id: known.target, at, revision, settled, expected });
     }
 
     /// The end of a monitor's history; `ends` says up to when each partition's reaches.
@@ -104,11 +104,11 @@ impl Past {
         &mut self,
         monitor: MonitorId,
         ends: impl Fn(u16) -> EventTime,
-        told: &mut Vec<Told>,
+        lines: &mut Vec<OutgoingLine>,
     ) {
         let Some(known) = self.monitors.get_mut(&monitor) else { return };
-        known.catch_up(&self.gaps, known.heard, told);
-        told.push(Told::Until { monitor: known.target, at: Micros(ends(known.partition)) });
+        known.catch_up(&self.gaps, known.heard, lines);
+        lines.push(OutgoingLine::Until { monitor: known.target, at: Micros(ends(known.partition)) });
     }
 }
 
@@ -118,19 +118,19 @@ impl Known {
         &mut self,
         gaps: &HashMap<u16, VecDeque<Interval>>,
         counted_from: Option<EventTime>,
-        told: &mut Vec<Told>,
+        lines: &mut Vec<OutgoingLine>,
     ) {
         let (Some(gaps), Some(counted_from)) = (gaps.get(&self.partition), counted_from) else { return };
         let news = gaps.partition_point(|gap| gap.end <= self.deaf_until.max(counted_from));
         for gap in gaps.range(news..) {
             let from = Micros(gap.start.max(self.deaf_until));
-            told.push(Told::Gap { monitor: self.target, from, to: Micros(gap.end) });
+            lines.push(OutgoingLine::Gap { monitor: self.target, from, to: Micros(gap.end) });
             self.deaf_until = gap.end;
         }
     }
 }
 
-impl Told {
+impl OutgoingLine {
     /// Whose, at the target.
     pub(super) const fn monitor(&self) -> MonitorId {
         match self {
@@ -167,16 +167,16 @@ mod tests {
         }
     }
 
-    /// What was told, shortly: `h5` for a heartbeat at 5, `g3-4` for a gap.
-    fn short(told: &mut Vec<Told>) -> String {
+    /// The lines, shortly: `h5` for a heartbeat at 5, `g3-4` for a gap.
+    fn short(lines: &mut Vec<OutgoingLine>) -> String {
         let secs = |at: Micros| at.0.as_micros() / 1_000_000;
-        let word = |told: Told| match told {
-            Told::Heartbeat(line) => format!("h{}", secs(line.at)),
-            Told::Monitor { at, .. } => format!("m{}", secs(at)),
-            Told::Gap { from, to, .. } => format!("g{}-{}", secs(from), secs(to)),
-            Told::Until { at, .. } => format!("u{}", secs(at)),
+        let word = |line: OutgoingLine| match line {
+            OutgoingLine::Heartbeat(line) => format!("h{}", secs(line.at)),
+            OutgoingLine::Monitor { at, .. } => format!("m{}", secs(at)),
+            OutgoingLine::Gap { from, to, .. } => format!("g{}-{}", secs(from), secs(to)),
+            OutgoingLine::Until { at, .. } => format!("u{}", secs(at)),
         };
-        told.drain(..).map(word).collect::<Vec<_>>().join(" ")
+        lines.drain(..).map(word).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -185,43 +185,43 @@ mod tests {
         past.monitor(id(1), 0, id(11));
         past.monitor(id(2), 0, id(12));
         past.monitor(id(3), 1, id(13));
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         let gap = |start, end| Interval { start: at(start), end: at(end) };
         past.gap(0, gap(1, 2));
         past.gap(0, gap(3, 4));
-        past.heartbeat(heartbeat(1, 3), &mut told);
-        assert_eq!(short(&mut told), "g3-4 h3", "of what ended before it was first heard nothing is told");
-        past.heartbeat(heartbeat(3, 6), &mut told);
+        past.heartbeat(heartbeat(1, 3), &mut lines);
+        assert_eq!(short(&mut lines), "g3-4 h3", "what ended before it was first heard is not sent");
+        past.heartbeat(heartbeat(3, 6), &mut lines);
         past.gap(0, gap(10, 20));
         past.gap(0, gap(30, 40));
-        past.heartbeat(heartbeat(1, 35), &mut told);
-        assert_eq!(short(&mut told), "h6 g10-20 g30-40 h35");
+        past.heartbeat(heartbeat(1, 35), &mut lines);
+        assert_eq!(short(&mut lines), "h6 g10-20 g30-40 h35");
         past.gap(0, gap(40, 45));
-        past.heartbeat(heartbeat(1, 50), &mut told);
-        past.heartbeat(heartbeat(3, 51), &mut told);
-        past.heartbeat(heartbeat(9, 52), &mut told);
-        assert_eq!(short(&mut told), "g40-45 h50 h51", "a piece more of the same gap");
+        past.heartbeat(heartbeat(1, 50), &mut lines);
+        past.heartbeat(heartbeat(3, 51), &mut lines);
+        past.heartbeat(heartbeat(9, 52), &mut lines);
+        assert_eq!(short(&mut lines), "g40-45 h50 h51", "a piece more of the same gap");
         past.gap(0, gap(47, 49));
         past.gap(0, gap(49, 60));
         let expected = Expected { timeout: Some(60), grace: 5, paused: true, ..Expected::default() };
         let defined = Defined { at: Micros(at(40)), revision: 2, settled: None, expected };
-        past.defined(id(1), defined, &mut told);
+        past.defined(id(1), defined, &mut lines);
         for monitor in [1, 2, 3] {
-            past.until(id(monitor), |partition| at(70 + i64::from(partition)), &mut told);
+            past.until(id(monitor), |partition| at(70 + i64::from(partition)), &mut lines);
         }
-        assert_eq!(short(&mut told), "g47-60 m40 u70 u70 u71");
+        assert_eq!(short(&mut lines), "g47-60 m40 u70 u70 u71");
     }
 
     #[test]
     fn of_many_gaps_the_newest_are_told() {
         let mut past = Past::default();
         past.monitor(id(1), 0, id(11));
-        let mut told = Vec::new();
-        past.heartbeat(heartbeat(1, 1), &mut told);
+        let mut lines = Vec::new();
+        past.heartbeat(heartbeat(1, 1), &mut lines);
         for n in 1..=3_000 {
             past.gap(0, Interval { start: at(n * 10), end: at(n * 10 + 1) });
         }
-        past.until(id(1), |_| at(40_000), &mut told);
-        assert_eq!(told.len(), 1 + MAX_GAPS + 1);
+        past.until(id(1), |_| at(40_000), &mut lines);
+        assert_eq!(lines.len(), 1 + MAX_GAPS + 1);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use ports::clock::{Clock, SystemClock};
 
-/// A line is told so often where there is no terminal.
+/// The interval between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How far it is.
@@ -20,7 +20,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A count of lines; `shown` says whether it may be told at all.
+    /// A count of lines; `shown` says whether it may be printed at all.
     pub(super) fn counting(shown: bool) -> Self {
         Self::with(shown, None)
     }
@@ -38,12 +38,12 @@ impl Progress {
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}  {elapsed_precise}")),
         });
         let begun = clock.elapsed();
-        // Without a terminal, and with the data on standard output, nothing is told.
+        // Without a terminal, and with the data on standard output, nothing is printed.
         let told_at = if shown { begun } else { Duration::MAX };
         Self { bar, clock, told_at, lines: 0, begun, resumed: 0 }
     }
 
-    /// So many lines were done before.
+    /// How many lines were done before.
     pub(super) const fn resume(&mut self, lines: u64) {
         self.resumed = lines;
         self.lines = lines;
@@ -82,16 +82,16 @@ impl Progress {
         self.lines
     }
 
-    /// So many lines more.
+    /// Counts further lines.
     pub(super) const fn add(&mut self, lines: u64) {
         self.lines += lines;
     }
 
-    /// Runs `told` where the bar does not get in its way.
-    pub(super) fn aside(&self, told: impl FnOnce()) {
+    /// Runs `print` where the bar does not get in its way.
+    pub(super) fn aside(&self, print: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(told),
-            None => told(),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 

@@ -157,7 +157,7 @@ impl Progress {
         if self.is_seen {
             self.shown = true;
             let percent = (applied.saturating_mul(100)).checked_div(through).unwrap_or(0);
-            // There is nobody left to tell when this fails.
+            // When writing fails, no output is left to report it on.
             let _ = write!(io::stderr(), "\r\x1b[Kpartition {}: {percent} %", rebuild["partition"]);
         }
     }

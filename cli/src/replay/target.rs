@@ -21,7 +21,7 @@ pub(super) struct Target {
     pub(super) api: Api,
     mode: &'static str,
     clock: SystemClock,
-    /// Its clock, and ours when it told it.
+    /// Its clock, and ours when it was read.
     seen: Option<(EventTime, Duration)>,
 }
 

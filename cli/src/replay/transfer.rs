@@ -11,7 +11,7 @@ use model::time::EventTime;
 use super::journal::{Batch, Journal};
 use super::lines::Lines;
 use super::pace::Pace;
-use super::past::{Defined, Past, Told};
+use super::past::{Defined, OutgoingLine, Past};
 use super::progress::Progress;
 use super::target::{Sent, Target};
 use crate::terminal::Terminal;
@@ -139,31 +139,31 @@ pub(super) struct Transfer<'a> {
 #[derive(Default)]
 struct Packet {
     steps: u64,
-    told: Vec<(MonitorId, usize)>,
+    lines: Vec<(MonitorId, usize)>,
     bytes: Vec<u8>,
     stamps: Vec<EventTime>,
 }
 
 impl Packet {
-    fn push(&mut self, told: &Told) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.bytes, told)?;
+    fn push(&mut self, line: &OutgoingLine) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut self.bytes, line)?;
         self.bytes.write_all(b"\n")?;
-        self.told.push((told.monitor(), self.bytes.len()));
+        self.lines.push((line.monitor(), self.bytes.len()));
         Ok(())
     }
 
     const fn is_full(&self) -> bool {
-        self.told.len() >= BATCH_LINES || self.bytes.len() >= BATCH_BYTES
+        self.lines.len() >= BATCH_LINES || self.bytes.len() >= BATCH_BYTES
     }
 
     /// Leaves out what is of these monitors.
     fn without(&mut self, skipped: &HashSet<MonitorId>) {
         let all = std::mem::take(self);
         let mut begin = 0;
-        for (monitor, end) in all.told {
+        for (monitor, end) in all.lines {
             if !skipped.contains(&monitor) {
                 self.bytes.extend_from_slice(&all.bytes[begin..end]);
-                self.told.push((monitor, self.bytes.len()));
+                self.lines.push((monitor, self.bytes.len()));
             }
             begin = end;
         }
@@ -242,7 +242,7 @@ impl Transfer<'_> {
             if packet.steps == 0 {
                 return Ok(true);
             }
-            if packet.told.is_empty() {
+            if packet.lines.is_empty() {
                 continue;
             }
             self.journal.batch(packet.batch(first))?;
@@ -350,13 +350,13 @@ impl Transfer<'_> {
     fn tell(&mut self, step: Step, summary: Option<&SummaryLine>, packet: &mut Packet) -> anyhow::Result<()> {
         self.note_expected(&step);
         let Some(past) = &mut self.past else { return Ok(()) };
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         match step {
-            Step::Line(Line::Heartbeat(line)) => past.heartbeat(line, &mut told),
+            Step::Line(Line::Heartbeat(line)) => past.heartbeat(line, &mut lines),
             Step::Line(Line::Monitor(line)) => {
                 if let (Some(id), Some(at), Some(expected)) = (line.id, line.at, line.expected) {
                     let revision = line.revision.unwrap_or(1);
-                    past.defined(id, Defined { at, revision, settled: line.settled, expected }, &mut told);
+                    past.defined(id, Defined { at, revision, settled: line.settled, expected }, &mut lines);
                 }
             }
             Step::Line(Line::Gap(line)) => past.gap(line.partition, line.interval()),
@@ -364,12 +364,13 @@ impl Transfer<'_> {
             Step::End(monitor) => {
                 let until =
                     |partition| summary.map_or(EventTime::EPOCH, |summary| summary.until_of(partition));
-                past.until(monitor, until, &mut told);
+                past.until(monitor, until, &mut lines);
             }
         }
-        told.iter()
-            .filter(|told| !self.skipped.contains(&told.monitor()))
-            .try_for_each(|told| packet.push(told))
+        lines
+            .iter()
+            .filter(|line| !self.skipped.contains(&line.monitor()))
+            .try_for_each(|line| packet.push(line))
     }
 
     fn note_expected(&mut self, step: &Step) {
@@ -382,7 +383,7 @@ impl Transfer<'_> {
     }
 
     async fn send(&mut self, mut packet: Packet, mut again: bool) -> anyhow::Result<bool> {
-        while !packet.told.is_empty() {
+        while !packet.lines.is_empty() {
             match self.target.send(&packet.bytes, again, self.terminal, &self.progress).await? {
                 Sent::Yes => break,
                 Sent::Stopped => return Ok(false),
@@ -404,6 +405,6 @@ impl Transfer<'_> {
     }
 }
 
-fn live(line: HeartbeatLine, target: MonitorId, stamp: EventTime) -> Told {
-    Told::Heartbeat(HeartbeatLine { monitor: target, at: Micros(stamp), settled: None, ..line })
+fn live(line: HeartbeatLine, target: MonitorId, stamp: EventTime) -> OutgoingLine {
+    OutgoingLine::Heartbeat(HeartbeatLine { monitor: target, at: Micros(stamp), settled: None, ..line })
 }

@@ -20,7 +20,7 @@ Reads the heartbeats of that time again and counts who would have been down. Not
 A grace that was the default follows --timeout and --cron, as it does when a monitor is edited; any other stays.
 A false alarm is a missed deadline after which the job was heard again within one period.";
 
-/// How far back, if nobody says.
+/// The default of how far back.
 const SPAN: Seconds = Seconds(7 * 86_400);
 
 const HEADER: [&str; 4] = ["NAME", "DOWNS", "DOWN FOR", "FALSE ALARMS"];

@@ -1,4 +1,4 @@
-//! Of which monitors, and of which time.
+//! Which monitors, and which time, a question about the past is about.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Exported histories as lines of JSON (NDJSON): what a file holds, and what an import is told. Pure.
+//! Pure. Exported histories as lines of JSON (NDJSON): what a file holds and an import takes.
 //!
 //! First a [`MonitorLine`] for each monitor; then, in the order of the log, heartbeats, changes of definitions and deaf time; last a
 //! [`SummaryLine`], without which the export is not whole.
@@ -110,7 +110,7 @@ pub struct Labels {
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Micros>,
-    /// Its partition where it comes from: deaf time is told by partition.
+    /// Its partition where it comes from: deaf time is stated by partition.
     #[serde(default)]
     pub partition: u16,
 }
@@ -123,7 +123,7 @@ pub struct Expected {
     /// A pattern; `None` with `timeout`.
     #[serde(default)]
     pub cron: Option<String>,
-    /// Of the pattern.
+    /// The time zone of the pattern.
     #[serde(default)]
     pub timezone: Option<String>,
     /// Seconds.

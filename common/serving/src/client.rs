@@ -27,7 +27,7 @@ impl ClientConnection {
         loop {
             let looked = poll_fn(|cx| {
                 let mut byte = [0];
-                // Nobody else waits to read from it while a request is answered.
+                // No other task reads from it while a request is answered.
                 self.0.lock().poll_peek(cx, &mut ReadBuf::new(&mut byte))
             });
             match looked.await {

@@ -84,7 +84,7 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
-    /// A failure of what is behind a port: logged here, because nobody handles it further.
+    /// A failure of what is behind a port: logged here, because no caller handles it further.
     pub(crate) fn behind(error: &(dyn std::error::Error + 'static), detail: &str) -> Self {
         tracing::warn!(error, "answered a request with 503");
         Self::unavailable(detail)

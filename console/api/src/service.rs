@@ -139,7 +139,7 @@ impl Service {
     /// Follows the registry until `shutdown`. Requests that wait for something slow are then answered at once.
     ///
     /// # Errors
-    /// None yet: troubles of the registry are overcome, and told by the readiness.
+    /// None yet: the role overcomes troubles of the registry, and its readiness names them.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

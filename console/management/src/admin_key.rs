@@ -26,7 +26,7 @@ pub enum AdminKey {
     Given,
     /// There was none, so this one was made: it can be shown now and never again.
     Made(Secret),
-    /// There is one already; nobody can be told which.
+    /// There is one already. Only its hash is stored, so it cannot be shown.
     Present,
 }
 

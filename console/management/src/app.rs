@@ -59,6 +59,6 @@ pub struct App {
     pub tails: Arc<Semaphore>,
     /// Held while a key is deleted: of two deletions at once, the second must see the first.
     pub key_deletion: tokio::sync::Mutex<()>,
-    /// Cancelled when the role drains: nobody waits for something slow any longer.
+    /// Cancelled when the role drains: requests stop waiting for what is slow.
     pub stopping: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! What monitors are told apart by: a part of the stored monitor, read without its schedule, which is costly to parse.
+//! What distinguishes monitors: a part of the stored monitor, read without its schedule, which is costly to parse.
 
 use model::monitor::Monitor;
 use model::wire::Message;

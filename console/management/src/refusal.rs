@@ -105,7 +105,7 @@ impl Error for Refusal {}
 impl From<RegistryError> for Refusal {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Conflict => Self::conflict("it was changed by somebody else meanwhile; try again"),
+            RegistryError::Conflict => Self::conflict("another client changed it meanwhile; try again"),
             RegistryError::Unavailable(_) => {
                 Self::behind(&error, "the registry cannot be reached; try again")
             }

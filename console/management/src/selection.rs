@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, RefusalKind};
 /// Monitors looked at in one go.
 const CHUNK: usize = 5_000;
 
-/// Monitors as they were when somebody asked for them.
+/// The monitors of a request, as they were when it came.
 #[derive(Debug, Clone)]
 pub struct Selection {
     ids: Arc<HashSet<MonitorId>>,

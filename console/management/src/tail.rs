@@ -112,7 +112,7 @@ impl Tail {
 enum Line<'a> {
     Heartbeat(HeartbeatLine),
     Flip(FlipLine<'a>),
-    /// Something that whoever watches should know.
+    /// Something that a watching person should know.
     Note {
         partition: u16,
         message: &'a str,
@@ -208,7 +208,7 @@ impl Follower {
         let LogExtent { incarnation, first, last } = extent;
         let in_log = head.applied.next() >= first && head.applied <= last;
         if head.incarnation != incarnation || !in_log {
-            // The scheduler knows another log, or is far behind: heartbeats are shown, and flips as far as they can be told.
+            // The scheduler knows another log, or is far behind: heartbeats are shown, and flips as far as they are known.
             head.incarnation = incarnation;
             head.applied = last;
             head.applied_at = None;
@@ -222,7 +222,7 @@ impl Follower {
         Ok(replayer.only(move |id| selection.contains(id)))
     }
 
-    /// Shows what comes; `None` when nobody looks any more.
+    /// The next lines; `None` when the client has left.
     async fn follow(&mut self, replayer: &mut Replayer, mut reader: Box<dyn LogReader>) -> Option<LogError> {
         loop {
             let read = tokio::select! {

@@ -1,7 +1,7 @@
 //! Claims on push tokens: no two monitors have the same.
 //!
 //! A claim is a registry record named by the token's hash, which holds the monitor's id and when it was made. It is made
-//! before the monitor's own record is written. A console that dies between the two leaves a claim that nobody stands behind;
+//! before the monitor's own record is written. A console that dies between the two leaves a claim without a monitor;
 //! after a minute another monitor may replace it.
 
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub async fn claim(
     monitor: MonitorId,
 ) -> Result<Claimed, RegistryError> {
     let key = key(token);
-    // Whoever loses a race looks once more; after that somebody else has it.
+    // The loser of a race looks once more; after that another monitor has the token.
     for _ in 0..3 {
         let now = clock.now();
         let expected = match registry.get(&key).await? {
@@ -64,7 +64,7 @@ pub async fn claim(
     Ok(Claimed::Taken)
 }
 
-/// Gives up a monitor's claims on tokens. One that cannot be given up now is replaced by whoever wants the token.
+/// Gives up a monitor's claims on tokens. A claim that cannot be given up now is replaced by the next monitor that wants the token.
 pub async fn release(registry: &Arc<dyn Registry>, tokens: Vec<Token>, monitor: MonitorId) {
     for token in tokens {
         if let Err(error) = release_one(registry.as_ref(), &token, monitor).await {

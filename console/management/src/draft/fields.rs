@@ -108,7 +108,7 @@ impl Fields {
         self.errors.iter().any(|error| error.field == name)
     }
 
-    /// What is wrong, fields that nobody took included.
+    /// What is wrong, unknown fields included.
     pub fn into_errors(mut self) -> Vec<FieldError> {
         let allowed = match self.known.as_slice() {
             [] => "no field is allowed here".to_owned(),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Change;
 use super::fields::{Fields, line};
 
-/// Fields that a window has and nobody sets.
+/// Fields that a window shows and no client sets.
 const READ_ONLY: [&str; 6] = ["id", "active", "ends_at", "next_at", "revision", "created_at"];
 
 const MAX_MONITORS: usize = 500;

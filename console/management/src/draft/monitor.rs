@@ -12,7 +12,7 @@ use super::Change;
 use super::fields::{Fields, line, whole_number};
 use super::schedule::parse_cron;
 
-/// Fields that a monitor has and nobody sets.
+/// Fields that a monitor shows and no client sets.
 const READ_ONLY: [&str; 9] = [
     "id",
     "push_url",

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::replay::{Known, Reading, ReplayError, Start};
 use crate::selection::Selection;
 
-/// Entries that could not be read, of which the place is told.
+/// The most entries that could not be read whose position is named.
 const MAX_SKIPPED: usize = 100;
 
 /// Reads that may bring nothing before the export says that it lives.
@@ -45,7 +45,7 @@ pub(crate) struct Source {
     entries: VecDeque<LogEntry>,
     selection: Selection,
     ended: bool,
-    /// Up to when deaf time was told.
+    /// Up to when deaf time was written.
     deaf_until: EventTime,
     /// Lines in the order of the log, each with the time of its entry.
     ready: VecDeque<(EventTime, Line)>,
@@ -123,7 +123,7 @@ impl Source {
         Ok(true)
     }
 
-    /// It is at the beginning: what is in force there is told by the monitors' own lines.
+    /// Whether it is at the beginning: the monitors' own lines say what is in force there.
     pub(crate) fn begin(&mut self) {
         self.ready.retain(|(_, line)| matches!(line, Line::Heartbeat(_)));
     }

@@ -21,14 +21,14 @@ use crate::draft::fields::{Fields, line, whole_number};
 /// Lines of one import.
 pub const MAX_LINES: usize = 10_000;
 
-/// Errors that are told of.
+/// The most errors that are answered.
 const MAX_ERRORS: usize = 100;
 
 /// How far ahead a time may be, for clocks differ; until then the import waits.
 pub const AHEAD: Duration = Duration::from_secs(1);
 
 /// How old a live heartbeat may be. It is stamped when it is sent, and sent again with the same stamp when its sender was killed in
-/// between: a day is a night and somebody who looks in the morning. An older one would only tell of silence that is long over.
+/// between: within a day a person finds that in the morning. An older one would only report silence that is long over.
 pub const LIVE_FOR: Duration = Duration::from_secs(86_400);
 
 /// A line.
@@ -68,7 +68,7 @@ struct Plain<'a> {
     settled: Option<Micros>,
 }
 
-/// Reads every line; what is wrong is told by line and field.
+/// Reads every line. Errors name line and field.
 pub fn read(body: &[u8], mode: Mode, now: EventTime) -> Result<Vec<Item>, Refused> {
     let (mut items, mut errors) = (Vec::new(), Vec::new());
     for (index, bytes) in body.split(|byte| *byte == b'\n').enumerate() {

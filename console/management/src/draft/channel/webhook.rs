@@ -18,7 +18,7 @@ use super::mask::MASK;
 pub(crate) const FIELDS: [&str; 8] =
     ["url", "secret", "secret_overlap", "headers", "method", "template", "content_type", "digest"];
 
-/// Seconds for which a rotated secret still signs if nobody says otherwise.
+/// The default of how long a rotated secret still signs, seconds.
 const DEFAULT_OVERLAP: u32 = 86_400;
 /// Longest overlap of secrets, in seconds: 30 days.
 const MAX_OVERLAP: u32 = 30 * 86_400;

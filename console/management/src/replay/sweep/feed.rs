@@ -21,7 +21,7 @@ const BEYOND: Duration = Duration::from_secs(60);
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// What the thread is told.
+/// What the thread is sent.
 pub(crate) enum Feed {
     /// A partition begins; the flag is to be set when it is decided beyond the window.
     Begin(Box<Start>, Arc<AtomicBool>),
@@ -34,7 +34,7 @@ pub(crate) enum Feed {
     End,
 }
 
-/// Works on what it is told, until there is nothing more to come. It holds the request's permit meanwhile.
+/// Works on what it is sent until the sender is gone. The thread holds the request's permit meanwhile.
 pub(crate) struct Thread<W> {
     work: W,
     window: Interval,
@@ -49,7 +49,7 @@ impl<W: Work> Thread<W> {
         Self { work, window, enough: Arc::default(), report: Report::new(window), running }
     }
 
-    /// Starts it. What it answers is lost if it was told nothing of the end.
+    /// Starts the thread. It answers when the sender is gone.
     pub(crate) fn start(
         mut self,
         mut waiting: mpsc::Receiver<Feed>,
@@ -93,7 +93,7 @@ impl<W: Work> Thread<W> {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
-        // Read before it was known that it is not needed. Of a partition, no more is looked at whatever was read.
+        // The reader did not know yet that this entry is not needed. A partition ends where the window ends, whatever was read.
         if self.enough.load(Ordering::Acquire) {
             return;
         }
