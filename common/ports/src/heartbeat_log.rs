@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::BackendError;
+use super::error::BackendError;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::WireError;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::BackendError;
+use super::error::BackendError;
 use model::delivery::{Delivery, DeliveryState};
 use model::flip::Flip;
 use model::heartbeat::Heartbeat;

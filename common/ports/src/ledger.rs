@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::BackendError;
+use super::error::BackendError;
 
 /// Why the ledger could not do it.
 #[derive(Debug, thiserror::Error)]

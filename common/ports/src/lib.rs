@@ -10,6 +10,7 @@
 pub mod checkpoint_codec;
 pub mod checkpoints;
 pub mod clock;
+mod error;
 pub mod heartbeat_log;
 pub mod history;
 pub mod ledger;
@@ -21,5 +22,4 @@ pub mod roster;
 pub mod shares;
 pub mod state_store;
 
-/// The error of whatever is behind an adapter.
-pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
+pub use error::BackendError;

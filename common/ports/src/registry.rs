@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::BackendError;
+use super::error::BackendError;
 use model::ids::{MonitorId, PartitionId, Revision};
 
 /// Longest record id, in bytes.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::BackendError;
+use super::error::BackendError;
 
 /// Not now; the same call may go through later.
 #[derive(Debug, thiserror::Error)]

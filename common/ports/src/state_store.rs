@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::BackendError;
+use super::error::BackendError;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
 use model::time::EventTime;
