@@ -12,15 +12,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::directory::DataDir;
+use super::directory::{CHECKPOINTS, DataDir};
 use super::error::StoreError;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use ports::BackendError;
 use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 
-/// The folder in the data directory.
-pub(super) const FOLDER: &str = "checkpoints";
 const ENDING: &str = ".checkpoint";
 /// Of a file that is being written, or whose writer was killed.
 const UNFINISHED: &str = ".part";
@@ -37,7 +35,7 @@ struct Files {
 impl FileCheckpoints {
     /// Those in a data directory. Nothing is made before the first one is put.
     pub(super) fn new(dir: &Path, held: Arc<DataDir>) -> Self {
-        Self(Arc::new(Files { folder: dir.join(FOLDER), writing: Mutex::new(Some(held)) }))
+        Self(Arc::new(Files { folder: dir.join(CHECKPOINTS), writing: Mutex::new(Some(held)) }))
     }
 
     /// Lets what is being written come to its end, and nothing be written any more.
@@ -195,7 +193,7 @@ mod tests {
         let store = FileCheckpoints::new(dir.path(), held);
         let at = |applied| CheckpointPlace { applied: Offset(applied), watermark: EventTime::from_secs(1) };
         store.put(PartitionId(0), at(1), Bytes::from_static(b"one")).await.expect("put");
-        let folder = dir.path().join(FOLDER);
+        let folder = dir.path().join(CHECKPOINTS);
         std::fs::write(folder.join("0_2_1000000.checkpoint.part"), "half").expect("write");
         assert_eq!(store.places(PartitionId(0)).await.expect("places"), [at(1)]);
         store.put(PartitionId(0), at(3), Bytes::from_static(b"three")).await.expect("put");

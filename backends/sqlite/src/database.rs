@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::OpenError;
+use model::ids::MonitorId;
 
 /// What kind of database a file is.
 pub(super) struct Schema {
@@ -129,6 +130,11 @@ pub(super) fn to_sql(number: u64) -> i64 {
 /// The way back.
 pub(super) fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// An id as it is stored.
+pub(super) fn bytes(monitor: &MonitorId) -> Vec<u8> {
+    monitor.as_uuid().as_bytes().to_vec()
 }
 
 /// A limit as SQLite takes it.

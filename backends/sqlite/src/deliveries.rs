@@ -8,9 +8,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use uuid::Uuid;
 
-use super::database::{limit as sql_limit, optional};
+use super::database::{bytes, limit as sql_limit, optional};
+use super::delivery_state::state_number;
 use super::error::StoreError;
-use super::history::bytes;
 use super::prune::Pruner;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
@@ -30,17 +30,6 @@ pub struct SqliteDeliveries {
 impl SqliteDeliveries {
     pub(super) fn new(writer: Arc<TaskWriter>, readers: Readers, pruner: Arc<Mutex<Pruner>>) -> Self {
         Self { writer, readers, pruner }
-    }
-}
-
-/// How a state is stored; it must never change.
-pub(super) const fn state_number(state: DeliveryState) -> i64 {
-    match state {
-        DeliveryState::Pending => 0,
-        DeliveryState::Delivered => 1,
-        DeliveryState::Dead => 2,
-        DeliveryState::Folded => 3,
-        DeliveryState::Suppressed => 4,
     }
 }
 

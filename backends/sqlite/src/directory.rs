@@ -10,8 +10,11 @@ use super::error::OpenError;
 
 const LOCK: &str = "lock";
 
+/// The folder of the checkpoints.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+
 /// Files that may lie in a data directory before there is a database.
-const OURS: [&str; 4] = [LOCK, "admin.key", super::checkpoints::FOLDER, "lost+found"];
+const OURS: [&str; 4] = [LOCK, "admin.key", CHECKPOINTS, "lost+found"];
 
 /// The data directory, held for this process until it is dropped.
 pub(super) struct DataDir {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use ports::heartbeat_log::LogError;
+
 /// Why a data directory could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -113,8 +115,14 @@ pub(super) enum StoreError {
     Hole(u64),
 }
 
+impl From<StoreError> for LogError {
+    fn from(error: StoreError) -> Self {
+        if error.is_full() { Self::Full(error.into()) } else { Self::Unavailable(error.into()) }
+    }
+}
+
 impl StoreError {
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             Self::Closed | Self::NoPartition(_) | Self::Stored(_) | Self::Hole(_) => false,

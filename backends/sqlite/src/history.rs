@@ -8,11 +8,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::SqliteOptions;
-use super::database::{Schema, limit as sql_limit, optional};
+use super::database::{Schema, bytes, limit as sql_limit, optional};
 use super::deliveries::SqliteDeliveries;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
+use super::options::SqliteOptions;
 use super::prune::{Pruner, remove_step};
 use super::readers::Readers;
 use super::tasks::{TaskHandler, TaskWriter};
@@ -106,11 +106,6 @@ impl SqliteHistory {
     ) -> Result<T, HistoryError> {
         self.readers.read(query).await.map_err(|error| HistoryError(error.into()))
     }
-}
-
-/// An id as it is stored.
-pub(super) fn bytes(monitor: &MonitorId) -> Vec<u8> {
-    monitor.as_uuid().as_bytes().to_vec()
 }
 
 fn insert_heartbeat(conn: &Connection, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {

@@ -8,30 +8,31 @@
 mod checkpoints;
 mod database;
 mod deliveries;
+mod delivery_state;
 mod directory;
 mod error;
 mod history;
 mod ledger;
 mod log;
+mod options;
 mod prune;
 mod queue;
 mod readers;
 mod registry;
-mod registry_watch;
 mod state;
 mod state_db;
 mod state_rows;
 mod tasks;
 mod writer;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use directory::DataDir;
 use history::HistoryDb;
-use log::{LogOptions, OpenedLog};
+use log::OpenedLog;
 use model::time::EventTime;
+use options::LogOptions;
 use ports::BackendError;
 use ports::clock::Clock;
 use ports::queue::QueueName;
@@ -43,43 +44,10 @@ pub use error::OpenError;
 pub use history::SqliteHistory;
 pub use ledger::SqliteLedger;
 pub use log::SqliteHeartbeatLog;
+pub use options::SqliteOptions;
 pub use queue::SqliteQueue;
 pub use registry::SqliteRegistry;
 pub use state::SqliteStateStore;
-
-/// With what a data directory is opened.
-#[derive(Debug, Clone)]
-pub struct SqliteOptions {
-    /// Where the data lies; made if need be.
-    pub dir: PathBuf,
-    /// Partitions of the heartbeat log, at least 1; fixed when the log is made.
-    pub partitions: u16,
-    /// How long the heartbeat log keeps its entries.
-    pub retention: Duration,
-    /// How often it is looked for entries that are older.
-    pub expire_every: Duration,
-    /// Heartbeats, and flips, that are kept of each monitor, at least 1.
-    pub history_per_monitor: usize,
-    /// Unfinished messages that each queue takes.
-    pub queue_capacity: usize,
-    /// Bound of the log's database in pages of 4 KiB, to stand for a full disk in tests; `None` = the disk.
-    pub max_log_pages: Option<u32>,
-}
-
-impl SqliteOptions {
-    /// The defaults: one partition, 7 days of log, 1,000 heartbeats a monitor, a million messages a queue.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self {
-            dir: dir.into(),
-            partitions: 1,
-            retention: Duration::from_secs(7 * 24 * 3_600),
-            expire_every: Duration::from_secs(60),
-            history_per_monitor: 1_000,
-            queue_capacity: 1_000_000,
-            max_log_pages: None,
-        }
-    }
-}
 
 /// The adapters of an open data directory.
 ///

@@ -6,20 +6,20 @@
 
 mod fold;
 mod reader;
+mod rows;
 mod tail;
 mod writing;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::database::{Schema, from_sql, to_sql};
+use super::database::Schema;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
+use super::options::LogOptions;
 use super::readers::Readers;
 use super::writer::Writer;
 use model::ids::{Offset, PartitionId};
@@ -29,6 +29,7 @@ use model::wire::frame::Frame;
 use ports::clock::Clock;
 use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use reader::SqliteLogReader;
+use rows::{Stored, identity, stored};
 use tail::Tail;
 use writing::{Job, LogWriter};
 
@@ -46,27 +47,6 @@ pub(super) static SCHEMA: Schema = Schema {
     checkpoint_pages: 4_000,
 };
 
-const OFFSET_BITS: u32 = 48;
-
-/// The key of an entry.
-const fn key(partition: u16, offset: Offset) -> u64 {
-    ((partition as u64) << OFFSET_BITS) | offset.0
-}
-
-/// The offset in a key.
-const fn offset(key: u64) -> Offset {
-    Offset(key & ((1 << OFFSET_BITS) - 1))
-}
-
-/// What a log is opened with.
-pub(super) struct LogOptions {
-    pub(super) dir: PathBuf,
-    pub(super) partitions: u16,
-    pub(super) retention: Duration,
-    pub(super) expire_every: Duration,
-    pub(super) max_pages: Option<u32>,
-}
-
 /// A [`HeartbeatLog`] in SQLite.
 pub struct SqliteHeartbeatLog {
     incarnation: String,
@@ -81,15 +61,6 @@ pub(super) struct OpenedLog {
     options: LogOptions,
     incarnation: String,
     partitions: Vec<Stored>,
-}
-
-/// What a partition's rows say.
-#[derive(Debug, Clone, Copy, Default)]
-struct Stored {
-    expired: Offset,
-    last: Offset,
-    logged_at: Option<EventTime>,
-    top_sealed_at: Option<EventTime>,
 }
 
 impl OpenedLog {
@@ -125,47 +96,6 @@ impl OpenedLog {
     }
 }
 
-/// The log's incarnation and number of partitions; made when the log is new.
-fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(String, u16)> {
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found = conn.query_row("SELECT incarnation, partitions FROM log", [], read).optional()?;
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    let incarnation = uuid::Uuid::new_v4().to_string();
-    conn.execute("INSERT INTO log VALUES (?1, ?2)", params![incarnation, partitions])?;
-    Ok((incarnation, partitions))
-}
-
-/// Where a partition stands.
-///
-/// The next offset is the one after the greatest that is stored. A crash may have lost ticks with later offsets, which are
-/// then given again; nobody can tell: a reader's state names an offset only after `sync` stored the entries up to it.
-fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stored> {
-    let remembered = conn
-        .query_row("SELECT expired, top_sealed_at FROM partitions WHERE partition = ?1", [partition], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-        })
-        .optional()?;
-    let (expired, top_expired) = remembered.unwrap_or_default();
-    let range = [to_sql(key(partition, Offset::START)), to_sql(key(partition, Offset(u64::MAX >> 16)))];
-    let newest = "SELECT key, logged_at, top_sealed_at FROM entries WHERE key BETWEEN ?1 AND ?2
-                  ORDER BY key DESC LIMIT 1";
-    let last = conn
-        .query_row(newest, range, |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        })
-        .optional()?;
-    let expired = Offset(from_sql(expired));
-    let last_offset = last.map_or(expired, |(key, ..)| offset(from_sql(key)).max(expired));
-    Ok(Stored {
-        expired,
-        last: last_offset,
-        logged_at: last.map(|(_, logged_at, _)| EventTime::from_micros(logged_at)),
-        top_sealed_at: last.map(|(.., top)| top).max(top_expired).map(EventTime::from_micros),
-    })
-}
-
 impl SqliteHeartbeatLog {
     fn tail(&self, partition: PartitionId) -> Result<&Arc<Tail>, LogError> {
         self.tails
@@ -177,10 +107,6 @@ impl SqliteHeartbeatLog {
         self.readers.close().await;
         self.writer.close().await
     }
-}
-
-fn log_error(error: StoreError) -> LogError {
-    if error.is_full() { LogError::Full(error.into()) } else { LogError::Unavailable(error.into()) }
 }
 
 #[async_trait]
@@ -195,9 +121,9 @@ impl HeartbeatLog for SqliteHeartbeatLog {
         let bytes = if frame.is_tick() { None } else { Some(encode(&*frame)) };
         let (answer, answered) = oneshot::channel();
         let job = Job::Append { partition: partition.0, frame, bytes, written: None, answer };
-        self.writer.submit(job).await.map_err(log_error)?;
-        let answer = answered.await.map_err(|_| log_error(StoreError::Closed))?;
-        answer.map(|written| written.offset).map_err(log_error)
+        self.writer.submit(job).await.map_err(LogError::from)?;
+        let answer = answered.await.map_err(|_| LogError::from(StoreError::Closed))?;
+        answer.map(|written| written.offset).map_err(LogError::from)
     }
 
     async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError> {
@@ -217,8 +143,8 @@ impl HeartbeatLog for SqliteHeartbeatLog {
         }
         let (answer, answered) = oneshot::channel();
         let job = Job::Sync { partition: partition.0, through, answer };
-        self.writer.submit(job).await.map_err(log_error)?;
-        answered.await.map_err(|_| log_error(StoreError::Closed))?.map_err(log_error)
+        self.writer.submit(job).await.map_err(LogError::from)?;
+        answered.await.map_err(|_| LogError::from(StoreError::Closed))?.map_err(LogError::from)
     }
 
     async fn extent(&self, partition: PartitionId) -> Result<LogExtent, LogError> {

@@ -6,9 +6,8 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::database::{in_transaction, limit as sql_limit, optional};
-use super::deliveries::state_number;
-use super::history::bytes;
+use super::database::{bytes, in_transaction, limit as sql_limit, optional};
+use super::delivery_state::state_number;
 use model::delivery::DeliveryState;
 use model::ids::MonitorId;
 use model::time::EventTime;

@@ -1,20 +1,24 @@
 //! The registry in SQLite.
 
+mod rows;
+mod watch;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{from_sql, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
-use super::registry_watch::{Change, Watchers};
 use super::tasks::TaskWriter;
 use model::ids::{MonitorId, PartitionId, Revision};
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
+use rows::{kind_number, record};
+use watch::{Change, Watchers};
 
 /// A [`Registry`] in SQLite.
 pub struct SqliteRegistry {
@@ -27,27 +31,6 @@ impl SqliteRegistry {
     pub(super) fn new(writer: Arc<TaskWriter>, readers: Readers) -> Self {
         Self { writer, readers, watchers: Arc::default() }
     }
-}
-
-/// How a kind is stored; it must never change.
-pub(super) const fn kind_number(kind: RecordKind) -> i64 {
-    match kind {
-        RecordKind::Monitor => 0,
-        RecordKind::Channel => 1,
-        RecordKind::Key => 2,
-        RecordKind::Token => 3,
-        RecordKind::Maintenance => 4,
-        RecordKind::Rebuild => 5,
-    }
-}
-
-/// A record from a row of id, revision, value.
-pub(super) fn record(kind: RecordKind, row: &Row<'_>) -> rusqlite::Result<Record> {
-    Ok(Record {
-        key: RecordKey { kind, id: row.get(0)? },
-        revision: Revision(from_sql(row.get(1)?)),
-        value: Bytes::from(row.get::<_, Vec<u8>>(2)?),
-    })
 }
 
 fn revision_of(conn: &Connection, key: &RecordKey) -> rusqlite::Result<Option<Revision>> {

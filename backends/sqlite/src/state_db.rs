@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::SqliteOptions;
 use super::database::Schema;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
 use super::ledger::{self, SqliteLedger};
+use super::options::SqliteOptions;
 use super::queue::{self, SqliteQueue};
 use super::readers::Readers;
 use super::registry::SqliteRegistry;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::rows::{key, offset};
 use super::tail::{Available, Tail};
-use super::{key, log_error, offset};
 use crate::database::{from_sql, limit as sql_limit, to_sql};
 use crate::error::StoreError;
 use crate::readers::Readers;
@@ -36,10 +36,10 @@ impl SqliteLogReader {
     async fn read_disk(&self, limit: usize) -> Result<Vec<LogEntry>, LogError> {
         let (partition, after) = (self.partition, self.position);
         let read = self.readers.read(move |conn| Ok(read_entries(conn, partition, after, limit)?)).await;
-        let entries = read.map_err(log_error)?;
+        let entries = read.map_err(LogError::from)?;
         // What expired before or during the read may be missing from it.
         self.tail.check(after)?;
-        if entries.is_empty() { Err(log_error(StoreError::Hole(after.0))) } else { Ok(entries) }
+        if entries.is_empty() { Err(LogError::from(StoreError::Hole(after.0))) } else { Ok(entries) }
     }
 }
 

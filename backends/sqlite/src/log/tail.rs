@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Stored;
+use super::rows::Stored;
 use model::ids::Offset;
 use model::time::EventTime;
 use ports::heartbeat_log::{LogEntry, LogError};

@@ -8,10 +8,11 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::fold::PendingTicks;
+use super::rows::{Stored, key, offset};
 use super::tail::Tail;
-use super::{LogOptions, Stored, key, offset};
 use crate::database::{from_sql, in_transaction, to_sql};
 use crate::error::StoreError;
+use crate::options::LogOptions;
 use crate::writer::Handler;
 use model::ids::Offset;
 use model::time::EventTime;

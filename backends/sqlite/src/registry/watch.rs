@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::database::{from_sql, optional};
-use super::registry::{kind_number, record};
+use super::rows::{kind_number, record};
+use crate::database::{from_sql, optional};
 use model::ids::Revision;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 

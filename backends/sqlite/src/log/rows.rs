@@ -1,0 +1,69 @@
+//! What the log's rows say: which log it is, and where its partitions stand.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::database::{from_sql, to_sql};
+use model::ids::Offset;
+use model::time::EventTime;
+
+const OFFSET_BITS: u32 = 48;
+
+/// The key of an entry.
+pub(super) const fn key(partition: u16, offset: Offset) -> u64 {
+    ((partition as u64) << OFFSET_BITS) | offset.0
+}
+
+/// The offset in a key.
+pub(super) const fn offset(key: u64) -> Offset {
+    Offset(key & ((1 << OFFSET_BITS) - 1))
+}
+
+/// What a partition's rows say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stored {
+    pub(super) expired: Offset,
+    pub(super) last: Offset,
+    pub(super) logged_at: Option<EventTime>,
+    pub(super) top_sealed_at: Option<EventTime>,
+}
+
+/// The log's incarnation and number of partitions; made when the log is new.
+pub(super) fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(String, u16)> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found = conn.query_row("SELECT incarnation, partitions FROM log", [], read).optional()?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let incarnation = uuid::Uuid::new_v4().to_string();
+    conn.execute("INSERT INTO log VALUES (?1, ?2)", params![incarnation, partitions])?;
+    Ok((incarnation, partitions))
+}
+
+/// Where a partition stands.
+///
+/// The next offset is the one after the greatest that is stored. A crash may have lost ticks with later offsets, which are
+/// then given again; nobody can tell: a reader's state names an offset only after `sync` stored the entries up to it.
+pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stored> {
+    let remembered = conn
+        .query_row("SELECT expired, top_sealed_at FROM partitions WHERE partition = ?1", [partition], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        })
+        .optional()?;
+    let (expired, top_expired) = remembered.unwrap_or_default();
+    let range = [to_sql(key(partition, Offset::START)), to_sql(key(partition, Offset(u64::MAX >> 16)))];
+    let newest = "SELECT key, logged_at, top_sealed_at FROM entries WHERE key BETWEEN ?1 AND ?2
+                  ORDER BY key DESC LIMIT 1";
+    let last = conn
+        .query_row(newest, range, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let expired = Offset(from_sql(expired));
+    let last_offset = last.map_or(expired, |(key, ..)| offset(from_sql(key)).max(expired));
+    Ok(Stored {
+        expired,
+        last: last_offset,
+        logged_at: last.map(|(_, logged_at, _)| EventTime::from_micros(logged_at)),
+        top_sealed_at: last.map(|(.., top)| top).max(top_expired).map(EventTime::from_micros),
+    })
+}
