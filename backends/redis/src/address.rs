@@ -10,8 +10,8 @@ use ::redis::{
 };
 use url::Url;
 
-use super::RedisOptions;
 use super::error::RedisError;
+use super::options::RedisOptions;
 
 /// Where Sentinels listen unless something else is said.
 const SENTINEL_PORT: u16 = 26_379;

@@ -12,15 +12,13 @@ use ::redis::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::RedisOptions;
 use super::address::{self, Place, Watched};
 use super::error::{OLDEST, RedisError};
+use super::options::RedisOptions;
 use super::sentinel::{self, Follower, Lookout};
+use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use ports::BackendError;
 
-/// A server that does not answer within this is not there. It may yet do what it was told.
-pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// With waiting for a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What fails within this did not wait for an answer.

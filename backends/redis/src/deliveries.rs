@@ -10,7 +10,7 @@ use super::connection::Link;
 use super::hot::PackedError;
 use super::keys::Keys;
 use super::packer::Packer;
-use super::time_bytes;
+use super::records::time_bytes;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;

@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
-use super::RedisOptions;
 use super::connection::Link;
 use super::keys::{Keys, Place, SHARDS};
+use super::options::RedisOptions;
 use super::packer::Packer;
-use super::records::{decode_flip, decode_heartbeat, encode_at, encode_flip, encode_heartbeat, time_of};
-use super::time_bytes;
+use super::records::{
+    decode_flip, decode_heartbeat, encode_at, encode_flip, encode_heartbeat, time_bytes, time_of,
+};
 use model::flip::Flip;
 use model::ids::MonitorId;
 use model::time::EventTime;

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 
 use super::hot::PackedError;
-use super::time_bytes;
 use model::flip::Flip;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::MonitorId;
@@ -26,6 +25,11 @@ const IPV6: u8 = 1 << 4;
 const MESSAGE: u8 = 1 << 5;
 
 const DAMAGED: PackedError = PackedError::Damaged { name: "heartbeat" };
+
+/// The first eight bytes of a record or an index entry: microseconds, in the order of time.
+pub(super) fn time_bytes(at: EventTime) -> [u8; 8] {
+    at.as_micros().max(0).to_be_bytes()
+}
 
 /// A heartbeat without its monitor and its output.
 pub(super) fn encode_heartbeat(heartbeat: &Heartbeat) -> Vec<u8> {

@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::address::Watched;
-use super::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use super::error::RedisError;
+use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 
 /// A Sentinel that does not answer within this is left out: the others know as well.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(1);
