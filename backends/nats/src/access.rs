@@ -1,58 +1,16 @@
 //! How a node is let in: whom it trusts, and what it shows.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use nkeys::{KeyPair, KeyPairType};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::connection::{NatsError, NatsOptions};
-
-/// What a node shows to the servers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
-    /// Nothing at all.
-    Nothing,
-    /// The user and the password in the URL.
-    User,
-    /// A file with a JWT and its seed.
-    Credentials(PathBuf),
-    /// A file with the seed of an nkey.
-    Nkey(PathBuf),
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => write!(f, "a node without nkey or credentials"),
-            Self::User => write!(f, "the user in the URL"),
-            Self::Credentials(path) => write!(f, "the credentials in {}", path.display()),
-            Self::Nkey(path) => write!(f, "the nkey in {}", path.display()),
-        }
-    }
-}
-
-/// Whose certificates a node trusts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trusted {
-    /// Those whom the system trusts.
-    System,
-    /// Those in this file, and nobody else.
-    File(PathBuf),
-}
-
-impl fmt::Display for Trusted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System => write!(f, "the system's authorities, without --nats-ca"),
-            Self::File(path) => write!(f, "the authority in {}", path.display()),
-        }
-    }
-}
+use super::error::{NatsError, Shown, Trusted};
+use super::options::NatsOptions;
 
 /// A way in.
 pub(super) struct Access {

@@ -1,19 +1,18 @@
-//! The client, its options, and why it cannot be used.
+//! The client.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream;
-use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, ServerAddr};
 
-use super::REQUEST_TIMEOUT;
-use super::access::{Access, Shown, Trusted};
-use super::names::Names;
+use super::access::Access;
+use super::error::NatsError;
+use super::names::{Names, inbox_prefix};
+use super::options::NatsOptions;
 use super::refusals::Refusals;
-use super::rights::inbox_prefix;
+use super::timeouts::REQUEST_TIMEOUT;
 use model::chain::Chain;
-use model::role::Role;
 use model::time::EventTime;
 use ports::BackendError;
 
@@ -30,187 +29,6 @@ const SERVER: (i64, i64, i64) = (2, 14, 5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The server must take messages of this size, bytes: frames and their headers.
 const LEAST_PAYLOAD: usize = 1 << 20;
-
-/// How the servers are reached, and what is made on them.
-#[derive(Debug, Clone)]
-pub struct NatsOptions {
-    /// Comma-separated URLs; a user and password in them are used.
-    pub servers: String,
-    /// A file with a JWT and its seed.
-    pub credentials: Option<PathBuf>,
-    /// A file with the seed of an nkey.
-    pub nkey: Option<PathBuf>,
-    /// A file with the certificates that are trusted, and no others; `None` = those of the system.
-    pub ca: Option<PathBuf>,
-    /// As what it connects. It gets its answers under a subject of that name, so that no role hears those of another.
-    pub role: Role,
-    /// What all names on the server begin with: several installations can share one.
-    pub prefix: String,
-    /// Copies of everything, 1 to 5.
-    pub replicas: usize,
-    /// How many partitions are to be there; `None` = as many as there are, 4 in a new installation.
-    pub partitions: Option<u16>,
-    /// The heartbeat log is kept for so long.
-    pub retention: Duration,
-    /// Most bytes of a partition's heartbeat log; the oldest entries go first.
-    /// `None` = what a new installation is given by the room that there is, or what an old one has.
-    pub log_bytes: Option<i64>,
-    /// Most messages that a queue holds.
-    pub queue_capacity: usize,
-    /// This node's name: another one for each start.
-    pub node: String,
-}
-
-impl NatsOptions {
-    /// With the usual settings, for one server, as one who may do everything.
-    pub fn new(servers: impl Into<String>, node: impl Into<String>) -> Self {
-        Self {
-            servers: servers.into(),
-            credentials: None,
-            nkey: None,
-            ca: None,
-            role: Role::Init,
-            prefix: "lubdub".to_owned(),
-            replicas: 1,
-            partitions: None,
-            retention: Duration::from_secs(7 * 24 * 3_600),
-            log_bytes: None,
-            queue_capacity: 1_000_000,
-            node: node.into(),
-        }
-    }
-}
-
-/// Why NATS cannot be used as it is.
-#[derive(Debug, thiserror::Error)]
-pub enum NatsError {
-    /// A server's URL.
-    #[error("read the address of a NATS server")]
-    Address(#[source] std::io::Error),
-    /// The credentials file.
-    #[error("read the NATS credentials file {path}")]
-    Credentials {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file with the nkey.
-    #[error("read the NATS nkey file {path}")]
-    Nkey {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file with the certificates that are trusted.
-    #[error("read the certificates of NATS from {path}")]
-    Ca {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// No server answers.
-    #[error("connect to NATS")]
-    Connect(#[source] ConnectError),
-    /// It does not let this node in.
-    #[error("connect to NATS: it refused {shown}")]
-    Refused {
-        /// What it was shown.
-        shown: Shown,
-    },
-    /// There is no TLS with it.
-    #[error("connect to NATS by TLS, trusting {trusted}")]
-    Untrusted {
-        /// Whose certificates are trusted.
-        trusted: Trusted,
-        /// Why it failed.
-        #[source]
-        source: ConnectError,
-    },
-    /// Something is not there, and this node may not make it.
-    #[error(
-        "use {what} on NATS: it is not there, and this node has no right to make it; run `lubdub init` first"
-    )]
-    Missing {
-        /// What.
-        what: String,
-    },
-    /// The server takes smaller messages only.
-    #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
-    Payload {
-        /// What the server takes.
-        found: usize,
-        /// What is needed.
-        least: usize,
-    },
-    /// The installation has another number of partitions.
-    #[error("use {prefix} on NATS: it has {found} partitions, not {wanted}; their number never changes")]
-    Partitions {
-        /// Which installation.
-        prefix: String,
-        /// What there is.
-        found: u16,
-        /// What was asked for.
-        wanted: u16,
-    },
-    /// A stream of that name was made by something else.
-    #[error("use stream {stream} on NATS: it is not Lubdub's; choose another prefix")]
-    NotOurs {
-        /// Its name.
-        stream: String,
-    },
-    /// The server has no JetStream, or not for this account.
-    #[error("use NATS: JetStream is off; put `jetstream {{}}` into the server's configuration")]
-    NoJetStream(#[source] BackendError),
-    /// The log's bytes are reserved when a stream is made.
-    #[error(
-        "set up {what} on NATS: no room; give the log fewer bytes, or JetStream a greater max_file_store"
-    )]
-    NoRoom {
-        /// What was to be made.
-        what: String,
-        /// What the server said.
-        #[source]
-        source: BackendError,
-    },
-    /// It could not be asked, or refused.
-    #[error("set up {what} on NATS")]
-    SetUp {
-        /// What was to be made or read.
-        what: String,
-        /// Why not.
-        #[source]
-        source: BackendError,
-    },
-}
-
-impl NatsError {
-    /// Whether it may be otherwise in a while, when servers and installations are still being started.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Connect(error) => may_come(error),
-            Self::Missing { .. } => true,
-            Self::Address(_)
-            | Self::Credentials { .. }
-            | Self::Nkey { .. }
-            | Self::Ca { .. }
-            | Self::Refused { .. }
-            | Self::Untrusted { .. }
-            | Self::Payload { .. }
-            | Self::Partitions { .. }
-            | Self::NotOurs { .. }
-            | Self::NoJetStream(_)
-            | Self::NoRoom { .. }
-            | Self::SetUp { .. } => false,
-        }
-    }
-}
 
 /// A connection, and how everything is called.
 #[derive(Debug, Clone)]
@@ -293,18 +111,6 @@ async fn patiently(access: &Access, servers: &[ServerAddr]) -> Result<async_nats
             tracing::warn!(error = %Chain(&error), "NATS does not answer; trying again for a while");
         }
         tokio::time::sleep(RECONNECT_MOST).await;
-    }
-}
-
-/// Whether a server that cannot be reached may only be on its way.
-fn may_come(error: &ConnectError) -> bool {
-    match error.kind() {
-        ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,
-        ConnectErrorKind::ServerParse
-        | ConnectErrorKind::Authentication
-        | ConnectErrorKind::AuthorizationViolation
-        | ConnectErrorKind::Tls
-        | ConnectErrorKind::MaxReconnects => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The adapters on NATS JetStream: heartbeat log, registry, queues, checkpoints.
 //!
-//! - `connection`: the client and its options.
+//! - `connection`: the client; `options`, `error`, `timeouts` are below it.
 //! - `access`: how a node is let in; `rights`: what each role may do; `refusals`: what the server did not permit.
 //! - `names`: how everything on the server is called.
 //! - `request`: asking the server, and its errors.
@@ -11,23 +11,26 @@
 mod access;
 mod checkpoints;
 mod connection;
+mod error;
 mod follow;
 mod log;
 mod names;
+mod options;
 mod provision;
 mod queue;
 mod refusals;
 mod registry;
 mod request;
 mod rights;
+mod timeouts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access::{Shown, Trusted};
 pub use checkpoints::NatsCheckpoints;
-pub use connection::{NatsError, NatsOptions};
+pub use error::{NatsError, Shown, Trusted};
 pub use log::NatsHeartbeatLog;
+pub use options::NatsOptions;
 pub use provision::Provisioned;
 pub use queue::NatsQueue;
 pub use registry::NatsRegistry;
@@ -37,9 +40,6 @@ use connection::Nats;
 use ports::clock::Clock;
 use ports::queue::QueueName;
 use provision::{Settings, provision};
-
-/// Requests are given up after this.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A node that cannot join those who work on a queue within this says so.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
 //! What everything is called that is kept on the server.
 
 use model::ids::PartitionId;
+use model::role::Role;
 use ports::queue::QueueName;
 
 /// The names of one installation.
@@ -68,4 +69,9 @@ impl Names {
     pub(super) fn checkpoints_stream(&self) -> String {
         format!("OBJ_{}", self.checkpoints_bucket())
     }
+}
+
+/// What the subjects begin with on which a role gets its answers.
+pub(super) fn inbox_prefix(role: Role) -> String {
+    format!("_INBOX_{role}")
 }

@@ -10,9 +10,11 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::stream::{Config, Info};
 use uuid::Uuid;
 
-use super::connection::{Nats, NatsError};
+use super::connection::Nats;
+use super::error::NatsError;
+use super::log::stream::{self as log_stream, INCARNATION};
 use super::request::RequestError;
-use super::{checkpoints, log, queue, registry};
+use super::{checkpoints, queue, registry};
 use model::ids::PartitionId;
 use ports::queue::QueueName;
 
@@ -29,8 +31,6 @@ const MOST_LOG_BYTES: i64 = 16 << 30;
 const LEAST_LOG_BYTES: i64 = 128 << 20;
 /// What there must be room for besides, in a new installation: a log that fills the server leaves none for the queues.
 const SPARE_BYTES: i64 = 64 << 20;
-/// Metadata of heartbeat streams: random, made with them.
-const INCARNATION: &str = "lubdub-incarnation";
 /// A server or cluster that is just starting is given so long, and asked so often.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -71,7 +71,7 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
     };
     mismatch(partitions, wanted.unwrap_or(partitions))?;
     for partition in (1..partitions).map(PartitionId) {
-        let mut config = log::stream_config(nats, partition, log_bytes);
+        let mut config = log_stream::stream_config(nats, partition, log_bytes);
         config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
         config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
         let stream = work.ensure_next(config).await?;
@@ -105,12 +105,6 @@ fn room_of_all(bytes: i64, partitions: u16) -> i64 {
     bytes.saturating_mul(partitions.into()).saturating_add(SPARE_BYTES)
 }
 
-/// Which stream this is: the name that it was given when it was made, and when that was.
-pub(super) fn incarnation(stream: &Info) -> String {
-    let given = stream.config.metadata.get(INCARNATION).map_or("", String::as_str);
-    format!("{given}@{}", stream.created.unix_timestamp_nanos())
-}
-
 fn not_ours(stream: &str) -> NatsError {
     NatsError::NotOurs { stream: stream.to_owned() }
 }
@@ -128,7 +122,7 @@ impl Work<'_> {
     /// there is room for all partitions: the first stream is made with the room of all of them, and then cut.
     async fn ensure_first(&mut self, partitions: u16) -> Result<(Info, i64), NatsError> {
         let config = |bytes: i64, reserved: i64| {
-            let mut config = log::stream_config(self.nats, PartitionId(0), reserved);
+            let mut config = log_stream::stream_config(self.nats, PartitionId(0), reserved);
             config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
             config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
             config.metadata.insert(LOG_BYTES.to_owned(), bytes.to_string());

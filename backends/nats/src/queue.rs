@@ -6,7 +6,7 @@
 //! A queue is divided into shards by lane. Each is worked on by one node at a time, which knows its unfinished messages in
 //! memory; claims are known there and nowhere else.
 //!
-//! - `row`, `table`: what is on the server, and how it is read and written.
+//! - `subjects`, `row`, `table`: what is on the server, and how it is read and written.
 //! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
 //! - `enqueue`, `settle`: the two ways that rows are written. `room`: whether there is room for more. `dead`: dead letters.
 //! - `membership`, `shares`: who works on which shard.
@@ -21,6 +21,7 @@ mod settle;
 mod shard;
 mod shares;
 mod state;
+pub(super) mod subjects;
 mod table;
 
 use std::sync::Arc;
@@ -36,26 +37,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::connection::Nats;
-use super::names::Names;
-use super::request::RequestError;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use ports::queue_changes::Changes;
 use room::Room;
-use row::{Row, SHARDS, Status, Subjects, shard_of};
+use row::{Row, Status};
 use shard::Taken;
 use shares::Shares;
-use state::{Shared, State, unconfirmed};
-use table::{Table, Write, Written};
+use state::{Shared, State, unavailable, unconfirmed};
+use subjects::{SHARDS, Subjects, shard_of};
+use table::{READS, Table, Write, Written};
 
 /// So many rows there may be for each unfinished message that there may be: the rest is for what was completed within a day, and
 /// for dead letters.
 const ROWS_PER_MESSAGE: usize = 4;
-/// Reads whose answers are awaited at a time.
-const READS: usize = 64;
-
 /// How often somebody who waits to join looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -93,20 +90,6 @@ pub(super) fn shares_config(nats: &Nats) -> Config {
 
 fn subjects(nats: &Nats, name: QueueName) -> Subjects {
     Subjects::new(nats.names.queue_subjects(name))
-}
-
-/// Where the messages of a shard are written.
-pub(super) fn row_subjects(names: &Names, queue: QueueName, shard: u16) -> String {
-    Subjects::new(names.queue_subjects(queue)).shard(shard)
-}
-
-/// Where the greatest running numbers are written.
-pub(super) fn number_subjects(names: &Names, queue: QueueName) -> String {
-    Subjects::new(names.queue_subjects(queue)).numbers()
-}
-
-fn unavailable(error: RequestError) -> QueueError {
-    QueueError::Unavailable(error.into())
 }
 
 /// A [`Queue`] on NATS.
@@ -283,7 +266,7 @@ impl Queue for NatsQueue {
     }
 
     async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
-        let Some((subject, replaces, lane, order_key)) = self.dead_letter(&id).await? else {
+        let Some((subject, replaces, lane, order_key)) = self.shared.dead_letter(&id).await? else {
             return Ok(false);
         };
         let by = Some(node_name("revival"));
@@ -306,7 +289,7 @@ impl Queue for NatsQueue {
     }
 
     async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
-        self.dead_letters_after(after, limit).await
+        self.shared.dead_letters_after(after, limit).await
     }
 
     async fn changed(&self) {

@@ -1,20 +1,21 @@
 //! The registry in a NATS key-value bucket, or rather in the stream that is one: each record is the newest message of its subject.
 //!
 //! - `store`: reads and writes one record, through the stream's leader.
-//! - `watch`: tells an observer; `review` looks whether something was missed, `known` is what was told.
+//! - `watch`: tells an observer, `watch_state` is what its tasks share; `review` looks whether something was missed, `known` is what was told.
 //! - `index`: the ids in order, for lists.
 //! - `tail`: both follow the stream by it. `pulse`: how they know that nothing is missing.
 //! - `keys`, `compact`: records by subject, and small.
 
 mod compact;
 mod index;
-mod keys;
+pub(super) mod keys;
 mod known;
 mod pulse;
 mod review;
 mod store;
 mod tail;
 mod watch;
+mod watch_state;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,9 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::connection::{Nats, NatsError};
+use super::connection::Nats;
+use super::error::NatsError;
 use super::follow::{Follower, Start};
-use super::names::Names;
 use index::Index;
 use keys::Keys;
 use model::ids::{MonitorId, PartitionId, Revision};
@@ -59,21 +60,6 @@ pub(super) fn stream_config(nats: &Nats) -> Config {
         allow_direct: false,
         ..Config::default()
     }
-}
-
-/// Where the records of a kind are written.
-pub(super) fn subjects_of(names: &Names, kind: RecordKind) -> String {
-    keys(names).of_kind(kind)
-}
-
-/// Where everybody's pulses are written.
-pub(super) fn pulse_subjects(names: &Names) -> String {
-    keys(names).pulse("*")
-}
-
-/// Good for what is the same with any number of partitions.
-fn keys(names: &Names) -> Keys {
-    Keys::new(&names.registry_bucket(), 1)
 }
 
 /// A [`Registry`] on NATS. A revision is the number of a message in its stream.

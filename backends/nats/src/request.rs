@@ -11,8 +11,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::REQUEST_TIMEOUT;
 use super::connection::Nats;
+use super::timeouts::REQUEST_TIMEOUT;
 use ports::BackendError;
 
 /// Why a request came to nothing.

@@ -4,8 +4,9 @@
 //! as there can be. Whoever may make a consumer of a stream may read all of it, and have it sent to where it can hear it: that
 //! right is given by stream too.
 
-use super::names::Names;
-use super::{NatsQueue, queue, registry};
+use super::names::{Names, inbox_prefix};
+use super::queue::subjects::{SHARDS, Subjects};
+use super::registry::keys::Keys;
 use model::ids::PartitionId;
 use model::role::Role;
 use ports::queue::QueueName;
@@ -44,7 +45,7 @@ impl Rights {
                 // It says how far its rebuilds came.
                 publish.registry(&[RecordKind::Rebuild]);
                 publish.rows(QueueName::Alerts);
-                publish.allow(queue::number_subjects(&names, QueueName::Alerts));
+                publish.allow(Subjects::new(names.queue_subjects(QueueName::Alerts)).numbers());
                 publish.checkpoints();
             }
             Role::Notifier => {
@@ -70,11 +71,6 @@ impl Rights {
         let Publish { subjects, .. } = publish;
         Self { publish: subjects, subscribe: vec![format!("{}.>", inbox_prefix(role))] }
     }
-}
-
-/// What the subjects begin with on which a role gets its answers.
-pub(super) fn inbox_prefix(role: Role) -> String {
-    format!("_INBOX_{role}")
 }
 
 struct Publish<'a> {
@@ -143,14 +139,17 @@ impl Publish<'_> {
         let stream = self.names.registry_stream();
         self.get(&stream);
         self.follow(&stream);
-        self.allow(registry::pulse_subjects(self.names));
-        written.iter().for_each(|kind| self.allow(registry::subjects_of(self.names, *kind)));
+        // The subjects are the same with any number of partitions.
+        let keys = Keys::new(&self.names.registry_bucket(), 1);
+        self.allow(keys.pulse("*"));
+        written.iter().for_each(|kind| self.allow(keys.of_kind(*kind)));
     }
 
     /// Messages of a queue, one by one.
     fn rows(&mut self, queue: QueueName) {
         self.get(&self.names.queue_stream(queue));
-        (0..NatsQueue::shards()).for_each(|shard| self.allow(queue::row_subjects(self.names, queue, shard)));
+        let subjects = Subjects::new(self.names.queue_subjects(queue));
+        (0..SHARDS).for_each(|shard| self.allow(subjects.shard(shard)));
     }
 
     /// Who works on which share of the queues.

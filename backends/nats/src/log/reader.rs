@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{check_position, log_error, look, stored_at};
+use super::stream::{check_position, log_error, look, stored_at};
 use crate::connection::Nats;
 use crate::follow::{Followed, Follower, Start};
 use model::ids::{Offset, PartitionId};

@@ -4,9 +4,10 @@ use async_nats::jetstream::message::StreamMessage;
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::row::{Row, SHARDS, Status};
-use super::state::unconfirmed;
-use super::{NatsQueue, READS, unavailable};
+use super::row::{Row, Status};
+use super::state::{Shared, unavailable, unconfirmed};
+use super::subjects::SHARDS;
+use super::table::READS;
 use ports::queue::{Claim, QueueError};
 
 /// Where the row of a dead letter was seen.
@@ -17,7 +18,7 @@ struct Seen {
     sequence: u64,
 }
 
-impl NatsQueue {
+impl Shared {
     /// The dead letter of an id, where and what it is.
     pub(super) async fn dead_letter(
         &self,
@@ -25,8 +26,8 @@ impl NatsQueue {
     ) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
         // Only the lane would say which shard it is in.
         let shards = stream::iter(0..SHARDS).map(|shard| async move {
-            let subject = self.shared.subjects.row(shard, id);
-            let row = self.shared.table.read(&subject).await;
+            let subject = self.subjects.row(shard, id);
+            let row = self.table.read(&subject).await;
             row.map(|row| row.map(|row| (subject, row))).map_err(unavailable)
         });
         let rows: Vec<Result<_, _>> = shards.buffered(READS).collect().await;
@@ -51,7 +52,7 @@ impl NatsQueue {
             let Some(last) = seen.last() else { return Ok(Vec::new()) };
             after = Some(last.id);
             let reads = stream::iter(seen).map(|seen| async move {
-                let row = self.shared.table.read_at(seen.sequence).await.map_err(unavailable);
+                let row = self.table.read_at(seen.sequence).await.map_err(unavailable);
                 row.map(|row| (seen, row))
             });
             let rows: Vec<Result<_, _>> = reads.buffered(READS).collect().await;
@@ -70,11 +71,11 @@ impl NatsQueue {
     }
 
     fn seen(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Seen>, QueueError> {
-        let state = self.shared.state.lock();
+        let state = self.state.lock();
         if state.held.is_empty() || state.closing {
             return Ok(Vec::new());
         }
-        if !self.shared.is_confirmed(&state) {
+        if !self.is_confirmed(&state) {
             return Err(unconfirmed());
         }
         let working = state.held.iter().filter(|(_, held)| held.leaving_since.is_none());
@@ -94,7 +95,7 @@ impl NatsQueue {
 
     /// It was revived just now, or is older than dead letters are kept.
     fn forget_dead(&self, seen: &Seen) {
-        if let Some(held) = self.shared.state.lock().tenure(seen.shard, &seen.tenure) {
+        if let Some(held) = self.state.lock().tenure(seen.shard, &seen.tenure) {
             held.shard.forget_dead(&seen.id, seen.sequence);
         }
     }

@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::super::REQUEST_TIMEOUT;
-use super::super::request::RequestError;
-use super::row::{Row, Status, shard_of};
-use super::state::Shared;
+use super::row::{Row, Status};
+use super::state::{Shared, unavailable};
+use super::subjects::shard_of;
 use super::table::{Sent, Write, Written};
+use crate::request::RequestError;
+use crate::timeouts::REQUEST_TIMEOUT;
 use model::ids::PartitionId;
 use ports::queue::{QueueError, QueueMessage};
 
@@ -22,10 +23,6 @@ pub(super) const IN_FLIGHT: usize = 256;
 const READ_WITHIN: Duration = Duration::from_secs(1);
 /// What could not be said is asked again after this.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-
-fn unavailable(error: RequestError) -> QueueError {
-    QueueError::Unavailable(error.into())
-}
 
 impl Shared {
     /// Enqueues messages.
@@ -49,6 +46,36 @@ impl Shared {
         }
         self.read_up_to(landed).await;
         Ok(())
+    }
+
+    /// Takes room for messages: of the unfinished ones, as far as their shards are held here, and of rows.
+    async fn take_room(&self, messages: &[QueueMessage]) -> Result<(), QueueError> {
+        let new = {
+            let state = self.state.lock();
+            let is_known = |message: &&QueueMessage| {
+                let held = state.held.get(&shard_of(&message.lane));
+                held.is_some_and(|held| held.shard.contains(&message.id))
+            };
+            let new = messages.len() - messages.iter().filter(is_known).count();
+            let unfinished: usize = state.held.values().map(|held| held.shard.len()).sum();
+            if new > 0 && !state.held.is_empty() && unfinished + new > self.room.messages {
+                return Err(QueueError::Full);
+            }
+            new
+        };
+        if new == 0 || self.room.take(new) {
+            return Ok(());
+        }
+        let unavailable = |error| QueueError::Unavailable(error);
+        let info = self
+            .table
+            .nats
+            .stream_info(&self.table.stream)
+            .await
+            .map_err(|error| unavailable(error.into()))?;
+        let info = info.ok_or_else(|| unavailable("its stream is gone".into()))?;
+        self.room.counted(usize::try_from(info.state.messages).unwrap_or(usize::MAX));
+        if self.room.take(new) { Ok(()) } else { Err(QueueError::Full) }
     }
 
     /// Messages of which none must land before another.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::follow::{Followed, Follower, Start};
-use super::row::{Row, id_in};
+use super::row::Row;
 use super::shard::{Found, Shard};
 use super::state::Shared;
+use super::subjects::id_in;
+use crate::follow::{Followed, Follower, Start};
 use ports::BackendError;
 
 /// After a failure the shard is read on after this.

@@ -10,9 +10,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 
-use super::super::request::RequestError;
 use super::state::Shared;
 use super::table::{Table, Write, Written};
+use crate::request::RequestError;
 
 /// How often a node says that it is there.
 const BEAT_EVERY: Duration = Duration::from_secs(1);

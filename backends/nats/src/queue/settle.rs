@@ -9,13 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::super::REQUEST_TIMEOUT;
-use super::super::request::RequestError;
 use super::enqueue::IN_FLIGHT;
 use super::row::Row;
 use super::shard::{Found, Landed, NewRow, Settling};
 use super::state::{Shared, unconfirmed};
 use super::table::{Sent, Write, Written};
+use crate::request::RequestError;
+use crate::timeouts::REQUEST_TIMEOUT;
 use ports::queue::{Outcome, QueueError};
 
 /// Leases in doubt are looked at again after this.

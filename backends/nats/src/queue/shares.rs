@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::super::follow::{Followed, Follower, Start};
-use super::super::request::RequestError;
 use super::fill::Filler;
 use super::membership::{Membership, bury, bury_at, delete, is_there, member_subject, put};
-use super::row::SHARDS;
 use super::shard::Shard;
 use super::state::{Held, Reader, Shared};
+use super::subjects::SHARDS;
 use super::table::Written;
+use crate::follow::{Followed, Follower, Start};
+use crate::request::RequestError;
 use ports::BackendError;
 use ports::roster::Member;
 use ports::shares::{Liveness, assign};

@@ -10,9 +10,10 @@ use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use super::room::Room;
-use super::row::Subjects;
 use super::shard::Shard;
+use super::subjects::Subjects;
 use super::table::Table;
+use crate::request::RequestError;
 use model::ids::PartitionId;
 use ports::clock::Clock;
 use ports::queue::{QueueError, QueueName};
@@ -118,4 +119,9 @@ impl Shared {
 /// The leases are in doubt.
 pub(super) fn unconfirmed() -> QueueError {
     QueueError::Unavailable("it is not known whether this node's shards are still its own".into())
+}
+
+/// The server did not do it.
+pub(super) fn unavailable(error: RequestError) -> QueueError {
+    QueueError::Unavailable(error.into())
 }

@@ -11,10 +11,12 @@ use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::super::REQUEST_TIMEOUT;
-use super::super::connection::Nats;
-use super::super::request::RequestError;
+use crate::connection::Nats;
+use crate::request::RequestError;
+use crate::timeouts::REQUEST_TIMEOUT;
 
+/// Reads whose answers are awaited at a time.
+pub(super) const READS: usize = 64;
 /// What could not be done is tried again after this, within the time of a request.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 

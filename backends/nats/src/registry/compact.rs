@@ -8,13 +8,13 @@ use uuid::fmt::Hyphenated;
 
 /// An id: a UUID in its usual spelling in 16 bytes, or any other text. In the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum CompactId {
+pub(crate) enum CompactId {
     Uuid([u8; 16]),
     Text(Box<str>),
 }
 
 impl CompactId {
-    pub(super) fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let mut buffer = [0; Hyphenated::LENGTH];
         match Uuid::try_parse(id) {
             // Other spellings are other ids.

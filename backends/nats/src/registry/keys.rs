@@ -12,27 +12,27 @@ const PULSE: &str = "pulse";
 /// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, a monitor's `$KV.<bucket>.monitor.<partition>.<id>`, so that those of
 /// one partition can be asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     root: String,
     partitions: u16,
 }
 
 impl Keys {
-    pub(super) fn new(bucket: &str, partitions: u16) -> Self {
+    pub(crate) fn new(bucket: &str, partitions: u16) -> Self {
         Self { root: format!("$KV.{bucket}."), partitions }
     }
 
-    pub(super) const fn partitions(&self) -> u16 {
+    pub(crate) const fn partitions(&self) -> u16 {
         self.partitions
     }
 
     /// Everything, records or not.
-    pub(super) fn everything(bucket: &str) -> String {
+    pub(crate) fn everything(bucket: &str) -> String {
         format!("$KV.{bucket}.>")
     }
 
     /// Where a record is kept; `None` if nothing can have that id.
-    pub(super) fn subject(&self, key: &RecordKey) -> Option<String> {
+    pub(crate) fn subject(&self, key: &RecordKey) -> Option<String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if key.id.is_empty() || key.id.len() > MAX_ID_BYTES || !key.id.bytes().all(fits) {
             return None;
@@ -54,7 +54,7 @@ impl Keys {
     }
 
     /// What is kept under a subject; `None` if it is not a record.
-    pub(super) fn read(&self, subject: &str) -> Option<(RecordKind, CompactId)> {
+    pub(crate) fn read(&self, subject: &str) -> Option<(RecordKind, CompactId)> {
         let (word, rest) = subject.strip_prefix(&self.root)?.split_once('.')?;
         let kind = RecordKind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
         let id = match kind {
@@ -69,7 +69,7 @@ impl Keys {
     }
 
     /// All records of a kind.
-    pub(super) fn of_kind(&self, kind: RecordKind) -> String {
+    pub(crate) fn of_kind(&self, kind: RecordKind) -> String {
         let depth = match kind {
             RecordKind::Monitor => "*.*",
             RecordKind::Channel
@@ -82,12 +82,12 @@ impl Keys {
     }
 
     /// All monitors of a partition.
-    pub(super) fn of_partition(&self, partition: PartitionId) -> String {
+    pub(crate) fn of_partition(&self, partition: PartitionId) -> String {
         format!("{}{}.{partition}.*", self.root, RecordKind::Monitor.as_str())
     }
 
     /// Where one follower's pulses go.
-    pub(super) fn pulse(&self, name: &str) -> String {
+    pub(crate) fn pulse(&self, name: &str) -> String {
         format!("{}{PULSE}.{name}", self.root)
     }
 }

@@ -17,9 +17,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::store::Store;
-use crate::REQUEST_TIMEOUT;
 use crate::follow::Followed;
 use crate::request::RequestError;
+use crate::timeouts::REQUEST_TIMEOUT;
 use ports::clock::Clock;
 
 /// A pulse's number is in this header, so that followers who ask for headers only can read it.

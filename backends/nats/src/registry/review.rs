@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::compact::CompactId;
 use super::store::{Newest, is_marker};
-use super::watch::Shared;
+use super::watch_state::Shared;
 use crate::follow::{Follower, Start};
 use ports::BackendError;
 use ports::registry::RecordKey;
@@ -167,8 +167,9 @@ mod tests {
     use servers::NatsServer;
 
     use super::*;
+    use crate::NatsOptions;
+    use crate::connection::Nats;
     use crate::registry::{NatsRegistry, stream_config, watch};
-    use crate::{Nats, NatsOptions};
     use ports::clock::SystemClock;
     use ports::registry::{Expected, Record, RecordKind, Registry, RegistryObserver};
 

@@ -13,9 +13,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
 use super::keys::Keys;
-use crate::REQUEST_TIMEOUT;
 use crate::connection::Nats;
 use crate::request::RequestError;
+use crate::timeouts::REQUEST_TIMEOUT;
 use model::ids::Revision;
 use ports::BackendError;
 use ports::registry::{Expected, Record, RecordKey, RegistryError};

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::compact::CompactId;
-use super::known::Known;
 use super::pulse::Pulses;
 use super::review::{Finding, Review};
 use super::store::{Newest, Store, is_marker};
 use super::tail::{Heard, Tail};
+use super::watch_state::Shared;
 use crate::follow::Followed;
 use model::ids::Revision;
 use ports::BackendError;
@@ -26,26 +26,6 @@ const FRESH: Duration = Duration::from_secs(2);
 const LOOKED_UP: usize = 10_000;
 /// Findings of a review that wait to be told.
 const FINDINGS: usize = 64;
-
-/// What the tasks of a watch share.
-pub(super) struct Shared {
-    pub(super) store: Store,
-    pub(super) kinds: Vec<RecordKind>,
-    pub(super) pulses: Pulses,
-    /// What the observer was told. Never locked while it is told something.
-    pub(super) known: Mutex<Known>,
-    /// Everything that was acknowledged before the pulse of this number was told; 0 while that is not so.
-    pub(super) proven: watch::Sender<u64>,
-    ended: AtomicBool,
-}
-
-impl Shared {
-    /// The subjects that a watch follows.
-    pub(super) fn filters(&self) -> Vec<String> {
-        let kinds = self.kinds.iter().map(|kind| self.store.keys.of_kind(*kind));
-        kinds.chain([self.pulses.subject().to_owned()]).collect()
-    }
-}
 
 /// Ends the watch when it is dropped.
 pub(super) struct Watching {

@@ -1,0 +1,31 @@
+//! What the tasks of a watch share.
+
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::known::Known;
+use super::pulse::Pulses;
+use super::store::Store;
+use ports::registry::RecordKind;
+
+/// What the tasks of a watch share.
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) kinds: Vec<RecordKind>,
+    pub(super) pulses: Pulses,
+    /// What the observer was told. Never locked while it is told something.
+    pub(super) known: Mutex<Known>,
+    /// Everything that was acknowledged before the pulse of this number was told; 0 while that is not so.
+    pub(super) proven: watch::Sender<u64>,
+    pub(super) ended: AtomicBool,
+}
+
+impl Shared {
+    /// The subjects that a watch follows.
+    pub(super) fn filters(&self) -> Vec<String> {
+        let kinds = self.kinds.iter().map(|kind| self.store.keys.of_kind(*kind));
+        kinds.chain([self.pulses.subject().to_owned()]).collect()
+    }
+}
