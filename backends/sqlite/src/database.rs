@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use uuid::Uuid;
 
 use super::error::OpenError;
-use model::ids::MonitorId;
 
 /// What kind of database a file is.
 pub(super) struct Schema {
@@ -132,9 +132,9 @@ pub(super) fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// An id as it is stored.
-pub(super) fn bytes(monitor: &MonitorId) -> Vec<u8> {
-    monitor.as_uuid().as_bytes().to_vec()
+/// What the ids behind `after` are compared with: every id is greater than no bytes at all.
+pub(super) fn behind(after: Option<Uuid>) -> Vec<u8> {
+    after.map_or_else(Vec::new, |after| after.as_bytes().to_vec())
 }
 
 /// A limit as SQLite takes it.

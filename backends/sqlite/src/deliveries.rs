@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
-use uuid::Uuid;
 
-use super::database::{bytes, limit as sql_limit, optional};
+use super::database::{limit as sql_limit, optional};
 use super::delivery_state::state_number;
 use super::error::StoreError;
 use super::prune::Pruner;
@@ -33,14 +32,10 @@ impl SqliteDeliveries {
     }
 }
 
-fn blob(id: Uuid) -> Vec<u8> {
-    id.as_bytes().to_vec()
-}
-
 fn put_row(conn: &Connection, delivery: &Delivery) -> rusqlite::Result<()> {
-    let (id, state, encoded) = (blob(delivery.id.as_uuid()), state_number(delivery.state), encode(delivery));
-    let monitor = delivery.alert.monitor().map(|monitor| bytes(&monitor));
-    let (created_at, channel) = (delivery.created_at.as_micros(), blob(delivery.channel.as_uuid()));
+    let (id, state, encoded) = (delivery.id.as_uuid(), state_number(delivery.state), encode(delivery));
+    let monitor = delivery.alert.monitor().map(|monitor| monitor.as_uuid());
+    let (created_at, channel) = (delivery.created_at.as_micros(), delivery.channel.as_uuid());
     // Only what an attempt changes, so that three of the four indexes are left alone.
     let updated = conn
         .prepare_cached(
@@ -72,10 +67,10 @@ fn list_rows(
         values.push(value);
     };
     if let Some(monitor) = filter.monitor {
-        and("monitor = ?", bytes(&monitor).into());
+        and("monitor = ?", monitor.as_uuid().into());
     }
     if let Some(channel) = filter.channel {
-        and("channel = ?", blob(channel.as_uuid()).into());
+        and("channel = ?", channel.as_uuid().into());
     }
     if let Some(state) = filter.state {
         and("state = ?", state_number(state).into());
@@ -83,7 +78,7 @@ fn list_rows(
     if let Some((at, id)) = before {
         and("(created_at, id) < (?, ", at.as_micros().into());
         sql.push_str("?)");
-        values.push(blob(id.as_uuid()).into());
+        values.push(id.as_uuid().into());
     }
     sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
     values.push(sql_limit(limit).into());
@@ -115,7 +110,7 @@ impl DeliveryHistory for SqliteDeliveries {
     async fn get(&self, id: DeliveryId) -> Result<Option<Delivery>, HistoryError> {
         let read = self.readers.read(move |conn| {
             let sql = "SELECT delivery FROM deliveries WHERE id = ?1";
-            let bytes = optional::<Vec<u8>>(conn, sql, [blob(id.as_uuid())])?;
+            let bytes = optional::<Vec<u8>>(conn, sql, [id.as_uuid()])?;
             Ok(bytes.map(|bytes| decode(&bytes)).transpose()?)
         });
         read.await.map_err(failed)

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
 
-use super::database::{Schema, bytes, limit as sql_limit, optional};
+use super::database::{Schema, limit as sql_limit, optional};
 use super::deliveries::SqliteDeliveries;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
@@ -108,17 +109,26 @@ impl SqliteHistory {
     }
 }
 
-fn insert_heartbeat(conn: &Connection, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {
-    let Heartbeat { monitor, received_at, kind, message, value, source, output, trace: _ } = heartbeat;
-    let kind = match kind {
+/// How a kind is stored; it must never change.
+const fn kind_number(kind: HeartbeatKind) -> i64 {
+    match kind {
         HeartbeatKind::Up => 0,
         HeartbeatKind::Down => 1,
-    };
+    }
+}
+
+const fn kind_of(number: i64) -> HeartbeatKind {
+    if number == kind_number(HeartbeatKind::Up) { HeartbeatKind::Up } else { HeartbeatKind::Down }
+}
+
+fn insert_heartbeat(conn: &Connection, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {
+    let Heartbeat { monitor, received_at, kind, message, value, source, output, trace: _ } = heartbeat;
+    let kind = kind_number(*kind);
     let source = source.map(|source| match source {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     });
-    let (monitor, at) = (bytes(monitor), received_at.as_micros());
+    let (monitor, at) = (monitor.as_uuid(), received_at.as_micros());
     let inserted = conn
         .prepare_cached("INSERT OR IGNORE INTO heartbeats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![monitor, at, kind, message, value, source, output.is_some()])?;
@@ -139,15 +149,15 @@ fn write_batch(conn: &Connection, batch: &HistoryBatch, pruner: &mut Pruner) -> 
     }
     for flip in &batch.flips {
         let sql = "INSERT OR IGNORE INTO flips VALUES (?1, ?2, ?3)";
-        let row = params![bytes(&flip.monitor), flip.at.as_micros(), &encode(flip)[..]];
+        let row = params![flip.monitor.as_uuid(), flip.at.as_micros(), &encode(flip)[..]];
         if conn.prepare_cached(sql)?.execute(row)? > 0 {
             pruner.added_flip(conn, flip.monitor)?;
         }
     }
     for (index, monitor) in batch.removed.iter().enumerate() {
-        if index >= REMOVED_AT_ONCE || !remove_step(conn, &bytes(monitor))? {
+        if index >= REMOVED_AT_ONCE || !remove_step(conn, monitor.as_uuid())? {
             let sql = "INSERT OR IGNORE INTO removals VALUES (?1)";
-            conn.prepare_cached(sql)?.execute([bytes(monitor)])?;
+            conn.prepare_cached(sql)?.execute([monitor.as_uuid()])?;
         }
     }
     Ok(())
@@ -164,7 +174,7 @@ fn entry(monitor: MonitorId, row: &Row<'_>) -> rusqlite::Result<HeartbeatEntry> 
     let heartbeat = Heartbeat {
         monitor,
         received_at: EventTime::from_micros(row.get(0)?),
-        kind: if row.get::<_, i64>(1)? == 0 { HeartbeatKind::Up } else { HeartbeatKind::Down },
+        kind: kind_of(row.get(1)?),
         message: row.get(2)?,
         value: row.get(3)?,
         source: source.and_then(address),
@@ -174,7 +184,7 @@ fn entry(monitor: MonitorId, row: &Row<'_>) -> rusqlite::Result<HeartbeatEntry> 
     Ok(HeartbeatEntry { heartbeat, has_output: row.get(5)? })
 }
 
-fn is_removed(conn: &Connection, monitor: &[u8]) -> rusqlite::Result<bool> {
+fn is_removed(conn: &Connection, monitor: Uuid) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT 1 FROM removals WHERE monitor = ?1")?.exists([monitor])
 }
 
@@ -196,8 +206,8 @@ impl History for SqliteHistory {
     ) -> Result<Vec<HeartbeatEntry>, HistoryError> {
         let before = before.map_or(i64::MAX, EventTime::as_micros);
         self.read(move |conn| {
-            let id = bytes(&monitor);
-            if is_removed(conn, &id)? {
+            let id = monitor.as_uuid();
+            if is_removed(conn, id)? {
                 return Ok(Vec::new());
             }
             let sql = format!(
@@ -216,8 +226,8 @@ impl History for SqliteHistory {
         self.read(move |conn| {
             let mut query = conn.prepare_cached(&sql)?;
             let mut newest = |monitor: MonitorId| {
-                let id = bytes(&monitor);
-                if is_removed(conn, &id)? {
+                let id = monitor.as_uuid();
+                if is_removed(conn, id)? {
                     return Ok(None);
                 }
                 Ok(query.query_row([id], |row| entry(monitor, row)).optional()?)
@@ -229,8 +239,8 @@ impl History for SqliteHistory {
 
     async fn output(&self, monitor: MonitorId, at: EventTime) -> Result<Option<Bytes>, HistoryError> {
         self.read(move |conn| {
-            let id = bytes(&monitor);
-            if is_removed(conn, &id)? {
+            let id = monitor.as_uuid();
+            if is_removed(conn, id)? {
                 return Ok(None);
             }
             let sql = "SELECT output FROM outputs WHERE monitor = ?1 AND at = ?2";
@@ -247,8 +257,8 @@ impl History for SqliteHistory {
     ) -> Result<Vec<Flip>, HistoryError> {
         let before = before.map_or(i64::MAX, EventTime::as_micros);
         self.read(move |conn| {
-            let id = bytes(&monitor);
-            if is_removed(conn, &id)? {
+            let id = monitor.as_uuid();
+            if is_removed(conn, id)? {
                 return Ok(Vec::new());
             }
             let sql = "SELECT flip FROM flips WHERE monitor = ?1 AND at < ?2 ORDER BY at DESC LIMIT ?3";

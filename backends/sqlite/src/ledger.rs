@@ -37,7 +37,7 @@ impl SqliteLedger {
 
 fn version(conn: &Connection, scope: Uuid) -> rusqlite::Result<u64> {
     let sql = "SELECT version FROM ledger_scopes WHERE scope = ?1";
-    Ok(optional::<i64>(conn, sql, [scope.as_bytes()])?.map_or(0, from_sql))
+    Ok(optional::<i64>(conn, sql, [scope])?.map_or(0, from_sql))
 }
 
 /// The new version; the one that was found instead of `expected`.
@@ -51,13 +51,12 @@ fn write_changes(
     if found != expected {
         return Ok(Err(found));
     }
-    let scope = scope.as_bytes();
     let mut put = conn.prepare_cached("INSERT OR REPLACE INTO ledger_rows VALUES (?1, ?2, ?3)")?;
     let mut remove = conn.prepare_cached("DELETE FROM ledger_rows WHERE scope = ?1 AND key = ?2")?;
     for (key, row) in changes {
         match row {
-            Some(row) => put.execute(params![scope, key.as_bytes(), &row[..]])?,
-            None => remove.execute(params![scope, key.as_bytes()])?,
+            Some(row) => put.execute(params![scope, key, &row[..]])?,
+            None => remove.execute(params![scope, key])?,
         };
     }
     let any = "SELECT 1 FROM ledger_rows WHERE scope = ?1 LIMIT 1";
@@ -76,9 +75,7 @@ fn write_changes(
 fn read_page(conn: &Connection, scope: Uuid) -> Result<LedgerPage, StoreError> {
     let version = version(conn, scope)?;
     let mut query = conn.prepare_cached("SELECT key, row FROM ledger_rows WHERE scope = ?1")?;
-    let rows = query.query_map([scope.as_bytes()], |row| {
-        Ok((Uuid::from_bytes(row.get(0)?), Bytes::from(row.get::<_, Vec<u8>>(1)?)))
-    })?;
+    let rows = query.query_map([scope], |row| Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?))))?;
     Ok(LedgerPage { version, rows: rows.collect::<rusqlite::Result<_>>()? })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::database::{bytes, in_transaction, limit as sql_limit, optional};
+use super::database::{behind, in_transaction, limit as sql_limit, optional};
 use super::delivery_state::state_number;
 use model::delivery::DeliveryState;
 use model::ids::MonitorId;
@@ -63,14 +63,14 @@ impl Pruner {
 
     pub(super) fn added_heartbeat(&mut self, conn: &Connection, monitor: MonitorId) -> rusqlite::Result<()> {
         if is_due(&mut self.heartbeats, monitor, self.slack) {
-            keep_newest(conn, Table::Heartbeats, &bytes(&monitor), self.keep)?;
+            keep_newest(conn, Table::Heartbeats, monitor.as_uuid(), self.keep)?;
         }
         Ok(())
     }
 
     pub(super) fn added_flip(&mut self, conn: &Connection, monitor: MonitorId) -> rusqlite::Result<()> {
         if is_due(&mut self.flips, monitor, self.slack) {
-            keep_newest(conn, Table::Flips, &bytes(&monitor), self.keep)?;
+            keep_newest(conn, Table::Flips, monitor.as_uuid(), self.keep)?;
         }
         Ok(())
     }
@@ -110,13 +110,11 @@ impl Pruner {
 
     /// Looks at the next monitor; `false` at the end, after which it begins from the front.
     fn sweep(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
-        let after = self.swept.map_or_else(Vec::new, |monitor| monitor.as_bytes().to_vec());
         let sql = "SELECT monitor FROM heartbeats WHERE monitor > ?1 ORDER BY monitor LIMIT 1";
-        let next = optional::<[u8; 16]>(conn, sql, [after])?;
-        self.swept = next.map(Uuid::from_bytes);
-        let Some(monitor) = next else { return Ok(false) };
-        keep_newest(conn, Table::Heartbeats, &monitor, self.keep + self.slack as usize)?;
-        keep_newest(conn, Table::Flips, &monitor, self.keep + self.slack as usize)?;
+        self.swept = optional::<Uuid>(conn, sql, [behind(self.swept)])?;
+        let Some(monitor) = self.swept else { return Ok(false) };
+        keep_newest(conn, Table::Heartbeats, monitor, self.keep + self.slack as usize)?;
+        keep_newest(conn, Table::Flips, monitor, self.keep + self.slack as usize)?;
         Ok(true)
     }
 }
@@ -139,7 +137,7 @@ fn is_due(counts: &mut HashMap<u64, u32>, monitor: MonitorId, slack: u32) -> boo
 }
 
 /// Removes, of a monitor's oldest entries, what is beyond the newest `keep`, a step at most.
-fn keep_newest(conn: &Connection, table: Table, monitor: &[u8], keep: usize) -> rusqlite::Result<()> {
+fn keep_newest(conn: &Connection, table: Table, monitor: Uuid, keep: usize) -> rusqlite::Result<()> {
     let (newest_too_many, end_of_step) = match table {
         Table::Heartbeats => (
             "SELECT at FROM heartbeats WHERE monitor = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2",
@@ -168,7 +166,7 @@ fn keep_newest(conn: &Connection, table: Table, monitor: &[u8], keep: usize) -> 
 }
 
 /// Removes a step of all that a monitor has; whether nothing is left.
-pub(super) fn remove_step(conn: &Connection, monitor: &[u8]) -> rusqlite::Result<bool> {
+pub(super) fn remove_step(conn: &Connection, monitor: Uuid) -> rusqlite::Result<bool> {
     let mut removed_most = 0;
     for sql in [
         "DELETE FROM heartbeats WHERE monitor = ?1 AND at IN
@@ -187,8 +185,8 @@ pub(super) fn remove_step(conn: &Connection, monitor: &[u8]) -> rusqlite::Result
 /// Goes on with a monitor that is being removed; whether there may be more.
 fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT monitor FROM removals LIMIT 1";
-    let Some(monitor) = optional::<Vec<u8>>(conn, sql, [])? else { return Ok(false) };
-    if remove_step(conn, &monitor)? {
+    let Some(monitor) = optional::<Uuid>(conn, sql, [])? else { return Ok(false) };
+    if remove_step(conn, monitor)? {
         conn.prepare_cached("DELETE FROM removals WHERE monitor = ?1")?.execute([monitor])?;
     }
     Ok(true)
@@ -228,13 +226,13 @@ mod tests {
         let mut insert =
             conn.prepare("INSERT INTO heartbeats VALUES (?1, ?2, 0, NULL, NULL, NULL, 0)").expect("sql");
         for at in times {
-            insert.execute(params![bytes(&of), at]).expect("insert");
+            insert.execute(params![of.as_uuid(), at]).expect("insert");
         }
     }
 
     fn count(conn: &Connection, of: MonitorId) -> i64 {
         let sql = "SELECT count(*) FROM heartbeats WHERE monitor = ?1";
-        conn.query_row(sql, [bytes(&of)], |row| row.get(0)).expect("count")
+        conn.query_row(sql, [of.as_uuid()], |row| row.get(0)).expect("count")
     }
 
     #[test]
@@ -275,7 +273,7 @@ mod tests {
         let conn = database();
         add(&conn, monitor(1), 0..5_000);
         add(&conn, monitor(2), 0..10);
-        conn.execute("INSERT INTO removals VALUES (?1)", [bytes(&monitor(1))]).expect("insert");
+        conn.execute("INSERT INTO removals VALUES (?1)", [monitor(1).as_uuid()]).expect("insert");
         let mut pruner = Pruner::new(10_000);
         pruner.maintain(&conn, NOW).expect("maintain");
         assert_eq!(count(&conn, monitor(1)), 5_000 - sql_limit(STEP));

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::database::{from_sql, in_transaction, limit as sql_limit, optional, to_sql};
+use super::database::{behind, from_sql, in_transaction, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
@@ -34,6 +34,12 @@ const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Rows that are forgotten in one transaction.
 const FORGET_STEP: i64 = 2_000;
+
+/// How the states of a message are stored; they must never change. The indexes of finished messages are on literals, so
+/// these stand in the text of a statement and are not its parameters.
+const UNFINISHED: i64 = 0;
+pub(super) const DEAD: i64 = 1;
+const COMPLETED: i64 = 2;
 
 /// A [`Queue`] in SQLite.
 pub struct SqliteQueue {
@@ -60,14 +66,15 @@ const fn queue_number(name: QueueName) -> i64 {
 
 /// What of a queue can be claimed.
 pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<QueueIndex> {
-    let sql =
-        "SELECT id, seq, lane, order_key, due_at FROM messages WHERE queue = ?1 AND state = 0 ORDER BY seq";
-    let mut query = conn.prepare(sql)?;
+    let mut query = conn.prepare(&format!(
+        "SELECT id, seq, lane, order_key, due_at FROM messages
+         WHERE queue = ?1 AND state = {UNFINISHED} ORDER BY seq"
+    ))?;
     let mut rows = query.query([queue_number(name)])?;
     let mut index = QueueIndex::default();
     while let Some(row) = rows.next()? {
-        let id = Uuid::from_bytes(row.get(0)?);
-        let (lane, order_key) = (Uuid::from_bytes(row.get(2)?), Uuid::from_bytes(row.get(3)?));
+        let id = row.get(0)?;
+        let (lane, order_key) = (row.get(2)?, row.get(3)?);
         let due_at = EventTime::from_micros(row.get(4)?);
         index.add(id, Entry::new(from_sql(row.get(1)?), lane, order_key, due_at));
     }
@@ -80,29 +87,32 @@ pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) ->
     let dead_before = (now - DEAD_KEPT).as_micros();
     in_transaction(conn, |conn| {
         let mut most = conn.execute(
-            "DELETE FROM messages WHERE seq IN
-                 (SELECT seq FROM messages WHERE state = 2 AND done_at < ?1 ORDER BY done_at LIMIT ?2)",
+            &format!(
+                "DELETE FROM messages WHERE seq IN
+                     (SELECT seq FROM messages WHERE state = {COMPLETED} AND done_at < ?1
+                      ORDER BY done_at LIMIT ?2)"
+            ),
             [completed_before, FORGET_STEP],
         )?;
         for queue in [queue_number(QueueName::Alerts), queue_number(QueueName::Deliveries)] {
             // The newest dead letter that is one too many.
-            let sql = "SELECT done_at FROM messages WHERE state = 1 AND queue = ?1
-                       ORDER BY done_at DESC LIMIT 1 OFFSET ?2";
-            let excess = optional::<i64>(conn, sql, [queue, sql_limit(dead_capacity)])?;
+            let sql = format!(
+                "SELECT done_at FROM messages WHERE state = {DEAD} AND queue = ?1
+                 ORDER BY done_at DESC LIMIT 1 OFFSET ?2"
+            );
+            let excess = optional::<i64>(conn, &sql, [queue, sql_limit(dead_capacity)])?;
             let before = excess.map_or(dead_before, |at| dead_before.max(at + 1));
             most = most.max(conn.execute(
-                "DELETE FROM messages WHERE seq IN
-                     (SELECT seq FROM messages WHERE state = 1 AND queue = ?1 AND done_at < ?2
-                      ORDER BY done_at LIMIT ?3)",
+                &format!(
+                    "DELETE FROM messages WHERE seq IN
+                         (SELECT seq FROM messages WHERE state = {DEAD} AND queue = ?1 AND done_at < ?2
+                          ORDER BY done_at LIMIT ?3)"
+                ),
                 [queue, before, FORGET_STEP],
             )?);
         }
         Ok(sql_limit(most) >= FORGET_STEP)
     })
-}
-
-fn bytes(id: &Uuid) -> &[u8] {
-    id.as_bytes()
 }
 
 fn add_unfinished(conn: &Connection, queue: i64, count: i64) -> rusqlite::Result<()> {
@@ -122,7 +132,7 @@ fn insert(
     let mut new: HashMap<Uuid, &QueueMessage> = HashMap::new();
     let mut order = Vec::new();
     for message in messages {
-        if !new.contains_key(&message.id) && !known.exists(params![queue, bytes(&message.id)])? {
+        if !new.contains_key(&message.id) && !known.exists(params![queue, message.id])? {
             new.insert(message.id, message);
             order.push(message);
         }
@@ -132,14 +142,15 @@ fn insert(
     if !order.is_empty() && unfinished + sql_limit(order.len()) > sql_limit(capacity) {
         return Ok(None);
     }
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO messages (queue, id, lane, order_key, due_at, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
-    )?;
+    let mut insert = conn.prepare_cached(&format!(
+        "INSERT INTO messages (queue, id, lane, order_key, due_at, state, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, {UNFINISHED}, ?6)"
+    ))?;
     let mut entries = Vec::with_capacity(order.len());
     for message in order {
         let QueueMessage { id, lane, order_key, due_at, body, .. } = message;
         let due = due_at.as_micros();
-        insert.execute(params![queue, bytes(id), bytes(lane), bytes(order_key), due, &body[..]])?;
+        insert.execute(params![queue, id, lane, order_key, due, &body[..]])?;
         let place = from_sql(conn.last_insert_rowid());
         entries.push((*id, Entry::new(place, *lane, *order_key, *due_at)));
     }
@@ -163,18 +174,25 @@ fn write_outcome(
 ) -> rusqlite::Result<()> {
     let finished = match outcome {
         Outcome::Complete => {
-            let sql = "UPDATE messages SET state = 2, body = NULL, done_at = ?3
-                       WHERE queue = ?1 AND id = ?2 AND state = 0";
-            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), now.as_micros()])?
+            let sql = format!(
+                "UPDATE messages SET state = {COMPLETED}, body = NULL, done_at = ?3
+                 WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
+            );
+            conn.prepare_cached(&sql)?.execute(params![queue, id, now.as_micros()])?
         }
         Outcome::Bury => {
-            let sql =
-                "UPDATE messages SET state = 1, done_at = ?3 WHERE queue = ?1 AND id = ?2 AND state = 0";
-            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), now.as_micros()])?
+            let sql = format!(
+                "UPDATE messages SET state = {DEAD}, done_at = ?3
+                 WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
+            );
+            conn.prepare_cached(&sql)?.execute(params![queue, id, now.as_micros()])?
         }
         Outcome::Retry { due_at, body } => {
-            let sql = "UPDATE messages SET due_at = ?3, body = ?4 WHERE queue = ?1 AND id = ?2 AND state = 0";
-            conn.prepare_cached(sql)?.execute(params![queue, bytes(id), due_at.as_micros(), &body[..]])?;
+            let sql = format!(
+                "UPDATE messages SET due_at = ?3, body = ?4
+                 WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
+            );
+            conn.prepare_cached(&sql)?.execute(params![queue, id, due_at.as_micros(), &body[..]])?;
             0
         }
     };
@@ -189,20 +207,19 @@ fn revive_row(
     due_at: EventTime,
     body: &[u8],
 ) -> rusqlite::Result<Option<Entry>> {
-    let sql = "SELECT lane, order_key FROM messages WHERE queue = ?1 AND id = ?2 AND state = 1";
+    let sql = format!("SELECT lane, order_key FROM messages WHERE queue = ?1 AND id = ?2 AND state = {DEAD}");
     let found = conn
-        .prepare_cached(sql)?
-        .query_row(params![queue, bytes(id)], |row| {
-            Ok((Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?)))
-        })
+        .prepare_cached(&sql)?
+        .query_row(params![queue, id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((lane, order_key)) = found else { return Ok(None) };
-    let sql =
-        "UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), state = 0, due_at = ?3, body = ?4,
-               done_at = NULL WHERE queue = ?1 AND id = ?2";
-    conn.prepare_cached(sql)?.execute(params![queue, bytes(id), due_at.as_micros(), body])?;
+    let sql = format!(
+        "UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), state = {UNFINISHED}, due_at = ?3,
+             body = ?4, done_at = NULL WHERE queue = ?1 AND id = ?2"
+    );
+    conn.prepare_cached(&sql)?.execute(params![queue, id, due_at.as_micros(), body])?;
     let sql = "SELECT seq FROM messages WHERE queue = ?1 AND id = ?2";
-    let place: i64 = conn.prepare_cached(sql)?.query_row(params![queue, bytes(id)], |row| row.get(0))?;
+    let place: i64 = conn.prepare_cached(sql)?.query_row(params![queue, id], |row| row.get(0))?;
     add_unfinished(conn, queue, 1)?;
     Ok(Some(Entry::new(from_sql(place), lane, order_key, due_at)))
 }
@@ -330,14 +347,12 @@ impl Queue for SqliteQueue {
     async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let queue = self.queue;
         let read = self.readers.read(move |conn| {
-            let mut query = conn.prepare_cached(
+            let mut query = conn.prepare_cached(&format!(
                 "SELECT id, lane, body FROM messages INDEXED BY dead_ids
-                 WHERE queue = ?1 AND state = 1 AND id > ?2 ORDER BY id LIMIT ?3",
-            )?;
-            // Every id is behind no bytes at all.
-            let after = after.map_or_else(Vec::new, |after| bytes(&after).to_vec());
-            let letters = query.query_map(params![queue, after, sql_limit(limit)], |row| {
-                let (id, lane) = (Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?));
+                 WHERE queue = ?1 AND state = {DEAD} AND id > ?2 ORDER BY id LIMIT ?3"
+            ))?;
+            let letters = query.query_map(params![queue, behind(after), sql_limit(limit)], |row| {
+                let (id, lane) = (row.get(0)?, row.get(1)?);
                 Ok(Claim { id, lane, body: Bytes::from(row.get::<_, Vec<u8>>(2)?) })
             })?;
             Ok(letters.collect::<rusqlite::Result<Vec<Claim>>>()?)
@@ -365,13 +380,13 @@ mod tests {
             .expect("sql");
         let hours = |count: u64| (now - Duration::from_secs(count * 3_600)).as_micros();
         for (seq, state, done_at) in [
-            (1, 0, None),
-            (2, 2, Some(hours(23))),
-            (3, 2, Some(hours(25))),
-            (4, 1, Some(hours(25))),
-            (5, 1, Some(hours(26))),
-            (6, 1, Some(hours(27))),
-            (7, 1, Some(hours(31 * 24))),
+            (1, UNFINISHED, None),
+            (2, COMPLETED, Some(hours(23))),
+            (3, COMPLETED, Some(hours(25))),
+            (4, DEAD, Some(hours(25))),
+            (5, DEAD, Some(hours(26))),
+            (6, DEAD, Some(hours(27))),
+            (7, DEAD, Some(hours(31 * 24))),
         ] {
             insert.execute(params![seq, state, done_at]).expect("insert");
         }

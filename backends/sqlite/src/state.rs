@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::database::{limit as sql_limit, optional, to_sql};
+use super::database::{behind, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
 use super::state_rows::{Committed, EncodedCommit, acquire, armed, holder, reset};
@@ -131,11 +131,11 @@ fn read_states(
     let sql =
         "SELECT monitor, state FROM states WHERE partition = ?1 AND monitor > ?2 ORDER BY monitor LIMIT ?3";
     let mut query = conn.prepare_cached(sql)?;
-    let after = after.map_or_else(Vec::new, |monitor| monitor.as_uuid().as_bytes().to_vec());
+    let after = behind(after.map(MonitorId::as_uuid));
     let mut rows = query.query(params![partition.0, after, sql_limit(limit)])?;
     let mut states = Vec::new();
     while let Some(row) = rows.next()? {
-        let monitor = MonitorId::from_uuid(Uuid::from_bytes(row.get(0)?));
+        let monitor = MonitorId::from_uuid(row.get(0)?);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         states.push((monitor, decode(bytes)?));
     }
@@ -290,8 +290,7 @@ impl StateReader for SqliteStateStore {
         let sql = "SELECT state FROM states WHERE partition = ?1 AND monitor = ?2";
         self.read(move |conn| {
             let state = |monitor: MonitorId| {
-                let id = monitor.as_uuid();
-                let bytes = optional::<Vec<u8>>(conn, sql, params![partition.0, &id.as_bytes()[..]])?;
+                let bytes = optional::<Vec<u8>>(conn, sql, params![partition.0, monitor.as_uuid()])?;
                 Ok(bytes.map(|bytes| decode(&bytes)).transpose()?)
             };
             monitors.into_iter().map(state).collect()

@@ -75,8 +75,9 @@ impl StateDb {
         // Whoever held a lease died with the process that had the directory before.
         conn.execute("UPDATE partitions SET owner = NULL, token = NULL", []).map_err(failed)?;
         // Not in the schema: databases of the first versions have it not, and those versions do not mind it.
-        conn.execute("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = 1", [])
-            .map_err(failed)?;
+        let dead = queue::DEAD;
+        let sql = format!("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = {dead}");
+        conn.execute(&sql, []).map_err(failed)?;
         conn.execute_batch(ledger::TABLES).map_err(failed)?;
         let load = |name| queue::load(&conn, name).map_err(failed);
         let indexes = (load(QueueName::Alerts)?, load(QueueName::Deliveries)?);

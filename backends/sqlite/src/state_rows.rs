@@ -88,14 +88,9 @@ impl EncodedCommit {
             match state {
                 Some(state) => {
                     let armed_at = state.armed_at.map(EventTime::as_micros);
-                    upsert.execute(params![
-                        partition,
-                        &monitor.as_bytes()[..],
-                        armed_at,
-                        &state.bytes[..]
-                    ])?;
+                    upsert.execute(params![partition, monitor, armed_at, &state.bytes[..]])?;
                 }
-                None => drop(delete.execute(params![partition, &monitor.as_bytes()[..]])?),
+                None => drop(delete.execute(params![partition, monitor])?),
             }
         }
         let mut insert = conn.prepare_cached("INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3)")?;
@@ -160,7 +155,7 @@ pub(super) fn armed(
     let sql = "SELECT armed_at, monitor FROM states WHERE partition = ?1 AND armed_at IS NOT NULL";
     let mut query = conn.prepare(sql)?;
     let rows = query.query_map([partition.0], |row| {
-        Ok((EventTime::from_micros(row.get(0)?), MonitorId::from_uuid(uuid::Uuid::from_bytes(row.get(1)?))))
+        Ok((EventTime::from_micros(row.get(0)?), MonitorId::from_uuid(row.get(1)?)))
     })?;
     rows.collect()
 }
