@@ -1,7 +1,8 @@
 //! Checkpoints as files in the data directory.
 //!
-//! A file is written under another name, made durable and then given its own: it is whole or not there. Files, because a
-//! checkpoint of a million monitors is tens of megabytes, which would go through a database's write-ahead log and leave holes in it.
+//! The store writes a file under another name, makes it durable and then renames it: a file is whole or not
+//! there. A checkpoint of a million monitors is tens of megabytes; in a database, it would pass through the
+//! write-ahead log and leave holes.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,7 +21,7 @@ use ports::BackendError;
 use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 
 const ENDING: &str = ".checkpoint";
-/// Of a file that is being written, or whose writer was killed.
+/// Ending of an unfinished file, whose writer is at work or was killed.
 const UNFINISHED: &str = ".part";
 
 /// A [`CheckpointStore`] of files.
@@ -28,17 +29,18 @@ pub struct FileCheckpoints(Arc<Files>);
 
 struct Files {
     folder: PathBuf,
-    /// Held by whoever writes: one at a time, so that what is unfinished and nobody's is known. `None` when closed.
+    /// Held by the task that writes: one at a time, so that every unfinished file that it finds is a
+    /// left-over. `None` when closed.
     writing: Mutex<Option<Arc<DataDir>>>,
 }
 
 impl FileCheckpoints {
-    /// Those in a data directory. Nothing is made before the first one is put.
+    /// The checkpoints in a data directory. The first `put` makes the folder.
     pub(super) fn new(dir: &Path, held: Arc<DataDir>) -> Self {
         Self(Arc::new(Files { folder: dir.join(CHECKPOINTS), writing: Mutex::new(Some(held)) }))
     }
 
-    /// Lets what is being written come to its end, and nothing be written any more.
+    /// Waits for the write under way, and refuses later ones.
     pub(super) async fn close(&self) {
         let let_go = |files: &Files| {
             files.writing.lock().take();
@@ -50,7 +52,7 @@ impl FileCheckpoints {
         }
     }
 
-    /// Away from the threads that others wait for. What was begun is carried out, even if nobody waits for it any more.
+    /// Runs `work` on a blocking thread. Work that began is carried out, even if its caller is cancelled.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Files) -> Result<T, BackendError> + Send + 'static,
@@ -87,7 +89,7 @@ impl Files {
         Ok(File::open(&self.folder)?.sync_all()?)
     }
 
-    /// Makes the folder. A state holds no secrets, but nobody else may look into the directory either.
+    /// Makes the folder, for this user alone, like the data directory.
     fn make(&self) -> io::Result<()> {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
@@ -99,7 +101,7 @@ impl Files {
         }
     }
 
-    /// Whatever lies in the folder, if there is one.
+    /// The names of all files in the folder; none without a folder.
     fn names(&self) -> io::Result<Vec<String>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -125,7 +127,7 @@ fn name(partition: PartitionId, place: CheckpointPlace) -> String {
     format!("{partition}_{}_{}{ENDING}", place.applied, place.watermark.as_micros())
 }
 
-/// Where the checkpoint in the file of that name stands, if it is one of the partition's.
+/// The position of the checkpoint in the file of that name, if it is one of the partition's.
 fn place(partition: PartitionId, name: &str) -> Option<CheckpointPlace> {
     let rest = name.strip_suffix(ENDING)?.strip_prefix(&format!("{partition}_"))?;
     let (applied, watermark) = rest.split_once('_')?;

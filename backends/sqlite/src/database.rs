@@ -10,19 +10,19 @@ use super::error::OpenError;
 
 /// What kind of database a file is.
 pub(super) struct Schema {
-    /// Its name in the data directory.
+    /// Name of the file in the data directory.
     pub(super) file: &'static str,
-    /// SQLite's application id: tells our files from those of other programs.
+    /// SQLite's application id, which tells our files from those of other programs.
     pub(super) application_id: i32,
-    /// Makes the newest version.
+    /// Statements that create the newest version.
     pub(super) create: &'static str,
     /// Page cache of the writing connection, KiB.
     pub(super) cache_kib: i64,
-    /// The write-ahead log is written back when it is this long, pages of 4 KiB.
+    /// Length at which the write-ahead log is written back, pages of 4 KiB.
     pub(super) checkpoint_pages: i64,
 }
 
-/// Version of every schema and of what is stored by it, in `user_version`.
+/// Version of every schema and of what it stores, in `user_version`.
 const VERSION: i64 = 2;
 
 /// Page cache of a reading connection, KiB.
@@ -33,7 +33,8 @@ impl Schema {
         dir.join(self.file)
     }
 
-    /// Opens the database for writing; makes it if there is none. `max_pages` bounds its size, for tests of a full disk.
+    /// Opens the database for writing; creates it if there is none. `max_pages` bounds its size, for tests of
+    /// a full disk.
     pub(super) fn open(&self, dir: &Path, max_pages: Option<u32>) -> Result<Connection, OpenError> {
         let file = self.path(dir);
         let failed = |source| OpenError::of(file.clone(), source);
@@ -43,7 +44,7 @@ impl Schema {
         Ok(conn)
     }
 
-    /// Refuses a database that is not ours or of another version, before anything is written to it.
+    /// Refuses a foreign database, or one of another version, before anything is written to it.
     fn identify(&self, conn: &Connection, file: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::of(file.to_owned(), source);
         let tables: i64 =
@@ -88,7 +89,7 @@ impl Schema {
         Ok(())
     }
 
-    /// Another connection, for reading only.
+    /// Opens a connection for reading only.
     pub(super) fn open_reader(&self, dir: &Path) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(self.path(dir), flags)?;
@@ -99,7 +100,7 @@ impl Schema {
     }
 }
 
-/// Runs `work` in a write transaction: all of it, or nothing.
+/// Runs `work` in a write transaction: all of its writes stand, or none.
 pub(super) fn in_transaction<T>(
     conn: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -107,7 +108,7 @@ pub(super) fn in_transaction<T>(
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let done = work(conn).and_then(|outcome| conn.prepare_cached("COMMIT")?.execute([]).map(|_| outcome));
     if done.is_err() && !conn.is_autocommit() {
-        // What failed is what the caller must hear; a transaction that cannot be rolled back fails the next BEGIN.
+        // The caller needs the first error; a transaction that cannot be rolled back fails the next BEGIN.
         conn.execute_batch("ROLLBACK").ok();
     }
     done
@@ -122,17 +123,17 @@ pub(super) fn optional<T: rusqlite::types::FromSql>(
     conn.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()
 }
 
-/// SQLite's integers have a sign; ours here never reach 2^63.
+/// A number as SQLite stores it: signed. The numbers of this backend never reach 2^63.
 pub(super) fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The way back.
+/// A number that [`to_sql`] stored.
 pub(super) fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// What the ids behind `after` are compared with: every id is greater than no bytes at all.
+/// The blob that ids after `after` are compared with: every id is greater than an empty blob.
 pub(super) fn behind(after: Option<Uuid>) -> Vec<u8> {
     after.map_or_else(Vec::new, |after| after.as_bytes().to_vec())
 }

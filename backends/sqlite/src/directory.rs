@@ -1,4 +1,4 @@
-//! The data directory: whose it is, and that one process at a time has it.
+//! The data directory: refuses foreign ones, and is held by one process at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,17 +13,18 @@ const LOCK: &str = "lock";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
-/// Files that may lie in a data directory before there is a database.
+/// Files that may lie in a data directory before the first database does.
 const OURS: [&str; 4] = [LOCK, "admin.key", CHECKPOINTS, "lost+found"];
 
 /// The data directory, held for this process until it is dropped.
 pub(super) struct DataDir {
-    /// The kernel gives the lock back when the file is closed, also when the process is killed.
+    /// The kernel releases the lock when the file is closed, also when the process is killed.
     _lock: File,
 }
 
 impl DataDir {
-    /// Makes the directory if need be, and takes it. `databases` are the files by which it is known as ours.
+    /// Makes the directory if it is missing, and locks it. `databases` are the files that mark a directory as
+    /// Lubdub's.
     pub(super) fn take(dir: &Path, databases: &[&str]) -> Result<Self, OpenError> {
         let not_writable = |source| OpenError::NotWritable { dir: dir.to_owned(), source };
         make(dir).map_err(not_writable)?;
@@ -41,7 +42,7 @@ impl DataDir {
     }
 }
 
-/// The registry holds push tokens and secrets, so nobody else may look into a directory that we make.
+/// Makes the directory for this user alone: the registry holds push tokens and secrets.
 fn make(dir: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What can go wrong in a data directory.
+//! Errors of a data directory and its databases.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum OpenError {
         /// Which.
         dir: PathBuf,
     },
-    /// It cannot be made or written to.
+    /// The directory cannot be made or written to.
     #[error("the data directory {} cannot be written to", .dir.display())]
     NotWritable {
         /// Which.
@@ -23,25 +23,25 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is full of something else.
-    #[error("the directory {} holds other things ({}) and no Lubdub data", .dir.display(), .found.display())]
+    /// The directory holds files of another program.
+    #[error("the directory {} holds other files ({}) and no Lubdub data", .dir.display(), .found.display())]
     Foreign {
         /// Which.
         dir: PathBuf,
-        /// One of the other things.
+        /// One of those files.
         found: PathBuf,
     },
-    /// A newer Lubdub wrote it.
-    #[error("{} is of a newer Lubdub: its format is {found}, this program knows {known}", .file.display())]
+    /// A newer Lubdub wrote the database.
+    #[error("{} is of a newer Lubdub: its format is {found}, this program reads {known}", .file.display())]
     Newer {
         /// The database.
         file: PathBuf,
         /// Its version.
         found: i64,
-        /// The newest that is known.
+        /// The newest version that this program reads.
         known: i64,
     },
-    /// A Lubdub wrote it that was never released.
+    /// An unreleased Lubdub wrote the database.
     #[error(
         "{} is of a Lubdub from before the first release: its format is {found}, this program knows {known}; begin with an empty \
          directory",
@@ -52,10 +52,10 @@ pub enum OpenError {
         file: PathBuf,
         /// Its version.
         found: i64,
-        /// The one that is known.
+        /// The version that this program reads.
         known: i64,
     },
-    /// It cannot be read as what it should be.
+    /// The file is not a database, or lacks what it should hold.
     #[error("{} is damaged", .file.display())]
     Damaged {
         /// The database.
@@ -63,14 +63,14 @@ pub enum OpenError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
-    /// Its log was made with another number of partitions.
+    /// The log was created with another number of partitions.
     #[error("{} has {found} partitions, not {asked}; the number is fixed when a log is made", .file.display())]
     Partitions {
         /// The database.
         file: PathBuf,
-        /// How many it has.
+        /// The number that it has.
         found: u16,
-        /// How many were asked for.
+        /// The number in the options.
         asked: u16,
     },
     /// No room, or trouble with the disk.
@@ -84,7 +84,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What an error of SQLite means for the database `file`.
+    /// Translates an error of SQLite for the database `file`.
     pub(super) fn of(file: PathBuf, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { file, source },
@@ -92,7 +92,7 @@ impl OpenError {
                 let source = std::io::Error::new(std::io::ErrorKind::PermissionDenied, source);
                 Self::NotWritable { dir: file.parent().map(PathBuf::from).unwrap_or(file), source }
             }
-            // A table that should be there is missing, or holds something else.
+            // A table is missing, or holds something unexpected.
             _ if matches!(source, rusqlite::Error::QueryReturnedNoRows) => Self::Damaged { file, source },
             Some(ErrorCode::Unknown) => Self::Damaged { file, source },
             _ => Self::Failed { file, source },
@@ -100,7 +100,7 @@ impl OpenError {
     }
 }
 
-/// Why a read or a write did not come about.
+/// Why a read or a write failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("use the database")]

@@ -27,7 +27,7 @@ use ports::clock::Clock;
 use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 
 /// - `heartbeats.kind`: 0 = up, 1 = down. `source`: the 4 or 16 bytes of the address.
-/// - `removals`: monitors that are gone and whose rows are removed step by step; nothing of theirs is shown any more.
+/// - `removals`: deleted monitors whose rows are removed step by step; readers see nothing of them any more.
 /// - `deliveries.state`: 0 = pending, 1 = delivered, 2 = dead, 3 = folded, 4 = suppressed.
 pub(super) static SCHEMA: Schema = Schema {
     file: "history.db",
@@ -49,11 +49,11 @@ pub(super) static SCHEMA: Schema = Schema {
     checkpoint_pages: 8_000,
 };
 
-/// Monitors of a batch whose rows are removed in its own transaction; those of the others are removed later, so that the
-/// deletion of many monitors does not hold up the writer.
+/// Deleted monitors whose rows a batch removes in its own transaction. The rows of the others are removed
+/// later, so that deleting many monitors does not hold up the writer.
 const REMOVED_AT_ONCE: usize = 4;
 
-/// `history.db`, open, with its adapters.
+/// The open `history.db` with its adapters.
 pub(super) struct HistoryDb {
     writer: Arc<TaskWriter>,
     readers: Readers,
@@ -191,7 +191,8 @@ fn is_removed(conn: &Connection, monitor: Uuid) -> rusqlite::Result<bool> {
 #[async_trait]
 impl History for SqliteHistory {
     async fn append(&self, mut batch: HistoryBatch) -> Result<(), HistoryError> {
-        // In the order of the table, so that each page is visited once. Stable: the first of equal ones stays.
+        // Sorted like the table, so that each page is visited once. Stable: the first of equal heartbeats
+        // stays.
         batch.heartbeats.sort_by_key(|heartbeat| (heartbeat.monitor, heartbeat.received_at));
         let pruner = Arc::clone(&self.pruner);
         let work = move |conn: &Connection| write_batch(conn, &batch, &mut pruner.lock());

@@ -13,7 +13,7 @@ use super::readers::Readers;
 use super::tasks::TaskWriter;
 use ports::ledger::{Ledger, LedgerError, LedgerPage};
 
-/// Makes what is missing. `counters` has the newest version of all scopes, so that none comes twice.
+/// Creates missing tables. `counters` has the newest version of all scopes, so that no version comes twice.
 pub(super) const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS ledger_scopes (scope BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS ledger_rows (scope BLOB NOT NULL, key BLOB NOT NULL, row BLOB NOT NULL,
@@ -26,7 +26,7 @@ pub struct SqliteLedger {
     readers: Readers,
 }
 
-/// What is to be put, or removed.
+/// A row to put, or to remove.
 type Change = (Uuid, Option<Bytes>);
 
 impl SqliteLedger {
@@ -40,7 +40,7 @@ fn version(conn: &Connection, scope: Uuid) -> rusqlite::Result<u64> {
     Ok(optional::<i64>(conn, sql, [scope])?.map_or(0, from_sql))
 }
 
-/// The new version; the one that was found instead of `expected`.
+/// Writes changes. Answers the scope's new version, or the found one if it is not `expected`.
 fn write_changes(
     conn: &Connection,
     scope: Uuid,

@@ -1,9 +1,10 @@
 //! The embedded backend: every port in one directory, by SQLite.
 //!
-//! Three databases, so that work for one port does not hold up another: `log.db` (the heartbeat log), `state.db` (registry,
-//! states, leases, outbox, queues, ledger) and `history.db` (heartbeats, flips, deliveries). Each has one [writer] thread
-//! with group commit, in WAL mode with `synchronous = FULL`: what was answered is on the disk. [readers] read beside it.
-//! Checkpoints are files in a folder beside them.
+//! Three databases, so that work for one port does not delay another: `log.db` (the heartbeat log),
+//! `state.db` (registry, states, leases, outbox, queues, ledger) and `history.db` (heartbeats, flips,
+//! deliveries). Each has one [writer] thread with group commit, in WAL mode with `synchronous = FULL`: an
+//! acknowledged write is on the disk. [readers] have connections of their own. Checkpoints are files in a
+//! folder beside the databases.
 
 mod checkpoints;
 mod database;
@@ -60,7 +61,7 @@ pub struct SqliteBackend {
 }
 
 impl SqliteBackend {
-    /// Opens a data directory; makes it when there is none. It blocks while it reads what is there.
+    /// Opens a data directory; makes it if there is none. Blocks while it reads the stored data.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -68,7 +69,7 @@ impl SqliteBackend {
         Self::open_with(options, |_| clock)
     }
 
-    /// Like [`open`](Self::open), for a clock that must not start before the newest time that the log knows.
+    /// Like [`open`](Self::open), for a clock that must not start before the newest time in the log.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -106,7 +107,7 @@ impl SqliteBackend {
         Arc::clone(&self.state_db.registry)
     }
 
-    /// The state store, for its owner and for its readers.
+    /// The state store, for owners and readers of partitions.
     pub fn state(&self) -> Arc<SqliteStateStore> {
         Arc::clone(&self.state_db.state)
     }
@@ -139,11 +140,11 @@ impl SqliteBackend {
         Arc::clone(&self.history_db.deliveries)
     }
 
-    /// Writes what waits, brings the databases into order and gives the directory back. Calls to the adapters after this
-    /// are answered that the database is closed.
+    /// Finishes waiting writes, closes the databases and releases the directory. Later calls to the adapters
+    /// answer that the database is closed.
     ///
     /// # Errors
-    /// If something could not be written; everything that had been acknowledged is on the disk all the same.
+    /// If a waiting write failed; everything acknowledged before is on the disk.
     pub async fn close(self) -> Result<(), BackendError> {
         self.checkpoints.close().await;
         let (history, state, log) =

@@ -1,8 +1,9 @@
 //! The heartbeat log in SQLite.
 //!
-//! Frames are rows. Ticks are not written one by one: two a second would wear out an SD card. They wait in memory, folded
-//! ([`fold`]), until something else is written, somebody asks for them by `sync`, or ten seconds are over. Readers are fed
-//! from the [`tail`] in memory as long as they keep up, so they see single ticks; who comes later sees the folded row.
+//! Frames are rows. Writing every tick, two a second, would wear out an SD card: ticks wait in memory, folded
+//! ([`fold`]), until another frame is written, a caller asks for them by `sync`, or ten seconds are over.
+//! Readers that keep up are fed from the [`tail`] in memory and see single ticks; later readers see the
+//! folded row.
 
 mod fold;
 mod reader;
@@ -33,9 +34,9 @@ use rows::{Stored, identity, stored};
 use tail::Tail;
 use writing::{Job, LogWriter};
 
-/// `entries.key` is partition * 2^48 + offset, so that a partition's entries lie together, in order, in a table whose rows
-/// may be large. `top_sealed_at` is the greatest `sealed_at` of the entry and all before it. `partitions` remembers what
-/// the entries that expired would have said.
+/// `entries.key` is partition * 2^48 + offset, so that a partition's entries lie together and in order in a
+/// table whose rows may be large. `top_sealed_at` is the greatest `sealed_at` of the entry and all before it.
+/// `partitions` keeps offset and `top_sealed_at` of expired entries.
 pub(super) static SCHEMA: Schema = Schema {
     file: "log.db",
     application_id: 0x4c55_424c,
@@ -117,7 +118,8 @@ impl HeartbeatLog for SqliteHeartbeatLog {
 
     async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         self.tail(partition)?;
-        // Encoded here and not by the writer, which everybody waits for. A tick is encoded when it is written, if at all.
+        // Encoded here because all callers wait for the writer. The writer encodes ticks when it writes them,
+        // if at all.
         let bytes = if frame.is_tick() { None } else { Some(encode(&*frame)) };
         let (answer, answered) = oneshot::channel();
         let job = Job::Append { partition: partition.0, frame, bytes, written: None, answer };

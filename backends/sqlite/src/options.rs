@@ -3,22 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// With what a data directory is opened.
+/// The settings of a data directory.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// Where the data lies; made if need be.
+    /// The data directory; made if it is missing.
     pub dir: PathBuf,
-    /// Partitions of the heartbeat log, at least 1; fixed when the log is made.
+    /// Partitions of the heartbeat log, at least 1; fixed when the log is created.
     pub partitions: u16,
     /// How long the heartbeat log keeps its entries.
     pub retention: Duration,
-    /// How often it is looked for entries that are older.
+    /// How often expired entries are removed.
     pub expire_every: Duration,
-    /// Heartbeats, and flips, that are kept of each monitor, at least 1.
+    /// Heartbeats kept of each monitor, and flips, at least 1.
     pub history_per_monitor: usize,
-    /// Unfinished messages that each queue takes.
+    /// Most unfinished messages of each queue.
     pub queue_capacity: usize,
-    /// Bound of the log's database in pages of 4 KiB, to stand for a full disk in tests; `None` = the disk.
+    /// Most pages of the log's database, 4 KiB each, to simulate a full disk in tests; `None` = no bound.
     pub max_log_pages: Option<u32>,
 }
 
@@ -37,7 +37,7 @@ impl SqliteOptions {
     }
 }
 
-/// What a log is opened with.
+/// The settings of a log.
 pub(super) struct LogOptions {
     pub(super) dir: PathBuf,
     pub(super) partitions: u16,

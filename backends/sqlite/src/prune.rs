@@ -12,25 +12,27 @@ use model::delivery::DeliveryState;
 use model::ids::MonitorId;
 use model::time::EventTime;
 
-/// Rows of a monitor that are removed in one transaction.
+/// Most rows of a monitor that one transaction removes.
 const STEP: usize = 2_000;
 
-/// Monitors that are counted at a time; when there are more, the counting begins anew.
+/// Most monitors whose entries are counted; beyond that, counting begins anew.
 const COUNTED: usize = 500_000;
 
-/// Monitors that the slow sweep looks at, and how often: an idle process is to stay idle.
+/// Monitors that one step of the slow sweep visits, and the time between steps: an idle process should stay
+/// idle.
 const SWEPT: usize = 20;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
-/// Of each finished state.
+/// Deliveries kept of each finished state, and how many more may come before a removal.
 const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;
 const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Counts what is added to each monitor and removes what is too much now and then.
+/// Counts each monitor's new entries and removes the surplus now and then.
 ///
-/// Between two removals a monitor gets at most N/8 + 16 entries. The counts are lost with the process; so that monitors do
-/// not grow by restarts, the first count of each begins anywhere, and a slow sweep passes over all of them.
+/// Between two removals a monitor gets at most N/8 + 16 entries. The counts are lost with the process. So
+/// that restarts do not let monitors grow, each first count starts at a random value, and a slow sweep visits
+/// all monitors.
 pub(super) struct Pruner {
     keep: usize,
     slack: u32,
@@ -75,10 +77,10 @@ impl Pruner {
         Ok(())
     }
 
-    /// So many more deliveries are finished.
+    /// Counts deliveries that have just finished, and removes the oldest surplus.
     pub(super) fn finished(&mut self, conn: &Connection, count: usize) -> rusqlite::Result<()> {
         self.finished_deliveries += count;
-        // As often as there are so many more, so that less is added than is removed however many come at once.
+        // Once for each full slack, so that one call removes at least as many as it counted.
         while self.finished_deliveries >= FINISHED_SLACK {
             self.finished_deliveries -= FINISHED_SLACK;
             for state in states(DeliveryState::is_over) {
@@ -93,7 +95,7 @@ impl Pruner {
         Ok(())
     }
 
-    /// Goes on with what was begun; answers when to come again.
+    /// Continues removals that were begun; answers when to call again.
     pub(super) fn maintain(&mut self, conn: &Connection, now: EventTime) -> rusqlite::Result<Duration> {
         in_transaction(conn, |conn| {
             let more = continue_removals(conn)?;
@@ -108,7 +110,7 @@ impl Pruner {
         })
     }
 
-    /// Looks at the next monitor; `false` at the end, after which it begins from the front.
+    /// Prunes the next monitor; `false` at the end, after which the sweep starts over.
     fn sweep(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
         let sql = "SELECT monitor FROM heartbeats WHERE monitor > ?1 ORDER BY monitor LIMIT 1";
         self.swept = optional::<Uuid>(conn, sql, [behind(self.swept)])?;
@@ -136,7 +138,7 @@ fn is_due(counts: &mut HashMap<u64, u32>, monitor: MonitorId, slack: u32) -> boo
     due
 }
 
-/// Removes, of a monitor's oldest entries, what is beyond the newest `keep`, a step at most.
+/// Removes a monitor's oldest entries beyond the newest `keep`, at most a step.
 fn keep_newest(conn: &Connection, table: Table, monitor: Uuid, keep: usize) -> rusqlite::Result<()> {
     let (newest_too_many, end_of_step) = match table {
         Table::Heartbeats => (
@@ -165,7 +167,7 @@ fn keep_newest(conn: &Connection, table: Table, monitor: Uuid, keep: usize) -> r
     Ok(())
 }
 
-/// Removes a step of all that a monitor has; whether nothing is left.
+/// Removes a step of a monitor's rows; answers whether none are left.
 pub(super) fn remove_step(conn: &Connection, monitor: Uuid) -> rusqlite::Result<bool> {
     let mut removed_most = 0;
     for sql in [
@@ -182,7 +184,7 @@ pub(super) fn remove_step(conn: &Connection, monitor: Uuid) -> rusqlite::Result<
     Ok(removed_most < STEP)
 }
 
-/// Goes on with a monitor that is being removed; whether there may be more.
+/// Continues the removal of a deleted monitor; answers whether there may be more.
 fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT monitor FROM removals LIMIT 1";
     let Some(monitor) = optional::<Uuid>(conn, sql, [])? else { return Ok(false) };
@@ -192,12 +194,12 @@ fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// The states of deliveries that are like this, as they are stored.
+/// The stored numbers of the matching states of deliveries.
 fn states(like: impl Fn(DeliveryState) -> bool) -> impl Iterator<Item = i64> {
     DeliveryState::ALL.into_iter().filter(move |state| like(*state)).map(state_number)
 }
 
-/// Removes a step of the deliveries in this state that were made before `cutoff`.
+/// Removes a step of the deliveries in this state that were created before `cutoff`.
 fn remove_deliveries(conn: &Connection, state: i64, cutoff: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
                    WHERE state = ?1 AND created_at < ?2 ORDER BY created_at LIMIT ?3)";
@@ -241,7 +243,7 @@ mod tests {
         for restart in 0..60 {
             let mut pruner = Pruner::new(40);
             for n in 0..20 {
-                // Fewer than are pruned at once, between any two restarts.
+                // Fewer than the slack between any two restarts.
                 for at in restart * 5..restart * 5 + 5 {
                     add(&conn, monitor(n), at..at + 1);
                     pruner.added_heartbeat(&conn, monitor(n)).expect("prune");

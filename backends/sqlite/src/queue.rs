@@ -1,7 +1,8 @@
 //! The queues in SQLite.
 //!
-//! Messages are rows; which of them can be claimed is known in memory ([`QueueIndex`]), built when the database is
-//! opened. Claims are in memory alone: one process owns the directory, and with it die all who hold a claim.
+//! Messages are rows. The [`QueueIndex`] in memory knows which of them can be claimed; it is built when the
+//! database is opened. Claims are in memory alone: one process owns the directory, and all claims end with
+//! it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,17 +27,17 @@ use ports::queue_index::{Entry, QueueIndex};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long a completed message's id is remembered: the contract's day.
+/// How long a completed message's id is remembered: one day, by the contract.
 const REMEMBERED: Duration = DAY;
 
-/// How long dead letters are kept; besides, at most as many as unfinished messages may be.
+/// How long dead letters are kept. Their number is bounded by the queue's capacity, too.
 const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Rows that are forgotten in one transaction.
+/// Most rows that one transaction forgets.
 const FORGET_STEP: i64 = 2_000;
 
-/// How the states of a message are stored; they must never change. The indexes of finished messages are on literals, so
-/// these stand in the text of a statement and are not its parameters.
+/// The stored states of a message; they must never change. Statements contain them as literals, since the
+/// partial indexes are on literals.
 const UNFINISHED: i64 = 0;
 pub(super) const DEAD: i64 = 1;
 const COMPLETED: i64 = 2;
@@ -64,7 +65,7 @@ const fn queue_number(name: QueueName) -> i64 {
     }
 }
 
-/// What of a queue can be claimed.
+/// Reads the unfinished messages of a queue.
 pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<QueueIndex> {
     let mut query = conn.prepare(&format!(
         "SELECT id, seq, lane, order_key, due_at FROM messages
@@ -81,7 +82,7 @@ pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<Queue
     Ok(index)
 }
 
-/// Forgets a step of what has been finished for long, of all queues; whether there is more.
+/// Forgets a step of messages, in all queues, that finished long ago; answers whether there are more.
 pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) -> rusqlite::Result<bool> {
     let completed_before = (now - REMEMBERED).as_micros();
     let dead_before = (now - DEAD_KEPT).as_micros();
@@ -95,7 +96,7 @@ pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) ->
             [completed_before, FORGET_STEP],
         )?;
         for queue in [queue_number(QueueName::Alerts), queue_number(QueueName::Deliveries)] {
-            // The newest dead letter that is one too many.
+            // The newest dead letter beyond the capacity.
             let sql = format!(
                 "SELECT done_at FROM messages WHERE state = {DEAD} AND queue = ?1
                  ORDER BY done_at DESC LIMIT 1 OFFSET ?2"
@@ -121,7 +122,7 @@ fn add_unfinished(conn: &Connection, queue: i64, count: i64) -> rusqlite::Result
     Ok(())
 }
 
-/// Writes the messages that are new, and answers their places; `None` if that were too many.
+/// Writes the new messages and answers their places; `None` if the queue has no room for them.
 fn insert(
     conn: &Connection,
     queue: i64,
@@ -199,7 +200,7 @@ fn write_outcome(
     if finished > 0 { add_unfinished(conn, queue, -sql_limit(finished)) } else { Ok(()) }
 }
 
-/// A dead letter becomes a message again, behind all that are there.
+/// Makes a dead letter a message again, behind all others.
 fn revive_row(
     conn: &Connection,
     queue: i64,
@@ -242,7 +243,8 @@ impl SqliteQueue {
     }
 }
 
-/// Claims whose bodies are not read yet; they go back if that fails or its caller is cancelled.
+/// Claims whose bodies are not read yet; they return to the queue if reading fails or the caller is
+/// cancelled.
 struct Unread {
     shared: Arc<Shared>,
     claimed: Vec<(Uuid, u64)>,

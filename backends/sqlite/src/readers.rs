@@ -1,4 +1,4 @@
-//! Reading, beside the writer: a few connections, each used by one reader at a time, on blocking threads.
+//! Reads beside the writer: a few connections on blocking threads, each used by one read at a time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::database::Schema;
 use super::error::StoreError;
 
-/// Reads at a time.
+/// Most reads at the same time.
 const CONNECTIONS: usize = 4;
 
 /// Reading connections to a database, opened as they are needed.
@@ -35,8 +35,8 @@ impl Readers {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Runs `query` on a blocking thread; it sees every write that was answered before. Within it every statement sees the
-    /// database as of the first one.
+    /// Runs `query` on a blocking thread. The query sees every write that was acknowledged before, and all
+    /// its statements see one snapshot.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -51,7 +51,7 @@ impl Readers {
         reading.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Closes the connections as they come back.
+    /// Closes the connections after the reads under way.
     pub(super) async fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
         let all = u32::try_from(CONNECTIONS).unwrap_or(1);
@@ -76,7 +76,7 @@ impl Shared {
         };
         conn.prepare_cached("BEGIN")?.execute([])?;
         let answer = query(&conn);
-        // After an error the connection may be broken; it is not used again.
+        // After an error the connection may be broken: it is dropped.
         if conn.prepare_cached("COMMIT")?.execute([]).is_ok() {
             self.idle.lock().push(conn);
         }

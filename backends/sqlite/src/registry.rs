@@ -41,7 +41,7 @@ fn revision_of(conn: &Connection, key: &RecordKey) -> rusqlite::Result<Option<Re
 
 fn next_revision(conn: &Connection) -> rusqlite::Result<Revision> {
     let sql = "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value";
-    // To the end of the statement, so that it is done and not only begun.
+    // Read to the end, so that the statement is completed.
     let mut update = conn.prepare_cached(sql)?;
     let mut rows = update.query([])?;
     let value = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0)?;

@@ -1,7 +1,8 @@
 //! The state store in SQLite.
 //!
-//! The sorted set of wake-ups is in memory and is built from the states when a partition is taken: an index on the time
-//! would cost more than half of the commits' speed (15k/s instead of 40k/s), and one process owns the directory.
+//! The sorted set of wake-ups is in memory, built from the states when a partition is taken: an index on the
+//! time would cost more than half of the commits' speed (15k/s instead of 40k/s), and one process owns the
+//! directory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use model::time::EventTime;
 use model::wire::decode;
 use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 
-/// Most monitors in a commit. Every changed page is written whole, so a thousand random monitors of 100,000 cost a page
-/// each, and ten thousand a third of one.
+/// Most monitors in a commit. Every changed page is written whole: a thousand random monitors of 100,000 cost
+/// a page each, ten thousand a third of a page.
 const COMMIT_MONITORS: usize = 20_000;
 
 /// A [`StateStore`] and [`StateReader`] in SQLite.
@@ -34,7 +35,7 @@ pub struct SqliteStateStore {
     held: Arc<Mutex<HashMap<PartitionId, Held>>>,
 }
 
-/// A partition that somebody holds.
+/// A partition under a lease, with its wake-ups.
 struct Held {
     token: String,
     wake_ups: BTreeSet<(EventTime, MonitorId)>,
@@ -80,7 +81,7 @@ impl SqliteStateStore {
         if in_force { Ok(()) } else { Err(StateError::Fenced) }
     }
 
-    /// Takes a partition that nobody holds, or whose holder may be passed over.
+    /// Takes a partition that has no holder, or whose holder may be passed over.
     async fn take(
         &self,
         partition: PartitionId,
@@ -89,7 +90,8 @@ impl SqliteStateStore {
     ) -> Result<Lease, StateError> {
         let (owner, random) = (owner.to_owned(), Uuid::new_v4().simple().to_string());
         let held = Arc::clone(&self.held);
-        // Whoever held it before is fenced from here on. Of two that take it at once, the one that wrote last has it.
+        // The former holder is fenced from here on. If two take the partition at once, the last writer has
+        // it.
         let fence = move |acquired: &Result<Lease, Holder>| {
             if let Ok(lease) = acquired {
                 held.lock().insert(partition, Held::new(lease.token.clone(), Vec::new()));
@@ -98,7 +100,7 @@ impl SqliteStateStore {
         let work = move |conn: &Connection| acquire(conn, partition, &owner, &random, &passed_over);
         let acquired = self.writer.write(work, fence).await.map_err(unavailable)?;
         let lease = acquired.map_err(|Holder { owner, token }| StateError::Held { owner, token })?;
-        // Nobody else commits to the partition any more, so what is read here is what will be.
+        // Only the new holder commits from now on, so the entries read here stay true.
         let token = lease.token.clone();
         let build = move |conn: &Connection| Ok(Held::new(token, armed(conn, partition)?));
         let built = self.read(build).await?;

@@ -20,7 +20,8 @@ use ports::clock::Clock;
 use ports::queue::QueueName;
 
 /// - `counters`: `revision` (of the registry), `ledger` (see [`ledger::TABLES`]).
-/// - `states.armed_at`: the entry in the sorted set, which is in memory. No index: see [`super::state`].
+/// - `states.armed_at`: the entry in the sorted set, which is in memory. Without an index: see
+///   [`super::state`].
 /// - `messages.state`: 0 = unfinished, 1 = dead, 2 = completed (its body is gone, its id is remembered). `seq` is its place.
 /// - `queues.unfinished`: how many messages are in state 0.
 pub(super) static SCHEMA: Schema = Schema {
@@ -46,14 +47,15 @@ pub(super) static SCHEMA: Schema = Schema {
              CREATE INDEX dead_messages ON messages (queue, done_at) WHERE state = 1;
              CREATE INDEX completed_messages ON messages (done_at) WHERE state = 2;",
     cache_kib: 32_768,
-    // A commit touches a page for nearly every state: pages that are touched again before they are written back count once.
+    // A commit touches a page for nearly every state: a page that is touched again before it is written back
+    // counts once.
     checkpoint_pages: 16_000,
 };
 
-/// How often what is remembered of finished messages is looked through.
+/// How often old finished messages are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
-/// `state.db`, open, with its adapters.
+/// The open `state.db` with its adapters.
 pub(super) struct StateDb {
     writer: Arc<TaskWriter>,
     readers: Readers,
@@ -72,9 +74,9 @@ impl StateDb {
     ) -> Result<Self, OpenError> {
         let conn = SCHEMA.open(&options.dir, None)?;
         let failed = |source| OpenError::of(SCHEMA.path(&options.dir), source);
-        // Whoever held a lease died with the process that had the directory before.
+        // The holders of stored leases died with the former process.
         conn.execute("UPDATE partitions SET owner = NULL, token = NULL", []).map_err(failed)?;
-        // Not in the schema: databases of the first versions have it not, and those versions do not mind it.
+        // Not in the schema: databases of the first versions lack this index, and those versions ignore it.
         let dead = queue::DEAD;
         let sql = format!("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = {dead}");
         conn.execute(&sql, []).map_err(failed)?;

@@ -25,7 +25,7 @@ struct EncodedState {
     bytes: Bytes,
 }
 
-/// What became of a commit.
+/// The result of a commit.
 pub(super) enum Committed {
     Done,
     Repeated,
@@ -45,7 +45,8 @@ impl EncodedCommit {
                 (change.monitor, state.map(|state| EncodedState { armed_at, ..encoded(state) }))
             })
             .collect();
-        // In the order of the table, so that each page is visited once. Stable: the last change of a monitor wins.
+        // Sorted like the table, so that each page is visited once. Stable: the last change of a monitor
+        // wins.
         states.sort_by_key(|(monitor, _)| *monitor);
         let outbox = commit.outbox.iter().map(|alert| (alert.number, encode(alert))).collect();
         Self {
@@ -108,7 +109,7 @@ pub(super) fn holder(conn: &Connection, partition: PartitionId) -> rusqlite::Res
     query.query_row([partition.0], |row| Ok(Holder { owner: row.get(0)?, token: row.get(1)? })).optional()
 }
 
-/// Takes a partition for `owner`, unless somebody holds it who may not be passed over.
+/// Takes a partition for `owner`, unless its holder may not be passed over.
 pub(super) fn acquire(
     conn: &Connection,
     partition: PartitionId,
@@ -136,7 +137,7 @@ pub(super) fn acquire(
     Ok(Ok(Lease { partition, token }))
 }
 
-/// Forgets what the partition knows: `false` if the lease is not in force.
+/// Forgets the partition's states, head and outbox; `false` if the lease is not in force.
 pub(super) fn reset(conn: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
     let sql = "UPDATE partitions SET applied = 0, head = NULL WHERE partition = ?1 AND token = ?2";
     if conn.execute(sql, params![lease.partition.0, lease.token])? == 0 {

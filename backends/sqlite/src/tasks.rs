@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::error::StoreError;
 use super::writer::{Handler, Writer};
 
-/// A write, and what follows from it.
+/// A write, and the work after its commit.
 pub(super) trait Task: Send {
     fn run(&mut self, conn: &Connection) -> rusqlite::Result<()>;
     fn finish(self: Box<Self>, written: Result<(), rusqlite::Error>);
@@ -38,7 +38,7 @@ where
         if let Ok(outcome) = &outcome {
             on_commit(outcome);
         }
-        // Nobody waits for the answer when its caller was cancelled; the write stands all the same.
+        // A cancelled caller does not wait for the answer; the write stands all the same.
         answer.send(outcome).ok();
     }
 }
@@ -47,11 +47,11 @@ where
 pub(super) type TaskWriter = Writer<Box<dyn Task>>;
 
 impl TaskWriter {
-    /// Writes in the next transaction, and answers when it is durable.
+    /// Writes in the next transaction, and answers when the write is durable.
     ///
-    /// `work` runs on the writer thread, perhaps more than once, and must change nothing but the database; what it finds
-    /// wrong it answers as its outcome before it writes. `on_commit` runs after the commit, in the order of the writes,
-    /// before anybody has an answer.
+    /// `work` runs on the writer thread, perhaps more than once, and must change only the database. It
+    /// reports a refusal as its outcome, before it writes. `on_commit` runs after the commit, in the order of
+    /// the writes, before any caller has an answer.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -63,7 +63,7 @@ impl TaskWriter {
     }
 }
 
-/// What time asks for, and when to come again.
+/// Periodic work; answers when to call again.
 pub(super) type Maintenance = Box<dyn FnMut(&Connection) -> rusqlite::Result<Duration> + Send>;
 
 /// Runs tasks.

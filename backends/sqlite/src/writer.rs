@@ -1,7 +1,7 @@
 //! The one thread that writes to a database.
 //!
-//! It takes every job that waits, runs them in one transaction, and answers all of them after the commit: one fsync for
-//! as many jobs as there are. When one fails, nothing of the transaction stands, and each is run again by itself.
+//! The thread runs all waiting jobs in one transaction and answers them after the commit: one fsync for all
+//! of them. When a job fails, nothing of the transaction stands, and each job is run again by itself.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,17 +14,17 @@ use super::database::in_transaction;
 use super::directory::DataDir;
 use super::error::StoreError;
 
-/// Most jobs that wait; whoever comes then waits to be let in.
+/// Most waiting jobs; further callers wait for room.
 const WAITING: usize = 4_096;
 
 /// Most jobs in one transaction.
 const BATCH: usize = 1_024;
 
-/// What a writer thread does for its jobs.
+/// The work of a writer thread.
 pub(super) trait Handler: Send + 'static {
     type Job: Send + 'static;
 
-    /// A transaction begins; what was done since the last [`committed`](Self::committed) is undone.
+    /// A transaction begins; everything since the last [`committed`](Self::committed) is undone.
     fn begin(&mut self);
     /// Does a job's writes. It may be called again after another `begin`.
     fn run(&mut self, conn: &Connection, job: &mut Self::Job) -> rusqlite::Result<()>;
@@ -32,13 +32,13 @@ pub(super) trait Handler: Send + 'static {
     fn committed(&mut self, jobs: Vec<Self::Job>);
     /// A job failed by itself.
     fn failed(&mut self, job: Self::Job, error: rusqlite::Error);
-    /// Does what time asks for, and says when to come again.
+    /// Does periodic work, and answers when to call again.
     fn maintain(&mut self, conn: &Connection) -> rusqlite::Result<Duration>;
-    /// Writes what is left.
+    /// Writes what is left in memory.
     fn close(&mut self, conn: &Connection) -> rusqlite::Result<()>;
 }
 
-/// Gives jobs to a writer thread. The thread ends when it is told to close, or with the last of its writers.
+/// Gives jobs to a writer thread, which ends when it is closed, or with its last writer.
 pub(super) struct Writer<J> {
     commands: Sender<Command<J>>,
     permits: Arc<Semaphore>,
@@ -50,7 +50,7 @@ enum Command<J> {
 }
 
 impl<J: Send + 'static> Writer<J> {
-    /// Starts the thread; it holds the data directory as long as it writes.
+    /// Starts the thread, which holds the data directory as long as it writes.
     pub(super) fn start<H: Handler<Job = J>>(
         name: &str,
         conn: Connection,
@@ -69,7 +69,7 @@ impl<J: Send + 'static> Writer<J> {
         self.commands.send(Command::Run(job, permit)).map_err(|_| StoreError::Closed)
     }
 
-    /// Ends the thread after the jobs that were handed over before.
+    /// Ends the thread after all jobs that were handed over before.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let (closed, answer) = oneshot::channel();
         self.commands.send(Command::Close(closed)).map_err(|_| StoreError::Closed)?;
@@ -110,14 +110,14 @@ impl<H: Handler> WriterThread<H> {
         // The last connection to close takes the write-ahead log into the database and removes it.
         let checkpoint = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         let ended = conn.close().map_err(|(_, error)| error);
-        // Whoever still waits hears that the database is closed. The directory is free before anybody hears that it is.
+        // Waiting callers get an error. The directory is free before anyone hears of the end.
         drop((received, permits, dir));
         if let Some(closed) = closed {
             closed.send(written.and(checkpoint).and(ended)).ok();
         }
     }
 
-    /// Runs a job and all that wait behind it; the answer is the request to close that was among them.
+    /// Runs a job and all that wait behind it; answers a request to close that was among them.
     fn run_batch(
         &mut self,
         first: H::Job,

@@ -1,4 +1,4 @@
-//! Ticks that wait to be written, folded where one entry can say the same as many.
+//! Ticks that wait to be written, folded where one entry can stand for many.
 
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use model::ids::Offset;
 use model::time::{EventTime, TimeRules};
 use model::wire::frame::{Frame, Listening};
 
-/// Folds and single ticks that wait at most; more are written. Only ticks that cannot be folded come to so many.
+/// Most waiting folds and single ticks; beyond that they are written. Only ticks that cannot be folded reach
+/// it.
 const WAITING: usize = 64;
 
-/// Longest fold, in ticks. The tail in memory holds what waits, tick by tick.
+/// Longest fold, in ticks. The tail in memory holds the waiting ticks one by one.
 const LONGEST: u64 = 1_000;
 
-/// Ticks of a partition that are not written yet, in order.
+/// Unwritten ticks of a partition, in order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PendingTicks {
     folds: Vec<Fold>,
@@ -23,12 +24,12 @@ pub(super) struct PendingTicks {
 pub(super) struct Fold {
     /// Offset of the first.
     pub(super) first: Offset,
-    /// Offset of the last, where the entry stands.
+    /// Offset of the last, which is the entry's.
     pub(super) last: Offset,
     /// When the last was recorded.
     pub(super) logged_at: EventTime,
     newest: Arc<Frame>,
-    /// What the first was counted from, if all of them vouch.
+    /// The time that the first one vouches from, if all of them vouch.
     vouched_since: Option<EventTime>,
 }
 
@@ -47,25 +48,25 @@ impl PendingTicks {
         self.folds.push(Fold { first: offset, last: offset, logged_at, newest, vouched_since });
     }
 
-    /// Whether they are to be written before more are taken.
+    /// Whether the ticks must be written before more are taken.
     pub(super) fn is_full(&self) -> bool {
         self.folds.len() >= WAITING
     }
 
-    /// Whether one of them stands for an offset up to `through`.
+    /// Whether one of the ticks stands for an offset up to `through`.
     pub(super) fn reaches(&self, through: Offset) -> bool {
         self.folds.first().is_some_and(|fold| fold.first <= through)
     }
 
-    /// The entries to write; none wait any more.
+    /// Takes the entries to write.
     pub(super) fn take(&mut self) -> Vec<Fold> {
         std::mem::take(&mut self.folds)
     }
 }
 
 impl Fold {
-    /// Whether the next tick can be folded into it: both vouch, and the next is counted from the seal of the last. Then
-    /// the span from the first one's start to the last one's seal is vouched for without a break.
+    /// Whether the next tick can be folded in: both vouch, and the next counts from the seal of the last.
+    /// Then the span from the first one's start to the last one's seal is vouched for without a gap.
     fn takes(&self, next: &Frame, logged_at: EventTime, next_since: Option<EventTime>) -> bool {
         self.vouched_since.is_some()
             && next_since == Some(self.newest.sealed_at)
@@ -75,7 +76,7 @@ impl Fold {
             && self.last.0 - self.first.0 + 1 < LONGEST
     }
 
-    /// The frame that is stored.
+    /// The frame to store.
     pub(super) fn frame(&self) -> Frame {
         let mut frame = Frame::clone(&self.newest);
         if self.first < self.last
@@ -87,7 +88,8 @@ impl Fold {
     }
 }
 
-/// Since when a tick vouches that its boot was listening, by the rules of one process; `None` if it does not vouch.
+/// Since when a tick vouches that its boot was listening, by the rules of one process; `None` if the tick
+/// does not vouch.
 fn vouches_since(tick: &Frame, logged_at: EventTime) -> Option<EventTime> {
     let rules = TimeRules::EMBEDDED;
     match tick.listening {
@@ -97,7 +99,7 @@ fn vouches_since(tick: &Frame, logged_at: EventTime) -> Option<EventTime> {
                 && tick.sealed_at <= logged_at + rules.skew * 2;
             vouches.then_some(since)
         }
-        // Only this adapter folds, so nobody appends a folded tick; if somebody does, it stands by itself.
+        // Only this adapter folds; a folded tick from elsewhere stands by itself.
         Listening::No | Listening::First | Listening::Folded(_) => None,
     }
 }

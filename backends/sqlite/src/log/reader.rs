@@ -16,7 +16,7 @@ use model::time::EventTime;
 use model::wire::decode;
 use ports::heartbeat_log::{LogEntry, LogError, LogReader};
 
-/// Bytes of frames that one read takes from the disk, about.
+/// Bytes of frames that one read takes from the disk, roughly.
 const READ_BYTES: usize = 4 << 20;
 
 pub(super) struct SqliteLogReader {
@@ -37,7 +37,7 @@ impl SqliteLogReader {
         let (partition, after) = (self.partition, self.position);
         let read = self.readers.read(move |conn| Ok(read_entries(conn, partition, after, limit)?)).await;
         let entries = read.map_err(LogError::from)?;
-        // What expired before or during the read may be missing from it.
+        // Entries that expired before or during the read may be missing.
         self.tail.check(after)?;
         if entries.is_empty() { Err(LogError::from(StoreError::Hole(after.0))) } else { Ok(entries) }
     }
@@ -75,7 +75,7 @@ impl LogReader for SqliteLogReader {
     async fn next(&mut self, limit: usize) -> Result<Vec<LogEntry>, LogError> {
         let limit = limit.max(1);
         loop {
-            // Marked as seen before looking, so that what comes meanwhile wakes the wait below.
+            // Marked as seen before the look, so that later entries wake the wait below.
             self.end.borrow_and_update();
             let entries = match self.tail.read(self.position, limit)? {
                 Available::Entries(entries) => entries,

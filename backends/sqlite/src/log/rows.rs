@@ -27,7 +27,7 @@ pub(super) struct Stored {
     pub(super) top_sealed_at: Option<EventTime>,
 }
 
-/// The log's incarnation and number of partitions; made when the log is new.
+/// The log's incarnation and number of partitions; chosen when the log is new.
 pub(super) fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(String, u16)> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let found = conn.query_row("SELECT incarnation, partitions FROM log", [], read).optional()?;
@@ -39,10 +39,11 @@ pub(super) fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(
     Ok((incarnation, partitions))
 }
 
-/// Where a partition stands.
+/// Reads where a partition stands.
 ///
-/// The next offset is the one after the greatest that is stored. A crash may have lost ticks with later offsets, which are
-/// then given again; nobody can tell: a reader's state names an offset only after `sync` stored the entries up to it.
+/// The next offset is the one after the greatest stored one. A crash may have lost ticks with later offsets,
+/// which are then given again. No reader notices: its state names an offset only after `sync` stored the
+/// entries up to it.
 pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stored> {
     let remembered = conn
         .query_row("SELECT expired, top_sealed_at FROM partitions WHERE partition = ?1", [partition], |row| {

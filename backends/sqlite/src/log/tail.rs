@@ -10,13 +10,13 @@ use model::ids::Offset;
 use model::time::EventTime;
 use ports::heartbeat_log::{LogEntry, LogError};
 
-/// Entries kept, at most; those that are not written yet are kept all the same.
+/// Most entries kept; unwritten ones are kept in any case.
 const ENTRIES: usize = 4_096;
 
-/// Bytes of entries kept, at most, as they are encoded.
+/// Most bytes of entries kept, as they are encoded.
 const BYTES: usize = 8 << 20;
 
-/// What an entry takes besides its encoded form, roughly.
+/// Bytes that an entry takes besides its encoded form, roughly.
 const OVERHEAD: usize = 256;
 
 /// The end of a partition's log.
@@ -36,13 +36,13 @@ struct Kept {
     top_sealed_at: Option<EventTime>,
 }
 
-/// What there is for a reader.
+/// What a reader gets.
 pub(super) enum Available {
     /// The next entries.
     Entries(Vec<LogEntry>),
-    /// The next entry is older than the tail: it is on the disk.
+    /// The next entry is older than the tail: it must be read from the disk.
     OnDisk,
-    /// Nothing yet.
+    /// No further entry yet.
     Nothing,
 }
 
@@ -78,8 +78,8 @@ impl Tail {
         self.end.send_if_modified(|end| std::mem::replace(end, last) != last);
     }
 
-    /// Entries up to `through` are about to be removed from the disk. Told before they are, so that no reader takes the
-    /// hole for the log.
+    /// Entries up to `through` are about to be removed from the disk. Called before the removal, so that no
+    /// reader takes the hole for the log.
     pub(super) fn expire(&self, through: Offset) {
         let mut kept = self.kept.lock();
         kept.expired = kept.expired.max(through);
@@ -89,13 +89,13 @@ impl Tail {
         self.kept.lock().durable
     }
 
-    /// First, last, and the greatest `sealed_at`.
+    /// The first and the last offset.
     pub(super) fn extent(&self) -> (Offset, Offset) {
         let kept = self.kept.lock();
         (kept.expired.next(), kept.last)
     }
 
-    /// Whether a reader may stand at `after`.
+    /// Whether a reader may be positioned at `after`.
     pub(super) fn check(&self, after: Offset) -> Result<(), LogError> {
         self.kept.lock().check(after)
     }
@@ -104,7 +104,7 @@ impl Tail {
         self.end.subscribe()
     }
 
-    /// What comes after `after`.
+    /// The entries after `after`.
     pub(super) fn read(&self, after: Offset, limit: usize) -> Result<Available, LogError> {
         let kept = self.kept.lock();
         kept.check(after)?;
@@ -129,7 +129,7 @@ impl Kept {
         }
     }
 
-    /// What is not on the disk yet must stay: nobody else has it.
+    /// Unwritten entries stay: the tail has the only copy.
     fn shrink(&mut self) {
         while (self.entries.len() > ENTRIES || self.bytes > BYTES)
             && let Some((oldest, _)) = self.entries.front()

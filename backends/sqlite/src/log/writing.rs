@@ -1,4 +1,4 @@
-//! What the log's writer thread does.
+//! The work of the log's writer thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ use model::wire::frame::Frame;
 use ports::clock::Clock;
 use ports::heartbeat_log::LogEntry;
 
-/// Ticks wait at most this long to be written.
+/// Longest time that a tick waits to be written.
 const TICKS_WAIT: Duration = Duration::from_secs(10);
 
-/// Entries that are removed in one transaction, and the pause before the next: removal must not hold up appends.
+/// Entries removed in one transaction, and the pause before the next: removal must not delay appends.
 const EXPIRE_STEP: i64 = 1_000;
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,7 +39,7 @@ pub(super) enum Job {
     Append {
         partition: u16,
         frame: Arc<Frame>,
-        /// Its stored form; a tick has none yet.
+        /// The frame's stored form; `None` for a tick.
         bytes: Option<Bytes>,
         written: Option<Written>,
         answer: oneshot::Sender<Result<Written, StoreError>>,
@@ -51,7 +51,7 @@ pub(super) enum Job {
     },
 }
 
-/// A partition as the transaction under way sees it.
+/// A partition as the current transaction sees it.
 #[derive(Debug, Clone, Default)]
 struct Partition {
     last: Offset,
@@ -59,7 +59,7 @@ struct Partition {
     logged_at: Option<EventTime>,
     top_sealed_at: Option<EventTime>,
     pending: PendingTicks,
-    /// When the oldest pending tick came.
+    /// When the oldest pending tick arrived.
     pending_since: Option<Instant>,
 }
 
@@ -100,7 +100,7 @@ impl Partition {
         Ok(written)
     }
 
-    /// Writes the ticks that wait. No entry with a later offset is written before them.
+    /// Writes the pending ticks, before any entry with a later offset.
     fn write_pending(&mut self, conn: &Connection, partition: u16) -> rusqlite::Result<()> {
         for fold in self.pending.take() {
             let written = Written { offset: fold.last, logged_at: fold.logged_at };
@@ -146,7 +146,7 @@ impl LogWriter {
         Self { committed, working, tails, clock, retention, expire_every, next_expiry: Instant::now() }
     }
 
-    /// Writes all ticks that wait, or those that have waited long enough.
+    /// Writes all pending ticks, or those that have waited long enough.
     fn write_ticks(&mut self, conn: &Connection, all: bool) -> rusqlite::Result<()> {
         let due = |partition: &Partition| {
             partition.pending_since.is_some_and(|since| all || since.elapsed() >= TICKS_WAIT)
@@ -164,14 +164,14 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Removes a step of what is older than the retention time; whether there is more.
+    /// Removes a step of expired entries; answers whether there are more.
     fn expire(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
         let cutoff = self.clock.now() - self.retention;
         let mut more = false;
         for (number, tail) in (0_u16..).zip(&self.tails) {
             let first = to_sql(key(number, Offset::START));
             let end = to_sql(key(number, Offset(u64::MAX >> 16)));
-            // The newest of a step of entries from the front that are all too old.
+            // The newest of the first entries that are all expired.
             let old: Option<i64> = conn
                 .prepare_cached(
                     "SELECT max(key) FROM (SELECT key, logged_at FROM entries WHERE key BETWEEN ?1 AND ?2
@@ -236,7 +236,7 @@ impl Handler for LogWriter {
         for ((tail, entries), partition) in self.tails.iter().zip(added).zip(&self.committed) {
             tail.extend(entries, partition.durable);
         }
-        // Nobody waits for the answer when the caller was cancelled; the entry stands all the same.
+        // A cancelled caller does not wait for the answer; the entry stands all the same.
         for job in jobs {
             match job {
                 Job::Append { partition, written, answer, .. } => {

@@ -1,4 +1,4 @@
-//! Who watches the registry.
+//! The watches of the registry.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::database::{from_sql, optional};
 use model::ids::Revision;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
-/// What is to be told.
+/// A change to report to observers.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     Put(Record),
@@ -44,8 +44,8 @@ pub(super) struct Watchers {
     list: Mutex<Vec<Arc<Watcher>>>,
 }
 
-/// One watcher. It is told what was there when it came from one snapshot of the database; what changes meanwhile is kept
-/// for it, each record in its latest form only, and told after.
+/// One watcher. It is told the records of one snapshot of the database first. Changes that come meanwhile are
+/// kept, each record in its latest form only, and told afterwards.
 pub(super) struct Watcher {
     kinds: Vec<RecordKind>,
     observer: Arc<dyn RegistryObserver>,
@@ -55,18 +55,19 @@ pub(super) struct Watcher {
 
 enum Phase {
     Loading(HashMap<RecordKey, Change>),
-    /// The snapshot was of this revision: what led to it is known, though it may be told only now.
+    /// The revision of the snapshot. Changes up to it are in the snapshot, though they may be announced only
+    /// now.
     Live(Revision),
 }
 
 impl Watchers {
-    /// Tells everybody of a change. Called by the writer thread alone, in the order of the commits.
+    /// Tells all watchers of a change. Called by the writer thread alone, in the order of the commits.
     pub(super) fn tell(&self, change: &Change) {
         let watchers: Vec<Arc<Watcher>> = self.list.lock().clone();
         watchers.iter().for_each(|watcher| watcher.hear(change));
     }
 
-    /// From now on changes are kept for a watcher.
+    /// Begins to keep changes for a watcher.
     pub(super) fn begin(
         self: &Arc<Self>,
         kinds: &[RecordKind],
@@ -90,7 +91,7 @@ impl Watcher {
         }
         match &mut *self.phase.lock() {
             Phase::Loading(kept) => drop(kept.insert(change.key().clone(), change.clone())),
-            // Under the lock, so that the observer hears one thing at a time.
+            // Under the lock, so that the observer hears one change at a time.
             Phase::Live(loaded) if change.revision() > *loaded => self.tell(change),
             Phase::Live(_) => {}
         }
@@ -106,7 +107,7 @@ impl Watcher {
         }
     }
 
-    /// Tells what the database holds in the read transaction under way, then what changed since.
+    /// Tells the records of the current read transaction, then the changes since.
     pub(super) fn load(&self, conn: &Connection) -> rusqlite::Result<()> {
         let sql = "SELECT value FROM counters WHERE name = 'revision'";
         let loaded = Revision(from_sql(optional::<i64>(conn, sql, [])?.unwrap_or(0)));
@@ -134,7 +135,7 @@ impl Watcher {
     }
 }
 
-/// A watch; it ends when this is dropped.
+/// A watch, which ends when this is dropped.
 pub(super) struct Watching {
     watchers: Arc<Watchers>,
     watcher: Arc<Watcher>,
@@ -146,7 +147,7 @@ impl Watching {
         &self.watcher
     }
 
-    /// The watcher is loaded: says so twice a second; the contract asks for once.
+    /// Says twice a second that the loaded watcher is current; the contract asks for once.
     pub(super) fn go_on(mut self) -> Self {
         let watcher = Arc::clone(&self.watcher);
         self.beats.spawn(async move {
