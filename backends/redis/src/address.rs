@@ -1,4 +1,4 @@
-//! What the options say: which servers, how they are reached, and as whom.
+//! Reads the options: which servers are meant, how they are reached, and as which user.
 
 use std::time::Duration;
 
@@ -13,30 +13,31 @@ use url::Url;
 use super::error::RedisError;
 use super::options::RedisOptions;
 
-/// Where Sentinels listen unless something else is said.
+/// Default port of Sentinels.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Which servers are meant.
+/// The servers that the options name.
 #[derive(Clone)]
 pub(super) enum Place {
-    /// One, or the first that are asked of a cluster.
+    /// One server, or the nodes of a cluster that are asked first.
     Nodes(Vec<ConnectionInfo>),
-    /// Whichever of several is the primary at the time.
+    /// The current primary among servers that Sentinels watch.
     Watched(Watched),
 }
 
-/// A primary that has no address of its own.
+/// A primary that is found by asking Sentinels.
 #[derive(Clone)]
 pub(super) struct Watched {
     pub(super) sentinels: Vec<ConnectionInfo>,
-    /// What they call it.
+    /// The Sentinels' name for the primary.
     pub(super) name: String,
-    /// As whom it is used, and which of its databases.
+    /// User, password and database on the primary.
     pub(super) settings: RedisConnectionInfo,
 }
 
 impl Watched {
-    /// Reaches a server at an address that this Sentinel gave: over TLS, if that is how the Sentinel is reached.
+    /// Connection data of a server at an address that a Sentinel gave: over TLS if the Sentinel is reached
+    /// over TLS.
     pub(super) fn server(
         &self,
         sentinel: &ConnectionInfo,
@@ -79,10 +80,10 @@ pub(super) fn read(options: &RedisOptions) -> Result<Place, RedisError> {
     })
 }
 
-/// What is trusted instead of what the system trusts.
+/// The certificates that are trusted instead of the system's.
 pub(super) fn certificates(options: &RedisOptions) -> RedisResult<Option<TlsCertificates>> {
     let Some(ca) = &options.ca else { return Ok(None) };
-    // Without one, nobody would be trusted, and the refusal would blame the server.
+    // Without a certificate no server would be trusted, and the error would blame the server.
     if !ca.windows(CERTIFICATE.len()).any(|text| text == CERTIFICATE) {
         return Err((ErrorKind::InvalidClientConfig, "there is no certificate in it").into());
     }
@@ -91,14 +92,14 @@ pub(super) fn certificates(options: &RedisOptions) -> RedisResult<Option<TlsCert
 
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// Schemes of our own, and those that the servers are spoken to by.
+/// Schemes of our own, and the ones that the servers are reached by.
 const SENTINEL_SCHEMES: [(&str, &str); 2] =
     [("redis+sentinel://", "redis://"), ("rediss+sentinel://", "rediss://")];
 const CLUSTER_SCHEMES: [(&str, &str); 2] =
     [("redis+cluster://", "redis://"), ("rediss+cluster://", "rediss://")];
 
-/// A machine that is gone says nothing when a connection to it ends: it is asked after when there is nothing to say, so that its
-/// loss is noticed within 5 s, and not by the next call.
+/// Settings that probe idle connections: a machine that vanishes does not close its connections. A loss is
+/// noticed within 5 s, and not by the next call.
 fn watchful() -> TcpSettings {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(2))
@@ -111,7 +112,7 @@ fn watchful() -> TcpSettings {
 fn nodes(options: &RedisOptions, url: &str) -> RedisResult<Vec<ConnectionInfo>> {
     let cluster = CLUSTER_SCHEMES.iter().find_map(|(scheme, of)| Some((url.strip_prefix(scheme)?, *of)));
     let (rest, scheme) = cluster.unwrap_or((url, ""));
-    // What stands before the first host, a user and password, counts for all.
+    // A user and password before the first host count for all hosts.
     let (login, hosts) = match rest.rsplit_once('@') {
         Some((login, hosts)) if !scheme.is_empty() => (format!("{login}@"), hosts),
         Some(_) | None => (String::new(), rest),
@@ -149,7 +150,7 @@ fn watched(options: &RedisOptions, scheme: &str, rest: &str) -> RedisResult<Watc
             let _ = url.set_port(Some(SENTINEL_PORT));
         }
         let info = url.into_connection_info()?;
-        // They are asked one question each time: nothing of the newer protocol is needed.
+        // Each connection to a Sentinel asks one question: the older protocol is enough.
         let settings = settings(options, info.redis_settings()).set_protocol(ProtocolVersion::RESP2);
         Ok(info.set_redis_settings(settings))
     };
@@ -160,9 +161,10 @@ fn watched(options: &RedisOptions, scheme: &str, rest: &str) -> RedisResult<Watc
     Ok(Watched { name: name.to_owned(), settings, sentinels })
 }
 
-/// With what the URL does not say.
+/// Adds the options that the URL does not give.
 fn settings(options: &RedisOptions, said: &RedisConnectionInfo) -> RedisConnectionInfo {
-    // With RESP3 a lost connection is noticed at once, not by the next command. A client's own name needs a right more.
+    // With RESP3 a lost connection is noticed at once, not by the next command. Naming the client would need
+    // one more right.
     let mut settings = said.clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
     if let (None, Some(user)) = (said.username(), &options.user) {
         settings = settings.set_username(user);

@@ -1,6 +1,5 @@
-//! The part of a monitor's state that heartbeats do not change, if there is any: a cron definition, an incident, a history
-//! on its way here. A version, then
-//! MessagePack.
+//! The cold part of a monitor's state, which heartbeats do not change: a cron definition, an incident, a
+//! history that is being imported. A version, then MessagePack.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +22,7 @@ impl Message for Cold {
     const VERSION: u8 = 2;
 }
 
-/// [`Cold`], borrowed: this is written for every monitor of every commit, to see whether it changed.
+/// [`Cold`], borrowed: it is encoded for every monitor of every commit, to see whether it changed.
 #[derive(Serialize)]
 struct ColdRef<'a> {
     definition: Option<&'a Definition>,
@@ -31,7 +30,7 @@ struct ColdRef<'a> {
     imported: Option<&'a Past>,
 }
 
-/// The cold part; nothing at all if there is none.
+/// Appends the cold part; nothing if the state has none.
 pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
     let definition = state.definition.as_ref().filter(|_| hot::period(state).is_none());
     let cold =

@@ -11,10 +11,10 @@ use model::time::EventTime;
 use model::wire;
 use ports::state_store::Commit;
 
-/// Entries of a sorted set in one command: Lua passes no more than some 8,000 arguments.
+/// Most entries of a sorted set in one command: Lua passes some 8,000 arguments at most.
 const ENTRIES: usize = 1_000;
 
-/// The packed arguments of a commit, and what will be stored when it is done.
+/// The packed arguments of a commit, and what will be stored after it.
 #[derive(Debug)]
 pub(super) struct Packed {
     pub(super) set: Vec<u8>,
@@ -34,7 +34,7 @@ struct Packing {
     bytes: Vec<u8>,
 }
 
-/// Packs what changes, which `memo` forgets until the commit was answered.
+/// Packs the changes. `memo` forgets them until the commit is answered.
 pub(super) fn pack(commit: &Commit, keys: &PartitionKeys, memo: &mut Memo) -> Packed {
     let sets = || (0..DUE_SETS).map(|_| Packer::default()).collect();
     let mut packing = Packing { armed: sets(), disarmed: sets(), ..Packing::default() };

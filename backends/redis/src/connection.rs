@@ -1,4 +1,4 @@
-//! One server, a cluster of them, or whichever is the primary, behind one face.
+//! Connections to one server, to a cluster, or to the primary that Sentinels name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::sentinel::{self, Follower, Lookout};
 use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use ports::BackendError;
 
-/// With waiting for a connection.
+/// Longest time that a call takes, with waiting for a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// What fails within this did not wait for an answer.
+/// A call that fails within this time did not wait for an answer.
 const AT_ONCE: Duration = Duration::from_millis(50);
-/// A lost connection is tried again after this, and then by the next call.
+/// Pause before a lost connection is tried again; later tries come with the next calls.
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 const RECONNECT_AFTER_MOST: Duration = Duration::from_millis(500);
-/// A cluster's client follows nodes that move, at most so often for a call.
+/// How often the client of a cluster follows a moved node in one call.
 const CLUSTER_RETRIES: u32 = 3;
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Clone)]
 pub(super) struct Server {
     kind: Kind,
@@ -44,7 +44,7 @@ enum Kind {
 }
 
 impl Server {
-    /// Reads the options, and asks the first server that answers what it is.
+    /// Reads the options, and asks the first reachable server for its version and settings.
     pub(super) async fn find(options: &RedisOptions) -> Result<Self, RedisError> {
         let place = address::read(options)?;
         let certificates = address::certificates(options).map_err(RedisError::Certificates)?;
@@ -76,7 +76,7 @@ impl Server {
         Ok(Self { kind, certificates })
     }
 
-    /// A connection of one's own. It comes back by itself when it is lost; what was under way then has failed.
+    /// Opens a new connection. It reconnects by itself when it is lost; calls under way at that moment fail.
     pub(super) async fn connect(&self) -> Result<Link, RedisError> {
         let connected = match &self.kind {
             Kind::One(node) => connect_to(node.as_ref().clone()).await,
@@ -115,7 +115,7 @@ async fn connect_to_cluster(
     Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
 }
 
-/// What the first node says that answers.
+/// The answer of the first reachable node.
 async fn ask_nodes(nodes: &[ConnectionInfo]) -> RedisResult<InfoDict> {
     let mut answer = Err((ErrorKind::InvalidClientConfig, "there is no address").into());
     for node in nodes {
@@ -141,7 +141,7 @@ async fn ask_what_it_is(node: &ConnectionInfo) -> RedisResult<InfoDict> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(RESPONSE_TIMEOUT));
-    // A server before 6.0 does not know RESP3, and is to be told so by its version.
+    // A server before 6.0 does not know RESP3, and should be refused for its version.
     let settings = node.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
     let client = Client::open(node.clone().set_redis_settings(settings))?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -161,7 +161,7 @@ pub(super) enum Link {
     Followed(Arc<Follower>),
 }
 
-/// What is asked over a link.
+/// A request over a link.
 #[derive(Clone, Copy)]
 enum Call<'a> {
     Script(&'a ScriptInvocation<'a>),
@@ -193,8 +193,8 @@ impl Link {
         self.answer(Call::Command(command)).await
     }
 
-    /// Makes a call, and the same call again if the connection failed at once: that may be an old failure, of the last try to
-    /// reconnect, whenever that was. Every call may be repeated: the scripts see to it, and nothing else writes.
+    /// Makes a call, and repeats it if the connection failed at once: that may be an old failure, of the last
+    /// try to reconnect. Every call may be repeated: the scripts allow for it, and nothing else writes.
     async fn answer<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, BackendError> {
         let answered = async {
             let began = Instant::now();

@@ -23,13 +23,13 @@ const FINISHED_DELIVERIES: usize = 10_000;
 const FINISHED_SLACK: usize = 1_000;
 const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Deliveries that one script writes, and how many it forgets at most.
+/// Most deliveries that one script writes, and most that it forgets.
 const WRITTEN_AT_ONCE: usize = 200;
 const FORGOTTEN_AT_ONCE: usize = 500;
-/// Entries of an index that are looked at, at once, for those that other filters let through.
+/// Entries of an index that one command reads, to be filtered further.
 const LOOKED_AT: usize = 500;
 
-/// State, time, channel, whether there is a monitor, monitor.
+/// Length of a stored delivery's head, bytes: state, time, channel, whether there is a monitor, monitor.
 const HEAD: usize = 1 + 8 + 16 + 1 + 16;
 
 /// A [`DeliveryHistory`] in Redis.
@@ -64,7 +64,7 @@ impl RedisDeliveries {
         Ok(())
     }
 
-    /// The index that a filter is looked up in: the one that is likely to be the shortest.
+    /// The index for a filter: the one that is likely to be the shortest.
     fn index(&self, filter: &DeliveryFilter) -> Vec<u8> {
         let named = |kind: &str, id: &[u8]| [self.base.as_bytes(), kind.as_bytes(), id].concat();
         match filter {
@@ -116,7 +116,8 @@ fn holds(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
         && filter.state.is_none_or(|state| delivery.state == state)
 }
 
-/// How a state is stored; it must never change. `deliveries.lua` knows which ones are finished and which are open.
+/// How a state is stored; it must never change. `deliveries.lua` knows which states are finished and which
+/// are open.
 const fn state_digit(state: DeliveryState) -> u8 {
     match state {
         DeliveryState::Pending => b'0',

@@ -1,14 +1,14 @@
-//! What is due: the fronts of a partition's sorted sets, merged.
+//! Due monitors: the fronts of a partition's sorted sets, merged.
 
 use uuid::Uuid;
 
 use super::keys::DUE_SETS;
 use model::ids::MonitorId;
 
-/// What a set answered: its earliest entries, at most as many as were asked for.
+/// A set's earliest entries, at most as many as were asked for.
 pub(super) type Front = Vec<(Uuid, f64)>;
 
-/// How many entries each set is asked for at first: a little more than its share.
+/// How many entries each set is asked for at first: slightly more than its share.
 pub(super) fn first_share(limit: usize) -> usize {
     (limit / DUE_SETS as usize).saturating_mul(2).saturating_add(16).min(limit)
 }

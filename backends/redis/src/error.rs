@@ -1,32 +1,34 @@
-//! Why Redis cannot be used, told apart by what can be done about it.
+//! Why Redis cannot be used, by what the operator can do about it.
 
 use std::io;
 use std::sync::Arc;
 
 use ::redis::ErrorKind;
 
-/// The oldest that will do.
+/// The oldest usable version.
 pub(super) const OLDEST: (u32, u32) = (7, 0);
 
 /// Why Redis cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
-    /// The URL.
+    /// The URL cannot be read.
     #[error("read the address of Redis")]
     Address(#[source] ::redis::RedisError),
-    /// The certificates that are to be trusted.
+    /// The trusted certificates cannot be read.
     #[error("read the certificates that are to be trusted for Redis")]
     Certificates(#[source] ::redis::RedisError),
-    /// It does not answer, or not yet.
+    /// The server does not answer, or not yet.
     #[error("connect to Redis")]
     Connect(#[source] ::redis::RedisError),
-    /// It hung up or said nothing. It may be on its way up or down, or one of the two speaks TLS and the other does not.
+    /// The server hung up or said nothing. It may be starting or stopping, or only one of the two sides
+    /// speaks TLS.
     #[error("connect to Redis, which hangs up or says nothing (rediss:// is with TLS, redis:// is without)")]
     Silent(#[source] ::redis::RedisError),
-    /// It does not accept the user and password, or this user may not do what everybody must. Trying again does not help.
+    /// The server refuses the user and password, or the user lacks the rights that every node needs. Trying
+    /// again does not help.
     #[error("log in to Redis")]
     Login(#[source] ::redis::RedisError),
-    /// It is not who it should be, or does not speak TLS. Trying again does not help.
+    /// The server is not the expected one, or does not speak TLS. Trying again does not help.
     #[error("agree with Redis on TLS")]
     Tls(#[source] ::redis::RedisError),
     /// No Sentinel knows a primary of this name.
@@ -35,16 +37,16 @@ pub enum RedisError {
         /// What the URL says.
         name: String,
     },
-    /// It is too old.
+    /// The server is too old.
     #[error("use Redis: it is version {found}, and must be at least {}.{}, or Valkey", OLDEST.0, OLDEST.1)]
     Version {
-        /// What it says.
+        /// The server's version.
         found: String,
     },
 }
 
 impl RedisError {
-    /// What kept somebody from connecting.
+    /// Classifies a failure to connect.
     pub(super) fn of(error: ::redis::RedisError) -> Self {
         if refuses_login(&error) {
             Self::Login(error)
@@ -57,7 +59,7 @@ impl RedisError {
         }
     }
 
-    /// Whether it may pass by itself.
+    /// Whether the error may pass by itself.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
@@ -72,7 +74,7 @@ impl RedisError {
     }
 }
 
-/// How the client keeps the error that another came from.
+/// The error that the client wrapped in another one.
 type Shared = Arc<dyn std::error::Error + Send + Sync>;
 
 fn refuses_login(error: &::redis::RedisError) -> bool {
@@ -80,7 +82,7 @@ fn refuses_login(error: &::redis::RedisError) -> bool {
         || error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS", "NOPERM"].contains(&code))
 }
 
-/// A certificate that is not trusted, a server that speaks no TLS, or one that wants more of us than we have.
+/// An untrusted certificate, a server without TLS, or one that asks for a client certificate.
 fn is_about_tls(error: &::redis::RedisError) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Shared>());
     let within = source.and_then(|source| source.downcast_ref::<io::Error>()).and_then(io::Error::get_ref);

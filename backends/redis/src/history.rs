@@ -1,5 +1,5 @@
-//! The history in Redis: of each monitor a list of heartbeats, one of outputs and one of flips, oldest first and cut now and
-//! then.
+//! The history in Redis: a list of heartbeats, one of outputs and one of flips for each monitor, oldest first
+//! and trimmed now and then.
 //!
 //! The names of a monitor's lists end in its sixteen bytes. Lists are packed blocks: a heartbeat takes its record and two or
 //! three bytes.
@@ -24,15 +24,15 @@ use model::time::EventTime;
 use ports::BackendError;
 use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 
-/// Outputs of a monitor that are kept: they may be 10 kB each.
+/// Outputs kept of each monitor: each may take 10 kB.
 const OUTPUTS: usize = 20;
-/// Records that one script adds: it takes a millisecond or two.
+/// Most records that one script adds; it takes a millisecond or two.
 const RECORDS_AT_ONCE: usize = 500;
-/// Outputs are large.
+/// Most bytes that one script adds: outputs are large.
 const BYTES_AT_ONCE: usize = 256 * 1024;
-/// Scripts that wait for their answers at the same time.
+/// Most scripts under way at the same time.
 const SCRIPTS_AT_ONCE: usize = 16;
-/// Monitors that are asked for at once.
+/// Most monitors that one pipeline asks for.
 const MONITORS_AT_ONCE: usize = 500;
 
 const OUTPUT_SCRIPT: &str = include_str!("output.lua");
@@ -46,7 +46,7 @@ pub struct RedisHistory {
     append: Script,
 }
 
-/// What a list holds; the letter stands in its name and must never change.
+/// The kinds of list. The letter is part of the list's name and must never change.
 #[derive(Debug, Clone, Copy)]
 enum List {
     Heartbeats = b'b' as isize,
@@ -82,7 +82,7 @@ impl RedisHistory {
         [shard, &[list as u8, b':'], monitor.as_uuid().as_bytes()].concat()
     }
 
-    /// What commands may go together: in a cluster those of one hash tag.
+    /// Commands with equal numbers may share a pipeline: in a cluster those of one hash tag.
     fn together(&self, monitor: MonitorId) -> u32 {
         if self.link.is_cluster() { Place::of(monitor).shard } else { 0 }
     }
@@ -117,7 +117,7 @@ impl RedisHistory {
         self.append_groups(&full).await
     }
 
-    /// The groups of one hash tag go in their order over one connection.
+    /// Appends the groups; those of one hash tag in their order over one connection.
     async fn append_groups(&self, groups: &[Group]) -> Result<(), BackendError> {
         let append = async |group: &Group| {
             let keep = match group.list {
@@ -146,7 +146,7 @@ impl RedisHistory {
         Ok(())
     }
 
-    /// Monitors that may be asked for together, with their places in the order asked for.
+    /// Monitors grouped by shared pipeline, with their places in the request.
     fn by_tag(&self, monitors: &[MonitorId]) -> BTreeMap<u32, Vec<(usize, MonitorId)>> {
         let mut by_tag: BTreeMap<u32, Vec<(usize, MonitorId)>> = BTreeMap::new();
         for (index, monitor) in monitors.iter().enumerate() {
@@ -163,7 +163,7 @@ impl RedisHistory {
         before: Option<EventTime>,
         limit: usize,
     ) -> Result<Vec<Vec<u8>>, BackendError> {
-        // Where a time stands in the list is known only when it is read; lists are short.
+        // The position of a time in the list is unknown until the list is read; lists are short.
         let count = if before.is_some() { isize::MAX } else { isize::try_from(limit).unwrap_or(isize::MAX) };
         if limit == 0 {
             return Ok(Vec::new());
@@ -239,7 +239,7 @@ impl History for RedisHistory {
     }
 
     async fn output(&self, monitor: MonitorId, at: EventTime) -> Result<Option<Bytes>, HistoryError> {
-        // The command says that the script only reads, for one whose rights end there.
+        // EVAL_RO, for users whose rights end at reading.
         let mut command = ::redis::cmd("EVAL_RO");
         command.arg(OUTPUT_SCRIPT).arg(2).arg(self.key(List::Outputs, monitor));
         command.arg(self.key(List::Heartbeats, monitor)).arg(time_bytes(at).as_slice());

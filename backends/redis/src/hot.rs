@@ -1,9 +1,10 @@
 //! The part of a monitor's state that heartbeats change, in about 28 bytes.
 //!
-//! A version, flags, then numbers of variable length: revision, sequence, `since`; then, where the flags say so, `heard_at`
-//! after `since`, `counted_from` and `armed_at` after `heard_at` (or `since`), all in microseconds; then the definition, if it
-//! is of a plain period: timeout, grace, reminders. That takes five bytes here, and 40 in the cold part with a field of its
-//! own. It must stay below 64 bytes in all, for otherwise Redis unpacks the whole bucket.
+//! A version, flags, then numbers of variable length: revision, sequence, `since`; then, if the flags say so,
+//! `heard_at` after `since`, `counted_from` and `armed_at` after `heard_at` (or `since`), all in
+//! microseconds; then a definition with a plain period: timeout, grace, reminders. The definition takes five
+//! bytes here, and would take 40 in the cold part with a field of its own. The whole must stay below 64
+//! bytes, or else Redis unpacks the whole bucket.
 
 use model::flip::State;
 use model::ids::Revision;
@@ -17,7 +18,7 @@ const VERSION: u8 = 1;
 const STATE: u8 = 0b11;
 const HEARD: u8 = 1 << 2;
 const COUNTED: u8 = 1 << 3;
-/// With [`COUNTED`]: it is another time than `heard_at`.
+/// With [`COUNTED`]: `counted_from` differs from `heard_at`.
 const COUNTED_APART: u8 = 1 << 4;
 const ARMED: u8 = 1 << 5;
 const PERIOD: u8 = 1 << 6;
@@ -27,7 +28,7 @@ const PAUSED: u8 = 1 << 7;
 /// Why stored bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PackedError {
-    /// Written by a newer Lubdub.
+    /// A newer Lubdub wrote them.
     #[error("decode {name}: version {found} is newer than this program")]
     Newer { name: &'static str, found: u8 },
     #[error("decode {name}: it is damaged")]
@@ -45,7 +46,7 @@ pub(super) fn period(state: &MonitorState) -> Option<(&Definition, u32)> {
     }
 }
 
-/// The hot part.
+/// Appends the hot part.
 pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
     let MonitorState { revision, since, sequence, heard_at, counted_from, armed_at, .. } = state;
     let base = heard_at.unwrap_or(*since);
@@ -77,7 +78,7 @@ pub(super) fn encode(state: &MonitorState, into: &mut Vec<u8>) {
     }
 }
 
-/// Reads the hot part; an incident, and a definition that it does not hold, are left out.
+/// Reads the hot part, without incident, imported history, and a definition in the cold part.
 pub(super) fn decode(bytes: &[u8]) -> Result<MonitorState, PackedError> {
     let (version, rest) = bytes.split_first().ok_or(DAMAGED)?;
     if *version > VERSION {
@@ -141,7 +142,7 @@ const fn state_of(number: u8) -> State {
     }
 }
 
-/// Seven bits in a byte, the lowest first; the highest bit says that more follow.
+/// Appends a number, seven bits in a byte, the lowest first; the highest bit says that more follow.
 fn put(into: &mut Vec<u8>, mut number: u64) {
     while let high @ 1.. = number >> 7 {
         into.push(0x80 | (number & 0x7f) as u8);

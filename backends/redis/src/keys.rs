@@ -1,4 +1,4 @@
-//! The names of everything that is kept on the server.
+//! The names of all keys on the server.
 //!
 //! A partition's keys carry one hash tag, `{p7}`, so that one script can touch them all in a cluster too. Histories are spread
 //! over 16 tags, `{h3}`, since a history knows of no partitions.
@@ -7,19 +7,21 @@ use uuid::Uuid;
 
 use model::ids::{MonitorId, PartitionId};
 
-/// Buckets of a partition. It must never change: it is kept with the partition, and another number is refused.
+/// Number of a partition's buckets. It must never change: it is stored with the partition, and another number
+/// is refused.
 ///
 /// Hashes of up to 512 small fields are stored as one packed block, so a partition may have two million monitors before they
 /// grow; at the 60 or so of a large installation a field is found in half a microsecond.
 pub(super) const BUCKETS: u32 = 4_096;
 
-/// Sorted sets of a partition. It must never change. Many small ones are two to four times as fast as a large one.
+/// Number of a partition's sorted sets. It must never change. Many small sets are two to four times as fast
+/// as a large one.
 pub(super) const DUE_SETS: u32 = 16;
 
-/// Hash tags of the history. It must never change.
+/// Number of hash tags of the history. It must never change.
 pub(super) const SHARDS: u32 = 16;
 
-/// What all keys begin with.
+/// The prefix of all keys.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
@@ -35,17 +37,17 @@ impl Keys {
         PartitionKeys { meta: format!("{base}meta"), outbox: format!("{base}outbox"), base }
     }
 
-    /// Begins the names of a shard of the history.
+    /// Prefix of the keys of a shard of the history.
     pub(super) fn shard(&self, shard: u32) -> Vec<u8> {
         format!("{}:{{h{shard}}}:", self.prefix).into_bytes()
     }
 
-    /// Begins the names of what is kept of deliveries.
+    /// Prefix of the keys of the deliveries.
     pub(super) fn deliveries(&self) -> String {
         format!("{}:{{deliveries}}:", self.prefix)
     }
 
-    /// What is kept of a scope of the ledger.
+    /// The key of a scope of the ledger.
     pub(super) fn ledger(&self, scope: Uuid) -> String {
         format!("{}ledger:{}", self.deliveries(), scope.as_hyphenated())
     }
@@ -55,10 +57,10 @@ impl Keys {
     }
 }
 
-/// The names of what is kept of a partition.
+/// The keys of a partition.
 #[derive(Debug, Clone)]
 pub(super) struct PartitionKeys {
-    /// What they begin with.
+    /// Their prefix.
     pub(super) base: String,
     /// Lease, head, numbers.
     pub(super) meta: String,
@@ -80,7 +82,7 @@ impl PartitionKeys {
     }
 }
 
-/// Where a monitor is kept.
+/// The bucket, sorted set and shard of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) bucket: u32,

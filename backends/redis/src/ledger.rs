@@ -1,4 +1,4 @@
-//! The ledger in Redis: a hash for each scope, of its rows and its version.
+//! The ledger in Redis: a hash for each scope, with its rows and its version.
 
 use ::redis::Script;
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use super::packer::Packer;
 use ports::BackendError;
 use ports::ledger::{Ledger, LedgerError, LedgerPage};
 
-/// The field that holds the version. Those of rows are the 16 bytes of their keys.
+/// The field of the version. Rows have the 16 bytes of their keys as fields.
 const VERSION: &[u8] = b"version";
 
 const DAMAGED: PackedError = PackedError::Damaged { name: "ledger" };
@@ -29,7 +29,7 @@ impl RedisLedger {
         Self { link, keys, write: Script::new(include_str!("ledger.lua")) }
     }
 
-    /// At one moment, since it is one command.
+    /// One command, so version and rows are of one moment.
     async fn read(&self, scope: Uuid) -> Result<LedgerPage, BackendError> {
         let mut command = ::redis::cmd("HGETALL");
         command.arg(self.keys.ledger(scope));
@@ -42,7 +42,7 @@ impl RedisLedger {
                 page.rows.push((Uuid::from_slice(&field)?, Bytes::from(value)));
             }
         }
-        // Somebody removed the version alone: nothing could be written any more.
+        // Rows without a version: no write could ever match it.
         if page.version == 0 && !page.rows.is_empty() {
             return Err(DAMAGED.into());
         }

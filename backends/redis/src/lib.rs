@@ -1,17 +1,19 @@
 //! The adapters on Redis or Valkey: state store, history, deliveries, roster, ledger.
 //!
-//! - `address`: which servers are meant, how they are reached, and as whom; `rights`: what each role may do there.
-//! - `connection`: one server, a cluster of them, or whichever is the primary behind one face, and what a server must be;
-//!   `sentinel` follows the primary.
-//! - `keys`: the names of everything that is kept on the server.
-//! - `hot`, `cold`: a monitor's state in its two stored parts; `records`: heartbeats and flips as they are kept.
+//! - `options`, `address`: which servers are meant, how they are reached, and as which user; `rights`: what
+//!   each role may do.
+//! - `connection`: one server, a cluster, or the primary behind one type, and what a server must be;
+//!   `sentinel` follows the primary; `timeouts`.
+//! - `keys`: the names of all keys on the server.
+//! - `hot`, `cold`: a monitor's state in its two stored parts; `records`: stored heartbeats and flips.
 //! - `packer`: many arguments of a script in one.
-//! - `state`: the state store. `memo` is what the holder of a lease remembers of what it wrote, `commit` packs commits,
-//!   `load` reads whole partitions, `due` asks the sorted sets.
+//! - `state`: the state store. `memo` is what the holder of a lease remembers of its writes, `commit` packs
+//!   commits, `load` reads whole partitions, `due` asks the sorted sets.
 //! - `history`, `deliveries`, `roster`, `ledger`.
 //!
-//! The scripts (`redis/*.lua`) read and write keys that they are not told as `KEYS`: thousands of names would cost more than
-//! the work. All of them carry the hash tag of the key that they are told, so they lie on the same node of a cluster.
+//! The scripts (`*.lua`) use keys that are not among their `KEYS`: passing thousands of names would cost more
+//! than the work. All keys of a script carry the hash tag of the passed key, so they lie on the same node of
+//! a cluster.
 
 mod address;
 mod cold;
@@ -62,7 +64,7 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
-    /// Looks whether the options can be used, without connecting.
+    /// Checks the options without connecting.
     ///
     /// # Errors
     /// [`RedisError::Address`] and [`RedisError::Certificates`].
@@ -70,8 +72,8 @@ impl RedisBackend {
         address::read(options).map(|_| ())
     }
 
-    /// Connects, and looks whether the server will do. Each kind of use has a connection of its own, so that nothing waits
-    /// behind the large answers of another.
+    /// Connects, and checks whether the server can be used. Each kind of use has its own connection, so that
+    /// no call waits behind large answers to another.
     ///
     /// # Errors
     /// [`RedisError`].
@@ -92,7 +94,7 @@ impl RedisBackend {
         })
     }
 
-    /// The state store, and its reader.
+    /// The state store, for owners and readers of partitions.
     pub fn state(&self) -> Arc<RedisStateStore> {
         Arc::clone(&self.state)
     }
@@ -112,7 +114,7 @@ impl RedisBackend {
         Arc::clone(&self.ledger)
     }
 
-    /// The nodes of a role. Each roster has a connection of its own: a beat that waits looks like death.
+    /// The nodes of a role. Each roster has its own connection: a delayed beat looks like death.
     ///
     /// # Errors
     /// [`RedisError`].

@@ -14,16 +14,16 @@ use model::monitor_state::MonitorState;
 use ports::BackendError;
 use ports::state_store::StateError;
 
-/// Buckets that are asked for at once, and how often at the same time.
+/// Buckets in one pipeline, and pipelines under way at the same time.
 const BUCKETS_AT_ONCE: u32 = 32;
 const AT_THE_SAME_TIME: usize = 2;
 
 type Hash = Vec<([u8; 16], Vec<u8>)>;
 
-/// A state, and the cold part as it is stored.
+/// A state, and its stored cold part.
 type Read = (MonitorId, MonitorState, Vec<u8>);
 
-/// Reads a whole partition, to be given out in pages of what follows `after`.
+/// Reads a whole partition, to be handed out in pages of the monitors after `after`.
 pub(super) async fn load(
     link: &Link,
     keys: &PartitionKeys,
@@ -82,8 +82,8 @@ fn read_bucket(hot: Value, cold: Value, into: &mut Vec<Read>) -> Result<(), Back
     Ok(())
 }
 
-/// Reads under a lease. Its token is read last: nobody but its holder writes, and no token comes twice, so if it is in force
-/// then, it was before.
+/// Reads under a lease. The token is read last: only the holder writes, and no token comes twice, so if the
+/// lease is in force then, it was before.
 pub(super) async fn fenced(
     link: &Link,
     keys: &PartitionKeys,

@@ -1,7 +1,7 @@
-//! What the holder of a lease remembers of what it wrote.
+//! What the holder of a lease remembers of its writes.
 //!
-//! A heartbeat changes the hot part of a state only. That the cold part and the wake-up are stored already is known here, in 40
-//! bytes a monitor, so that they need be neither sent nor compared. What is not known is written.
+//! A heartbeat changes only the hot part of a state. The memo knows, in 40 bytes a monitor, that cold part
+//! and wake-up are stored already, so that they need be neither sent nor compared. Unknown parts are written.
 
 use std::hash::BuildHasher;
 use std::vec;
@@ -12,26 +12,26 @@ use model::ids::MonitorId;
 use model::monitor_state::MonitorState;
 use model::time::EventTime;
 
-/// What is stored of a monitor, certainly.
+/// What is certainly stored of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stored {
     /// A hash of the cold part.
     pub(super) cold: u64,
-    /// Its entry in a sorted set.
+    /// The monitor's entry in a sorted set.
     pub(super) armed_at: Option<EventTime>,
 }
 
 /// What is remembered under one lease.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    /// `None`: it was to be written, and it is not known whether it was.
+    /// `None`: a write was sent, and its result is unknown.
     stored: HashMap<MonitorId, Option<Stored>>,
-    /// Of a monitor that is not in `stored`, nothing is stored.
+    /// Whether nothing is stored of monitors that are not in `stored`.
     complete: bool,
     pages: Option<Pages>,
 }
 
-/// The states that were loaded and not yet asked for.
+/// Loaded states that were not handed out yet.
 #[derive(Debug)]
 pub(super) struct Pages {
     after: Option<MonitorId>,
@@ -39,8 +39,8 @@ pub(super) struct Pages {
 }
 
 impl Memo {
-    /// What is stored of a monitor that is about to be written, if that is known. It is not certain any more until the write
-    /// was answered.
+    /// What is stored of a monitor that is about to be written, if that is known. From then on it is unknown
+    /// until the write is answered.
     pub(super) fn take(&mut self, monitor: MonitorId) -> Option<Stored> {
         let nothing = Stored { cold: self.hash(&[]), armed_at: None };
         match self.stored.insert(monitor, None) {
@@ -49,7 +49,7 @@ impl Memo {
         }
     }
 
-    /// What is stored of a monitor now, `None` for nothing at all.
+    /// Notes what is stored of a monitor now; `None` for nothing.
     pub(super) fn put(&mut self, monitor: MonitorId, stored: Option<Stored>) {
         match stored {
             Some(_) => self.stored.insert(monitor, stored),
@@ -58,18 +58,18 @@ impl Memo {
         };
     }
 
-    /// A hash of a cold part. Not the same in another process.
+    /// A hash of a cold part. It differs from process to process.
     pub(super) fn hash(&self, cold: &[u8]) -> u64 {
         DefaultHashBuilder::hash_one(self.stored.hasher(), cold)
     }
 
-    /// Keeps states, all that follow `after` in the order of their ids, to be given out in pages.
+    /// Keeps all states after `after`, in the order of their ids, to be handed out in pages.
     pub(super) fn loaded(&mut self, after: Option<MonitorId>, states: Vec<(MonitorId, MonitorState)>) {
         self.complete = true;
         self.pages = Some(Pages { after, left: states.into_iter() });
     }
 
-    /// The page that follows `after`, if that is where the last one ended.
+    /// The page after `after`, if the last page ended there.
     pub(super) fn page(
         &mut self,
         after: Option<MonitorId>,
@@ -84,17 +84,17 @@ impl Memo {
         Some(page)
     }
 
-    /// Whether states wait to be given out after `after`.
+    /// Whether states after `after` wait to be handed out.
     pub(super) fn has_page(&self, after: Option<MonitorId>) -> bool {
         after.is_some() && self.pages.as_ref().is_some_and(|pages| pages.after == after)
     }
 
-    /// Nothing is known any more.
+    /// Forgets everything.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Everything stored is gone.
+    /// Notes that nothing is stored any more.
     pub(super) fn cleared(&mut self) {
         *self = Self { complete: true, ..Self::default() };
     }

@@ -7,26 +7,27 @@ use model::channel::Secret;
 /// How Redis is reached, and what is kept there.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// `redis://`, `rediss://` or `unix:`; several comma-separated ones, or `redis+cluster://` with comma-separated hosts,
-    /// for a Redis Cluster; `redis+sentinel://` with comma-separated Sentinels, `/`, the name of what they watch, and maybe
-    /// `?db=1`. `rediss+…` is with TLS, to all of them. A user and password in it are used, for Sentinels as well.
+    /// `redis://`, `rediss://` or `unix:`; several comma-separated ones, or `redis+cluster://` with
+    /// comma-separated hosts, for a Redis Cluster; `redis+sentinel://` with comma-separated Sentinels, `/`,
+    /// the name of the primary, and optionally `?db=1`. `rediss+…` uses TLS for all of them. A user and
+    /// password in the URL are used, for Sentinels as well.
     pub url: String,
-    /// Who this is, if the URL does not say it.
+    /// The user, if the URL does not name one.
     pub user: Option<String>,
-    /// Its password, if the URL does not say it.
+    /// The user's password, if the URL does not have one.
     pub password: Option<Secret>,
-    /// Certificates, as PEM, that are trusted instead of the system's. Only with TLS.
+    /// Certificates in PEM that are trusted instead of the system's. Only with TLS.
     pub ca: Option<Vec<u8>>,
-    /// What all keys begin with: several installations can share one server.
+    /// Prefix of all keys: several installations can share one server.
     pub prefix: String,
-    /// How many heartbeats of a monitor are kept at least; 0 = none at all.
+    /// Least number of heartbeats kept of each monitor; 0 = none at all.
     pub history_per_monitor: usize,
-    /// How many flips of a monitor are kept at least.
+    /// Least number of flips kept of each monitor.
     pub flips_per_monitor: usize,
 }
 
 impl RedisOptions {
-    /// With the usual settings.
+    /// The default settings.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -40,7 +41,7 @@ impl RedisOptions {
     }
 }
 
-/// Without the URL: there may be a password in it.
+/// Without the URL, which may contain a password.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url: _, user, password: _, ca: _, prefix, history_per_monitor, flips_per_monitor } = self;

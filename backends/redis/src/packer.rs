@@ -1,7 +1,7 @@
-//! Many arguments of a script in one.
+//! Packs many arguments of a script into one.
 //!
-//! Redis takes about a tenth of a microsecond for each argument of a command before its script begins. One argument that the
-//! script unpacks itself, a MessagePack array of byte strings, costs less than half of that.
+//! Redis takes about a tenth of a microsecond for each argument of a command. One argument that the script
+//! unpacks itself, a MessagePack array of byte strings, costs less than half of that.
 
 /// A MessagePack array that is being written.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ impl Packer {
         array.write(&mut self.body);
     }
 
-    /// Its byte strings, at most `most` in each, as arrays of their own that begin with `first`.
+    /// Splits the byte strings into arrays of at most `most`, each beginning with `first`.
     ///
-    /// Whatever was packed here is of byte strings alone.
+    /// Only for arrays of byte strings.
     pub(super) fn split(&self, most: usize, first: &[u8]) -> Vec<Self> {
         let mut parts = Vec::new();
         let (mut left, mut body) = (self.len(), self.body.as_slice());
@@ -70,7 +70,7 @@ impl Packer {
     }
 }
 
-/// How long the byte string is that stands at the beginning, with its head.
+/// Length of the first byte string, with its head.
 fn item_length(packed: &[u8]) -> usize {
     match packed {
         [0xdb, a, b, c, d, ..] => 5 + u32::from_be_bytes([*a, *b, *c, *d]) as usize,

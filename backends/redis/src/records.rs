@@ -1,7 +1,7 @@
-//! Heartbeats and flips as they are kept: the time first, eight bytes, by which the script orders them.
+//! Stored heartbeats and flips: first the time, eight bytes, by which the script orders them.
 //!
-//! A heartbeat is then one byte that says what follows (its upper two bits are the version), and what follows: value, source,
-//! message. A bare one takes 9 bytes.
+//! In a heartbeat follow one byte of flags (its upper two bits are the version), and what the flags say:
+//! value, source, message. A bare heartbeat takes 9 bytes.
 
 use std::net::IpAddr;
 
@@ -26,12 +26,12 @@ const MESSAGE: u8 = 1 << 5;
 
 const DAMAGED: PackedError = PackedError::Damaged { name: "heartbeat" };
 
-/// The first eight bytes of a record or an index entry: microseconds, in the order of time.
+/// The first eight bytes of a record or an index entry: microseconds, ordered like the times.
 pub(super) fn time_bytes(at: EventTime) -> [u8; 8] {
     at.as_micros().max(0).to_be_bytes()
 }
 
-/// A heartbeat without its monitor and its output.
+/// Encodes a heartbeat without its monitor and its output.
 pub(super) fn encode_heartbeat(heartbeat: &Heartbeat) -> Vec<u8> {
     let Heartbeat { monitor: _, received_at, kind, message, value, source, output, trace: _ } = heartbeat;
     let kind = match kind {
@@ -105,12 +105,12 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], PackedError> {
     Ok(*taken)
 }
 
-/// A time and whatever was at it.
+/// Puts a time before a record.
 pub(super) fn encode_at(at: EventTime, what: &[u8]) -> Vec<u8> {
     [time_bytes(at).as_slice(), what].concat()
 }
 
-/// A flip.
+/// Encodes a flip.
 pub(super) fn encode_flip(flip: &Flip) -> Vec<u8> {
     encode_at(flip.at, &wire::encode(flip))
 }

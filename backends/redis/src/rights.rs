@@ -1,24 +1,24 @@
 //! What each user may do on Redis and on Sentinel: no more than its work takes. Pure.
 //!
-//! Commands are listed one by one, those of our scripts among them, for what a script does counts as its user's. A key pattern
-//! with `%R` is for reading only. Who is not listed is not let in.
+//! Commands are listed one by one, those of our scripts included, for a script's commands count as its
+//! user's. A key pattern with `%R` is for reading only. A user that is not listed cannot log in.
 
 use std::fmt::Write as _;
 
 use model::role::Role;
 
-/// Who logs in to Redis or Sentinel.
+/// The users of Redis and Sentinel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum User {
     /// A node of a role.
     Role(Role),
-    /// A replica, to its primary.
+    /// A replica, on its primary.
     Replication,
-    /// A Sentinel, to the servers that it watches and to the other Sentinels.
+    /// A Sentinel, on the servers that it watches and on the other Sentinels.
     Sentinel,
-    /// Somebody who looks after the servers: reads these rights again, backs up, switches to a replica.
+    /// The operator: reloads these rights, backs up, switches to a replica.
     Operator,
-    /// Whoever asks whether the server is there. It has no password.
+    /// A health check. It has no password.
     Health,
 }
 
@@ -28,30 +28,30 @@ const SCHEDULER: &str = "+info +role +multi +exec +evalsha +script|load +time \
      +zadd +zrem +zrange +zrangebyscore +zremrangebyscore \
      +lindex +llen +linsert +rpush +ltrim +unlink";
 
-/// What keeping deliveries takes.
+/// The commands for keeping deliveries.
 const DELIVERIES: &str =
     "+info +role +evalsha +script|load +hget +hset +hdel +zadd +zrem +zcard +zrange +zrangebylex";
 
-/// What the notifier needs besides: the ledger, and the states of monitors to look at, in transactions.
+/// Further commands of the notifier: the ledger, and monitors' states, in transactions.
 const NOTIFIER: &str = "+multi +exec +hgetall +hlen +time";
 
-/// What the console reads besides, none of it in a script that might write.
+/// Further commands of the console, for reading; none runs a script that might write.
 const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lrange";
 
-/// What a Sentinel does with the servers that it watches, by Redis' documentation.
+/// The commands of a Sentinel on the servers that it watches, by Redis' documentation.
 const WATCHING: &str = "&__sentinel__:hello +ping +info +role +publish +subscribe +multi +exec +slaveof +replicaof \
      +config|rewrite +client|setname +client|kill +script|kill";
 
-/// Those who look after the servers see how they are, not what is in them.
+/// The operator sees how the servers are, not their data.
 const OPERATING: &str = "+ping +info +role +dbsize +acl|load +acl|log +acl|whoami +bgsave +lastsave +client|list \
      +slowlog|get +latency|latest";
 
-/// Nobody can log in as `default`, but it must be allowed everything: as it, Redis 7.0 reads its own append-only file, and leaves
-/// out every transaction in it that the user may not make.
+/// No client can log in as `default`, but it must be allowed everything: Redis 7.0 reads its own append-only
+/// file as this user, and skips every transaction in it that the user may not make.
 const DEFAULT: &str = "user default reset off ~* &* +@all\n";
 
 impl User {
-    /// Everybody who has a password.
+    /// All users with a password.
     pub const NAMED: [Self; 6] = [
         Self::Role(Role::Scheduler),
         Self::Role(Role::Notifier),
@@ -61,7 +61,7 @@ impl User {
         Self::Operator,
     ];
 
-    /// What they log in as.
+    /// The name to log in with.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -73,8 +73,8 @@ impl User {
         }
     }
 
-    /// The rules of Redis' access control for the installation whose keys begin with `prefix`; `None` for who has no business
-    /// there.
+    /// The rules of Redis' access control for the installation whose keys begin with `prefix`; `None` for
+    /// users that have no business there.
     #[must_use]
     pub fn rules(self, prefix: &str) -> Option<String> {
         let (partitions, history) = (format!("{prefix}:{{p*}}:*"), format!("{prefix}:{{h*}}:*"));
@@ -115,7 +115,8 @@ impl User {
     }
 }
 
-/// An ACL file for Redis. `password` gives a user's as a rule: `#` and its SHA-256 in hex, or `>` and itself.
+/// An ACL file for Redis. `password` gives a user's password as a rule: `#` and its SHA-256 in hex, or `>`
+/// and the password.
 #[must_use]
 pub fn server_acl(prefix: &str, password: impl Fn(User) -> String) -> String {
     acl(|user| user.rules(prefix), password)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::connection::Link;
 use ports::roster::{Member, Roster, RosterError};
 
-/// Who was silent for this long, by the server's clock, is forgotten.
+/// How long a silent node stays on the roster, by the server's clock.
 const DAY_SECS: u32 = 24 * 3_600;
 
 /// A [`Roster`] in Redis.

@@ -1,10 +1,11 @@
-//! Follows the primary of several servers, of which Sentinels know who it is.
+//! Follows the primary among several servers, which Sentinels know.
 //!
-//! A connection is made to the server that the Sentinels name, and only if it calls itself the primary. When it is lost, or the
-//! server says that it is no longer the one, the next call asks the Sentinels again. Calls that come together ask once.
+//! The client connects to the server that the Sentinels name, and only if that server calls itself the
+//! primary. When the connection is lost, or the server says that it is no longer the primary, the next call
+//! asks the Sentinels again. Concurrent calls ask once.
 //!
-//! A primary that is replaced while it lives is told so only some ten seconds later, and takes writes until then that are lost. So
-//! the Sentinels are asked now and then meanwhile, too.
+//! A primary that is replaced while it lives hears so some ten seconds later; the writes that it takes until
+//! then are lost. So the Sentinels are also asked periodically.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,35 +25,35 @@ use super::address::Watched;
 use super::error::RedisError;
 use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 
-/// A Sentinel that does not answer within this is left out: the others know as well.
+/// Longest wait for one Sentinel: the others know as well.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(1);
-/// One search, with connecting to what was found. Less than a call may take.
+/// Longest search for the primary, with connecting to it; shorter than a call may take.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
-/// Who comes so soon after a search that failed, or waited for it, shares its failure.
+/// Calls that come within this time after a failed search share its failure.
 const SEARCH_APART: Duration = Duration::from_millis(100);
 
-/// While calls are made, the Sentinels are asked this often whether the primary is another one.
+/// How often, while calls are made, the Sentinels are asked for another primary.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What is known of the primary, shared by all connections to it.
+/// What is known of the primary; all connections share it.
 pub(super) struct Lookout {
     watched: Watched,
     known: parking_lot::Mutex<Known>,
 }
 
 struct Known {
-    /// Who was named last, by an epoch.
+    /// The address that was named last, with its epoch.
     address: String,
     epoch: u64,
     look_at: Instant,
     looking: JoinSet<()>,
 }
 
-/// A connection to whichever server is the primary.
+/// A connection to the current primary.
 pub(super) struct Follower {
     lookout: Arc<Lookout>,
     present: parking_lot::Mutex<Option<Present>>,
-    /// Held by the one that searches.
+    /// Held by the call that searches.
     failed: tokio::sync::Mutex<Option<Failure>>,
 }
 
@@ -69,21 +70,21 @@ struct Failure {
     at: Instant,
 }
 
-/// What a Sentinel says. A later fail-over has a greater epoch.
+/// A Sentinel's answer. A later fail-over has a greater epoch.
 pub(super) struct Named {
     epoch: u64,
     pub(super) server: ConnectionInfo,
 }
 
 impl Lookout {
-    /// One that has not looked yet.
+    /// A lookout before its first look.
     pub(super) fn new(watched: Watched) -> Self {
         let known =
             Known { address: String::new(), epoch: 0, look_at: Instant::now(), looking: JoinSet::new() };
         Self { watched, known: parking_lot::Mutex::new(known) }
     }
 
-    /// Whether the primary is still at this address, as far as is known. Nobody waits for the Sentinels here.
+    /// Whether the primary is still at this address, as far as is known. Does not wait for the Sentinels.
     fn agrees(self: &Arc<Self>, address: &str) -> bool {
         let mut known = self.known.lock();
         while known.looking.try_join_next().is_some() {}
@@ -92,7 +93,7 @@ impl Lookout {
             known.look_at = now + LOOK_EVERY;
             let lookout = Arc::clone(self);
             known.looking.spawn(async move {
-                // One that knows only of an earlier fail-over is cut off from the others.
+                // A Sentinel that knows only of an earlier fail-over is cut off from the others.
                 if let Ok(named) = find(&lookout.watched).await {
                     let mut known = lookout.known.lock();
                     if named.epoch > known.epoch {
@@ -104,7 +105,7 @@ impl Lookout {
         known.address == address
     }
 
-    /// Asks now.
+    /// Asks the Sentinels now.
     async fn find(&self) -> RedisResult<ConnectionInfo> {
         let named = find(&self.watched).await?;
         self.known.lock().name(&named);
@@ -126,7 +127,7 @@ impl Present {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Leaves a server that is gone, or no primary any more, or not yet.
+    /// Leaves a server that is gone, or is not the primary, or not yet.
     pub(super) fn judge(&self, error: &::redis::RedisError) {
         let not_primary = matches!(
             error.kind(),
@@ -145,7 +146,7 @@ impl Present {
 }
 
 impl Follower {
-    /// One that has found the primary.
+    /// A follower that has found the primary.
     pub(super) async fn connect(lookout: Arc<Lookout>) -> RedisResult<Self> {
         let follower =
             Self { lookout, present: parking_lot::Mutex::default(), failed: tokio::sync::Mutex::default() };
@@ -160,7 +161,7 @@ impl Follower {
         }
         let asked = Instant::now();
         let mut failed = self.failed.lock().await;
-        // Somebody may have searched meanwhile.
+        // Another call may have searched meanwhile.
         if let Some(present) = self.known() {
             return Ok(present);
         }
@@ -220,8 +221,8 @@ impl Follower {
     }
 }
 
-/// Whom the Sentinels name: all are asked, and the one that knows of the latest fail-over is believed, for one that is cut off
-/// from the others still names the primary of then.
+/// Finds the server that the Sentinels name. All are asked, and the one that knows of the latest fail-over is
+/// believed: a Sentinel that is cut off from the others still names the former primary.
 pub(super) async fn find(watched: &Watched) -> RedisResult<Named> {
     let ask = async |sentinel| {
         let answer = timeout(SENTINEL_TIMEOUT, ask(watched, sentinel)).await;
@@ -237,7 +238,7 @@ pub(super) async fn find(watched: &Watched) -> RedisResult<Named> {
     if let Some(newest) = named.into_iter().max_by_key(|named| named.epoch) {
         return Ok(newest);
     }
-    // What does not pass by itself tells most.
+    // A lasting error tells most.
     errors.sort_by_key(|error| RedisError::of(error.clone()).is_transient());
     let silence = || (ErrorKind::EmptySentinelList, "there is no Sentinel").into();
     Err(errors.into_iter().next().unwrap_or_else(silence))
@@ -249,7 +250,7 @@ async fn ask(watched: &Watched, sentinel: &ConnectionInfo) -> RedisResult<Named>
         .set_response_timeout(Some(SENTINEL_TIMEOUT));
     let client = Client::open(sentinel.clone())?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    // While a fail-over is under way the first names the new one already, and the second only the old one.
+    // During a fail-over the first answer names the new primary already, and the second only the old one.
     let mut question = cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(&watched.name);
     let address: Option<(String, u16)> = question.query_async(&mut connection).await?;

@@ -1,8 +1,9 @@
 //! The state store in Redis.
 //!
-//! A partition is, under one hash tag: `meta` (lease, head, numbers, how far a reset came), `h:<b>` and `c:<b>` (hashes, the
-//! hot and the cold parts of the monitors of a bucket), `due:<k>` (sorted sets of wake-ups), `outbox` (a sorted set of alerts
-//! by number). Whatever is written is written by one script that compares the token first.
+//! A partition has these keys, under one hash tag: `meta` (lease, head, numbers, progress of a reset),
+//! `h:<b>` and `c:<b>` (hashes with the hot and the cold parts of the monitors of a bucket), `due:<k>`
+//! (sorted sets of wake-ups), `outbox` (a sorted set of alerts by number). Every write is one script that
+//! compares the token first.
 
 use std::sync::Arc;
 
@@ -26,10 +27,10 @@ use model::wire;
 use ports::BackendError;
 use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
 
-/// Monitors that a reader asks for at once.
+/// Most monitors that one read asks for.
 const READ_MONITORS: usize = 500;
 
-/// Buckets that one script forgets: of full ones it takes some milliseconds.
+/// Buckets that one script forgets; full ones take some milliseconds.
 const RESET_BUCKETS: u32 = 512;
 
 /// A [`StateStore`] and [`StateReader`] in Redis.
@@ -54,7 +55,7 @@ struct Scripts {
     reset: Script,
 }
 
-/// What `acquire.lua` is told instead of a token.
+/// The argument of `acquire.lua` in place of a dead holder's token.
 const NOBODY: &str = "acquire";
 
 impl RedisStateStore {
@@ -105,7 +106,7 @@ impl RedisStateStore {
         self.memos.lock().insert(partition, remembered);
     }
 
-    /// What is remembered under this lease; nothing under one that this process did not take.
+    /// The memo of this lease; an empty one for a lease that this process did not take.
     fn memo(&self, lease: &Lease) -> Arc<Mutex<Memo>> {
         let memos = self.memos.lock();
         let remembered = memos.get(&lease.partition).filter(|remembered| remembered.token == lease.token);
@@ -119,7 +120,7 @@ impl RedisStateStore {
     ) -> Result<Vec<Option<MonitorState>>, BackendError> {
         let keys = self.keys.partition(partition);
         let mut pipeline = pipe();
-        // Together, so that hot and cold parts are of one commit.
+        // In one transaction, so that hot and cold parts are of one commit.
         pipeline.atomic();
         for monitor in monitors {
             let (id, bucket) = (monitor.as_uuid(), Place::of(*monitor).bucket);
@@ -182,7 +183,7 @@ impl StateStore for RedisStateStore {
         pipeline.hget(&keys.meta, "head").hget(&keys.meta, "reset");
         let mut answers = fenced(&self.writes, &keys, &lease.token, pipeline).await?;
         let reset = answers.pop().unwrap_or(Value::Nil);
-        // What a reset left that did not come to its end is nothing to go on from.
+        // The remains of an unfinished reset are no state to continue from.
         if reset == Value::Nil { read_head(answers.pop()) } else { Ok(PartitionHead::default()) }
     }
 
@@ -259,8 +260,8 @@ impl StateStore for RedisStateStore {
         let keys = self.keys.partition(lease.partition);
         let memo = self.memo(lease);
         memo.lock().forget();
-        // Without its head the partition is empty to whoever comes when this is broken off, or when a part of it is lost, and
-        // resets it again.
+        // Without its head the partition looks empty to the next owner, who resets it again if this reset is
+        // interrupted or a part of it is lost.
         for first in (0..BUCKETS).step_by(RESET_BUCKETS as usize) {
             let last = first + RESET_BUCKETS - 1;
             let mut script = self.scripts.reset.key(&keys.meta);

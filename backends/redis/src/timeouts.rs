@@ -1,7 +1,7 @@
-//! How long a server may take.
+//! Time limits for a server's answers.
 
 use std::time::Duration;
 
-/// A server that does not answer within this is not there. It may yet do what it was told.
+/// Longest wait for an answer. A late server may still carry out the command.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
