@@ -1,4 +1,4 @@
-//! How a node is let in: whom it trusts, and what it shows.
+//! How a node logs in: whose certificates it trusts, and what it shows.
 
 use std::error::Error;
 use std::io;
@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use super::error::{NatsError, Shown, Trusted};
 use super::options::NatsOptions;
 
-/// A way in.
+/// Prepared connect options, with what to name in errors.
 pub(super) struct Access {
     pub(super) connect: ConnectOptions,
     shown: Shown,
@@ -27,7 +27,7 @@ impl Access {
         servers: &[ServerAddr],
     ) -> Result<Self, NatsError> {
         let mut shown = Shown::Nothing;
-        // A user and password in the URL count for the first server's account, which is the cluster's.
+        // A user and password in any URL are used for all servers.
         if let Some((user, password)) = servers.iter().find_map(user_in) {
             connect = connect.user_and_password(user, password);
             shown = Shown::User;
@@ -44,7 +44,7 @@ impl Access {
         }
         let mut trusted = Trusted::System;
         if let Some(path) = &options.ca {
-            // The client reads it again whenever it connects, and says less about what is wrong with it.
+            // The client reads the file again whenever it connects; this check gives a better error.
             check_certificates(path).map_err(|source| NatsError::Ca { path: path.clone(), source })?;
             connect = connect.add_root_certificates(path.clone());
             trusted = Trusted::File(path.clone());
@@ -52,7 +52,7 @@ impl Access {
         Ok(Self { connect, shown, trusted })
     }
 
-    /// Why it is not let in.
+    /// Translates a failure to connect.
     pub(super) fn failed(&self, source: ConnectError) -> NatsError {
         match source.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
@@ -97,7 +97,7 @@ fn check_certificates(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A failed handshake comes as a failure of the connection.
+/// Whether the cause is a TLS handshake: it fails like any connection.
 fn is_of_tls(error: &ConnectError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {

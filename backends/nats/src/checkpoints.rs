@@ -1,7 +1,7 @@
 //! Checkpoints in an object store, one object for each.
 //!
-//! An object is its chunks, under a subject of their own for each time it is put, and a message that names that subject, written
-//! last: that one makes the new object valid and the old one stray.
+//! Each `put` writes chunks under a new subject, and last a message that names that subject. This message
+//! makes the new object valid and the old one stray.
 
 mod strays;
 
@@ -23,14 +23,14 @@ use ports::BackendError;
 use ports::checkpoints::{CheckpointError, CheckpointPlace, CheckpointStore};
 use strays::Strays;
 
-/// One that takes longer is given up.
+/// Longest time for one operation.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often it is looked for chunks that belong to nothing: it takes a list of everything that there is.
+/// How often stray chunks are searched: the search lists all chunks.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
-/// How often one may be replaced while it is read.
+/// How often a read starts over because its checkpoint was replaced.
 const ATTEMPTS: usize = 5;
 
-/// The stream of the object store, as clients make it, but read from its leader only.
+/// The stream of the object store, as other clients make it, but read only from its leader.
 pub(super) fn stream_config(nats: &Nats) -> Config {
     let bucket = nats.names.checkpoints_bucket();
     Config {
@@ -48,7 +48,7 @@ pub(super) fn stream_config(nats: &Nats) -> Config {
 /// A [`CheckpointStore`] on JetStream.
 pub struct NatsCheckpoints {
     nats: Nats,
-    /// Chunks that belong to nothing: somebody is writing them, or died over it.
+    /// Chunks without an object: a writer is at work, or died.
     strays: Mutex<Strays>,
     swept_at: Mutex<Option<Instant>>,
 }
@@ -75,7 +75,7 @@ impl NatsCheckpoints {
         let store = self.store().await?;
         match store.put(name, &mut &checkpoint[..]).await {
             Ok(_) => {}
-            // The new one is there. What is left of the old one is swept away later.
+            // The new object is there. The rest of the old one is swept away later.
             Err(error) if error.kind() == PutErrorKind::PurgeOldChunks => {}
             Err(error) => return Err(error.into()),
         }
@@ -111,7 +111,7 @@ impl NatsCheckpoints {
         Err("it is replaced faster than it can be read".into())
     }
 
-    /// Every object, with the subject that names it.
+    /// All objects, with the subjects that name them.
     async fn objects(&self) -> Result<Vec<(String, ObjectInfo)>, BackendError> {
         let filters = vec![format!("$O.{}.M.>", self.nats.names.checkpoints_bucket())];
         let mut follower = Follower::begin(&self.nats, &self.stream(), filters, Start::Newest, false).await?;
@@ -134,7 +134,8 @@ impl NatsCheckpoints {
         Ok(places)
     }
 
-    /// First what makes it valid, then its chunks; those that stay are swept away later.
+    /// Removes first the message that makes an object valid, then its chunks; a later sweep removes what is
+    /// left.
     async fn delete(&self, name: &str) -> Result<(), BackendError> {
         for (subject, object) in self.objects().await? {
             if object.name == name {
@@ -152,7 +153,7 @@ impl NatsCheckpoints {
         Ok(())
     }
 
-    /// `None` if there are not as many as there should be: it was replaced in between.
+    /// `None` if chunks are missing: the object was replaced meanwhile.
     async fn read_chunks(&self, object: &ObjectInfo) -> Result<Option<Bytes>, BackendError> {
         let mut read = BytesMut::with_capacity(object.size);
         if object.chunks > 0 {
@@ -167,7 +168,7 @@ impl NatsCheckpoints {
         Ok((read.len() == object.size).then(|| read.freeze()))
     }
 
-    /// Removes chunks that belonged to nothing for a while.
+    /// Removes chunks that have been stray for long.
     async fn sweep(&self, now: Instant) -> Result<(), BackendError> {
         let present = self.chunk_subjects().await?;
         let objects = self.objects().await?;
@@ -187,12 +188,12 @@ impl NatsCheckpoints {
     }
 }
 
-/// What an object is called.
+/// The name of a checkpoint's object.
 fn name(partition: PartitionId, place: CheckpointPlace) -> String {
     format!("checkpoint-{partition}-{}-{}", place.applied, place.watermark.as_micros())
 }
 
-/// Where the checkpoint of that name stands, if it is one of the partition's.
+/// The position of the checkpoint of that name, if it is one of the partition's.
 fn place(partition: PartitionId, name: &str) -> Option<CheckpointPlace> {
     let (applied, watermark) = name.strip_prefix(&format!("checkpoint-{partition}-"))?.split_once('-')?;
     let watermark = EventTime::from_micros(watermark.parse().ok()?);

@@ -16,21 +16,21 @@ use model::chain::Chain;
 use model::time::EventTime;
 use ports::BackendError;
 
-/// How often the connection is checked when nothing goes over it.
+/// How often an idle connection is checked.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// Pause before the connection is tried again, by the number of the attempt.
+/// Pause before another attempt to connect: the step for each earlier attempt, and the longest pause.
 const RECONNECT_STEP: Duration = Duration::from_millis(50);
 const RECONNECT_MOST: Duration = Duration::from_millis(500);
-/// How often a lost connection is looked at by whoever waits for it.
+/// How often a waiting call looks whether the connection is back.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The oldest server that this is tested with.
+/// The oldest server version that is tested.
 const SERVER: (i64, i64, i64) = (2, 14, 5);
-/// A server that is just starting is given so long.
+/// How long to wait for a server that is just starting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The server must take messages of this size, bytes: frames and their headers.
+/// Least size of messages that the server must take, bytes: frames and their headers.
 const LEAST_PAYLOAD: usize = 1 << 20;
 
-/// A connection, and how everything is called.
+/// A connection, with the names of one installation.
 #[derive(Debug, Clone)]
 pub(super) struct Nats {
     pub(super) client: async_nats::Client,
@@ -81,8 +81,8 @@ impl Nats {
         Ok(Self { client, jetstream, options, names, refusals })
     }
 
-    /// Waits for the connection, as long as a request may take: what is published without one queues in the client, without
-    /// limit.
+    /// Waits for the connection, as long as a request may take. Without one, the client would queue published
+    /// messages without limit.
     pub(super) async fn connected(&self) -> Result<(), BackendError> {
         let connected = async {
             while self.client.connection_state() != State::Connected {
@@ -95,7 +95,7 @@ impl Nats {
     }
 }
 
-/// Tries again for a while when nobody answers.
+/// Tries again for a while if no server answers.
 async fn patiently(access: &Access, servers: &[ServerAddr]) -> Result<async_nats::Client, NatsError> {
     let began = tokio::time::Instant::now();
     let mut told = false;

@@ -10,10 +10,10 @@ use ports::BackendError;
 /// Why NATS cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// A server's URL.
+    /// A server's URL cannot be read.
     #[error("read the address of a NATS server")]
     Address(#[source] std::io::Error),
-    /// The credentials file.
+    /// The credentials file cannot be read.
     #[error("read the NATS credentials file {path}")]
     Credentials {
         /// Which.
@@ -22,7 +22,7 @@ pub enum NatsError {
         #[source]
         source: std::io::Error,
     },
-    /// The file with the nkey.
+    /// The file with the nkey cannot be read.
     #[error("read the NATS nkey file {path}")]
     Nkey {
         /// Which.
@@ -31,7 +31,7 @@ pub enum NatsError {
         #[source]
         source: std::io::Error,
     },
-    /// The file with the certificates that are trusted.
+    /// The file with the trusted certificates cannot be read.
     #[error("read the certificates of NATS from {path}")]
     Ca {
         /// Which.
@@ -43,13 +43,13 @@ pub enum NatsError {
     /// No server answers.
     #[error("connect to NATS")]
     Connect(#[source] ConnectError),
-    /// It does not let this node in.
+    /// The server refuses this node.
     #[error("connect to NATS: it refused {shown}")]
     Refused {
-        /// What it was shown.
+        /// What the node showed to the server.
         shown: Shown,
     },
-    /// There is no TLS with it.
+    /// The TLS handshake failed.
     #[error("connect to NATS by TLS, trusting {trusted}")]
     Untrusted {
         /// Whose certificates are trusted.
@@ -58,20 +58,20 @@ pub enum NatsError {
         #[source]
         source: ConnectError,
     },
-    /// Something is not there, and this node may not make it.
+    /// A stream or bucket is missing, and this node has no right to make it.
     #[error(
-        "use {what} on NATS: it is not there, and this node has no right to make it; run `lubdub init` first"
+        "use {what} on NATS: it is missing, and this node has no right to make it; run `lubdub init` first"
     )]
     Missing {
         /// What.
         what: String,
     },
-    /// The server takes smaller messages only.
+    /// The server takes only smaller messages.
     #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
     Payload {
-        /// What the server takes.
+        /// The server's limit, bytes.
         found: usize,
-        /// What is needed.
+        /// The least limit, bytes.
         least: usize,
     },
     /// The installation has another number of partitions.
@@ -79,12 +79,12 @@ pub enum NatsError {
     Partitions {
         /// Which installation.
         prefix: String,
-        /// What there is.
+        /// The installation's number.
         found: u16,
-        /// What was asked for.
+        /// The number in the options.
         wanted: u16,
     },
-    /// A stream of that name was made by something else.
+    /// Another program made a stream of that name.
     #[error("use stream {stream} on NATS: it is not Lubdub's; choose another prefix")]
     NotOurs {
         /// Its name.
@@ -93,7 +93,7 @@ pub enum NatsError {
     /// The server has no JetStream, or not for this account.
     #[error("use NATS: JetStream is off; put `jetstream {{}}` into the server's configuration")]
     NoJetStream(#[source] BackendError),
-    /// The log's bytes are reserved when a stream is made.
+    /// The server cannot reserve the bytes of a stream.
     #[error(
         "set up {what} on NATS: no room; give the log fewer bytes, or JetStream a greater max_file_store"
     )]
@@ -104,7 +104,7 @@ pub enum NatsError {
         #[source]
         source: BackendError,
     },
-    /// It could not be asked, or refused.
+    /// The server did not answer, or refused.
     #[error("set up {what} on NATS")]
     SetUp {
         /// What was to be made or read.
@@ -116,7 +116,7 @@ pub enum NatsError {
 }
 
 impl NatsError {
-    /// Whether it may be otherwise in a while, when servers and installations are still being started.
+    /// Whether the error may pass while servers and installations are still starting.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -165,9 +165,9 @@ impl fmt::Display for Shown {
 /// Whose certificates a node trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trusted {
-    /// Those whom the system trusts.
+    /// The authorities that the system trusts.
     System,
-    /// Those in this file, and nobody else.
+    /// Only the authorities in this file.
     File(PathBuf),
 }
 
@@ -180,7 +180,7 @@ impl fmt::Display for Trusted {
     }
 }
 
-/// Whether a server that cannot be reached may only be on its way.
+/// Whether an unreachable server may only be starting.
 fn may_come(error: &ConnectError) -> bool {
     match error.kind() {
         ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,

@@ -1,7 +1,7 @@
-//! A stream's messages in order, from a place on.
+//! Follows a stream: its messages in order, from a given one on.
 //!
-//! A pull consumer of our own making instead of the client's: so that its heartbeats can be seen, a lost message is noticed by
-//! its number, and a restart of the server costs a second and not fifteen.
+//! A pull consumer of our own instead of the client's: it sees the server's heartbeats, notices a lost
+//! message by its number, and a restart of the server costs a second and not fifteen.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ use super::connection::{Nats, event_time};
 use model::time::EventTime;
 use ports::BackendError;
 
-/// Messages asked for at once; up to twice as many are on their way.
+/// Messages in one request; up to twice as many are on their way.
 const BATCH: u64 = 256;
-/// Bytes asked for at once. No message is larger.
+/// Bytes in one request. No message is larger.
 const BATCH_BYTES: u64 = 4 << 20;
-/// An unanswered request ends after this, and is made again.
+/// How long an unanswered request lasts before it is renewed.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// The server says so often that there is nothing to say.
+/// How often an idle server sends a heartbeat.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// Without anything from the server for this long, the consumer is taken for lost.
+/// Silence of the server after which the consumer counts as lost.
 const LOST_AFTER: Duration = Duration::from_millis(1_600);
-/// The server forgets a consumer that nobody asks, after this.
+/// How long the server keeps a consumer without requests.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 
-/// From where a stream is followed.
+/// The first message of a follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// From the first message whose number is not below this.
+    /// The first message whose number is not below this.
     At(u64),
-    /// The newest message of each subject, then what comes.
+    /// The newest message of each subject, then later ones.
     Newest,
 }
 
@@ -47,30 +47,30 @@ pub(super) struct Followed {
     pub(super) subject: String,
     pub(super) headers: Option<HeaderMap>,
     pub(super) payload: Bytes,
-    /// How many more there were when it was sent.
+    /// How many more messages there were when this one was sent.
     pub(super) pending: u64,
 }
 
-/// Follows a stream. When it fails it is of no more use: look whether the stream is still the one that it was, and begin a
-/// new one.
+/// Follows a stream. After an error the follower is useless: check whether the stream is still the same, and
+/// begin a new one.
 pub(super) struct Follower {
     nats: Nats,
     subscriber: Subscriber,
     inbox: String,
     request_subject: String,
-    /// Asked for and not answered yet.
+    /// Messages that were requested and have not come yet.
     outstanding: u64,
     /// The consumer's number of the last message.
     delivered: u64,
-    /// How many messages there were to be had at the beginning.
+    /// How many messages there were at the beginning.
     initial: u64,
-    /// When the server last said anything.
+    /// When the server last sent something.
     heard_at: Instant,
 }
 
 enum Received {
     Message(Box<Followed>),
-    /// There is nothing to be had now.
+    /// No message for now.
     Nothing,
     RequestEnded,
 }
@@ -131,18 +131,18 @@ impl Follower {
         })
     }
 
-    /// How many messages there were to be had when it began.
+    /// How many messages there were at the beginning.
     pub(super) const fn initial(&self) -> u64 {
         self.initial
     }
 
-    /// The next message, or `None` when the server said that there is none now. Cancelling it loses nothing.
+    /// The next message, or `None` if the server says that there is none now. Cancelling it loses nothing.
     pub(super) async fn next(&mut self) -> Result<Option<Followed>, BackendError> {
         loop {
             if self.outstanding <= BATCH / 2 {
                 self.ask().await?;
             }
-            // Counted from the last sign of life and not from this call, which may be a repetition of a cancelled one.
+            // Counted from the last sign of life, for this call may repeat a cancelled one.
             let next = tokio::time::timeout_at(self.heard_at + LOST_AFTER, self.subscriber.next()).await;
             let Some(message) = next.map_err(|_| lost("it is silent"))? else {
                 return Err(lost("the connection is closed"));
@@ -155,7 +155,7 @@ impl Follower {
         }
     }
 
-    /// A message that is here already.
+    /// The next message that has already arrived.
     pub(super) fn try_next(&mut self) -> Result<Option<Followed>, BackendError> {
         while let Some(Some(message)) = self.subscriber.next().now_or_never() {
             match self.received(message)? {
@@ -198,7 +198,7 @@ impl Follower {
         Ok(())
     }
 
-    /// The number of messages that it still wanted is with its end.
+    /// The end of a request says how many messages it still lacked.
     fn request_ended(&mut self, message: &async_nats::Message) {
         let pending = message.headers.as_ref().and_then(|headers| headers.get("Nats-Pending-Messages"));
         let pending = pending.and_then(|pending| pending.as_str().parse().ok()).unwrap_or(BATCH);

@@ -1,11 +1,13 @@
 //! The adapters on NATS JetStream: heartbeat log, registry, queues, checkpoints.
 //!
-//! - `connection`: the client; `options`, `error`, `timeouts` are below it.
-//! - `access`: how a node is let in; `rights`: what each role may do; `refusals`: what the server did not permit.
-//! - `names`: how everything on the server is called.
-//! - `request`: asking the server, and its errors.
-//! - `follow`: a stream's messages in order, over restarts noticed and never skipped. Every reader stands on it.
-//! - `provision`: makes what is to be on the server, once, and knows it again.
+//! - `connection`: the client; below it `options`, `error`, `timeouts`.
+//! - `access`: how a node logs in; `rights`: what each role may do; `refusals`: what the server did not
+//!   permit.
+//! - `names`: the names of streams, buckets and subjects.
+//! - `request`: requests to the server, and their errors.
+//! - `follow`: a stream's messages in order; restarts of the server are noticed and nothing is skipped. Every
+//!   reader is built on it.
+//! - `provision`: makes the streams once, and recognises them later.
 //! - `log`, `registry`, `queue`, `checkpoints`: the ports.
 
 mod access;
@@ -41,7 +43,7 @@ use ports::clock::Clock;
 use ports::queue::QueueName;
 use provision::{Settings, provision};
 
-/// A node that cannot join those who work on a queue within this says so.
+/// Longest wait until the other nodes know a node that joins a queue.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The adapters on one installation.
@@ -55,7 +57,7 @@ pub struct NatsBackend {
 }
 
 impl NatsBackend {
-    /// Connects, and makes what is missing on the server. What is there keeps its settings.
+    /// Connects, and makes missing streams. Existing ones keep their settings.
     ///
     /// # Errors
     /// [`NatsError`].
@@ -83,15 +85,15 @@ impl NatsBackend {
         Arc::clone(&self.checkpoints)
     }
 
-    /// A queue, to enqueue into: nothing is claimed through it.
+    /// A queue for enqueueing only: it claims nothing.
     pub fn queue(&self, name: QueueName) -> Arc<NatsQueue> {
         Arc::new(NatsQueue::new(&self.nats, name, false, Arc::clone(&self.clock)))
     }
 
-    /// A queue whose messages this node shares the work on with others, until it is closed.
+    /// A queue whose work this node shares with other nodes, until it is closed.
     ///
     /// # Errors
-    /// [`NatsError::SetUp`] if the other nodes cannot be told.
+    /// [`NatsError::SetUp`] if the node cannot join the others.
     pub async fn work_on(&self, name: QueueName) -> Result<Arc<NatsQueue>, NatsError> {
         let queue = NatsQueue::new(&self.nats, name, true, Arc::clone(&self.clock));
         let joined = tokio::time::timeout(JOIN_TIMEOUT, queue.joined()).await;
@@ -106,7 +108,7 @@ impl NatsBackend {
     }
 }
 
-/// Makes what is missing on the server, and gives what is there the settings of `options`. Doing it again does nothing.
+/// Makes missing streams, and gives existing ones the settings of `options`. Repeating it changes nothing.
 ///
 /// # Errors
 /// [`NatsError`].

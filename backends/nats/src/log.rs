@@ -1,7 +1,8 @@
 //! The heartbeat log on JetStream: one stream per partition, a frame is a message, its sequence is the offset.
 //!
-//! The server acknowledges a message when a quorum has written it, and synced it if it is told to (`sync_interval: always`).
-//! Where it is not, the power failing everywhere at once may cost the newest entries; a reader finds that out.
+//! The server acknowledges a message when a quorum has written it, and synced it if configured so
+//! (`sync_interval: always`). If it is not, a power failure of all servers at once may cost the newest
+//! entries; readers notice that.
 
 mod reader;
 pub(super) mod stream;
@@ -27,7 +28,7 @@ use stream::{log_error, look, stored_at};
 
 /// Pause before a leaderless stream is asked again.
 const LEADERLESS_PAUSE: Duration = Duration::from_millis(100);
-/// An append never takes longer, whatever happens.
+/// Longest time of an append.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A [`HeartbeatLog`] on JetStream.
@@ -48,7 +49,7 @@ impl NatsHeartbeatLog {
         Err(LogError::Unavailable(format!("there is no partition {partition}").into()))
     }
 
-    /// A stream without a leader has nobody who answers. That passes.
+    /// Publishes a frame. A stream without a leader does not answer, which passes.
     async fn publish(&self, subject: String, frame: Bytes) -> Result<PublishAck, RequestError> {
         let began = Instant::now();
         loop {
@@ -85,7 +86,7 @@ impl HeartbeatLog for NatsHeartbeatLog {
     }
 
     async fn sync(&self, partition: PartitionId, _through: Offset) -> Result<(), LogError> {
-        // Whatever can be read here was acknowledged to whoever appended it: there is nothing to wait for.
+        // Every entry that can be read was acknowledged: there is nothing to wait for.
         self.check(partition)
     }
 

@@ -1,4 +1,4 @@
-//! What everything is called that is kept on the server.
+//! The names of streams, buckets and subjects on the server.
 
 use model::ids::PartitionId;
 use model::role::Role;
@@ -15,7 +15,7 @@ impl Names {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// What all of them begin with.
+    /// The prefix of all names.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -25,7 +25,7 @@ impl Names {
         format!("{}-heartbeats-{partition}", self.prefix)
     }
 
-    /// Where a partition's frames are published.
+    /// The subject of a partition's frames.
     pub(super) fn heartbeats_subject(&self, partition: PartitionId) -> String {
         format!("{}.heartbeats.{partition}", self.prefix)
     }
@@ -40,12 +40,12 @@ impl Names {
         format!("KV_{}", self.registry_bucket())
     }
 
-    /// The bucket of who works on which share of the queues.
+    /// The bucket of members and leases of the queues' shards.
     pub(super) fn shares_bucket(&self) -> String {
         format!("{}-shares", self.prefix)
     }
 
-    /// The stream of the shares.
+    /// The stream of that bucket.
     pub(super) fn shares_stream(&self) -> String {
         format!("KV_{}", self.shares_bucket())
     }
@@ -55,7 +55,7 @@ impl Names {
         format!("{}-{}", self.prefix, queue.as_str())
     }
 
-    /// What the subjects of a queue begin with.
+    /// The prefix of a queue's subjects.
     pub(super) fn queue_subjects(&self, queue: QueueName) -> String {
         format!("{}.{}", self.prefix, queue.as_str())
     }
@@ -71,7 +71,7 @@ impl Names {
     }
 }
 
-/// What the subjects begin with on which a role gets its answers.
+/// The prefix of the subjects on which a role gets its answers.
 pub(super) fn inbox_prefix(role: Role) -> String {
     format!("_INBOX_{role}")
 }

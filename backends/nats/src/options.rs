@@ -1,11 +1,11 @@
-//! How the servers are reached, and what is made on them.
+//! How the servers are reached, and the settings of streams on them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use model::role::Role;
 
-/// How the servers are reached, and what is made on them.
+/// How the servers are reached, and the settings of streams on them.
 #[derive(Debug, Clone)]
 pub struct NatsOptions {
     /// Comma-separated URLs; a user and password in them are used.
@@ -16,27 +16,27 @@ pub struct NatsOptions {
     pub nkey: Option<PathBuf>,
     /// A file with the certificates that are trusted, and no others; `None` = those of the system.
     pub ca: Option<PathBuf>,
-    /// As what it connects. It gets its answers under a subject of that name, so that no role hears those of another.
+    /// The node's role. Its answers come on subjects with this name, so that no role hears another's.
     pub role: Role,
-    /// What all names on the server begin with: several installations can share one.
+    /// Prefix of all names on the server: several installations can share one.
     pub prefix: String,
-    /// Copies of everything, 1 to 5.
+    /// Copies of every stream, 1 to 5.
     pub replicas: usize,
-    /// How many partitions are to be there; `None` = as many as there are, 4 in a new installation.
+    /// Number of partitions; `None` = the existing number, 4 in a new installation.
     pub partitions: Option<u16>,
-    /// The heartbeat log is kept for so long.
+    /// How long the heartbeat log is kept.
     pub retention: Duration,
     /// Most bytes of a partition's heartbeat log; the oldest entries go first.
-    /// `None` = what a new installation is given by the room that there is, or what an old one has.
+    /// `None` = the existing limit, or in a new installation one that fits the free room.
     pub log_bytes: Option<i64>,
     /// Most messages that a queue holds.
     pub queue_capacity: usize,
-    /// This node's name: another one for each start.
+    /// This node's name: a new one for each start.
     pub node: String,
 }
 
 impl NatsOptions {
-    /// With the usual settings, for one server, as one who may do everything.
+    /// The default settings for one server, with all rights.
     pub fn new(servers: impl Into<String>, node: impl Into<String>) -> Self {
         Self {
             servers: servers.into(),

@@ -1,7 +1,7 @@
-//! Makes what is to be on the server, once, and knows it again.
+//! Makes the streams of an installation once, and recognises them later.
 //!
-//! The stream of partition 0 is made first. It says how many partitions there are: of several starters at once one makes it, and
-//! the others find it.
+//! The stream of partition 0 is made first, and says how many partitions there are. If several nodes start at
+//! once, one of them makes it and the others find it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,46 +18,48 @@ use super::{checkpoints, queue, registry};
 use model::ids::PartitionId;
 use ports::queue::QueueName;
 
-/// Partitions of a new installation.
+/// Number of partitions of a new installation.
 const PARTITIONS: u16 = 4;
-/// Metadata: the version that made a stream, and the sign that it is ours.
+/// Metadata key: the version that made a stream, which also marks the stream as Lubdub's.
 const VERSION: &str = "lubdub-version";
-/// Metadata of heartbeat streams: how many there are.
+/// Metadata key of heartbeat streams: the number of partitions.
 const PARTITION_COUNT: &str = "lubdub-partitions";
-/// Metadata of the first heartbeat stream: how many bytes each of them may take.
+/// Metadata key of the first heartbeat stream: most bytes of each heartbeat stream.
 const LOG_BYTES: &str = "lubdub-log-bytes";
-/// What a partition's log may take in a new installation: the most, and the least with which one begins.
+/// Bounds of a partition's log in a new installation, bytes.
 const MOST_LOG_BYTES: i64 = 16 << 30;
 const LEAST_LOG_BYTES: i64 = 128 << 20;
-/// What there must be room for besides, in a new installation: a log that fills the server leaves none for the queues.
+/// Free room that a new installation needs besides the log, bytes: a log that fills the server leaves none
+/// for the queues.
 const SPARE_BYTES: i64 = 64 << 20;
-/// A server or cluster that is just starting is given so long, and asked so often.
+/// How long to wait for a server or cluster that is just starting, and the pause between requests.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
-/// The servers of a cluster tell each other only now and then how much room they have.
+/// How long to wait for free room: the servers of a cluster tell each other only now and then how much they
+/// have.
 const ROOM_PATIENCE: Duration = Duration::from_secs(25);
 
-/// What was done on the server.
+/// The result of provisioning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provisioned {
-    /// How many partitions the heartbeat log has.
+    /// Number of partitions of the heartbeat log.
     pub partitions: u16,
     /// Streams that were made.
     pub made: Vec<String>,
-    /// Streams that were there and were given other settings.
+    /// Streams whose settings were changed.
     pub changed: Vec<String>,
 }
 
-/// What is to become of a stream that is there with other settings.
+/// What to do with an existing stream whose settings differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settings {
-    /// They stay as they are.
+    /// Keep its settings.
     Keep,
-    /// It gets the ones that are asked for.
+    /// Give it the settings of the options.
     Update,
 }
 
-/// Makes what is missing.
+/// Makes missing streams.
 pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisioned, NatsError> {
     let wanted = nats.options.partitions.map(|count| count.max(1));
     let mut work = Work { nats, settings, done: Provisioned::default() };
@@ -75,7 +77,7 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
         config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
         config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
         let stream = work.ensure_next(config).await?;
-        // Left over from an installation whose first partition is gone.
+        // A stream left over from an installation whose first partition is gone.
         let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
         mismatch(found, partitions)?;
     }
@@ -94,13 +96,13 @@ fn partition_count(stream: &Info) -> Option<u16> {
     stream.config.metadata.get(PARTITION_COUNT)?.parse().ok().filter(|count| *count > 0)
 }
 
-/// The size that each partition's log of this installation may have.
+/// Most bytes of each partition's log in this installation.
 fn log_bytes(first: &Info) -> i64 {
     let said = first.config.metadata.get(LOG_BYTES).and_then(|bytes| bytes.parse().ok());
     said.unwrap_or(first.config.max_bytes)
 }
 
-/// What the first stream has while it keeps the room of all.
+/// Size of the first stream while it reserves the room of all.
 fn room_of_all(bytes: i64, partitions: u16) -> i64 {
     bytes.saturating_mul(partitions.into()).saturating_add(SPARE_BYTES)
 }
@@ -116,10 +118,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The stream of partition 0, and the size of every partition's log.
+    /// Makes or finds the stream of partition 0; answers it with the size of every partition's log.
     ///
-    /// The server reserves a log's bytes when its stream is made. Where no size is asked for, the largest is taken of which
-    /// there is room for all partitions: the first stream is made with the room of all of them, and then cut.
+    /// The server reserves a log's bytes when its stream is made. If the options give no size, the largest is
+    /// taken that fits for all partitions: the first stream is made with the room of all of them, and then
+    /// cut.
     async fn ensure_first(&mut self, partitions: u16) -> Result<(Info, i64), NatsError> {
         let config = |bytes: i64, reserved: i64| {
             let mut config = log_stream::stream_config(self.nats, PartitionId(0), reserved);
@@ -150,7 +153,7 @@ impl Work<'_> {
                 }
                 first => first?,
             };
-            // Somebody else may have made it.
+            // Another node may have made it.
             let bytes = log_bytes(&first);
             let cut = self.cut(first).await?;
             tracing::info!(
@@ -162,7 +165,8 @@ impl Work<'_> {
         }
     }
 
-    /// The stream of a later partition. Its room was kept by the first; a cluster takes some seconds to see that it is free.
+    /// Makes or finds the stream of a later partition. The first stream reserved its room; a cluster takes
+    /// some seconds to see that the room is free.
     async fn ensure_next(&mut self, wanted: Config) -> Result<Info, NatsError> {
         let began = tokio::time::Instant::now();
         let patience = if self.nats.options.log_bytes.is_none() { ROOM_PATIENCE } else { Duration::ZERO };
@@ -176,8 +180,8 @@ impl Work<'_> {
         }
     }
 
-    /// The stream of partition 0, cut to its own size if it still has the room of all. Everybody does this who finds it so:
-    /// whoever made it may have died in between, or be about to, and the others need the room.
+    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Every node that
+    /// finds it so does this: the maker may have died in between, and the others need the room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
         let bytes = log_bytes(&first);
         if first.config.max_bytes != room_of_all(bytes, partition_count(&first).unwrap_or(1)) {
@@ -186,19 +190,19 @@ impl Work<'_> {
         let what = format!("stream {}", first.config.name);
         let cut = Config { max_bytes: bytes, ..first.config.clone() };
         patiently(self.nats, &what, async || match self.nats.update_stream(&cut).await {
-            // Whoever has no right to cut it has none to make what the room is needed for.
+            // A node that may not cut this stream may not make the others either.
             Err(RequestError::Forbidden { .. }) if self.settings == Settings::Keep => Ok(first.clone()),
             cut => cut,
         })
         .await
     }
 
-    /// The stream as it is in the end.
+    /// Makes, finds or changes a stream; answers it as it is afterwards.
     async fn ensure(&mut self, mut wanted: Config) -> Result<Info, NatsError> {
         let what = format!("stream {}", wanted.name);
         wanted.metadata.insert(VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         let (nats, name, settings) = (self.nats, wanted.name.clone(), self.settings);
-        // Somebody else is to make it then, and may be about to.
+        // Set if this node may not make the stream: another node may be about to.
         let mut forbidden = false;
         let found = patiently(nats, &what, async || {
             if let Some(found) = nats.stream_info(&wanted.name).await? {
@@ -207,7 +211,7 @@ impl Work<'_> {
             if forbidden {
                 return Err(RequestError::Nobody);
             }
-            // The server looks whether there is room first, and only then whether the stream is there.
+            // The server checks for room first, and only then whether the stream exists.
             let refused = match nats.create_stream(&wanted).await {
                 Ok(Some(made)) => return Ok(Ensured::Made(made)),
                 Ok(None) => RequestError::Nobody,
@@ -218,7 +222,7 @@ impl Work<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            // Somebody else may have made it in between.
+            // Another node may have made it in between.
             nats.stream_info(&wanted.name).await?.map(Ensured::Found).ok_or(refused)
         });
         let found = match found.await {
@@ -248,15 +252,16 @@ enum Ensured {
     Found(Info),
 }
 
-/// The metadata of `found`, with the size of the log that is asked for.
+/// The metadata of `found`, with the size of the log in `wanted`.
 fn with_log_bytes(found: &Config, wanted: &Config) -> HashMap<String, String> {
     let bytes = wanted.metadata.get(LOG_BYTES).map(|bytes| (LOG_BYTES.to_owned(), bytes.clone()));
     found.metadata.clone().into_iter().chain(bytes).collect()
 }
 
-/// `found` with what may be changed of `wanted`. What a stream was made as (its kind of storage and retention, its metadata) stays.
+/// `found` with those settings of `wanted` that may change. The kinds of storage and retention, and the
+/// metadata, stay.
 fn with_settings(found: &Config, wanted: &Config) -> Config {
-    // The server says -1 where nothing is asked for.
+    // The server shows a missing limit as -1.
     let limit = |wanted: i64| if wanted <= 0 { -1 } else { wanted };
     Config {
         subjects: wanted.subjects.clone(),
@@ -274,7 +279,7 @@ fn with_settings(found: &Config, wanted: &Config) -> Config {
     }
 }
 
-/// Asks again for a while when the server is not ready.
+/// Asks again for a while if the server is not ready.
 async fn patiently<T>(
     nats: &Nats,
     what: &str,
@@ -293,7 +298,7 @@ async fn patiently<T>(
     }
 }
 
-/// A server that stands alone and says that it has no JetStream will have none in ten seconds either.
+/// Whether JetStream may still come: a single server without JetStream will have none in ten seconds either.
 fn may_come(nats: &Nats, error: &RequestError) -> bool {
     let server = nats.client.server_info();
     !matches!(error, RequestError::Nobody) || server.jetstream || server.cluster.is_some()

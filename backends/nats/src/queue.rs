@@ -1,15 +1,17 @@
 //! The queues on NATS JetStream.
 //!
-//! The stream of a queue is a table: the last message on the subject of a message's id says what has become of it, waiting, done
-//! or dead. Whatever happens to it is one write that names the row that it replaces, so nobody undoes what another did.
+//! The stream of a queue is a table: the last message on the subject of a message's id is its row, which says
+//! waiting, done or dead. Every change is one write that names the row that it replaces, so no node undoes
+//! another's change.
 //!
-//! A queue is divided into shards by lane. Each is worked on by one node at a time, which knows its unfinished messages in
-//! memory; claims are known there and nowhere else.
+//! A queue is divided into shards by lane. One node at a time works on a shard and knows its unfinished
+//! messages in memory; only that node knows the claims.
 //!
 //! - `subjects`, `row`, `table`: what is on the server, and how it is read and written.
 //! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
-//! - `enqueue`, `settle`: the two ways that rows are written. `room`: whether there is room for more. `dead`: dead letters.
-//! - `membership`, `shares`: who works on which shard.
+//! - `enqueue`, `settle`: the two ways that rows are written. `room`: the limits of a queue. `dead`: dead
+//!   letters.
+//! - `membership`, `shares`: which node works on which shard.
 
 mod dead;
 mod enqueue;
@@ -50,14 +52,14 @@ use state::{Shared, State, unavailable, unconfirmed};
 use subjects::{SHARDS, Subjects, shard_of};
 use table::{READS, Table, Write, Written};
 
-/// So many rows there may be for each unfinished message that there may be: the rest is for what was completed within a day, and
-/// for dead letters.
+/// Most rows for each message of the capacity: the surplus is for dead letters and for messages that were
+/// completed within a day.
 const ROWS_PER_MESSAGE: usize = 4;
-/// How often somebody who waits to join looks.
+/// How often a joining node looks whether it has joined.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The stream of a queue. It has no limit of its own: a full stream of several copies refuses even what makes room. Whoever
-/// enqueues sees to it that there is room.
+/// The settings of a queue's stream. It has no limit of its own, for a full stream of several copies refuses
+/// even what makes room: `enqueue` checks the limits.
 pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
     Config {
         name: nats.names.queue_stream(name),
@@ -70,8 +72,8 @@ pub(super) fn stream_config(nats: &Nats, name: QueueName) -> Config {
     }
 }
 
-/// The bucket of who works on which shard. It is kept in files: leases that a restart forgot could be taken from a node that is
-/// at work.
+/// The settings of the bucket of members and leases. It is kept in files: if a restart forgot leases, other
+/// nodes could take the shards of a node at work.
 pub(super) fn shares_config(nats: &Nats) -> Config {
     let bucket = nats.names.shares_bucket();
     Config {
@@ -94,8 +96,8 @@ fn subjects(nats: &Nats, name: QueueName) -> Subjects {
 
 /// A [`Queue`] on NATS.
 ///
-/// Messages are claimed only of the shards that are this node's. A node that is dropped without [`Self::close`] is missed after
-/// some seconds, and its shards go to the others.
+/// Messages are claimed only from this node's shards. If it is dropped without [`Self::close`], the other
+/// nodes notice after some seconds and take its shards.
 pub struct NatsQueue {
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -103,7 +105,7 @@ pub struct NatsQueue {
 }
 
 impl NatsQueue {
-    /// A queue whose stream is there. `works`: whether this node is to claim messages.
+    /// A queue whose stream exists. `works`: whether this node claims messages.
     pub(super) fn new(nats: &Nats, name: QueueName, works: bool, clock: Arc<dyn Clock>) -> Self {
         let table = |stream| Table { nats: nats.clone(), stream };
         let bucket = nats.names.shares_bucket();
@@ -133,28 +135,28 @@ impl NatsQueue {
         SHARDS
     }
 
-    /// How many shards this node works on: those that it has read and is not about to give away.
+    /// How many shards this node works on: those that it has read and is not giving away.
     pub fn shards_held(&self) -> usize {
         let state = self.shared.state.lock();
         state.held.values().filter(|held| held.shard.is_loaded() && held.leaving_since.is_none()).count()
     }
 
-    /// Waits until the others know of this node.
+    /// Waits until the other nodes know this one.
     pub(super) async fn joined(&self) {
         while !self.shared.state.lock().joined {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Stops working: lets what is claimed be settled for some seconds, then leaves the rest to other nodes. Messages can
-    /// still be enqueued.
+    /// Stops working: gives claimed messages some seconds to be settled, then leaves the shards to other
+    /// nodes. Messages can still be enqueued.
     pub async fn close(&self) {
         self.stop.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.join_all().await;
     }
 
-    /// The bodies of what was taken, in its order.
+    /// The bodies of claimed messages, in their order; `None` for a row that is gone.
     async fn bodies(&self, taken: &[Taken]) -> Result<Vec<Option<Bytes>>, QueueError> {
         let reads = stream::iter(taken.to_vec()).map(|Taken { body, sequence, .. }| async move {
             if body.is_some() {
@@ -168,14 +170,14 @@ impl NatsQueue {
     }
 }
 
-/// A word for this node that nobody else uses.
+/// A unique word for this node.
 fn node_name(node: &str) -> String {
     let word = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '-' };
     let unique = Uuid::new_v4().simple().to_string();
     format!("{}-{}", node.chars().map(word).collect::<String>(), unique.get(..8).unwrap_or(&unique))
 }
 
-/// Claims that nobody has got yet; they go back if that fails or its caller is cancelled.
+/// Claims that were not handed out yet; they return if reading fails or the caller is cancelled.
 struct Ungiven {
     shared: Arc<Shared>,
     shard: u16,
@@ -253,7 +255,7 @@ impl Queue for NatsQueue {
                     held.shard.bring(&id, body.clone());
                     claims.push(Claim { id, lane, body });
                 }
-                // Somebody changed it.
+                // Another node changed the row.
                 None => held.shard.replaced(&id, now),
             }
         }
@@ -275,7 +277,7 @@ impl Queue for NatsQueue {
         let write = Write { subject, replaces, headers, body, kept: None };
         let revived = match self.shared.table.write(&write).await.map_err(unavailable)? {
             Written::As(sequence) => Some(sequence),
-            // Somebody else revived it, or an answer to us was lost.
+            // Another node revived it, or our answer was lost.
             Written::Conflict => {
                 let row = self.shared.table.read(&write.subject).await.map_err(unavailable)?;
                 let ours = |row: &Row| row.by == by;

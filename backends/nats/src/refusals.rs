@@ -1,4 +1,4 @@
-//! What the server did not permit. It says so apart from the request, which it leaves without an answer.
+//! What the server did not permit. The server reports it apart from the request, which gets no answer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use async_nats::{Event, ServerError};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-/// Refusals that wait to be heard by a request. Who misses one waits in vain, as without it.
+/// Refusals that wait for requests to hear them. A request that misses its refusal times out.
 const WAITING: usize = 64;
-/// Subjects that are logged.
+/// Most refusals that are logged.
 const LOGGED: usize = 100;
 
 /// The refusals of one connection.
@@ -27,12 +27,12 @@ impl Refusals {
         Self(Arc::new(Shared { publishes: broadcast::Sender::new(WAITING), logged: Mutex::default() }))
     }
 
-    /// Looks whether an event is one.
+    /// Takes note of an event, if it is a refusal.
     pub(super) fn hear(&self, event: &Event) {
         let Event::ServerError(ServerError::Other(said)) = event else { return };
         let Some((act, subject)) = read(said) else { return };
         if act == Act::Publish {
-            // Nobody may be waiting for it.
+            // There may be no listener.
             let _ = self.0.publishes.send(subject.into());
         }
         let mut logged = self.0.logged.lock();
@@ -42,17 +42,17 @@ impl Refusals {
         }
     }
 
-    /// Hears of the refusals from now on.
+    /// Listens to the refusals from now on.
     pub(super) fn listen(&self) -> Listening {
         Listening(self.0.publishes.subscribe())
     }
 }
 
-/// Hears of refusals.
+/// Listens to refusals.
 pub(super) struct Listening(broadcast::Receiver<Arc<str>>);
 
 impl Listening {
-    /// Waits until a message to `subject` is refused: for ever, if it is not.
+    /// Returns when a message to `subject` is refused; never, if it is not.
     pub(super) async fn refused(&mut self, subject: &str) {
         loop {
             match self.0.recv().await {
@@ -79,7 +79,7 @@ impl Act {
     }
 }
 
-/// What was refused, and for which subject.
+/// What was refused, and on which subject.
 fn read(said: &str) -> Option<(Act, &str)> {
     let rest = said.strip_prefix("Permissions Violation for ")?;
     let (act, rest) = match rest.strip_prefix("Publish to \"") {

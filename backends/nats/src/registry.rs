@@ -1,10 +1,11 @@
-//! The registry in a NATS key-value bucket, or rather in the stream that is one: each record is the newest message of its subject.
+//! The registry in the stream of a NATS key-value bucket: each record is the newest message of its subject.
 //!
 //! - `store`: reads and writes one record, through the stream's leader.
-//! - `watch`: tells an observer, `watch_state` is what its tasks share; `review` looks whether something was missed, `known` is what was told.
+//! - `watch`: tells an observer, `watch_state` is what its tasks share; `review` checks whether something was
+//!   missed, `known` is what was told.
 //! - `index`: the ids in order, for lists.
-//! - `tail`: both follow the stream by it. `pulse`: how they know that nothing is missing.
-//! - `keys`, `compact`: records by subject, and small.
+//! - `tail`: follows the stream for both. `pulse`: proves to them that nothing is missing.
+//! - `keys`, `compact`: the subjects of records, and small ids.
 
 mod compact;
 mod index;
@@ -40,10 +41,10 @@ use ports::registry::{
 use pulse::Pulses;
 use store::{Store, is_marker};
 
-/// A stream that says for so long that there is nothing to read, though something is missing still, is not worth waiting for.
+/// Longest silence of a stream from which messages are still missing.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 
-/// The stream of the registry.
+/// The settings of the registry's stream.
 pub(super) fn stream_config(nats: &Nats) -> Config {
     let bucket = nats.names.registry_bucket();
     Config {
@@ -56,7 +57,7 @@ pub(super) fn stream_config(nats: &Nats) -> Config {
         deny_delete: true,
         allow_rollup: true,
         allow_message_ttl: true,
-        // A direct read may be answered by a server that is behind: a record that was just written would not be found.
+        // A direct read may be answered by a server that lags, and miss a record that was just written.
         allow_direct: false,
         ..Config::default()
     }
@@ -75,7 +76,7 @@ pub struct NatsRegistry {
 }
 
 impl NatsRegistry {
-    /// On a stream that is there.
+    /// Opens the registry on an existing stream.
     pub(super) async fn open(nats: &Nats, partitions: u16, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
         let bucket = nats.names.registry_bucket();
         let stream_name = nats.names.registry_stream();
@@ -97,7 +98,7 @@ impl NatsRegistry {
         })
     }
 
-    /// Made when it is needed first.
+    /// The index of a kind, made at its first use.
     async fn index(&self, kind: RecordKind) -> Result<&Index, BackendError> {
         let cell = match kind {
             RecordKind::Monitor => &self.monitors,
@@ -124,7 +125,7 @@ impl NatsRegistry {
             let wanted = limit - records.len();
             let keys = index.page(moment, after.as_deref(), wanted).await?;
             let is_last = keys.len() < wanted;
-            // Some may have been deleted in between: others take their places.
+            // Some records may have been deleted in between: others take their places.
             after = keys.last().map(|key| key.id.clone());
             records.extend(self.store.get_many(keys).await?);
             if is_last {

@@ -1,4 +1,4 @@
-//! Asking JetStream, and what it answers: one kind of error for everything.
+//! Requests to JetStream, with one error type for all.
 
 use std::time::Duration;
 
@@ -15,26 +15,26 @@ use super::connection::Nats;
 use super::timeouts::REQUEST_TIMEOUT;
 use ports::BackendError;
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    /// It is unknown whether it was done.
+    /// No answer came: it is unknown whether the request was carried out.
     #[error("get an answer from NATS")]
     Silent(#[source] BackendError),
-    /// Nobody listens there: no JetStream, no leader, or no such stream.
-    #[error("get an answer from NATS: nobody is there")]
+    /// The subject has no listener: no JetStream, no leader, or no such stream.
+    #[error("get an answer from NATS: there is no responder")]
     Nobody,
-    /// The server said no.
+    /// The server refused.
     #[error(transparent)]
     Refused(async_nats::jetstream::Error),
-    /// The server did not take it from this node.
+    /// This node lacks the right to publish there.
     #[error("NATS does not permit this node to publish to {subject}")]
     Forbidden {
         /// Where to.
         subject: String,
     },
-    /// It was not sent, or its answer cannot be read.
-    #[error("speak with NATS")]
+    /// The request could not be sent, or its answer cannot be read.
+    #[error("exchange a request with NATS")]
     Unusable(#[source] BackendError),
 }
 
@@ -43,7 +43,8 @@ impl RequestError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Silent(_) | Self::Nobody => true,
-            // 503: no leader yet, too busy. Without peers: a cluster whose servers are still finding each other.
+            // 503: no leader yet, or too busy. No peers: the servers of a cluster are still finding each
+            // other.
             Self::Refused(error) => {
                 let no_peers = error.error_code() == ErrorCode::CLUSTER_NO_PEERS;
                 error.code() == 503 || (no_peers && !self.lacks_room())
@@ -52,7 +53,8 @@ impl RequestError {
         }
     }
 
-    /// Whether a stream was refused because its bytes cannot be reserved. A cluster says only in words why it has no place.
+    /// Whether a stream was refused because its bytes cannot be reserved. A cluster gives this reason only in
+    /// words.
     pub(super) fn lacks_room(&self) -> bool {
         match self.refusal() {
             Some(ErrorCode::STORAGE_RESOURCES_EXCEEDED) => true,
@@ -61,7 +63,7 @@ impl RequestError {
         }
     }
 
-    /// What the server said, if it refused.
+    /// The server's error code, if it refused.
     pub(super) fn refusal(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused(error) => Some(error.error_code()),
@@ -71,8 +73,8 @@ impl RequestError {
 }
 
 impl Nats {
-    /// Sends a request and waits for JetStream's answer. What is sent without a connection would wait in the client and land
-    /// some time later, so this waits for one first.
+    /// Sends a request and waits for JetStream's answer. Without a connection the client would keep the
+    /// request and send it later, so this waits for a connection first.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         subject: String,
@@ -82,14 +84,14 @@ impl Nats {
         self.send(subject, Request::new().payload(payload).timeout(Some(within))).await
     }
 
-    /// Sends a request that is made already, headers and all, in the same way.
+    /// Like [`ask`](Self::ask), for a request with headers.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,
         subject: String,
         request: Request,
     ) -> Result<T, RequestError> {
         self.connected().await.map_err(RequestError::Silent)?;
-        // Before it is sent: its refusal is not to be missed.
+        // Listen before sending, so that a refusal is not missed.
         let mut refusals = self.refusals.listen();
         let answered = tokio::select! {
             answered = self.client.send_request(subject.clone(), request) => answered,
@@ -110,7 +112,7 @@ impl Nats {
         }
     }
 
-    /// Asks the JetStream API.
+    /// Sends a request to the JetStream API.
     pub(super) async fn api<T: DeserializeOwned>(
         &self,
         what: &str,
@@ -120,7 +122,7 @@ impl Nats {
         self.ask(format!("$JS.API.{what}"), body.into(), REQUEST_TIMEOUT).await
     }
 
-    /// A stream as it is now, by its leader; `None` if there is none.
+    /// A stream's present state, from its leader; `None` if there is none.
     pub(super) async fn stream_info(&self, stream: &str) -> Result<Option<Info>, RequestError> {
         match self.api(&format!("STREAM.INFO.{stream}"), &()).await {
             Ok(info) => Ok(Some(info)),

@@ -1,8 +1,8 @@
 //! What each role may do on the servers: no more than its work takes. Pure.
 //!
-//! A name of a stream is one word of a subject, and a wildcard stands for whole words: so streams are named one by one, as many
-//! as there can be. Whoever may make a consumer of a stream may read all of it, and have it sent to where it can hear it: that
-//! right is given by stream too.
+//! A stream's name is one word of a subject, and a wildcard stands for whole words, so streams are named one
+//! by one, as many as there can be. A role that may make a consumer of a stream may read all of it, and have
+//! it sent to where it can hear it: that right is given by stream, too.
 
 use super::names::{Names, inbox_prefix};
 use super::queue::subjects::{SHARDS, Subjects};
@@ -18,14 +18,14 @@ const PARTITIONS: u16 = 64;
 /// The subjects that a role may use; `*` and `>` are wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
-    /// To publish to.
+    /// Subjects to publish to.
     pub publish: Vec<String>,
-    /// To subscribe to.
+    /// Subjects to subscribe to.
     pub subscribe: Vec<String>,
 }
 
 impl Rights {
-    /// Those of a role in the installation whose names begin with `prefix`.
+    /// The rights of a role in the installation whose names begin with `prefix`.
     #[must_use]
     pub fn of(role: Role, prefix: &str) -> Self {
         let names = Names::new(prefix);
@@ -42,7 +42,7 @@ impl Rights {
                 publish.heartbeats();
                 publish.times_of_heartbeats();
                 publish.read_heartbeats();
-                // It says how far its rebuilds came.
+                // A scheduler reports the progress of rebuilds.
                 publish.registry(&[RecordKind::Rebuild]);
                 publish.rows(QueueName::Alerts);
                 publish.allow(Subjects::new(names.queue_subjects(QueueName::Alerts)).numbers());
@@ -59,7 +59,7 @@ impl Rights {
             Role::Console => {
                 publish.registry(&RecordKind::ALL);
                 publish.heartbeats();
-                // What it replays, and where replays begin.
+                // Replays read the log, from checkpoints on.
                 publish.read_heartbeats();
                 let checkpoints = names.checkpoints_stream();
                 publish.get(&checkpoints);
@@ -87,7 +87,7 @@ impl Publish<'_> {
         self.allow(format!("$JS.API.{what}.{stream}"));
     }
 
-    /// Everything that is there.
+    /// All streams of the installation.
     fn streams(&self) -> Vec<String> {
         let names = self.names;
         let heartbeats = (0..PARTITIONS).map(|number| names.heartbeats_stream(PartitionId(number)));
@@ -96,7 +96,7 @@ impl Publish<'_> {
         heartbeats.chain(queues).chain(others).collect()
     }
 
-    /// Whether everything is there: each role sees to it when it starts.
+    /// The state of every stream: each role checks at its start that they exist.
     fn look(&mut self) {
         self.streams().iter().for_each(|stream| self.api("STREAM.INFO", stream));
     }
@@ -113,7 +113,8 @@ impl Publish<'_> {
         self.api("STREAM.MSG.GET", stream);
     }
 
-    /// All of a stream. A consumer has no name of its own, so nothing follows the stream's in the first subject.
+    /// All messages of a stream. A consumer has no name, so nothing follows the stream's name in the first
+    /// subject.
     fn follow(&mut self, stream: &str) {
         self.api("CONSUMER.CREATE", stream);
         self.allow(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.*"));
@@ -129,12 +130,13 @@ impl Publish<'_> {
         (0..PARTITIONS).for_each(|number| self.follow(&self.names.heartbeats_stream(PartitionId(number))));
     }
 
-    /// When frames were stored: ingest learns by it how far clocks are apart, a scheduler where its log begins.
+    /// The times of frames: ingest learns from them how far clocks are apart, a scheduler where its log
+    /// begins.
     fn times_of_heartbeats(&mut self) {
         (0..PARTITIONS).for_each(|number| self.get(&self.names.heartbeats_stream(PartitionId(number))));
     }
 
-    /// The registry, to read, and to write these kinds. Readers send pulses through it.
+    /// Reading the registry, and writing these kinds. Readers send pulses through it.
     fn registry(&mut self, written: &[RecordKind]) {
         let stream = self.names.registry_stream();
         self.get(&stream);
@@ -152,7 +154,7 @@ impl Publish<'_> {
         (0..SHARDS).for_each(|shard| self.allow(subjects.shard(shard)));
     }
 
-    /// Who works on which share of the queues.
+    /// Members and leases of the queues' shards.
     fn shares(&mut self) {
         let stream = self.names.shares_stream();
         self.get(&stream);

@@ -1,6 +1,6 @@
-//! How long a server may take.
+//! Time limits for a server's answers.
 
 use std::time::Duration;
 
-/// Requests are given up after this.
+/// Longest wait for an answer to a request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);

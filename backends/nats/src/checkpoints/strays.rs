@@ -1,21 +1,22 @@
-//! Which chunks may be removed: those that belonged to nothing for so long that nobody can still be writing them. Pure.
+//! Which stray chunks may be removed: those without an object for so long that no writer can still be at
+//! work. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Much longer than a checkpoint may take to be written.
+/// Age at which a stray chunk is removed, much longer than a write may take.
 const OLD: Duration = Duration::from_secs(600);
 
-/// Subjects of chunks that belonged to nothing when somebody looked.
+/// Subjects of stray chunks, with the time of the first look that found them so.
 #[derive(Debug, Default)]
 pub(super) struct Strays {
     first_seen: HashMap<String, Instant>,
 }
 
 impl Strays {
-    /// Those that are to be removed, of those that are `present` at `now`.
+    /// The subjects to remove among those that are `present` at `now`.
     pub(super) fn old(&mut self, present: Vec<String>, used: &HashSet<String>, now: Instant) -> Vec<String> {
         let strays = present.into_iter().filter(|subject| !used.contains(subject));
         let seen = strays.map(|subject| {

@@ -1,4 +1,4 @@
-//! Reads a partition, over restarts of the server, and notices when it is not the log any more that it was.
+//! Reads a partition across restarts of the server, and notices when the stream is not the same log any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,36 +16,37 @@ use model::wire::decode;
 use ports::BackendError;
 use ports::heartbeat_log::{LogEntry, LogError, LogReader};
 
-/// Pause before it is tried again to read on.
+/// Pause before another attempt to read on.
 const PAUSE: Duration = Duration::from_millis(150);
 
 pub(super) struct NatsLogReader {
     place: Place,
     follower: Option<Follower>,
-    /// An attempt to read on. It is a task, so that whoever asks briefly, again and again, does not stop it each time.
+    /// An attempt to read on. A task, so that a caller that asks briefly, again and again, does not stop it
+    /// each time.
     attempt: JoinSet<Attempt>,
-    /// Since when it cannot be read.
+    /// Since when the stream cannot be read.
     trouble: Option<Instant>,
 }
 
-/// The outer error is for the owner, the inner one passes.
+/// The outer error is for the caller, the inner one passes.
 type Attempt = Result<Result<Follower, BackendError>, LogError>;
 
-/// Where a reader stands, and in what.
+/// A position in a stream.
 #[derive(Clone)]
 struct Place {
     nats: Nats,
     partition: PartitionId,
-    /// Of the stream that it was opened on.
+    /// Incarnation of the stream that was opened.
     incarnation: String,
-    /// Of the last entry that was given out.
+    /// Offset of the last entry that was handed out.
     position: Offset,
     /// When that entry was stored; `None` before the first.
     stored_at: Option<EventTime>,
 }
 
 impl Place {
-    /// Follows what comes after it, if the stream is still the one that it was.
+    /// Follows the entries after the cursor, if the stream is still the same.
     async fn follow(self) -> Attempt {
         let begun = begin(&self.nats, self.partition, self.position).await;
         let extent = match look(&self.nats, self.partition).await {
@@ -59,20 +60,21 @@ impl Place {
         check_position(&extent, self.position)?;
         match self.changed().await {
             Ok(false) => Ok(begun),
-            // Where it ended at most when its newest entries were lost; what is there now was appended since.
+            // The greatest offset at which the log can have ended when it lost its newest entries; the
+            // present entry was appended since.
             Ok(true) => Err(LogError::Ahead { last: Offset(self.position.0.saturating_sub(1)) }),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    /// Whether there is another entry now in the place of the last one that was read.
+    /// Whether another entry has taken the place of the last one that was read.
     async fn changed(&self) -> Result<bool, BackendError> {
         let Some(known) = self.stored_at else { return Ok(false) };
         let found = stored_at(&self.nats, self.partition, self.position).await?;
         Ok(found.is_some_and(|found| found != known))
     }
 
-    /// `None` for one that was given out already.
+    /// Moves to the message's entry; `None` for one that was handed out already.
     fn entry(&mut self, message: Followed) -> Result<Option<LogEntry>, LogError> {
         let offset = Offset(message.sequence);
         if offset <= self.position {
@@ -90,7 +92,7 @@ impl Place {
 
 impl NatsLogReader {
     pub(super) async fn open(nats: Nats, partition: PartitionId, after: Offset) -> Result<Self, LogError> {
-        // First followed, then looked at: what the look says was so when the following began, or has ended it.
+        // Follow first, then look: what the look says was true when the following began, or has ended it.
         let begun = begin(&nats, partition, after).await;
         let extent = look(&nats, partition).await.map_err(log_error)?;
         check_position(&extent, after)?;
@@ -121,7 +123,7 @@ impl NatsLogReader {
         }
         if let Some(since) = self.trouble.take() {
             let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(partition = %self.place.partition, millis, "the heartbeat log is read on");
+            tracing::info!(partition = %self.place.partition, millis, "the heartbeat log can be read again");
         }
         Ok(())
     }
@@ -138,7 +140,7 @@ impl NatsLogReader {
         self.follower = None;
     }
 
-    /// What is here already, after a first message.
+    /// Collects entries that have already arrived, after a first message.
     fn gather(&mut self, first: Followed, limit: usize) -> Result<Vec<LogEntry>, LogError> {
         let mut entries = Vec::new();
         let mut next = Some(first);
@@ -147,7 +149,7 @@ impl NatsLogReader {
                 Ok(entry) => entries.extend(entry),
                 Err(error) if entries.is_empty() => return Err(error),
                 Err(_) => {
-                    // The entries come first; the next call finds the same again.
+                    // The entries come first; the next call meets the error again.
                     self.follower = None;
                     break;
                 }
@@ -182,7 +184,7 @@ impl LogReader for NatsLogReader {
             };
             match follower.next().await {
                 Ok(Some(first)) => {
-                    // Nothing is awaited from here on: what was taken is given out.
+                    // Nothing is awaited from here on: received entries are handed out.
                     let entries = self.gather(first, limit.max(1))?;
                     if !entries.is_empty() {
                         return Ok(entries);

@@ -12,12 +12,12 @@ use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use ports::heartbeat_log::{LogError, LogExtent};
 
-/// Frames carry no message id, so that there is nothing to remember; the server wants a window all the same.
+/// The server's window for duplicates, as short as it may be: frames carry no message ids.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(1);
-/// Metadata of heartbeat streams: random, made with them.
+/// Metadata key of heartbeat streams: a random word, made with the stream.
 pub(crate) const INCARNATION: &str = "lubdub-incarnation";
 
-/// The stream of a partition.
+/// The settings of a partition's stream.
 pub(crate) fn stream_config(nats: &Nats, partition: PartitionId, max_bytes: i64) -> Config {
     let options = &nats.options;
     Config {
@@ -36,7 +36,7 @@ pub(crate) fn stream_config(nats: &Nats, partition: PartitionId, max_bytes: i64)
     }
 }
 
-/// Which stream this is: the name that it was given when it was made, and when that was.
+/// Which stream this is: its random word, and when it was made.
 pub(crate) fn incarnation(stream: &Info) -> String {
     let given = stream.config.metadata.get(INCARNATION).map_or("", String::as_str);
     format!("{given}@{}", stream.created.unix_timestamp_nanos())
@@ -91,7 +91,7 @@ pub(crate) async fn stored_at(
     }
 }
 
-/// Whether somebody who has read up to `position` finds what follows.
+/// Whether a reader that stands at `position` finds the next entry.
 pub(crate) fn check_position(extent: &LogExtent, position: Offset) -> Result<(), LogError> {
     if extent.last < position {
         return Err(LogError::Ahead { last: extent.last });

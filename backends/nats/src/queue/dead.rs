@@ -1,4 +1,4 @@
-//! Dead letters: found by id, or listed. Their bodies are on the server alone.
+//! Dead letters, by id or as a list. Only the server has their bodies.
 
 use async_nats::jetstream::message::StreamMessage;
 use futures_util::{StreamExt, stream};
@@ -19,12 +19,12 @@ struct Seen {
 }
 
 impl Shared {
-    /// The dead letter of an id, where and what it is.
+    /// The dead letter of an id: subject and sequence of its row, lane and order key.
     pub(super) async fn dead_letter(
         &self,
         id: &Uuid,
     ) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
-        // Only the lane would say which shard it is in.
+        // The shard follows from the lane, which is unknown here: all shards are asked.
         let shards = stream::iter(0..SHARDS).map(|shard| async move {
             let subject = self.subjects.row(shard, id);
             let row = self.table.read(&subject).await;
@@ -41,7 +41,7 @@ impl Shared {
         Ok(None)
     }
 
-    /// Dead letters of the shards that are ours, by id.
+    /// Dead letters of this node's shards, by id.
     pub(super) async fn dead_letters_after(
         &self,
         mut after: Option<Uuid>,
@@ -63,7 +63,7 @@ impl Shared {
                     (seen, None) => self.forget_dead(&seen),
                 }
             }
-            // None would say that there are no more.
+            // An empty answer would say that there are no more.
             if !letters.is_empty() {
                 return Ok(letters);
             }
@@ -93,7 +93,7 @@ impl Shared {
         Ok(dead)
     }
 
-    /// It was revived just now, or is older than dead letters are kept.
+    /// Forgets a dead letter whose row is gone: it was revived just now, or has expired.
     fn forget_dead(&self, seen: &Seen) {
         if let Some(held) = self.state.lock().tenure(seen.shard, &seen.tenure) {
             held.shard.forget_dead(&seen.id, seen.sequence);

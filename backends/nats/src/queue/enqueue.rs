@@ -1,4 +1,4 @@
-//! Puts messages into the queue, in their order, and remembers partitions' running numbers.
+//! Puts messages into the queue, in their order, and stores partitions' running numbers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::timeouts::REQUEST_TIMEOUT;
 use model::ids::PartitionId;
 use ports::queue::{QueueError, QueueMessage};
 
-/// Writes whose answers are awaited at a time.
+/// Most writes under way at the same time.
 pub(super) const IN_FLIGHT: usize = 256;
-/// How long an enqueue waits for this node to have read what it wrote.
+/// How long an enqueue waits until this node has read its rows.
 const READ_WITHIN: Duration = Duration::from_secs(1);
-/// What could not be said is asked again after this.
+/// Pause before an uncertain write is checked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 impl Shared {
@@ -48,7 +48,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes room for messages: of the unfinished ones, as far as their shards are held here, and of rows.
+    /// Takes room for messages: among the unfinished ones, as far as this node knows their shards, and among
+    /// the rows.
     async fn take_room(&self, messages: &[QueueMessage]) -> Result<(), QueueError> {
         let new = {
             let state = self.state.lock();
@@ -78,7 +79,7 @@ impl Shared {
         if self.room.take(new) { Ok(()) } else { Err(QueueError::Full) }
     }
 
-    /// Messages of which none must land before another.
+    /// Writes messages whose order does not matter.
     async fn round(
         &self,
         round: Vec<&QueueMessage>,
@@ -120,7 +121,7 @@ impl Shared {
         }
     }
 
-    /// The sequence of a message that was sent, or `None` if it was known already.
+    /// The sequence of a written message, or `None` if it was known already.
     async fn enqueued(&self, write: Write, sent: Sent) -> Result<Option<u64>, RequestError> {
         let began = Instant::now();
         let mut written = self.table.finish(&write, sent).await?;
@@ -129,7 +130,7 @@ impl Shared {
                 Written::As(sequence) => return Ok(Some(sequence)),
                 Written::Conflict => {}
             }
-            // What it lost against may still be on its way, and never arrive.
+            // The copy that it lost against may still be on its way, and may never arrive.
             if self.table.read(&write.subject).await?.is_some() {
                 return Ok(None);
             }
@@ -141,13 +142,13 @@ impl Shared {
         }
     }
 
-    /// What was enqueued here can be claimed here at once.
+    /// Waits until this node has read its own rows, so that it can claim them at once.
     pub(super) async fn read_up_to(&self, landed: BTreeMap<u16, u64>) {
         let deadline = Instant::now() + READ_WITHIN;
         for (shard, sequence) in landed {
             let seen = self.state.lock().held.get(&shard).map(|held| held.seen.subscribe());
             if let Some(mut seen) = seen {
-                // It is enqueued anyway: if it is not read in time it is read later.
+                // The messages are enqueued in any case; after a time-out they are read later.
                 let _ = tokio::time::timeout_at(deadline, seen.wait_for(|seen| *seen >= sequence)).await;
             }
         }
@@ -176,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// The row of a partition's running number, and the number; zeros if there is none.
+    /// The sequence of the row of a partition's running number, and the number; zeros if there is none.
     pub(super) async fn read_number(&self, partition: PartitionId) -> Result<(u64, u64), RequestError> {
         let Some(row) = self.table.read(&self.subjects.number(partition)).await? else { return Ok((0, 0)) };
         let number = std::str::from_utf8(&row.payload).ok().and_then(|number| number.parse().ok());
@@ -185,7 +186,7 @@ impl Shared {
     }
 }
 
-/// Messages in rounds: the first of each order key, the second of each, and so on.
+/// Messages in rounds: the first of each order key, then the second of each, and so on.
 fn rounds(messages: &[QueueMessage]) -> Vec<Vec<&QueueMessage>> {
     let mut counts = HashMap::new();
     let mut rounds: Vec<Vec<&QueueMessage>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Reads a shard: what is there first, then what comes.
+//! Reads a shard: first the existing rows, then new ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use super::subjects::id_in;
 use crate::follow::{Followed, Follower, Start};
 use ports::BackendError;
 
-/// After a failure the shard is read on after this.
+/// Pause before a shard is read on after a failure.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// A stream whose end is before what was read may only have a leader that is not up to date yet: it is asked so often.
+/// How often a stream that ends before what was read is asked again: its leader may only lag.
 const DOUBTS: u32 = 20;
 
 /// Reads a shard.
 pub(super) struct Filler {
     pub(super) shared: Arc<Shared>,
     pub(super) number: u16,
-    /// In which the shard is held.
+    /// The tenure in which the shard is read.
     pub(super) tenure: String,
-    /// Up to where it was read, of which stream.
+    /// The stream, by the time when it was made, and the last sequence read from it.
     read: Option<(i128, u64)>,
     doubts: u32,
 }
@@ -31,7 +31,7 @@ impl Filler {
         Self { shared, number, tenure, read: None, doubts: 0 }
     }
 
-    /// Works until it is dropped.
+    /// Runs until the task is aborted.
     pub(super) async fn run(mut self) {
         loop {
             if let Err(error) = self.follow().await {
@@ -80,14 +80,14 @@ impl Filler {
         }
     }
 
-    /// The stream is another one: what was known of it is worth nothing.
+    /// Starts over: another stream has taken the place of the one that was read.
     fn begin_again(&mut self) {
         let mut state = self.shared.state.lock();
         state.tenures += 1;
         let tenure = format!("{}.{}", self.shared.node, state.tenures);
         if let Some(held) = state.tenure(self.number, &self.tenure) {
             let queue = self.shared.name.as_str();
-            tracing::warn!(queue, shard = self.number, "the stream of a queue is another one than it was");
+            tracing::warn!(queue, shard = self.number, "the stream of a queue was replaced");
             held.shard = Shard::new(tenure.clone());
             held.seen.send_replace(0);
         }
@@ -117,7 +117,7 @@ impl Filler {
             }
             (Some(_), Err(error)) => {
                 let queue = self.shared.name.as_str();
-                tracing::warn!(%error, queue, subject, "failed to read a message of a queue; it stays where it is");
+                tracing::warn!(%error, queue, subject, "failed to read a message of a queue; leaving it there");
             }
             (None, _) => {}
         }

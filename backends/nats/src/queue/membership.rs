@@ -1,7 +1,9 @@
-//! Being one of the nodes that work on a queue: saying so every second, and noticing when the others gave us up.
+//! Membership among the nodes that work on a queue: a beat every second, and noticing when the others
+//! declared this node dead.
 //!
-//! Every beat replaces the beat before by compare-and-set. Whoever takes the shards of a silent node first writes its entry over
-//! in the same way. So a beat that lands proves that nobody has taken anything from us, nor will for a lease time.
+//! Every beat replaces the beat before by compare-and-set. A node that takes the shards of a silent node
+//! overwrites its entry first, in the same way. So a landed beat proves that no node has taken our shards,
+//! nor will within a lease time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,40 +16,40 @@ use super::state::Shared;
 use super::table::{Table, Write, Written};
 use crate::request::RequestError;
 
-/// How often a node says that it is there.
+/// How often a node beats.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// After a beat that came to nothing the next one follows after this.
+/// Pause after a failed beat.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// How long the entries of those who left or died are kept as gone.
+/// How long the deletion marker of a node that left or died is kept.
 const GONE_KEPT: Duration = Duration::from_secs(3_600);
-/// What the server calls an entry that was deleted.
+/// The header that marks a deleted entry, and its value.
 const OPERATION: &str = "KV-Operation";
 const DELETED: &str = "DEL";
 
-/// Whether an entry of the bucket is there, or only the sign that it was.
+/// Whether an entry of the bucket is present, and not a deletion marker.
 pub(super) fn is_there(headers: Option<&HeaderMap>) -> bool {
     headers.and_then(|headers| headers.get(OPERATION)).is_none()
 }
 
-/// An entry of the bucket is to be there, with this text.
+/// A write that sets an entry of the bucket to this text.
 pub(super) fn put(subject: String, replaces: u64, text: &str) -> Write {
     let body = Bytes::copy_from_slice(text.as_bytes());
     Write { subject, replaces, headers: HeaderMap::new(), body, kept: None }
 }
 
-/// An entry of the bucket is to be there no longer.
+/// A write that deletes an entry of the bucket.
 pub(super) fn delete(subject: String, replaces: u64, kept: Option<Duration>) -> Write {
     let mut headers = HeaderMap::new();
     headers.insert(OPERATION, DELETED);
     Write { subject, replaces, headers, body: Bytes::new(), kept }
 }
 
-/// Where a node's entry is.
+/// The subject of a node's entry.
 pub(super) fn member_subject(bucket: &str, queue: &str, node: &str) -> String {
     format!("$KV.{bucket}.member.{queue}.{node}")
 }
 
-/// Declares a node dead, unless it beats meanwhile; whether it is dead now.
+/// Declares a node dead, unless it beats meanwhile; answers whether it is dead now.
 pub(super) async fn bury(shares: &Table, subject: String) -> Result<bool, RequestError> {
     let found = shares.read(&subject).await?;
     match found {
@@ -59,7 +61,7 @@ pub(super) async fn bury(shares: &Table, subject: String) -> Result<bool, Reques
     }
 }
 
-/// Declares a node dead that has not beaten since `revision`.
+/// Declares a node dead, unless it has beaten since `revision`; answers whether it is dead now.
 pub(super) async fn bury_at(shares: &Table, subject: String, revision: u64) -> Result<bool, RequestError> {
     Ok(shares.write(&delete(subject, revision, Some(GONE_KEPT))).await? != Written::Conflict)
 }
@@ -68,7 +70,7 @@ pub(super) async fn bury_at(shares: &Table, subject: String, revision: u64) -> R
 pub(super) struct Membership {
     shared: Arc<Shared>,
     subject: String,
-    /// Of our entry; `None`: we have none.
+    /// Revision of our entry; `None` if there is none.
     revision: Option<u64>,
 }
 
@@ -77,7 +79,7 @@ impl Membership {
         Self { shared, subject, revision: None }
     }
 
-    /// Beats until it is dropped.
+    /// Beats until the task is aborted.
     pub(super) async fn run(mut self) {
         loop {
             let next = match self.beat().await {
@@ -85,7 +87,7 @@ impl Membership {
                 Ok(false) => AGAIN_AFTER,
                 Err(error) => {
                     let queue = self.shared.name.as_str();
-                    tracing::debug!(%error, queue, "failed to say that this node is there");
+                    tracing::debug!(%error, queue, "failed to beat");
                     AGAIN_AFTER
                 }
             };
@@ -93,9 +95,9 @@ impl Membership {
         }
     }
 
-    /// Whether it landed.
+    /// Sends a beat; answers whether it landed.
     async fn beat(&mut self) -> Result<bool, RequestError> {
-        // Whatever happens meanwhile, nobody counts from an earlier moment than this.
+        // No other node counts from an earlier moment than this.
         let began = self.shared.clock.elapsed();
         let replaces = match self.revision {
             Some(revision) => revision,
@@ -115,7 +117,8 @@ impl Membership {
         }
     }
 
-    /// Another entry than ours is there: a beat of ours that was thought lost, or somebody declared us dead.
+    /// Another entry is in the place of ours: a beat of ours that was thought lost, or another node declared
+    /// us dead.
     async fn look_again(&mut self) -> Result<(), RequestError> {
         let entry = self.entry().await?;
         let ours = entry.filter(|entry| is_there(Some(&entry.headers)));
@@ -126,7 +129,7 @@ impl Membership {
         if self.revision.take().is_some() {
             let claims = self.shared.state.lock().lose_everything();
             let queue = self.shared.name.as_str();
-            tracing::warn!(queue, claims, "others took this node for dead; joining again");
+            tracing::warn!(queue, claims, "another node declared this one dead; joining again");
         }
         Ok(())
     }

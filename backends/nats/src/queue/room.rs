@@ -1,23 +1,24 @@
-//! Whether there is room for more messages.
+//! The limits of a queue.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// The rows of the stream are counted so often while messages are enqueued. What others enqueue meanwhile is not seen.
+/// How often the rows of the stream are counted while messages are enqueued. What other nodes enqueue in
+/// between is not seen.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// The limits of a queue.
 pub(super) struct Room {
-    /// Most unfinished messages, where they are known.
+    /// Most unfinished messages in the shards that this node knows.
     pub(super) messages: usize,
-    /// Most rows.
+    /// Most rows of the stream.
     rows: usize,
     free: Mutex<Free>,
 }
 
-/// How many rows more there may be.
+/// How many more rows may be written.
 #[derive(Default)]
 struct Free {
     counted_at: Option<Instant>,
@@ -29,7 +30,7 @@ impl Room {
         Self { messages, rows: messages.saturating_mul(rows_per_message), free: Mutex::default() }
     }
 
-    /// Takes room for so many rows, if it is known that there is.
+    /// Takes room for this many rows, if the last count leaves it.
     pub(super) fn take(&self, rows: usize) -> bool {
         let mut free = self.free.lock();
         let known = free.counted_at.is_some_and(|at| at.elapsed() < COUNT_EVERY) && free.rows >= rows;
@@ -39,7 +40,7 @@ impl Room {
         known
     }
 
-    /// The stream has this many rows now.
+    /// Notes a new count of the stream's rows.
     pub(super) fn counted(&self, rows: usize) {
         let free = Free { counted_at: Some(Instant::now()), rows: self.rows.saturating_sub(rows) };
         *self.free.lock() = free;

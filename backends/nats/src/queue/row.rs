@@ -1,4 +1,4 @@
-//! What the server keeps of a message: one row, the last message on the subject of its id.
+//! The row of a message on the server: the last message on the subject of its id.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -27,22 +27,22 @@ const DEAD: &str = "dead";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) status: Status,
-    /// Who settled or revived it; nobody, if it was enqueued.
+    /// The tenure that settled the message, or the revival; `None` if it was enqueued.
     pub(super) by: Option<String>,
 }
 
-/// What has become of a message.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// To be claimed.
+    /// The message can be claimed when it is due.
     Waiting {
         lane: Uuid,
         order_key: Uuid,
         due_at: EventTime,
-        /// `None`: the row's own sequence.
+        /// Its place among the messages of its order key; `None` = the row's sequence.
         place: Option<u64>,
     },
-    /// Completed; the row keeps its id known.
+    /// Completed; the row remembers its id.
     Done,
     /// A dead letter.
     Dead { lane: Uuid, order_key: Uuid },
@@ -58,7 +58,7 @@ pub(super) enum RowError {
 }
 
 impl Row {
-    /// The headers of what is no message's row.
+    /// The headers of a row without a message.
     pub(super) fn plain() -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(VERSION_HEADER, VERSION);

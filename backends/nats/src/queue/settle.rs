@@ -1,4 +1,4 @@
-//! Writes what became of claimed messages.
+//! Writes the outcomes of claimed messages.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
 use ports::queue::{Outcome, QueueError};
 
-/// Leases in doubt are looked at again after this.
+/// Pause before uncertain leases or writes are checked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// An outcome that is being written.
@@ -30,7 +30,7 @@ struct Job {
     outcome: Outcome,
 }
 
-/// What is being settled together. When it ends, whatever ended it, nothing of it is being written.
+/// The jobs of one call. Its drop, for whatever reason, ends the writing of those that are not written.
 struct Together {
     shared: Arc<Shared>,
     unwritten: Vec<Job>,
@@ -60,7 +60,7 @@ impl Shared {
         let mut busy = false;
         {
             let mut state = self.state.lock();
-            // Of outcomes that contradict each other the first counts.
+            // The first of several outcomes of a message counts.
             for (id, outcome) in outcomes.into_iter().filter(|(id, _)| ids.insert(*id)) {
                 let Some((number, shard)) = state.claimed(&id) else { continue };
                 let job = Job { shard: number, tenure: shard.tenure().to_owned(), id, outcome };
@@ -93,7 +93,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until nobody can have taken our shards, if any of these messages is claimed.
+    /// Waits until no other node can have taken our shards, if any of these messages is claimed.
     async fn confirmed(&self, outcomes: &[(Uuid, Outcome)]) -> Result<(), QueueError> {
         let began = Instant::now();
         loop {
@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// Writes outcomes, many at a time; the first failure.
+    /// Writes outcomes, many at a time; answers the first failure.
     async fn write_all(&self, jobs: Vec<(Job, NewRow)>, landed: &mut Vec<Job>) -> Option<RequestError> {
         let mut failure = None;
         let mut jobs = jobs.into_iter();
@@ -140,7 +140,7 @@ impl Shared {
         }
     }
 
-    /// What came of an outcome that was sent.
+    /// The result of an outcome that was sent.
     async fn written(&self, job: &Job, write: &Write, sent: Sent) -> Result<Landed, RequestError> {
         let began = Instant::now();
         let mut written = self.table.finish(write, sent).await?;
@@ -155,17 +155,17 @@ impl Shared {
                     Ok(row) => row,
                     Err(error) => {
                         let queue = self.name.as_str();
-                        tracing::warn!(%error, queue, message.id = %job.id, "failed to read what somebody else wrote");
+                        tracing::warn!(%error, queue, message.id = %job.id, "failed to read another node's settlement");
                         return Ok(Landed::Gone);
                     }
                 };
                 if row.by.as_ref() != Some(&job.tenure) {
                     let queue = self.name.as_str();
-                    tracing::info!(queue, message.id = %job.id, "somebody else settled a message that was claimed here");
+                    tracing::info!(queue, message.id = %job.id, "another node settled a message that was claimed here");
                 }
                 return Ok(Landed::Theirs(Found { sequence: found.sequence, row, body: found.payload }));
             }
-            // Another copy of ours is on its way, or was.
+            // Another copy of our write is on its way, or was.
             if began.elapsed() >= REQUEST_TIMEOUT {
                 return Err(RequestError::Silent("it is not known what became of a message".into()));
             }

@@ -1,5 +1,5 @@
-//! What a node knows of a shard that it works on: its unfinished messages, which of them are in somebody's hands, and where its
-//! dead letters are. Pure.
+//! What a node knows of its shard: the unfinished messages, which of them are claimed, and the rows of dead
+//! letters. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -14,30 +14,31 @@ use model::time::EventTime;
 use ports::queue::Outcome;
 use ports::queue_index::{Entry, QueueIndex};
 
-/// How long a completed message's id is remembered: the contract's day.
+/// How long a completed message's id is remembered: one day, by the contract.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 /// How long dead letters are kept.
 const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// The bodies of what is due within this are kept in memory, besides those of what is claimed.
+/// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
 const SOON: Duration = Duration::from_secs(60);
-/// Most bytes of bodies that a shard keeps in memory, without what is claimed. The others are read when they are claimed.
+/// Most bytes of bodies that a shard keeps in memory, without claimed ones. The others are read when they are
+/// claimed.
 const BODY_BYTES: usize = 4 << 20;
 
 /// The unfinished messages of a shard, and its dead letters.
 pub(super) struct Shard {
-    /// What our settlements are signed with; another one each time that the shard is taken or read again.
+    /// Signs our settlements; a new one each time that the shard is taken or read again.
     tenure: String,
     index: QueueIndex,
     known: HashMap<Uuid, Known>,
     body_bytes: usize,
-    /// The rows of the dead letters: some 30 bytes each. There are no more than the queue may have rows, and those that the
-    /// server forgot, until somebody looks for them.
+    /// Sequences of the rows of dead letters, some 30 bytes each. At most as many as the queue may have rows,
+    /// and expired ones that no reader has asked for since.
     dead: BTreeMap<Uuid, u64>,
     loaded: bool,
 }
 
 struct Known {
-    /// Of its row.
+    /// Sequence of its row.
     sequence: u64,
     body: Option<Bytes>,
     claim: Option<Claim>,
@@ -47,13 +48,13 @@ struct Known {
 struct Claim {
     /// Its outcome is being written.
     settling: bool,
-    /// Its outcome is written, but not all that it was settled together with.
+    /// Its outcome is written, but not yet all outcomes of the same call.
     landed: Option<Landed>,
-    /// What somebody else wrote meanwhile.
+    /// What another node wrote meanwhile.
     newer: Option<Found>,
 }
 
-/// A row as it was found on the server.
+/// A row as it was read from the server.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) sequence: u64,
@@ -61,27 +62,27 @@ pub(super) struct Found {
     pub(super) body: Bytes,
 }
 
-/// What came of writing an outcome.
+/// The result of writing an outcome.
 #[derive(Debug, Clone)]
 pub(super) enum Landed {
-    /// It is written.
+    /// Our row was written.
     Ours { sequence: u64, outcome: Outcome },
-    /// Another row stands there.
+    /// Another row is there.
     Theirs(Found),
-    /// No row stands there any more.
+    /// There is no row any more.
     Gone,
 }
 
-/// A message that was claimed.
+/// A claimed message.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
     pub(super) id: Uuid,
     pub(super) sequence: u64,
-    /// `None`: to be read.
+    /// `None`: the body must be read.
     pub(super) body: Option<Bytes>,
 }
 
-/// The row that an outcome makes.
+/// The row of an outcome.
 #[derive(Debug, Clone)]
 pub(super) struct NewRow {
     pub(super) replaces: u64,
@@ -93,13 +94,13 @@ pub(super) struct NewRow {
 /// Whether an outcome can be written.
 #[derive(Debug)]
 pub(super) enum Settling {
-    /// The message is in nobody's hands here.
+    /// The message is not claimed here.
     NotClaimed,
     /// Another call writes its outcome.
     Busy,
-    /// It is written already, by a call that failed elsewhere.
+    /// The outcome is written already, by a call that failed for another message.
     Landed,
-    /// To be written.
+    /// The row must be written.
     Begun(NewRow),
 }
 
@@ -113,7 +114,7 @@ impl Shard {
         &self.tenure
     }
 
-    /// Unfinished messages.
+    /// How many messages are unfinished.
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
@@ -126,25 +127,26 @@ impl Shard {
         self.known.get(id).is_some_and(|known| known.claim.is_some())
     }
 
-    /// How many messages are in somebody's hands.
+    /// How many messages are claimed.
     pub(super) fn claims(&self) -> usize {
         self.known.values().filter(|known| known.claim.is_some()).count()
     }
 
-    /// Whether all that the server held was read.
+    /// Whether all rows on the server were read.
     pub(super) const fn is_loaded(&self) -> bool {
         self.loaded
     }
 
-    /// All that the server held was read: now the earlier of an order key are known before the later.
+    /// Notes that all rows on the server were read: now earlier messages of an order key are known before
+    /// later ones.
     pub(super) const fn loaded(&mut self) {
         self.loaded = true;
     }
 
-    /// A row was found on the server; whether that changed anything.
+    /// Takes a row from the server; answers whether it changed anything.
     pub(super) fn apply(&mut self, id: Uuid, found: Found, now: EventTime) -> bool {
         if found.row.by.as_ref() == Some(&self.tenure) {
-            // Our own settlement, which whoever settles takes over.
+            // Our own settlement, which the settling call takes over.
             return false;
         }
         if self.dead.get(&id).is_some_and(|dead| found.sequence <= *dead) {
@@ -177,7 +179,7 @@ impl Shard {
         }
     }
 
-    /// The body, if it is worth its room: copied, since it is a part of all that was received together.
+    /// The body, if it is worth keeping: copied, for it is a part of a larger buffer.
     fn kept(&mut self, body: Bytes, due_at: EventTime, now: EventTime) -> Option<Bytes> {
         if due_at > now + SOON || self.body_bytes + body.len() > BODY_BYTES {
             return None;
@@ -186,7 +188,8 @@ impl Shard {
         Some(Bytes::copy_from_slice(&body))
     }
 
-    /// The row of a claimed message is another one by now: it is as others made it, or will be when that was read.
+    /// The row of a claimed message was replaced: the message is as the other node left it, or will be when
+    /// the new row was read.
     pub(super) fn replaced(&mut self, id: &Uuid, now: EventTime) {
         match self.known.get_mut(id).and_then(|known| known.claim.take()).and_then(|claim| claim.newer) {
             Some(found) => self.set(*id, found, now),
@@ -194,7 +197,7 @@ impl Shard {
         }
     }
 
-    /// Forgets a message, whatever it is.
+    /// Forgets a message in any state.
     fn forget(&mut self, id: &Uuid) {
         self.index.finish(*id);
         self.dead.remove(id);
@@ -210,7 +213,7 @@ impl Shard {
         dead.take(if self.loaded { limit } else { 0 }).map(|(id, sequence)| (*id, *sequence)).collect()
     }
 
-    /// The row of a dead letter is gone.
+    /// Forgets a dead letter whose row is gone.
     pub(super) fn forget_dead(&mut self, id: &Uuid, sequence: u64) {
         if self.dead.get(id) == Some(&sequence) {
             self.dead.remove(id);
@@ -237,7 +240,7 @@ impl Shard {
         taken
     }
 
-    /// The body of a claimed message was read: it is kept until the message is settled.
+    /// Keeps the body of a claimed message until it is settled.
     pub(super) fn bring(&mut self, id: &Uuid, body: Bytes) {
         if let Some(known) = self.known.get_mut(id).filter(|known| known.body.is_none()) {
             self.body_bytes += body.len();
@@ -245,7 +248,7 @@ impl Shard {
         }
     }
 
-    /// Gives a claimed message back.
+    /// Returns a claimed message.
     pub(super) fn unclaim(&mut self, id: &Uuid, now: EventTime) {
         let Some(known) = self.known.get_mut(id) else { return };
         match known.claim.take() {
@@ -285,7 +288,7 @@ impl Shard {
         Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
     }
 
-    /// Nothing is being written of a claimed message any more; `landed`: what is known to be written.
+    /// Ends the writing of an outcome; `landed`: its result, if it is known.
     pub(super) fn written(&mut self, id: &Uuid, landed: Option<Landed>) {
         if let Some(claim) = self.known.get_mut(id).and_then(|known| known.claim.as_mut()) {
             claim.settling = false;
@@ -293,7 +296,7 @@ impl Shard {
         }
     }
 
-    /// All that was settled together is written: what landed becomes so.
+    /// All outcomes of the call are written: applies the result of this one.
     pub(super) fn settle(&mut self, id: &Uuid, now: EventTime) {
         let Some(known) = self.known.get_mut(id) else { return };
         let Some(Claim { landed: Some(landed), newer, .. }) = &mut known.claim else { return };
@@ -400,7 +403,7 @@ mod tests {
         let mut shard = loaded();
         shard.apply(id(1), waiting(1, None), NOW);
         assert_eq!(claim(&mut shard), [1]);
-        // We bury it; before our answer is there somebody revives it.
+        // We bury it; before our answer comes another node revives it.
         assert!(matches!(shard.begin(&id(1), &Outcome::Bury), Settling::Begun(_)));
         let mine = Row { by: Some("n1.1".to_owned()), ..dead.clone() };
         assert!(!shard.apply(id(1), Found { sequence: 2, row: mine, body: Bytes::new() }, NOW));
@@ -410,7 +413,7 @@ mod tests {
         shard.settle(&id(1), NOW);
         let taken = shard.claim(LANE, NOW, 10);
         assert_eq!(taken.iter().map(|taken| (taken.id, taken.sequence)).collect::<Vec<_>>(), [(id(1), 3)]);
-        // Somebody who held it before us buries it.
+        // A former owner of the shard buries it.
         let theirs = Found { sequence: 4, row: dead, body: Bytes::new() };
         shard.apply(id(1), theirs.clone(), NOW);
         assert!(shard.is_claimed(&id(1)));
@@ -433,7 +436,7 @@ mod tests {
         assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
         shard.apply(id(1), waiting(3, None), NOW);
         assert!(!shard.apply(id(1), waiting(3, None), NOW), "read again");
-        // What others made of it was read before it was noticed that its row is gone, or after.
+        // The other node's row was read before our failed read, or after.
         assert_eq!(claim(&mut shard), [1]);
         shard.apply(id(1), waiting(4, None), NOW);
         shard.replaced(&id(1), NOW);

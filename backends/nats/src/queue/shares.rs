@@ -1,7 +1,9 @@
-//! Who works on which shard: every node follows the members and leases, comes to the same result, and moves towards it.
+//! Which node works on which shard: every node follows the members and leases, computes the same assignment,
+//! and moves towards it.
 //!
-//! A shard is given over in an orderly way: its holder stops claiming from it, waits for what is claimed, and deletes the lease;
-//! the next one takes it then. Only the shards of somebody who was declared dead are taken without being given.
+//! A shard changes hands in order: its owner stops claiming from it, waits for claimed messages, and deletes
+//! the lease; then the next owner takes it. Only the shards of a node that was declared dead are taken
+//! without being given.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,23 +27,23 @@ use ports::BackendError;
 use ports::roster::Member;
 use ports::shares::{Liveness, assign};
 
-/// Whose entry has not moved for so long is declared dead.
+/// How long a node's entry may stand still before the node is declared dead.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
-/// How often a node looks at the members and leases, besides when they change.
+/// How often a node checks members and leases, besides when they change.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Who did not look for this long has been frozen, or cut off: nobody else is to blame.
+/// A node that did not check for this long was frozen or cut off: it must not blame others.
 const FROZEN_AFTER: Duration = Duration::from_secs(2);
-/// A shard that is to be given over waits so long for what is claimed; an attempt takes half of it.
+/// How long a shard waits for claimed messages before it is given away; an attempt takes half of it.
 const GIVEN_OVER_WITHIN: Duration = Duration::from_secs(30);
 /// The same when the node leaves.
 const LEFT_WITHIN: Duration = Duration::from_secs(3);
-/// How often a node that leaves looks whether anything is still claimed.
+/// How often a leaving node checks for claimed messages.
 const LEAVING_LOOK: Duration = Duration::from_millis(20);
 
-/// What the bucket says.
+/// The contents of the bucket.
 #[derive(Default)]
 struct View {
-    /// The revisions of those who are there.
+    /// The revisions of the members' entries.
     members: BTreeMap<String, u64>,
     leases: BTreeMap<u16, Lease>,
 }
@@ -52,7 +54,7 @@ struct Lease {
     owner: Option<String>,
 }
 
-/// What is to be done about a shard.
+/// A step towards the assignment.
 #[derive(Debug)]
 enum Move {
     Take { shard: u16, replaces: u64, from: Option<String> },
@@ -60,7 +62,7 @@ enum Move {
     Disown { shard: u16, revision: u64 },
 }
 
-/// Sees to it that the right node works on each shard.
+/// Moves the shards of this node towards the assignment.
 pub(super) struct Shares {
     shared: Arc<Shared>,
     bucket: String,
@@ -74,7 +76,7 @@ impl Shares {
         Self { shared, bucket, liveness: Liveness::new(LEASE), looked_at: None, tasks: JoinSet::new() }
     }
 
-    /// Works until `shutdown`, then gives everything back.
+    /// Runs until `shutdown`, then gives every shard back.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let membership = Membership::new(Arc::clone(&self.shared), self.member(&self.shared.node));
         let beating = self.tasks.spawn(membership.run());
@@ -86,7 +88,7 @@ impl Shares {
             }
         }
         self.leave().await;
-        // A beat that is on its way must not come after the resignation.
+        // A late beat must not follow the resignation.
         beating.abort();
         self.resign().await;
         self.tasks.shutdown().await;
@@ -132,7 +134,7 @@ impl Shares {
         }
     }
 
-    /// Compares what is with what ought to be.
+    /// Compares the leases with the assignment, and makes the needed steps.
     async fn look(&mut self, view: &View) {
         while self.tasks.try_join_next().is_some() {}
         let now = self.shared.clock.elapsed();
@@ -184,7 +186,7 @@ impl Shares {
                         queue = self.shared.name.as_str(),
                         shard,
                         claims,
-                        "somebody took a shard from us"
+                        "another node took a shard of this one"
                     );
                     state.held.remove(&shard);
                 } else if mine {
@@ -209,7 +211,7 @@ impl Shares {
         moves
     }
 
-    /// Makes a move; of a shard that was taken its number, the revision of its lease, and the epoch in which we asked for it.
+    /// Makes a step. For a taken shard: its number, the revision of its lease, and the epoch of the attempt.
     async fn make(&self, next: Move) -> Option<(u16, u64, u64)> {
         let shares = &self.shared.shares;
         let written = match next {
@@ -234,13 +236,13 @@ impl Shares {
             }
         };
         if let Err(error) = written {
-            // What came of it is seen, and mended, at the next look.
+            // The next look sees the result, and mends it.
             tracing::debug!(%error, queue = self.shared.name.as_str(), "failed to change a lease");
         }
         None
     }
 
-    /// Begins to work on a shard, unless we were declared dead meanwhile.
+    /// Begins to work on a shard, unless this node was declared dead meanwhile.
     fn hold(&mut self, number: u16, revision: u64, epoch: u64) {
         let mut state = self.shared.state.lock();
         if state.epoch != epoch {
@@ -255,7 +257,7 @@ impl Shares {
         state.held.insert(number, Held { shard, revision, leaving_since: None, seen, _reader: reader });
     }
 
-    /// Lets what is claimed be settled for a while, then gives every shard back.
+    /// Gives claimed messages time to be settled, then gives every shard back.
     async fn leave(&self) {
         self.shared.state.lock().closing = true;
         let deadline = Instant::now() + LEFT_WITHIN;
@@ -266,13 +268,13 @@ impl Shares {
         let held = std::mem::take(&mut self.shared.state.lock().held);
         let given = held.iter().map(|(shard, held)| delete(self.lease(*shard), held.revision, None));
         let given: Vec<_> = given.collect();
-        // Nothing is claimed or settled here from now on.
+        // From here on nothing is claimed or settled.
         drop(held);
         let answers = join_all(given.iter().map(|write| self.shared.shares.write(write))).await;
         self.log_failures(answers.into_iter().map(|answer| answer.map(|_| ())));
     }
 
-    /// Takes our entry off the members.
+    /// Deletes this node's entry.
     async fn resign(&self) {
         self.shared.state.lock().joined = false;
         let subject = self.member(&self.shared.node);
@@ -290,7 +292,7 @@ impl Shares {
     fn log_failures(&self, answers: impl IntoIterator<Item = Result<(), RequestError>>) {
         if let Some(error) = answers.into_iter().find_map(Result::err) {
             let queue = self.shared.name.as_str();
-            tracing::info!(%error, queue, "failed to leave in order; others take the work over a little later");
+            tracing::info!(%error, queue, "failed to leave in order; other nodes take the work over a little later");
         }
     }
 }

@@ -19,54 +19,54 @@ use ports::clock::Clock;
 use ports::queue::{QueueError, QueueName};
 use ports::queue_changes::Changes;
 
-/// Nothing is claimed or settled when the last beat of this node was begun longer ago than this: others may take its shards
-/// [`super::shares::LEASE`] after it landed.
+/// Age of this node's last landed beat at which it stops claiming and settling: other nodes may take its
+/// shards [`super::shares::LEASE`] after that beat.
 const CONFIRMED_FOR: Duration = Duration::from_secs(4);
 
-/// A queue as this node sees it.
+/// What a node knows of a queue.
 pub(super) struct Shared {
     pub(super) name: QueueName,
     /// The rows.
     pub(super) table: Table,
-    /// Who works on which shard.
+    /// Members and leases.
     pub(super) shares: Table,
     pub(super) subjects: Subjects,
-    /// This node, as others see it.
+    /// This node's name among the members.
     pub(super) node: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changes: Changes,
     pub(super) state: Mutex<State>,
-    /// The running numbers of partitions: the rows they were last seen in, and the numbers.
+    /// The running numbers of partitions, each with the sequence of its row.
     pub(super) numbers: Mutex<HashMap<PartitionId, (u64, u64)>>,
     pub(super) room: Room,
 }
 
-/// What a node holds.
+/// This node's shards.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) held: BTreeMap<u16, Held>,
-    /// Whether we are a member.
+    /// Whether this node is a member.
     pub(super) joined: bool,
-    /// How often we were declared dead.
+    /// How often this node was declared dead.
     pub(super) epoch: u64,
-    /// When the newest beat that landed was begun.
+    /// When the newest landed beat was begun.
     confirmed_at: Option<Duration>,
     /// Counts tenures.
     pub(super) tenures: u64,
-    /// We are leaving: nothing is claimed any more.
+    /// Whether this node is leaving: it claims nothing any more.
     pub(super) closing: bool,
 }
 
-/// A shard that is ours.
+/// A shard under this node's lease.
 pub(super) struct Held {
     pub(super) shard: Shard,
-    /// Of its lease.
+    /// Revision of the lease.
     pub(super) revision: u64,
-    /// Since when it is to be given to somebody else; nothing is claimed from it any more.
+    /// Since when the shard waits to be given away; nothing is claimed from it any more.
     pub(super) leaving_since: Option<Duration>,
-    /// The newest sequence that was read from the server.
+    /// The newest sequence read from the server.
     pub(super) seen: watch::Sender<u64>,
-    /// Reads the shard as long as it is held.
+    /// Reads the shard as long as this node owns it.
     pub(super) _reader: Reader,
 }
 
@@ -80,7 +80,7 @@ impl Drop for Reader {
 }
 
 impl State {
-    /// The shard of which this is a tenure.
+    /// The shard, if it is in this tenure.
     pub(super) fn tenure(&mut self, number: u16, tenure: &str) -> Option<&mut Held> {
         self.held.get_mut(&number).filter(|held| held.shard.tenure() == tenure)
     }
@@ -91,13 +91,13 @@ impl State {
         shards.find(|(_, shard)| shard.is_claimed(id))
     }
 
-    /// A beat landed that was begun at `at`.
+    /// Notes a landed beat that was begun at `at`.
     pub(super) fn confirmed(&mut self, at: Duration) {
         self.joined = true;
         self.confirmed_at = self.confirmed_at.max(Some(at));
     }
 
-    /// Others think, or must think, that we are dead.
+    /// Drops all shards, since the other nodes may take this one for dead; answers how many claims were lost.
     pub(super) fn lose_everything(&mut self) -> usize {
         self.joined = false;
         self.confirmed_at = None;
@@ -109,19 +109,19 @@ impl State {
 }
 
 impl Shared {
-    /// Whether nobody can have taken our shards.
+    /// Whether no other node can have taken our shards.
     pub(super) fn is_confirmed(&self, state: &State) -> bool {
         let at = state.confirmed_at;
         at.is_some_and(|at| self.clock.elapsed().saturating_sub(at) < CONFIRMED_FOR)
     }
 }
 
-/// The leases are in doubt.
+/// The error while it is uncertain whether this node still has its leases.
 pub(super) fn unconfirmed() -> QueueError {
     QueueError::Unavailable("it is not known whether this node's shards are still its own".into())
 }
 
-/// The server did not do it.
+/// The error for a failed request.
 pub(super) fn unavailable(error: RequestError) -> QueueError {
     QueueError::Unavailable(error.into())
 }

@@ -1,13 +1,13 @@
-//! Where the rows of a queue are, and into which shards it is divided. Pure.
+//! The subjects of a queue's rows, and its division into shards. Pure.
 
 use uuid::Uuid;
 
 use model::ids::PartitionId;
 
-/// Into so many shards a queue is divided, by lane. It must never change.
+/// Number of shards of a queue. It must never change.
 pub(crate) const SHARDS: u16 = 16;
 
-/// Where the rows of a queue are.
+/// The subjects of a queue's rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Subjects {
     /// `<prefix>.<queue>`
@@ -19,7 +19,7 @@ impl Subjects {
         Self { base }
     }
 
-    /// All of them.
+    /// All subjects of the queue.
     pub(crate) fn all(&self) -> String {
         format!("{}.>", self.base)
     }
@@ -39,7 +39,7 @@ impl Subjects {
         format!("{}.number.{partition}", self.base)
     }
 
-    /// Those of all partitions.
+    /// The greatest running numbers of all partitions.
     pub(crate) fn numbers(&self) -> String {
         format!("{}.number.*", self.base)
     }

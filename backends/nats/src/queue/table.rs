@@ -15,12 +15,12 @@ use crate::connection::Nats;
 use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
 
-/// Reads whose answers are awaited at a time.
+/// Most reads under way at the same time.
 pub(super) const READS: usize = 64;
-/// What could not be done is tried again after this, within the time of a request.
+/// Pause before a failed write is repeated, within the time of a request.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// "Wrong last sequence", when the message that it lost against is still on its way.
+/// "Wrong last sequence", for a write that lost against another one on its way.
 const WRONG_LAST_SEQUENCE_UNSAID: ErrorCode = ErrorCode(10_164);
 
 /// A stream that is written by compare-and-set.
@@ -30,7 +30,7 @@ pub(super) struct Table {
     pub(super) stream: String,
 }
 
-/// What is to be written.
+/// A row to write.
 #[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) subject: String,
@@ -38,14 +38,14 @@ pub(super) struct Write {
     pub(super) replaces: u64,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// The row vanishes after this.
+    /// The server deletes the row after this time.
     pub(super) kept: Option<Duration>,
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
-    /// It is the row now, under this sequence.
+    /// The row was written, under this sequence.
     As(u64),
     /// Another row is there, or on its way there.
     Conflict,
@@ -55,7 +55,7 @@ pub(super) enum Written {
 pub(super) struct Sent(Result<PublishAckFuture, PublishError>);
 
 impl Table {
-    /// Sends a write. What is sent one after the other arrives so, if it arrives.
+    /// Sends a write. Writes arrive in the order of their sending, if they arrive.
     pub(super) async fn send(&self, write: &Write) -> Sent {
         let mut publish = PublishMessage::build()
             .payload(write.body.clone())
@@ -68,8 +68,8 @@ impl Table {
         Sent(self.nats.jetstream.send_publish(write.subject.clone(), publish).await)
     }
 
-    /// Waits for the answer to what was sent, and sends it again while nobody is there, as long as a request may take. Since only
-    /// one of the copies can land, a copy that is thought lost does no harm.
+    /// Waits for the answer to a write, and sends the write again while there is no responder, as long as a
+    /// request may take. Only one of the copies can land, so a copy that was thought lost does no harm.
     pub(super) async fn finish(&self, write: &Write, mut sent: Sent) -> Result<Written, RequestError> {
         let began = Instant::now();
         loop {
@@ -94,7 +94,7 @@ impl Table {
         self.finish(write, sent).await
     }
 
-    /// The row on a subject, as the stream's leader has it.
+    /// The row on a subject, from the stream's leader.
     pub(super) async fn read(&self, subject: &str) -> Result<Option<StreamMessage>, RequestError> {
         let stream = self.handle().await?;
         let request = stream.raw_message_builder().last_by_subject(subject);

@@ -1,4 +1,4 @@
-//! Ids of records, small: there are a million of them.
+//! Small ids of records: there are a million of them.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-/// An id: a UUID in its usual spelling in 16 bytes, or any other text. In the order of the text.
+/// An id: a UUID in its usual spelling in 16 bytes, or any other text. Ordered like the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum CompactId {
     Uuid([u8; 16]),
@@ -34,7 +34,7 @@ impl CompactId {
 impl Ord for CompactId {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            // Hexadecimal text is in the order of the bytes.
+            // Hexadecimal text is ordered like the bytes.
             (Self::Uuid(left), Self::Uuid(right)) => left.cmp(right),
             (Self::Uuid(_) | Self::Text(_), Self::Uuid(_) | Self::Text(_)) => {
                 let (mut left, mut right) = ([0; Hyphenated::LENGTH], [0; Hyphenated::LENGTH]);

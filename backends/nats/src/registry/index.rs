@@ -1,4 +1,4 @@
-//! Which ids there are, in order: the server keeps records by subject and knows no order.
+//! All ids in order: the server keeps records by subject, without an order.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -18,14 +18,14 @@ use ports::BackendError;
 use ports::clock::Clock;
 use ports::registry::{RecordKey, RecordKind};
 
-/// An index that makes no progress for this long is given up for now.
+/// Longest wait for an index without progress.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 
 /// The ids of one kind of record, kept up to date by headers alone: about 40 bytes an id.
 pub(super) struct Index {
     kind: RecordKind,
     shared: Arc<Shared>,
-    /// Held while a pulse is on its way, so that the one with the greatest number is the one that stays.
+    /// Held while a pulse is on its way, so that the pulse with the greatest number is the one that stays.
     sending: tokio::sync::Mutex<()>,
     _tasks: JoinSet<()>,
 }
@@ -33,14 +33,14 @@ pub(super) struct Index {
 struct Shared {
     pulses: Pulses,
     ids: Mutex<Ids>,
-    /// Counts what was heard.
+    /// Counts the messages that were heard.
     heard: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Ids {
     set: BTreeSet<CompactId>,
-    /// Everything that was acknowledged before the pulse of this number is in it.
+    /// The set has every change that was acknowledged before the pulse of this number.
     proven: u64,
 }
 
@@ -65,7 +65,7 @@ impl Index {
         Ok(Self { kind, shared, sending: tokio::sync::Mutex::default(), _tasks: tasks })
     }
 
-    /// A moment, of which [`Self::page`] is to know at least.
+    /// A moment, for [`Self::page`] to reach at least.
     pub(super) async fn now(&self) -> Result<u64, BackendError> {
         let _one_by_one = self.sending.lock().await;
         Ok(self.shared.pulses.send_stored().await?)
@@ -111,7 +111,7 @@ impl Shared {
         self.heard.send_modify(|heard| *heard += 1);
     }
 
-    /// `None` if it does not know of `moment` yet.
+    /// `None` if the index has not reached `moment` yet.
     fn page(
         &self,
         kind: RecordKind,

@@ -1,16 +1,16 @@
-//! Records and the subjects that they are kept under.
+//! The subjects of records.
 
 use super::compact::CompactId;
 use model::ids::{MonitorId, PartitionId};
 use ports::registry::{MAX_ID_BYTES, RecordKey, RecordKind};
 
-/// In the place of the partition: monitors whose id is not a UUID have none.
+/// Stands for the partition of monitors whose id is not a UUID.
 const NO_PARTITION: &str = "x";
-/// Subjects of what is not a record: see [`super::pulse`].
+/// Subjects of pulses, which are not records: see [`super::pulse`].
 const PULSE: &str = "pulse";
 
-/// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, a monitor's `$KV.<bucket>.monitor.<partition>.<id>`, so that those of
-/// one partition can be asked for.
+/// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, for a monitor
+/// `$KV.<bucket>.monitor.<partition>.<id>`, so that the monitors of a partition can be asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     root: String,
@@ -26,12 +26,12 @@ impl Keys {
         self.partitions
     }
 
-    /// Everything, records or not.
+    /// All subjects of the bucket.
     pub(crate) fn everything(bucket: &str) -> String {
         format!("$KV.{bucket}.>")
     }
 
-    /// Where a record is kept; `None` if nothing can have that id.
+    /// The subject of a record; `None` if no record can have that id.
     pub(crate) fn subject(&self, key: &RecordKey) -> Option<String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if key.id.is_empty() || key.id.len() > MAX_ID_BYTES || !key.id.bytes().all(fits) {
@@ -53,7 +53,7 @@ impl Keys {
         })
     }
 
-    /// What is kept under a subject; `None` if it is not a record.
+    /// The record of a subject; `None` for other subjects.
     pub(crate) fn read(&self, subject: &str) -> Option<(RecordKind, CompactId)> {
         let (word, rest) = subject.strip_prefix(&self.root)?.split_once('.')?;
         let kind = RecordKind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
@@ -86,7 +86,7 @@ impl Keys {
         format!("{}{}.{partition}.*", self.root, RecordKind::Monitor.as_str())
     }
 
-    /// Where one follower's pulses go.
+    /// The subject of one follower's pulses.
     pub(crate) fn pulse(&self, name: &str) -> String {
         format!("{}{PULSE}.{name}", self.root)
     }

@@ -1,4 +1,4 @@
-//! What a watcher was told, small: only so can it be told what is gone.
+//! What a watcher was told, in little room: needed to tell deletions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -10,17 +10,18 @@ use ports::registry::{RecordKey, RecordKind};
 
 /// The records that were told, each with its revision; about 45 to 75 bytes a record.
 ///
-/// A *scan* is a pass over everything that there is: what it did not come by is gone, or was changed meanwhile.
+/// A *scan* is a pass over all records: those that it did not meet are gone, or were changed meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     tables: BTreeMap<RecordKind, Table>,
-    /// Number of the scan under way, or of the last.
+    /// Number of the current scan, or of the last one.
     scan: u64,
-    /// Told to be gone before the message that said so came by.
+    /// Records that were told as gone before the deletion's message came.
     buried: HashMap<(RecordKind, CompactId), u64>,
 }
 
-/// Entries in a row, and where each stands, by the hash of its id. Four bytes a place instead of an entry: tables are half empty.
+/// Entries in a row, and the place of each by the hash of its id. Four bytes a place instead of an entry:
+/// tables are half empty.
 #[derive(Debug, Default)]
 struct Table {
     entries: Vec<Entry>,
@@ -31,7 +32,7 @@ struct Table {
 #[derive(Debug)]
 struct Entry {
     id: CompactId,
-    /// The revision, and in the lowest bit whether the scan came by.
+    /// The revision, and in the lowest bit whether the scan met the record.
     revision_and_seen: u64,
 }
 
@@ -69,7 +70,7 @@ impl Table {
         };
         let (place, _) = found.remove();
         self.entries.swap_remove(place as usize);
-        // The last entry stands there now.
+        // The last entry has moved to this place.
         if let Some(moved) = self.entries.get(place as usize) {
             let was = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
             let hash = self.hasher.hash_one(&moved.id);
@@ -92,7 +93,7 @@ impl Known {
         self.tables.get_mut(&kind)?.find(id).map(|entry| entry.revision())
     }
 
-    /// A record is at this revision: whether that is news.
+    /// Notes a record at this revision; answers whether that is news.
     pub(super) fn put(&mut self, kind: RecordKind, id: &CompactId, revision: u64) -> bool {
         if !self.buried.is_empty() && self.buried.get(&(kind, id.clone())).is_some_and(|at| *at > revision) {
             return false;
@@ -111,7 +112,7 @@ impl Known {
         is_news
     }
 
-    /// A record was deleted at this revision: whether that is news.
+    /// Notes a deletion at this revision; answers whether that is news.
     pub(super) fn delete(&mut self, kind: RecordKind, id: &CompactId, revision: u64) -> bool {
         let Some(table) = self.tables.get_mut(&kind) else { return false };
         if table.find(id).is_none_or(|entry| entry.revision() >= revision) {
@@ -120,7 +121,8 @@ impl Known {
         table.remove(id)
     }
 
-    /// As [`Self::delete`], when the message that says so is still to come, and perhaps an older one of the same record before.
+    /// Like [`Self::delete`], while the message of the deletion is still to come, and perhaps an older one of
+    /// the same record before it.
     pub(super) fn bury(&mut self, kind: RecordKind, id: &CompactId, revision: u64) -> bool {
         let is_news = self.delete(kind, id, revision);
         if is_news && revision < u64::MAX {
@@ -129,12 +131,12 @@ impl Known {
         is_news
     }
 
-    /// Everything up to what was last buried has come by.
+    /// Notes that all messages up to the last buried record have come.
     pub(super) fn forget_buried(&mut self) {
         self.buried.clear();
     }
 
-    /// The stream is another one: whatever it says is news.
+    /// Notes that the stream was replaced: all its messages are news.
     pub(super) fn forget_revisions(&mut self) {
         self.buried.clear();
         for table in self.tables.values_mut() {
@@ -142,7 +144,7 @@ impl Known {
         }
     }
 
-    /// Begins a scan, in the place of one that may be under way; its number.
+    /// Begins a scan in place of the current one; answers its number.
     pub(super) fn begin_scan(&mut self) -> u64 {
         for table in self.tables.values_mut() {
             table.entries.iter_mut().for_each(|entry| entry.revision_and_seen &= !1);
@@ -151,7 +153,7 @@ impl Known {
         self.scan
     }
 
-    /// The scan came by this record.
+    /// Notes that the scan met this record.
     pub(super) fn see(&mut self, scan: u64, kind: RecordKind, id: &CompactId) {
         let found = self.tables.get_mut(&kind).and_then(|table| table.find(id));
         if let Some(entry) = found.filter(|_| scan == self.scan) {
@@ -159,7 +161,8 @@ impl Known {
         }
     }
 
-    /// What the scan did not come by, with the revision that is known; `None` if another one began meanwhile.
+    /// The records that the scan did not meet, with their known revisions; `None` if another scan began
+    /// meanwhile.
     pub(super) fn unseen(&self, scan: u64) -> Option<Vec<(RecordKey, u64)>> {
         if scan != self.scan {
             return None;

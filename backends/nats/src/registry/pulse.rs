@@ -1,7 +1,8 @@
 //! Pulses: messages that a follower of the registry sends through the stream to itself.
 //!
-//! When one comes back, everything that was acknowledged before it was sent has come by: it took the way through the stream's
-//! leader. A consumer's heartbeats prove nothing like it, for they come from a server that may be cut off.
+//! A pulse passes through the stream's leader: when it comes back, everything that was acknowledged before it
+//! was sent has come, too. A consumer's heartbeats do not prove this, for they come from a server that may be
+//! cut off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,12 +23,12 @@ use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
 use ports::clock::Clock;
 
-/// A pulse's number is in this header, so that followers who ask for headers only can read it.
+/// Header with a pulse's number, for followers that ask for headers only.
 const NUMBER: &str = "Lubdub-Pulse";
-/// The server forgets pulses of those who ended.
+/// How long the server keeps the pulse of a follower that has ended.
 const TTL: &str = "60s";
 const EVERY: Duration = Duration::from_millis(700);
-/// Before one is sent again.
+/// Pause before a pulse is sent again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The pulses of one follower, on a subject of their own.
@@ -48,12 +49,12 @@ impl Pulses {
         &self.subject
     }
 
-    /// Microseconds by a clock that runs on through a freeze.
+    /// Microseconds on a clock that runs on through a freeze.
     fn now(&self) -> u64 {
         u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The number of a pulse that is about to be sent: when that was, and greater than all before.
+    /// The number of a new pulse: the present time, and greater than all numbers before.
     fn number(&self) -> u64 {
         let now = self.now();
         let next = |last: u64| Some(now.max(last + 1));
@@ -62,7 +63,7 @@ impl Pulses {
             .map_or(now, |last| now.max(last + 1))
     }
 
-    /// The number of the last that was sent.
+    /// The number of the last pulse.
     pub(super) fn last(&self) -> u64 {
         self.last.load(Ordering::Acquire)
     }
@@ -72,7 +73,7 @@ impl Pulses {
         Duration::from_micros(self.now().saturating_sub(number))
     }
 
-    /// The number of a pulse of ours.
+    /// The number in a message, if it is one of our pulses.
     pub(super) fn read(&self, message: &Followed) -> Option<u64> {
         if message.subject != self.subject {
             return None;
@@ -87,7 +88,7 @@ impl Pulses {
         headers
     }
 
-    /// Sends one and does not wait for it. Without a connection it is left out: it would only be late.
+    /// Sends a pulse and does not wait for it. Without a connection none is sent: it would only be late.
     pub(super) async fn send(&self) {
         let client = &self.store.nats.client;
         if client.connection_state() != State::Connected {
@@ -99,7 +100,7 @@ impl Pulses {
         }
     }
 
-    /// Sends one that is surely stored; its number.
+    /// Sends a pulse and waits until it is stored; answers its number.
     pub(super) async fn send_stored(&self) -> Result<u64, RequestError> {
         let began = Instant::now();
         loop {
@@ -108,7 +109,7 @@ impl Pulses {
             let request = request.timeout(Some(REQUEST_TIMEOUT));
             match self.store.nats.send::<PublishAck>(self.subject.clone(), request).await {
                 Ok(_) => return Ok(number),
-                // A leaderless stream.
+                // The stream has no leader at the moment.
                 Err(RequestError::Nobody) if began.elapsed() < REQUEST_TIMEOUT => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -117,7 +118,7 @@ impl Pulses {
         }
     }
 
-    /// Sends them for ever.
+    /// Sends pulses for ever.
     pub(super) async fn run(&self) {
         let mut beat = tokio::time::interval(EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

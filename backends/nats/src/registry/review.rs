@@ -1,8 +1,8 @@
-//! Looks now and then whether a watch missed something, without disturbing it.
+//! Checks now and then whether a watch missed something, without disturbing it.
 //!
-//! A message that a consumer did not give, or a sign of deletion that was gone before it was read, would otherwise be missed for
-//! ever. It compares what the watch was told with everything that there is; what seems to differ is looked up, and once the watch has
-//! come by everything that there was *then* and still differs, it is told.
+//! Without it, a message that the consumer dropped, or a deletion marker that expired before it was read,
+//! would be missed for ever. The review compares what the watch told with all records and looks up the
+//! differences. What still differs once the watch has reached the moment of the look-up is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use ports::BackendError;
 use ports::registry::RecordKey;
 
 const EVERY: Duration = Duration::from_secs(600);
-/// With more records than this it is done hourly.
+/// Number of records beyond which reviews are hourly.
 const MANY: usize = 200_000;
 const EVERY_OF_MANY: Duration = Duration::from_secs(3_600);
-/// Most differences that one review looks at; the next one sees to the others.
+/// Most differences that one review checks; the next one checks the others.
 const MOST: usize = 10_000;
-/// The watch is given so long to come by everything.
+/// How long a review waits for the watch to catch up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Something that the watch missed.
+/// A change that the watch missed.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) key: RecordKey,
     /// The revision that the watch told, if any.
     pub(super) known: Option<u64>,
-    /// What there is.
+    /// The present record.
     pub(super) newest: Newest,
 }
 
 impl Finding {
-    /// Whether there is anything that was not told.
+    /// Whether the present record was not told.
     const fn is_news(&self) -> bool {
         match (self.known, &self.newest) {
             (None, Newest::Nothing | Newest::Marker(_)) => false,
@@ -53,7 +53,7 @@ pub(super) struct Review {
     tell: mpsc::Sender<Finding>,
 }
 
-/// Something that may have been missed, and the revision that was told.
+/// A record that may have been missed, and the revision that was told.
 type Suspect = (RecordKey, Option<u64>);
 
 impl Review {
@@ -78,13 +78,13 @@ impl Review {
         }
     }
 
-    /// One review; how much was missed.
+    /// Makes one review; answers how many changes were missed.
     pub(super) async fn review(&self) -> Result<usize, BackendError> {
         let suspects = self.scan().await?;
         if suspects.is_empty() {
             return Ok(0);
         }
-        // Mostly the watch was only a little behind.
+        // Usually the watch only lagged a little.
         self.watch_has_come_by_everything().await?;
         let suspects: Vec<Suspect> = {
             let mut known = self.shared.known.lock();
@@ -99,14 +99,14 @@ impl Review {
         let found = found.map(|((key, known), newest)| Finding { key, known, newest });
         let mut missed = 0;
         for finding in found.filter(Finding::is_news) {
-            // The teller looks once more whether the watch differs still.
+            // The teller checks once more whether the watch still differs.
             missed += 1;
             self.tell.send(finding).await?;
         }
         Ok(missed)
     }
 
-    /// Waits until a pulse has come back through the watch that is sent from now on.
+    /// Waits until a pulse that is sent from now on has come back through the watch.
     async fn watch_has_come_by_everything(&self) -> Result<(), BackendError> {
         let after = self.shared.pulses.last();
         let mut proven = self.shared.proven.subscribe();
@@ -114,7 +114,7 @@ impl Review {
         Ok(())
     }
 
-    /// What differs between everything that there is and what was told.
+    /// The differences between all records and what was told.
     async fn scan(&self) -> Result<Vec<Suspect>, BackendError> {
         let Shared { store, known, pulses, proven, .. } = &*self.shared;
         let mut follower =
@@ -123,7 +123,7 @@ impl Review {
         let after = pulses.last();
         let scan = {
             let mut known = known.lock();
-            // The watch says so before it begins a scan of its own, which must not be disturbed.
+            // Zero before the watch begins a scan of its own, which must not be disturbed.
             if *proven.borrow() == 0 {
                 return Err("the watch has not come by everything yet".into());
             }
@@ -225,7 +225,7 @@ mod tests {
         let review = Review::new(Arc::clone(watching.shared()), watching.teller());
         assert_eq!(review.review().await.expect("review"), 0);
         {
-            // As if it had missed the creation of a, a change of b, and the deletion of d.
+            // As if the watch had missed the creation of a, a change of b, and the deletion of d.
             let mut known = watching.shared().known.lock();
             let id = CompactId::new;
             known.delete(RecordKind::Channel, &id("a"), u64::MAX);

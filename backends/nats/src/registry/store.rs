@@ -20,32 +20,32 @@ use model::ids::Revision;
 use ports::BackendError;
 use ports::registry::{Expected, Record, RecordKey, RegistryError};
 
-/// Says what a message does with its key, in the way of every NATS key-value bucket.
+/// Header with a message's operation on its key, as in every NATS key-value bucket.
 const OPERATION: &str = "KV-Operation";
 const DELETE: &str = "DEL";
-/// Operations after which there is no record. The second is what other tools write.
+/// Operations that delete a record. Other tools write the second one.
 const GONE: [&str; 2] = [DELETE, "PURGE"];
-/// What the server puts there itself when something's time is over.
+/// Header of the marker that the server writes when a record expires.
 const SERVER_MARKER: &str = "Nats-Marker-Reason";
-/// So long it can be seen that there was something.
+/// How long a deletion marker is kept.
 const MARKER_TTL: &str = "24h";
-/// Before something is tried again.
+/// Pause before a failed request is repeated.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many records are read at once.
+/// Most reads under way at the same time.
 const AT_ONCE: usize = 32;
 
-/// Whether a message says that its record is gone.
+/// Whether a message is a deletion marker.
 pub(super) fn is_marker(headers: Option<&HeaderMap>) -> bool {
     let Some(headers) = headers else { return false };
     let gone = |operation: &HeaderValue| GONE.contains(&operation.as_str());
     headers.get(OPERATION).is_some_and(gone) || headers.get(SERVER_MARKER).is_some()
 }
 
-/// The newest of a subject.
+/// The newest message of a subject.
 #[derive(Debug)]
 pub(super) enum Newest {
     Nothing,
-    /// It was deleted.
+    /// A deletion marker of this number.
     Marker(u64),
     Value(u64, Bytes),
 }
@@ -59,14 +59,14 @@ impl Newest {
     }
 }
 
-/// What is to be written.
+/// A message to write.
 #[derive(Debug, Clone)]
 enum Entry {
     Value(Bytes),
     Marker,
 }
 
-/// The stream as one reads and writes it record by record. All of it goes through the stream's leader.
+/// Reads and writes single records, all through the stream's leader.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     pub(super) nats: Nats,
@@ -105,13 +105,13 @@ impl Store {
         })
     }
 
-    /// Records in the order of their keys, without those that are gone.
+    /// Records in the order of their keys, without deleted ones.
     pub(super) async fn get_many(&self, keys: Vec<RecordKey>) -> Result<Vec<Record>, BackendError> {
         let found = stream::iter(keys).map(|key| async move { self.get(&key).await });
         found.buffered(AT_ONCE).try_filter_map(async |record| Ok(record)).try_collect().await
     }
 
-    /// The newest of each of these keys, in their order.
+    /// The newest messages of these keys, in their order.
     pub(super) async fn newest_many(&self, keys: Vec<RecordKey>) -> Result<Vec<Newest>, BackendError> {
         let newest = |key| async move {
             match self.keys.subject(&key) {
@@ -145,10 +145,10 @@ impl Store {
         Ok(Revision(sequence))
     }
 
-    /// Something is there: if it is only the sign that the record is gone, it is written over.
+    /// Overwrites the newest message if it is a deletion marker.
     async fn replace_marker(&self, subject: &str, entry: &Entry) -> Result<u64, RegistryError> {
         match self.newest(subject).await.map_err(RegistryError::Unavailable)? {
-            // The marker's time was over in between.
+            // The marker expired in between.
             Newest::Nothing => self.write(subject, 0, entry).await,
             Newest::Marker(sequence) => self.write(subject, sequence, entry).await,
             Newest::Value(..) => Err(RegistryError::Conflict),
@@ -163,7 +163,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes `entry` if the newest of the subject is number `expected` (0 = there is none); its own number.
+    /// Writes `entry` if the newest message of the subject has the number `expected` (0 = there is none);
+    /// answers its number.
     async fn write(&self, subject: &str, expected: u64, entry: &Entry) -> Result<u64, RegistryError> {
         let began = Instant::now();
         loop {
@@ -178,14 +179,14 @@ impl Store {
                 }
             };
             let request = Request::new().payload(payload).headers(headers).timeout(Some(REQUEST_TIMEOUT));
-            // It was not sent; no need to look what became of it.
+            // The request was not sent, so its outcome need not be checked.
             self.nats.connected().await.map_err(RegistryError::Unavailable)?;
             let error = match self.nats.send::<PublishAck>(subject.to_owned(), request).await {
                 Ok(ack) => return Ok(ack.sequence),
                 Err(error) => error,
             };
             match &error {
-                // A leaderless stream; nothing was written.
+                // The stream has no leader; nothing was written.
                 RequestError::Nobody if began.elapsed() < REQUEST_TIMEOUT => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -200,7 +201,7 @@ impl Store {
         }
     }
 
-    /// What became of a write that was not acknowledged, by what is there now.
+    /// The outcome of an unacknowledged write, from what is stored now.
     async fn outcome(
         &self,
         subject: &str,

@@ -1,4 +1,4 @@
-//! What happens in the registry, for ever: over lost consumers, restarts and other streams of the same name.
+//! Follows the registry for ever: past lost consumers, restarts, and other streams of the same name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use crate::follow::{Followed, Follower, Start};
 use ports::BackendError;
 use ports::clock::Clock;
 
-/// Whoever was away for longer asks for everything anew: signs that records are gone are kept for 24 h only.
+/// Longest gap before a tail starts from all records: deletion markers are kept for 24 h only.
 const AWAY_AT_MOST: Duration = Duration::from_secs(12 * 3_600);
-/// Before it is tried again.
+/// Pause before another attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What a tail says.
+/// The events of a tail.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// Everything that there is comes now. What was heard before and does not come again is gone.
+    /// All records come now. A record that was heard before and does not come again is gone.
     Anew {
-        /// The stream is another one; its numbers have nothing to do with the earlier ones.
+        /// Whether the stream was replaced: its numbers are unrelated to the earlier ones.
         other_stream: bool,
     },
     Message(Followed),
-    /// Nothing for half a second.
+    /// No message for half a second.
     Nothing,
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Tail {
     headers_only: bool,
     follower: Option<Follower>,
     place: Option<Place>,
-    /// To be said first.
+    /// The event to answer first.
     anew: Option<Heard>,
 }
 
-/// Where in which stream it is.
+/// The position in the stream.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// When the stream was made, as it knows itself.
+    /// When the stream was made, by the server.
     stream: i128,
     /// Number of the last message.
     last: u64,
@@ -54,7 +54,7 @@ fn made_at(info: &Info) -> i128 {
 }
 
 impl Tail {
-    /// Begins with everything that there is.
+    /// Begins with all records.
     pub(super) async fn begin(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// What comes next.
+    /// The next event.
     pub(super) async fn next(&mut self) -> Heard {
         loop {
             if let Some(anew) = self.anew.take() {
@@ -86,7 +86,7 @@ impl Tail {
                 }
                 Ok(None) => return Heard::Nothing,
                 Err(error) => {
-                    tracing::info!(%error, stream = self.store.stream_name, "follows the registry again");
+                    tracing::info!(%error, stream = self.store.stream_name, "following the registry again");
                     self.follower = None;
                 }
             }
@@ -101,15 +101,15 @@ impl Tail {
             Some(_) | None => self.begin_anew().await,
         };
         if let Err(error) = begun {
-            tracing::debug!(%error, stream = self.store.stream_name, "cannot follow the registry");
+            tracing::debug!(%error, stream = self.store.stream_name, "failed to follow the registry");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// After the last message, if the stream is the one that it was.
+    /// Follows what comes after the last message, if the stream is still the same.
     async fn resume(&mut self, place: Place) -> Result<(), BackendError> {
         let follower = self.follow(Start::At(place.last + 1)).await?;
-        // Asked after: if it is the same stream now, the consumer is on it.
+        // Checked after the beginning: if the stream is the same now, the consumer is on it.
         let info = self.info().await?;
         if made_at(&info) == place.stream && info.state.last_sequence >= place.last {
             self.follower = Some(follower);

@@ -20,11 +20,11 @@ use ports::BackendError;
 use ports::clock::Clock;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
-/// A pulse that was longer on its way does not say that nothing is missing *now*.
+/// Age of a pulse beyond which it does not prove that nothing is missing *now*.
 const FRESH: Duration = Duration::from_secs(2);
-/// When more seems to be gone than this, it is not looked up one by one.
+/// Most apparently deleted records that are looked up one by one.
 const LOOKED_UP: usize = 10_000;
-/// Findings of a review that wait to be told.
+/// Most findings of a review that wait to be told.
 const FINDINGS: usize = 64;
 
 /// Ends the watch when it is dropped.
@@ -41,7 +41,7 @@ impl Watching {
         &self.shared
     }
 
-    /// Through this a review tells what it found.
+    /// The channel for a review's findings.
     pub(super) fn teller(&self) -> mpsc::Sender<Finding> {
         self.tell.clone()
     }
@@ -49,7 +49,7 @@ impl Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        // The tasks are stopped where they wait next; until then nothing more is told.
+        // The tasks stop at their next wait; nothing more is told until then.
         self.shared.ended.store(true, Ordering::Release);
     }
 }
@@ -93,7 +93,7 @@ pub(super) async fn begin(
     })
 }
 
-/// Nobody waits for the task that tells: if an observer panics, this is what says so.
+/// Reports a panic of an observer: no caller waits for the telling task.
 struct Noticed;
 
 impl Drop for Noticed {
@@ -104,7 +104,7 @@ impl Drop for Noticed {
     }
 }
 
-/// A pass over everything that there is, made by the tail itself.
+/// A pass over all records, made by the tail itself.
 #[derive(Debug, Clone, Copy)]
 struct Scan {
     number: u64,
@@ -120,7 +120,7 @@ struct Teller {
     tail: Tail,
     findings: mpsc::Receiver<Finding>,
     scan: Option<Scan>,
-    /// The last pulse that may have been sent before something was told to be gone ahead of its message.
+    /// The last pulse that may have been sent before a record was told as gone ahead of its message.
     buried_at: u64,
 }
 
@@ -180,13 +180,13 @@ impl Teller {
 
     async fn pulse(&mut self, pulse: u64) {
         if let Some(scan) = self.scan {
-            // One from before the scan, met again.
+            // A pulse from before the scan, met again.
             if pulse <= scan.after {
                 return;
             }
             if let Err(error) = self.finish(scan).await {
                 // The next pulse tries again.
-                tracing::debug!(%error, "cannot look up what is gone from the registry");
+                tracing::debug!(%error, "failed to look up deleted records of the registry");
                 return;
             }
             self.scan = None;
@@ -208,11 +208,12 @@ impl Teller {
         }
     }
 
-    /// The scan has come by everything: tells what is gone.
+    /// The scan has met all records: tells the deletions.
     async fn finish(&mut self, scan: Scan) -> Result<(), BackendError> {
         let Some(unseen) = self.shared.known.lock().unseen(scan.number) else { return Ok(()) };
-        // What was written again behind the scan's back was not seen either: asking tells it from what is gone. Where there is
-        // very much to ask for, or nothing is as it was, the scan is believed: such a record is told again at once.
+        // A record that was rewritten behind the scan was not met either: a look-up tells it from a deleted
+        // one. If there are too many, or the stream was replaced, the scan is believed: such a record is told
+        // again at once.
         let believed = scan.other_stream || unseen.len() > LOOKED_UP;
         let keys: Vec<RecordKey> = unseen.into_iter().map(|(key, _)| key).collect();
         let found = if believed { None } else { Some(self.shared.store.newest_many(keys.clone()).await?) };
@@ -241,7 +242,7 @@ impl Teller {
         }
     }
 
-    /// A review found something that this watch missed.
+    /// Tells a finding of a review, if it still differs.
     fn found(&self, finding: Finding) {
         let Finding { key, known, newest } = finding;
         let id = CompactId::new(&key.id);

@@ -15,9 +15,10 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) kinds: Vec<RecordKind>,
     pub(super) pulses: Pulses,
-    /// What the observer was told. Never locked while it is told something.
+    /// What the observer was told. Never locked during a call of the observer.
     pub(super) known: Mutex<Known>,
-    /// Everything that was acknowledged before the pulse of this number was told; 0 while that is not so.
+    /// The observer knows everything that was acknowledged before the pulse of this number; 0 while that is
+    /// uncertain.
     pub(super) proven: watch::Sender<u64>,
     pub(super) ended: AtomicBool,
 }
