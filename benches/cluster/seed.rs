@@ -12,7 +12,7 @@ use model::monitor_state::{PartitionHead, StateChange};
 use model::wire::frame::Listening;
 use ports::clock::{Clock, SystemClock};
 use ports::heartbeat_log::HeartbeatLog;
-use ports::state_store::{Commit, Lease, StateStore};
+use ports::state_store::{Commit, Lease, Leases, States};
 
 use crate::frames::frame;
 use crate::monitors::{Seed, Seeded, monitor, register, state};

@@ -10,7 +10,7 @@ use model::monitor::Monitor;
 use model::monitor_state::{PartitionHead, StateChange};
 use ports::clock::{Clock, SystemClock};
 use ports::heartbeat_log::HeartbeatLog;
-use ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateStore};
+use ports::state_store::{Commit, Leases, MAX_COMMIT_MONITORS, States};
 
 use crate::monitors::{Seed, Seeded, monitor, register, register_channels, state};
 

@@ -15,7 +15,7 @@ use ports::history::History;
 use ports::queue::Queue;
 use ports::registry::Registry;
 use ports::roster::Roster;
-use ports::state_store::{Holder, Lease, StateError, StateStore};
+use ports::state_store::{Holder, Lease, Leases, StateError, StateStore};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::Readiness;
 use tokio::sync::Notify;
@@ -323,16 +323,16 @@ impl Desk {
 }
 
 async fn give_back_stray(
-    states: &dyn StateStore,
+    leases: &dyn Leases,
     partition: PartitionId,
     own_name: &str,
 ) -> Result<(), StateError> {
-    let Some(Holder { owner, token }) = states.holder(partition).await? else { return Ok(()) };
+    let Some(Holder { owner, token }) = leases.holder(partition).await? else { return Ok(()) };
     if owner != own_name {
         return Ok(());
     }
     tracing::warn!(%partition, lease = token, "giving back a lease that this scheduler does not know of");
-    states.release(&Lease { partition, token }).await
+    leases.release(&Lease { partition, token }).await
 }
 
 /// Holds one partition, again and again, until it is told to stop.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::roster::{Member, Roster, RosterError};
 use ports::shares::{Liveness, assign};
-use ports::state_store::{Lease, StateError, StateStore};
+use ports::state_store::{Lease, Leases, StateError};
 
 /// A scheduler whose beat has not moved for this long is dead: its partitions are taken over.
 const LEASE: Duration = Duration::from_secs(5);
@@ -87,10 +87,10 @@ impl Taker {
     /// `Held` while its holder lives or is not known to be dead, `Unavailable`.
     pub(crate) async fn take(
         &mut self,
-        states: &dyn StateStore,
+        leases: &dyn Leases,
         partition: PartitionId,
     ) -> Result<Lease, StateError> {
-        let held = match states.acquire(partition, &self.shares.name).await {
+        let held = match leases.acquire(partition, &self.shares.name).await {
             Err(StateError::Held { owner, token }) => (owner, token),
             other => return other,
         };
@@ -99,7 +99,7 @@ impl Taker {
             return Err(StateError::Held { owner, token });
         }
         tracing::warn!(%partition, owner, "taking a partition over from a dead scheduler");
-        states.take_over(partition, &token, &self.shares.name).await
+        leases.take_over(partition, &token, &self.shares.name).await
     }
 
     /// Dead is whose beat stands still. Who is not on the roster left without giving the partition back, or the roster was

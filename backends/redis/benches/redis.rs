@@ -15,7 +15,7 @@ use model::schedule::Schedule;
 use model::time::EventTime;
 use ports::clock::SystemClock;
 use ports::history::{History, HistoryBatch};
-use ports::state_store::{Commit, Lease, StateStore};
+use ports::state_store::{Commit, Lease, Leases, States};
 use servers::RedisServer;
 use tokio::task::JoinSet;
 use uuid::Uuid;

@@ -25,7 +25,7 @@ use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use model::wire;
 use ports::BackendError;
-use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
+use ports::state_store::{Commit, Holder, Lease, Leases, Outbox, StateError, StateReader, States};
 
 /// Most monitors that one read asks for.
 const READ_MONITORS: usize = 500;
@@ -33,7 +33,7 @@ const READ_MONITORS: usize = 500;
 /// Buckets that one script forgets; full ones take some milliseconds.
 const RESET_BUCKETS: u32 = 512;
 
-/// A [`StateStore`] and [`StateReader`] in Redis.
+/// A [`StateStore`](ports::state_store::StateStore) and [`StateReader`] in Redis.
 pub struct RedisStateStore {
     writes: Link,
     reads: Link,
@@ -149,7 +149,7 @@ fn read_head(head: Option<Value>) -> Result<PartitionHead, StateError> {
 }
 
 #[async_trait]
-impl StateStore for RedisStateStore {
+impl Leases for RedisStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         self.take(partition, owner, NOBODY).await
     }
@@ -176,7 +176,10 @@ impl StateStore for RedisStateStore {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl States for RedisStateStore {
     async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError> {
         let keys = self.keys.partition(lease.partition);
         let mut pipeline = pipe();
@@ -279,7 +282,10 @@ impl StateStore for RedisStateStore {
         memo.lock().cleared();
         Ok(())
     }
+}
 
+#[async_trait]
+impl Outbox for RedisStateStore {
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {
         let keys = self.keys.partition(lease.partition);
         let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };

@@ -22,13 +22,13 @@ use model::ids::{MonitorId, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use model::wire::decode;
-use ports::state_store::{Commit, Holder, Lease, StateError, StateReader, StateStore};
+use ports::state_store::{Commit, Holder, Lease, Leases, Outbox, StateError, StateReader, States};
 
 /// Most monitors in a commit. Every changed page is written whole: a thousand random monitors of 100,000 cost
 /// a page each, ten thousand a third of a page.
 const COMMIT_MONITORS: usize = 20_000;
 
-/// A [`StateStore`] and [`StateReader`] in SQLite.
+/// A [`StateStore`](ports::state_store::StateStore) and [`StateReader`] in SQLite.
 pub struct SqliteStateStore {
     writer: Arc<TaskWriter>,
     readers: Readers,
@@ -145,11 +145,7 @@ fn read_states(
 }
 
 #[async_trait]
-impl StateStore for SqliteStateStore {
-    fn max_commit_monitors(&self) -> usize {
-        COMMIT_MONITORS
-    }
-
+impl Leases for SqliteStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         let same = owner.to_owned();
         self.take(partition, owner, move |holder| holder.owner == same).await
@@ -178,6 +174,13 @@ impl StateStore for SqliteStateStore {
         };
         self.writer.write(work, forget).await.map_err(unavailable)?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl States for SqliteStateStore {
+    fn max_commit_monitors(&self) -> usize {
+        COMMIT_MONITORS
     }
 
     async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError> {
@@ -246,7 +249,10 @@ impl StateStore for SqliteStateStore {
             self.writer.write(move |conn| reset(conn, &reset_lease), disarm).await.map_err(unavailable)?;
         if in_force { Ok(()) } else { Err(StateError::Fenced) }
     }
+}
 
+#[async_trait]
+impl Outbox for SqliteStateStore {
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {
         self.check(lease)?;
         let partition = lease.partition.0;

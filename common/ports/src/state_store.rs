@@ -1,4 +1,6 @@
 //! The state store: what the schedulers know, with one owner for each partition.
+//!
+//! [`Leases`], [`States`] and [`Outbox`] are its parts; [`StateStore`] is all three.
 
 use async_trait::async_trait;
 
@@ -37,7 +39,7 @@ pub struct Commit {
     pub number: u64,
     /// The partition's head after it.
     pub head: PartitionHead,
-    /// At most [`StateStore::max_commit_monitors`]; a state's `armed_at` is its entry in the sorted set.
+    /// At most [`States::max_commit_monitors`]; a state's `armed_at` is its entry in the sorted set.
     pub states: Vec<StateChange>,
     /// New alerts, in the order of their numbers.
     pub outbox: Vec<OutboxAlert>,
@@ -86,15 +88,9 @@ impl StateError {
     }
 }
 
-/// What the owner of a partition needs.
+/// Who may write to a partition.
 #[async_trait]
-pub trait StateStore: Send + Sync {
-    /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a commit costs by the
-    /// pages that it touches, a few large ones are cheaper than many small ones.
-    fn max_commit_monitors(&self) -> usize {
-        MAX_COMMIT_MONITORS
-    }
-
+pub trait Leases: Send + Sync {
     /// Takes a partition that nobody holds, or that `owner` itself held before.
     ///
     /// # Errors
@@ -119,6 +115,16 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn release(&self, lease: &Lease) -> Result<(), StateError>;
+}
+
+/// What a partition's owner knows and decides, under its lease.
+#[async_trait]
+pub trait States: Send + Sync {
+    /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a commit costs by the
+    /// pages that it touches, a few large ones are cheaper than many small ones.
+    fn max_commit_monitors(&self) -> usize {
+        MAX_COMMIT_MONITORS
+    }
 
     /// The partition's head; the default one when nothing was ever committed.
     ///
@@ -157,7 +163,11 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `Fenced`, `Unavailable`.
     async fn reset(&self, lease: &Lease) -> Result<(), StateError>;
+}
 
+/// Alerts of a partition that were committed and are on their way to the alert queue.
+#[async_trait]
+pub trait Outbox: Send + Sync {
     /// Alerts that were committed and not trimmed, in the order of their numbers, at most `limit`.
     ///
     /// # Errors
@@ -171,7 +181,12 @@ pub trait StateStore: Send + Sync {
     async fn trim_outbox(&self, lease: &Lease, through: u64) -> Result<(), StateError>;
 }
 
-/// What everybody else may see of it.
+/// Everything that the owner of a partition needs.
+pub trait StateStore: Leases + States + Outbox {}
+
+impl<S: Leases + States + Outbox + ?Sized> StateStore for S {}
+
+/// What nodes without a lease may see of a partition.
 #[async_trait]
 pub trait StateReader: Send + Sync {
     /// The states of monitors of one partition, in the order asked for; `None` where there is none. As of the last commit,

@@ -20,7 +20,7 @@ use ports::history::{DeliveryFilter, DeliveryHistory};
 use ports::ledger::Ledger;
 use ports::queue::{Queue, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use ports::state_store::{Commit, StateStore};
+use ports::state_store::{Commit, Leases, States};
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
 use tokio::task::JoinSet;

@@ -16,7 +16,7 @@ use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
-use ports::state_store::{Commit, Holder, Lease, StateError, StateStore};
+use ports::state_store::{Commit, Holder, Lease, Leases, Outbox, StateError, States};
 use uuid::Uuid;
 
 /// Decides, from a seed, which calls fail: one in eight, half of them after their work was done.
@@ -70,7 +70,7 @@ impl Faults {
 pub(crate) struct FaultyStateStore(pub(crate) Arc<InMemoryStateStore>, pub(crate) Faults);
 
 #[async_trait]
-impl StateStore for FaultyStateStore {
+impl Leases for FaultyStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         self.1.around(self.0.acquire(partition, owner), StateError::Unavailable).await
     }
@@ -83,12 +83,15 @@ impl StateStore for FaultyStateStore {
         self.1.around(self.0.holder(partition), StateError::Unavailable).await
     }
 
-    async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
-        self.1.around(self.0.reset(lease), StateError::Unavailable).await
-    }
-
     async fn release(&self, lease: &Lease) -> Result<(), StateError> {
         self.1.around(self.0.release(lease), StateError::Unavailable).await
+    }
+}
+
+#[async_trait]
+impl States for FaultyStateStore {
+    async fn reset(&self, lease: &Lease) -> Result<(), StateError> {
+        self.1.around(self.0.reset(lease), StateError::Unavailable).await
     }
 
     async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError> {
@@ -111,7 +114,10 @@ impl StateStore for FaultyStateStore {
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError> {
         self.1.around(self.0.commit(lease, commit), StateError::Unavailable).await
     }
+}
 
+#[async_trait]
+impl Outbox for FaultyStateStore {
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {
         self.1.around(self.0.outbox(lease, limit), StateError::Unavailable).await
     }

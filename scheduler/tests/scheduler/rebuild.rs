@@ -15,7 +15,7 @@ use model::wire;
 use ports::history::History;
 use ports::queue::{Queue, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use ports::state_store::{Commit, StateReader, StateStore};
+use ports::state_store::{Commit, Leases, StateReader, States};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -12,7 +12,7 @@ use model::time::TimeRules;
 use model::wire::frame::{Frame, Listening};
 use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
-use ports::state_store::{StateError, StateStore};
+use ports::state_store::{Leases, StateError};
 use scheduler::{Deps, Service};
 use serving::Readiness;
 use tokio::task::JoinSet;

@@ -10,9 +10,11 @@ use uuid::Uuid;
 use model::ids::{MonitorId, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
-use ports::state_store::{Commit, Holder, Lease, MAX_COMMIT_MONITORS, StateError, StateReader, StateStore};
+use ports::state_store::{
+    Commit, Holder, Lease, Leases, MAX_COMMIT_MONITORS, Outbox, StateError, StateReader, States,
+};
 
-/// A [`StateStore`] and [`StateReader`] in memory.
+/// A [`StateStore`](ports::state_store::StateStore) and [`StateReader`] in memory.
 #[derive(Default)]
 pub struct InMemoryStateStore {
     partitions: Mutex<HashMap<PartitionId, Partition>>,
@@ -100,7 +102,7 @@ impl Partition {
 }
 
 #[async_trait]
-impl StateStore for InMemoryStateStore {
+impl Leases for InMemoryStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
         let mut partitions = self.partitions.lock();
         let found = partitions.entry(partition).or_default();
@@ -137,7 +139,10 @@ impl StateStore for InMemoryStateStore {
             other => other,
         }
     }
+}
 
+#[async_trait]
+impl States for InMemoryStateStore {
     async fn load_head(&self, lease: &Lease) -> Result<PartitionHead, StateError> {
         self.fenced(lease, |partition| Ok(partition.head.clone()))
     }
@@ -173,7 +178,10 @@ impl StateStore for InMemoryStateStore {
             Ok(())
         })
     }
+}
 
+#[async_trait]
+impl Outbox for InMemoryStateStore {
     async fn outbox(&self, lease: &Lease, limit: usize) -> Result<Vec<OutboxAlert>, StateError> {
         self.fenced(lease, |partition| Ok(partition.outbox.values().take(limit).cloned().collect()))
     }

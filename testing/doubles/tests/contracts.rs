@@ -19,7 +19,7 @@ use ports::roster::Roster;
 
 use conformance::sample::START;
 use conformance::subject::Subject;
-use conformance::suite::state_store::States;
+use conformance::suite::state_store::OwnedAndRead;
 
 struct Memory<P: ?Sized> {
     port: Arc<P>,
@@ -71,7 +71,7 @@ mod registry {
 mod state_store {
     use super::*;
 
-    async fn subject() -> Memory<dyn States> {
+    async fn subject() -> Memory<dyn OwnedAndRead> {
         Memory::of(Arc::new(InMemoryStateStore::new()))
     }
     conformance::leases_suite!(subject());

@@ -12,7 +12,7 @@ use servers::RedisServer;
 
 use conformance::sample::START;
 use conformance::subject::Subject;
-use conformance::suite::state_store::States;
+use conformance::suite::state_store::OwnedAndRead;
 
 struct Redis<P: ?Sized> {
     server: RedisServer,
@@ -52,8 +52,8 @@ impl<P: ?Sized + Send + Sync> Subject<P> for Redis<P> {
 mod state_store {
     use super::*;
 
-    async fn subject() -> Redis<dyn States> {
-        Redis::<dyn States>::new(|backend| backend.state()).await
+    async fn subject() -> Redis<dyn OwnedAndRead> {
+        Redis::<dyn OwnedAndRead>::new(|backend| backend.state()).await
     }
     conformance::leases_suite!(subject());
     conformance::state_store_suite!(subject());

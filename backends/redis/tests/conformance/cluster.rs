@@ -6,7 +6,7 @@ use model::ids::PartitionId;
 use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
-use ports::state_store::{StateReader, StateStore};
+use ports::state_store::{Leases, Outbox, StateReader, States};
 use servers::RedisServer;
 use uuid::Uuid;
 

@@ -9,7 +9,7 @@ use ports::clock::ManualClock;
 use ports::history::{History, HistoryBatch};
 use ports::ledger::{Ledger, LedgerError};
 use ports::roster::Roster;
-use ports::state_store::{Commit, Lease, StateError, StateReader, StateStore};
+use ports::state_store::{Commit, Lease, Leases, Outbox, StateError, StateReader, States};
 use rustix::process::Signal;
 use servers::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

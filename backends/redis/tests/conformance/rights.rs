@@ -12,7 +12,7 @@ use ports::clock::ManualClock;
 use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
-use ports::state_store::{StateReader, StateStore};
+use ports::state_store::{Leases, Outbox, StateReader, States};
 use servers::{Authority, RedisServer};
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -18,7 +18,7 @@ use servers::{Authority, RedisServer};
 
 use conformance::sample::START;
 use conformance::subject::Subject;
-use conformance::suite::state_store::States;
+use conformance::suite::state_store::OwnedAndRead;
 
 /// A server, and what is needed to log in to it.
 pub(crate) struct Secured {
@@ -127,8 +127,8 @@ impl<P: ?Sized + Send + Sync> Subject<P> for Subjects<P> {
 mod state_store {
     use super::*;
 
-    async fn subject() -> Subjects<dyn States> {
-        Subjects::<dyn States>::new(|scheduler, _| scheduler.state()).await
+    async fn subject() -> Subjects<dyn OwnedAndRead> {
+        Subjects::<dyn OwnedAndRead>::new(|scheduler, _| scheduler.state()).await
     }
     conformance::leases_suite!(subject());
     conformance::state_store_suite!(subject());

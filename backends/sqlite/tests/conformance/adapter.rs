@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use conformance::sample::START;
 use conformance::subject::Subject;
-use conformance::suite::state_store::States;
+use conformance::suite::state_store::OwnedAndRead;
 use doubles::eventually;
 
 struct Sqlite<P: ?Sized> {
@@ -99,7 +99,7 @@ mod registry {
 mod state_store {
     use super::*;
 
-    async fn subject() -> Sqlite<dyn States> {
+    async fn subject() -> Sqlite<dyn OwnedAndRead> {
         Sqlite::new(|backend| backend.state())
     }
     conformance::leases_suite!(subject());

@@ -10,7 +10,7 @@ use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::queue::{Outcome, QueueName};
 use ports::registry::Registry;
-use ports::state_store::StateStore;
+use ports::state_store::{Leases, States};
 
 use conformance::sample::{START, at, frame, monitor, state};
 use conformance::suite::queue::{claim, enqueue, message, settle};

@@ -16,7 +16,7 @@ use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use ports::queue::Queue;
 use ports::registry::Registry;
-use ports::state_store::{Commit, StateStore};
+use ports::state_store::{Commit, Leases, States};
 use serde_json::Value;
 use serving::Readiness;
 use tokio::task::JoinSet;

@@ -3,11 +3,11 @@
 use model::ids::{Offset, PartitionId};
 use ports::state_store::{Holder, Lease, StateError};
 
-use super::state_store::{States, commit};
+use super::state_store::{OwnedAndRead, commit};
 use crate::sample::{START, head, monitor, state};
 use crate::subject::Subject;
 
-type Store = dyn Subject<dyn States>;
+type Store = dyn Subject<dyn OwnedAndRead>;
 
 const P: PartitionId = PartitionId(0);
 

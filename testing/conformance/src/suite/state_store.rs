@@ -8,11 +8,11 @@ use ports::state_store::{Commit, MAX_COMMIT_MONITORS, StateError, StateReader, S
 use crate::sample::{at, flip, head, monitor, state};
 use crate::subject::Subject;
 
-/// Both faces of a state store.
-pub trait States: StateStore + StateReader {}
-impl<S: StateStore + StateReader> States for S {}
+/// A state store as owners and as readers see it.
+pub trait OwnedAndRead: StateStore + StateReader {}
+impl<S: StateStore + StateReader> OwnedAndRead for S {}
 
-type Store = dyn Subject<dyn States>;
+type Store = dyn Subject<dyn OwnedAndRead>;
 
 const P: PartitionId = PartitionId(0);
 
