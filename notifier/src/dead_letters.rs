@@ -14,7 +14,7 @@ use model::time::EventTime;
 use model::wire;
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError};
-use ports::queue::{Claim, Queue, QueueError};
+use ports::queue::{Claim, DeadLetters, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::bury;
@@ -56,7 +56,7 @@ pub(crate) struct Tally {
 
 /// Looks through the dead letters.
 pub(crate) struct Review {
-    deliveries: Arc<dyn Queue>,
+    deliveries: Arc<dyn DeadLetters>,
     history: Arc<dyn DeliveryHistory>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -66,7 +66,7 @@ pub(crate) struct Review {
 
 impl Review {
     pub(crate) fn new(
-        deliveries: Arc<dyn Queue>,
+        deliveries: Arc<dyn DeadLetters>,
         history: Arc<dyn DeliveryHistory>,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
@@ -120,7 +120,7 @@ impl Review {
         suspects: &HashMap<DeliveryId, Option<EventTime>>,
         found: &mut Tally,
     ) -> Result<Option<Delivery>, HistoryError> {
-        let id = DeliveryId::from_uuid(letter.id);
+        let id = DeliveryId::from_uuid(letter.id.as_uuid());
         let Some(known) = self.history.get(id).await? else {
             let restored = restored(letter, self.clock.now());
             found.lost += u64::from(restored.is_some());

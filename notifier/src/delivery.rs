@@ -26,8 +26,7 @@ use model::ids::{ChannelId, MonitorId};
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::clock::Clock;
-use ports::queue::{Claim, Outcome};
-use uuid::Uuid;
+use ports::queue::{Claim, LaneId, MessageId, Outcome};
 
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission};
@@ -40,13 +39,13 @@ const REPOST_ATTEMPTS: u32 = 3;
 
 /// A delivery in our hands.
 pub(crate) struct Claimed {
-    lane: Uuid,
+    lane: LaneId,
     task: DeliveryTask,
 }
 
 /// A delivery that can be carried, as far as its channel goes.
 pub(crate) struct Opened {
-    lane: Uuid,
+    lane: LaneId,
     task: DeliveryTask,
     record: Delivery,
     channel: Arc<Channel>,
@@ -56,7 +55,7 @@ pub(crate) struct Opened {
 
 /// A delivery with the request that carries it.
 pub(crate) struct Prepared {
-    lane: Uuid,
+    lane: LaneId,
     task: DeliveryTask,
     record: Delivery,
     manner: Option<Manner>,
@@ -65,7 +64,7 @@ pub(crate) struct Prepared {
 
 /// A delivery after an attempt.
 pub(crate) struct Attempted {
-    lane: Uuid,
+    lane: LaneId,
     task: DeliveryTask,
     record: Delivery,
     manner: Option<Manner>,
@@ -78,9 +77,9 @@ pub(crate) struct Attempted {
 /// What became of a delivery this time.
 pub(crate) struct Settled {
     /// The queue message's id.
-    pub(crate) id: Uuid,
+    pub(crate) id: MessageId,
     /// Its lane.
-    pub(crate) lane: Uuid,
+    pub(crate) lane: LaneId,
     /// What the history is to hold; `None` = no change.
     pub(crate) record: Option<Delivery>,
     /// What is to become of the queue message.
@@ -195,7 +194,7 @@ impl Claimed {
     }
 
     fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
-        let id = self.task.id.as_uuid();
+        let id = self.task.id.into();
         Settled { id, lane: self.lane, record, outcome, attempted: None, desk }
     }
 
@@ -241,7 +240,7 @@ impl Opened {
 
     /// Follows the desk: it says something else, or nothing.
     pub(crate) fn admitted(mut self, admission: Admission, now: EventTime) -> Result<Self, Box<Settled>> {
-        let id = self.task.id.as_uuid();
+        let id = self.task.id.into();
         let settled =
             |lane, record, outcome| Settled { id, lane, record, outcome, attempted: None, desk: None };
         match admission {
@@ -377,13 +376,13 @@ impl Attempted {
             | DeliveryState::Suppressed => desk::Request::Finished(task.id),
         };
         let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, request });
-        Settled { id: task.id.as_uuid(), lane, record: Some(record), outcome, attempted: Some(report), desk }
+        Settled { id: task.id.into(), lane, record: Some(record), outcome, attempted: Some(report), desk }
     }
 }
 
 impl Settled {
     /// A claim that is given back as it was, to be claimed again at `due_at`.
-    pub(crate) const fn put_back(id: Uuid, lane: Uuid, body: Bytes, due_at: EventTime) -> Self {
+    pub(crate) const fn put_back(id: MessageId, lane: LaneId, body: Bytes, due_at: EventTime) -> Self {
         Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
     }
 

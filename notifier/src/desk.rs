@@ -27,6 +27,7 @@ use model::delivery::{DeliveryTask, MonitorLabel};
 use model::flip::{Alert, Flip};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::time::EventTime;
+use ports::queue::OrderKey;
 use uuid::Uuid;
 
 use chat::Chat;
@@ -53,7 +54,7 @@ pub(crate) struct Emit {
     pub(crate) alert: Alert,
     pub(crate) monitor: Option<MonitorLabel>,
     /// Messages with equal keys go out one after the other.
-    pub(crate) order_key: Uuid,
+    pub(crate) order_key: OrderKey,
     /// Not before.
     pub(crate) due_at: EventTime,
 }

@@ -15,11 +15,10 @@ use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError};
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue::{Claim, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage};
 use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::config::POLL;
 use crate::desk::keeper::Manner;
@@ -76,7 +75,7 @@ enum FanOutError {
 /// What is to be done about one alert.
 #[derive(Debug, Clone)]
 struct Plan {
-    claim: Uuid,
+    claim: MessageId,
     outcome: Outcome,
     result: Option<AlertResult>,
     deliveries: Vec<Planned>,
@@ -89,8 +88,8 @@ struct Plan {
 #[derive(Debug, Clone)]
 struct Planned {
     task: DeliveryTask,
-    lane: Uuid,
-    order_key: Uuid,
+    lane: LaneId,
+    order_key: OrderKey,
     due_at: EventTime,
     /// `None`: the history has one already.
     record: Option<Delivery>,
@@ -286,10 +285,10 @@ impl FanOut {
         let id = DeliveryId::derive(alert.id(), channel);
         let (lane, order_key) = match alert.monitor() {
             // The desk of a chat keeps the order; it must see what comes while something else does not get through.
-            Some(_) if manner == Some(Manner::Chat) => (channel.as_uuid(), id.as_uuid()),
-            Some(monitor) => (channel.as_uuid(), monitor.as_uuid()),
+            Some(_) if manner == Some(Manner::Chat) => (channel.into(), id.into()),
+            Some(monitor) => (channel.into(), monitor.into()),
             // A test: somebody waits for it, so it does not wait behind what its channel has not accepted.
-            None => (alert.id().as_uuid(), alert.id().as_uuid()),
+            None => (alert.id().into(), alert.id().into()),
         };
         let known = self.history.get(id).await?;
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
@@ -390,7 +389,7 @@ fn untold(
 impl Planned {
     fn message(&self) -> QueueMessage {
         QueueMessage {
-            id: self.task.id.as_uuid(),
+            id: self.task.id.into(),
             lane: self.lane,
             order_key: self.order_key,
             due_at: self.due_at,

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
 use ports::ledger::Ledger;
-use ports::queue::Queue;
+use ports::queue::{Queue, QueueWithDeadLetters};
 use ports::registry::{RecordKind, Registry, WatchGuard};
 use ports::state_store::StateReader;
 use prometheus_client::registry::Registry as MetricsRegistry;
@@ -51,7 +51,7 @@ pub struct Deps {
     /// Alerts from the schedulers, and tests from the console.
     pub alerts: Arc<dyn Queue>,
     /// Its own work.
-    pub deliveries: Arc<dyn Queue>,
+    pub deliveries: Arc<dyn QueueWithDeadLetters>,
     /// Monitors and channels.
     pub registry: Arc<dyn Registry>,
     /// What became of deliveries, for people.
@@ -138,7 +138,7 @@ impl Service {
         };
         let fan_out = Arc::new(FanOut {
             alerts: deps.alerts,
-            deliveries: Arc::clone(&deps.deliveries),
+            deliveries: deps.deliveries.clone(),
             registry: Arc::clone(&deps.registry),
             history: Arc::clone(&deps.delivery_history),
             directory: Arc::clone(&directory),
@@ -148,14 +148,14 @@ impl Service {
             health: health.clone(),
         });
         let review = Review::new(
-            Arc::clone(&deps.deliveries),
+            deps.deliveries.clone(),
             Arc::clone(&deps.delivery_history),
             Arc::clone(&deps.clock),
             metrics.clone(),
         );
         let desks = Keeper {
             ledger: deps.ledger,
-            deliveries: Arc::clone(&deps.deliveries),
+            deliveries: deps.deliveries.clone(),
             history: Arc::clone(&deps.delivery_history),
             registry: Arc::clone(&deps.registry),
             states: Arc::clone(&deps.states),
@@ -166,7 +166,7 @@ impl Service {
         let trouble = Trouble {
             registry: Arc::clone(&deps.registry),
             directory: Arc::clone(&directory),
-            deliveries: Arc::clone(&deps.deliveries),
+            deliveries: deps.deliveries.clone(),
         };
         let context = Arc::new(Context {
             desks,

@@ -68,9 +68,9 @@ impl Trouble {
                 at_desk: false,
             };
             messages.push(QueueMessage {
-                id: delivery.as_uuid(),
-                lane: other.id.as_uuid(),
-                order_key: id.as_uuid(),
+                id: delivery.into(),
+                lane: other.id.into(),
+                order_key: id.into(),
                 due_at: now,
                 origin: None,
                 body: wire::encode(&task),

@@ -42,7 +42,9 @@ use super::connection::Nats;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue::{
+    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName,
+};
 use ports::queue_changes::Changes;
 use room::Room;
 use row::{Row, Status};
@@ -182,7 +184,7 @@ struct Ungiven {
     shared: Arc<Shared>,
     shard: u16,
     tenure: String,
-    ids: Vec<Uuid>,
+    ids: Vec<MessageId>,
 }
 
 impl Drop for Ungiven {
@@ -213,7 +215,7 @@ impl Queue for NatsQueue {
         Ok(number)
     }
 
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
         let state = self.shared.state.lock();
         if state.held.is_empty() || state.closing {
             return Ok(Vec::new());
@@ -225,7 +227,7 @@ impl Queue for NatsQueue {
         Ok(working.flat_map(|held| held.shard.lanes(now)).collect())
     }
 
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let shard = shard_of(&lane);
         let (mut ungiven, taken) = {
             let mut state = self.shared.state.lock();
@@ -263,11 +265,18 @@ impl Queue for NatsQueue {
         Ok(claims)
     }
 
-    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+    async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         self.shared.settle_all(outcomes).await
     }
 
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+    async fn changed(&self) {
+        self.shared.changes.wait().await;
+    }
+}
+
+#[async_trait]
+impl DeadLetters for NatsQueue {
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         let Some((subject, replaces, lane, order_key)) = self.shared.dead_letter(&id).await? else {
             return Ok(false);
         };
@@ -290,11 +299,7 @@ impl Queue for NatsQueue {
         Ok(revived.is_some())
     }
 
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError> {
         self.shared.dead_letters_after(after, limit).await
-    }
-
-    async fn changed(&self) {
-        self.shared.changes.wait().await;
     }
 }

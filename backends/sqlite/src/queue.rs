@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
-use uuid::Uuid;
 
 use super::database::{behind, from_sql, in_transaction, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
@@ -21,7 +20,9 @@ use super::tasks::TaskWriter;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue::{
+    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, QueueName,
+};
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
 
@@ -74,8 +75,8 @@ pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<Queue
     let mut rows = query.query([queue_number(name)])?;
     let mut index = QueueIndex::default();
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        let (lane, order_key) = (row.get(2)?, row.get(3)?);
+        let id = MessageId::from_uuid(row.get(0)?);
+        let (lane, order_key) = (LaneId::from_uuid(row.get(2)?), OrderKey::from_uuid(row.get(3)?));
         let due_at = EventTime::from_micros(row.get(4)?);
         index.add(id, Entry::new(from_sql(row.get(1)?), lane, order_key, due_at));
     }
@@ -128,12 +129,12 @@ fn insert(
     queue: i64,
     messages: &[QueueMessage],
     capacity: usize,
-) -> rusqlite::Result<Option<Vec<(Uuid, Entry)>>> {
+) -> rusqlite::Result<Option<Vec<(MessageId, Entry)>>> {
     let mut known = conn.prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND id = ?2")?;
-    let mut new: HashMap<Uuid, &QueueMessage> = HashMap::new();
+    let mut new: HashMap<MessageId, &QueueMessage> = HashMap::new();
     let mut order = Vec::new();
     for message in messages {
-        if !new.contains_key(&message.id) && !known.exists(params![queue, message.id])? {
+        if !new.contains_key(&message.id) && !known.exists(params![queue, message.id.as_uuid()])? {
             new.insert(message.id, message);
             order.push(message);
         }
@@ -151,7 +152,7 @@ fn insert(
     for message in order {
         let QueueMessage { id, lane, order_key, due_at, body, .. } = message;
         let due = due_at.as_micros();
-        insert.execute(params![queue, id, lane, order_key, due, &body[..]])?;
+        insert.execute(params![queue, id.as_uuid(), lane.as_uuid(), order_key.as_uuid(), due, &body[..]])?;
         let place = from_sql(conn.last_insert_rowid());
         entries.push((*id, Entry::new(place, *lane, *order_key, *due_at)));
     }
@@ -169,7 +170,7 @@ fn insert(
 fn write_outcome(
     conn: &Connection,
     queue: i64,
-    id: &Uuid,
+    id: &MessageId,
     outcome: &Outcome,
     now: EventTime,
 ) -> rusqlite::Result<()> {
@@ -179,21 +180,26 @@ fn write_outcome(
                 "UPDATE messages SET state = {COMPLETED}, body = NULL, done_at = ?3
                  WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
             );
-            conn.prepare_cached(&sql)?.execute(params![queue, id, now.as_micros()])?
+            conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid(), now.as_micros()])?
         }
         Outcome::Bury => {
             let sql = format!(
                 "UPDATE messages SET state = {DEAD}, done_at = ?3
                  WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
             );
-            conn.prepare_cached(&sql)?.execute(params![queue, id, now.as_micros()])?
+            conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid(), now.as_micros()])?
         }
         Outcome::Retry { due_at, body } => {
             let sql = format!(
                 "UPDATE messages SET due_at = ?3, body = ?4
                  WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
             );
-            conn.prepare_cached(&sql)?.execute(params![queue, id, due_at.as_micros(), &body[..]])?;
+            conn.prepare_cached(&sql)?.execute(params![
+                queue,
+                id.as_uuid(),
+                due_at.as_micros(),
+                &body[..]
+            ])?;
             0
         }
     };
@@ -204,23 +210,25 @@ fn write_outcome(
 fn revive_row(
     conn: &Connection,
     queue: i64,
-    id: &Uuid,
+    id: &MessageId,
     due_at: EventTime,
     body: &[u8],
 ) -> rusqlite::Result<Option<Entry>> {
     let sql = format!("SELECT lane, order_key FROM messages WHERE queue = ?1 AND id = ?2 AND state = {DEAD}");
     let found = conn
         .prepare_cached(&sql)?
-        .query_row(params![queue, id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![queue, id.as_uuid()], |row| {
+            Ok((LaneId::from_uuid(row.get(0)?), OrderKey::from_uuid(row.get(1)?)))
+        })
         .optional()?;
     let Some((lane, order_key)) = found else { return Ok(None) };
     let sql = format!(
         "UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), state = {UNFINISHED}, due_at = ?3,
              body = ?4, done_at = NULL WHERE queue = ?1 AND id = ?2"
     );
-    conn.prepare_cached(&sql)?.execute(params![queue, id, due_at.as_micros(), body])?;
+    conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid(), due_at.as_micros(), body])?;
     let sql = "SELECT seq FROM messages WHERE queue = ?1 AND id = ?2";
-    let place: i64 = conn.prepare_cached(sql)?.query_row(params![queue, id], |row| row.get(0))?;
+    let place: i64 = conn.prepare_cached(sql)?.query_row(params![queue, id.as_uuid()], |row| row.get(0))?;
     add_unfinished(conn, queue, 1)?;
     Ok(Some(Entry::new(from_sql(place), lane, order_key, due_at)))
 }
@@ -247,7 +255,7 @@ impl SqliteQueue {
 /// cancelled.
 struct Unread {
     shared: Arc<Shared>,
-    claimed: Vec<(Uuid, u64)>,
+    claimed: Vec<(MessageId, u64)>,
 }
 
 impl Drop for Unread {
@@ -266,7 +274,7 @@ impl Queue for SqliteQueue {
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let (queue, capacity, shared) = (self.queue, self.capacity, Arc::clone(&self.shared));
         let work = move |conn: &Connection| insert(conn, queue, &messages, capacity);
-        let add = move |inserted: &Option<Vec<(Uuid, Entry)>>| {
+        let add = move |inserted: &Option<Vec<(MessageId, Entry)>>| {
             let mut index = shared.index.lock();
             inserted.iter().flatten().for_each(|(id, entry)| index.add(*id, *entry));
             drop(index);
@@ -284,11 +292,11 @@ impl Queue for SqliteQueue {
         Ok(read.await.map_err(unavailable)?.map_or(0, from_sql))
     }
 
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
         Ok(self.shared.index.lock().lanes(now))
     }
 
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let claimed = self.shared.index.lock().claim(lane, now, limit);
         if claimed.is_empty() {
             return Ok(Vec::new());
@@ -308,7 +316,7 @@ impl Queue for SqliteQueue {
         Ok(claims)
     }
 
-    async fn settle(&self, mut outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+    async fn settle(&self, mut outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         {
             let index = self.shared.index.lock();
             outcomes.retain(|(id, _)| index.is_claimed(id));
@@ -333,7 +341,14 @@ impl Queue for SqliteQueue {
         self.writer.write(work, settle).await.map_err(unavailable)
     }
 
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+    async fn changed(&self) {
+        self.shared.changes.wait().await;
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqliteQueue {
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         let (queue, shared) = (self.queue, Arc::clone(&self.shared));
         let work = move |conn: &Connection| revive_row(conn, queue, &id, due_at, &body);
         let add = move |revived: &Option<Entry>| {
@@ -346,24 +361,23 @@ impl Queue for SqliteQueue {
         Ok(revived.is_some())
     }
 
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let queue = self.queue;
         let read = self.readers.read(move |conn| {
             let mut query = conn.prepare_cached(&format!(
                 "SELECT id, lane, body FROM messages INDEXED BY dead_ids
                  WHERE queue = ?1 AND state = {DEAD} AND id > ?2 ORDER BY id LIMIT ?3"
             ))?;
-            let letters = query.query_map(params![queue, behind(after), sql_limit(limit)], |row| {
-                let (id, lane) = (row.get(0)?, row.get(1)?);
-                Ok(Claim { id, lane, body: Bytes::from(row.get::<_, Vec<u8>>(2)?) })
-            })?;
+            let letters = query.query_map(
+                params![queue, behind(after.map(MessageId::as_uuid)), sql_limit(limit)],
+                |row| {
+                    let (id, lane) = (MessageId::from_uuid(row.get(0)?), LaneId::from_uuid(row.get(1)?));
+                    Ok(Claim { id, lane, body: Bytes::from(row.get::<_, Vec<u8>>(2)?) })
+                },
+            )?;
             Ok(letters.collect::<rusqlite::Result<Vec<Claim>>>()?)
         });
         read.await.map_err(unavailable)
-    }
-
-    async fn changed(&self) {
-        self.shared.changes.wait().await;
     }
 }
 

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::error::BackendError;
+pub use super::queue_ids::{LaneId, MessageId, OrderKey};
 use model::ids::PartitionId;
 use model::time::EventTime;
 
@@ -42,12 +42,12 @@ impl QueueName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
     /// Enqueued twice within a day, it is one message.
-    pub id: Uuid,
+    pub id: MessageId,
     /// Messages of different lanes do not wait for each other (a channel, a partition).
-    pub lane: Uuid,
+    pub lane: LaneId,
     /// Messages of a lane with equal order keys are claimed in the order of their enqueueing, the later only when the
     /// earlier is completed or buried (a monitor).
-    pub order_key: Uuid,
+    pub order_key: OrderKey,
     /// Not to be claimed before.
     pub due_at: EventTime,
     /// Partition and running number, for alerts.
@@ -60,9 +60,9 @@ pub struct QueueMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The message's id.
-    pub id: Uuid,
+    pub id: MessageId,
     /// Its lane.
-    pub lane: Uuid,
+    pub lane: LaneId,
     /// What to do, as it was enqueued or last put back.
     pub body: Bytes,
 }
@@ -105,34 +105,43 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError>;
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError>;
 
     /// Claims messages of a lane that are due at `now`, earliest due first, at most `limit`.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError>;
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError>;
 
     /// Says what became of claimed messages.
     ///
     /// # Errors
     /// `Unavailable`; then they are still claimed.
-    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError>;
+    async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError>;
 
+    /// Returns when something may have become claimable through `enqueue`, `settle` or `revive` since the last return; it
+    /// may also return for nothing. The passing of time alone does not wake it.
+    async fn changed(&self);
+}
+
+/// The dead letters of a queue: messages that were given up, kept until they are revived or expire.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
     /// Makes a dead letter a message again, due at `due_at` with this body; `false` if there is no such dead letter.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError>;
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError>;
 
     /// Dead letters of the lanes that are this node's to work on, by id, those after `after`; at most `limit`. None: there are
     /// no more.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError>;
-
-    /// Returns when something may have become claimable through `enqueue`, `settle` or `revive` since the last return; it
-    /// may also return for nothing. The passing of time alone does not wake it.
-    async fn changed(&self);
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError>;
 }
+
+/// A queue whose dead letters are looked after, too.
+pub trait QueueWithDeadLetters: Queue + DeadLetters {}
+
+impl<Q: Queue + DeadLetters + ?Sized> QueueWithDeadLetters for Q {}

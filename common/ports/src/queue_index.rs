@@ -4,18 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use uuid::Uuid;
-
+use super::queue::{LaneId, MessageId, OrderKey};
 use model::time::EventTime;
 
 /// The unfinished messages of a queue, without their bodies: some 300 bytes each.
 #[derive(Debug, Default)]
 pub struct QueueIndex {
-    messages: HashMap<Uuid, Entry>,
+    messages: HashMap<MessageId, Entry>,
     /// In the order of their places, by lane and order key.
-    chains: HashMap<(Uuid, Uuid), BTreeMap<u64, Uuid>>,
+    chains: HashMap<(LaneId, OrderKey), BTreeMap<u64, MessageId>>,
     /// By lane, what is at the head of its chain and not claimed.
-    claimable: BTreeMap<Uuid, BTreeSet<(EventTime, u64, Uuid)>>,
+    claimable: BTreeMap<LaneId, BTreeSet<(EventTime, u64, MessageId)>>,
 }
 
 /// A message in the index.
@@ -24,9 +23,9 @@ pub struct Entry {
     /// Running number of its enqueueing.
     pub place: u64,
     /// The lane that it waits in.
-    pub lane: Uuid,
+    pub lane: LaneId,
     /// Messages of a lane with the same key are handed out in the order of their places.
-    pub order_key: Uuid,
+    pub order_key: OrderKey,
     /// When it may be claimed at the earliest.
     pub due_at: EventTime,
     claimed: bool,
@@ -34,7 +33,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry that nobody has claimed.
-    pub const fn new(place: u64, lane: Uuid, order_key: Uuid, due_at: EventTime) -> Self {
+    pub const fn new(place: u64, lane: LaneId, order_key: OrderKey, due_at: EventTime) -> Self {
         Self { place, lane, order_key, due_at, claimed: false }
     }
 }
@@ -51,22 +50,22 @@ impl QueueIndex {
     }
 
     /// Whether a message is unfinished.
-    pub fn contains(&self, id: &Uuid) -> bool {
+    pub fn contains(&self, id: &MessageId) -> bool {
         self.messages.contains_key(id)
     }
 
     /// The entry of an unfinished message.
-    pub fn get(&self, id: &Uuid) -> Option<&Entry> {
+    pub fn get(&self, id: &MessageId) -> Option<&Entry> {
         self.messages.get(id)
     }
 
     /// Whether a message is claimed.
-    pub fn is_claimed(&self, id: &Uuid) -> bool {
+    pub fn is_claimed(&self, id: &MessageId) -> bool {
         self.messages.get(id).is_some_and(|entry| entry.claimed)
     }
 
     /// Puts a message in, claimable when it is the head of its chain.
-    pub fn add(&mut self, id: Uuid, entry: Entry) {
+    pub fn add(&mut self, id: MessageId, entry: Entry) {
         self.messages.insert(id, entry);
         let chain = self.chains.entry((entry.lane, entry.order_key)).or_default();
         // Messages do not always become known in the order of their places.
@@ -79,7 +78,7 @@ impl QueueIndex {
     }
 
     /// Makes a message no longer claimable.
-    fn withdraw(&mut self, id: Uuid) {
+    fn withdraw(&mut self, id: MessageId) {
         let Some(entry) = self.messages.get(&id) else { return };
         if let Some(lane) = self.claimable.get_mut(&entry.lane) {
             lane.remove(&(entry.due_at, entry.place, id));
@@ -90,13 +89,14 @@ impl QueueIndex {
     }
 
     /// Lanes with a message that can be claimed at `now`.
-    pub fn lanes(&self, now: EventTime) -> Vec<Uuid> {
-        let due = |lane: &BTreeSet<(EventTime, u64, Uuid)>| lane.first().is_some_and(|(at, ..)| *at <= now);
+    pub fn lanes(&self, now: EventTime) -> Vec<LaneId> {
+        let due =
+            |lane: &BTreeSet<(EventTime, u64, MessageId)>| lane.first().is_some_and(|(at, ..)| *at <= now);
         self.claimable.iter().filter(|(_, lane)| due(lane)).map(|(lane, _)| *lane).collect()
     }
 
     /// Claims up to `limit` messages of a lane that are due at `now`, earliest due first.
-    pub fn claim(&mut self, lane: Uuid, now: EventTime, limit: usize) -> Vec<(Uuid, u64)> {
+    pub fn claim(&mut self, lane: LaneId, now: EventTime, limit: usize) -> Vec<(MessageId, u64)> {
         let mut claims = Vec::new();
         let Some(claimable) = self.claimable.get_mut(&lane) else { return claims };
         while claims.len() < limit && claimable.first().is_some_and(|(due_at, ..)| *due_at <= now) {
@@ -113,14 +113,14 @@ impl QueueIndex {
     }
 
     /// Gives a claimed message back, due as before.
-    pub fn unclaim(&mut self, id: Uuid) {
+    pub fn unclaim(&mut self, id: MessageId) {
         if let Some(due_at) = self.messages.get(&id).map(|entry| entry.due_at) {
             self.retry(id, due_at);
         }
     }
 
     /// Gives a claimed message back, due at `due_at`. It keeps its place.
-    pub fn retry(&mut self, id: Uuid, due_at: EventTime) {
+    pub fn retry(&mut self, id: MessageId, due_at: EventTime) {
         let Some(entry) = self.messages.get_mut(&id).filter(|entry| entry.claimed) else { return };
         entry.claimed = false;
         entry.due_at = due_at;
@@ -129,7 +129,7 @@ impl QueueIndex {
     }
 
     /// Takes a message out; the next of its chain moves up.
-    pub fn finish(&mut self, id: Uuid) -> Option<Entry> {
+    pub fn finish(&mut self, id: MessageId) -> Option<Entry> {
         self.withdraw(id);
         let entry = self.messages.remove(&id)?;
         let key = (entry.lane, entry.order_key);
@@ -144,7 +144,7 @@ impl QueueIndex {
     }
 
     /// Makes the head of a chain claimable, unless it is claimed.
-    fn offer_head(&mut self, lane: Uuid, order_key: Uuid) {
+    fn offer_head(&mut self, lane: LaneId, order_key: OrderKey) {
         let Some(chain) = self.chains.get(&(lane, order_key)) else { return };
         let Some((_, id)) = chain.first_key_value() else { return };
         let Some(entry) = self.messages.get(id).filter(|entry| !entry.claimed) else { return };

@@ -9,7 +9,7 @@ use ports::checkpoints::CheckpointStore;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::history::{DeliveryHistory, History};
-use ports::queue::Queue;
+use ports::queue::{DeadLetters, Queue};
 use ports::registry::{Registry, RegistryObserver, WatchGuard};
 use ports::state_store::StateReader;
 use serving::Readiness;
@@ -61,7 +61,7 @@ pub struct Deps {
     /// Where tests of channels are enqueued.
     pub alert_queue: Arc<dyn Queue>,
     /// Where dead letters are revived.
-    pub delivery_queue: Arc<dyn Queue>,
+    pub delivery_queue: Arc<dyn DeadLetters>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::history::{DeliveryHistory, History};
-use ports::queue::Queue;
+use ports::queue::{DeadLetters, Queue};
 use ports::registry::Registry;
 use ports::state_store::StateReader;
 use sending::address_guard::AddressGuard;
@@ -38,7 +38,7 @@ pub struct App {
     /// Where tests of channels are enqueued.
     pub alert_queue: Arc<dyn Queue>,
     /// Where dead letters are revived.
-    pub delivery_queue: Arc<dyn Queue>,
+    pub delivery_queue: Arc<dyn DeadLetters>,
     /// The node's clocks.
     pub clock: Arc<dyn Clock>,
     /// The registry in memory.

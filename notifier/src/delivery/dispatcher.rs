@@ -12,13 +12,12 @@ use model::ids::{ChannelId, DeliveryId};
 use model::wire::WireError;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
-use ports::queue::{Claim, Queue};
+use ports::queue::{Claim, LaneId, Queue};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::lanes::Lanes;
 use super::pace::Pace;
@@ -60,12 +59,12 @@ pub(crate) struct Dispatcher {
     context: Arc<Context>,
     lanes: Lanes<Claim>,
     /// Lanes that had more to claim than there was room for.
-    unexhausted: HashSet<Uuid>,
+    unexhausted: HashSet<LaneId>,
     attempts: JoinSet<()>,
     /// What each attempt works on, should it panic.
     attempted: HashMap<task::Id, Claim>,
     recorder: mpsc::Sender<Settled>,
-    settled: mpsc::Receiver<Vec<Uuid>>,
+    settled: mpsc::Receiver<Vec<LaneId>>,
 }
 
 impl Dispatcher {
@@ -73,7 +72,7 @@ impl Dispatcher {
     pub(crate) fn new(
         context: Arc<Context>,
         recorder: mpsc::Sender<Settled>,
-        settled: mpsc::Receiver<Vec<Uuid>>,
+        settled: mpsc::Receiver<Vec<LaneId>>,
     ) -> Self {
         Self {
             context,
@@ -134,7 +133,7 @@ impl Dispatcher {
         }
     }
 
-    async fn settled(&mut self, lanes: Vec<Uuid>) {
+    async fn settled(&mut self, lanes: Vec<LaneId>) {
         let mut wanting = HashSet::new();
         for lane in lanes {
             self.lanes.settled(lane);
@@ -164,7 +163,7 @@ impl Dispatcher {
         }
     }
 
-    async fn claim(&mut self, lane: Uuid) {
+    async fn claim(&mut self, lane: LaneId) {
         let room = self.lanes.room(lane);
         let claims = match self.context.deliveries.claim(lane, self.context.clock.now(), room).await {
             Ok(claims) => claims,
@@ -174,7 +173,7 @@ impl Dispatcher {
             self.unexhausted.remove(&lane);
         }
         if !claims.is_empty() {
-            let channel = self.context.directory.known(ChannelId::from_uuid(lane));
+            let channel = self.context.directory.known(ChannelId::from_uuid(lane.as_uuid()));
             self.lanes.leads_to(lane, channel.and_then(|channel| host(&channel)).as_deref());
         }
         for claim in claims {
@@ -225,7 +224,7 @@ async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settl
 async fn carry_through(context: &Context, claim: Claim) -> Settled {
     let now = context.clock.now();
     let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
-    let known = match context.history.get(DeliveryId::from_uuid(claim.id)).await {
+    let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
         Ok(known) => known,
         Err(error) => {
             context.health.trouble(Part::Attempts, &error);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use uuid::Uuid;
+use ports::queue::LaneId;
 
 /// Attempts at once, of all lanes together and of one.
 const ATTEMPTS: Room = Room { total: 256, per_lane: 16 };
@@ -33,9 +33,9 @@ impl Room {
 
 /// What is claimed, by lane.
 pub(crate) struct Lanes<T> {
-    lanes: HashMap<Uuid, Lane<T>>,
+    lanes: HashMap<LaneId, Lane<T>>,
     /// Lanes with something waiting, the one whose turn it is first.
-    turns: VecDeque<Uuid>,
+    turns: VecDeque<LaneId>,
     claimed: usize,
     attempting: usize,
     /// Attempts that are being made, by host.
@@ -69,20 +69,20 @@ impl<T> Lanes<T> {
     }
 
     /// How many more of a lane may be claimed now.
-    pub(crate) fn room(&self, lane: Uuid) -> usize {
+    pub(crate) fn room(&self, lane: LaneId) -> usize {
         let claimed = self.lanes.get(&lane).map_or(0, |lane| lane.claimed);
         CLAIMS.share(self.claimed).saturating_sub(claimed)
     }
 
     /// Whether a claim for the lane is worth its cost: it has room for a good many, or nothing left to do.
-    pub(crate) fn wants_more(&self, lane: Uuid) -> bool {
+    pub(crate) fn wants_more(&self, lane: LaneId) -> bool {
         let idle = self.lanes.get(&lane).is_none_or(|lane| lane.waiting.is_empty());
         let room = self.room(lane);
         room >= CLAIMS.per_lane / 4 || (idle && room > 0)
     }
 
     /// Says where a lane's channel leads, unless attempts are being made there.
-    pub(crate) fn leads_to(&mut self, id: Uuid, host: Option<&str>) {
+    pub(crate) fn leads_to(&mut self, id: LaneId, host: Option<&str>) {
         let lane = self.lanes.entry(id).or_default();
         if lane.attempting == 0 && lane.host.as_deref() != host {
             lane.host = host.map(Arc::from);
@@ -90,7 +90,7 @@ impl<T> Lanes<T> {
     }
 
     /// Takes a claimed one in.
-    pub(crate) fn add(&mut self, id: Uuid, item: T) {
+    pub(crate) fn add(&mut self, id: LaneId, item: T) {
         let lane = self.lanes.entry(id).or_default();
         if lane.waiting.is_empty() {
             self.turns.push_back(id);
@@ -125,7 +125,7 @@ impl<T> Lanes<T> {
     }
 
     /// An attempt of the lane ended; it is still to be settled.
-    pub(crate) fn attempted(&mut self, id: Uuid) {
+    pub(crate) fn attempted(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.attempting = lane.attempting.saturating_sub(1);
             self.attempting = self.attempting.saturating_sub(1);
@@ -141,7 +141,7 @@ impl<T> Lanes<T> {
     }
 
     /// One of the lane is out of our hands.
-    pub(crate) fn settled(&mut self, id: Uuid) {
+    pub(crate) fn settled(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.claimed = lane.claimed.saturating_sub(1);
         self.claimed = self.claimed.saturating_sub(1);
@@ -169,12 +169,12 @@ impl<T> Lanes<T> {
 mod tests {
     use super::*;
 
-    fn lane(n: u128) -> Uuid {
-        Uuid::from_u128(n)
+    fn lane(n: u128) -> LaneId {
+        uuid::Uuid::from_u128(n).into()
     }
 
     /// Claims as many of a lane as there is room for, and starts attempts as far as it goes.
-    fn fill(lanes: &mut Lanes<Uuid>, id: Uuid) -> usize {
+    fn fill(lanes: &mut Lanes<LaneId>, id: LaneId) -> usize {
         for _ in 0..lanes.room(id) {
             lanes.add(id, id);
         }

@@ -8,9 +8,8 @@ use model::channel::ChannelState;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::ChannelId;
 use model::time::EventTime;
-use ports::queue::{Outcome, QueueError};
+use ports::queue::{LaneId, MessageId, Outcome, QueueError};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::dispatcher::Context;
 use super::{AttemptReport, DeskNote, Settled, Verdict};
@@ -32,7 +31,7 @@ pub(crate) struct Recorder {
     context: Arc<Context>,
     incoming: mpsc::Receiver<Settled>,
     /// Tells the lanes of what is written down.
-    settled: mpsc::Sender<Vec<Uuid>>,
+    settled: mpsc::Sender<Vec<LaneId>>,
     /// What the desks of their channels could not hear of: no more than can be claimed.
     deferred: Vec<Settled>,
     /// Failed attempts in a row. No more channels than there are: one that works is forgotten.
@@ -43,7 +42,7 @@ impl Recorder {
     pub(crate) fn new(
         context: Arc<Context>,
         incoming: mpsc::Receiver<Settled>,
-        settled: mpsc::Sender<Vec<Uuid>>,
+        settled: mpsc::Sender<Vec<LaneId>>,
     ) -> Self {
         Self { context, incoming, settled, deferred: Vec::new(), failures: HashMap::new() }
     }
@@ -71,7 +70,7 @@ impl Recorder {
     }
 
     /// Writes down what can be, and answers the lanes of that. What a channel's desk cannot hear of now is deferred.
-    async fn write(&mut self, group: Vec<Settled>) -> Vec<Uuid> {
+    async fn write(&mut self, group: Vec<Settled>) -> Vec<LaneId> {
         let mut records: Vec<Delivery> = Vec::new();
         let mut reports: Vec<AttemptReport> = Vec::new();
         let mut notes: HashMap<ChannelId, (Manner, Vec<Request>)> = HashMap::new();
@@ -112,7 +111,7 @@ impl Recorder {
         let (later, now): (Vec<Settled>, Vec<Settled>) = group.into_iter().partition(deferred);
         self.deferred = later;
         let lanes = now.iter().map(|settled| settled.lane).collect();
-        let outcomes: Vec<(Uuid, Outcome)> =
+        let outcomes: Vec<(MessageId, Outcome)> =
             now.into_iter().map(|settled| (settled.id, settled.outcome)).collect();
         self.settle(&outcomes).await;
         for report in reports {
@@ -128,7 +127,7 @@ impl Recorder {
         self.context.health.well(Part::Records);
     }
 
-    async fn settle(&self, outcomes: &[(Uuid, Outcome)]) {
+    async fn settle(&self, outcomes: &[(MessageId, Outcome)]) {
         while let Err(error) = self.context.deliveries.settle(outcomes.to_vec()).await {
             self.pause(&error).await;
         }

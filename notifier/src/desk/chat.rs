@@ -297,7 +297,7 @@ impl Chat {
             }
             None => self.say_all(id, outstanding.from, now)?,
         };
-        Some(Emit { id, alert, monitor, order_key: id.as_uuid(), due_at: now })
+        Some(Emit { id, alert, monitor, order_key: id.into(), due_at: now })
     }
 
     /// What the message that carries a monitor says; `original` if that is all.

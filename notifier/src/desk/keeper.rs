@@ -336,8 +336,8 @@ impl Keeper {
                 records.push(task.pending(now));
             }
             messages.push(QueueMessage {
-                id: id.as_uuid(),
-                lane: channel.as_uuid(),
+                id: id.into(),
+                lane: channel.into(),
                 order_key,
                 due_at,
                 origin: None,

@@ -16,6 +16,7 @@ use model::delivery::{DeliveryTask, MonitorLabel};
 use model::flip::{self, Alert, Flip, LabelledFlip, MAX_DIGEST_FLIPS, Repost, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::time::EventTime;
+use ports::queue::OrderKey;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -451,7 +452,7 @@ impl PagerEntry {
 
 fn emit(id: DeliveryId, alert: Alert, monitor: Option<MonitorLabel>, due_at: EventTime) -> Emit {
     // What is about one monitor waits for the others of that one.
-    let monitor_key = alert.monitor().map(MonitorId::as_uuid);
-    let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&alert).as_uuid());
+    let monitor_key = alert.monitor().map(OrderKey::from);
+    let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&alert).into());
     Emit { id, alert, monitor, order_key, due_at }
 }

@@ -46,7 +46,7 @@ impl Timer {
             id: DeliveryId::derive(id, channel),
             alert: Alert::Wake { id, at },
             monitor: None,
-            order_key: id.as_uuid(),
+            order_key: id.into(),
             due_at: at,
         }
     }

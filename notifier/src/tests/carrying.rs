@@ -162,9 +162,9 @@ async fn what_is_gone_or_damaged_holds_nobody_up() {
     for (n, body) in [&b""[..], b"\x01\xc1", b"\x01"].iter().enumerate() {
         let id = Uuid::from_u128(u128::try_from(5_000 + n).unwrap());
         let message = ports::queue::QueueMessage {
-            id,
-            lane: Uuid::nil(),
-            order_key: id,
+            id: id.into(),
+            lane: Uuid::nil().into(),
+            order_key: id.into(),
             due_at: model::time::EventTime::EPOCH,
             origin: None,
             body: bytes::Bytes::from_static(body),

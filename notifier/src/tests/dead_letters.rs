@@ -11,7 +11,7 @@ use model::ids::{ChannelId, DeliveryId, MonitorId};
 use model::wire;
 use ports::clock::Clock;
 use ports::history::DeliveryFilter;
-use ports::queue::{Outcome, QueueMessage};
+use ports::queue::{LaneId, Outcome, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind};
 use uuid::Uuid;
 
@@ -43,13 +43,13 @@ const fn tally(lost: u64, half_redriven: u64) -> Tally {
 }
 
 impl World {
-    async fn bury(&self, id: Uuid, lane: Uuid, body: Bytes) {
+    async fn bury(&self, id: Uuid, lane: LaneId, body: Bytes) {
         let due_at = self.clock.now();
-        let message = QueueMessage { id, lane, order_key: id, due_at, origin: None, body };
+        let message = QueueMessage { id: id.into(), lane, order_key: id.into(), due_at, origin: None, body };
         self.deliveries.enqueue(vec![message]).await.unwrap();
         let claims = self.deliveries.claim(lane, due_at, 1).await.unwrap();
         assert_eq!(claims.len(), 1);
-        self.deliveries.settle(vec![(id, Outcome::Bury)]).await.unwrap();
+        self.deliveries.settle(vec![(id.into(), Outcome::Bury)]).await.unwrap();
     }
 
     /// A dead letter of which the history knows nothing.
@@ -65,7 +65,7 @@ impl World {
             sent_to: vec![],
             at_desk: false,
         };
-        self.bury(task.id.as_uuid(), channel.as_uuid(), wire::encode(&task)).await;
+        self.bury(task.id.as_uuid(), channel.into(), wire::encode(&task)).await;
         Delivery { state: DeliveryState::Dead, next_attempt_at: None, ..task.pending(self.clock.now()) }
     }
 
@@ -172,7 +172,7 @@ async fn a_redrive_on_its_way_is_left_alone() {
     let mut review = review(&world);
     let revive = async || {
         let body = wire::encode(&DeliveryTask::of(&letter));
-        assert!(world.deliveries.revive(letter.id.as_uuid(), world.clock.now(), body).await.unwrap());
+        assert!(world.deliveries.revive(letter.id.into(), world.clock.now(), body).await.unwrap());
     };
     // The look falls between its two steps.
     world.history.put(vec![letter.redriven(world.clock.now())]).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_redrive_on_its_way_is_left_alone() {
     // The next look falls between the steps of another redrive: it is not the same as the last one.
     world.clock.advance(Duration::from_secs(60));
     let bury = async || {
-        let claims = world.deliveries.claim(channel.as_uuid(), world.clock.now(), 1).await.unwrap();
+        let claims = world.deliveries.claim(channel.into(), world.clock.now(), 1).await.unwrap();
         world.deliveries.settle(vec![(claims[0].id, Outcome::Bury)]).await.unwrap();
         world.history.put(vec![letter.clone()]).await.unwrap();
         world.history.put(vec![letter.redriven(world.clock.now())]).await.unwrap();
@@ -215,7 +215,7 @@ async fn only_what_is_lost_is_put_back() {
     }
     world.clock.advance(DAY);
     let unreadable = Uuid::from_u128(u128::MAX);
-    world.bury(unreadable, channel.as_uuid(), Bytes::from_static(b"?")).await;
+    world.bury(unreadable, channel.into(), Bytes::from_static(b"?")).await;
     let known = letters[0].clone();
     let accepted = Delivery { state: DeliveryState::Delivered, ..letters[1].clone() };
     world.history.put(vec![known.clone(), accepted.clone()]).await.unwrap();

@@ -12,7 +12,9 @@ use parking_lot::Mutex;
 use ports::BackendError;
 use ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
 use ports::ledger::{Ledger, LedgerError, LedgerPage};
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue::{
+    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters,
+};
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -94,13 +96,13 @@ impl Fate {
 
 /// A queue that remembers what the process holds.
 pub(super) struct FaultyQueue {
-    inner: Arc<dyn Queue>,
+    inner: Arc<dyn QueueWithDeadLetters>,
     fate: Arc<Fate>,
-    claimed: Mutex<HashMap<Uuid, Bytes>>,
+    claimed: Mutex<HashMap<MessageId, Bytes>>,
 }
 
 impl FaultyQueue {
-    pub(super) fn new(inner: Arc<dyn Queue>, fate: Arc<Fate>) -> Arc<Self> {
+    pub(super) fn new(inner: Arc<dyn QueueWithDeadLetters>, fate: Arc<Fate>) -> Arc<Self> {
         Arc::new(Self { inner, fate, claimed: Mutex::default() })
     }
 
@@ -110,7 +112,7 @@ impl FaultyQueue {
         self.give_back(claimed.into_iter(), now).await;
     }
 
-    async fn give_back(&self, claimed: impl Iterator<Item = (Uuid, Bytes)>, now: EventTime) {
+    async fn give_back(&self, claimed: impl Iterator<Item = (MessageId, Bytes)>, now: EventTime) {
         let outcomes = claimed.map(|(id, body)| (id, Outcome::Retry { due_at: now, body })).collect();
         self.inner.settle(outcomes).await.unwrap();
     }
@@ -126,13 +128,13 @@ impl Queue for FaultyQueue {
         self.fate.call(self.inner.last_number(partition), QueueError::Unavailable).await
     }
 
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
         // Asked now and then, and changes nothing: not counted as a step.
         self.fate.live().await;
         self.inner.lanes(now).await
     }
 
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let mut unheard = vec![];
         let claim = async {
             let claims = self.inner.claim(lane, now, limit).await?;
@@ -148,7 +150,7 @@ impl Queue for FaultyQueue {
         claimed
     }
 
-    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+    async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         let settle = async {
             for (id, _) in &outcomes {
                 self.claimed.lock().remove(id);
@@ -158,18 +160,21 @@ impl Queue for FaultyQueue {
         self.fate.call(settle, QueueError::Unavailable).await
     }
 
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+}
+
+#[async_trait]
+impl DeadLetters for FaultyQueue {
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         self.fate.call(self.inner.revive(id, due_at, body), QueueError::Unavailable).await
     }
 
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError> {
         // Like the lanes.
         self.fate.live().await;
         self.inner.dead_letters(after, limit).await
-    }
-
-    async fn changed(&self) {
-        self.inner.changed().await;
     }
 }
 

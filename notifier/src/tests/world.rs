@@ -18,7 +18,7 @@ use model::wire;
 use ports::clock::{Clock, ManualClock, SystemClock};
 use ports::history::{DeliveryFilter, DeliveryHistory};
 use ports::ledger::Ledger;
-use ports::queue::{Queue, QueueMessage};
+use ports::queue::{OrderKey, QueueMessage, QueueWithDeadLetters};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use ports::state_store::{Commit, Leases, States};
 use sending::address_guard::AddressGuard;
@@ -48,8 +48,8 @@ pub(super) async fn eventually<T>(what: &str, mut done: impl AsyncFnMut() -> Opt
 }
 
 pub(super) struct World {
-    pub(super) alerts: Arc<dyn Queue>,
-    pub(super) deliveries: Arc<dyn Queue>,
+    pub(super) alerts: Arc<dyn QueueWithDeadLetters>,
+    pub(super) deliveries: Arc<dyn QueueWithDeadLetters>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) history: Arc<dyn DeliveryHistory>,
     pub(super) ledger: Arc<dyn Ledger>,
@@ -106,7 +106,7 @@ impl World {
         let allow_private = AddressGuard::parse(self.allow_private).unwrap();
         let config = Config { allow_private, mail: self.mail.clone() };
         let deps = Deps {
-            alerts: Arc::clone(&self.alerts),
+            alerts: self.alerts.clone(),
             deliveries: Arc::clone(&self.deliveries),
             registry: Arc::clone(&self.registry),
             delivery_history: Arc::clone(&self.history),
@@ -292,9 +292,9 @@ impl World {
 
     pub(super) async fn publish(&self, alerts: &[Alert]) {
         let messages = alerts.iter().map(|alert| QueueMessage {
-            id: alert.id().as_uuid(),
-            lane: Uuid::nil(),
-            order_key: alert.monitor().map_or(alert.id().as_uuid(), MonitorId::as_uuid),
+            id: alert.id().into(),
+            lane: Uuid::nil().into(),
+            order_key: alert.monitor().map_or(alert.id().into(), OrderKey::from),
             due_at: self.clock.now(),
             origin: None,
             body: wire::encode(alert),
@@ -322,7 +322,7 @@ impl World {
         let now = self.clock.now();
         self.history.put(vec![delivery.redriven(now)]).await.unwrap();
         let body = wire::encode(&DeliveryTask::of(&delivery));
-        let revived = self.deliveries.revive(id.as_uuid(), now, body).await.unwrap();
+        let revived = self.deliveries.revive(id.into(), now, body).await.unwrap();
         if !revived {
             self.history.put(vec![delivery]).await.unwrap();
         }

@@ -6,9 +6,8 @@ use model::ids::PartitionId;
 use model::monitor_state::OutboxAlert;
 use model::time::EventTime;
 use model::wire;
-use ports::queue::QueueMessage;
+use ports::queue::{OrderKey, QueueMessage};
 use ports::state_store::Lease;
-use uuid::Uuid;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -106,9 +105,9 @@ pub(super) fn message(
     origin: Option<(PartitionId, u64)>,
 ) -> QueueMessage {
     QueueMessage {
-        id: alert.id().as_uuid(),
-        lane: Uuid::from_u128(partition.0.into()),
-        order_key: alert.monitor().map_or_else(|| alert.id().as_uuid(), |monitor| monitor.as_uuid()),
+        id: alert.id().into(),
+        lane: partition.into(),
+        order_key: alert.monitor().map_or_else(|| alert.id().into(), OrderKey::from),
         // At once, whatever the clocks of other nodes say.
         due_at: EventTime::EPOCH,
         origin,

@@ -12,12 +12,11 @@ use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use ports::BackendError;
 use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue::{Claim, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage};
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use ports::state_store::{Commit, Holder, Lease, Leases, Outbox, StateError, States};
-use uuid::Uuid;
 
 /// Decides, from a seed, which calls fail: one in eight, half of them after their work was done.
 #[derive(Debug, Clone)]
@@ -174,24 +173,16 @@ impl Queue for FaultyQueue {
         self.1.around(self.0.last_number(partition), QueueError::Unavailable).await
     }
 
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
         self.0.lanes(now).await
     }
 
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         self.0.claim(lane, now, limit).await
     }
 
-    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+    async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         self.0.settle(outcomes).await
-    }
-
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
-        self.0.revive(id, due_at, body).await
-    }
-
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
-        self.0.dead_letters(after, limit).await
     }
 
     async fn changed(&self) {

@@ -323,9 +323,9 @@ fn of_what_nobody_was_told_everybody_is_told_once() {
         rebuilding.world.alerts = Arc::new(InMemoryQueue::new(100));
         let id = Uuid::from_u128(1);
         let last = QueueMessage {
-            id,
-            lane: id,
-            order_key: id,
+            id: id.into(),
+            lane: id.into(),
+            order_key: id.into(),
             due_at: START,
             origin: Some((PARTITION, 3)),
             body: wire::encode(&expected.alerts[0].alert),

@@ -6,11 +6,12 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use uuid::Uuid;
 
 use model::ids::PartitionId;
 use model::time::EventTime;
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue::{
+    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
+};
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
 
@@ -28,11 +29,11 @@ struct Messages {
     capacity: usize,
     index: QueueIndex,
     /// Of the unfinished ones.
-    bodies: HashMap<Uuid, Bytes>,
-    dead: BTreeMap<Uuid, (Entry, Bytes)>,
-    dead_order: VecDeque<Uuid>,
-    completed: HashSet<Uuid>,
-    completed_order: VecDeque<Uuid>,
+    bodies: HashMap<MessageId, Bytes>,
+    dead: BTreeMap<MessageId, (Entry, Bytes)>,
+    dead_order: VecDeque<MessageId>,
+    completed: HashSet<MessageId>,
+    completed_order: VecDeque<MessageId>,
     last_numbers: HashMap<PartitionId, u64>,
     next_place: u64,
 }
@@ -53,17 +54,17 @@ impl Default for InMemoryQueue {
 }
 
 impl Messages {
-    fn knows(&self, id: &Uuid) -> bool {
+    fn knows(&self, id: &MessageId) -> bool {
         self.index.contains(id) || self.dead.contains_key(id) || self.completed.contains(id)
     }
 
-    fn add(&mut self, id: Uuid, lane: Uuid, order_key: Uuid, due_at: EventTime, body: Bytes) {
+    fn add(&mut self, id: MessageId, lane: LaneId, order_key: OrderKey, due_at: EventTime, body: Bytes) {
         self.index.add(id, Entry::new(self.next_place, lane, order_key, due_at));
         self.bodies.insert(id, body);
         self.next_place += 1;
     }
 
-    fn settle(&mut self, id: Uuid, outcome: Outcome) {
+    fn settle(&mut self, id: MessageId, outcome: Outcome) {
         if !self.index.is_claimed(&id) {
             return;
         }
@@ -104,7 +105,7 @@ impl Queue for InMemoryQueue {
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         {
             let mut held = self.messages.lock();
-            let new: HashSet<Uuid> =
+            let new: HashSet<MessageId> =
                 messages.iter().map(|message| message.id).filter(|id| !held.knows(id)).collect();
             if !new.is_empty() && held.index.len() + new.len() > held.capacity {
                 return Err(QueueError::Full);
@@ -127,18 +128,18 @@ impl Queue for InMemoryQueue {
         Ok(self.messages.lock().last_numbers.get(&partition).copied().unwrap_or(0))
     }
 
-    async fn lanes(&self, now: EventTime) -> Result<Vec<Uuid>, QueueError> {
+    async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
         Ok(self.messages.lock().index.lanes(now))
     }
 
-    async fn claim(&self, lane: Uuid, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let mut held = self.messages.lock();
         let claimed = held.index.claim(lane, now, limit);
         let with_body = |(id, _)| Claim { id, lane, body: held.bodies.get(&id).cloned().unwrap_or_default() };
         Ok(claimed.into_iter().map(with_body).collect())
     }
 
-    async fn settle(&self, outcomes: Vec<(Uuid, Outcome)>) -> Result<(), QueueError> {
+    async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         {
             let mut held = self.messages.lock();
             outcomes.into_iter().for_each(|(id, outcome)| held.settle(id, outcome));
@@ -147,7 +148,14 @@ impl Queue for InMemoryQueue {
         Ok(())
     }
 
-    async fn revive(&self, id: Uuid, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+    async fn changed(&self) {
+        self.changes.wait().await;
+    }
+}
+
+#[async_trait]
+impl DeadLetters for InMemoryQueue {
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
         {
             let mut held = self.messages.lock();
             let Some((entry, _)) = held.dead.remove(&id) else { return Ok(false) };
@@ -158,18 +166,14 @@ impl Queue for InMemoryQueue {
         Ok(true)
     }
 
-    async fn dead_letters(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let held = self.messages.lock();
         let dead = held.dead.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
-        let claim = |(id, (entry, body)): (&Uuid, &(Entry, Bytes))| Claim {
+        let claim = |(id, (entry, body)): (&MessageId, &(Entry, Bytes))| Claim {
             id: *id,
             lane: entry.lane,
             body: body.clone(),
         };
         Ok(dead.take(limit).map(claim).collect())
-    }
-
-    async fn changed(&self) {
-        self.changes.wait().await;
     }
 }

@@ -13,7 +13,7 @@ use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::history::{DeliveryHistory, History};
 use ports::ledger::Ledger;
-use ports::queue::Queue;
+use ports::queue::QueueWithDeadLetters;
 use ports::registry::Registry;
 use ports::roster::Roster;
 
@@ -108,7 +108,7 @@ mod ledger {
 mod queue {
     use super::*;
 
-    async fn subject() -> Memory<dyn Queue> {
+    async fn subject() -> Memory<dyn QueueWithDeadLetters> {
         Memory::of(Arc::new(InMemoryQueue::new(conformance::suite::queue::CAPACITY)))
     }
     conformance::queue_suite!(subject());

@@ -2,17 +2,16 @@
 
 use async_nats::jetstream::message::StreamMessage;
 use futures_util::{StreamExt, stream};
-use uuid::Uuid;
 
 use super::row::{Row, Status};
 use super::state::{Shared, unavailable, unconfirmed};
 use super::subjects::SHARDS;
 use super::table::READS;
-use ports::queue::{Claim, QueueError};
+use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError};
 
 /// Where the row of a dead letter was seen.
 struct Seen {
-    id: Uuid,
+    id: MessageId,
     shard: u16,
     tenure: String,
     sequence: u64,
@@ -22,8 +21,8 @@ impl Shared {
     /// The dead letter of an id: subject and sequence of its row, lane and order key.
     pub(super) async fn dead_letter(
         &self,
-        id: &Uuid,
-    ) -> Result<Option<(String, u64, Uuid, Uuid)>, QueueError> {
+        id: &MessageId,
+    ) -> Result<Option<(String, u64, LaneId, OrderKey)>, QueueError> {
         // The shard follows from the lane, which is unknown here: all shards are asked.
         let shards = stream::iter(0..SHARDS).map(|shard| async move {
             let subject = self.subjects.row(shard, id);
@@ -44,7 +43,7 @@ impl Shared {
     /// Dead letters of this node's shards, by id.
     pub(super) async fn dead_letters_after(
         &self,
-        mut after: Option<Uuid>,
+        mut after: Option<MessageId>,
         limit: usize,
     ) -> Result<Vec<Claim>, QueueError> {
         loop {
@@ -70,7 +69,7 @@ impl Shared {
         }
     }
 
-    fn seen(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Seen>, QueueError> {
+    fn seen(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Seen>, QueueError> {
         let state = self.state.lock();
         if state.held.is_empty() || state.closing {
             return Ok(Vec::new());

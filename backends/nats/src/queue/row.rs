@@ -7,6 +7,7 @@ use async_nats::HeaderMap;
 use uuid::Uuid;
 
 use model::time::EventTime;
+use ports::queue::{LaneId, OrderKey};
 
 /// The version of the format.
 const VERSION: &str = "1";
@@ -36,8 +37,8 @@ pub(super) struct Row {
 pub(super) enum Status {
     /// The message can be claimed when it is due.
     Waiting {
-        lane: Uuid,
-        order_key: Uuid,
+        lane: LaneId,
+        order_key: OrderKey,
         due_at: EventTime,
         /// Its place among the messages of its order key; `None` = the row's sequence.
         place: Option<u64>,
@@ -45,7 +46,7 @@ pub(super) enum Status {
     /// Completed; the row remembers its id.
     Done,
     /// A dead letter.
-    Dead { lane: Uuid, order_key: Uuid },
+    Dead { lane: LaneId, order_key: OrderKey },
 }
 
 /// Why a row cannot be read.
@@ -67,9 +68,9 @@ impl Row {
 
     pub(super) fn encode(&self) -> HeaderMap {
         let mut headers = Self::plain();
-        let mut address = |lane: &Uuid, order_key: &Uuid| {
-            headers.insert(LANE, lane.simple().to_string());
-            headers.insert(ORDER_KEY, order_key.simple().to_string());
+        let mut address = |lane: &LaneId, order_key: &OrderKey| {
+            headers.insert(LANE, lane.as_uuid().simple().to_string());
+            headers.insert(ORDER_KEY, order_key.as_uuid().simple().to_string());
         };
         match &self.status {
             Status::Waiting { lane, order_key, due_at, place } => {
@@ -103,14 +104,14 @@ impl Row {
                 let place = text(PLACE).map(|_| number(headers, PLACE)).transpose()?;
                 let due_at = EventTime::from_micros(number(headers, DUE)?);
                 Status::Waiting {
-                    lane: uuid(headers, LANE)?,
-                    order_key: uuid(headers, ORDER_KEY)?,
+                    lane: id(headers, LANE)?,
+                    order_key: id(headers, ORDER_KEY)?,
                     due_at,
                     place,
                 }
             }
             Some(DONE) => Status::Done,
-            Some(DEAD) => Status::Dead { lane: uuid(headers, LANE)?, order_key: uuid(headers, ORDER_KEY)? },
+            Some(DEAD) => Status::Dead { lane: id(headers, LANE)?, order_key: id(headers, ORDER_KEY)? },
             Some(_) | None => return Err(RowError::Damaged { name: STATUS }),
         };
         Ok(Self { status, by: text(BY).map(str::to_owned) })
@@ -122,9 +123,9 @@ fn number<T: FromStr + Display>(headers: &HeaderMap, name: &'static str) -> Resu
     number.ok_or(RowError::Damaged { name })
 }
 
-fn uuid(headers: &HeaderMap, name: &'static str) -> Result<Uuid, RowError> {
+fn id<T: From<Uuid>>(headers: &HeaderMap, name: &'static str) -> Result<T, RowError> {
     let id = headers.get(name).and_then(|value| Uuid::try_parse(value.as_str()).ok());
-    id.ok_or(RowError::Damaged { name })
+    id.map(T::from).ok_or(RowError::Damaged { name })
 }
 
 #[cfg(test)]
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn rows_are_read_as_they_were_written() {
-        let (lane, order_key) = (Uuid::from_u128(7), Uuid::from_u128(u128::MAX));
+        let (lane, order_key) = (Uuid::from_u128(7).into(), Uuid::from_u128(u128::MAX).into());
         let due_at = EventTime::from_micros(-5);
         for status in [
             Status::Waiting { lane, order_key, due_at, place: None },
@@ -163,7 +164,7 @@ mod tests {
         ] {
             headers.insert(name, value);
         }
-        let (lane, order_key) = (Uuid::from_u128(255), Uuid::from_u128(255));
+        let (lane, order_key) = (Uuid::from_u128(255).into(), Uuid::from_u128(255).into());
         let status =
             Status::Waiting { lane, order_key, due_at: EventTime::from_secs(1_795_341_600), place: Some(17) };
         let row = Row { status, by: Some("n-1.3".to_owned()) };

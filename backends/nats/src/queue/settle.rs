@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::enqueue::IN_FLIGHT;
 use super::row::Row;
@@ -16,7 +15,7 @@ use super::state::{Shared, unconfirmed};
 use super::table::{Sent, Write, Written};
 use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
-use ports::queue::{Outcome, QueueError};
+use ports::queue::{MessageId, Outcome, QueueError};
 
 /// Pause before uncertain leases or writes are checked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -26,7 +25,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(50);
 struct Job {
     shard: u16,
     tenure: String,
-    id: Uuid,
+    id: MessageId,
     outcome: Outcome,
 }
 
@@ -51,7 +50,7 @@ impl Shared {
     /// Settles claimed messages, all or none.
     pub(super) async fn settle_all(
         self: &Arc<Self>,
-        outcomes: Vec<(Uuid, Outcome)>,
+        outcomes: Vec<(MessageId, Outcome)>,
     ) -> Result<(), QueueError> {
         self.confirmed(&outcomes).await?;
         let mut ids = HashSet::new();
@@ -94,7 +93,7 @@ impl Shared {
     }
 
     /// Waits until no other node can have taken our shards, if any of these messages is claimed.
-    async fn confirmed(&self, outcomes: &[(Uuid, Outcome)]) -> Result<(), QueueError> {
+    async fn confirmed(&self, outcomes: &[(MessageId, Outcome)]) -> Result<(), QueueError> {
         let began = Instant::now();
         loop {
             {

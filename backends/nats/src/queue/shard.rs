@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::Outcome;
+use ports::queue::{LaneId, MessageId, Outcome};
 use ports::queue_index::{Entry, QueueIndex};
 
 /// How long a completed message's id is remembered: one day, by the contract.
@@ -29,11 +28,11 @@ pub(super) struct Shard {
     /// Signs our settlements; a new one each time that the shard is taken or read again.
     tenure: String,
     index: QueueIndex,
-    known: HashMap<Uuid, Known>,
+    known: HashMap<MessageId, Known>,
     body_bytes: usize,
     /// Sequences of the rows of dead letters, some 30 bytes each. At most as many as the queue may have rows,
     /// and expired ones that no reader has asked for since.
-    dead: BTreeMap<Uuid, u64>,
+    dead: BTreeMap<MessageId, u64>,
     loaded: bool,
 }
 
@@ -76,7 +75,7 @@ pub(super) enum Landed {
 /// A claimed message.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
-    pub(super) id: Uuid,
+    pub(super) id: MessageId,
     pub(super) sequence: u64,
     /// `None`: the body must be read.
     pub(super) body: Option<Bytes>,
@@ -119,11 +118,11 @@ impl Shard {
         self.known.len()
     }
 
-    pub(super) fn contains(&self, id: &Uuid) -> bool {
+    pub(super) fn contains(&self, id: &MessageId) -> bool {
         self.known.contains_key(id)
     }
 
-    pub(super) fn is_claimed(&self, id: &Uuid) -> bool {
+    pub(super) fn is_claimed(&self, id: &MessageId) -> bool {
         self.known.get(id).is_some_and(|known| known.claim.is_some())
     }
 
@@ -144,7 +143,7 @@ impl Shard {
     }
 
     /// Takes a row from the server; answers whether it changed anything.
-    pub(super) fn apply(&mut self, id: Uuid, found: Found, now: EventTime) -> bool {
+    pub(super) fn apply(&mut self, id: MessageId, found: Found, now: EventTime) -> bool {
         if found.row.by.as_ref() == Some(&self.tenure) {
             // Our own settlement, which the settling call takes over.
             return false;
@@ -165,7 +164,7 @@ impl Shard {
         true
     }
 
-    fn set(&mut self, id: Uuid, found: Found, now: EventTime) {
+    fn set(&mut self, id: MessageId, found: Found, now: EventTime) {
         self.forget(&id);
         let Found { sequence, row, body } = found;
         match row.status {
@@ -190,7 +189,7 @@ impl Shard {
 
     /// The row of a claimed message was replaced: the message is as the other node left it, or will be when
     /// the new row was read.
-    pub(super) fn replaced(&mut self, id: &Uuid, now: EventTime) {
+    pub(super) fn replaced(&mut self, id: &MessageId, now: EventTime) {
         match self.known.get_mut(id).and_then(|known| known.claim.take()).and_then(|claim| claim.newer) {
             Some(found) => self.set(*id, found, now),
             None => self.forget(id),
@@ -198,7 +197,7 @@ impl Shard {
     }
 
     /// Forgets a message in any state.
-    fn forget(&mut self, id: &Uuid) {
+    fn forget(&mut self, id: &MessageId) {
         self.index.finish(*id);
         self.dead.remove(id);
         if let Some(Known { body: Some(body), .. }) = self.known.remove(id) {
@@ -207,25 +206,25 @@ impl Shard {
     }
 
     /// Dead letters after `after`, by id, with the sequences of their rows; at most `limit`.
-    pub(super) fn dead(&self, after: Option<Uuid>, limit: usize) -> Vec<(Uuid, u64)> {
+    pub(super) fn dead(&self, after: Option<MessageId>, limit: usize) -> Vec<(MessageId, u64)> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let dead = self.dead.range((after, Bound::Unbounded));
         dead.take(if self.loaded { limit } else { 0 }).map(|(id, sequence)| (*id, *sequence)).collect()
     }
 
     /// Forgets a dead letter whose row is gone.
-    pub(super) fn forget_dead(&mut self, id: &Uuid, sequence: u64) {
+    pub(super) fn forget_dead(&mut self, id: &MessageId, sequence: u64) {
         if self.dead.get(id) == Some(&sequence) {
             self.dead.remove(id);
         }
     }
 
     /// Lanes with a message that can be claimed at `now`.
-    pub(super) fn lanes(&self, now: EventTime) -> Vec<Uuid> {
+    pub(super) fn lanes(&self, now: EventTime) -> Vec<LaneId> {
         if self.loaded { self.index.lanes(now) } else { Vec::new() }
     }
 
-    pub(super) fn claim(&mut self, lane: Uuid, now: EventTime, limit: usize) -> Vec<Taken> {
+    pub(super) fn claim(&mut self, lane: LaneId, now: EventTime, limit: usize) -> Vec<Taken> {
         if !self.loaded {
             return Vec::new();
         }
@@ -241,7 +240,7 @@ impl Shard {
     }
 
     /// Keeps the body of a claimed message until it is settled.
-    pub(super) fn bring(&mut self, id: &Uuid, body: Bytes) {
+    pub(super) fn bring(&mut self, id: &MessageId, body: Bytes) {
         if let Some(known) = self.known.get_mut(id).filter(|known| known.body.is_none()) {
             self.body_bytes += body.len();
             known.body = Some(body);
@@ -249,7 +248,7 @@ impl Shard {
     }
 
     /// Returns a claimed message.
-    pub(super) fn unclaim(&mut self, id: &Uuid, now: EventTime) {
+    pub(super) fn unclaim(&mut self, id: &MessageId, now: EventTime) {
         let Some(known) = self.known.get_mut(id) else { return };
         match known.claim.take() {
             None => {}
@@ -259,7 +258,7 @@ impl Shard {
     }
 
     /// Begins to settle a claimed message.
-    pub(super) fn begin(&mut self, id: &Uuid, outcome: &Outcome) -> Settling {
+    pub(super) fn begin(&mut self, id: &MessageId, outcome: &Outcome) -> Settling {
         let entry = self.index.get(id).copied();
         let known = self.known.get_mut(id).zip(entry);
         let Some((known, entry)) = known else { return Settling::NotClaimed };
@@ -289,7 +288,7 @@ impl Shard {
     }
 
     /// Ends the writing of an outcome; `landed`: its result, if it is known.
-    pub(super) fn written(&mut self, id: &Uuid, landed: Option<Landed>) {
+    pub(super) fn written(&mut self, id: &MessageId, landed: Option<Landed>) {
         if let Some(claim) = self.known.get_mut(id).and_then(|known| known.claim.as_mut()) {
             claim.settling = false;
             claim.landed = landed.or(claim.landed.take());
@@ -297,7 +296,7 @@ impl Shard {
     }
 
     /// All outcomes of the call are written: applies the result of this one.
-    pub(super) fn settle(&mut self, id: &Uuid, now: EventTime) {
+    pub(super) fn settle(&mut self, id: &MessageId, now: EventTime) {
         let Some(known) = self.known.get_mut(id) else { return };
         let Some(Claim { landed: Some(landed), newer, .. }) = &mut known.claim else { return };
         let newer = newer.take();
@@ -327,14 +326,17 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use uuid::Uuid;
 
-    const LANE: Uuid = Uuid::from_u128(1);
-    const KEY: Uuid = Uuid::from_u128(5);
+    use super::*;
+    use ports::queue::OrderKey;
+
+    const LANE: LaneId = LaneId::from_uuid(Uuid::from_u128(1));
+    const KEY: OrderKey = OrderKey::from_uuid(Uuid::from_u128(5));
     const NOW: EventTime = EventTime::from_secs(1_795_341_600);
 
-    fn id(number: u128) -> Uuid {
-        Uuid::from_u128(number)
+    fn id<T: From<Uuid>>(number: u128) -> T {
+        Uuid::from_u128(number).into()
     }
 
     fn waiting(sequence: u64, place: Option<u64>) -> Found {
@@ -354,7 +356,7 @@ mod tests {
     }
 
     fn claim(shard: &mut Shard) -> Vec<u128> {
-        shard.claim(LANE, NOW, 10).iter().map(|taken| taken.id.as_u128()).collect()
+        shard.claim(LANE, NOW, 10).iter().map(|taken| taken.id.as_uuid().as_u128()).collect()
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use uuid::Uuid;
 
 use super::room::Room;
 use super::shard::Shard;
@@ -16,7 +15,7 @@ use super::table::Table;
 use crate::request::RequestError;
 use model::ids::PartitionId;
 use ports::clock::Clock;
-use ports::queue::{QueueError, QueueName};
+use ports::queue::{MessageId, QueueError, QueueName};
 use ports::queue_changes::Changes;
 
 /// Age of this node's last landed beat at which it stops claiming and settling: other nodes may take its
@@ -86,7 +85,7 @@ impl State {
     }
 
     /// The shard that has claimed a message.
-    pub(super) fn claimed(&mut self, id: &Uuid) -> Option<(u16, &mut Shard)> {
+    pub(super) fn claimed(&mut self, id: &MessageId) -> Option<(u16, &mut Shard)> {
         let mut shards = self.held.iter_mut().map(|(number, held)| (*number, &mut held.shard));
         shards.find(|(_, shard)| shard.is_claimed(id))
     }

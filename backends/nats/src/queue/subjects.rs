@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use model::ids::PartitionId;
+use ports::queue::{LaneId, MessageId};
 
 /// Number of shards of a queue. It must never change.
 pub(crate) const SHARDS: u16 = 16;
@@ -25,8 +26,8 @@ impl Subjects {
     }
 
     /// The row of a message.
-    pub(crate) fn row(&self, shard: u16, id: &Uuid) -> String {
-        format!("{}.{shard}.{}", self.base, id.simple())
+    pub(crate) fn row(&self, shard: u16, id: &MessageId) -> String {
+        format!("{}.{shard}.{}", self.base, id.as_uuid().simple())
     }
 
     /// The rows of a shard.
@@ -46,13 +47,13 @@ impl Subjects {
 }
 
 /// The id in a row's subject.
-pub(crate) fn id_in(subject: &str) -> Option<Uuid> {
-    subject.rsplit('.').next().and_then(|id| Uuid::try_parse(id).ok())
+pub(crate) fn id_in(subject: &str) -> Option<MessageId> {
+    subject.rsplit('.').next().and_then(|id| Uuid::try_parse(id).ok()).map(MessageId::from)
 }
 
 /// The shard of a lane: FNV-1a of its id.
-pub(crate) fn shard_of(lane: &Uuid) -> u16 {
-    let hash = lane.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+pub(crate) fn shard_of(lane: &LaneId) -> u16 {
+    let hash = lane.as_uuid().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     u16::try_from((hash ^ (hash >> 32)) % u64::from(SHARDS)).unwrap_or(0)
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_shard_of_a_lane_never_changes() {
-        let shards = [0, 1, 2, 3, u128::MAX].map(|lane| shard_of(&Uuid::from_u128(lane)));
+        let shards = [0, 1, 2, 3, u128::MAX].map(|lane| shard_of(&Uuid::from_u128(lane).into()));
         assert_eq!(shards, [12, 11, 6, 5, 13]);
     }
 
@@ -72,14 +73,14 @@ mod tests {
     fn lanes_spread_over_the_shards() {
         let mut lanes = [0_usize; SHARDS as usize];
         (0..16_000_u128)
-            .for_each(|lane| lanes[usize::from(shard_of(&Uuid::from_u128(lane << 61 | lane)))] += 1);
+            .for_each(|lane| lanes[usize::from(shard_of(&Uuid::from_u128(lane << 61 | lane).into()))] += 1);
         assert!(lanes.iter().all(|lanes| (800..1_200).contains(lanes)), "{lanes:?}");
     }
 
     #[test]
     fn the_id_is_in_the_subject() {
         let subjects = Subjects::new("lubdub.alerts".to_owned());
-        let id = Uuid::from_u128(99);
+        let id = MessageId::from_uuid(Uuid::from_u128(99));
         assert_eq!(id_in(&subjects.row(3, &id)), Some(id));
         assert_eq!(id_in(&subjects.number(PartitionId(3))), None);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backend_nats::{NatsBackend, NatsOptions, NatsQueue};
 use ports::clock::SystemClock;
-use ports::queue::{Queue, QueueName};
+use ports::queue::{QueueName, QueueWithDeadLetters};
 use servers::NatsServer;
 
 use crate::adapter;
@@ -51,8 +51,8 @@ impl OneNode {
 }
 
 #[async_trait(?Send)]
-impl Subject<dyn Queue> for OneNode {
-    fn port(&self) -> Arc<dyn Queue> {
+impl Subject<dyn QueueWithDeadLetters> for OneNode {
+    fn port(&self) -> Arc<dyn QueueWithDeadLetters> {
         Arc::clone(&self.queue) as _
     }
 

@@ -29,7 +29,7 @@ async fn what_was_claimed_for_somebody_who_went_away_goes_back() {
     }
     let claims = queue.claim(id(1), due_at, 50).await.expect("claim");
     assert_eq!(claims.len(), 50);
-    assert!(claims.iter().all(|claim| claim.body == body(claim.id.as_u128())));
+    assert!(claims.iter().all(|claim| claim.body == body(claim.id.as_uuid().as_u128())));
     queue.settle(claims.iter().map(|claim| (claim.id, Outcome::Complete)).collect()).await.expect("settle");
     queue.close().await;
 }
@@ -64,5 +64,5 @@ async fn a_settlement_whose_caller_went_away_is_written_or_not_and_can_be_made_a
 
 async fn claim_all(queue: &dyn Queue, now: EventTime) -> Vec<u128> {
     let claims = queue.claim(id(1), now, 1_000).await.expect("claim");
-    claims.iter().map(|claim| claim.id.as_u128()).collect()
+    claims.iter().map(|claim| claim.id.as_uuid().as_u128()).collect()
 }

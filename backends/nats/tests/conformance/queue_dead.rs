@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_nats::jetstream;
 use backend_nats::NatsQueue;
 use ports::clock::{Clock, SystemClock};
-use ports::queue::{Outcome, Queue, QueueName};
+use ports::queue::{DeadLetters, Outcome, Queue, QueueName};
 use servers::NatsServer;
+use uuid::Uuid;
 
 use crate::queue::{holds, join, join_alone, options};
 use conformance::suite::queue::{enqueue, id, message};
@@ -21,7 +22,7 @@ async fn listed(queue: &NatsQueue) -> BTreeSet<u128> {
         let page = queue.dead_letters(after, 7).await.expect("dead letters");
         let Some(last) = page.last() else { return listed };
         after = Some(last.id);
-        listed.extend(page.iter().map(|letter| letter.id.as_u128()));
+        listed.extend(page.iter().map(|letter| letter.id.as_uuid().as_u128()));
     }
 }
 
@@ -66,7 +67,7 @@ async fn dead_letters_that_the_server_forgot_hide_no_others() {
     let stream = context.get_stream("lubdub-deliveries").await.expect("the stream");
     // More than a page, from the first.
     for number in 0..20 {
-        let subject = format!("lubdub.deliveries.*.{}", id(number).simple());
+        let subject = format!("lubdub.deliveries.*.{}", id::<Uuid>(number).simple());
         let purged = stream.purge().filter(subject).await.expect("purge");
         assert_eq!(purged.purged, 1);
     }

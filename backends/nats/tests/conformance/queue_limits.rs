@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use model::ids::PartitionId;
 use ports::clock::{Clock, SystemClock};
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue::{Claim, DeadLetters, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use servers::{NatsCluster, NatsServer};
 
 use crate::queue::{holds, join_alone, options};

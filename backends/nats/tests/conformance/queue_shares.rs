@@ -9,7 +9,7 @@ use backend_nats::{NatsBackend, NatsOptions, NatsQueue};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use ports::clock::{Clock, SystemClock};
-use ports::queue::{Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue::{DeadLetters, Outcome, Queue, QueueError, QueueMessage, QueueName};
 use servers::{NatsCluster, NatsServer};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
@@ -99,7 +99,7 @@ async fn work(node: &'static str, queue: Arc<NatsQueue>, seen: Arc<Mutex<Seen>>)
         let lanes = queue.lanes(clock.now()).await.unwrap_or_default();
         for lane in &lanes {
             let claims = queue.claim(*lane, clock.now(), 4).await.unwrap_or_default();
-            let numbers: Vec<u128> = claims.iter().map(|claim| claim.id.as_u128()).collect();
+            let numbers: Vec<u128> = claims.iter().map(|claim| claim.id.as_uuid().as_u128()).collect();
             numbers.iter().for_each(|number| seen.lock().claimed(node, *number));
             if numbers.is_empty() {
                 continue;
@@ -218,7 +218,12 @@ async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
     let mut claimed = Vec::new();
     for lane in lanes.clone() {
         claimed.extend(
-            first.claim(id(lane), now, 10).await.expect("claim").into_iter().map(|claim| claim.id.as_u128()),
+            first
+                .claim(id(lane), now, 10)
+                .await
+                .expect("claim")
+                .into_iter()
+                .map(|claim| claim.id.as_uuid().as_u128()),
         );
     }
     assert_eq!(claimed, lanes.clone().collect::<Vec<_>>());
@@ -233,7 +238,7 @@ async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
     for lane in lanes.clone() {
         for queue in [&first, &second] {
             let claims = queue.claim(id(lane), now, 10).await.expect("claim");
-            claimed.extend(claims.into_iter().map(|claim| claim.id.as_u128()));
+            claimed.extend(claims.into_iter().map(|claim| claim.id.as_uuid().as_u128()));
         }
     }
     assert_eq!(claimed, lanes.map(|lane| 1_000 + lane).collect::<Vec<_>>());
@@ -262,7 +267,7 @@ async fn thousands_of_parked_retries_are_in_nobodys_way() {
             .await;
         let now = clock.now();
         let lanes: BTreeSet<u128> =
-            queue.lanes(now).await.expect("lanes").iter().map(|lane| lane.as_u128()).collect();
+            queue.lanes(now).await.expect("lanes").iter().map(|lane| lane.as_uuid().as_u128()).collect();
         assert_eq!(lanes, others.clone().collect());
         for (number, lane) in numbers.zip(others.clone()) {
             let claims = queue.claim(id(lane), now, 10).await.expect("claim");
@@ -277,7 +282,7 @@ async fn thousands_of_parked_retries_are_in_nobodys_way() {
     let due = queue.claim(id(1), due_at, 20_000).await.expect("claim");
     assert_eq!(due.len(), 10_000);
     assert!(
-        due.iter().all(|claim| claim.body == body(claim.id.as_u128() + 1)),
+        due.iter().all(|claim| claim.body == body(claim.id.as_uuid().as_u128() + 1)),
         "bodies that are not kept are read"
     );
     queue.close().await;
@@ -297,7 +302,7 @@ async fn enqueued_by_two_nodes_at_once_it_is_one_message() {
     eventually("all are claimed", async || {
         for lane in 0..7 {
             let claims = queue.claim(id(lane), SystemClock::new().now(), 5_000).await.expect("claim");
-            claimed.extend(claims.iter().map(|claim| claim.id.as_u128()));
+            claimed.extend(claims.iter().map(|claim| claim.id.as_uuid().as_u128()));
         }
         (claimed.len() >= 2_000).then_some(())
     })
@@ -319,7 +324,9 @@ fn freezing_node(
             let clock = SystemClock::new();
             let queue = join_alone(options, NAME).await;
             let claims = queue.claim(id(1), clock.now(), 2).await.expect("claim");
-            claimed.send(claims.iter().map(|claim| claim.id.as_u128()).collect()).expect("the test listens");
+            claimed
+                .send(claims.iter().map(|claim| claim.id.as_uuid().as_u128()).collect())
+                .expect("the test listens");
             std::thread::sleep(frozen_for);
             let unsure = queue.claim(id(1), clock.now(), 10).await;
             assert!(unsure.is_err(), "it does not know what happened meanwhile: {unsure:?}");
@@ -374,7 +381,7 @@ async fn claims_outlive_a_restart_of_the_server() {
     let mut claimed = Vec::new();
     eventually("the others are claimed", async || {
         let claims = queue.claim(id(1), now, 100).await.unwrap_or_default();
-        claimed.extend(claims.iter().map(|claim| claim.id.as_u128()));
+        claimed.extend(claims.iter().map(|claim| claim.id.as_uuid().as_u128()));
         (claimed.len() >= 60).then_some(())
     })
     .await;

@@ -11,7 +11,7 @@ use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::history::{DeliveryHistory, History};
 use ports::ledger::Ledger;
-use ports::queue::{Queue, QueueName};
+use ports::queue::{QueueName, QueueWithDeadLetters};
 use ports::registry::Registry;
 use tempfile::TempDir;
 
@@ -136,7 +136,7 @@ mod ledger {
 mod alerts {
     use super::*;
 
-    async fn subject() -> Sqlite<dyn Queue> {
+    async fn subject() -> Sqlite<dyn QueueWithDeadLetters> {
         Sqlite::new(|backend| backend.queue(QueueName::Alerts))
     }
     conformance::queue_suite!(subject());
@@ -145,7 +145,7 @@ mod alerts {
 mod deliveries_queue {
     use super::*;
 
-    async fn subject() -> Sqlite<dyn Queue> {
+    async fn subject() -> Sqlite<dyn QueueWithDeadLetters> {
         Sqlite::new(|backend| backend.queue(QueueName::Deliveries))
     }
     conformance::queue_order_suite!(subject());

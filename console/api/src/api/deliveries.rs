@@ -215,7 +215,7 @@ async fn redrive(
     // In this order an attempt that is made at once is not overwritten.
     app.deliveries.put(vec![redriven.clone()]).await?;
     let body = wire::encode(&DeliveryTask::of(&redriven));
-    match app.delivery_queue.revive(dead.id.as_uuid(), now, body).await {
+    match app.delivery_queue.revive(dead.id.into(), now, body).await {
         Ok(true) => Ok(Json(redriven.into())),
         Ok(false) => {
             app.deliveries.put(vec![dead]).await?;

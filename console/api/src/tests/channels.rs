@@ -207,7 +207,7 @@ async fn carry_a_test(bench: &Bench, state: DeliveryState, attempt: Attempt) {
     let claim = bench.alerts.claim(lane, bench.now(), 1).await.expect("claims").remove(0);
     let alert: Alert = wire::decode(&claim.body).expect("an alert");
     let Alert::Test { id, channel, at } = alert else { panic!("a test, not {alert:?}") };
-    assert_eq!(lane, channel.as_uuid());
+    assert_eq!(lane, channel.into());
     let delivery = Delivery {
         id: DeliveryId::derive(id, channel),
         alert: Alert::Test { id, channel, at },

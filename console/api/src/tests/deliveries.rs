@@ -57,10 +57,11 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
 
 /// Puts the delivery into the queue and buries it, as a notifier does that gave up.
 async fn bury(bench: &Bench, delivery: &Delivery) {
-    let id = delivery.id.as_uuid();
-    let lane = delivery.channel.as_uuid();
+    let id = delivery.id.into();
+    let lane = delivery.channel.into();
     let body = wire::encode(&DeliveryTask::of(delivery));
-    let message = QueueMessage { id, lane, order_key: id, due_at: bench.now(), origin: None, body };
+    let message =
+        QueueMessage { id, lane, order_key: delivery.id.into(), due_at: bench.now(), origin: None, body };
     bench.tasks.enqueue(vec![message]).await.expect("enqueued");
     assert_eq!(bench.tasks.claim(lane, bench.now(), 10).await.expect("claims").len(), 1);
     bench.tasks.settle(vec![(id, Outcome::Bury)]).await.expect("buried");
@@ -184,7 +185,7 @@ async fn only_a_dead_letter_is_sent_again() {
     assert_eq!((redriven.status, &redriven.json["state"]), (StatusCode::OK, &json!("pending")));
     assert_eq!(redriven.json["next_attempt_at"], "2026-11-22T10:01:00.000Z");
     assert_eq!(bench.post(&path(&dead), "").await.status, StatusCode::CONFLICT, "it is on its way");
-    let claims = bench.tasks.claim(dead.channel.as_uuid(), bench.now(), 10).await.expect("claims");
+    let claims = bench.tasks.claim(dead.channel.into(), bench.now(), 10).await.expect("claims");
     assert_eq!(claims.len(), 1);
     let task: DeliveryTask = wire::decode(&claims[0].body).expect("a task");
     assert_eq!((task.id, task.attempts), (dead.id, 0));

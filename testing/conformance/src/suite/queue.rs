@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::ids::PartitionId;
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage};
+use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::sample::at;
 use crate::subject::Subject;
 
-type Messages = dyn Subject<dyn Queue>;
+type Messages = dyn Subject<dyn QueueWithDeadLetters>;
 
 /// How many unfinished messages the subject is to hold.
 pub const CAPACITY: usize = 2_000;
@@ -52,8 +52,9 @@ pub fn message(number: u128, lane: u128) -> QueueMessage {
     }
 }
 
-pub fn id(number: u128) -> Uuid {
-    Uuid::from_u128(number)
+/// An id of any of the queue's kinds.
+pub fn id<T: From<Uuid>>(number: u128) -> T {
+    Uuid::from_u128(number).into()
 }
 
 pub fn body(number: u128) -> Bytes {
@@ -68,7 +69,7 @@ pub async fn enqueue(queue: &dyn Queue, messages: impl IntoIterator<Item = Queue
 pub async fn claim(queue: &dyn Queue, lane: u128, millis: i64, limit: usize) -> Vec<u128> {
     let claims = queue.claim(id(lane), at(millis), limit).await.expect("claim");
     assert!(claims.len() <= limit);
-    claims.into_iter().map(|claim| claim.id.as_u128()).collect()
+    claims.into_iter().map(|claim| claim.id.as_uuid().as_u128()).collect()
 }
 
 pub async fn settle(queue: &dyn Queue, number: u128, outcome: Outcome) {
@@ -77,7 +78,7 @@ pub async fn settle(queue: &dyn Queue, number: u128, outcome: Outcome) {
 
 async fn lanes(queue: &dyn Queue, millis: i64) -> BTreeSet<u128> {
     let lanes = queue.lanes(at(millis)).await.expect("lanes");
-    let distinct: BTreeSet<u128> = lanes.iter().map(Uuid::as_u128).collect();
+    let distinct: BTreeSet<u128> = lanes.iter().map(|lane| lane.as_uuid().as_u128()).collect();
     assert_eq!(distinct.len(), lanes.len(), "each lane once");
     distinct
 }
@@ -150,7 +151,7 @@ pub async fn many_claimers_get_each_message_once(subject: &mut Messages) {
     enqueue(&*queue, (0..500).map(|n| message(n, 1))).await;
     let mut claimers = JoinSet::new();
     for _ in 0..8 {
-        let queue: Arc<dyn Queue> = Arc::clone(&queue);
+        let queue: Arc<dyn Queue> = queue.clone();
         claimers.spawn(async move {
             let mut mine = Vec::new();
             loop {

@@ -1,13 +1,13 @@
 //! A queue's contract: order keys, retries, dead letters.
 
 use bytes::Bytes;
-use ports::queue::{Outcome, Queue, QueueMessage};
+use ports::queue::{DeadLetters, Outcome, QueueMessage, QueueWithDeadLetters};
 
 use super::queue::{body, claim, enqueue, id, message, settle};
 use crate::sample::at;
 use crate::subject::Subject;
 
-type Messages = dyn Subject<dyn Queue>;
+type Messages = dyn Subject<dyn QueueWithDeadLetters>;
 
 #[macro_export]
 macro_rules! queue_order_suite {
@@ -117,15 +117,17 @@ pub async fn a_dead_letter_is_revived_once(subject: &mut Messages) {
 }
 
 /// Page by page: number, lane and body of each.
-async fn dead_letters(queue: &dyn Queue, limit: usize) -> Vec<(u128, u128, Bytes)> {
+async fn dead_letters(queue: &dyn DeadLetters, limit: usize) -> Vec<(u128, u128, Bytes)> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
         let page = queue.dead_letters(after, limit).await.expect("dead letters");
         assert!(page.len() <= limit);
         let Some(last) = page.last() else { return listed };
         after = Some(last.id);
-        listed
-            .extend(page.into_iter().map(|letter| (letter.id.as_u128(), letter.lane.as_u128(), letter.body)));
+        listed.extend(
+            page.into_iter()
+                .map(|letter| (letter.id.as_uuid().as_u128(), letter.lane.as_uuid().as_u128(), letter.body)),
+        );
     }
 }
 

@@ -75,9 +75,9 @@ async fn enqueue(app: &App, channel: ChannelId) -> Result<AlertId, Problem> {
     let id = AlertId::from_uuid(Uuid::new_v4());
     let at = app.clock.now();
     let message = QueueMessage {
-        id: id.as_uuid(),
-        lane: channel.as_uuid(),
-        order_key: id.as_uuid(),
+        id: id.into(),
+        lane: channel.into(),
+        order_key: id.into(),
         due_at: at,
         origin: None,
         body: wire::encode(&Alert::Test { id, channel, at }),
