@@ -11,7 +11,7 @@ use model::wire::WireError;
 
 const NAME: &str = "checkpoint";
 const VERSION: u8 = 2;
-/// Of zstd: the states of a million monitors take a second.
+/// Level of zstd: compressing the states of a million monitors takes a second.
 const LEVEL: i32 = 3;
 
 /// A whole partition as it was at [`PartitionHead::applied`].
@@ -35,10 +35,11 @@ impl PackedCheckpoint {
         Self(rmp_serde::to_vec(&(head, states)).expect("a message of ours has a MessagePack form"))
     }
 
-    /// The stored form: one version byte, then compressed MessagePack. It takes a while: not for a thread that others wait for.
+    /// The stored form: one version byte, then compressed MessagePack. Compressing is slow: use a thread that
+    /// no task waits for.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If memory runs out.
     pub fn compress(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![VERSION];
         zstd::stream::copy_encode(self.0.as_slice(), &mut bytes, LEVEL)?;
@@ -46,7 +47,7 @@ impl PackedCheckpoint {
     }
 }
 
-/// Reads a stored checkpoint. It takes a while, like [`PackedCheckpoint::compress`].
+/// Reads a stored checkpoint. Slow, like [`PackedCheckpoint::compress`].
 ///
 /// # Errors
 /// [`WireError`] if it is empty, newer than this program, or damaged.

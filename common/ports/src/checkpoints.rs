@@ -1,4 +1,5 @@
-//! Checkpoints: whole partitions as they once were, for when the state store lost what it knew, and for whoever replays.
+//! Checkpoints: whole partitions as they once were, for rebuilds after the state store lost data, and for
+//! replays.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,24 +8,24 @@ use super::error::BackendError;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 
-/// Not now; the same call may go through later.
+/// The store cannot be reached now; the same call may succeed later.
 #[derive(Debug, thiserror::Error)]
 #[error("reach the checkpoints")]
 pub struct CheckpointError(#[source] pub BackendError);
 
-/// Where in its partition's log a checkpoint stands: it holds the state behind that entry.
+/// A checkpoint's position in its partition's log: it holds the state after that entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointPlace {
     /// The last entry that was applied.
     pub applied: Offset,
-    /// The watermark then.
+    /// The watermark at that time.
     pub watermark: EventTime,
 }
 
 /// Checkpoints of each partition, each at its place in the log.
 #[async_trait]
 pub trait CheckpointStore: Send + Sync {
-    /// Keeps a checkpoint, whole or not at all. One at the same place is replaced.
+    /// Stores a checkpoint, whole or not at all. It replaces one at the same place.
     ///
     /// # Errors
     /// [`CheckpointError`].
@@ -35,7 +36,7 @@ pub trait CheckpointStore: Send + Sync {
         checkpoint: Bytes,
     ) -> Result<(), CheckpointError>;
 
-    /// Where the partition's checkpoints stand, oldest first.
+    /// The places of the partition's checkpoints, oldest first.
     ///
     /// # Errors
     /// [`CheckpointError`].

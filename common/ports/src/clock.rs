@@ -1,4 +1,4 @@
-//! The clocks a role may read. Nothing else in the project asks the system for the time.
+//! The clocks that a role may read. No other part of the project asks the system for the time.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ pub trait Clock: Send + Sync {
     /// The time of day. It never goes back while the node runs.
     fn now(&self) -> EventTime;
 
-    /// Time since some fixed moment. It runs on while the process is frozen or the machine asleep.
+    /// Time since a fixed moment. This clock runs on while the process is frozen or the machine asleep.
     fn elapsed(&self) -> Duration;
 }
 
 /// The system's clocks.
 ///
-/// The time of day follows the system's, forwards at once. When the system's clock is set back, this one runs on from where
-/// it was: event time must not stand still.
+/// The time of day follows the system's, forwards at once. When the system's clock is set back, this clock
+/// runs on from where it was: event time must not stand still.
 #[derive(Debug)]
 pub struct SystemClock {
     last: Mutex<(EventTime, Duration)>,
@@ -30,13 +30,13 @@ impl SystemClock {
         Self { last: Mutex::new((system_time(), boot_time())) }
     }
 
-    /// Moves the clock to `not_before` if it is behind it: the newest time that the log knows.
+    /// Moves the clock to `not_before`, the newest time in the log, if it is behind.
     pub fn not_before(&self, not_before: EventTime) {
         let now = self.now();
         self.last.lock().0 = now.max(not_before);
     }
 
-    /// How far this clock is ahead of the system's, because that one was set back.
+    /// How far this clock is ahead of the system's, after that one was set back.
     pub fn ahead(&self) -> Duration {
         self.now().since(system_time())
     }

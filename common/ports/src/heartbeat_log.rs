@@ -1,4 +1,4 @@
-//! The heartbeat log: the truth from which everything else follows.
+//! The heartbeat log: the truth that everything else follows from.
 
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use model::time::EventTime;
 use model::wire::WireError;
 use model::wire::frame::Frame;
 
-/// Why the log could not do it.
+/// Why a call to the log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// Not now; the same call may go through later. After an append it is unknown whether the frame was recorded.
+    /// The log cannot be reached now; the same call may succeed later. After an append it is unknown whether
+    /// the frame was recorded.
     #[error("reach the heartbeat log")]
     Unavailable(#[source] BackendError),
-    /// No room. Nothing was recorded.
+    /// The log has no room. Nothing was recorded.
     #[error("append to the heartbeat log: no room is left")]
     Full(#[source] BackendError),
     /// The entry after the given offset is gone: the log begins at `first`.
@@ -40,21 +41,21 @@ impl LogError {
     }
 }
 
-/// An entry as it is read.
+/// An entry of the log.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
-    /// Its place. Offsets grow; some may be missing (folded ticks).
+    /// The entry's place. Offsets grow; some may be missing (folded ticks).
     pub offset: Offset,
     /// When it was recorded, by the log's clock.
     pub logged_at: EventTime,
-    /// The frame, or why it cannot be read: a damaged entry is given to the reader, who skips and counts it.
+    /// The frame, or why it cannot be read: readers get damaged entries, skip and count them.
     pub frame: Result<Arc<Frame>, WireError>,
 }
 
 /// Which log this is and how far it reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogExtent {
-    /// Random, made with the log. A different one means a different log.
+    /// A random word, made with the log. Another word means another log.
     pub incarnation: String,
     /// Offset of the first entry that is left; `last.next()` when there is none.
     pub first: Offset,
@@ -76,7 +77,7 @@ pub trait HeartbeatLog: Send + Sync {
     /// How many partitions there are; fixed when the log was made.
     fn partitions(&self) -> u16;
 
-    /// Appends a frame; its offset.
+    /// Appends a frame; answers its offset.
     ///
     /// # Errors
     /// `Unavailable`, `Full`.
@@ -88,8 +89,8 @@ pub trait HeartbeatLog: Send + Sync {
     /// `Unavailable`.
     async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError>;
 
-    /// Returns once every entry up to `through` is durable, ticks too. A state that was computed from an entry is committed
-    /// after this.
+    /// Returns once every entry up to `through` is durable, ticks included. A state is committed after the
+    /// sync of the entries that it was computed from.
     ///
     /// # Errors
     /// `Unavailable`, `Full`.
@@ -114,6 +115,6 @@ pub trait LogReader: Send + Sync {
     /// The next entries, at least one and at most `limit`; waits until there is one. Cancelling it loses nothing.
     ///
     /// # Errors
-    /// As [`HeartbeatLog::open`]; the reader is then to be opened anew.
+    /// As [`HeartbeatLog::open`]; then the reader must be opened anew.
     async fn next(&mut self, limit: usize) -> Result<Vec<LogEntry>, LogError>;
 }

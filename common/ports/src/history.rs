@@ -1,4 +1,4 @@
-//! The history: what people look at. Nothing is decided by it.
+//! The history: what people look at. No decision depends on it.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,27 +10,28 @@ use model::heartbeat::Heartbeat;
 use model::ids::{ChannelId, DeliveryId, MonitorId};
 use model::time::EventTime;
 
-/// Not now; the same call may go through later, and writing the same entry again is harmless.
+/// The history cannot be reached now; the same call may succeed later, and writing the same entry again is
+/// harmless.
 #[derive(Debug, thiserror::Error)]
 #[error("reach the history")]
 pub struct HistoryError(#[source] pub BackendError);
 
-/// What a partition's owner writes. It is written before the state that it led to is committed, so that a crash in between
-/// writes it again instead of losing it.
+/// What a partition's owner writes. It is written before the commit of the state that it led to, so that a
+/// crash in between repeats it instead of losing it.
 #[derive(Debug, Default, Clone)]
 pub struct HistoryBatch {
     /// Heartbeats of any monitors, in log order.
     pub heartbeats: Vec<Heartbeat>,
     /// Flips of any monitors, silent ones too.
     pub flips: Vec<Flip>,
-    /// Monitors that are gone: all of theirs is removed.
+    /// Deleted monitors: all of their entries are removed.
     pub removed: Vec<MonitorId>,
 }
 
-/// A heartbeat as it is kept: its output is apart.
+/// A stored heartbeat, without its output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeartbeatEntry {
-    /// With `output` left out.
+    /// The heartbeat; its `output` is `None`.
     pub heartbeat: Heartbeat,
     /// Whether there is an output.
     pub has_output: bool,
@@ -38,11 +39,13 @@ pub struct HeartbeatEntry {
 
 /// Heartbeats and flips by monitor.
 ///
-/// Bounded: at least the newest N (1,000 by default) of each monitor are kept, and not many more. An entry that is written
-/// twice is one: a heartbeat is named by monitor and `received_at`, a flip by monitor and `at`.
+/// Bounded: at least the newest N (1,000 by default) of each monitor are kept, and not many more. An entry
+/// that is written twice is one entry: a heartbeat is identified by monitor and `received_at`, a flip by
+/// monitor and `at`.
 #[async_trait]
 pub trait History: Send + Sync {
-    /// Writes entries, then removals. When it fails, some may have been written: the same call again writes the others.
+    /// Writes entries, then removals. After an error some may have been written: the same call again writes
+    /// the others.
     ///
     /// # Errors
     /// [`HistoryError`].
@@ -86,22 +89,22 @@ pub trait History: Send + Sync {
 /// Which deliveries to list; every `Some` must hold.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct DeliveryFilter {
-    /// Of this monitor.
+    /// Only deliveries about this monitor.
     pub monitor: Option<MonitorId>,
-    /// To this channel.
+    /// Only deliveries to this channel.
     pub channel: Option<ChannelId>,
-    /// In this state.
+    /// Only deliveries in this state.
     pub state: Option<DeliveryState>,
 }
 
 /// Deliveries with their attempts.
 ///
-/// Bounded: of those that are delivered, of those that are folded and of those that are suppressed at least the newest 10,000 are
-/// kept and not many more, and every pending or dead one of the last 30 days. So what a storm folded does not drive out what was
-/// delivered.
+/// Bounded: at least the newest 10,000 delivered, 10,000 folded and 10,000 suppressed deliveries are kept and
+/// not many more, and every pending or dead one of the last 30 days. So the folded deliveries of a storm do
+/// not drive out delivered ones.
 #[async_trait]
 pub trait DeliveryHistory: Send + Sync {
-    /// Writes deliveries, each replacing what was known of it.
+    /// Writes deliveries, each replacing its former record.
     ///
     /// # Errors
     /// [`HistoryError`].

@@ -1,8 +1,9 @@
-//! What a role needs from a backend. Each trait's text is its contract; the conformance suites test every adapter by it.
+//! The ports: what a role needs from a backend. Each trait's text is its contract; the conformance suites
+//! test every adapter by it.
 //!
-//! What stands on the ports alone, and serves every adapter or role, is here too:
+//! The crate also has what depends on the ports alone and serves every adapter or role:
 //!
-//! - [`clock`]: the clocks a role may read.
+//! - [`clock`]: the clocks that a role may read.
 //! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
 //! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue changed.
 //! - [`checkpoint_codec`]: a checkpoint's stored form.

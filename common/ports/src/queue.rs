@@ -8,13 +8,14 @@ pub use super::queue_ids::{LaneId, MessageId, OrderKey};
 use model::ids::PartitionId;
 use model::time::EventTime;
 
-/// Why the queue could not do it.
+/// Why a call to a queue failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// It holds as many messages as it may. Nothing of the call was enqueued.
+    /// The queue holds as many messages as it may. Nothing of the call was enqueued.
     #[error("enqueue: the queue is full")]
     Full,
-    /// Not now; the same call may go through later, and enqueueing the same id again is harmless.
+    /// The queue cannot be reached now; the same call may succeed later, and enqueueing the same id again is
+    /// harmless.
     #[error("reach the queue")]
     Unavailable(#[source] BackendError),
 }
@@ -41,52 +42,53 @@ impl QueueName {
 /// A message to be enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
-    /// Enqueued twice within a day, it is one message.
+    /// Two messages with one id, enqueued within a day, are one message.
     pub id: MessageId,
     /// Messages of different lanes do not wait for each other (a channel, a partition).
     pub lane: LaneId,
-    /// Messages of a lane with equal order keys are claimed in the order of their enqueueing, the later only when the
-    /// earlier is completed or buried (a monitor).
+    /// Messages of a lane with equal order keys (a monitor) are claimed in the order of their enqueueing,
+    /// each only when the ones before it are completed or buried.
     pub order_key: OrderKey,
-    /// Not to be claimed before.
+    /// The message is not claimed before this.
     pub due_at: EventTime,
-    /// Partition and running number, for alerts.
+    /// Partition and running number of an alert.
     pub origin: Option<(PartitionId, u64)>,
-    /// What to do.
+    /// The work, encoded.
     pub body: Bytes,
 }
 
-/// A message in somebody's hands, which comes back to the queue if that somebody dies; or a dead letter, in nobody's.
+/// A claimed message, which returns to the queue if its holder dies; or a dead letter, which has no holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The message's id.
     pub id: MessageId,
     /// Its lane.
     pub lane: LaneId,
-    /// What to do, as it was enqueued or last put back.
+    /// The work, as it was enqueued or last retried.
     pub body: Bytes,
 }
 
-/// What is to become of a claimed message.
+/// What becomes of a claimed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done; forgotten but for its id.
+    /// The message is done; only its id is remembered.
     Complete,
-    /// Again at `due_at`, with this body. It keeps its place before later messages of its order key.
+    /// The message comes again at `due_at`, with this body. It keeps its place before later messages of its
+    /// order key.
     Retry {
-        /// Not before.
+        /// The message is not claimed before this.
         due_at: EventTime,
-        /// What to do then.
+        /// The work then, encoded.
         body: Bytes,
     },
-    /// Given up: kept as a dead letter, in nobody's way, until revived.
+    /// The message is given up: kept as a dead letter until it is revived, it holds up no other message.
     Bury,
 }
 
 /// A queue.
 ///
-/// At least once: a message that was enqueued is claimed until it is completed or buried, whatever crashes. While it is
-/// claimed nobody else gets it.
+/// At least once: a message that was enqueued is claimed until it is completed or buried, whatever crashes.
+/// While it is claimed, no other node gets it.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Enqueues messages, those of a lane and order key in this order.
@@ -101,7 +103,7 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`.
     async fn last_number(&self, partition: PartitionId) -> Result<u64, QueueError>;
 
-    /// Lanes that have a message to claim at `now`, of those that are this node's to work on.
+    /// Lanes of this node that have a message to claim at `now`.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -113,14 +115,14 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`.
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError>;
 
-    /// Says what became of claimed messages.
+    /// Settles claimed messages.
     ///
     /// # Errors
-    /// `Unavailable`; then they are still claimed.
+    /// `Unavailable`; then the messages are still claimed.
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError>;
 
-    /// Returns when something may have become claimable through `enqueue`, `settle` or `revive` since the last return; it
-    /// may also return for nothing. The passing of time alone does not wake it.
+    /// Returns when a message may have become claimable through `enqueue`, `settle` or `revive` since the
+    /// last return; it may also return without a reason. The passing of time alone does not wake it.
     async fn changed(&self);
 }
 
@@ -133,8 +135,8 @@ pub trait DeadLetters: Send + Sync {
     /// `Unavailable`.
     async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError>;
 
-    /// Dead letters of the lanes that are this node's to work on, by id, those after `after`; at most `limit`. None: there are
-    /// no more.
+    /// Dead letters of this node's lanes, ordered by id, those after `after`; at most `limit`. An empty list
+    /// says that there are no more.
     ///
     /// # Errors
     /// `Unavailable`.

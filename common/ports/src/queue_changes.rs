@@ -18,13 +18,13 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Nothing has changed yet.
+    /// A queue that has not changed yet.
     #[must_use]
     pub fn new() -> Self {
         Self { made: watch::Sender::new(0), told: AtomicU64::new(0) }
     }
 
-    /// Something changed.
+    /// Announces a change.
     pub fn announce(&self) {
         self.made.send_modify(|made| *made += 1);
     }

@@ -1,4 +1,5 @@
-//! Pure. Which messages of a queue can be claimed: lanes, order keys, due times and claims. Bodies lie elsewhere.
+//! Pure. Which messages of a queue can be claimed: lanes, order keys, due times and claims. Bodies are
+//! elsewhere.
 //!
 //! Adapters that keep a queue as a table read the unfinished messages into this index.
 
@@ -11,28 +12,28 @@ use model::time::EventTime;
 #[derive(Debug, Default)]
 pub struct QueueIndex {
     messages: HashMap<MessageId, Entry>,
-    /// In the order of their places, by lane and order key.
+    /// Messages in the order of their places, by lane and order key.
     chains: HashMap<(LaneId, OrderKey), BTreeMap<u64, MessageId>>,
-    /// By lane, what is at the head of its chain and not claimed.
+    /// The unclaimed heads of chains, by lane.
     claimable: BTreeMap<LaneId, BTreeSet<(EventTime, u64, MessageId)>>,
 }
 
 /// A message in the index.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// Running number of its enqueueing.
+    /// Running number of the message's enqueueing.
     pub place: u64,
-    /// The lane that it waits in.
+    /// The message's lane.
     pub lane: LaneId,
     /// Messages of a lane with the same key are handed out in the order of their places.
     pub order_key: OrderKey,
-    /// When it may be claimed at the earliest.
+    /// Earliest time at which the message may be claimed.
     pub due_at: EventTime,
     claimed: bool,
 }
 
 impl Entry {
-    /// An entry that nobody has claimed.
+    /// An unclaimed entry.
     pub const fn new(place: u64, lane: LaneId, order_key: OrderKey, due_at: EventTime) -> Self {
         Self { place, lane, order_key, due_at, claimed: false }
     }
@@ -64,7 +65,7 @@ impl QueueIndex {
         self.messages.get(id).is_some_and(|entry| entry.claimed)
     }
 
-    /// Puts a message in, claimable when it is the head of its chain.
+    /// Adds a message, claimable when it is the head of its chain.
     pub fn add(&mut self, id: MessageId, entry: Entry) {
         self.messages.insert(id, entry);
         let chain = self.chains.entry((entry.lane, entry.order_key)).or_default();
@@ -112,14 +113,14 @@ impl QueueIndex {
         claims
     }
 
-    /// Gives a claimed message back, due as before.
+    /// Returns a claimed message, due as before.
     pub fn unclaim(&mut self, id: MessageId) {
         if let Some(due_at) = self.messages.get(&id).map(|entry| entry.due_at) {
             self.retry(id, due_at);
         }
     }
 
-    /// Gives a claimed message back, due at `due_at`. It keeps its place.
+    /// Returns a claimed message, due at `due_at`. It keeps its place.
     pub fn retry(&mut self, id: MessageId, due_at: EventTime) {
         let Some(entry) = self.messages.get_mut(&id).filter(|entry| entry.claimed) else { return };
         entry.claimed = false;
@@ -128,7 +129,7 @@ impl QueueIndex {
         self.offer_head(lane, order_key);
     }
 
-    /// Takes a message out; the next of its chain moves up.
+    /// Removes a message; the next of its chain moves up.
     pub fn finish(&mut self, id: MessageId) -> Option<Entry> {
         self.withdraw(id);
         let entry = self.messages.remove(&id)?;

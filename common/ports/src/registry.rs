@@ -30,7 +30,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 6] =
         [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance, Self::Rebuild];
 
@@ -47,17 +47,17 @@ impl RecordKind {
     }
 }
 
-/// Names a record. The id is of `A–Z a–z 0–9 _ -`, at most 128 bytes.
+/// Identifies a record. The id consists of `A–Z a–z 0–9 _ -`, at most 128 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
-    /// What it is.
+    /// The record's kind.
     pub kind: RecordKind,
-    /// Which one.
+    /// The record's id within its kind.
     pub id: String,
 }
 
 impl RecordKey {
-    /// A key from anything that is shown as its id.
+    /// A key from a value that is displayed as its id.
     pub fn new(kind: RecordKind, id: impl ToString) -> Self {
         Self { kind, id: id.to_string() }
     }
@@ -66,30 +66,30 @@ impl RecordKey {
 /// A record with its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its name.
+    /// The record's key.
     pub key: RecordKey,
-    /// Grows with every change in the whole registry.
+    /// The revision of the record's last change; it grows with every change in the whole registry.
     pub revision: Revision,
-    /// See [`model::wire`].
+    /// The encoded record: see [`model::wire`].
     pub value: Bytes,
 }
 
-/// What a writer believes about the record that it is about to write.
+/// What a writer expects of the record that it is about to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// There is none.
+    /// There is no record.
     Absent,
-    /// It is at this revision.
+    /// The record is at this revision.
     At(Revision),
 }
 
-/// Why the registry could not do it.
+/// Why a call to the registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The record is not as expected; nothing was written.
     #[error("write to the registry: the record was changed meanwhile")]
     Conflict,
-    /// Not now; the same call may go through later.
+    /// The registry cannot be reached now; the same call may succeed later.
     #[error("reach the registry")]
     Unavailable(#[source] BackendError),
 }
@@ -150,11 +150,12 @@ pub trait Registry: Send + Sync {
     /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then of every
     /// change as it happens, and `current` again at least every second while it is known that nothing is missing.
     ///
-    /// A record that changes often may be told in its latest form only. In one process a change has been told before the
-    /// `put` or `delete` that made it returns. The watch ends when the returned guard is dropped.
+    /// A record that changes often may be told in its latest form only. In one process a change has been told
+    /// before its `put` or `delete` returns. The watch ends when the returned guard is dropped.
     ///
     /// # Errors
-    /// `Unavailable` if it could not begin; later troubles are overcome inside, and until then `current` stays away.
+    /// `Unavailable` if the watch could not begin; later troubles are overcome inside, and until then
+    /// `current` is not called.
     async fn watch(
         &self,
         kinds: &[RecordKind],
@@ -164,11 +165,11 @@ pub trait Registry: Send + Sync {
 
 /// Hears of changes in the registry. The calls come one at a time, in order, and must not block.
 pub trait RegistryObserver: Send + Sync {
-    /// A record is now this.
+    /// A record is new or has changed.
     fn put(&self, record: &Record);
-    /// A record is gone.
+    /// A record was deleted.
     fn deleted(&self, key: &RecordKey);
-    /// At this moment nothing is missing.
+    /// The observer has heard everything up to this moment.
     fn current(&self);
 }
 
@@ -176,7 +177,7 @@ pub trait RegistryObserver: Send + Sync {
 pub struct WatchGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
 
 impl WatchGuard {
-    /// Wraps whatever ends the watch when it is dropped.
+    /// Wraps the value whose drop ends the watch.
     pub fn new(guard: impl Send + Sync + 'static) -> Self {
         Self(Box::new(guard))
     }

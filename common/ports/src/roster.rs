@@ -1,4 +1,4 @@
-//! The roster: which nodes of a role are there.
+//! The roster: which nodes of a role are present.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,26 +6,28 @@ use async_trait::async_trait;
 
 use super::error::BackendError;
 
-/// Not now; the same call may go through later.
+/// The roster cannot be reached now; the same call may succeed later.
 #[derive(Debug, thiserror::Error)]
 #[error("reach the roster")]
 pub struct RosterError(#[source] pub BackendError);
 
-/// A node that said it was there.
+/// A node on the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its name, another one for each start.
+    /// The node's name, a new one for each start.
     pub name: String,
-    /// How often it said so. Whoever looks twice, some time apart by a clock of their own, sees whether it lives.
+    /// Counts the node's beats. An observer that looks twice, some time apart by its own clock, sees whether
+    /// the node lives.
     pub beat: u64,
 }
 
-/// The nodes of one role. Nobody's clock is compared with anybody else's.
+/// The nodes of one role. The clocks of different nodes are never compared.
 ///
 /// A member that has been silent for a day may be forgotten.
 #[async_trait]
 pub trait Roster: Send + Sync {
-    /// Says that `name` is there, and answers everybody who ever said so and did not leave, itself included, by name.
+    /// Beats for `name`, and answers all nodes that ever beat and did not leave, `name` included, ordered by
+    /// name.
     ///
     /// # Errors
     /// [`RosterError`].

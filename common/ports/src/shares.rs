@@ -1,22 +1,23 @@
 //! How the nodes of a role share numbered pieces of work (partitions, shards). Pure.
 //!
-//! Rendezvous hashing, with a bound: every piece goes to the node that it likes best among those that have room. All nodes
-//! that see the same members come to the same result, and a node that comes or goes moves few pieces. Plain rendezvous hashing
-//! would give four partitions to one of two nodes in every eighth cluster.
+//! Rendezvous hashing, with a bound: every piece goes to the node with the greatest weight among those that
+//! have room. All nodes that see the same members compute the same result, and a node that comes or goes
+//! moves few pieces. Plain rendezvous hashing would give four partitions to one of two nodes in every eighth
+//! cluster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::roster::Member;
 
-/// Who works on which share, as indices into `members`: `None` for all if there are no members.
+/// The member index for each share; all `None` without members.
 ///
-/// Every member has the number of shares divided by that of members, rounded down or up. The order of `members` does not matter
-/// as long as their names differ.
+/// Every member gets the number of shares divided by that of members, rounded down or up. The order of
+/// `members` does not matter as long as their names differ.
 pub fn assign(members: &[String], shares: u16) -> Vec<Option<usize>> {
     let shares_of_all = usize::from(shares);
     let least = shares_of_all / members.len().max(1);
-    // So many have one more than the others.
+    // Number of members that get one share more.
     let mut extra = shares_of_all % members.len().max(1);
     let mut had = vec![0_usize; members.len()];
     let mut choose = |share: u16| {
@@ -33,8 +34,8 @@ pub fn assign(members: &[String], shares: u16) -> Vec<Option<usize>> {
     (0..shares).map(&mut choose).collect()
 }
 
-/// How much a share likes a member: FNV-1a of both, then mixed, since FNV alone hardly tells names apart that differ at
-/// their beginning.
+/// The weight of a member for a share: FNV-1a of both, then mixed, for FNV alone hardly distinguishes names
+/// that differ at their beginning.
 fn weight(name: &str, share: u16) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in name.bytes().chain(share.to_be_bytes()) {
@@ -46,10 +47,10 @@ fn weight(name: &str, share: u16) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// Who is alive, judged by whether their beats move while somebody looks on.
+/// Which nodes live, judged by whether their beats move between two looks.
 #[derive(Debug)]
 pub struct Liveness {
-    /// Dead is whose beat has not moved for this long.
+    /// How long the beat of a living node may stand still.
     lease: Duration,
     seen: BTreeMap<String, Seen>,
 }
@@ -57,17 +58,18 @@ pub struct Liveness {
 #[derive(Debug)]
 struct Seen {
     beat: u64,
-    /// When it was last seen to move, by the looker's own clock.
+    /// When the beat was last seen to move, by the observer's clock.
     moved_at: Duration,
 }
 
 impl Liveness {
-    /// Nobody was seen yet.
+    /// No node was seen yet.
     pub const fn new(lease: Duration) -> Self {
         Self { lease, seen: BTreeMap::new() }
     }
 
-    /// What the roster says at `now`, by a clock that runs on through a freeze. Whoever is new counts as alive.
+    /// Takes the roster's members at `now`, by a clock that runs on through a freeze. A new node counts as
+    /// alive.
     pub fn look(&mut self, members: &[Member], now: Duration) {
         self.seen.retain(|name, _| members.iter().any(|member| member.name == *name));
         for member in members {
@@ -79,7 +81,7 @@ impl Liveness {
         }
     }
 
-    /// The roster could not be read for a while, or this node was frozen: nobody is to be blamed for that time.
+    /// Counts no silence up to `now`: the roster could not be read for a while, or this node was frozen.
     pub fn forgive(&mut self, now: Duration) {
         for seen in self.seen.values_mut() {
             seen.moved_at = now;
@@ -91,7 +93,7 @@ impl Liveness {
         self.seen.get(name).map(|seen| now.saturating_sub(seen.moved_at) < self.lease)
     }
 
-    /// The names of the living, in order.
+    /// The names of the living nodes, in order.
     pub fn living(&self, now: Duration) -> Vec<String> {
         self.seen.keys().filter(|name| self.lives(name, now) == Some(true)).cloned().collect()
     }

@@ -12,19 +12,19 @@ use model::time::EventTime;
 /// Most monitors that one commit may change, in every store.
 pub const MAX_COMMIT_MONITORS: usize = 2_000;
 
-/// The right to commit to a partition, until somebody else is given it.
+/// The right to commit to a partition, until another node is given it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Which partition.
     pub partition: PartitionId,
-    /// Fencing token: a counter and a random part; compared for equality inside every commit.
+    /// Fencing token: a counter and a random part; every commit compares it for equality.
     pub token: String,
 }
 
-/// Who holds a partition.
+/// The holder of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The name that it took the partition by.
+    /// The name under which it took the partition.
     pub owner: String,
     /// Fencing token of its lease.
     pub token: String,
@@ -33,7 +33,7 @@ pub struct Holder {
 /// Everything that one commit changes, together or not at all.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    /// The offset up to which the store must have been committed before.
+    /// The offset that the commit follows: the store must have been committed up to it.
     pub follows: Offset,
     /// Running number of this lease's commits, from 1: tells a repeated commit from another one.
     pub number: u64,
@@ -45,13 +45,13 @@ pub struct Commit {
     pub outbox: Vec<OutboxAlert>,
 }
 
-/// Why the state store could not do it.
+/// Why a call to the state store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Somebody else holds the partition.
+    /// Another node holds the partition.
     #[error("take the partition: {owner} holds it")]
     Held {
-        /// Who.
+        /// The holder's name.
         owner: String,
         /// The fencing token of its lease.
         token: String,
@@ -62,18 +62,19 @@ pub enum StateError {
     /// The commit does not follow what is stored; nothing was written.
     #[error("commit to the partition: it is at offset {found}, not where this commit follows")]
     OutOfOrder {
-        /// What is stored.
+        /// The stored offset.
         found: Offset,
     },
     /// The commit is too large; nothing was written.
     #[error("commit to the partition: {found} changed monitors are more than {most}")]
     TooLarge {
-        /// How many.
+        /// The number of changed monitors.
         found: usize,
-        /// How many this store takes.
+        /// The most that this store takes.
         most: usize,
     },
-    /// Not now. After a commit it is unknown whether it was written; committing the same again is safe.
+    /// The store cannot be reached now. After a commit it is unknown whether it was written; committing the
+    /// same again is safe.
     #[error("reach the state store")]
     Unavailable(#[source] BackendError),
 }
@@ -91,7 +92,7 @@ impl StateError {
 /// Who may write to a partition.
 #[async_trait]
 pub trait Leases: Send + Sync {
-    /// Takes a partition that nobody holds, or that `owner` itself held before.
+    /// Takes a partition without a holder, or one that `owner` itself held before.
     ///
     /// # Errors
     /// `Held`, `Unavailable`.
@@ -103,8 +104,8 @@ pub trait Leases: Send + Sync {
     /// `Held` if the lease is another one by now, `Unavailable`.
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError>;
 
-    /// Who holds a partition by what is stored, which may be somebody who does not know of it: a store that was set back knows
-    /// of leases that were given back since. Whoever holds nothing may release such a lease of its own.
+    /// The stored holder of a partition, which may not know that it is one: a store that was set back has
+    /// leases that were given back since. A node that holds nothing may release such a lease of its own.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -156,9 +157,9 @@ pub trait States: Send + Sync {
     /// `Fenced`, `OutOfOrder`, `TooLarge`, `Unavailable`.
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StateError>;
 
-    /// Forgets states, wake-ups, head and outbox of the partition; the lease stays, and its commits go on from
-    /// [`Offset::START`]. While a part of it is missing, because it broke off or the store lost that part, the head is the default
-    /// one and commits are `OutOfOrder`.
+    /// Forgets states, wake-ups, head and outbox of the partition. The lease stays, and its commits go on
+    /// from [`Offset::START`]. While a part is missing, because the reset was interrupted or the store lost
+    /// that part, the head is the default one and commits are `OutOfOrder`.
     ///
     /// # Errors
     /// `Fenced`, `Unavailable`.

@@ -1,4 +1,4 @@
-//! Things to store.
+//! Values to store.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// The moment that the samples' times are counted from.
 pub const START: EventTime = EventTime::from_secs(1_795_341_600);
 
-/// So many milliseconds after [`START`].
+/// The time `millis` milliseconds after [`START`].
 pub fn at(millis: i64) -> EventTime {
     EventTime::from_millis(START.as_millis() + millis)
 }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 /// A backend, empty at first, seen through the port `P` (`dyn HeartbeatLog` and so on).
 #[async_trait(?Send)]
 pub trait Subject<P: ?Sized + Send + Sync>: Send {
-    /// The adapter. After a restart it is another one.
+    /// The adapter; another one after a restart.
     fn port(&self) -> Arc<P>;
 
-    /// Ends the client, in an orderly way, and starts it on the same data. What was acknowledged is still there.
+    /// Ends the client in order, and starts it on the same data. Everything acknowledged is still there.
     async fn restart(&mut self);
 
     /// Whether a watcher hears of a change before the call that made it returns.
@@ -18,7 +18,7 @@ pub trait Subject<P: ?Sized + Send + Sync>: Send {
         true
     }
 
-    /// The retention time of everything in the log is over. Only asked of heartbeat logs.
+    /// Lets the retention time of all entries pass. Only called for heartbeat logs.
     async fn expire_everything(&mut self) {
         panic!("only a heartbeat log expires");
     }

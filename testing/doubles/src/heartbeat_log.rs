@@ -14,7 +14,8 @@ use model::wire::frame::Frame;
 use ports::clock::Clock;
 use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogExtent, LogReader};
 
-/// A [`HeartbeatLog`] in memory. It folds nothing and keeps everything until it is told to [expire](Self::expire) it.
+/// A [`HeartbeatLog`] in memory. It folds nothing and keeps everything until [`expire`](Self::expire) is
+/// called.
 pub struct InMemoryHeartbeatLog {
     partitions: Vec<Arc<Partition>>,
     clock: Arc<dyn Clock>,
@@ -28,7 +29,7 @@ struct Partition {
 struct Entries {
     incarnation: String,
     kept: VecDeque<LogEntry>,
-    /// Everything up to here is gone.
+    /// The last expired offset.
     expired: Offset,
     last: Offset,
 }
@@ -55,8 +56,8 @@ impl InMemoryHeartbeatLog {
         entries.expired = entries.expired.max(through);
     }
 
-    /// Loses every entry from `first` on, and gives their offsets to what comes next: as a server does that had not synced them
-    /// when its power failed.
+    /// Loses every entry from `first` on, and gives their offsets to later entries, like a server that had
+    /// not synced them when its power failed.
     pub fn lose(&self, partition: PartitionId, first: Offset) {
         let Some(found) = self.partitions.get(usize::from(partition.0)) else { return };
         let mut entries = found.entries.lock();

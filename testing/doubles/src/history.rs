@@ -14,7 +14,7 @@ use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
 use ports::history::{DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError};
 
-/// Of each finished state.
+/// Deliveries kept of each finished state.
 const FINISHED_DELIVERIES: usize = 10_000;
 const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
@@ -35,7 +35,7 @@ struct OfMonitor {
 struct Deliveries {
     by_id: HashMap<DeliveryId, Delivery>,
     order: BTreeMap<(EventTime, DeliveryId), DeliveryState>,
-    /// How many there are in each state.
+    /// Number of deliveries in each state.
     counts: HashMap<DeliveryState, usize>,
 }
 
@@ -47,7 +47,7 @@ impl InMemoryHistory {
 }
 
 impl Default for InMemoryHistory {
-    /// One that keeps 1,000 of each.
+    /// A history that keeps 1,000 of each.
     fn default() -> Self {
         Self::new(1_000)
     }

@@ -17,7 +17,7 @@ pub struct InMemoryLedger {
 
 #[derive(Default)]
 struct Scopes {
-    /// The newest version of all, so that none comes twice.
+    /// The newest version of all scopes, so that none comes twice.
     newest: u64,
     rows: HashMap<Uuid, (u64, BTreeMap<Uuid, Bytes>)>,
 }

@@ -1,7 +1,7 @@
 //! Ports for tests and simulation.
 //!
-//! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they hold is gone with the last
-//! one. [`eventually`] waits for a fact instead of sleeping.
+//! The adapters in memory are the reference for the others. Clones of an `Arc` share an adapter, whose data
+//! ends with the last of them. [`eventually`] waits for a fact instead of sleeping.
 
 mod checkpoints;
 mod eventually;

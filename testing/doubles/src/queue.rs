@@ -15,7 +15,7 @@ use ports::queue::{
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
 
-/// How many ids of completed messages are remembered: the contract's day, for what a test puts through.
+/// Number of ids of completed messages that are remembered, in place of the contract's day.
 const REMEMBERED: usize = 200_000;
 
 /// A [`Queue`] in memory. At most as many dead letters are kept as unfinished messages may be; the oldest go first.
@@ -28,7 +28,7 @@ pub struct InMemoryQueue {
 struct Messages {
     capacity: usize,
     index: QueueIndex,
-    /// Of the unfinished ones.
+    /// Bodies of unfinished messages.
     bodies: HashMap<MessageId, Bytes>,
     dead: BTreeMap<MessageId, (Entry, Bytes)>,
     dead_order: VecDeque<MessageId>,
@@ -47,7 +47,7 @@ impl InMemoryQueue {
 }
 
 impl Default for InMemoryQueue {
-    /// One that takes a million messages.
+    /// A queue that takes a million messages.
     fn default() -> Self {
         Self::new(1_000_000)
     }

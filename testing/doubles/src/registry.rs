@@ -77,7 +77,8 @@ impl Registry for InMemoryRegistry {
         }
         inner.revision += 1;
         let record = Record { key: key.clone(), revision: Revision(inner.revision), value };
-        // Told under the lock: every observer hears one change at a time, in the order in which they were made.
+        // Told under the lock, so that every observer hears one change at a time, in the order in which they
+        // were made.
         inner.observers(key.kind).for_each(|observer| observer.put(&record));
         let revision = record.revision;
         inner.records.insert(key.clone(), record);
@@ -146,7 +147,7 @@ impl Registry for InMemoryRegistry {
     }
 }
 
-/// Tells a watcher twice a second that it misses nothing: the contract says at least once.
+/// Tells a watcher twice a second that nothing is missing; the contract asks for once.
 async fn say_current(inner: Arc<Mutex<Inner>>, id: u64) {
     let mut beat = tokio::time::interval(Duration::from_millis(500));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -166,7 +167,7 @@ struct Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        // The observer is dropped after the lock is given back: it may hold anything.
+        // The observer is dropped after the lock is released: it may hold anything.
         let watcher = self.inner.lock().watchers.remove(&self.id);
         drop(watcher);
     }

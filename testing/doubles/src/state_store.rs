@@ -62,7 +62,7 @@ impl Holding {
 }
 
 impl Partition {
-    /// Makes `owner` its holder; the new lease's token.
+    /// Makes `owner` the holder; answers the new lease's token.
     fn give(&mut self, owner: &str) -> String {
         self.counter += 1;
         let token = format!("{}-{}", self.counter, Uuid::new_v4().simple());

@@ -1,4 +1,4 @@
-//! The adapters in memory keep the contracts: they are the reference. A restart of theirs loses nothing.
+//! The adapters in memory keep the contracts: they are the reference. Restarting one loses nothing.
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ macro_rules! checkpoints_suite {
     };
 }
 
-/// Bytes that no compression hides and that differ by their seed everywhere.
+/// Incompressible bytes, which differ everywhere by their seed.
 fn bytes(seed: u64, length: usize) -> Bytes {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {

@@ -36,7 +36,7 @@ fn many() -> Vec<Delivery> {
     for n in 0..60_u8 {
         let state = DeliveryState::ALL[usize::from(n % 5)];
         let (monitor, channel) = (monitor(u128::from(n / 5 % 3)), channel(u128::from(n / 15 % 2)));
-        // Two share a time: the order is by id then.
+        // Two share a time: they are ordered by id.
         made.push(delivery(monitor, channel, at(i64::from(n / 2)), state));
     }
     made.sort_by_key(|delivery| delivery.id);
@@ -155,7 +155,8 @@ pub async fn the_newest_finished_and_all_open_ones_are_kept(subject: &mut Kept) 
     }
 }
 
-/// What was folded in a storm drives out nothing that was delivered; and it is bounded though it comes all at once.
+/// Deliveries folded in a storm drive out no delivered ones; and their number is bounded though they come all
+/// at once.
 pub async fn each_finished_state_is_kept_and_bounded_by_itself(subject: &mut Kept) {
     let history = subject.port();
     put_rounds(&*history, DeliveryState::Delivered, 2, 500).await;
@@ -174,7 +175,7 @@ pub async fn each_finished_state_is_kept_and_bounded_by_itself(subject: &mut Kep
     assert_eq!(folded[9_999].created_at, at(22_001), "the newest are kept");
 }
 
-/// Puts so many rounds of so many deliveries, one each millisecond.
+/// Puts rounds of deliveries, one each millisecond.
 async fn put_rounds(history: &dyn DeliveryHistory, state: DeliveryState, rounds: i64, of: i64) {
     let to = channel(DeliveryState::ALL.iter().position(|known| *known == state).expect("known") as u128);
     for round in 0..rounds {

@@ -11,7 +11,7 @@ use crate::subject::Subject;
 
 type Kept = dyn Subject<dyn History>;
 
-/// How many entries of a monitor the subject is to keep.
+/// Number of entries of a monitor that the subject keeps.
 pub const PER_MONITOR: usize = 40;
 
 #[macro_export]

@@ -119,7 +119,7 @@ pub async fn a_write_that_follows_another_version_is_refused_whole(subject: &mut
     assert_eq!(load(&*ledger).await, (second, rows([(1, "b")])));
 }
 
-/// As somebody does who had no answer.
+/// Like a node that had no answer.
 pub async fn a_write_that_is_repeated_is_refused(subject: &mut Kept) {
     let ledger = subject.port();
     let first = write(&*ledger, 0, vec![put(1, "a")]).await;
@@ -144,7 +144,7 @@ pub async fn a_scope_whose_last_row_is_removed_is_forgotten(subject: &mut Kept) 
     assert_eq!(load(&*ledger).await, (again, rows([(3, "c")])));
 }
 
-/// Of one who was frozen meanwhile, nothing is taken.
+/// Like a node that was frozen meanwhile: its write is refused.
 pub async fn a_forgotten_scope_never_comes_to_an_old_version(subject: &mut Kept) {
     let ledger = subject.port();
     let mut newest = 0;
@@ -183,7 +183,7 @@ pub async fn of_writers_at_the_same_time_one_wins(subject: &mut Kept) {
     }
 }
 
-/// Whoever loads while another writes sees all of a write, or nothing of it.
+/// A reader sees all of a concurrent write, or nothing of it.
 pub async fn a_load_shows_one_version(subject: &mut Kept) {
     const ROWS: u128 = 2_000;
     let ledger = subject.port();

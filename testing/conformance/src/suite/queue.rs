@@ -15,7 +15,7 @@ use crate::subject::Subject;
 
 type Messages = dyn Subject<dyn QueueWithDeadLetters>;
 
-/// How many unfinished messages the subject is to hold.
+/// Number of unfinished messages that the subject holds.
 pub const CAPACITY: usize = 2_000;
 
 #[macro_export]
@@ -40,7 +40,7 @@ macro_rules! queue_suite {
     };
 }
 
-/// A message with a number for its id, due at once, in an order of its own.
+/// A message with a number for its id, due at once, with an order key of its own.
 pub fn message(number: u128, lane: u128) -> QueueMessage {
     QueueMessage {
         id: id(number),

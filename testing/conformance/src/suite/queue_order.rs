@@ -133,7 +133,7 @@ async fn dead_letters(queue: &dyn DeadLetters, limit: usize) -> Vec<(u128, u128,
 
 pub async fn dead_letters_are_listed_by_id(subject: &mut Messages) {
     let queue = subject.port();
-    // Of several lanes, neither enqueued nor buried in the order of their ids.
+    // Several lanes, neither enqueued nor buried in the order of their ids.
     enqueue(&*queue, (0..60).map(|n| message(n * 37 % 60, n % 7))).await;
     let lane_of = |number: u128| (0..60).find(|n| n * 37 % 60 == number).expect("it was enqueued") % 7;
     assert_eq!(dead_letters(&*queue, 10).await, [], "what waits is not dead");
@@ -158,7 +158,7 @@ pub async fn dead_letters_are_listed_by_id(subject: &mut Messages) {
     let queue = subject.port();
     assert_eq!(dead_letters(&*queue, 10).await, expected, "after a restart");
 
-    // One that is revived is none any more; that it was put back with another body is seen when it is dead again.
+    // A revived dead letter is not listed; its new body shows when it is dead again.
     for (number, outcome) in [(9, Outcome::Bury), (12, Outcome::Complete), (30, retry(30, 900))] {
         assert!(queue.revive(id(number), at(0), body(number + 2_000)).await.expect("revive"));
         let missing: Vec<_> = dead_letters(&*queue, 10).await;
@@ -191,7 +191,7 @@ pub async fn order_lasts(subject: &mut Messages) {
     let queue = subject.port();
     for expected in [1, 2, 3] {
         let claimed = claim(&*queue, 1, 0, 10).await;
-        // Where a claim outlives its holder's restart for a while, the first is still in its hands.
+        // If a claim outlives its holder's restart for a while, the first is still claimed.
         assert!(claimed == [expected] || (expected == 1 && claimed.is_empty()), "{claimed:?}");
         settle(&*queue, expected, Outcome::Complete).await;
     }

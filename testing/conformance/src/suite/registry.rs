@@ -195,7 +195,7 @@ pub async fn records_and_revisions_last(subject: &mut Records) {
     assert!(create(&registry, &key("new"), "z").await > gone, "no revision is given twice");
 }
 
-/// Of an installation with two partitions.
+/// In an installation with two partitions.
 pub async fn a_partition_knows_its_monitors_and_their_revisions(subject: &mut Records) {
     let registry = subject.port();
     let monitor = |number: u128| MonitorId::from_uuid(Uuid::from_u128(number));

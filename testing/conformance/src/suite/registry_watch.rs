@@ -38,7 +38,7 @@ pub enum Heard {
     Current,
 }
 
-/// Keeps what it hears.
+/// An observer that keeps everything it hears.
 #[derive(Default)]
 pub struct Recorder(Mutex<Vec<Heard>>);
 
@@ -66,7 +66,8 @@ impl RegistryObserver for Recorder {
     }
 }
 
-/// Waits until `recorder` has heard `expected` as its last changes; not at all where it must have heard at once.
+/// Waits until `recorder` has heard `expected` as its last changes; without waiting if it must have heard at
+/// once.
 async fn heard_last(subject: &Records, recorder: &Recorder, expected: &[Heard]) {
     if subject.tells_at_once() {
         assert!(recorder.changes().ends_with(expected), "{:?}", recorder.changes());
@@ -113,7 +114,7 @@ pub async fn a_watcher_hears_of_changes_to_its_kinds(subject: &mut Records) {
         for other in RecordKind::ALL.into_iter().filter(|other| *other != kind) {
             let key = RecordKey::new(other, "b");
             let revision = create(&registry, &key, "x").await;
-            // Gone before the turn of its own kind comes.
+            // Deleted before the turn of its own kind comes.
             registry.delete(&key, revision).await.expect("delete");
         }
         let second = registry.put(&key, Expected::At(first), value("y")).await.expect("put");
@@ -148,8 +149,8 @@ pub async fn a_dropped_guard_ends_the_watch(subject: &mut Records) {
     eventually("the observer is let go", async || (Arc::strong_count(&ended) == 1).then_some(())).await;
 }
 
-/// Writers change records while watchers come; at the end each watcher knows exactly what the registry holds, and no
-/// record went back to an older revision.
+/// Writers change records while watchers begin. At the end each watcher knows exactly what the registry
+/// holds, and no record went back to an older revision.
 pub async fn a_watch_that_begins_amid_writes_misses_nothing(subject: &mut Records) {
     let registry = subject.port();
     let mut writers = JoinSet::new();
@@ -188,7 +189,7 @@ pub async fn a_watch_that_begins_amid_writes_misses_nothing(subject: &mut Record
     }
 }
 
-/// What follows from all that was heard, checked to be in order.
+/// The records that result from all that was heard, checked to be in order.
 pub fn told(recorder: &Recorder) -> BTreeMap<String, Revision> {
     let mut known = BTreeMap::new();
     let mut newest = BTreeMap::new();

@@ -64,7 +64,7 @@ pub async fn members_come_by_name(subject: &mut Nodes) {
     assert_eq!(names, ["a 1", "b-2", "c"]);
 }
 
-/// A node that looks on must see others stand still, not vanish and come back.
+/// A looking node must see others stand still, not vanish and come back.
 pub async fn the_silent_stay_for_a_while(subject: &mut Nodes) {
     let roster = subject.port();
     beat(&*roster, "silent").await;

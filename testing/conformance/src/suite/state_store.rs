@@ -307,7 +307,7 @@ pub async fn a_monitor_may_change_again_and_again(subject: &mut Store) {
 pub async fn more_than_the_earliest_are_asked_for_at_once(subject: &mut Store) {
     let store = subject.port();
     let lease = store.acquire(P, "owner").await.expect("acquire");
-    // Many at the same time: those come in the order of their ids.
+    // Many at the same time: they come in the order of their ids.
     let changes: Vec<Change> =
         (0..1_000).map(|n: i64| (monitor(n.unsigned_abs().into()), armed(100 + n % 3))).collect();
     store.commit(&lease, &commit(0, 1, 1, changes)).await.expect("commit");
