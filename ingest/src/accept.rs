@@ -1,13 +1,13 @@
-//! From a request to what its heartbeat says. Pure: no clock, no I/O.
+//! Pure. From a request to what its heartbeat says.
 
+mod bad_parameter;
 mod multipart;
 mod parameters;
-
-use std::fmt;
 
 use bytes::Bytes;
 use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
 
+pub(crate) use bad_parameter::BadParameter;
 use parameters::Parameters;
 
 /// What a push says, before anybody asked whose it is.
@@ -26,27 +26,6 @@ pub(crate) struct Body {
     pub(crate) tail: Bytes,
     /// Whether bytes before the tail were dropped: then it can only be output.
     pub(crate) cut: bool,
-}
-
-/// A parameter that cannot be taken. The push is not recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadParameter {
-    /// `status` is neither of its two values.
-    Status,
-    /// `value` or `ping` is not a finite decimal number.
-    Value,
-    /// `msg` in a JSON body is neither text nor a number.
-    Message,
-}
-
-impl fmt::Display for BadParameter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Status => "status must be 'up' or 'down'",
-            Self::Value => "value must be a finite decimal number",
-            Self::Message => "msg must be text",
-        })
-    }
 }
 
 /// Reads a push. Parameters come from the query, then from the body; a body that holds none is output.

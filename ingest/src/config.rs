@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serving::TrustedProxies;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
 const MOST_PUSHES: u32 = 1_000_000;

@@ -2,67 +2,32 @@
 
 mod committer;
 mod lane;
+mod node;
+mod push;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::heartbeat::Heartbeat;
-use model::ids::{MonitorId, PartitionId};
+use model::ids::PartitionId;
 use model::time::EventTime;
-use model::trace::TraceContext;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::Accepted;
 use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::tokens::Charge;
 use committer::Committer;
 use lane::{Lane, Room};
-
-/// A push that is to be recorded.
-pub(crate) struct Push {
-    pub(crate) monitor: MonitorId,
-    pub(crate) accepted: Accepted,
-    pub(crate) origin: Origin,
-    pub(crate) charge: Charge,
-}
-
-/// Where a push came from.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Origin {
-    /// The client's address.
-    pub(crate) source: Option<IpAddr>,
-    /// The trace that the client is at.
-    pub(crate) trace: Option<TraceContext>,
-}
-
-/// The push was not taken, and is counted as refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
-
-/// Who writes the frames.
-#[derive(Debug, Clone)]
-pub(crate) struct Author {
-    pub(crate) node: String,
-    /// Random for each start.
-    pub(crate) boot: u64,
-}
+use node::Node;
+pub(crate) use push::{Author, Origin, Push, Refused};
 
 /// The queues before the heartbeat log, one per partition.
 pub(crate) struct GroupCommit {
     lanes: Vec<Lane>,
     partitions: u16,
-    room: Room,
-    limits: Limits,
-    author: Author,
-    log: Arc<dyn HeartbeatLog>,
-    clock: Arc<dyn Clock>,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
+    node: Node,
 }
 
 impl GroupCommit {
@@ -77,7 +42,7 @@ impl GroupCommit {
         let partitions = log.partitions();
         let lanes = (0..partitions).map(|_| Lane::default()).collect();
         let room = Room::new(limits.queued_pushes, limits.queued_bytes);
-        Self { lanes, partitions, room, limits, author, log, clock, health, metrics }
+        Self { lanes, partitions, node: Node { room, limits, author, log, clock, health, metrics } }
     }
 
     /// Puts a push, whose body is complete, into its partition's queue. The receiver hears of it once it is recorded in time; if
@@ -99,14 +64,14 @@ impl GroupCommit {
             output: accepted.output,
             trace: origin.trace,
         };
-        let entered = if self.health.clock_agrees() {
-            lane.enter(heartbeat, charge, &self.room, &*self.clock)
+        let entered = if self.node.health.clock_agrees() {
+            lane.enter(heartbeat, charge, &self.node.room, &*self.node.clock)
         } else {
             lane.refuse(1);
             Err(Refused)
         };
         if entered.is_err() {
-            self.metrics.refused.inc();
+            self.node.metrics.refused.inc();
         }
         entered
     }
@@ -117,13 +82,13 @@ impl GroupCommit {
         for lane in &self.lanes {
             lane.refuse(1);
         }
-        self.metrics.refused.inc();
+        self.node.metrics.refused.inc();
     }
 
     /// Appends to one partition until `shutdown`; then what is queued, and a last tick.
     pub(crate) async fn commit(&self, partition: PartitionId, shutdown: CancellationToken) {
         if let Some(lane) = self.lanes.get(usize::from(partition.0)) {
-            Committer::new(self, lane, partition).run(shutdown).await;
+            Committer::new(&self.node, lane, partition).run(shutdown).await;
         }
     }
 

@@ -1,7 +1,5 @@
 //! `/api/push/{token}`.
 
-mod answer;
-
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,10 +16,8 @@ use model::trace::TraceContext;
 use serving::TrustedProxies;
 use tower_http::cors::{Any, CorsLayer};
 
-pub(crate) use answer::Answer;
-use answer::Reply;
-
 use crate::accept::{Accepted, BadParameter, accept};
+use crate::answer::Reply;
 use crate::body::{Received, receive};
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;

@@ -4,11 +4,12 @@
 //! - `body`: reads a body of any size in little memory
 //! - `tokens`: token → monitor, in memory, with each token's rate limit
 //! - `group_commit`: what arrives while a frame is being appended is the next frame
-//! - `http`: the routes and their answers
+//! - `http`: the routes; `answer`: what a push is answered
 //! - `health`: whether the node can do its job
 //! - [`Service`]: puts them together and runs them
 
 mod accept;
+mod answer;
 mod body;
 mod config;
 mod error;

@@ -2,6 +2,7 @@
 //!
 //! No plain token is kept: an entry is found by the first 128 bits of the token's SHA-256.
 
+mod digest;
 mod limit;
 mod table;
 
@@ -16,17 +17,15 @@ use model::wire;
 use parking_lot::{Mutex, RwLock};
 use ports::clock::Clock;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
-use sha2::{Digest as _, Sha256};
 
+pub(crate) use digest::TokenRef;
+use digest::digest;
 pub(crate) use limit::Charge;
 use limit::PushLimit;
 use table::{NEVER, Table};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-
-/// The first 128 bits of a token's SHA-256.
-type Digest = [u8; 16];
 
 /// The list is trusted to be complete for this long after the watch last said so.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
@@ -45,10 +44,6 @@ pub(crate) enum Resolved {
     Unsure,
 }
 
-/// Names a token without being one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TokenRef(Digest);
-
 /// How good the list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -63,7 +58,7 @@ pub(crate) enum Standing {
 /// Every token of every monitor, with its rate limit.
 pub(crate) struct Tokens {
     table: Arc<RwLock<Table>>,
-    limit: Option<PushLimit>,
+    limit: Option<Arc<PushLimit>>,
     clock: Arc<dyn Clock>,
     loaded: AtomicBool,
     /// When the watch last said that nothing is missing: nanoseconds of `clock.elapsed()`.
@@ -79,7 +74,7 @@ impl Tokens {
             PushLimit::new(config.push_limit, config.push_burst, Arc::clone(&table), Arc::clone(&clock));
         Self {
             table,
-            limit,
+            limit: limit.map(Arc::new),
             clock,
             loaded: AtomicBool::new(false),
             current_at: AtomicU64::new(0),
@@ -109,10 +104,10 @@ impl Tokens {
     ///
     /// # Errors
     /// How long to wait, if the token is over its limit.
-    pub(crate) fn charge(self: &Arc<Self>, token: TokenRef) -> Result<Charge, Duration> {
+    pub(crate) fn charge(&self, token: TokenRef) -> Result<Charge, Duration> {
         let Some(limit) = &self.limit else { return Ok(Charge::free()) };
         limit.charge(&token.0)?;
-        Ok(Charge::of(Arc::clone(self), token))
+        Ok(Charge::of(Arc::clone(limit), token))
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -124,12 +119,6 @@ impl Tokens {
             Standing::Current
         } else {
             Standing::Stale
-        }
-    }
-
-    fn refund(&self, token: TokenRef) {
-        if let Some(limit) = &self.limit {
-            limit.refund(&token.0);
         }
     }
 
@@ -191,13 +180,6 @@ impl RegistryObserver for Tokens {
         self.current_at.store(elapsed, Ordering::Relaxed);
         self.loaded.store(true, Ordering::Release);
     }
-}
-
-fn digest(token: &Token) -> Digest {
-    let full = Sha256::digest(token.expose().as_bytes());
-    let mut digest = Digest::default();
-    digest.copy_from_slice(&full[..16]);
-    digest
 }
 
 #[cfg(test)]

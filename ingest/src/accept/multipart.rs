@@ -1,4 +1,5 @@
-//! The fields of a `multipart/form-data` body (RFC 7578): what `curl -F` and a browser's `FormData` send.
+//! Pure. The fields of a `multipart/form-data` body (RFC 7578): what `curl -F` and a browser's `FormData`
+//! send.
 
 use std::borrow::Cow;
 

@@ -1,11 +1,12 @@
-//! The parameters of a push, wherever they stand.
+//! Pure. The parameters of a push, wherever they stand.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::{BadParameter, multipart};
+use super::bad_parameter::BadParameter;
+use super::multipart;
 
 /// What was given; an empty parameter counts as not given, and of one given twice the first counts.
 #[derive(Debug, Default, PartialEq)]

@@ -12,8 +12,8 @@ use ports::heartbeat_log::LogError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::GroupCommit;
 use super::lane::{Lane, Sealed, Waiter};
+use super::node::Node;
 use crate::health::Acknowledged;
 
 /// Whose time is over is looked for no more often than this.
@@ -21,14 +21,14 @@ const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
 /// Empties one partition's queue into the log.
 pub(super) struct Committer<'a> {
-    node: &'a GroupCommit,
+    node: &'a Node,
     lane: &'a Lane,
     partition: PartitionId,
     failing: bool,
 }
 
 impl<'a> Committer<'a> {
-    pub(super) const fn new(node: &'a GroupCommit, lane: &'a Lane, partition: PartitionId) -> Self {
+    pub(super) const fn new(node: &'a Node, lane: &'a Lane, partition: PartitionId) -> Self {
         Self { node, lane, partition, failing: false }
     }
 

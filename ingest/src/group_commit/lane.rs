@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use ports::clock::Clock;
 use tokio::sync::{Notify, oneshot};
 
-use super::{Author, Refused};
+use super::push::{Author, Refused};
 use crate::config::Limits;
 use crate::tokens::Charge;
 

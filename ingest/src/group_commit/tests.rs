@@ -8,7 +8,9 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::accept::Accepted;
 use crate::doubles::{Fate, FaultyLog, START, TokioClock, eventually, monitor_id};
+use crate::tokens::Charge;
 
 type Answer = oneshot::Receiver<()>;
 
@@ -72,7 +74,7 @@ impl Node {
     }
 
     fn refused(&self) -> u64 {
-        self.commits.metrics.refused.get()
+        self.commits.node.metrics.refused.get()
     }
 
     async fn pass(&self, time: Duration) {
@@ -281,7 +283,7 @@ async fn a_full_queue_refuses_at_once() {
         after.await.unwrap();
         let told: u64 = node.log.landed().iter().map(|frame| frame.refused).sum();
         assert_eq!(told, 2);
-        assert_eq!(node.commits.room.taken(), 0);
+        assert_eq!(node.commits.node.room.taken(), 0);
     }
 }
 
@@ -334,7 +336,7 @@ async fn a_client_that_goes_away_is_recorded_and_not_refused() {
     drop(node.push(1).unwrap());
     node.push(2).unwrap().await.unwrap();
     assert_eq!(carried(&node.log.landed()), [[1, 2]]);
-    assert_eq!((node.refused(), node.commits.room.taken()), (0, 0));
+    assert_eq!((node.refused(), node.commits.node.room.taken()), (0, 0));
 }
 
 /// A small generator: the seed names the history.
@@ -383,7 +385,7 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
                 Err(_dropped) => refused += 1,
             }
         }
-        assert_eq!((node.refused(), node.commits.room.taken()), (refused, 0), "seed {seed}");
+        assert_eq!((node.refused(), node.commits.node.room.taken()), (refused, 0), "seed {seed}");
         let log = node.stop().await;
         let landed = carried(&log.landed()).concat();
         assert!(recorded.iter().all(|n| landed.contains(n)), "seed {seed}: answered 200 and not there");

@@ -12,8 +12,8 @@ use governor::{Quota, RateLimiter};
 use parking_lot::RwLock;
 use ports::clock::Clock;
 
+use super::digest::{Digest, TokenRef};
 use super::table::Table;
-use super::{Digest, TokenRef, Tokens};
 
 /// The limit of every token.
 pub(super) struct PushLimit {
@@ -42,7 +42,7 @@ impl PushLimit {
         self.limiter.check_key(token).map_err(|not_until| not_until.wait_time_from(self.clock.elapsed()))
     }
 
-    pub(super) fn refund(&self, token: &Digest) {
+    fn refund(&self, token: &Digest) {
         let table = self.table.read();
         if let Some(entry) = table.find(token) {
             // The state is the time at which everything taken is paid for; never below what governor would make of an
@@ -96,15 +96,15 @@ impl StateStore for Budgets {
 
 /// A push's charge on its token. Dropped, it is given back.
 #[must_use]
-pub(crate) struct Charge(Option<(Arc<Tokens>, TokenRef)>);
+pub(crate) struct Charge(Option<(Arc<PushLimit>, TokenRef)>);
 
 impl Charge {
     pub(crate) const fn free() -> Self {
         Self(None)
     }
 
-    pub(super) const fn of(tokens: Arc<Tokens>, token: TokenRef) -> Self {
-        Self(Some((tokens, token)))
+    pub(super) const fn of(limit: Arc<PushLimit>, token: TokenRef) -> Self {
+        Self(Some((limit, token)))
     }
 
     /// The push was recorded.
@@ -115,8 +115,8 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Some((tokens, token)) = self.0.take() {
-            tokens.refund(token);
+        if let Some((limit, token)) = self.0.take() {
+            limit.refund(&token.0);
         }
     }
 }

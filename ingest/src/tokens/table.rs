@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use model::ids::MonitorId;
 use model::time::EventTime;
 
-use super::Digest;
+use super::digest::Digest;
 
 /// The expiry of a token that does not expire.
 pub(super) const NEVER: EventTime = EventTime::from_micros(i64::MAX);

@@ -46,7 +46,7 @@ impl Answer {
 
 /// An answer with its text.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     answer: Answer,
     body: Bytes,
     retry_after: Option<HeaderValue>,
@@ -54,27 +54,27 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) const fn recorded() -> Self {
+    pub(crate) const fn recorded() -> Self {
         Self::fixed(Answer::Recorded, br#"{"ok":true}"#)
     }
 
-    pub(super) fn bad_parameter(error: BadParameter) -> Self {
+    pub(crate) fn bad_parameter(error: BadParameter) -> Self {
         Self { body: format!(r#"{{"ok":false,"error":"{error}"}}"#).into(), ..Self::fixed(Answer::Bad, b"") }
     }
 
-    pub(super) const fn broken_off() -> Self {
+    pub(crate) const fn broken_off() -> Self {
         Self::fixed(Answer::Bad, br#"{"ok":false,"error":"the body broke off"}"#)
     }
 
-    pub(super) const fn unknown_token() -> Self {
+    pub(crate) const fn unknown_token() -> Self {
         Self::fixed(Answer::Unknown, br#"{"ok":false,"error":"unknown token"}"#)
     }
 
-    pub(super) const fn method_not_allowed() -> Self {
+    pub(crate) const fn method_not_allowed() -> Self {
         Self::fixed(Answer::Method, br#"{"ok":false,"error":"push with GET, HEAD, POST or PUT"}"#)
     }
 
-    pub(super) fn limited(wait: Duration) -> Self {
+    pub(crate) fn limited(wait: Duration) -> Self {
         let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let secs = secs.max(1);
         Self {
@@ -85,7 +85,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         Self {
             retry_after: Some(HeaderValue::from_static("2")),
             ..Self::fixed(
@@ -100,16 +100,16 @@ impl Reply {
     }
 
     /// The connection cannot be used any more.
-    pub(super) fn and_close(mut self) -> Self {
+    pub(crate) fn and_close(mut self) -> Self {
         self.close = true;
         self
     }
 
-    pub(super) const fn answer(&self) -> Answer {
+    pub(crate) const fn answer(&self) -> Answer {
         self.answer
     }
 
-    pub(super) fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

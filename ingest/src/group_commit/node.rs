@@ -1,0 +1,23 @@
+//! What the partitions of a node share.
+
+use std::sync::Arc;
+
+use ports::clock::Clock;
+use ports::heartbeat_log::HeartbeatLog;
+
+use super::lane::Room;
+use super::push::Author;
+use crate::config::Limits;
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// What the partitions of a node share.
+pub(super) struct Node {
+    pub(super) room: Room,
+    pub(super) limits: Limits,
+    pub(super) author: Author,
+    pub(super) log: Arc<dyn HeartbeatLog>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+}

@@ -1,0 +1,38 @@
+//! A push on its way into a frame.
+
+use std::net::IpAddr;
+
+use model::ids::MonitorId;
+use model::trace::TraceContext;
+
+use crate::accept::Accepted;
+use crate::tokens::Charge;
+
+/// A push that is to be recorded.
+pub(crate) struct Push {
+    pub(crate) monitor: MonitorId,
+    pub(crate) accepted: Accepted,
+    pub(crate) origin: Origin,
+    pub(crate) charge: Charge,
+}
+
+/// Where a push came from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Origin {
+    /// The client's address.
+    pub(crate) source: Option<IpAddr>,
+    /// The trace that the client is at.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// The push was not taken, and is counted as refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+/// Who writes the frames.
+#[derive(Debug, Clone)]
+pub(crate) struct Author {
+    pub(crate) node: String,
+    /// Random for each start.
+    pub(crate) boot: u64,
+}
