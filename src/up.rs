@@ -196,7 +196,7 @@ impl Up {
                 states: backend.state(),
                 roster: Arc::new(Alone::default()),
                 checkpoints: backend.checkpoints(),
-                checkpoint_every: scheduler::service::CHECKPOINTS_EMBEDDED,
+                checkpoint_every: scheduler::CHECKPOINTS_EMBEDDED,
                 history: backend.history(),
                 alerts: backend.queue(QueueName::Alerts),
                 clock: clock(),

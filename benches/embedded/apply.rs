@@ -254,7 +254,7 @@ async fn with_commits(size: Size) -> anyhow::Result<()> {
             states: backend.state(),
             roster: Arc::new(InMemoryRoster::default()),
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
-            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
+            checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: backend.history(),
             alerts: backend.queue(QueueName::Alerts),
             clock,

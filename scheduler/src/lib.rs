@@ -2,12 +2,15 @@
 //!
 //! - [`owner`]: runs one partition: reads, applies, settles, commits, publishes.
 //! - [`rebuild`]: computes a partition again from its log, to be compared or put in its place.
+//! - [`checkpoints`]: reads them, and says which are kept.
 //! - [`shares`]: which partitions are this scheduler's, and whose are free.
 //! - [`reconcile`]: puts definitions into the log that are in the registry only.
 //! - [`watchdog`]: tells the operator when event time stands still.
 //! - [`service`]: owns partitions until it is told to stop.
 
+mod checkpoints;
 pub mod config;
+mod deps;
 pub mod error;
 pub mod metrics;
 mod owner;
@@ -15,8 +18,10 @@ mod rebuild;
 mod reconcile;
 pub mod service;
 mod shares;
+mod text_bytes;
 pub mod watchdog;
 
 pub use config::Config;
+pub use deps::{CHECKPOINTS_EMBEDDED, CHECKPOINTS_IN_CLUSTER, Deps};
 pub use error::Error;
-pub use service::{Deps, Service};
+pub use service::Service;

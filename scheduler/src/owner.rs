@@ -5,31 +5,22 @@ mod commit;
 mod load;
 mod publish;
 mod rebuild;
-mod retention;
+mod rebuilds;
+mod state;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::chain::Chain;
-use model::heartbeat::Heartbeat;
-use model::ids::{Offset, PartitionId};
-use model::monitor_state::OutboxAlert;
-use model::time::TimeRules;
-use ports::heartbeat_log::{LogEntry, LogReader};
-use ports::history::HistoryBatch;
-use ports::state_store::Lease;
+use ports::heartbeat_log::LogEntry;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::metrics::{Metrics, PartitionLabels};
-use crate::rebuild::{Rebuilt, Requests};
-use crate::reconcile::Reconciler;
-use crate::service::Deps;
-use crate::watchdog::Progress;
-use machine::partition::{Effects, Partition};
+use crate::metrics::PartitionLabels;
+use crate::text_bytes::text_bytes;
+use machine::partition::Effects;
+use state::{Numbered, RETRY};
 
-pub(crate) use load::checkpoint_at;
-pub(crate) use retention::is_in;
+pub(crate) use state::{Ended, Ground, Owner};
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;
@@ -47,60 +38,6 @@ const COMMIT_IDLE: Duration = Duration::from_secs(60);
 const RECONCILE_PAUSE: Duration = Duration::from_millis(5);
 /// How often the gauges are set.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Pause before something that failed is tried again.
-const RETRY: Duration = Duration::from_millis(200);
-
-/// What every owner of a scheduler stands on.
-#[derive(Clone)]
-pub(crate) struct Ground {
-    pub(crate) deps: Deps,
-    pub(crate) rules: TimeRules,
-    pub(crate) metrics: Metrics,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) requests: Arc<Requests>,
-}
-
-/// How the owner of a partition came to its end.
-pub(crate) enum Ended {
-    /// It was told to stop.
-    Stopped,
-    /// This is to take its place, under another lease.
-    Rebuilt(Box<Rebuilt>),
-}
-
-/// The owner of one partition, for as long as its lease lasts.
-pub(crate) struct Owner {
-    id: PartitionId,
-    deps: Deps,
-    metrics: Metrics,
-    progress: Arc<Progress>,
-    lease: Lease,
-    partition: Partition,
-    reader: Box<dyn LogReader>,
-    reconciler: Reconciler,
-    /// What the next commit carries besides the states.
-    history: HistoryBatch,
-    history_bytes: usize,
-    outbox: Vec<OutboxAlert>,
-    numbered: Numbered,
-    commits: commit::Commits,
-    checkpoints: checkpoint::Checkpoints,
-    rebuilds: rebuild::Rebuilds,
-    publisher: publish::Publisher,
-    /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
-    /// monitors more still fits into the commit.
-    batch_monitors: usize,
-    reported_at: Option<Duration>,
-}
-
-/// What the alert queue knew of a partition when it was loaded.
-#[derive(Clone, Copy)]
-struct Numbered {
-    /// The greatest number of its alerts.
-    known: u64,
-    /// The log's last entry then: what led to that number is not behind it.
-    end: Offset,
-}
 
 impl Owner {
     /// Runs until `shutdown`, or until what was rebuilt is to take its place; then commits and gives the partition back.
@@ -140,6 +77,23 @@ impl Owner {
         self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
         self.deps.states.release(&self.lease).await?;
         Ok(Ended::Stopped)
+    }
+
+    /// Begins a checkpoint if one is due. It is taken when everything is committed and in the alert queue: an owner that starts
+    /// from it does not make those alerts again.
+    ///
+    /// # Errors
+    /// As a commit.
+    async fn checkpoint(&mut self) -> Result<(), Error> {
+        if !self.checkpoints.is_due(&self.deps, self.id) {
+            return Ok(());
+        }
+        self.commit().await?;
+        self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
+        if self.publisher.is_done() {
+            self.checkpoints.begin(&self.deps, &self.metrics, self.id, &self.partition);
+        }
+        Ok(())
     }
 
     /// How long until what is there now is to be committed; zero at once for a flip that pages.
@@ -275,10 +229,4 @@ impl Owner {
         self.metrics.monitors.get_or_create(&labels).set(monitors);
         self.metrics.outbox.get_or_create(&labels).set(self.publisher.waiting());
     }
-}
-
-/// Bytes of a heartbeat's message and output.
-pub(crate) fn text_bytes(heartbeat: &Heartbeat) -> usize {
-    heartbeat.message.as_ref().map_or(0, String::len)
-        + heartbeat.output.as_ref().map_or(0, |output| output.len())
 }

@@ -12,9 +12,9 @@ use model::wire::frame::{Frame, Listening};
 use ports::registry::{RecordKey, RecordKind, RegistryError};
 use tokio::task::JoinSet;
 
+use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::service::Deps;
 use machine::partition::Partition;
 
 /// Monitors compared in one step.

@@ -8,13 +8,6 @@ use model::chain::Chain;
 use model::ids::PartitionId;
 use model::time::TimeRules;
 use parking_lot::Mutex;
-use ports::checkpoints::CheckpointStore;
-use ports::clock::Clock;
-use ports::heartbeat_log::HeartbeatLog;
-use ports::history::History;
-use ports::queue::Queue;
-use ports::registry::Registry;
-use ports::roster::Roster;
 use ports::state_store::{Holder, Lease, Leases, StateError, StateStore};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::Readiness;
@@ -24,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::owner::{Ended, Ground, Owner};
@@ -39,37 +33,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(150);
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// How often a scheduler looks whether partitions that it does not hold are in its name.
 const STRAYS_EVERY: Duration = Duration::from_secs(5);
-
-/// A restart after the loss of the state store reads no more of the log than this.
-pub const CHECKPOINTS_IN_CLUSTER: Duration = Duration::from_secs(5 * 60);
-/// Only replays begin there, and an idle process is to write hardly anything.
-pub const CHECKPOINTS_EMBEDDED: Duration = Duration::from_secs(3_600);
-
-/// What the scheduler stands on.
-#[derive(Clone)]
-pub struct Deps {
-    /// This scheduler's name: where there are several, another one for each start.
-    pub owner: String,
-    /// Read, and given definitions that it lacks.
-    pub log: Arc<dyn HeartbeatLog>,
-    /// Compared with the definitions in the log.
-    pub registry: Arc<dyn Registry>,
-    /// Committed to.
-    pub states: Arc<dyn StateStore>,
-    /// Who schedules.
-    pub roster: Arc<dyn Roster>,
-    /// Whole partitions for the day when the state store has lost them, and for replays.
-    pub checkpoints: Arc<dyn CheckpointStore>,
-    /// Between two checkpoints of a partition: [`CHECKPOINTS_IN_CLUSTER`] where states can be lost while the log stays,
-    /// [`CHECKPOINTS_EMBEDDED`] where they share a disk.
-    pub checkpoint_every: Duration,
-    /// Written before each commit.
-    pub history: Arc<dyn History>,
-    /// Given the alerts after each commit.
-    pub alerts: Arc<dyn Queue>,
-    /// Used for waiting and for the watchdog, never for a decision about a monitor.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// The scheduler.
 pub struct Service {

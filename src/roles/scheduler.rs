@@ -69,7 +69,7 @@ impl Scheduler {
             states: redis.state(),
             roster,
             checkpoints: nats.checkpoints(),
-            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
+            checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: redis.history(),
             alerts: nats.queue(QueueName::Alerts),
             clock,

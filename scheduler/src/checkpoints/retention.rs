@@ -1,10 +1,10 @@
-//! Which checkpoints are kept. Pure.
+//! Pure. Which checkpoints are kept.
 
 use ports::checkpoints::CheckpointPlace;
 use ports::heartbeat_log::LogExtent;
 
 /// Kept besides the newest.
-pub(super) const KEPT: usize = 24;
+pub(crate) const KEPT: usize = 24;
 
 /// Whether the log has what follows a checkpoint. One that is beyond its end is of another log.
 pub(crate) fn is_in(log: &LogExtent, place: CheckpointPlace) -> bool {
@@ -13,7 +13,7 @@ pub(crate) fn is_in(log: &LogExtent, place: CheckpointPlace) -> bool {
 
 /// Those that go, of a partition's checkpoints, oldest first: those whose place is not in the log, and those without which the
 /// others are spread most evenly over it. Never the newest.
-pub(super) fn surplus(places: &[CheckpointPlace], log: &LogExtent) -> Vec<CheckpointPlace> {
+pub(crate) fn surplus(places: &[CheckpointPlace], log: &LogExtent) -> Vec<CheckpointPlace> {
     let (mut kept, mut gone): (Vec<_>, Vec<_>) = places.iter().copied().partition(|place| is_in(log, *place));
     while kept.len() > KEPT + 1 {
         // The oldest says how far back a replay can go, so it stays as well.

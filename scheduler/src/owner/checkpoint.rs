@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use machine::partition::Partition;
 use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
 use ports::checkpoint_codec::PackedCheckpoint;
@@ -11,9 +12,10 @@ use ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use ports::heartbeat_log::{HeartbeatLog, LogExtent};
 use tokio::task::JoinSet;
 
-use super::{Owner, retention};
+use crate::checkpoints::{KEPT, is_in, surplus};
+use crate::deps::Deps;
 use crate::error::Error;
-use crate::service::Deps;
+use crate::metrics::Metrics;
 
 /// The first look for a checkpoint is so long after the partition was taken, and each partition's a little later than the one
 /// before.
@@ -52,7 +54,7 @@ impl Checkpoints {
     }
 
     /// Takes note of what was done; whether a checkpoint is to be written now.
-    fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
+    pub(super) fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
         let now = deps.clock.elapsed();
         while let Some(done) = self.work.try_join_next() {
             if let Ok(Done::Looked(Some(newest))) = done {
@@ -71,43 +73,21 @@ impl Checkpoints {
         }
         true
     }
-}
 
-async fn newest(deps: &Deps, id: PartitionId) -> Option<CheckpointPlace> {
-    let log = deps.log.extent(id).await.ok()?;
-    match deps.checkpoints.places(id).await {
-        Ok(places) => places.into_iter().rfind(|place| retention::is_in(&log, *place)),
-        Err(error) => {
-            tracing::warn!(partition = %id, error = %Chain(&error), "failed to look for checkpoints");
-            None
+    /// Begins to write the partition, unless the newest checkpoint holds the same.
+    pub(super) fn begin(&mut self, deps: &Deps, metrics: &Metrics, id: PartitionId, partition: &Partition) {
+        let applied = partition.head().applied;
+        if applied == self.written {
+            return;
         }
-    }
-}
-
-impl Owner {
-    /// Begins a checkpoint if one is due. It is taken when everything is committed and in the alert queue: whoever starts from it
-    /// does not make those alerts again.
-    ///
-    /// # Errors
-    /// As a commit.
-    pub(super) async fn checkpoint(&mut self) -> Result<(), Error> {
-        if !self.checkpoints.is_due(&self.deps, self.id) {
-            return Ok(());
-        }
-        self.commit().await?;
-        self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
-        let applied = self.partition.head().applied;
-        if !self.publisher.is_done() || applied == self.checkpoints.written {
-            return Ok(());
-        }
-        self.checkpoints.next = self.deps.clock.elapsed() + self.checkpoints.every;
-        self.checkpoints.written = applied;
-        let Some(watermark) = self.partition.head().watermark else { return Ok(()) };
+        self.next = deps.clock.elapsed() + self.every;
+        self.written = applied;
+        let Some(watermark) = partition.head().watermark else { return };
         let place = CheckpointPlace { applied, watermark };
-        let packed = PackedCheckpoint::of(self.partition.head(), self.partition.states());
-        let (id, metrics) = (self.id, self.metrics.clone());
-        let (store, log) = (Arc::clone(&self.deps.checkpoints), Arc::clone(&self.deps.log));
-        self.checkpoints.work.spawn(async move {
+        let packed = PackedCheckpoint::of(partition.head(), partition.states());
+        let metrics = metrics.clone();
+        let (store, log) = (Arc::clone(&deps.checkpoints), Arc::clone(&deps.log));
+        self.work.spawn(async move {
             let compressed = tokio::task::spawn_blocking(move || packed.compress()).await;
             let Ok(Ok(bytes)) = compressed else {
                 tracing::error!(partition = %id, "failed to compress a checkpoint");
@@ -125,7 +105,17 @@ impl Owner {
             }
             Done::Wrote
         });
-        Ok(())
+    }
+}
+
+async fn newest(deps: &Deps, id: PartitionId) -> Option<CheckpointPlace> {
+    let log = deps.log.extent(id).await.ok()?;
+    match deps.checkpoints.places(id).await {
+        Ok(places) => places.into_iter().rfind(|place| is_in(&log, *place)),
+        Err(error) => {
+            tracing::warn!(partition = %id, error = %Chain(&error), "failed to look for checkpoints");
+            None
+        }
     }
 }
 
@@ -140,7 +130,7 @@ async fn keep(
 ) -> Result<(), Error> {
     let extent = log.extent(id).await?;
     let mut places = store.places(id).await?;
-    if places.len() >= 2 * retention::KEPT {
+    if places.len() >= 2 * KEPT {
         remove_surplus(store, id, &places, &extent).await?;
     }
     store.put(id, place, checkpoint).await?;
@@ -159,7 +149,7 @@ async fn remove_surplus(
     places: &[CheckpointPlace],
     log: &LogExtent,
 ) -> Result<(), Error> {
-    for old in retention::surplus(places, log) {
+    for old in surplus(places, log) {
         store.remove(id, old).await?;
     }
     Ok(())

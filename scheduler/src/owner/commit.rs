@@ -1,33 +1,11 @@
 //! One commit for history, states, deadlines, offset and outbox, in an order that loses nothing.
 
-use std::time::Duration;
-
 use model::chain::Chain;
 use model::ids::Offset;
 use ports::state_store::{Commit, StateError};
 
-use super::{Owner, RETRY};
+use super::state::{Owner, RETRY};
 use crate::error::Error;
-
-/// Where the commits of a lease stand.
-pub(super) struct Commits {
-    committed: Offset,
-    number: u64,
-    /// When the last one was made.
-    last_at: Duration,
-}
-
-impl Commits {
-    /// `number` commits were made under the lease already, the last of them up to `committed`.
-    pub(super) const fn new(committed: Offset, number: u64, now: Duration) -> Self {
-        Self { committed, number, last_at: now }
-    }
-
-    /// How long until `gather` has passed since the last commit.
-    pub(super) fn until(&self, gather: Duration, now: Duration) -> Duration {
-        (self.last_at + gather).saturating_sub(now)
-    }
-}
 
 impl Owner {
     /// Commits everything since the last commit.

@@ -4,20 +4,21 @@ use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{PartitionHead, StateChange};
 use model::rebuild::{RebuildReport, RebuildState};
 use model::time::TimeRules;
-use ports::checkpoint_codec::{self, Checkpoint};
-use ports::checkpoints::CheckpointPlace;
+use ports::checkpoint_codec::Checkpoint;
 use ports::heartbeat_log::{LogError, LogExtent, LogReader};
 use ports::history::HistoryBatch;
 use ports::state_store::{Commit, Lease};
 
 use super::checkpoint::Checkpoints;
-use super::rebuild::Rebuilds;
-use super::{Ground, Numbered, Owner, commit, publish, retention};
+use super::publish::Publisher;
+use super::rebuilds::Rebuilds;
+use super::state::{Commits, Ground, Numbered, Owner};
+use crate::checkpoints::{checkpoint_at, is_in};
+use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::rebuild::{Rebuilt, Ticket};
 use crate::reconcile::Reconciler;
-use crate::service::Deps;
 use machine::partition::Partition;
 
 /// States loaded at once.
@@ -99,10 +100,10 @@ impl Owner {
             history_bytes: 0,
             outbox: Vec::new(),
             numbered: Numbered { known, end },
-            commits: commit::Commits::new(committed, commits, now),
+            commits: Commits::new(committed, commits, now),
             checkpoints: Checkpoints::new(id, deps.checkpoint_every, now),
             rebuilds: Rebuilds::new(requests, rules),
-            publisher: publish::Publisher::new(id),
+            publisher: Publisher::new(id),
             batch_monitors: deps.states.max_commit_monitors() / 2,
             reported_at: None,
             deps,
@@ -215,7 +216,7 @@ async fn newest_checkpoint(
     extent: &LogExtent,
 ) -> Result<Option<Checkpoint>, Error> {
     for place in deps.checkpoints.places(id).await?.into_iter().rev() {
-        if !retention::is_in(extent, place) {
+        if !is_in(extent, place) {
             continue;
         }
         let found = checkpoint_at(deps, id, place).await?;
@@ -224,27 +225,6 @@ async fn newest_checkpoint(
         }
     }
     Ok(None)
-}
-
-/// The checkpoint at a place, if it can be read.
-pub(crate) async fn checkpoint_at(
-    deps: &Deps,
-    id: PartitionId,
-    place: CheckpointPlace,
-) -> Result<Option<Checkpoint>, Error> {
-    let Some(bytes) = deps.checkpoints.get(id, place).await? else { return Ok(None) };
-    let decoded = tokio::task::spawn_blocking(move || checkpoint_codec::decode(&bytes)).await;
-    match decoded {
-        Ok(Ok(checkpoint)) => Ok(Some(checkpoint)),
-        Ok(Err(error)) => {
-            tracing::error!(partition = %id, offset = %place.applied, error = %error, "failed to read a checkpoint; going on without it");
-            Ok(None)
-        }
-        Err(stopping) => {
-            tracing::debug!(%stopping, "a checkpoint was not decoded");
-            Ok(None)
-        }
-    }
 }
 
 /// Writes a whole partition to the state store. Until its last commit the store says that it knows nothing, so that a crash in

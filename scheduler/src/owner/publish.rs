@@ -9,9 +9,9 @@ use model::wire;
 use ports::queue::{OrderKey, QueueMessage};
 use ports::state_store::Lease;
 
+use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::service::Deps;
 
 /// Alerts published at once.
 const PUBLISH_ALERTS: usize = 500;

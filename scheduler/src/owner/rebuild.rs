@@ -6,22 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use machine::Partition;
 use model::chain::Chain;
 use model::flip::{Alert, Flip, State};
-use model::ids::{MonitorId, RebuildId};
+use model::ids::MonitorId;
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::rebuild::{MAX_NAMED, MonitorDifference, RebuildState};
-use model::time::TimeRules;
-use tokio::task::JoinSet;
 
-use super::{Owner, RETRY, publish};
+use super::publish;
+use super::state::{Owner, RETRY};
 use crate::error::Error;
 use crate::metrics::RebuildOutcome;
-use crate::rebuild::{Rebuilt, Requests, Sides, Stopped, Ticket, head_differences, monitor_differences};
+use crate::rebuild::{Rebuilt, Sides, Stopped, Ticket, head_differences, monitor_differences};
 
 /// States loaded from the state store at once.
 const COMPARE_STATES: usize = 10_000;
@@ -31,28 +30,9 @@ const TELL_ALERTS: usize = 500;
 const LAST_STEPS: usize = 4;
 /// An entry that the owner has read is there; a reader that does not bring it by then is asked again later.
 const LAST_STEP: Duration = Duration::from_secs(1);
-/// How often rebuilds are looked at where no entry comes: while there is one, and while none is known of.
-const LOOK_BUSY: Duration = Duration::from_millis(50);
-const LOOK_IDLE: Duration = Duration::from_secs(1);
 /// An alert of a recovery is told of a monitor that the live state did not know if it is younger than this: the queue knows it
 /// then, if it was told before.
 const REMEMBERED: Duration = Duration::from_secs(20 * 3_600);
-
-/// The rebuilds of a partition.
-pub(super) struct Rebuilds {
-    requests: Arc<Requests>,
-    rules: TimeRules,
-    /// Up to where the owner has applied, for the task beside it.
-    position: Arc<AtomicU64>,
-    /// The one that is being computed, or is compared, or came to its end here last.
-    newest: Option<RebuildId>,
-    computing: JoinSet<Result<Box<Rebuilt>, (Ticket, Stopped)>>,
-    /// Has caught up once.
-    computed: Option<Box<Rebuilt>>,
-    began_at: Duration,
-    /// Say what came of them.
-    finishing: JoinSet<()>,
-}
 
 /// What was found by comparing.
 #[derive(Default)]
@@ -62,32 +42,6 @@ struct Found {
     monitors: u64,
     /// Monitors whose live state is another one than the rebuilt, or began at another time.
     told_wrong: Vec<MonitorId>,
-}
-
-impl Rebuilds {
-    pub(super) fn new(requests: Arc<Requests>, rules: TimeRules) -> Self {
-        Self {
-            requests,
-            rules,
-            position: Arc::default(),
-            newest: None,
-            computing: JoinSet::new(),
-            computed: None,
-            began_at: Duration::ZERO,
-            finishing: JoinSet::new(),
-        }
-    }
-
-    /// How long the owner may wait for entries before it looks at rebuilds again.
-    pub(super) fn pause(&self) -> Duration {
-        if self.computed.is_some() || !self.computing.is_empty() { LOOK_BUSY } else { LOOK_IDLE }
-    }
-
-    /// Says what came of one that was put in place before this owner began.
-    pub(super) fn finish(&mut self, ticket: Ticket, state: RebuildState) {
-        self.newest = Some(ticket.id());
-        self.finishing.spawn(ticket.finish(state));
-    }
 }
 
 impl Owner {

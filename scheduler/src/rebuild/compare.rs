@@ -1,4 +1,5 @@
-//! What differs between a partition as its log says, as its owner has it in memory, and as the state store has it. Pure.
+//! Pure. What differs between a partition as its log says, as its owner has it in memory, and as the state
+//! store has it.
 
 use machine::Partition;
 use model::ids::MonitorId;

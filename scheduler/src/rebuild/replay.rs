@@ -19,9 +19,10 @@ use ports::history::HistoryBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ticket::{Taken, Ticket};
+use crate::checkpoints::{checkpoint_at, is_in};
+use crate::deps::Deps;
 use crate::error::Error;
-use crate::owner::{checkpoint_at, is_in, text_bytes};
-use crate::service::Deps;
+use crate::text_bytes::text_bytes;
 
 /// Entries read at once.
 const READ_ENTRIES: usize = 256;

@@ -65,7 +65,7 @@ impl World {
             states: Arc::clone(&self.states) as _,
             roster: Arc::clone(&self.roster) as _,
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
-            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
+            checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&self.clock) as _,

@@ -44,7 +44,7 @@ impl Still {
             states: Arc::new(InMemoryStateStore::new()),
             roster: Arc::new(InMemoryRoster::new()),
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
-            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
+            checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

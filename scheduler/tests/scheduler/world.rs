@@ -54,7 +54,7 @@ impl World {
             registry,
             states: Arc::new(InMemoryStateStore::new()),
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
-            checkpoint_every: scheduler::service::CHECKPOINTS_IN_CLUSTER,
+            checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10_000)),
             alerts: Arc::new(InMemoryQueue::new(100_000)),
             faults: Faults::new(seed),

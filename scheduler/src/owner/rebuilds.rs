@@ -1,0 +1,58 @@
+//! Where the rebuilds of a partition stand.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use model::ids::RebuildId;
+use model::rebuild::RebuildState;
+use model::time::TimeRules;
+use tokio::task::JoinSet;
+
+use crate::rebuild::{Rebuilt, Requests, Stopped, Ticket};
+
+/// How often rebuilds are looked at where no entry comes: while there is one, and while none is known of.
+const LOOK_BUSY: Duration = Duration::from_millis(50);
+const LOOK_IDLE: Duration = Duration::from_secs(1);
+
+/// The rebuilds of a partition.
+pub(super) struct Rebuilds {
+    pub(super) requests: Arc<Requests>,
+    pub(super) rules: TimeRules,
+    /// Up to where the owner has applied, for the task beside it.
+    pub(super) position: Arc<AtomicU64>,
+    /// The one that is being computed, or is compared, or came to its end here last.
+    pub(super) newest: Option<RebuildId>,
+    pub(super) computing: JoinSet<Result<Box<Rebuilt>, (Ticket, Stopped)>>,
+    /// Has caught up once.
+    pub(super) computed: Option<Box<Rebuilt>>,
+    pub(super) began_at: Duration,
+    /// Say what came of them.
+    pub(super) finishing: JoinSet<()>,
+}
+
+impl Rebuilds {
+    pub(super) fn new(requests: Arc<Requests>, rules: TimeRules) -> Self {
+        Self {
+            requests,
+            rules,
+            position: Arc::default(),
+            newest: None,
+            computing: JoinSet::new(),
+            computed: None,
+            began_at: Duration::ZERO,
+            finishing: JoinSet::new(),
+        }
+    }
+
+    /// How long the owner may wait for entries before it looks at rebuilds again.
+    pub(super) fn pause(&self) -> Duration {
+        if self.computed.is_some() || !self.computing.is_empty() { LOOK_BUSY } else { LOOK_IDLE }
+    }
+
+    /// Says what came of one that was put in place before this owner began.
+    pub(super) fn finish(&mut self, ticket: Ticket, state: RebuildState) {
+        self.newest = Some(ticket.id());
+        self.finishing.spawn(ticket.finish(state));
+    }
+}

@@ -1,0 +1,96 @@
+//! What the owner of a partition holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::partition::Partition;
+use model::ids::{Offset, PartitionId};
+use model::monitor_state::OutboxAlert;
+use model::time::TimeRules;
+use ports::heartbeat_log::LogReader;
+use ports::history::HistoryBatch;
+use ports::state_store::Lease;
+
+use super::checkpoint::Checkpoints;
+use super::publish::Publisher;
+use super::rebuilds::Rebuilds;
+use crate::deps::Deps;
+use crate::metrics::Metrics;
+use crate::rebuild::{Rebuilt, Requests};
+use crate::reconcile::Reconciler;
+use crate::watchdog::Progress;
+
+/// Pause before something that failed is tried again.
+pub(super) const RETRY: Duration = Duration::from_millis(200);
+
+/// What every owner of a scheduler stands on.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) deps: Deps,
+    pub(crate) rules: TimeRules,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) requests: Arc<Requests>,
+}
+
+/// How the owner of a partition came to its end.
+pub(crate) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// This is to take its place, under another lease.
+    Rebuilt(Box<Rebuilt>),
+}
+
+/// The owner of one partition, for as long as its lease lasts.
+pub(crate) struct Owner {
+    pub(super) id: PartitionId,
+    pub(super) deps: Deps,
+    pub(super) metrics: Metrics,
+    pub(super) progress: Arc<Progress>,
+    pub(super) lease: Lease,
+    pub(super) partition: Partition,
+    pub(super) reader: Box<dyn LogReader>,
+    pub(super) reconciler: Reconciler,
+    /// What the next commit carries besides the states.
+    pub(super) history: HistoryBatch,
+    pub(super) history_bytes: usize,
+    pub(super) outbox: Vec<OutboxAlert>,
+    pub(super) numbered: Numbered,
+    pub(super) commits: Commits,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) rebuilds: Rebuilds,
+    pub(super) publisher: Publisher,
+    /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
+    /// monitors more still fits into the commit.
+    pub(super) batch_monitors: usize,
+    pub(super) reported_at: Option<Duration>,
+}
+
+/// What the alert queue knew of a partition when it was loaded.
+#[derive(Clone, Copy)]
+pub(super) struct Numbered {
+    /// The greatest number of its alerts.
+    pub(super) known: u64,
+    /// The log's last entry then: what led to that number is not behind it.
+    pub(super) end: Offset,
+}
+
+/// Where the commits of a lease stand.
+pub(super) struct Commits {
+    pub(super) committed: Offset,
+    pub(super) number: u64,
+    /// When the last one was made.
+    pub(super) last_at: Duration,
+}
+
+impl Commits {
+    /// `number` commits were made under the lease already, the last of them up to `committed`.
+    pub(super) const fn new(committed: Offset, number: u64, now: Duration) -> Self {
+        Self { committed, number, last_at: now }
+    }
+
+    /// How long until `gather` has passed since the last commit.
+    pub(super) fn until(&self, gather: Duration, now: Duration) -> Duration {
+        (self.last_at + gather).saturating_sub(now)
+    }
+}
