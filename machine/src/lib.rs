@@ -1,5 +1,5 @@
-//! Decides who is up and who is down, and what follows from a history. Pure: time, entries of the log and settings come in as
-//! arguments, so that the scheduler decides and others replay by the very same code.
+//! Pure. Decides who is up and who is down, and what follows from a history: time, entries of the log and
+//! settings come in as arguments, so that the scheduler decides and others replay by the very same code.
 //!
 //! - [`advise`]: finds settings in what monitors did.
 //! - [`partition`]: the state machine.

@@ -1,4 +1,4 @@
-//! The body that receivers see. Pure, and the same for every attempt of a delivery.
+//! Pure. The body that receivers see. It is the same for every attempt of a delivery.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a delivery says, for people and for templates. Pure, and the same for every attempt of a delivery.
+//! Pure. What a delivery says, for people and for templates. It is the same for every attempt of a delivery.
 //!
 //! The variables of templates are the fields of [`Message`]; `docs/channels.md` lists them.
 

@@ -1,4 +1,4 @@
-//! When to try again. Pure: randomness is passed in.
+//! Pure. When to try again.
 
 use std::time::Duration;
 

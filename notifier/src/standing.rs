@@ -1,4 +1,4 @@
-//! Whether a channel works: ok → failing → disabled, and back by an attempt that is accepted. Pure.
+//! Pure. Whether a channel works: ok → failing → disabled, and back by an attempt that is accepted.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 //! messages in memory; only that node knows the claims.
 //!
 //! - `subjects`, `row`, `table`: what is on the server, and how it is read and written.
-//! - `shard`: what a node knows of a shard. Pure. `fill` reads it from the server.
+//! - `shard`: what a node knows of a shard. `fill` reads it from the server.
 //! - `enqueue`, `settle`: the two ways that rows are written. `room`: the limits of a queue. `dead`: dead
 //!   letters.
 //! - `membership`, `shares`: which node works on which shard.

@@ -1,4 +1,4 @@
-//! Which monitor of the target stands for which one of the export. Pure.
+//! Pure. Which monitor of the target stands for which one of the export.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! When what happened then happens now. Pure.
+//! Pure. When what happened then happens now.
 
 use std::str::FromStr;
 use std::time::Duration;

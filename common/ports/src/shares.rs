@@ -1,4 +1,4 @@
-//! How the nodes of a role share numbered pieces of work (partitions, shards). Pure.
+//! Pure. How the nodes of a role share numbered pieces of work (partitions, shards).
 //!
 //! Rendezvous hashing, with a bound: every piece goes to the node with the greatest weight among those that
 //! have room. All nodes that see the same members compute the same result, and a node that comes or goes

@@ -1,4 +1,4 @@
-//! Which addresses user-given URLs may lead to. Pure: whoever resolves a name asks for each address.
+//! Pure. Which addresses user-given URLs may lead to. The code that resolves a name asks for each address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! E-mail addresses. Pure.
+//! Pure. E-mail addresses.
 
 use url::Host;
 

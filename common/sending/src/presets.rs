@@ -1,4 +1,4 @@
-//! Services that Lubdub knows how to speak to, each described by one file in `presets/`.
+//! Pure. Services that Lubdub knows how to speak to, each described by one file in `presets/`.
 //!
 //! A file says what a channel of it needs (`[[field]]`), what is sent for which message (`[[request]]`), and how answers are
 //! read (`[answer]`). Whoever adds one touches no code.

@@ -1,4 +1,5 @@
-//! Templates of users and presets, in the language of Jinja: they read nothing but what they are given, end soon, and make little.
+//! Pure. Templates of users and presets, in the language of Jinja: they read nothing but what they are given,
+//! end soon, and make little.
 //!
 //! There is no loader, so nothing can be included; every step and every byte costs fuel; what is not there is an error, not
 //! a gap. Templates of users are read and filled in by [`fill_in`], on a stack that the deepest of them fits on; those of

@@ -1,4 +1,4 @@
-//! Who a request comes from when proxies stand before the listener. Pure.
+//! Pure. Who a request comes from when proxies stand before the listener.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;

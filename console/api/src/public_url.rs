@@ -1,4 +1,4 @@
-//! The address by which clients reach ingest: push URLs begin with it. Pure.
+//! Pure. The address by which clients reach ingest: push URLs begin with it.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! What clients ask for, read from JSON strictly: every refused field is named, all of them at once. Pure.
+//! Pure. What clients ask for, read from JSON strictly: every refused field is named, all of them at once.
 
 pub mod channel;
 pub mod fields;

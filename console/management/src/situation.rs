@@ -1,4 +1,5 @@
-//! How a monitor stands: its definition as the registry has it, its state as of the last commit, and the time. Pure.
+//! Pure. How a monitor stands: its definition as the registry has it, its state as of the last commit, and
+//! the time.
 //!
 //! The state follows a change of definition within about a second. What a pause or a resumption leads to is certain, so it is
 //! shown before the state store says so.

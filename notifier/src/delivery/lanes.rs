@@ -1,4 +1,4 @@
-//! Shares the room among channels and the hosts that they are at, so that a slow one delays no other. Pure.
+//! Pure. Shares the room among channels and the hosts that they are at, so that a slow one delays no other.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

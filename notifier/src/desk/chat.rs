@@ -1,4 +1,4 @@
-//! The desk of a channel that people read. Pure.
+//! Pure. The desk of a channel that people read.
 //!
 //! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. What comes beyond begins a storm: it is
 //!   gathered, and goes out as a digest at the end of each window, until one stays below [`SINGLES`].

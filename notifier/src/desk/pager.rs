@@ -1,4 +1,4 @@
-//! The desk of a channel that pages. Pure.
+//! Pure. The desk of a channel that pages.
 //!
 //! - One incident for each monitor, opened by its flip to down and closed by the one to up, each after the other. The queue
 //!   keeps their order.

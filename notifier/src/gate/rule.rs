@@ -1,4 +1,4 @@
-//! What becomes of an alert. Pure.
+//! Pure. What becomes of an alert.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! What a node knows of its shard: the unfinished messages, which of them are claimed, and the rows of dead
-//! letters. Pure.
+//! letters.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;

@@ -1,4 +1,4 @@
-//! A mail, and its bytes. Pure.
+//! Pure. A mail, and its bytes.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What a service's answer means.
+//! Pure. What a service's answer means.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is sent to a service.
+//! Pure. What is sent to a service.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What people set the fields of a preset to.
+//! Pure. What people set the fields of a preset to.
 
 use serde::Deserialize;
 use url::Url;

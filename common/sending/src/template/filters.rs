@@ -1,4 +1,4 @@
-//! Filters of our own: escaping by service, cutting on character boundaries, and times.
+//! Pure. Filters of our own: escaping by service, cutting on character boundaries, and times.
 //!
 //! A filter that escapes takes the longest result as its argument, since services count what they are sent: `{{ text|html(3000) }}`.
 

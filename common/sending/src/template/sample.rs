@@ -1,4 +1,4 @@
-//! A message for trying templates on.
+//! Pure. A message for trying templates on.
 
 use std::sync::LazyLock;
 

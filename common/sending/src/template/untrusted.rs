@@ -1,4 +1,4 @@
-//! What templates of users may not use.
+//! Pure. What templates of users may not use.
 //!
 //! Fuel pays for every step of the machine and for text. It does not pay for lists that are put together lazily, nor for how
 //! deep a comparison or a print goes into lists within lists: sixty assignments double such a list sixty times. So there is no

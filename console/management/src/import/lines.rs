@@ -1,4 +1,4 @@
-//! What an import says, line by line, checked. Pure.
+//! Pure. What an import says, line by line, checked.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A message as HTML for mail readers: one column, styles at each element, no images, nothing to load. Pure.
+//! Pure. A message as HTML for mail readers: one column, styles at each element, no images, nothing to load.
 
 use std::fmt::Write;
 
