@@ -1,0 +1,237 @@
+//! Members, manifests and files, as the tests read them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::punctuated::Punctuated;
+use syn::visit::Visit;
+use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, UseTree};
+
+/// The name of the root package, which puts everything together.
+pub(crate) const ROOT: &str = "lubdub";
+
+/// One package of the workspace.
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) manifest: toml::Table,
+}
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn manifest(folder: &Path) -> toml::Table {
+    let file = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Every package of the workspace, the root package first.
+pub(crate) fn members() -> Vec<Member> {
+    let listed = manifest(&root())["workspace"]["members"].as_array().expect("a list of members").clone();
+    let folders = listed.iter().map(|folder| root().join(folder.as_str().expect("a folder")));
+    let members = std::iter::once(root()).chain(folders).map(|folder| {
+        let manifest = manifest(&folder);
+        let name = manifest["package"]["name"].as_str().expect("a name").to_owned();
+        Member { name, folder, manifest }
+    });
+    members.collect()
+}
+
+/// Every Rust file under a folder.
+pub(crate) fn rust_files(under: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(under) else { return Vec::new() };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Every Rust file of a member: sources, tests and benches.
+pub(crate) fn member_files(member: &Member) -> Vec<PathBuf> {
+    ["src", "tests", "benches"]
+        .into_iter()
+        .flat_map(|folder| rust_files(&member.folder.join(folder)))
+        .collect()
+}
+
+/// A file's path from the root of the repository.
+pub(crate) fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap_or(file).display().to_string()
+}
+
+/// A file's syntax tree.
+pub(crate) fn parse(file: &Path) -> syn::File {
+    let text = fs::read_to_string(file).expect("a readable file");
+    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Whether an item is compiled for tests only.
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| match &attribute.meta {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) if list.path.is_ident("cfg") => list
+            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+            .is_ok_and(|conditions| conditions.iter().any(needs_test)),
+        Meta::List(_) | Meta::NameValue(_) => false,
+    })
+}
+
+fn needs_test(condition: &Meta) -> bool {
+    match condition {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) if list.path.is_ident("all") => list
+            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+            .is_ok_and(|conditions| conditions.iter().any(needs_test)),
+        Meta::List(_) | Meta::NameValue(_) => false,
+    }
+}
+
+fn attributes_of(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::TraitAlias(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// What product code of a file names: paths in code, in `use` items and in the arguments of macros. Items for tests, bodies of
+/// `macro_rules!`, attributes and visibilities do not count.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Each path with the inline modules around it.
+    pub(crate) paths: Vec<(Vec<String>, Vec<String>)>,
+    /// Modules in files of their own, with the inline modules around them.
+    pub(crate) modules: Vec<(Vec<String>, String)>,
+    pub(crate) has_async: bool,
+    inline: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn of(file: &syn::File) -> Self {
+        let mut names = Self::default();
+        names.visit_file(file);
+        names
+    }
+
+    fn path(&mut self, segments: Vec<String>) {
+        self.paths.push((self.inline.clone(), segments));
+    }
+
+    fn use_tree(&mut self, tree: &UseTree, before: &[String]) {
+        let with = |name: String| before.iter().cloned().chain([name]).collect::<Vec<_>>();
+        match tree {
+            UseTree::Path(path) => self.use_tree(&path.tree, &with(path.ident.to_string())),
+            UseTree::Name(name) if name.ident == "self" => self.path(before.to_vec()),
+            UseTree::Name(name) => self.path(with(name.ident.to_string())),
+            UseTree::Rename(rename) if rename.ident == "self" => self.path(before.to_vec()),
+            UseTree::Rename(rename) => self.path(with(rename.ident.to_string())),
+            UseTree::Glob(_) => self.path(before.to_vec()),
+            UseTree::Group(group) => group.items.iter().for_each(|item| self.use_tree(item, before)),
+        }
+    }
+
+    /// Paths among the tokens of a macro's arguments.
+    fn tokens(&mut self, tokens: &str) {
+        let spaced = tokens.replace("::", " :: ");
+        let mut words = spaced.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            self.has_async |= word == "async" || word == "await";
+            let mut segments = vec![word.to_owned()];
+            while words.next_if(|next| *next == "::").is_some() {
+                segments.extend(words.next().map(str::to_owned));
+            }
+            let is_name = |name: &String| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            if segments.len() > 1 && segments.first().is_some_and(is_name) {
+                self.path(segments);
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item(&mut self, item: &'ast Item) {
+        if is_for_tests(attributes_of(item)) {
+            return;
+        }
+        match item {
+            Item::Use(item) => self.use_tree(&item.tree, &[]),
+            Item::Mod(module) if module.content.is_none() => {
+                self.modules.push((self.inline.clone(), module.ident.to_string()));
+            }
+            Item::Mod(module) => {
+                self.inline.push(module.ident.to_string());
+                syn::visit::visit_item_mod(self, module);
+                self.inline.pop();
+            }
+            Item::Macro(item) if item.mac.path.is_ident("macro_rules") => {}
+            _ => syn::visit::visit_item(self, item),
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &'ast ImplItem) {
+        let attributes: &[Attribute] = match item {
+            ImplItem::Const(item) => &item.attrs,
+            ImplItem::Fn(item) => &item.attrs,
+            ImplItem::Type(item) => &item.attrs,
+            ImplItem::Macro(item) => &item.attrs,
+            _ => &[],
+        };
+        if !is_for_tests(attributes) {
+            syn::visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_stmt(&mut self, statement: &'ast Stmt) {
+        if let Stmt::Local(local) = statement
+            && is_for_tests(&local.attrs)
+        {
+            return;
+        }
+        syn::visit::visit_stmt(self, statement);
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.has_async |= signature.asyncness.is_some();
+        syn::visit::visit_signature(self, signature);
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.has_async = true;
+        syn::visit::visit_expr_async(self, block);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.path(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.visit_path(&call.path);
+        self.tokens(&call.tokens.to_string());
+    }
+
+    fn visit_attribute(&mut self, _: &'ast Attribute) {}
+
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
+}
