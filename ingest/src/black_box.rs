@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::InMemoryRegistry;
+use doubles::{FaultyHeartbeatLog, InMemoryHeartbeatLog, InMemoryRegistry, eventually};
 use model::heartbeat::Heartbeat;
 use model::monitor::Monitor;
 use model::time::TimeRules;
@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::doubles::{FaultyLog, TokioClock, eventually, monitor};
+use crate::doubles::{TokioClock, monitor};
 use crate::{Config, Deps, Service};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ const TOKEN: &str = "a-token-of-mine";
 
 struct Server {
     address: SocketAddr,
-    log: Arc<FaultyLog>,
+    log: Arc<FaultyHeartbeatLog>,
     registry: Arc<InMemoryRegistry>,
     readiness: Readiness,
     listening: CancellationToken,
@@ -44,14 +44,17 @@ impl Server {
     async fn ready(config: Config) -> Self {
         let registry = Arc::new(InMemoryRegistry::new());
         let server = Self::start(config, Arc::clone(&registry) as _, registry).await;
-        eventually(SOON, "ready", || server.readiness.check().is_ok()).await;
+        eventually("ready", async || (server.readiness.check().is_ok()).then_some(())).await;
         server.put(&monitor(1, TOKEN, &[])).await;
         server
     }
 
     async fn start(config: Config, watched: Arc<dyn Registry>, registry: Arc<InMemoryRegistry>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
-        let log = Arc::new(FaultyLog::new(2, Arc::clone(&clock)));
+        let log = Arc::new(FaultyHeartbeatLog::new(Arc::new(InMemoryHeartbeatLog::with_partitions(
+            2,
+            Arc::clone(&clock),
+        ))));
         let deps = Deps { log: Arc::clone(&log) as _, registry: watched, clock, rules: TimeRules::EMBEDDED };
         let service =
             Service::new(config, deps, &mut prometheus_client::registry::Registry::default()).unwrap();
@@ -116,7 +119,7 @@ impl Server {
     }
 
     /// As the root does it: first the listener, then the service.
-    async fn stop(mut self) -> Arc<FaultyLog> {
+    async fn stop(mut self) -> Arc<FaultyHeartbeatLog> {
         self.listening.cancel();
         while self.listener.join_next().await.is_some() {}
         self.running.cancel();

@@ -8,7 +8,7 @@ use model::chain::Chain;
 use model::ids::PartitionId;
 use model::time::TimeRules;
 use parking_lot::Mutex;
-use ports::state_store::{Holder, Lease, Leases, StateError, StateStore};
+use ports::state_store::{Holder, Lease, Leases, StateError};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::Readiness;
 use tokio::sync::Notify;

@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::{SOON, Server, TOKEN};
+use super::{Server, TOKEN};
 use crate::Config;
-use crate::doubles::{Fate, eventually, monitor, monitor_id};
+use crate::doubles::{monitor, monitor_id};
+use doubles::{AppendFate, eventually};
 
 fn path(rest: &str) -> String {
     format!("/api/push/{TOKEN}{rest}")
@@ -135,7 +136,7 @@ async fn a_token_that_pushes_too_fast_is_told_when_to_come_back() {
     for rest in ["?status=x", "?value=x", "?status=x"] {
         assert_eq!(server.get(&path(rest)).await.status, 400, "not charged");
     }
-    server.log.set(Fate::Fails);
+    server.log.set(AppendFate::Fails);
     for _ in 0..5 {
         let reply = server.get(&path("")).await;
         assert_eq!(reply.status, 503, "not charged either");
@@ -144,7 +145,7 @@ async fn a_token_that_pushes_too_fast_is_told_when_to_come_back() {
         );
         assert!(reply.body.starts_with(r#"{"ok":false,"error":""#));
     }
-    server.log.set(Fate::Lands);
+    server.log.set(AppendFate::Lands);
     assert_eq!(server.get(&path("")).await.status, 200);
     assert_eq!(server.get(&path("")).await.status, 200);
     let limited = server.get(&path("")).await;
@@ -158,12 +159,12 @@ async fn a_token_that_pushes_too_fast_is_told_when_to_come_back() {
 #[tokio::test]
 async fn a_push_that_cannot_be_recorded_in_time_is_refused_and_told() {
     let server = Server::ready(Config::default()).await;
-    server.log.set(Fate::LandsAfter(Duration::from_millis(2_500)));
+    server.log.set(AppendFate::LandsAfter(Duration::from_millis(2_500)));
     let reply = server.get(&path("")).await;
     assert_eq!(reply.status, 503);
-    server.log.set(Fate::Lands);
-    eventually(SOON, "the next frame tells of it", || {
-        server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 1
+    server.log.set(AppendFate::Lands);
+    eventually("the next frame tells of it", async || {
+        (server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 1).then_some(())
     })
     .await;
 }
@@ -195,7 +196,7 @@ async fn many_connections_at_once_are_recorded_once_each_and_at_distinct_times()
     let (connections, pushes) = (48, 40);
     let server = Server::ready(Config { push_limit: 0, ..Config::default() }).await;
     server.put(&monitor(2, "another-token", &[])).await;
-    server.log.set(Fate::LandsAfter(Duration::from_millis(1)));
+    server.log.set(AppendFate::LandsAfter(Duration::from_millis(1)));
     let mut clients = JoinSet::new();
     for connection in 0..connections {
         let mut stream = server.connect().await;

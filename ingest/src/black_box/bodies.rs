@@ -3,9 +3,9 @@ use std::time::Duration;
 use model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
 use tokio::io::AsyncWriteExt;
 
-use super::{Reply, SOON, Server, TOKEN};
-use crate::doubles::eventually;
+use super::{Reply, Server, TOKEN};
 use crate::{Config, Limits};
+use doubles::eventually;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -154,7 +154,7 @@ async fn slow_clients_in_number_do_not_hold_up_a_quick_one() {
         slow.push(stream);
     }
     assert_eq!(server.get(&path()).await.status, 200);
-    eventually(SOON, "everybody is recorded", || server.heartbeats().len() == 301).await;
+    eventually("everybody is recorded", async || (server.heartbeats().len() == 301).then_some(())).await;
     for stream in slow {
         assert_eq!(Reply::read(stream).await.status, 200);
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use doubles::InMemoryRegistry;
+use doubles::{AppendFate, InMemoryRegistry, eventually};
 use model::ids::{MonitorId, PartitionId, Revision};
 use parking_lot::Mutex;
 use ports::registry::{
@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Reply, SOON, Server, TOKEN};
 use crate::Config;
-use crate::doubles::{Fate, eventually, monitor};
+use crate::doubles::monitor;
 
 /// A registry whose watch says only what the test makes it say, and fails to begin at first.
 #[derive(Default)]
@@ -79,39 +79,40 @@ async fn is_not_ready_and_knows_no_unknown_token_before_the_list_is_loaded() {
     let registry = Arc::new(SilentRegistry::default());
     let server =
         Server::start(Config::default(), Arc::clone(&registry) as _, Arc::new(InMemoryRegistry::new())).await;
-    eventually(SOON, "the watch began", || registry.observer.lock().is_some()).await;
+    eventually("the watch began", async || (registry.observer.lock().is_some()).then_some(())).await;
     let reply = server.get("/api/push/perhaps-a-token").await;
     assert_eq!(reply.status, 503);
     assert_eq!(reply.header("retry-after"), Some("2"));
-    eventually(SOON, "every partition tells of it", || {
-        server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 2
+    eventually("every partition tells of it", async || {
+        (server.log.landed().iter().map(|frame| frame.refused).sum::<u64>() == 2).then_some(())
     })
     .await;
-    eventually(SOON, "it says why", || {
-        server.readiness.check().is_err_and(|reason| reason.contains("not loaded"))
+    eventually("it says why", async || {
+        (server.readiness.check().is_err_and(|reason| reason.contains("not loaded"))).then_some(())
     })
     .await;
     registry.observer.lock().as_ref().unwrap().current();
-    eventually(SOON, "ready", || server.readiness.check().is_ok()).await;
+    eventually("ready", async || (server.readiness.check().is_ok()).then_some(())).await;
     assert_eq!(server.get("/api/push/perhaps-a-token").await.status, 404);
 }
 
 #[tokio::test]
 async fn is_not_ready_while_the_log_acknowledges_nothing() {
     let server = Server::ready(Config::default()).await;
-    server.log.set(Fate::Fails);
-    eventually(SOON, "not ready", || {
-        server.readiness.check().is_err_and(|reason| reason.contains("acknowledged nothing for 3 s"))
+    server.log.set(AppendFate::Fails);
+    eventually("not ready", async || {
+        (server.readiness.check().is_err_and(|reason| reason.contains("acknowledged nothing for 3 s")))
+            .then_some(())
     })
     .await;
-    server.log.set(Fate::Lands);
-    eventually(SOON, "ready again", || server.readiness.check().is_ok()).await;
+    server.log.set(AppendFate::Lands);
+    eventually("ready again", async || (server.readiness.check().is_ok()).then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_push_that_was_taken_before_the_end_gets_its_true_answer() {
     let server = Server::ready(Config::default()).await;
-    server.log.set(Fate::LandsAfter(Duration::from_millis(300)));
+    server.log.set(AppendFate::LandsAfter(Duration::from_millis(300)));
     let mut waiting = Vec::new();
     for n in 0..50 {
         let mut stream = server.connect().await;
@@ -120,8 +121,8 @@ async fn a_push_that_was_taken_before_the_end_gets_its_true_answer() {
         waiting.push(stream);
     }
     // One is on its way to the log, so the others have at least been read by the time that it lands.
-    eventually(SOON, "the first are sealed", || {
-        server.log.attempted().iter().any(|frame| !frame.heartbeats.is_empty())
+    eventually("the first are sealed", async || {
+        (server.log.attempted().iter().any(|frame| !frame.heartbeats.is_empty())).then_some(())
     })
     .await;
     let log = server.stop().await;
@@ -145,7 +146,7 @@ async fn stops_in_time_when_the_log_hangs() {
         ..Config::default()
     };
     let server = Server::ready(config).await;
-    server.log.set(Fate::Waits);
+    server.log.set(AppendFate::Waits);
     server.put(&monitor(2, "another-token", &[])).await;
     let stopped = tokio::time::timeout(SOON, server.stop()).await;
     assert!(stopped.is_ok());

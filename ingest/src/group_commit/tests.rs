@@ -1,4 +1,3 @@
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::heartbeat::HeartbeatKind;
@@ -9,14 +8,15 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::accept::Accepted;
-use crate::doubles::{Fate, FaultyLog, START, TokioClock, eventually, monitor_id};
+use crate::doubles::{START, TokioClock, monitor_id};
 use crate::tokens::Charge;
+use doubles::{AppendFate, FaultyHeartbeatLog, InMemoryHeartbeatLog, eventually};
 
 type Answer = oneshot::Receiver<()>;
 
 /// One partition at work, in tokio's time.
 struct Node {
-    log: Arc<FaultyLog>,
+    log: Arc<FaultyHeartbeatLog>,
     clock: Arc<TokioClock>,
     commits: Arc<GroupCommit>,
     shutdown: CancellationToken,
@@ -26,7 +26,8 @@ struct Node {
 impl Node {
     fn resting(limits: Limits) -> Self {
         let clock = Arc::new(TokioClock::new());
-        let log = Arc::new(FaultyLog::new(1, Arc::clone(&clock) as _));
+        let log =
+            Arc::new(FaultyHeartbeatLog::new(Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as _))));
         let commits = Arc::new(GroupCommit::new(
             Author { node: "n1".to_owned(), boot: 7 },
             limits,
@@ -52,11 +53,11 @@ impl Node {
     }
 
     async fn until_landed(&self, frames: usize) {
-        eventually(Duration::from_secs(60), "frames landed", || self.log.landed().len() >= frames).await;
+        eventually("frames landed", async || (self.log.landed().len() >= frames).then_some(())).await;
     }
 
     async fn until_attempted(&self, frames: usize) {
-        eventually(Duration::from_secs(60), "frames sealed", || self.log.attempted().len() >= frames).await;
+        eventually("frames sealed", async || (self.log.attempted().len() >= frames).then_some(())).await;
     }
 
     fn push(&self, n: u64) -> Result<Answer, Refused> {
@@ -81,7 +82,7 @@ impl Node {
         tokio::time::sleep(time).await;
     }
 
-    async fn stop(mut self) -> Arc<FaultyLog> {
+    async fn stop(mut self) -> Arc<FaultyHeartbeatLog> {
         self.shutdown.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.log
@@ -119,11 +120,11 @@ fn check_order(attempted: &[Arc<Frame>]) {
 #[tokio::test(start_paused = true)]
 async fn a_push_is_answered_once_its_frame_is_acknowledged() {
     let node = Node::working(Limits::default()).await;
-    node.log.set(Fate::Waits);
+    node.log.set(AppendFate::Waits);
     let mut answer = node.push(1).unwrap();
     node.until_attempted(2).await;
     assert!(answer.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
-    node.log.permits.add_permits(1);
+    node.log.permit(1);
     answer.await.unwrap();
     let frame = Arc::clone(&node.log.landed()[1]);
     assert_eq!(frame.heartbeats[0].monitor, monitor_id(1));
@@ -134,7 +135,7 @@ async fn a_push_is_answered_once_its_frame_is_acknowledged() {
 #[tokio::test(start_paused = true)]
 async fn what_arrives_during_an_append_is_the_next_frame() {
     let node = Node::working(Limits::default()).await;
-    node.log.set(Fate::Waits);
+    node.log.set(AppendFate::Waits);
     let mut answers = vec![node.push(1).unwrap()];
     node.until_attempted(2).await;
     for n in 2..=500 {
@@ -142,14 +143,14 @@ async fn what_arrives_during_an_append_is_the_next_frame() {
     }
     node.pass(Duration::from_millis(1_500)).await;
     assert_eq!(node.log.attempted().len(), 2, "one append at a time, and no tick beside it");
-    node.log.permits.add_permits(2);
+    node.log.permit(2);
     for answer in answers {
         answer.await.unwrap();
     }
     assert_eq!(carried(&node.log.landed()), [vec![1], (2..=500).collect()]);
-    node.log.set(Fate::Lands);
+    node.log.set(AppendFate::Lands);
     let log = node.stop().await;
-    assert_eq!(log.most_in_flight.load(Ordering::SeqCst), 1);
+    assert_eq!(log.most_in_flight(), 1);
     check_order(&log.attempted());
 }
 
@@ -194,7 +195,7 @@ async fn a_tick_goes_out_whenever_nothing_else_did() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_tick_does_not_break_the_chain() {
     let node = Node::working(Limits::default()).await;
-    node.log.next.lock().extend([Fate::Fails, Fate::LandsUnheard]);
+    node.log.set_next([AppendFate::Fails, AppendFate::LandsUnheard]);
     node.until_landed(4).await;
     let attempted = node.log.attempted();
     assert!(attempted.len() >= 5);
@@ -205,7 +206,7 @@ async fn a_lost_tick_does_not_break_the_chain() {
 #[tokio::test(start_paused = true)]
 async fn who_waited_too_long_is_refused_while_the_append_hangs() {
     let node = Node::working(Limits::default()).await;
-    node.log.set(Fate::Waits);
+    node.log.set(AppendFate::Waits);
     let in_flight = node.push(1).unwrap();
     node.until_attempted(2).await;
     node.pass(Duration::from_millis(500)).await;
@@ -218,8 +219,8 @@ async fn who_waited_too_long_is_refused_while_the_append_hangs() {
     assert_eq!(node.refused(), 2);
     // A third one is queued in time when the first frame lands late.
     let third = node.push(3).unwrap();
-    node.log.set(Fate::Lands);
-    node.log.permits.add_permits(1);
+    node.log.set(AppendFate::Lands);
+    node.log.permit(1);
     third.await.unwrap();
     let landed = node.log.landed();
     assert_eq!(carried(&landed), [vec![1], vec![3]], "the overdue one is not appended");
@@ -230,13 +231,13 @@ async fn who_waited_too_long_is_refused_while_the_append_hangs() {
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_that_is_handled_after_a_freeze_is_too_late() {
     let node = Node::working(Limits::default()).await;
-    node.log.set(Fate::Waits);
+    node.log.set(AppendFate::Waits);
     let frozen = node.push(1).unwrap();
     node.until_attempted(2).await;
     let queued = node.push(2).unwrap();
     node.clock.freeze(APPEND_TIMEOUT);
     let fresh = node.push(3).unwrap();
-    node.log.permits.add_permits(2);
+    node.log.permit(2);
     assert!(frozen.await.is_err());
     assert!(queued.await.is_err());
     fresh.await.unwrap();
@@ -248,7 +249,7 @@ async fn an_acknowledgement_that_is_handled_after_a_freeze_is_too_late() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_append_refuses_at_once_and_is_told_until_it_is_heard() {
     let node = Node::working(Limits::default()).await;
-    node.log.next.lock().extend([Fate::Fails, Fate::LandsUnheard, Fate::Fails]);
+    node.log.set_next([AppendFate::Fails, AppendFate::LandsUnheard, AppendFate::Fails]);
     let began = tokio::time::Instant::now();
     assert!(node.push(1).unwrap().await.is_err());
     assert!(node.push(2).unwrap().await.is_err());
@@ -268,14 +269,14 @@ async fn a_full_queue_refuses_at_once() {
     let by_bytes = Limits { queued_bytes: 4_000, ..Limits::default() };
     for (limits, text) in [(by_number, 0), (by_bytes, 1_000)] {
         let node = Node::working(limits).await;
-        node.log.set(Fate::Waits);
+        node.log.set(AppendFate::Waits);
         let text = "x".repeat(text);
         let answers: Vec<_> = (0..5).map(|n| node.push_text(n, Some(text.clone()))).collect();
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
         assert!(answers[3..].iter().all(Result::is_err), "the last ones");
         assert_eq!(node.refused(), 2);
-        node.log.set(Fate::Lands);
-        node.log.permits.add_permits(9);
+        node.log.set(AppendFate::Lands);
+        node.log.permit(9);
         for answer in answers.into_iter().flatten() {
             answer.await.unwrap();
         }
@@ -305,7 +306,7 @@ async fn nothing_is_taken_before_the_start_and_after_the_end() {
 #[tokio::test(start_paused = true)]
 async fn on_shutdown_everybody_who_was_taken_gets_a_true_answer() {
     let node = Node::working(Limits { frame_heartbeats: 2, ..Limits::default() }).await;
-    node.log.set(Fate::LandsAfter(Duration::from_millis(100)));
+    node.log.set(AppendFate::LandsAfter(Duration::from_millis(100)));
     let answers: Vec<Answer> = (0..7).map(|n| node.push(n).unwrap()).collect();
     let log = node.stop().await;
     for answer in answers {
@@ -320,7 +321,7 @@ async fn on_shutdown_everybody_who_was_taken_gets_a_true_answer() {
 #[tokio::test(start_paused = true)]
 async fn when_the_committer_is_gone_nobody_waits_for_it() {
     let mut node = Node::working(Limits::default()).await;
-    node.log.set(Fate::Waits);
+    node.log.set(AppendFate::Waits);
     let in_flight = node.push(1).unwrap();
     node.until_attempted(2).await;
     let queued = node.push(2).unwrap();
@@ -359,10 +360,10 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
         let mut refused_at_once = 0;
         for n in 0..300 {
             let fate = match random.below(12) {
-                0 => Fate::Fails,
-                1 => Fate::LandsUnheard,
-                2 => Fate::LandsAfter(Duration::from_millis(random.below(4_000))),
-                _ => Fate::LandsAfter(Duration::from_millis(random.below(20))),
+                0 => AppendFate::Fails,
+                1 => AppendFate::LandsUnheard,
+                2 => AppendFate::LandsAfter(Duration::from_millis(random.below(4_000))),
+                _ => AppendFate::LandsAfter(Duration::from_millis(random.below(20))),
             };
             node.log.set(fate);
             match node.push(n) {
@@ -376,7 +377,7 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
                 _ => {}
             }
         }
-        node.log.set(Fate::Lands);
+        node.log.set(AppendFate::Lands);
         let mut recorded = Vec::new();
         let mut refused = refused_at_once;
         for (n, answer) in answers {
@@ -392,7 +393,7 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
         assert!(landed.is_sorted(), "seed {seed}");
         let told: u64 = log.landed().iter().map(|frame| frame.refused).sum();
         assert!(told >= refused, "seed {seed}: {told} told, {refused} refused");
-        assert_eq!(log.most_in_flight.load(Ordering::SeqCst), 1, "seed {seed}");
+        assert_eq!(log.most_in_flight(), 1, "seed {seed}");
         check_order(&log.attempted());
     }
 }

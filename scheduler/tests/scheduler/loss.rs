@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use doubles::{InMemoryCheckpoints, InMemoryStateStore};
+use doubles::{AbsentRegistry, InMemoryCheckpoints, InMemoryStateStore};
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset};
 use model::time::{EventTime, TimeRules};
@@ -13,7 +13,6 @@ use ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use ports::heartbeat_log::HeartbeatLog;
 use ports::state_store::StateReader;
 
-use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World};
 use histories::driver::{Entry, run};
 use histories::{Writer, monitor, period};

@@ -1,6 +1,5 @@
 //! The owner of a partition among faults, and schedulers that share partitions.
 
-mod faulty;
 mod loss;
 mod owner;
 mod rebuild;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{InMemoryRegistry, InMemoryStateStore};
+use doubles::{AbsentRegistry, InMemoryRegistry, InMemoryStateStore};
 use model::ids::{MonitorId, Offset};
 use model::monitor::{Definition, Monitor, Token};
 use model::time::{EventTime, TimeRules};
@@ -16,7 +16,6 @@ use ports::state_store::StateReader;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::faulty::AbsentRegistry;
 use super::world::{PARTITION, World, history};
 use histories::driver::run;
 use histories::{START, monitor, period};

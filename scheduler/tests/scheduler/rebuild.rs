@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry};
+use doubles::{
+    FaultyRegistry, InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryRegistry, SeededFaults,
+};
 use model::flip::State;
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset, RebuildId};
@@ -19,7 +21,6 @@ use ports::state_store::{Commit, Leases, StateReader, States};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::faulty::{Faults, FaultyRebuilds};
 use super::world::{PARTITION, World, history, history_with_deletions};
 use histories::driver::{Entry, Store, run};
 use histories::{START, Writer, monitor, period};
@@ -32,7 +33,8 @@ struct Rebuilding {
 impl Rebuilding {
     fn new(seed: u64) -> Self {
         let records = Arc::new(InMemoryRegistry::new());
-        let registry = FaultyRebuilds(Arc::clone(&records), Faults::new(seed ^ 0x5eed));
+        let registry = FaultyRegistry::new(Arc::clone(&records) as _, SeededFaults::new(seed ^ 0x5eed))
+            .only(RecordKind::Rebuild);
         Self { world: World::new(seed, Arc::new(registry)), records }
     }
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::routing::post;
 use doubles::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
-    InMemoryRoster, InMemoryStateStore,
+    InMemoryRoster, InMemoryStateStore, eventually,
 };
 use model::ids::PartitionId;
 use model::time::TimeRules;
@@ -115,9 +115,9 @@ async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
     let stop = CancellationToken::new();
     let story = async {
         clock.advance(Duration::from_secs(61));
-        eventually(async || sink.mails().len() == 1).await;
+        eventually("the first mail", async || (sink.mails().len() == 1).then_some(())).await;
         listen(&clock, &log).await;
-        eventually(async || sink.mails().len() == 2).await;
+        eventually("the second mail", async || (sink.mails().len() == 2).then_some(())).await;
         stop.cancel();
     };
     let (outcome, ()) = tokio::join!(service.run(stop.clone()), story);
@@ -141,13 +141,4 @@ fn the_operators_mail_needs_a_mail_server() {
     let config = Config { meta_mail: Some("ops@example.net".to_owned()), ..Config::default() };
     let error = config.validate().expect_err("there is none").to_string();
     assert_eq!(error, "--meta-mail needs --smtp-url and --mail-from: they say how mail is sent");
-}
-
-async fn eventually(is_so: impl AsyncFn() -> bool) {
-    let asking = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, asking).await.expect("in time");
 }

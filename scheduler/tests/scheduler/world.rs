@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doubles::{
-    InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRoster,
-    InMemoryStateStore,
+    FaultyHistory, FaultyQueue, FaultyStateStore, InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory,
+    InMemoryQueue, InMemoryRoster, InMemoryStateStore, SeededFaults,
 };
 use model::flip::Alert;
 use model::ids::{Offset, PartitionId};
@@ -23,7 +23,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use scheduler::{Deps, Service};
 use tokio_util::sync::CancellationToken;
 
-use super::faulty::{Faults, FaultyHistory, FaultyQueue, FaultyStateStore};
 use histories::driver::Entry;
 use histories::{START, ops, write};
 
@@ -41,7 +40,7 @@ pub(crate) struct World {
     pub(crate) checkpoint_every: Duration,
     pub(crate) history: Arc<InMemoryHistory>,
     pub(crate) alerts: Arc<InMemoryQueue>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: SeededFaults,
 }
 
 impl World {
@@ -57,7 +56,7 @@ impl World {
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: Arc::new(InMemoryHistory::new(10_000)),
             alerts: Arc::new(InMemoryQueue::new(100_000)),
-            faults: Faults::new(seed),
+            faults: SeededFaults::new(seed),
         }
     }
 
@@ -73,12 +72,12 @@ impl World {
             owner: "test".to_owned(),
             log: Arc::clone(&self.log) as Arc<dyn HeartbeatLog>,
             registry: Arc::clone(&self.registry),
-            states: Arc::new(FaultyStateStore(Arc::clone(&self.states), self.faults.clone())),
+            states: Arc::new(FaultyStateStore::new(Arc::clone(&self.states) as _, self.faults.clone())),
             roster: Arc::new(InMemoryRoster::new()),
             checkpoints: Arc::clone(&self.checkpoints) as _,
             checkpoint_every: self.checkpoint_every,
-            history: Arc::new(FaultyHistory(Arc::clone(&self.history), self.faults.clone())),
-            alerts: Arc::new(FaultyQueue(Arc::clone(&self.alerts), self.faults.clone())),
+            history: Arc::new(FaultyHistory::new(Arc::clone(&self.history) as _, self.faults.clone())),
+            alerts: Arc::new(FaultyQueue::new(Arc::clone(&self.alerts) as _, self.faults.clone())),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         };
         let mut metrics = prometheus_client::registry::Registry::default();

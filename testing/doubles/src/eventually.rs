@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a fact may take to come true: generous, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time that a fact may take to come true: generous, for the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks every 10 ms until `check` answers `Some`.
 ///
 /// # Panics
-/// If it has not come true after 20 s; the message names `what`.
+/// If it has not after 60 s; the message names `what`.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

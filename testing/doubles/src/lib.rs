@@ -1,10 +1,11 @@
 //! Ports for tests and simulation.
 //!
-//! The adapters in memory are the reference for the others. Clones of an `Arc` share an adapter, whose data
-//! ends with the last of them. [`eventually`] waits for a fact instead of sleeping.
+//! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they hold is gone with
+//! the last one. The `Faulty…` wrappers let calls fail. [`eventually`] waits for a fact instead of sleeping.
 
 mod checkpoints;
 mod eventually;
+mod faulty;
 mod heartbeat_log;
 mod history;
 mod ledger;
@@ -15,6 +16,10 @@ mod state_store;
 
 pub use checkpoints::InMemoryCheckpoints;
 pub use eventually::eventually;
+pub use faulty::{
+    AbsentRegistry, AppendFate, Fault, FaultPlan, FaultyHeartbeatLog, FaultyHistory, FaultyQueue,
+    FaultyRegistry, FaultyStateStore, SeededFaults, Switch,
+};
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;
 pub use ledger::InMemoryLedger;
