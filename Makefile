@@ -26,7 +26,7 @@ check: ## Format, lints, licences and duplicate dependencies
 	else echo "cargo-deny is not installed (cargo install cargo-deny): licences are not checked"; fi
 
 bench: ## Measure; figures go to docs/benchmarks.md by hand
-	cargo bench --bench embedded --bench cluster
+	cargo bench --bench lubdub
 
 tools: ## Install what the tests need, into target/tools or by the system's package manager
 	@tests/tools $(TOOLS)

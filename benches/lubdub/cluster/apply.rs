@@ -6,13 +6,13 @@ use backend_nats::NatsBackend;
 use backend_redis::RedisBackend;
 use servers::{NatsServer, RedisServer};
 
+use super::past::{Past, committed};
+use super::seed::seed;
+use super::site::{RedisUse, Site};
 use crate::monitors::{Seed, Seeded};
-use crate::past::{Past, committed};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
 use crate::server::processor_time;
-use crate::site::{RedisUse, Site};
 
 const COLUMNS: [&str; 10] = [
     "history",

@@ -9,10 +9,10 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::up::{self, directory};
 use crate::installation::{Installation, KEY};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
-use crate::up::{self, directory};
 
 /// Monitors that the heartbeats are of.
 const MONITORS: u128 = 1_000;

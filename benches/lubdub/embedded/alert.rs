@@ -8,14 +8,15 @@ use model::time::{EventTime, TimeRules};
 use ports::clock::{Clock, SystemClock};
 use serde_json::json;
 
+use super::seed::seed;
+use super::up;
+use super::up::directory;
 use crate::installation::Installation;
+use crate::load;
 use crate::monitors::{Seed, Seeded};
 use crate::receiver::Receiver;
 use crate::report::{Report, Times, count, millis, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::up::directory;
-use crate::{load, up};
 
 /// The receiver is on this machine.
 const LOCAL: [&str; 4] = ["--allow-private", "127.0.0.0/8", "--push-limit", "0"];

@@ -5,9 +5,9 @@ use model::monitor::Monitor;
 use ports::clock::{Clock, SystemClock};
 use servers::{NatsServer, RedisServer};
 
+use super::site::Site;
 use crate::monitors::{Seed, monitor, register};
 use crate::sections::Size;
-use crate::site::Site;
 use crate::what_if::{Past, TIMEOUT, Tried, ask, report};
 
 /// Heartbeats in a frame.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use servers::NatsServer;
 
+use super::seed::registered;
+use super::site::Site;
 use crate::monitors::Seed;
 use crate::report::{Report, count, seconds};
 use crate::sections::Size;
-use crate::seed::registered;
-use crate::site::Site;
 
 /// After its start it comes to rest.
 const SETTLE: Duration = Duration::from_secs(3);

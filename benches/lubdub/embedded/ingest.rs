@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::seed::seed;
+use super::up::directory;
+use super::{child, up};
+use crate::child::start_bare;
 use crate::installation::Installation;
 use crate::load::{self, Outcome};
 use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, millis};
 use crate::sections::Size;
-use crate::seed::seed;
 use crate::server::Server;
-use crate::up::directory;
-use crate::{child, up};
 
 const CONNECTIONS: [usize; 3] = [64, 256, 1_024];
 
@@ -29,7 +30,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let whole_tokens = tokens(seed(whole_dir.path(), wanted).await?);
     let alone_tokens = tokens(seed(alone_dir.path(), wanted).await?);
 
-    let bare = child::start_bare()?;
+    let bare = start_bare()?;
     let alone = child::start_ingest(alone_dir.path())?;
     let whole = up::start(whole_dir.path(), &["--push-limit", "0"]).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -6,11 +6,11 @@ use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::ids::PartitionId;
 use ports::clock::SystemClock;
 
-use crate::child;
+use super::child;
+use super::seed::seed;
+use super::up::directory;
 use crate::monitors::Seed;
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::up::directory;
 use crate::what_if::{Past, TIMEOUT, Tried, ask, report};
 
 pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {

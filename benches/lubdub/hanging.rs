@@ -1,26 +1,27 @@
 //! Webhooks a second of nine channels out of ten, while the tenth answers and while it hangs.
 
 use crate::report::{Report, count, seconds};
-use crate::scene::{Scene, WHERE};
+use crate::scene::Scene;
 use crate::sections::Size;
 
 const CHANNELS: usize = 10;
 /// Each on an installation of its own: a channel that hung has much to catch up on.
 const RUNS: usize = 3;
 
-pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
+pub(crate) async fn measure<S: Scene>(size: Size) -> anyhow::Result<()> {
     let monitors = size.pick(10_000, 500);
     let columns = ["run", "the tenth", "webhooks of nine", "last webhook after", "webhooks/s", "ratio"];
-    let title = format!("{} flips to ten receivers, one of which hangs, by {WHERE}", count(monitors as f64));
+    let title =
+        format!("{} flips to ten receivers, one of which hangs, by {}", count(monitors as f64), S::WHERE);
     let mut report = Report::new(title, &columns);
     for run in 1..=RUNS {
-        let scene = Scene::start(monitors, CHANNELS).await?;
+        let scene = S::start(monitors, CHANNELS).await?;
         // Not measured: whatever is done once is done here.
         scene.told("down", CHANNELS).await?;
         let all = scene.told("up", CHANNELS - 1).await?;
         // The tenth may have some left; it is to have nothing to do but hang.
-        scene.listeners.until_last_has(2 * monitors / CHANNELS).await?;
-        scene.listeners.hang_last();
+        scene.listeners().until_last_has(2 * monitors / CHANNELS).await?;
+        scene.listeners().hang_last();
         let nine = scene.told("down", CHANNELS - 1).await?;
         for (what, told, ratio) in
             [("answers", all, String::new()), ("hangs", nine, format!("{:.2}", nine.rate / all.rate))]

@@ -25,12 +25,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::seed::seed;
+use super::up::directory;
 use crate::frames::{FRAME, frame, heartbeat};
 use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::up::directory;
 
 /// After so many frames comes a tick.
 const TICK_EVERY: usize = 10;

@@ -9,15 +9,15 @@ use model::time::TimeRules;
 use serde_json::json;
 use servers::{NatsServer, RedisServer};
 
+use super::seed::seed;
+use super::site::Site;
+use super::steady::Steady;
 use crate::installation::Installation;
 use crate::load;
 use crate::monitors::{Seed, Seeded};
 use crate::receiver::{Event, Receiver};
 use crate::report::{Report, Times, count, millis, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::site::Site;
-use crate::steady::Steady;
 
 /// The receiver is on this machine.
 const LOCAL: [&str; 2] = ["--allow-private", "127.0.0.0/8"];

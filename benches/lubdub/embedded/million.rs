@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::seed::seed;
+use super::up::{self, directory};
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, count, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
 use crate::server::Server;
-use crate::up::{self, directory};
 
 /// A year: nobody falls silent meanwhile.
 const TIMEOUT: u32 = 31_536_000;

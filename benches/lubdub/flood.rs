@@ -1,14 +1,14 @@
 //! What a channel that gathers is told when very many monitors are down in a moment.
 
 use crate::report::{Report, count, seconds};
-use crate::scene::{Scene, WHERE};
+use crate::scene::Scene;
 use crate::sections::Size;
 
-pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
+pub(crate) async fn measure<S: Scene>(size: Size) -> anyhow::Result<()> {
     let monitors = size.pick(10_000, 500);
-    let scene = Scene::gathering(monitors).await?;
+    let scene = S::gathering(monitors).await?;
     let told = scene.gathered().await?;
-    let title = format!("{} flips to a channel that gathers, by {WHERE}", count(monitors as f64));
+    let title = format!("{} flips to a channel that gathers, by {}", count(monitors as f64), S::WHERE);
     let mut report = Report::new(title, &["flips told of", "messages", "pushed in", "last message after"]);
     report.row([
         count(told.flips as f64),

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use servers::{NatsServer, RedisServer};
 
+use super::seed::seed;
+use super::site::{PARTITIONS, Site, log_of};
+use super::steady::Steady;
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, Times, count, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::site::{PARTITIONS, Site, log_of};
-use crate::steady::Steady;
 
 /// Where partition 0 says who holds it and how far it is.
 const META: &str = "lubdub:{p0}:meta";

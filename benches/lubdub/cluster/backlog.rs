@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use servers::{NatsServer, RedisServer};
 
+use super::past::{Past, committed};
+use super::seed::seed;
+use super::site::{PARTITIONS, Site};
 use crate::monitors::Seed;
-use crate::past::{Past, committed};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
-use crate::seed::seed;
-use crate::site::{PARTITIONS, Site};
 
 /// Whose watermark is nearer than this is not behind.
 const NEAR: f64 = 5_000.0;

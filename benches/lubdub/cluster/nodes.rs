@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use servers::NatsServer;
 
+use super::seed::registered;
+use super::site::Site;
+use super::steady::Steady;
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, count};
 use crate::sections::Size;
-use crate::seed::registered;
 use crate::server::processor_time;
-use crate::site::Site;
-use crate::steady::Steady;
 
 const NODES: [usize; 3] = [1, 2, 4];
 const ROUNDS: usize = 2;

@@ -1,4 +1,4 @@
-//! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
+//! A handler to compare with, in a process of its own: this program again, with a hidden argument.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -19,44 +19,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::bare;
 use crate::frames::{frame, heartbeat};
 use crate::server::{Server, this_program};
-
-/// The bare handler.
-pub(crate) fn start_bare() -> anyhow::Result<Server> {
-    Server::start(this_program()?.args(["--child", "bare"])).context("start the bare handler")
-}
 
 /// A handler that publishes each push by itself and waits for the acknowledgement.
 pub(crate) fn start_naive(nats: &str) -> anyhow::Result<Server> {
     Server::start(this_program()?.args(["--child", "naive", nats])).context("start the naive handler")
 }
 
-/// Serves until it is killed.
-#[tokio::main]
-pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    match arguments {
-        [kind] if kind == "bare" => {
-            println!("http://{address}");
-            bare::run(listener).await;
-            Ok(())
-        }
-        [kind, nats] if kind == "naive" => naive(listener, nats).await,
-        _ => anyhow::bail!("no such child: {arguments:?}"),
-    }
-}
-
-/// It does not even look the token up.
+/// The naive handler does not even look the token up.
 struct Naive {
     log: Arc<NatsHeartbeatLog>,
     clock: Arc<dyn Clock>,
     frames: AtomicU64,
 }
 
-async fn naive(listener: TcpListener, nats: &str) -> anyhow::Result<()> {
+/// Serves the naive handler until the process is killed.
+pub(crate) async fn naive(listener: TcpListener, nats: &str) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = NatsBackend::connect(NatsOptions::new(nats, "naive"), Arc::clone(&clock)).await?;

@@ -1,22 +1,22 @@
 //! A cluster with monitors and receivers, to be told what they say.
 
+use std::net::SocketAddr;
+
 use servers::{NatsServer, RedisServer};
 
+use super::seed::seed;
+use super::site::Site;
 use crate::installation::Installation;
-use crate::listeners::{Gathered, Listeners, Told};
+use crate::listeners::Listeners;
 use crate::monitors::{Seed, register_channels};
-use crate::seed::seed;
-use crate::site::Site;
+use crate::scene::Scene;
 
 /// The receivers are on this machine.
 const LOCAL: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 
-/// Where it all runs.
-pub(crate) const WHERE: &str = "a cluster with one node of each role";
-
 /// An installation, its monitors and receivers.
-pub(crate) struct Scene {
-    pub(crate) listeners: Listeners,
+pub(crate) struct ClusterScene {
+    listeners: Listeners,
     tokens: Vec<String>,
     // In this order: the roles do not outlive what they stand on.
     ingest: Installation,
@@ -25,16 +25,8 @@ pub(crate) struct Scene {
     _redis: RedisServer,
 }
 
-impl Scene {
-    /// Monitors that are up share so many channels, a receiver each.
-    pub(crate) async fn start(monitors: usize, shared: usize) -> anyhow::Result<Self> {
-        Self::with_channels(monitors, shared, false).await
-    }
-
-    /// The same with a single channel, that gathers.
-    pub(crate) async fn gathering(monitors: usize) -> anyhow::Result<Self> {
-        Self::with_channels(monitors, 1, true).await
-    }
+impl Scene for ClusterScene {
+    const WHERE: &'static str = "a cluster with one node of each role";
 
     async fn with_channels(monitors: usize, shared: usize, digest: bool) -> anyhow::Result<Self> {
         let listeners = Listeners::start(shared).await?;
@@ -53,17 +45,19 @@ impl Scene {
         Ok(Self { listeners, tokens, ingest, others, _nats: nats, _redis: redis })
     }
 
-    /// Every monitor says `status`: how fast the first `listening` receivers are told.
-    pub(crate) async fn told(&self, status: &str, listening: usize) -> anyhow::Result<Told> {
-        self.listeners.told(self.ingest.server.address, &self.tokens, status, listening).await
+    fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
-    /// Every monitor says `down`, to a channel that gathers.
-    pub(crate) async fn gathered(&self) -> anyhow::Result<Gathered> {
-        self.listeners.gathered(self.ingest.server.address, &self.tokens).await
+    fn tokens(&self) -> &[String] {
+        &self.tokens
     }
 
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
+    fn ingest(&self) -> SocketAddr {
+        self.ingest.server.address
+    }
+
+    fn stop(self) -> anyhow::Result<()> {
         self.ingest.stop()?;
         self.others.into_iter().try_for_each(Installation::stop)
     }

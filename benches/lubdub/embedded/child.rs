@@ -1,4 +1,4 @@
-//! Servers to compare with, each in a process of its own: this program again, with a hidden argument.
+//! Roles that run alone, each in a process of its own: this program again, with a hidden argument.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,14 +16,8 @@ use serving::{ServerLimits, ops_router, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::bare;
 use crate::installation::{Installation, KEY};
 use crate::server::{Server, this_program};
-
-/// The bare handler.
-pub(crate) fn start_bare() -> anyhow::Result<Server> {
-    Server::start(this_program()?.args(["--child", "bare"])).context("start the bare handler")
-}
 
 /// Ingest on the SQLite log and nothing else.
 pub(crate) fn start_ingest(dir: &Path) -> anyhow::Result<Server> {
@@ -40,24 +34,8 @@ pub(crate) async fn start_console(dir: &Path) -> anyhow::Result<Installation> {
     Installation::when_ready(server, log, began).await
 }
 
-/// Serves until it is killed.
-#[tokio::main]
-pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    match arguments {
-        [kind] if kind == "bare" => {
-            println!("http://{address}");
-            bare::run(listener).await;
-            Ok(())
-        }
-        [kind, dir] if kind == "ingest" => ingest_alone(listener, Path::new(dir)).await,
-        [kind, dir] if kind == "console" => console_alone(listener, Path::new(dir)).await,
-        _ => anyhow::bail!("no such child: {arguments:?}"),
-    }
-}
-
-async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
+/// Serves ingest on a data directory until the process is killed.
+pub(crate) async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;
@@ -76,7 +54,8 @@ async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
     ran.context("run ingest")
 }
 
-async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
+/// Serves the console on a data directory until the process is killed.
+pub(crate) async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use servers::{NatsCluster, NatsServer};
 
-use crate::child;
+use super::child;
+use super::seed::registered;
+use super::site::Site;
+use crate::child::start_bare;
 use crate::installation::Installation;
 use crate::load::{self, Outcome};
 use crate::monitors::Seed;
 use crate::report::{Report, count, millis};
 use crate::sections::Size;
-use crate::seed::registered;
 use crate::server::Server;
-use crate::site::Site;
 
 const CONNECTIONS: [usize; 3] = [64, 512, 2_048];
 
@@ -36,7 +37,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
-    let bare = child::start_bare()?;
+    let bare = start_bare()?;
     one_server(size, &bare).await?;
     three_servers(size, &bare).await
 }

@@ -1,0 +1,44 @@
+//! An installation with monitors and receivers, which are told what the monitors say.
+
+use std::net::SocketAddr;
+
+use crate::listeners::{Gathered, Listeners, Told};
+
+/// An installation with monitors and receivers.
+pub(crate) trait Scene: Sized {
+    /// What is installed.
+    const WHERE: &'static str;
+
+    /// Monitors that are up share so many channels, a receiver each. With `digest` the channels gather.
+    async fn with_channels(monitors: usize, shared: usize, digest: bool) -> anyhow::Result<Self>;
+
+    fn listeners(&self) -> &Listeners;
+
+    /// The tokens of the monitors.
+    fn tokens(&self) -> &[String];
+
+    /// Where pushes go.
+    fn ingest(&self) -> SocketAddr;
+
+    fn stop(self) -> anyhow::Result<()>;
+
+    /// Monitors that are up share so many channels.
+    async fn start(monitors: usize, shared: usize) -> anyhow::Result<Self> {
+        Self::with_channels(monitors, shared, false).await
+    }
+
+    /// Monitors that are up have a single channel, that gathers.
+    async fn gathering(monitors: usize) -> anyhow::Result<Self> {
+        Self::with_channels(monitors, 1, true).await
+    }
+
+    /// Every monitor says `status`: how fast the first `listening` receivers are told.
+    async fn told(&self, status: &str, listening: usize) -> anyhow::Result<Told> {
+        self.listeners().told(self.ingest(), self.tokens(), status, listening).await
+    }
+
+    /// Every monitor says `down`, to a channel that gathers.
+    async fn gathered(&self) -> anyhow::Result<Gathered> {
+        self.listeners().gathered(self.ingest(), self.tokens()).await
+    }
+}
