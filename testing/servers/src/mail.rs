@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::authority::Authority;
 use crate::free_port::free_port;
-use crate::process::Process;
+use crate::process::{Process, installed_tools};
 
 /// Long enough for a loaded machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -214,8 +214,7 @@ impl SmtpSink {
 
 /// The Python that has aiosmtpd.
 fn python() -> PathBuf {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's folder");
-    let tools = project.join("target/tools/venv/bin/python");
+    let tools = installed_tools().join("python");
     let python = env::var_os("LUBDUB_TEST_PYTHON").map_or(tools, PathBuf::from);
     let imported = Command::new(&python).args(["-c", "import aiosmtpd"]).output();
     let usable = imported.is_ok_and(|output| output.status.success());

@@ -128,12 +128,17 @@ pub fn find_program(name: &str, variable: &str) -> PathBuf {
     if let Some(given) = env::var_os(variable) {
         return given.into();
     }
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's folder");
-    let tool = project.join("target/tools/venv/bin").join(name);
+    let tool = installed_tools().join(name);
     let path = env::var_os("PATH").unwrap_or_default();
     let found = std::iter::once(tool).chain(env::split_paths(&path).map(|folder| folder.join(name)));
     let mut found = found.filter(|program| program.is_file());
     found
         .next()
         .unwrap_or_else(|| panic!("{name} is not installed: run `make tools`, or set {variable} to its path"))
+}
+
+/// The folder into which `make tools` installs programs.
+pub(crate) fn installed_tools() -> PathBuf {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the project's folder");
+    project.join("target/tools/venv/bin")
 }
