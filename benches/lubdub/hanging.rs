@@ -1,5 +1,6 @@
 //! Webhooks a second of nine channels out of ten, while the tenth answers and while it hangs.
 
+use crate::aims::{Figure, measured};
 use crate::report::{Report, count, seconds};
 use crate::scene::Scene;
 use crate::sections::Size;
@@ -23,6 +24,7 @@ pub(crate) async fn measure<S: Scene>(size: Size) -> anyhow::Result<()> {
         scene.listeners().until_last_has(2 * monitors / CHANNELS).await?;
         scene.listeners().hang_last();
         let nine = scene.told("down", CHANNELS - 1).await?;
+        measured(Figure::WhileOneHangs, nine.rate / all.rate);
         for (what, told, ratio) in
             [("answers", all, String::new()), ("hangs", nine, format!("{:.2}", nine.rate / all.rate))]
         {

@@ -1,15 +1,17 @@
-//! Measures Lubdub: `cargo bench --bench lubdub [-- [embedded|cluster] [SECTION …] [--small]]`.
+//! Measures Lubdub: `cargo bench --bench lubdub [-- [embedded|cluster] [SECTION …] [--small] [--check]]`.
 //!
 //! - [`embedded`]: `lubdub up`, one process on SQLite
 //! - [`cluster`]: the roles apart, on nats-server and redis-server
 //!
-//! Sections that measure both in the same way: [`deliver`], [`hanging`], [`flood`], over a [`scene`]; and [`what_if`], over a past.
-//! What sections stand on: [`server`] and [`installation`] (processes and what is asked of them), [`child`] and [`bare`] (servers
-//! to compare with), [`monitors`] and [`frames`] (what is in the data), [`load`] (clients that push), [`receiver`] (of webhooks)
-//! and [`listeners`] (several of them), [`report`] (tables), [`sections`] (the command line).
+//! Sections that measure both in the same way: [`deliver`], [`hanging`], [`flood`], over a [`scene`]; and
+//! [`what_if`], over a past. What sections stand on: [`server`] and [`installation`] (processes and what is
+//! asked of them), [`child`] and [`bare`] (servers to compare with), [`monitors`] and [`frames`] (what is in
+//! the data), [`load`] (clients that push), [`receiver`] (of webhooks) and [`listeners`] (several of them),
+//! [`report`] (tables), [`sections`] (the command line), [`aims`] (for `--check`).
 //!
 //! Everything is on the loopback interface, bounded in number and time, and in directories under `target/`.
 
+mod aims;
 mod bare;
 mod child;
 mod cluster;
@@ -64,5 +66,5 @@ async fn measure(sections: Sections) -> anyhow::Result<()> {
     if sections.measures(Target::Cluster) {
         cluster::measure(&sections).await?;
     }
-    Ok(())
+    if sections.check { aims::check() } else { Ok(()) }
 }

@@ -54,6 +54,8 @@ impl Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Sections {
     pub(crate) size: Size,
+    /// Whether the figures are compared with their aims.
+    pub(crate) check: bool,
     /// `None`: both.
     target: Option<Target>,
     /// Empty: all.
@@ -61,9 +63,11 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// Reads `[embedded|cluster] [SECTION …] [--small]`.
+    /// Reads `[embedded|cluster] [SECTION …] [--small] [--check]`.
     pub(crate) fn read(arguments: Vec<String>) -> anyhow::Result<Self> {
-        let small = arguments.iter().any(|argument| argument == "--small");
+        let says = |option: &str| arguments.iter().any(|argument| argument == option);
+        let (size, check) = (if says("--small") { Size::Small } else { Size::Full }, says("--check"));
+        anyhow::ensure!(!(check && size == Size::Small), "--small measures too little for --check");
         // Cargo adds `--bench`.
         let mut chosen: Vec<String> =
             arguments.into_iter().filter(|argument| !argument.starts_with("--")).collect();
@@ -74,13 +78,13 @@ impl Sections {
         }
         let Some(of) = target else {
             anyhow::ensure!(chosen.is_empty(), "say first what is measured: embedded or cluster");
-            return Ok(Self { size: if small { Size::Small } else { Size::Full }, target, chosen });
+            return Ok(Self { size, check, target, chosen });
         };
         let known = of.sections();
         if let Some(unknown) = chosen.iter().find(|section| !known.contains(&section.as_str())) {
             anyhow::bail!("no section is called {unknown}; there are {}", known.join(", "));
         }
-        Ok(Self { size: if small { Size::Small } else { Size::Full }, target, chosen })
+        Ok(Self { size, check, target, chosen })
     }
 
     pub(crate) fn measures(&self, target: Target) -> bool {

@@ -9,6 +9,7 @@ use servers::{NatsServer, RedisServer};
 use super::past::{Past, committed};
 use super::seed::seed;
 use super::site::{RedisUse, Site};
+use crate::aims::{Figure, measured};
 use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
@@ -41,6 +42,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let wanted = Seed { monitors, timeout: 7 * 86_400, heard: true, channels: 0 };
     let [seeded] = seed(&log, &store, [wanted]).await?;
     let states = RedisUse::of(&redis)?.memory - empty;
+    measured(Figure::RedisMemory, states as f64 / monitors as f64);
     let title = format!(
         "Scheduler: from the log to Redis, {} monitors in 4 partitions; their states take {:.0} bytes each in Redis",
         count(monitors as f64),
@@ -102,6 +104,9 @@ impl Bench {
         let applied = scheduler.metric("lubdub_scheduler_heartbeats_total").await?;
         let changes = scheduler.metric("lubdub_scheduler_committed_monitors_total").await?;
         let counted = (applied - applied_before) as usize;
+        if history == "0" {
+            measured(Figure::AppliedToRedis, rate(counted, took));
+        }
         let of_redis = redis_after.processor.saturating_sub(redis_before.processor).as_secs_f64();
         let shares = [0, 1, 2].map(|process| {
             let used = after[process].saturating_sub(before[process]).as_secs_f64();

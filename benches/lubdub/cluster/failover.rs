@@ -10,6 +10,7 @@ use servers::{NatsServer, RedisServer};
 use super::seed::seed;
 use super::site::{PARTITIONS, Site, log_of};
 use super::steady::Steady;
+use crate::aims::{Figure, measured};
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, Times, count, seconds};
@@ -43,6 +44,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
         schedulers.push(site.role("scheduler", &[]).await?);
     }
     let times = Times::new(times);
+    measured(Figure::FailOver, times.quantile(0.5).as_secs_f64());
     let title = format!(
         "kill -9 of one of two schedulers, {} monitors, {} pushes/s",
         count(monitors as f64),

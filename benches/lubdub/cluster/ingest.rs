@@ -8,6 +8,7 @@ use servers::{NatsCluster, NatsServer};
 use super::child;
 use super::seed::registered;
 use super::site::Site;
+use crate::aims::{Figure, measured};
 use crate::child::start_bare;
 use crate::installation::Installation;
 use crate::load::{self, Outcome};
@@ -57,14 +58,17 @@ async fn one_server(size: Size, bare: &Server) -> anyhow::Result<()> {
     let title =
         format!("Ingest, nats-server with sync_interval: always, {} monitors", count(monitors as f64));
     let mut report = Report::new(title, &COLUMNS);
-    let measured = [
+    let all = [
         Measured::bare(bare, &known[0]),
         Measured::ingest("lubdub ingest, 4 partitions", &whole, &usual, &known[0]),
         Measured::ingest("lubdub ingest, 1 partition", &narrow, &single, &known[1]),
         Measured::naive(&naive, &usual, &known[0]),
     ];
     for connections in CONNECTIONS {
-        compare(&measured, connections, size, &mut report).await?;
+        let ratios = compare(&all, connections, size, &mut report).await?;
+        if connections == 512 {
+            measured(Figure::ClusterPushes, ratios[1]);
+        }
     }
     report.print();
     whole.stop()?;
@@ -146,13 +150,13 @@ impl<'a> Measured<'a> {
     }
 }
 
-/// Measures all in turns.
+/// Measures all in turns; the rates of their pushes, as shares of the first's.
 async fn compare(
     all: &[Measured<'_>],
     connections: usize,
     size: Size,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<f64>> {
     let lasting = size.pick(Duration::from_secs(3), Duration::from_millis(500));
     let mut outcomes: Vec<Vec<Outcome>> = all.iter().map(|_| Vec::new()).collect();
     let mut appended = vec![(0.0, 0.0); all.len()];
@@ -170,7 +174,7 @@ async fn compare(
         let per_frame = if frames > 0.0 { format!("{:.0}", heartbeats / frames) } else { String::new() };
         row(report, measured, connections, outcomes, base, per_frame);
     }
-    Ok(())
+    Ok(outcomes.iter().map(|outcomes| mean(outcomes, |outcome| outcome.rate) / base).collect())
 }
 
 fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {

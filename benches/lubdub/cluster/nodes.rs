@@ -8,6 +8,7 @@ use servers::NatsServer;
 use super::seed::registered;
 use super::site::Site;
 use super::steady::Steady;
+use crate::aims::{Figure, measured};
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, count};
@@ -86,6 +87,9 @@ impl Bench {
         }
         let micros = |time: Duration, used: &Used| time.as_secs_f64() * 1e6 / used.pushes.max(1) as f64;
         let of_one_node = micros(used[0].ingest, &used[0]);
+        if let (20_000, Some(most)) = (self.rate, used.last()) {
+            measured(Figure::PushOnFourNodes, micros(most.ingest, most) / of_one_node);
+        }
         for (nodes, one) in NODES.into_iter().zip(&used) {
             report.row([
                 count(self.rate as f64),

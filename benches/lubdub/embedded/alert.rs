@@ -11,6 +11,7 @@ use serde_json::json;
 use super::seed::seed;
 use super::up;
 use super::up::directory;
+use crate::aims::{Figure, measured};
 use crate::installation::Installation;
 use crate::load;
 use crate::monitors::{Seed, Seeded};
@@ -113,10 +114,12 @@ async fn storm(size: Size) -> anyhow::Result<()> {
         format!("{} deadlines within {}", count(monitors as f64), seconds(last.since(first))),
         &["until", "after the last deadline", "of it L", "the rest"],
     );
-    for (until, at) in
-        [("the last flip was committed", committed_at), ("the last webhook was accepted", accepted_at)]
-    {
+    for (until, at, figure) in [
+        ("the last flip was committed", committed_at, Figure::LastFlip),
+        ("the last webhook was accepted", accepted_at, Figure::LastWebhook),
+    ] {
         let after = at.since(last);
+        measured(figure, after.as_secs_f64());
         report.row([
             until.to_owned(),
             seconds(after),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::seed::seed;
 use super::up::directory;
 use super::{child, up};
+use crate::aims::{Figure, measured};
 use crate::child::start_bare;
 use crate::installation::Installation;
 use crate::load::{self, Outcome};
@@ -68,6 +69,9 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
         let base = mean(&baseline, |outcome| outcome.rate);
         row(&mut report, "bare axum handler", connections, &baseline, base, String::new());
         row(&mut report, "ingest alone", connections, &by_itself, base, String::new());
+        if connections == 256 {
+            measured(Figure::EmbeddedPushes, mean(&everything, |outcome| outcome.rate) / base);
+        }
         row(&mut report, "lubdub up", connections, &everything, base, count(applied_rate));
     }
     report.print();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::seed::seed;
 use super::up::{self, directory};
+use crate::aims::{Figure, measured};
 use crate::installation::Installation;
 use crate::monitors::Seed;
 use crate::report::{Report, count, seconds};
@@ -68,6 +69,9 @@ fn print(costs: &[Cost; 2], idle: Duration) {
     for cost in costs {
         let beyond_empty = cost.resident.saturating_sub(costs[0].resident);
         let each = if cost.monitors == 0 { 0.0 } else { beyond_empty as f64 / cost.monitors as f64 };
+        if cost.monitors > 0 {
+            measured(Figure::MonitorMemory, each);
+        }
         report.row([
             count(cost.monitors as f64),
             seconds(cost.started_in),
