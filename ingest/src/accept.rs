@@ -10,7 +10,7 @@ use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
 pub(crate) use bad_parameter::BadParameter;
 use parameters::Parameters;
 
-/// What a push says, before anybody asked whose it is.
+/// What a push says, before its monitor is looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Accepted {
     pub(crate) kind: HeartbeatKind,
@@ -19,7 +19,7 @@ pub(crate) struct Accepted {
     pub(crate) output: Option<Bytes>,
 }
 
-/// A body as far as it is kept.
+/// The part of a body that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Body {
     /// Its last bytes, at most [`model::heartbeat::MAX_OUTPUT_BYTES`].
@@ -31,7 +31,7 @@ pub(crate) struct Body {
 /// Reads a push. Parameters come from the query, then from the body; a body that holds none is output.
 ///
 /// # Errors
-/// [`BadParameter`], for the first one that cannot be taken.
+/// [`BadParameter`] for the first bad parameter.
 pub(crate) fn accept(
     query: Option<&str>,
     content_type: Option<&[u8]>,

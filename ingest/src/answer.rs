@@ -1,4 +1,4 @@
-//! The answers to a push: CONTRACT §1's table.
+//! The answers to a push, as `docs/push.md` lists them.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ pub(crate) enum Answer {
     Recorded,
     /// A parameter, or the request itself, is bad.
     Bad,
-    /// The token is nobody's.
+    /// The token belongs to no monitor.
     Unknown,
-    /// Not a method for pushing.
+    /// The method is not one for pushing.
     Method,
     /// The token is over its limit.
     Limited,
@@ -99,7 +99,7 @@ impl Reply {
         Self { answer, body: Bytes::from_static(body), retry_after: None, close: false }
     }
 
-    /// The connection cannot be used any more.
+    /// Closes the connection after the answer: it cannot be used any more.
     pub(crate) fn and_close(mut self) -> Self {
         self.close = true;
         self

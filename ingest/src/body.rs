@@ -10,12 +10,12 @@ use model::heartbeat::MAX_OUTPUT_BYTES;
 
 use crate::accept::Body;
 
-/// What came of a body.
+/// The result of reading a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// All of it.
     Whole(Body),
-    /// What came within the time allowed. The connection cannot be used any more.
+    /// The part that came within the time allowed. The connection cannot be used any more.
     Late(Body),
     /// The client went away, or what it sent is not HTTP.
     BrokenOff,
@@ -36,12 +36,12 @@ pub(crate) async fn receive(body: axum::body::Body, allowed: Duration) -> Receiv
     }
 }
 
-/// Whether it ended as it should.
+/// Whether the body ended as it should.
 async fn read(body: axum::body::Body, tail: &mut Tail) -> bool {
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
-        // Trailers say nothing to us.
+        // Trailers are ignored.
         if let Ok(data) = frame.into_data() {
             tail.push(&data);
         }
@@ -49,7 +49,8 @@ async fn read(body: axum::body::Body, tail: &mut Tail) -> bool {
     true
 }
 
-/// The last bytes of what was pushed, at most [`MAX_OUTPUT_BYTES`]; a ring, so that many small pieces stay cheap.
+/// The last bytes of what was pushed, at most [`MAX_OUTPUT_BYTES`]; a ring, so that many small pieces stay
+/// cheap.
 #[derive(Debug, Default)]
 struct Tail {
     kept: VecDeque<u8>,

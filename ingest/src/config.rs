@@ -6,7 +6,7 @@ use serving::TrustedProxies;
 
 use crate::error::Error;
 
-/// Largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
+/// The largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
 const MOST_PUSHES: u32 = 1_000_000;
 
 /// How heartbeats are accepted.
@@ -25,7 +25,8 @@ pub struct Config {
     #[arg(long, env = "LUBDUB_PUSH_BURST", value_name = "PUSHES", default_value_t = 60)]
     pub push_burst: u32,
 
-    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated [default: none]
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated
+    /// [default: none]
     #[arg(
         long,
         env = "LUBDUB_TRUSTED_PROXIES",
@@ -35,7 +36,7 @@ pub struct Config {
     )]
     pub trusted_proxies: TrustedProxies,
 
-    /// Bounds that are part of the product, not settings; tests make them smaller.
+    /// Bounds of the product that are no settings; tests make them smaller.
     #[arg(skip)]
     pub limits: Limits,
 }
@@ -45,7 +46,8 @@ pub struct Config {
 pub struct Limits {
     /// A body has this long to arrive; what came by then is used.
     pub body_timeout: Duration,
-    /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered 503.
+    /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered
+    /// 503.
     pub queued_pushes: usize,
     /// Memory of those pushes, bytes.
     pub queued_bytes: usize,

@@ -1,4 +1,4 @@
-//! What tests put in place of the world.
+//! The clock and the monitors of the tests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub(crate) const START: EventTime = EventTime::from_secs(1_795_341_600);
 
-/// Follows tokio's time, which tests may pause, and can be frozen past it.
+/// A clock that follows tokio's time, which tests may pause, and that can jump ahead of it.
 pub(crate) struct TokioClock {
     began: tokio::time::Instant,
     frozen_micros: AtomicU64,
@@ -23,7 +23,7 @@ impl TokioClock {
         Self { began: tokio::time::Instant::now(), frozen_micros: AtomicU64::new(0) }
     }
 
-    /// Time passes, and nobody runs meanwhile.
+    /// Lets time pass without running any task.
     pub(crate) fn freeze(&self, time: Duration) {
         self.frozen_micros.fetch_add(u64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
@@ -43,7 +43,7 @@ pub(crate) fn monitor_id(n: u128) -> MonitorId {
     MonitorId::from_uuid(Uuid::from_u128(n))
 }
 
-/// A monitor with this token, and old ones that work for so many seconds after [`START`].
+/// A monitor with this token, and with old tokens that expire the given number of seconds after [`START`].
 pub(crate) fn monitor(n: u128, token: &str, old: &[(&str, i64)]) -> Monitor {
     let old_token = |(token, secs): &(&str, i64)| OldToken {
         token: Token::parse(token).unwrap(),

@@ -1,4 +1,5 @@
-//! Group commit without a timer: per partition one append at a time, and what arrives meanwhile is the next frame.
+//! Group commit without a timer: per partition one append at a time, and what arrives meanwhile is the next
+//! frame.
 
 mod committer;
 mod lane;
@@ -45,11 +46,12 @@ impl GroupCommit {
         Self { lanes, partitions, node: Node { room, limits, author, log, clock, health, metrics } }
     }
 
-    /// Puts a push, whose body is complete, into its partition's queue. The receiver hears of it once it is recorded in time; if
-    /// its sender is dropped, the push was not, or not in time, and is counted as refused.
+    /// Puts a push, whose body is complete, into its partition's queue. The receiver gets its answer once the
+    /// push is recorded in time. If the sender is dropped, the push was not recorded, or not in time, and is
+    /// counted as refused.
     ///
     /// # Errors
-    /// [`Refused`] if there is no room, nobody at work, or no clock to trust.
+    /// [`Refused`] if the queues are full, the partition has no committer, or the clock cannot be trusted.
     pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<()>, Refused> {
         let Push { monitor, accepted, origin, charge } = push;
         let PartitionId(partition) = monitor.partition(self.partitions);
@@ -76,8 +78,8 @@ impl GroupCommit {
         entered
     }
 
-    /// Counts a push that was answered 503 before it was known whose it is: no partition's next frame may vouch that everybody
-    /// was heard.
+    /// Counts a push that was answered 503 before its monitor was known: the next frame of no partition may
+    /// vouch that every push was taken.
     pub(crate) fn refuse_in_every_partition(&self) {
         for lane in &self.lanes {
             lane.refuse(1);
@@ -85,7 +87,7 @@ impl GroupCommit {
         self.node.metrics.refused.inc();
     }
 
-    /// Appends to one partition until `shutdown`; then what is queued, and a last tick.
+    /// Appends to one partition until `shutdown`; then appends what is queued, and a last tick.
     pub(crate) async fn commit(&self, partition: PartitionId, shutdown: CancellationToken) {
         if let Some(lane) = self.lanes.get(usize::from(partition.0)) {
             Committer::new(&self.node, lane, partition).run(shutdown).await;

@@ -10,7 +10,7 @@ use ports::clock::Clock;
 
 use crate::tokens::Standing;
 
-/// Without an acknowledgement for this long the node is not ready.
+/// The time without an acknowledgement after which the node is not ready.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A frame's acknowledgement as it was handled.
@@ -39,7 +39,7 @@ pub(crate) struct Health {
 #[derive(Debug, Default, Clone, Copy)]
 struct LaneHealth {
     last: Option<Acknowledged>,
-    /// How far this node's clock is off the log's, at least; `None` until they were compared.
+    /// The least that this node's clock is off the log's; `None` until the two were compared.
     off: Option<Duration>,
 }
 
@@ -54,8 +54,8 @@ impl Health {
         !self.skew.is_zero()
     }
 
-    /// Whether this node may say when a push was received. It may not before its clock was compared with the log's, nor while
-    /// they differ by more than S: a heartbeat dated wrongly is a false alarm, or hides a true one.
+    /// Whether this node may date pushes. It may not before its clock was compared with the log's, nor while
+    /// the two differ by more than S: a heartbeat with a wrong time is a false alarm, or hides a true one.
     pub(crate) fn clock_agrees(&self) -> bool {
         self.clock_agrees.load(Ordering::Relaxed)
     }
@@ -70,9 +70,11 @@ impl Health {
         lane.lock().last = Some(ack);
     }
 
-    /// The log says that it recorded an acknowledged frame at `logged_at`, by its clock. `false` if that tells nothing.
+    /// Notes that the log recorded an acknowledged frame at `logged_at`, by the log's clock. `false` if that
+    /// says nothing about the clocks.
     pub(crate) fn logged(&self, partition: PartitionId, ack: Acknowledged, logged_at: EventTime) -> bool {
-        // The log's time lies between sealing and handling if the clocks agree. A slow append leaves too much room to tell.
+        // The log's time lies between sealing and handling if the clocks agree. A slow append leaves too much
+        // room to tell.
         let quick = ack.handled_at.since(ack.sealed_at) <= self.skew;
         let Some(lane) = self.lanes.get(usize::from(partition.0)).filter(|_| quick) else { return false };
         let off = ack.sealed_at.since(logged_at).max(logged_at.since(ack.handled_at));

@@ -44,7 +44,7 @@ pub(crate) fn router(front: Arc<Front>) -> Router {
         // The answer is the same for every origin.
         .vary(Vec::<HeaderName>::new());
     let pushes = any(push).layer(cors).with_state(front);
-    // The wildcard also takes what is not a token, so that it is answered in our form.
+    // The wildcard also matches what is not a token, so that it is answered in our form.
     Router::new()
         .route("/api/push", pushes.clone())
         .route(PREFIX, pushes.clone())
@@ -88,7 +88,7 @@ impl Front {
         self.tokens.resolve(&unescaped(token))
     }
 
-    /// The client's address, as the listener saw it or a trusted proxy tells it.
+    /// The client's address, as the listener saw it or as a trusted proxy reports it.
     fn source(&self, head: &Parts) -> Option<IpAddr> {
         let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
         Some(self.proxies.client(peer.ip(), &head.headers))
@@ -119,7 +119,7 @@ impl Front {
     }
 }
 
-/// The trace that the client is at, if it says so.
+/// The client's trace, if the request names one.
 fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     headers.get("traceparent")?.to_str().ok().and_then(TraceContext::parse)
 }

@@ -4,7 +4,7 @@
 //! - `body`: reads a body of any size in little memory
 //! - `tokens`: token → monitor, in memory, with each token's rate limit
 //! - `group_commit`: what arrives while a frame is being appended is the next frame
-//! - `http`: the routes; `answer`: what a push is answered
+//! - `http`: the routes; `answer`: the answers to a push
 //! - `health`: whether the node can do its job
 //! - [`Service`]: puts them together and runs them
 

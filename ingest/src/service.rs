@@ -21,13 +21,13 @@ use crate::http::{self, Front};
 use crate::metrics::Metrics;
 use crate::tokens::Tokens;
 
-/// How often readiness is looked at, and a watch that could not begin is tried again.
+/// The interval at which readiness is checked, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How often this node's clock is compared with the log's.
+/// The interval between two comparisons of this node's clock with the log's.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// What ingest needs of the world.
+/// What ingest stands on.
 pub struct Deps {
     /// Where heartbeats go.
     pub log: Arc<dyn HeartbeatLog>,
@@ -35,7 +35,7 @@ pub struct Deps {
     pub registry: Arc<dyn Registry>,
     /// This node's clocks.
     pub clock: Arc<dyn Clock>,
-    /// Of one process or of a cluster.
+    /// The rules of one process or of a cluster.
     pub rules: TimeRules,
 }
 
@@ -54,7 +54,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Puts it together. Nothing runs yet, and every push is answered 503 until [`Service::run`] does.
+    /// Puts ingest together. Nothing runs yet: every push is answered 503 until [`Service::run`] runs.
     ///
     /// # Errors
     /// [`Error::Config`].
@@ -100,7 +100,7 @@ impl Service {
 
     /// Runs until `shutdown`, then appends what is queued and returns.
     ///
-    /// Stop the listener first and let its requests finish: they are answered from here.
+    /// Stop the listener first and let its requests finish: this service answers them.
     ///
     /// # Errors
     /// None at present: what fails is tried again until `shutdown`.

@@ -27,18 +27,18 @@ use table::{NEVER, Table};
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// The list is trusted to be complete for this long after the watch last said so.
+/// The time for which the list counts as complete after the watch last said so.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
-/// Records that cannot be read are remembered, so that each is logged once; not more than this many.
+/// The most unreadable records that are remembered, so that each is logged once.
 const REMEMBERED_UNREADABLE: usize = 1_000;
 
-/// What is known of a token.
+/// The result of looking a token up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resolved {
-    /// It is this monitor's.
+    /// It belongs to this monitor.
     Monitor(MonitorId, TokenRef),
-    /// It is nobody's.
+    /// It belongs to no monitor.
     Unknown,
     /// It is not on the list, but the list may be incomplete.
     Unsure,
@@ -83,7 +83,7 @@ impl Tokens {
         }
     }
 
-    /// Whose a token is. No I/O.
+    /// The monitor of a token. No I/O.
     pub(crate) fn resolve(&self, token: &str) -> Resolved {
         // What is not a token cannot be on any list.
         let Some(token) = Token::parse(token) else { return Resolved::Unknown };

@@ -1,8 +1,8 @@
-//! Pure. Why a push cannot be taken.
+//! Pure. Why a push is refused.
 
 use std::fmt;
 
-/// A parameter that cannot be taken. The push is not recorded.
+/// A bad parameter. The push is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadParameter {
     /// `status` is neither of its two values.

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::bad_parameter::BadParameter;
 use super::multipart;
 
-/// What was given; an empty parameter counts as not given, and of one given twice the first counts.
+/// The parameters that were given. An empty parameter counts as not given; of one given twice the first
+/// counts.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Parameters<'a> {
     pub(super) status: Option<Given<'a>>,
@@ -21,7 +22,7 @@ pub(super) struct Parameters<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Given<'a> {
     Text(Cow<'a, str>),
-    /// In JSON something that is neither text nor a number. The error is the parameter's own.
+    /// A JSON value that is neither text nor a number, with the parameter's own error.
     Unfit(BadParameter),
 }
 
@@ -74,8 +75,8 @@ impl<'a> Parameters<'a> {
 
     /// From a body; `None` if it is not parameters.
     ///
-    /// What the body is called decides little, because clients call it anything: `curl -d` says form whatever it sends, `fetch`
-    /// says text of a JSON string. Only `application/octet-stream` is always output.
+    /// The content type decides little, because clients send any: `curl -d` says form whatever it sends,
+    /// `fetch` says text of a JSON string. Only `application/octet-stream` is always output.
     pub(super) fn from_body(content_type: Option<&[u8]>, body: &'a [u8]) -> Option<Self> {
         let opaque = b"application/octet-stream";
         if content_type
@@ -97,7 +98,7 @@ impl<'a> Parameters<'a> {
         Self::from_pairs(url::form_urlencoded::parse(body))
     }
 
-    /// What this says, and where it says nothing what `other` says.
+    /// These parameters, completed by those of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             status: self.status.or(other.status),
@@ -119,7 +120,7 @@ impl<'a> Parameters<'a> {
         Self::collect(pairs.filter_map(|(name, text)| Some((Name::of(&name)?, Given::Text(text)))))
     }
 
-    /// `None` if not one is named.
+    /// `None` if there is none of ours.
     fn collect(named: impl Iterator<Item = (Name, Given<'a>)>) -> Option<Self> {
         let mut parameters = Self::default();
         let mut ping = None;
@@ -153,8 +154,8 @@ fn from_raw(name: Name, raw: &str) -> Given<'_> {
     }
 }
 
-/// A JSON text in which no escape stands for half of a surrogate pair. Clients that cut a text by its UTF-16 units send such
-/// halves, and a heartbeat is not refused for its message.
+/// A JSON text in which no escape stands for half of a surrogate pair. Clients that cut a text by its UTF-16
+/// units send such halves, and a heartbeat is not refused for its message.
 fn without_half_characters(raw: &str) -> String {
     let unit = |at: usize| {
         let digits = raw.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -181,8 +182,8 @@ fn without_half_characters(raw: &str) -> String {
     whole
 }
 
-/// Whether the first name could be a parameter's. The lines of a log may well hold `&value=` somewhere, in a URL for example,
-/// and are output all the same.
+/// Whether the body begins with what could be a parameter's name. Lines of a log may hold `&value=`
+/// somewhere, in a URL for example, and are output all the same.
 fn begins_like_a_form(body: &[u8]) -> bool {
     let first = body.split(|byte| *byte == b'&').find(|pair| !pair.is_empty()).unwrap_or_default();
     let name = first.split(|byte| *byte == b'=').next().unwrap_or_default();

@@ -154,7 +154,7 @@ async fn slow_clients_in_number_do_not_hold_up_a_quick_one() {
         slow.push(stream);
     }
     assert_eq!(server.get(&path()).await.status, 200);
-    eventually("everybody is recorded", async || (server.heartbeats().len() == 301).then_some(())).await;
+    eventually("every push is recorded", async || (server.heartbeats().len() == 301).then_some(())).await;
     for stream in slow {
         assert_eq!(Reply::read(stream).await.status, 200);
     }

@@ -15,7 +15,7 @@ use super::{Reply, SOON, Server, TOKEN};
 use crate::Config;
 use crate::doubles::monitor;
 
-/// A registry whose watch says only what the test makes it say, and fails to begin at first.
+/// A registry whose watch reports only what the test makes it report, and fails to begin at first.
 #[derive(Default)]
 struct SilentRegistry {
     observer: Mutex<Option<Arc<dyn RegistryObserver>>>,
@@ -134,7 +134,7 @@ async fn a_push_that_was_taken_before_the_end_gets_its_true_answer() {
         answered += usize::from(reply.status == 200);
     }
     assert!(recorded > 0);
-    assert_eq!(answered, recorded, "whoever was taken was answered, and nobody else was recorded");
+    assert_eq!(answered, recorded, "exactly the pushes that were taken were answered and recorded");
     let last = log.landed().last().map(|frame| frame.is_tick());
     assert_eq!(last, Some(true), "the last word is a tick");
 }

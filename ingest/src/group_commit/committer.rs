@@ -16,7 +16,7 @@ use super::lane::{Lane, Sealed, Waiter};
 use super::node::Node;
 use crate::health::Acknowledged;
 
-/// Whose time is over is looked for no more often than this.
+/// The shortest interval between two sweeps for overdue pushes.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
 /// Empties one partition's queue into the log.
@@ -58,7 +58,7 @@ impl<'a> Committer<'a> {
 
     async fn append_next(&mut self) {
         if !self.node.health.clock_agrees() {
-            // Whoever came would have been refused, so this frame must not vouch that everybody was heard.
+            // Every push would have been refused, so this frame must not vouch that every push was taken.
             self.lane.refuse(1);
         }
         let Sealed { frame, waiters, overdue } =
@@ -79,7 +79,7 @@ impl<'a> Committer<'a> {
                 self.recovered();
             }
             Err(error) => {
-                // What the frame told is to be told again: it is unknown whether it landed.
+                // The next frame repeats the count: this one may not have landed.
                 self.lane.refuse(frame.refused);
                 self.refuse(in_time.into());
                 self.failed(&error);
@@ -88,7 +88,8 @@ impl<'a> Committer<'a> {
         self.node.metrics.queued.set(i64::try_from(self.node.room.taken()).unwrap_or(i64::MAX));
     }
 
-    /// Awaits the append to its end, however long, and answers meanwhile whoever's time is over. The others come back.
+    /// Awaits the append to its end, however long, and meanwhile answers the pushes that become overdue.
+    /// Returns the other waiters.
     async fn append(
         &self,
         frame: &Arc<Frame>,
@@ -98,7 +99,7 @@ impl<'a> Committer<'a> {
         loop {
             let first = waiters.front().map(Waiter::deadline).or_else(|| self.lane.next_deadline());
             let elapsed = self.node.clock.elapsed();
-            // Whoever comes later has longer.
+            // Pushes that come later have longer.
             let wait = first.map_or(APPEND_TIMEOUT, |at| at.saturating_sub(elapsed)).max(SWEEP_EVERY);
             tokio::select! {
                 biased;
@@ -127,7 +128,7 @@ impl<'a> Committer<'a> {
         self.refuse(overdue);
     }
 
-    /// Counts them as refused before they can hear of it.
+    /// Counts waiters as refused, then answers them: the count must come first.
     fn refuse(&self, waiters: Vec<Waiter>) {
         if !waiters.is_empty() {
             self.lane.refuse(waiters.len() as u64);
@@ -135,7 +136,7 @@ impl<'a> Committer<'a> {
         }
     }
 
-    /// Answers those who are counted already.
+    /// Answers waiters that are counted as refused already.
     fn answer_refused(&self, waiters: Vec<Waiter>) {
         self.node.metrics.refused.inc_by(waiters.len() as u64);
         for waiter in waiters {

@@ -15,10 +15,10 @@ use super::push::{Author, Refused};
 use crate::config::Limits;
 use crate::tokens::Charge;
 
-/// What a queued push weighs beside its texts.
+/// The bytes that a queued push takes besides its texts.
 const BASE_WEIGHT: usize = 256;
 
-/// Room for waiting pushes, shared by the lanes of a node.
+/// The budget for waiting pushes, shared by the lanes of a node.
 #[derive(Debug)]
 pub(super) struct Room {
     pushes: AtomicUsize,
@@ -53,7 +53,7 @@ impl Room {
     }
 }
 
-/// Somebody who waits for a push's answer. Dropped, the answer is 503 and the charge is given back.
+/// A push that waits for its answer. When it is dropped, the answer is 503 and the charge is given back.
 pub(super) struct Waiter {
     receipt: Duration,
     weight: usize,
@@ -62,7 +62,7 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// When its time is over, by `clock.elapsed()`.
+    /// When the push becomes overdue, by `clock.elapsed()`.
     pub(super) fn deadline(&self) -> Duration {
         self.receipt + APPEND_TIMEOUT
     }
@@ -75,7 +75,7 @@ impl Waiter {
         let _ = self.answer.send(());
     }
 
-    /// Answers that it is not, or not known to be.
+    /// Answers that the push is not recorded, or not known to be.
     pub(super) fn refused(self, room: &Room) {
         room.give_back(self.weight);
     }
@@ -86,11 +86,11 @@ struct Queued {
     waiter: Waiter,
 }
 
-/// A frame that is to be appended now, and who waits for it, in order of receipt.
+/// A frame that is to be appended now, and the pushes that wait for it, in order of receipt.
 pub(super) struct Sealed {
     pub(super) frame: Frame,
     pub(super) waiters: VecDeque<Waiter>,
-    /// Whose time was over before.
+    /// Pushes that were overdue before the frame was sealed.
     pub(super) overdue: Vec<Waiter>,
 }
 
@@ -103,12 +103,12 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 struct State {
-    /// Whether somebody empties the queue.
+    /// Whether a committer empties the queue.
     open: bool,
     queue: VecDeque<Queued>,
-    /// Not yet told in a frame that was acknowledged.
+    /// Refused pushes that no acknowledged frame has counted yet.
     refused: u64,
-    /// The last time given, to a heartbeat or a frame. Every further one is greater.
+    /// The last time that a heartbeat or a frame got. Every further one is greater.
     last_stamp: EventTime,
     last_sealed: Option<EventTime>,
     number: u64,
@@ -122,13 +122,14 @@ impl State {
 }
 
 impl Lane {
-    /// Takes pushes from now on; until the guard is dropped.
+    /// Takes pushes until the guard is dropped.
     pub(super) fn open<'a>(&'a self, room: &'a Room) -> OpenLane<'a> {
         self.state.lock().open = true;
         OpenLane { lane: self, room }
     }
 
-    /// Its time of receipt is given here, under the lock: so that whatever is sealed later carries a later time.
+    /// Queues a heartbeat. It gets its time of receipt here, under the lock, so that every frame that is
+    /// sealed later carries a later time.
     pub(super) fn enter(
         &self,
         mut heartbeat: Heartbeat,
@@ -166,7 +167,7 @@ impl Lane {
         self.state.lock().queue.is_empty()
     }
 
-    /// Takes no further push, if none is waiting; whether it is so.
+    /// Closes the lane if no push waits; whether it is closed.
     pub(super) fn close_if_empty(&self) -> bool {
         let mut state = self.state.lock();
         state.open = !state.queue.is_empty();
@@ -191,8 +192,8 @@ impl Lane {
             heartbeats.push(heartbeat);
             waiters.push_back(waiter);
         }
-        // A frame says that everything received before it was sealed is in it or in an earlier one, also when some must wait
-        // for the next: the watermark of one process relies on it.
+        // A frame vouches that everything received before it was sealed is in it or in an earlier frame, even
+        // when some pushes must wait for the next: the watermark of one process relies on it.
         let sealed_at = match heartbeats.last() {
             Some(last) if !state.queue.is_empty() => last.received_at,
             Some(_) | None => state.stamp(clock),
@@ -214,12 +215,12 @@ impl Lane {
         Sealed { frame, waiters, overdue }
     }
 
-    /// Takes out, and counts as refused, whose time is over.
+    /// Takes out the overdue pushes and counts them as refused.
     pub(super) fn take_overdue(&self, elapsed: Duration) -> Vec<Waiter> {
         overdue(&mut self.state.lock(), elapsed)
     }
 
-    /// When the oldest one's time is over.
+    /// When the oldest push becomes overdue.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         self.state.lock().queue.front().map(|queued| queued.waiter.deadline())
     }
@@ -234,7 +235,7 @@ fn overdue(state: &mut State, elapsed: Duration) -> Vec<Waiter> {
     overdue
 }
 
-/// A lane that somebody empties. When it is dropped, whoever still waits is refused.
+/// A lane that a committer empties. When it is dropped, the pushes that still wait are refused.
 pub(super) struct OpenLane<'a> {
     lane: &'a Lane,
     room: &'a Room,

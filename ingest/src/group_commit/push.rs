@@ -21,7 +21,7 @@ pub(crate) struct Push {
 pub(crate) struct Origin {
     /// The client's address.
     pub(crate) source: Option<IpAddr>,
-    /// The trace that the client is at.
+    /// The client's trace.
     pub(crate) trace: Option<TraceContext>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Origin {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused;
 
-/// Who writes the frames.
+/// The author of frames: a start of a node.
 #[derive(Debug, Clone)]
 pub(crate) struct Author {
     pub(crate) node: String,

@@ -98,8 +98,8 @@ fn carried(frames: &[Arc<Frame>]) -> Vec<Vec<u64>> {
     frames.iter().map(|frame| values(frame)).filter(|values| !values.is_empty()).collect()
 }
 
-/// Whatever happens: times of receipt grow, whatever was received by the time a frame was sealed is not in a later one, and frames
-/// are numbered and chained.
+/// Checks what always holds: times of receipt grow, what was received before a frame was sealed is not in a
+/// later one, and frames are numbered and chained.
 fn check_order(attempted: &[Arc<Frame>]) {
     let mut last = EventTime::EPOCH;
     for (place, frame) in attempted.iter().enumerate() {
@@ -199,7 +199,7 @@ async fn a_lost_tick_does_not_break_the_chain() {
     node.until_landed(4).await;
     let attempted = node.log.attempted();
     assert!(attempted.len() >= 5);
-    assert!(attempted.iter().all(|frame| frame.refused == 0), "nobody was refused");
+    assert!(attempted.iter().all(|frame| frame.refused == 0), "no push was refused");
     check_order(&attempted);
 }
 
@@ -255,10 +255,10 @@ async fn a_failed_append_refuses_at_once_and_is_told_until_it_is_heard() {
     assert!(node.push(2).unwrap().await.is_err());
     assert!(began.elapsed() < Duration::from_millis(100), "no use in waiting");
     node.until_landed(3).await;
-    let told: Vec<u64> = node.log.attempted().iter().map(|frame| frame.refused).collect();
-    assert_eq!(told, [0, 0, 1, 2, 2], "tick, failed, failed, failed tick, tick");
+    let counted: Vec<u64> = node.log.attempted().iter().map(|frame| frame.refused).collect();
+    assert_eq!(counted, [0, 0, 1, 2, 2], "tick, failed, failed, failed tick, tick");
     node.until_landed(4).await;
-    assert_eq!(node.log.landed()[3].refused, 0, "told once it was heard");
+    assert_eq!(node.log.landed()[3].refused, 0, "the count is not repeated once it was acknowledged");
     assert_eq!(node.refused(), 2);
     check_order(&node.log.attempted());
 }

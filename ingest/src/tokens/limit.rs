@@ -45,8 +45,8 @@ impl PushLimit {
     fn refund(&self, token: &Digest) {
         let table = self.table.read();
         if let Some(entry) = table.find(token) {
-            // The state is the time at which everything taken is paid for; never below what governor would make of an
-            // earlier one, because it begins again from now.
+            // The state is the time at which everything taken is paid for; never below what governor would
+            // make of an earlier one, because it begins again from now.
             let _ = entry.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
                 Some(state.saturating_sub(self.price))
             });
@@ -75,7 +75,7 @@ impl StateStore for Budgets {
     {
         let table = self.0.read();
         let Some(entry) = table.find(token) else {
-            // It was deleted since it was looked up.
+            // The token was deleted since it was looked up.
             return decide(None).map(|(outcome, _)| outcome);
         };
         let mut state = entry.budget.load(Ordering::Relaxed);
@@ -94,7 +94,7 @@ impl StateStore for Budgets {
     }
 }
 
-/// A push's charge on its token. Dropped, it is given back.
+/// A push's charge on its token. When it is dropped, the charge is given back.
 #[must_use]
 pub(crate) struct Charge(Option<(Arc<PushLimit>, TokenRef)>);
 

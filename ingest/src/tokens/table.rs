@@ -28,7 +28,8 @@ pub(super) struct Entry {
     next: Place,
 }
 
-/// Entries in one vector, found through two tables of 4-byte places: by token, and by monitor the first of its tokens.
+/// Entries in one vector, found through two tables of 4-byte places: by token, and by monitor the first of
+/// its tokens.
 #[derive(Debug)]
 pub(super) struct Table {
     entries: Vec<Entry>,
@@ -62,8 +63,8 @@ impl Table {
 
     /// Makes these the monitor's tokens, and no others. A token that it had before keeps its budget.
     ///
-    /// A token that another monitor holds moves only if it does not expire: then this monitor is its owner, and the other's
-    /// record is behind or names it among its old ones.
+    /// A token that another monitor holds moves only if it does not expire: then this monitor is its owner,
+    /// and the other's record is behind or names it among its old ones.
     pub(super) fn set(&mut self, monitor: MonitorId, tokens: &[(Digest, EventTime)]) {
         let mut budgets = Vec::new();
         while let Some(first) = self.first_of(monitor) {
@@ -91,7 +92,7 @@ impl Table {
     }
 
     fn insert(&mut self, mut entry: Entry) {
-        // Four thousand million tokens do not fit in memory anyway.
+        // Four billion tokens do not fit in memory anyway.
         let Ok(end) = Place::try_from(self.entries.len()) else { return };
         let (digest, monitor) = (entry.digest, entry.monitor);
         let first = self.first_of(monitor);
