@@ -26,7 +26,7 @@ pub(crate) async fn checkpoint_at(
             Ok(None)
         }
         Err(stopping) => {
-            tracing::debug!(%stopping, "a checkpoint was not decoded");
+            tracing::debug!(%stopping, "the process is stopping; a checkpoint was not decoded");
             Ok(None)
         }
     }

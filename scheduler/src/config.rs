@@ -14,12 +14,13 @@ pub struct Config {
     #[arg(long, env = "LUBDUB_META_WEBHOOK", value_name = "URL", hide_env_values = true)]
     pub meta_webhook: Option<MetaWebhook>,
 
-    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s; it needs --smtp-url and
-    /// --mail-from
+    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s; it
+    /// needs --smtp-url and --mail-from
     #[arg(long, env = "LUBDUB_META_MAIL", value_name = "ADDRESS", value_parser = address)]
     pub meta_mail: Option<String>,
 
-    /// How mail is sent. One set of flags serves every role of a process, so whoever starts it reads them.
+    /// How mail is sent. One set of flags serves every role of a process, so the code that starts the process
+    /// reads them.
     #[arg(skip)]
     pub mail: Option<MailSettings>,
 }

@@ -3,10 +3,10 @@
 //! - [`owner`]: runs one partition: reads, applies, settles, commits, publishes.
 //! - [`rebuild`]: computes a partition again from its log, to be compared or put in its place.
 //! - [`checkpoints`]: reads them, and says which are kept.
-//! - [`shares`]: which partitions are this scheduler's, and whose are free.
+//! - [`shares`]: which partitions are this scheduler's, and which can be taken over.
 //! - [`reconcile`]: puts definitions into the log that are in the registry only.
 //! - [`watchdog`]: tells the operator when event time stands still.
-//! - [`service`]: owns partitions until it is told to stop.
+//! - [`service`]: owns partitions until shutdown.
 
 mod checkpoints;
 pub mod config;

@@ -22,28 +22,30 @@ use state::{Numbered, RETRY};
 
 pub(crate) use state::{Ended, Ground, Owner};
 
-/// Entries read at once.
+/// The most entries that are read at once.
 const READ_ENTRIES: usize = 256;
-/// Heartbeats gathered for the history after which a commit is made at once.
+/// The number of heartbeats gathered for the history that forces a commit.
 const COMMIT_HEARTBEATS: usize = 10_000;
-/// Bytes of messages and outputs gathered for the history after which a commit is made at once.
+/// The bytes of messages and outputs gathered for the history that force a commit.
 const COMMIT_BYTES: usize = 16 << 20;
-/// Changes gather for this long: the log is durable already, a crash only reads it again.
+/// How long changes gather before a commit. The log is durable already: after a crash it is read again.
 const GATHER: Duration = Duration::from_secs(1);
-/// Flips that page nobody gather for this long: people look for them, and a hundred thousand first heartbeats come at once.
+/// How long flips gather that alert no one: people look for them, and a hundred thousand first heartbeats may
+/// come at once.
 const GATHER_SILENT: Duration = Duration::from_millis(100);
-/// Without any change, the position is committed this often.
+/// The interval between commits of the position while nothing changes.
 const COMMIT_IDLE: Duration = Duration::from_secs(60);
-/// Between two steps of a pass over the registry, when there is nothing else to do.
+/// The pause between two steps of a pass over the registry, when there is nothing else to do.
 const RECONCILE_PAUSE: Duration = Duration::from_millis(5);
-/// How often the gauges are set.
+/// The interval at which the gauges are set.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl Owner {
-    /// Runs until `shutdown`, or until what was rebuilt is to take its place; then commits and gives the partition back.
+    /// Runs until `shutdown`, or until a rebuilt partition is to take this one's place; then commits and
+    /// gives the partition back.
     ///
     /// # Errors
-    /// Whatever makes it necessary to load the partition anew: a lost lease, a log that is not the one it was.
+    /// Errors after which the partition must be loaded anew: a lost lease, another log than before.
     pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<Ended, Error> {
         loop {
             let due = self.until_commit().min(self.rebuilds.pause());
@@ -79,8 +81,8 @@ impl Owner {
         Ok(Ended::Stopped)
     }
 
-    /// Begins a checkpoint if one is due. It is taken when everything is committed and in the alert queue: an owner that starts
-    /// from it does not make those alerts again.
+    /// Begins a checkpoint if one is due. It is taken when everything is committed and in the alert queue: an
+    /// owner that starts from it does not make those alerts again.
     ///
     /// # Errors
     /// As a commit.
@@ -96,7 +98,7 @@ impl Owner {
         Ok(())
     }
 
-    /// How long until what is there now is to be committed; zero at once for a flip that pages.
+    /// How long until the gathered changes are to be committed; zero as soon as a flip pages.
     fn until_commit(&self) -> Duration {
         let gather = if !self.outbox.is_empty() {
             Duration::ZERO
@@ -140,15 +142,16 @@ impl Owner {
         Ok(())
     }
 
-    /// Lets the numbers of new alerts begin behind those that the queue knows. They do by themselves where the log says what it
-    /// always said; one that lost something gives fewer alerts, and new ones would be taken for known ones.
+    /// Lets the numbers of new alerts begin behind those that the queue knows. Numbers follow from the log,
+    /// so this matters only when the log has lost entries: it gives fewer alerts then, and the queue would
+    /// take new alerts for known ones.
     fn keep_numbers_apart(&mut self) {
         let Numbered { known, end } = self.numbered;
         let found = self.partition.head().last_number;
         if self.partition.head().applied >= end && found < known {
             tracing::error!(
                 partition = %self.id, known, found,
-                "the heartbeat log gives fewer alerts than were told: it is not whole; going on behind those that were told"
+                "the heartbeat log gives fewer alerts than were published: it has lost entries; numbering new alerts behind the published ones"
             );
             self.partition.number_from(known);
         }
@@ -159,7 +162,7 @@ impl Owner {
         let Some(watermark) = self.partition.settle_up_to() else { return Ok(()) };
         self.progress.reached(self.id, watermark, self.partition.head(), self.deps.clock.elapsed());
         loop {
-            // The set must know of every wake-up that is due before it is asked.
+            // The set must know every due wake-up before it is asked.
             if self.partition.has_uncommitted_wake(watermark)
                 || self.partition.changed() >= self.batch_monitors
             {

@@ -1,7 +1,7 @@
 //! Rebuilds: a partition's state computed again from its log, beside the live one.
 //!
-//! - [`requests`]: which are asked for; the registry tells.
-//! - [`ticket`]: says in the registry how far one came.
+//! - [`requests`]: which rebuilds the registry asks for.
+//! - [`ticket`]: writes the progress of a rebuild to the registry.
 //! - [`replay`]: reads the log again.
 //! - [`compare`]: what differs.
 

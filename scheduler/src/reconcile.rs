@@ -1,4 +1,5 @@
-//! Puts definitions into the log that are in the registry only: a console may die between writing the one and the other.
+//! Appends definitions to the log that are in the registry only: a console may die between writing to the
+//! two.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use machine::partition::Partition;
 
-/// Monitors compared in one step.
+/// The number of monitors compared in one step.
 const STEP_MONITORS: usize = 500;
-/// Pause between two passes, and what is added to it for each thousand monitors, so that a pass over a million does not
-/// keep a processor busy.
+/// The pause between two passes, and what each thousand monitors add to it, so that a pass over a million
+/// does not keep a processor busy.
 const PASS_EVERY: Duration = Duration::from_secs(60);
 const PASS_EVERY_THOUSAND: Duration = Duration::from_millis(500);
-/// Between listing the registry and comparing: what the consoles are just about to append has arrived by then.
+/// The time between listing the registry and comparing, in which consoles append what they have just written.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Compares the registry with a partition's states, a step at a time between batches of the log.
@@ -32,17 +33,19 @@ pub(crate) struct Reconciler {
     frames: u64,
     /// When the next step may be made, by the clock's elapsed time.
     next_step: Duration,
-    /// No pass begins before this was applied: who is behind in the log would find definitions missing that are in it.
+    /// No pass begins before this entry was applied: an owner that is behind would miss definitions that are
+    /// in the log.
     begins_after: Offset,
     stage: Stage,
-    /// Records that say nothing new of their monitor's definition (its name was changed), so that they are read once.
+    /// Records that change nothing in their monitor's definition (its name was changed), so that they are
+    /// read once.
     read: HashMap<MonitorId, Revision>,
 }
 
 enum Stage {
     /// Until the next pass.
     Resting,
-    /// Reading a million monitors from the registry takes seconds: the partition does not wait for it.
+    /// Reading a million monitors from the registry takes seconds, and the partition does not wait for that.
     Listing(JoinSet<Result<Listed, RegistryError>>),
     Comparing(Pass),
 }
@@ -114,7 +117,7 @@ impl Reconciler {
             None => return Ok(Stage::Listing(listing)),
             Some(Ok(listed)) => listed?,
             Some(Err(error)) => {
-                tracing::error!(%error, "reading the registry ended by a defect of ours");
+                tracing::error!(%error, "the task that reads the registry panicked");
                 return Ok(Stage::Resting);
             }
         };
@@ -157,7 +160,7 @@ impl Reconciler {
         }
         if !missing.is_empty() {
             metrics.reconciled_definitions.inc_by(missing.len() as u64);
-            tracing::info!(partition = %id, definitions = missing.len(), "put definitions into the log that it lacked");
+            tracing::info!(partition = %id, definitions = missing.len(), "appended definitions that the log lacked");
             self.append(deps, id, missing).await?;
         }
         let complete = pass.listed.is_empty() && pass.unmet.is_empty();

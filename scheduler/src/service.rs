@@ -1,4 +1,4 @@
-//! Owns its share of the partitions until it is told to stop.
+//! Owns the scheduler's share of the partitions until shutdown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use crate::rebuild::{Rebuilt, Requests};
 use crate::shares::{Shares, Taker};
 use crate::watchdog::{Progress, Watchdog};
 
-/// Pause before a partition that could not be taken, or was lost, is tried again.
+/// The pause before a partition that could not be taken, or was lost, is tried again.
 const RETAKE: Duration = Duration::from_secs(1);
-/// While its former owner gives it back, a partition is asked for this often.
+/// The pause between two tries to take a partition that its former owner is giving back.
 const ASK_AGAIN: Duration = Duration::from_millis(150);
-/// How often a scheduler says that it is there.
+/// The interval between two beats of a scheduler on the roster.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
-/// How often a scheduler looks whether partitions that it does not hold are in its name.
+/// The interval between two searches for leases that carry this scheduler's name and that it does not hold.
 const STRAYS_EVERY: Duration = Duration::from_secs(5);
 
 /// The scheduler.
@@ -67,7 +67,7 @@ impl Service {
         })
     }
 
-    /// Ready while it holds its share of the partitions, which may be none.
+    /// Ready while the scheduler holds its share of the partitions, which may be none.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
@@ -75,7 +75,7 @@ impl Service {
     /// Owns its share of the partitions until `shutdown`, then commits and gives them back.
     ///
     /// # Errors
-    /// None at present: what goes wrong with a partition is overcome by taking it anew.
+    /// None at present: the scheduler takes a partition anew when something goes wrong with it.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { deps, rules, metrics, readiness, progress, watchdog } = self;
         let partitions = deps.log.partitions();
@@ -144,7 +144,8 @@ struct Desk {
     shutdown: CancellationToken,
     /// The partitions that should be held; `None` until the roster was read.
     mine: Option<BTreeSet<PartitionId>>,
-    /// What ends each partition's task. A partition has one task at most, so what one gives back no other is just taking.
+    /// Ends each partition's task. A partition has one task at most, so no task takes what another gives
+    /// back.
     holding: BTreeMap<PartitionId, CancellationToken>,
     looked_for_strays_at: Duration,
     tasks: JoinSet<PartitionId>,
@@ -197,9 +198,9 @@ impl Desk {
         self.mine = Some(mine);
     }
 
-    /// Gives back leases that the store has in this scheduler's name and of which this scheduler does not know. A store that
-    /// was set back has them, or one that carried out late what it was told; while this scheduler lives, nobody else could
-    /// take them.
+    /// Gives back leases that the store has in this scheduler's name and that this scheduler does not know. A
+    /// store has them that was restored to an older state, or that carried out a request late. No other
+    /// scheduler could take them while this one lives.
     fn give_back_strays(&mut self, mine: &BTreeSet<PartitionId>) {
         let now = self.deps.clock.elapsed();
         if now.saturating_sub(self.looked_for_strays_at) < STRAYS_EVERY {
@@ -210,14 +211,14 @@ impl Desk {
             if mine.contains(&partition) || self.holding.contains_key(&partition) {
                 continue;
             }
-            // Nothing to stop: it ends by itself.
+            // The task ends by itself.
             let stop = CancellationToken::new();
             stop.cancel();
             self.holding.insert(partition, stop);
             let (states, owner) = (Arc::clone(&self.deps.states), self.deps.owner.clone());
             self.tasks.spawn(async move {
                 if let Err(error) = give_back_stray(states.as_ref(), partition, &owner).await {
-                    tracing::debug!(%partition, error = %Chain(&error), "failed to look who holds a partition; trying again");
+                    tracing::debug!(%partition, error = %Chain(&error), "failed to look up the holder of a partition; trying again");
                 }
                 partition
             });
@@ -251,9 +252,10 @@ impl Desk {
     fn ended(&mut self, ended: Result<PartitionId, JoinError>) {
         match ended {
             Ok(partition) => drop(self.holding.remove(&partition)),
-            // It is not known which: all are taken anew, and their own former leases are no obstacle.
+            // The error does not say which partition it was: all are taken anew. Leases in our own name are
+            // no obstacle.
             Err(error) => {
-                tracing::error!(%error, "the owner of a partition ended by a defect of ours");
+                tracing::error!(%error, "the owner of a partition panicked; taking all partitions anew");
                 self.held.partitions.lock().clear();
                 self.tasks.abort_all();
                 self.holding.clear();
@@ -280,7 +282,7 @@ impl Desk {
         self.readiness.set_not_ready("it is stopping");
         while self.tasks.join_next().await.is_some() {}
         if let Err(error) = self.deps.roster.leave(&self.deps.owner).await {
-            tracing::warn!(error = %Chain(&error), "failed to leave the roster; others notice by themselves");
+            tracing::warn!(error = %Chain(&error), "failed to leave the roster; the other schedulers will notice");
         }
     }
 }
@@ -298,7 +300,7 @@ async fn give_back_stray(
     leases.release(&Lease { partition, token }).await
 }
 
-/// Holds one partition, again and again, until it is told to stop.
+/// Holds one partition until it is stopped, and takes it anew whenever it is lost.
 struct Hold {
     id: PartitionId,
     ground: Ground,
@@ -310,7 +312,7 @@ impl Hold {
     async fn run(mut self, stop: CancellationToken) {
         let mut rebuilt = None;
         while !stop.is_cancelled() {
-            // Not to be cut off: a lease that was given and not heard of would be nobody's.
+            // Must not be cancelled: a lease whose answer is lost would have no task.
             let lease = match self.taker.take(self.ground.deps.states.as_ref(), self.id).await {
                 Ok(lease) => lease,
                 Err(error) => {
@@ -342,7 +344,8 @@ impl Hold {
         outcome
     }
 
-    /// Gives the partition back, however long it takes: nobody takes it from somebody who lives.
+    /// Gives the partition back, however long it takes: no other scheduler takes it over while this one
+    /// lives.
     async fn release(&self, lease: &Lease) {
         while let Err(error) = self.ground.deps.states.release(lease).await {
             tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");

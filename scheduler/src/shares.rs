@@ -1,4 +1,4 @@
-//! Which partitions are this scheduler's, and from whom they may be taken.
+//! Which partitions are this scheduler's, and when they may be taken from another one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use ports::roster::{Member, Roster, RosterError};
 use ports::shares::{Liveness, assign};
 use ports::state_store::{Lease, Leases, StateError};
 
-/// A scheduler whose beat has not moved for this long is dead: its partitions are taken over.
+/// The time without a new beat after which a scheduler counts as dead, and its partitions are taken over.
 const LEASE: Duration = Duration::from_secs(5);
-/// Who has not looked for this long cannot say who was dead meanwhile: it was frozen itself.
+/// The time without a look at the roster after which this scheduler was frozen itself and cannot judge the
+/// others.
 const LOOKED_AWAY: Duration = Duration::from_secs(2);
 
-/// Who else schedules, as this scheduler sees it.
+/// The schedulers and their shares, as this scheduler sees them.
 pub(crate) struct Shares {
     name: String,
     partitions: u16,
@@ -35,10 +36,10 @@ impl Shares {
         Self { name, partitions, clock, seen: Mutex::new(seen) }
     }
 
-    /// Says that this scheduler is there, and works out which partitions are its own.
+    /// Beats on the roster, and works out which partitions are this scheduler's own.
     ///
     /// # Errors
-    /// When the roster cannot be reached: everything stays as it is.
+    /// When the roster cannot be reached; the shares stay as they are then.
     pub(crate) async fn beat(&self, roster: &dyn Roster) -> Result<BTreeSet<PartitionId>, RosterError> {
         let beat = roster.beat(&self.name).await;
         let now = self.clock.elapsed();
@@ -72,7 +73,7 @@ impl Shares {
 /// Takes one partition as soon as it is free.
 pub(crate) struct Taker {
     shares: Arc<Shares>,
-    /// A lease whose holder is not on the roster, and since when it is known.
+    /// A lease whose holder is not on the roster, and when it was first seen.
     stray: Option<(String, Duration)>,
 }
 
@@ -81,7 +82,7 @@ impl Taker {
         Self { shares, stray: None }
     }
 
-    /// Takes the partition if nobody holds it, or if its holder is dead.
+    /// Takes the partition if it is free, or if its holder is dead.
     ///
     /// # Errors
     /// `Held` while its holder lives or is not known to be dead, `Unavailable`.
@@ -102,8 +103,8 @@ impl Taker {
         leases.take_over(partition, &token, &self.shares.name).await
     }
 
-    /// Dead is whose beat stands still. Who is not on the roster left without giving the partition back, or the roster was
-    /// wiped: time will tell.
+    /// A holder is dead if its beat stands still. One that is not on the roster left without giving the
+    /// partition back, or the roster was wiped: it counts as dead after the same time.
     fn is_dead(&mut self, owner: &str, token: &str) -> bool {
         if let Some(lives) = self.shares.lives(owner) {
             self.stray = None;

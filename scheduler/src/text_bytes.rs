@@ -1,4 +1,4 @@
-//! How much the texts of a heartbeat weigh.
+//! The size of a heartbeat's texts.
 
 use model::heartbeat::Heartbeat;
 

@@ -1,4 +1,4 @@
-//! Tells the operator when Lubdub itself stands still, over paths that need no other part of it.
+//! Alerts the operator when Lubdub itself stands still, over paths that need no other part of Lubdub.
 
 mod operator;
 
@@ -18,11 +18,12 @@ use crate::config::Config;
 use crate::error::Error;
 use operator::{News, Operator};
 
-/// Standing still for longer than this is an alert.
+/// The time without progress after which the operator is alerted.
 pub const STALLED_AFTER: Duration = Duration::from_secs(60);
+/// The interval between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// When each partition was last seen to move on with somebody listening.
+/// When each partition was last seen to move on while ingest was listening.
 #[derive(Debug, Default)]
 pub struct Progress {
     partitions: Mutex<BTreeMap<PartitionId, Reached>>,
@@ -41,12 +42,12 @@ impl Progress {
         self.partitions.lock().entry(partition).or_insert(Reached { watermark: None, seen_at: now });
     }
 
-    /// The partition is somebody else's.
+    /// Another scheduler owns the partition now.
     pub(crate) fn forget(&self, partition: PartitionId) {
         self.partitions.lock().remove(&partition);
     }
 
-    /// The partition's watermark is now this. It counts unless the time that it just passed is deaf.
+    /// Notes a partition's watermark. It counts as progress unless the time that it just passed is deaf.
     pub(crate) fn reached(
         &self,
         partition: PartitionId,
@@ -56,7 +57,7 @@ impl Progress {
     ) {
         let deaf = head.gaps.as_slice().last().is_some_and(|gap| gap.end >= watermark);
         if !deaf {
-            // One that was handed over is not expected to move here.
+            // A partition that was handed over is not expected to move here.
             if let Some(reached) = self.partitions.lock().get_mut(&partition) {
                 *reached = Reached { watermark: Some(watermark), seen_at: now };
             }
@@ -71,34 +72,34 @@ impl Progress {
     }
 }
 
-/// Looks at the wall clock, for event time is what may stand still.
+/// Measures by the node's clock, for event time is what may stand still.
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     ways: Vec<Way>,
 }
 
-/// A way to the operator, and what was told over it.
+/// A way to the operator, and the news that went over it.
 struct Way {
     operator: Operator,
-    /// The news of a stall that was accepted, while no news of its end was.
-    told: Option<News>,
+    /// News of a stall that was accepted, until news of its end is.
+    accepted: Option<News>,
 }
 
 impl Way {
-    /// The beginning of a stall, until it is accepted.
+    /// Sends the beginning of a stall, until it is accepted.
     async fn begin(&mut self, news: &News) {
-        if self.told.is_none() && self.operator.tell(news).await {
-            self.told = Some(news.clone());
+        if self.accepted.is_none() && self.operator.tell(news).await {
+            self.accepted = Some(news.clone());
         }
     }
 
-    /// The end of a stall, until it is accepted. Nobody needs to hear of an end whose beginning they did not hear of.
+    /// Sends the end of a stall, until it is accepted; nothing over a way that did not accept the beginning.
     async fn end(&mut self, now: EventTime) {
-        if let Some(told) = &self.told
-            && self.operator.tell(&told.ended(now)).await
+        if let Some(begun) = &self.accepted
+            && self.operator.tell(&begun.ended(now)).await
         {
-            self.told = None;
+            self.accepted = None;
         }
     }
 }
@@ -107,12 +108,12 @@ impl Watchdog {
     /// # Errors
     /// `MetaClient` if the HTTP client cannot be made, `MetaMail` if nothing says how to send mail.
     pub(crate) fn new(clock: Arc<dyn Clock>, progress: Arc<Progress>, config: Config) -> Result<Self, Error> {
-        let ways = Operator::all(config)?.into_iter().map(|operator| Way { operator, told: None });
+        let ways = Operator::all(config)?.into_iter().map(|operator| Way { operator, accepted: None });
         Ok(Self { clock, progress, ways: ways.collect() })
     }
 
-    /// Looks every few seconds until `shutdown`; tells once when it stalls, until that is accepted, and once when it moves; over
-    /// each way by itself.
+    /// Looks every few seconds until `shutdown`. Each way by itself sends one alert when Lubdub stalls and
+    /// one when it moves again, repeated until accepted.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut stalled: Option<News> = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {

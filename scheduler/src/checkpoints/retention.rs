@@ -3,20 +3,20 @@
 use ports::checkpoints::CheckpointPlace;
 use ports::heartbeat_log::LogExtent;
 
-/// Kept besides the newest.
+/// The number of checkpoints kept besides the newest.
 pub(crate) const KEPT: usize = 24;
 
-/// Whether the log has what follows a checkpoint. One that is beyond its end is of another log.
+/// Whether the log has what follows a checkpoint. A checkpoint beyond the log's end belongs to another log.
 pub(crate) fn is_in(log: &LogExtent, place: CheckpointPlace) -> bool {
     place.applied.next() >= log.first && place.applied <= log.last
 }
 
-/// Those that go, of a partition's checkpoints, oldest first: those whose place is not in the log, and those without which the
-/// others are spread most evenly over it. Never the newest.
+/// The checkpoints to remove, given all of a partition, oldest first: those whose place is not in the log,
+/// and those without which the others are spread most evenly over the log. Never the newest.
 pub(crate) fn surplus(places: &[CheckpointPlace], log: &LogExtent) -> Vec<CheckpointPlace> {
     let (mut kept, mut gone): (Vec<_>, Vec<_>) = places.iter().copied().partition(|place| is_in(log, *place));
     while kept.len() > KEPT + 1 {
-        // The oldest says how far back a replay can go, so it stays as well.
+        // The oldest stays as well: it says how far back a replay can go.
         let inner = 1..kept.len() - 1;
         let gap = |index: &usize| kept[index + 1].watermark.since(kept[index - 1].watermark);
         let Some(closest) = inner.min_by_key(gap) else { break };

@@ -17,8 +17,7 @@ use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
-/// The first look for a checkpoint is so long after the partition was taken, and each partition's a little later than the one
-/// before.
+/// The time from taking a partition to the first look for a checkpoint, and what each further partition adds.
 const FIRST: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_secs(2);
 
@@ -26,16 +25,16 @@ const APART: Duration = Duration::from_secs(2);
 pub(super) struct Checkpoints {
     every: Duration,
     next: Duration,
-    /// Whether it is known how old the newest one is.
+    /// Whether the age of the newest checkpoint is known.
     looked: bool,
-    /// What the newest one that was begun holds.
+    /// The last entry in the newest checkpoint that was begun.
     written: Offset,
     work: JoinSet<Done>,
 }
 
-/// What came of work on the checkpoints.
+/// The result of work on the checkpoints.
 enum Done {
-    /// This is the newest one, if there is one.
+    /// The newest checkpoint in the log, if there is one.
     Looked(Option<CheckpointPlace>),
     Wrote,
 }
@@ -47,13 +46,13 @@ impl Checkpoints {
         Self { every, next, looked: false, written: Offset::START, work: JoinSet::new() }
     }
 
-    /// Whatever there is, the next one is due at once: the earlier ones may hold what was wrong.
+    /// Makes the next checkpoint due at once: the earlier ones may hold wrong states.
     pub(super) const fn hurry(&mut self, now: Duration) {
         self.looked = true;
         self.next = now;
     }
 
-    /// Takes note of what was done; whether a checkpoint is to be written now.
+    /// Notes finished work; whether a checkpoint is to be written now.
     pub(super) fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
         let now = deps.clock.elapsed();
         while let Some(done) = self.work.try_join_next() {
@@ -100,7 +99,7 @@ impl Checkpoints {
                     tracing::debug!(partition = %id, offset = %applied, size, "wrote a checkpoint");
                 }
                 Err(error) => {
-                    tracing::warn!(partition = %id, error = %Chain(&error), "failed to write a checkpoint; the next one is due in a while");
+                    tracing::warn!(partition = %id, error = %Chain(&error), "failed to write a checkpoint; trying again when the next one is due");
                 }
             }
             Done::Wrote
@@ -119,8 +118,8 @@ async fn newest(deps: &Deps, id: PartitionId) -> Option<CheckpointPlace> {
     }
 }
 
-/// Puts a checkpoint, and removes those that are too many. If they cannot be removed they are left for the next time, until there
-/// are twice as many as there should be.
+/// Puts a checkpoint and removes surplus ones. A failed removal is left for the next time, until there are
+/// twice as many as there should be.
 async fn keep(
     store: &dyn CheckpointStore,
     log: &dyn HeartbeatLog,

@@ -10,9 +10,9 @@ use crate::error::Error;
 impl Owner {
     /// Commits everything since the last commit.
     ///
-    /// First the log is made durable up to the applied offset, so that no state can be ahead of its log; then the history
-    /// is written, so that a crash writes it again instead of losing it; then the commit itself, which alone decides.
-    /// Each step is safe to repeat and is repeated until it goes through.
+    /// First the log is made durable up to the applied offset, so that no state can be ahead of its log; then
+    /// the history is written, so that a crash writes it again instead of losing it; then the commit itself,
+    /// which alone decides. Each step is safe to repeat and is repeated until it goes through.
     ///
     /// # Errors
     /// When repeating cannot help: the lease was lost.

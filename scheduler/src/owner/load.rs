@@ -21,13 +21,13 @@ use crate::rebuild::{Rebuilt, Ticket};
 use crate::reconcile::Reconciler;
 use machine::partition::Partition;
 
-/// States loaded at once.
+/// The most states that are loaded at once.
 const LOAD_STATES: usize = 10_000;
-/// When the state store knows nothing and the log is whole, up to so many entries are read again, which brings the history
-/// back too. With more of them a checkpoint is the quicker way.
+/// The most entries that are read again when the state store knows too little and the log is whole; this
+/// brings the history back too. With more entries a checkpoint is quicker.
 const READ_AGAIN: u64 = 1_000_000;
 
-/// A partition as far as it could be had without the log.
+/// A partition as it was before its log was opened.
 struct Loaded {
     partition: Partition,
     /// Commits that were made under the lease meanwhile.
@@ -46,7 +46,7 @@ impl Anchor {
         Self { incarnation: head.incarnation.clone(), applied: head.applied }
     }
 
-    /// Whether the log does not go on where the state ends. A state of nothing and a whole log belong together.
+    /// Whether the log does not go on where the state ends. An empty state and a whole log belong together.
     fn was_lost(&self, opened: &Partition) -> bool {
         let head = opened.head();
         let other_log = !self.incarnation.is_empty() && self.incarnation != head.incarnation;
@@ -58,7 +58,7 @@ impl Owner {
     /// Loads a partition that was just taken, and opens its log behind the last entry that was applied.
     ///
     /// # Errors
-    /// Whatever keeps it from being loaded.
+    /// If the log, the state store, the alert queue or the checkpoints cannot be read, or the lease is lost.
     pub(crate) async fn load(
         id: PartitionId,
         lease: Lease,
@@ -66,7 +66,8 @@ impl Owner {
         rebuilt: Option<Box<Rebuilt>>,
     ) -> Result<Self, Error> {
         let Ground { deps, rules, metrics, progress, requests } = ground;
-        // First the number, then the log's end: what led to that number is in the log before its end.
+        // First the number, then the log's end: the alert with that number follows from entries before that
+        // end.
         let known = deps.alerts.last_number(id).await?;
         let extent = deps.log.extent(id).await?;
         let replaced = match rebuilt {
@@ -83,7 +84,7 @@ impl Owner {
         let anchor = Anchor::of(&partition);
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
         if anchor.was_lost(&partition) {
-            // What comes now was never numbered, whatever the numbers were before.
+            // Alerts that follow were never numbered, whatever the store says.
             partition.number_from(known);
         }
         tracing::info!(partition = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
@@ -110,7 +111,7 @@ impl Owner {
         };
         owner.keep_numbers_apart();
         if let Some(Done { ticket, report }) = done {
-            // What was wrong is in the newest checkpoint too.
+            // The newest checkpoint holds the same wrong states.
             owner.checkpoints.hurry(now);
             owner.rebuilds.finish(ticket, RebuildState::Done(report));
         }
@@ -124,8 +125,8 @@ struct Done {
     report: Box<RebuildReport>,
 }
 
-/// Puts a rebuilt partition in place of what the state store has, if that is where it was when the two were compared. `None`: it
-/// went on meanwhile, and the rebuild has to be done again.
+/// Puts a rebuilt partition in place of the one in the state store. `None` if the store has gone on since the
+/// two were compared: the rebuild has to be done again.
 async fn replace(
     deps: &Deps,
     id: PartitionId,
@@ -137,7 +138,7 @@ async fn replace(
     let Rebuilt { ticket, mut report, replayer, number, .. } = *rebuilt;
     let (mut rebuilt_head, states) = replayer.into_partition().into_states();
     if (&head.incarnation, head.applied) != (&rebuilt_head.incarnation, rebuilt_head.applied) {
-        tracing::warn!(partition = %id, found = %head.applied, "the partition went on while it was to be replaced; rebuilding it again");
+        tracing::warn!(partition = %id, found = %head.applied, "the partition went on before it was replaced; rebuilding it again");
         return Ok(None);
     }
     rebuilt_head.last_number = rebuilt_head.last_number.max(number);
@@ -147,7 +148,7 @@ async fn replace(
     report.replaced = true;
     tracing::warn!(
         partition = %id, lease = lease.token, monitors = report.monitors, different = report.different, alerts = report.alerts,
-        "replaced the partition by what its log says"
+        "replaced the partition with what its log gives"
     );
     Ok(Some((loaded, Done { ticket, report: Box::new(report) })))
 }
@@ -190,7 +191,7 @@ async fn state(
         }
     }
     if knows_nothing {
-        // What somebody left behind who died while restoring.
+        // A scheduler that died while restoring may have left states behind.
         deps.states.reset(lease).await?;
         return Ok(Loaded { partition: Partition::new(rules, head), commits: 0 });
     }
@@ -227,8 +228,8 @@ async fn newest_checkpoint(
     Ok(None)
 }
 
-/// Writes a whole partition to the state store. Until its last commit the store says that it knows nothing, so that a crash in
-/// between begins anew.
+/// Writes a whole partition to the state store. Until the last commit the store says that it knows nothing,
+/// so after a crash in between the work begins anew.
 async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<Loaded, Error> {
     deps.states.reset(lease).await?;
     let mut commits = 0;
@@ -251,8 +252,8 @@ async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<Loa
     Ok(Loaded { partition, commits })
 }
 
-/// A log that lost its newest entries, and has others in their places now, ends in common with the state at the answered
-/// offset. `None`: the last applied entry is the one that was applied, as far as can be told.
+/// The last entry that the log and the state have in common, if the log lost its newest entries and has
+/// others at their offsets now. `None` if the log still seems to hold the last applied entry.
 async fn last_in_common(
     deps: &Deps,
     id: PartitionId,
@@ -263,7 +264,7 @@ async fn last_in_common(
     if deps.log.logged_at(id, head.applied).await?.is_none_or(|found| found == applied_at) {
         return Ok(None);
     }
-    // Whatever was recorded later than the applied entry came after the loss. Times in a log only grow.
+    // Times in a log only grow, so entries that were recorded later than the applied one came after the loss.
     let (mut common, mut other) = (extent.first.0.saturating_sub(1), head.applied.0);
     while other - common > 1 {
         let middle = common + (other - common) / 2;
@@ -273,8 +274,8 @@ async fn last_in_common(
     Ok(Some(Offset(common)))
 }
 
-/// Opens the log where the state ends. A log that is not the one the state was computed from, or that has lost entries, is
-/// read from where it can be; what is missing is deaf time.
+/// Opens the log where the state ends. Another log than the one that the state was computed from, or one that
+/// has lost entries, is read from where it can be; missing entries are deaf time.
 async fn open(
     deps: &Deps,
     id: PartitionId,

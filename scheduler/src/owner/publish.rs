@@ -13,13 +13,13 @@ use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
-/// Alerts published at once.
+/// The most alerts that are published at once.
 const PUBLISH_ALERTS: usize = 500;
 
 /// Publishes what the outbox holds, in order, each under its own id.
 pub(super) struct Publisher {
     partition: PartitionId,
-    /// Whether the outbox may hold something. After a start it may.
+    /// Whether the outbox may hold alerts; true after a start.
     pending: bool,
     waiting: usize,
     /// The number up to which the queue knows this partition's alerts.
@@ -31,7 +31,7 @@ impl Publisher {
         Self { partition, pending: true, waiting: 0, known: None }
     }
 
-    /// The outbox was added to.
+    /// Notes that a commit put alerts into the outbox.
     pub(super) const fn more(&mut self, alerts: usize) {
         self.pending = true;
         self.waiting += alerts;
@@ -42,12 +42,13 @@ impl Publisher {
         !self.pending
     }
 
-    /// How many alerts wait in the outbox, as far as this owner put them there.
+    /// How many alerts of this owner wait in the outbox.
     pub(super) fn waiting(&self) -> i64 {
         i64::try_from(self.waiting).unwrap_or(i64::MAX)
     }
 
-    /// Publishes everything in the outbox. If the queue cannot take it now, it stays there for the next call.
+    /// Publishes everything in the outbox. Alerts that the queue cannot take now stay in the outbox for the
+    /// next call.
     ///
     /// # Errors
     /// When the lease was lost.
@@ -81,7 +82,7 @@ impl Publisher {
         loop {
             let alerts = deps.states.outbox(lease, PUBLISH_ALERTS).await?;
             let Some(last) = alerts.last().map(|alert| alert.number) else { break };
-            // After a rebuild from the log the first alerts are ones that the world has heard already.
+            // After the log was read again the first alerts may be in the queue already.
             let new: Vec<_> = alerts.iter().filter(|alert| alert.number > known).collect();
             metrics.alerts.inc_by(new.len() as u64);
             if !new.is_empty() {
@@ -98,7 +99,8 @@ impl Publisher {
     }
 }
 
-/// An alert of a partition for the queue, which knows it by its id, and by its origin if it has a running number.
+/// An alert of a partition as a message. The queue recognises it by its id, and by its origin if it has a
+/// running number.
 pub(super) fn message(
     partition: PartitionId,
     alert: &Alert,
@@ -108,7 +110,7 @@ pub(super) fn message(
         id: alert.id().into(),
         lane: partition.into(),
         order_key: alert.monitor().map_or_else(|| alert.id().into(), OrderKey::from),
-        // At once, whatever the clocks of other nodes say.
+        // Due at once, whatever the clocks of other nodes say.
         due_at: EventTime::EPOCH,
         origin,
         body: wire::encode(alert),

@@ -1,8 +1,9 @@
-//! Rebuilds of a partition, as far as its owner has to do with them.
+//! The owner's part in rebuilding its partition.
 //!
-//! The log is read again by a task beside the owner. When it has caught up, the owner brings it to exactly where it stands itself,
-//! commits and publishes everything, and compares: the partition stands still for that. A rebuilt partition that is to take the
-//! place of this one is handed to whoever runs the owner: it is put in place under another lease.
+//! A task beside the owner reads the log again. When the task has caught up, the owner brings the rebuild to
+//! exactly its own position, commits and publishes everything, and compares; the partition stands still
+//! meanwhile. A rebuilt partition that is to take this one's place is returned from the owner's run, and put
+//! in place under another lease.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,30 +23,32 @@ use crate::error::Error;
 use crate::metrics::RebuildOutcome;
 use crate::rebuild::{Rebuilt, Sides, Stopped, Ticket, head_differences, monitor_differences};
 
-/// States loaded from the state store at once.
+/// The most states that are loaded from the state store at once.
 const COMPARE_STATES: usize = 10_000;
-/// Alerts enqueued at once.
+/// The most alerts that are enqueued at once.
 const TELL_ALERTS: usize = 500;
-/// So many batches of entries the owner reads itself to bring a rebuild to where it stands.
+/// The most batches of entries that the owner reads to bring a rebuild to its own position.
 const LAST_STEPS: usize = 4;
-/// An entry that the owner has read is there; a reader that does not bring it by then is asked again later.
+/// The time that a reader has to bring entries that the owner has read already; after it the owner goes on
+/// and asks again later.
 const LAST_STEP: Duration = Duration::from_secs(1);
-/// An alert of a recovery is told of a monitor that the live state did not know if it is younger than this: the queue knows it
-/// then, if it was told before.
+/// The age up to which a recovery is published of a monitor that the live state did not know. The queue still
+/// recognises an alert of that age if it was published before.
 const REMEMBERED: Duration = Duration::from_secs(20 * 3_600);
 
-/// What was found by comparing.
+/// The result of comparing.
 #[derive(Default)]
 struct Found {
     differences: BTreeMap<MonitorId, MonitorDifference>,
     different: u64,
     monitors: u64,
-    /// Monitors whose live state is another one than the rebuilt, or began at another time.
+    /// Monitors whose live state differs from the rebuilt one, or began at another time: people were told
+    /// something wrong.
     told_wrong: Vec<MonitorId>,
 }
 
 impl Owner {
-    /// Brings rebuilds on; the rebuilt partition that is to take this one's place, if there is one now.
+    /// Takes the next steps of a rebuild; the rebuilt partition, once it is to take this one's place.
     ///
     /// # Errors
     /// As a commit.
@@ -58,7 +61,7 @@ impl Owner {
                 Ok(Ok(rebuilt)) => rebuilds.computed = Some(rebuilt),
                 Ok(Err((ticket, stopped))) => self.give_up(ticket, stopped),
                 Err(error) => {
-                    tracing::error!(partition = %self.id, %error, "a rebuild ended by a defect of ours");
+                    tracing::error!(partition = %self.id, %error, "a rebuild panicked");
                 }
             }
         }
@@ -77,7 +80,7 @@ impl Owner {
         }
     }
 
-    /// Begins the one that is asked for, unless one is under way.
+    /// Begins the rebuild that is asked for, unless one is under way.
     fn begin_rebuild(&mut self) {
         let rebuilds = &mut self.rebuilds;
         if !rebuilds.computing.is_empty() || rebuilds.computed.is_some() {
@@ -101,7 +104,7 @@ impl Owner {
 
     fn give_up(&mut self, ticket: Ticket, stopped: Stopped) {
         match stopped {
-            Stopped::Taken => tracing::info!(partition = %self.id, "nobody waits for the rebuild any more"),
+            Stopped::Taken => tracing::info!(partition = %self.id, "the rebuild was withdrawn or replaced by another request"),
             Stopped::Failed(why) => {
                 tracing::warn!(partition = %self.id, why, "failed to rebuild the partition");
                 self.metrics.rebuilt(RebuildOutcome::Failed, self.rebuild_took());
@@ -114,7 +117,7 @@ impl Owner {
         self.deps.clock.elapsed().saturating_sub(self.rebuilds.began_at)
     }
 
-    /// Brings a rebuild to exactly where this owner stands; whether it is there.
+    /// Brings a rebuild to exactly this owner's position; whether it got there.
     async fn align(&self, rebuilt: &mut Rebuilt) -> Result<bool, Stopped> {
         let applied = self.partition.head().applied;
         for _ in 0..LAST_STEPS {
@@ -131,7 +134,7 @@ impl Owner {
         Ok(rebuilt.applied() == applied)
     }
 
-    /// Compares a rebuild that stands where this owner does, when everything is committed and in the alert queue.
+    /// Commits and publishes everything, then compares a rebuild that is at this owner's position.
     async fn conclude(&mut self, mut rebuilt: Box<Rebuilt>) -> Result<Option<Box<Rebuilt>>, Error> {
         let began = self.deps.clock.elapsed();
         self.commit().await?;
@@ -161,7 +164,7 @@ impl Owner {
         match self.tell_wrongly_told(&mut rebuilt, &found.told_wrong).await {
             Ok(()) => {}
             Err(error) if error.is_transient() => {
-                tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to tell what a rebuild found; trying again");
+                tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to enqueue the alerts that a rebuild found; trying again");
                 tokio::time::sleep(RETRY).await;
                 self.rebuilds.computed = Some(rebuilt);
                 return Ok(None);
@@ -178,16 +181,16 @@ impl Owner {
         let Rebuilt { ticket, report, .. } = rebuilt;
         let (monitors, different, still_ms) = (report.monitors, report.different, report.stood_still_ms);
         if report.is_equal() {
-            tracing::info!(partition = %self.id, monitors, still_ms, "the partition is as its log says");
+            tracing::info!(partition = %self.id, monitors, still_ms, "the partition agrees with its log");
             self.metrics.rebuilt(RebuildOutcome::Equal, self.rebuild_took());
         } else {
-            tracing::warn!(partition = %self.id, monitors, different, still_ms, "the partition is not as its log says");
+            tracing::warn!(partition = %self.id, monitors, different, still_ms, "the partition differs from its log");
             self.metrics.rebuilt(RebuildOutcome::Different, self.rebuild_took());
         }
         self.rebuilds.finish(ticket, RebuildState::Done(Box::new(report)));
     }
 
-    /// Compares monitor by monitor what was rebuilt, what is in memory, and what is in the state store.
+    /// Compares, monitor by monitor, the rebuilt state, the one in memory and the one in the state store.
     async fn compare(&self, by_log: &Partition) -> Result<Found, Error> {
         let mut ids: Vec<MonitorId> = by_log.monitor_ids().chain(self.partition.monitor_ids()).collect();
         ids.sort_unstable();
@@ -256,9 +259,9 @@ impl Owner {
         }
     }
 
-    /// Tells the alerts of the flips that led to states of which the live partition did not know. They are enqueued without a
-    /// running number, so that numbers follow from the log alone; an alert that was told before has the id that it had, and
-    /// is told once.
+    /// Enqueues the alerts of the flips that led to states that the live partition did not have. They carry
+    /// no running number, because numbers follow from the log alone. An alert that was published before has
+    /// the same id, so the queue drops it.
     async fn tell_wrongly_told(&self, rebuilt: &mut Rebuilt, monitors: &[MonitorId]) -> Result<(), Error> {
         let mut alerts = Vec::new();
         let mut untold = 0;
@@ -282,7 +285,7 @@ impl Owner {
         Ok(())
     }
 
-    /// The flip that led to a monitor's state; `last` is the last one that was computed.
+    /// The flip that led to a monitor's state. `last` is the last flip that was computed.
     async fn flip_that_led_to(
         &self,
         monitor: MonitorId,
@@ -310,12 +313,12 @@ impl Owner {
     }
 }
 
-/// By what people were to be told of a state.
+/// The alert that a state should have led to.
 enum Told {
     By(Box<Flip>),
-    /// They are not told of it.
+    /// The state leads to no alert.
     ByNothing,
-    /// It is not known any more.
+    /// The flip is not known any more.
     Unknown,
 }
 

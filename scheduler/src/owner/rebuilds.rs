@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::rebuild::{Rebuilt, Requests, Stopped, Ticket};
 
-/// How often rebuilds are looked at where no entry comes: while there is one, and while none is known of.
+/// The interval between looks at rebuilds while no entry comes: with a rebuild under way, and without.
 const LOOK_BUSY: Duration = Duration::from_millis(50);
 const LOOK_IDLE: Duration = Duration::from_secs(1);
 
@@ -19,15 +19,15 @@ const LOOK_IDLE: Duration = Duration::from_secs(1);
 pub(super) struct Rebuilds {
     pub(super) requests: Arc<Requests>,
     pub(super) rules: TimeRules,
-    /// Up to where the owner has applied, for the task beside it.
+    /// The last entry that the owner applied, for the task beside it.
     pub(super) position: Arc<AtomicU64>,
-    /// The one that is being computed, or is compared, or came to its end here last.
+    /// The rebuild that is being computed or compared, or else the last one that ended here.
     pub(super) newest: Option<RebuildId>,
     pub(super) computing: JoinSet<Result<Box<Rebuilt>, (Ticket, Stopped)>>,
-    /// Has caught up once.
+    /// A rebuild that has caught up once.
     pub(super) computed: Option<Box<Rebuilt>>,
     pub(super) began_at: Duration,
-    /// Say what came of them.
+    /// Tasks that write outcomes to the registry.
     pub(super) finishing: JoinSet<()>,
 }
 
@@ -50,7 +50,7 @@ impl Rebuilds {
         if self.computed.is_some() || !self.computing.is_empty() { LOOK_BUSY } else { LOOK_IDLE }
     }
 
-    /// Says what came of one that was put in place before this owner began.
+    /// Writes the outcome of a rebuild to the registry.
     pub(super) fn finish(&mut self, ticket: Ticket, state: RebuildState) {
         self.newest = Some(ticket.id());
         self.finishing.spawn(ticket.finish(state));

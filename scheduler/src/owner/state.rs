@@ -20,10 +20,10 @@ use crate::rebuild::{Rebuilt, Requests};
 use crate::reconcile::Reconciler;
 use crate::watchdog::Progress;
 
-/// Pause before something that failed is tried again.
+/// The pause before something that failed is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
-/// What every owner of a scheduler stands on.
+/// What every owner of a scheduler needs.
 #[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) deps: Deps,
@@ -35,9 +35,9 @@ pub(crate) struct Ground {
 
 /// How the owner of a partition came to its end.
 pub(crate) enum Ended {
-    /// It was told to stop.
+    /// By shutdown.
     Stopped,
-    /// This is to take its place, under another lease.
+    /// This rebuilt partition is to take the owner's place, under another lease.
     Rebuilt(Box<Rebuilt>),
 }
 
@@ -60,8 +60,8 @@ pub(crate) struct Owner {
     pub(super) checkpoints: Checkpoints,
     pub(super) rebuilds: Rebuilds,
     pub(super) publisher: Publisher,
-    /// Changed monitors after which a commit is made at once, and due monitors asked for at once: a frame or a batch of due
-    /// monitors more still fits into the commit.
+    /// The number of changed monitors that forces a commit, and of due monitors asked for at once. One more
+    /// frame, or batch of due monitors, still fits into the commit.
     pub(super) batch_monitors: usize,
     pub(super) reported_at: Option<Duration>,
 }
@@ -71,7 +71,7 @@ pub(crate) struct Owner {
 pub(super) struct Numbered {
     /// The greatest number of its alerts.
     pub(super) known: u64,
-    /// The log's last entry then: what led to that number is not behind it.
+    /// The log's last entry at that time: the alert with that number follows from entries up to here.
     pub(super) end: Offset,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// `number` commits were made under the lease already, the last of them up to `committed`.
+    /// `number` commits were made under the lease already, the last of them through `committed`.
     pub(super) const fn new(committed: Offset, number: u64, now: Duration) -> Self {
         Self { committed, number, last_at: now }
     }

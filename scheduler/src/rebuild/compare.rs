@@ -1,5 +1,5 @@
-//! Pure. What differs between a partition as its log says, as its owner has it in memory, and as the state
-//! store has it.
+//! Pure. The differences between a partition computed from its log, the owner's in memory, and the state
+//! store's.
 
 use machine::Partition;
 use model::ids::MonitorId;
@@ -9,7 +9,7 @@ use model::rebuild::Difference;
 use model::schedule::Schedule;
 use model::time::EventTime;
 
-/// One thing as each side has it.
+/// A value on each side.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sides<T> {
     pub(crate) rebuilt: T,
@@ -34,7 +34,7 @@ fn difference<T>(field: &str, sides: Sides<T>, words: impl FnMut(T) -> Option<St
     Difference { field: field.to_owned(), rebuilt, live, stored }
 }
 
-/// What differs of a monitor.
+/// The differences in a monitor.
 pub(crate) fn monitor_differences(
     rebuilt: &Partition,
     monitor: MonitorId,
@@ -70,7 +70,8 @@ pub(crate) fn monitor_differences(
     found
 }
 
-/// An entry in the sorted set is derived: it may be earlier than needed, for it is moved when it fires, and never later.
+/// An entry in the sorted set is derived. It may be earlier than needed, because it is moved when it fires,
+/// but never later.
 fn armed(wake: Option<EventTime>, live: Option<EventTime>, stored: Option<EventTime>) -> Option<Difference> {
     let in_time = |armed_at: Option<EventTime>| match (wake, armed_at) {
         (None, _) => true,
@@ -81,7 +82,7 @@ fn armed(wake: Option<EventTime>, live: Option<EventTime>, stored: Option<EventT
     (!good).then(|| difference("armed_at", Sides { rebuilt: wake, live, stored }, time))
 }
 
-/// What differs of the partition itself.
+/// The differences in the partition itself.
 pub(crate) fn head_differences(sides: Sides<&PartitionHead>) -> Vec<Difference> {
     let mut found = Vec::new();
     if sides.map(|head| head.watermark).differ() {
@@ -96,7 +97,7 @@ pub(crate) fn head_differences(sides: Sides<&PartitionHead>) -> Vec<Difference> 
         }));
     }
     let Sides { rebuilt, live, stored } = sides.map(|head| head.last_number);
-    // A partition whose log once lost something goes on with greater numbers than its log gives.
+    // A partition whose log once lost entries goes on with greater numbers than its log gives.
     if live < rebuilt || live != stored {
         found.push(difference("last_number", sides, |head| Some(head.last_number.to_string())));
     }

@@ -24,22 +24,22 @@ use crate::deps::Deps;
 use crate::error::Error;
 use crate::text_bytes::text_bytes;
 
-/// Entries read at once.
+/// The most entries that are read at once.
 const READ_ENTRIES: usize = 256;
-/// Heartbeats after which others get their turn.
+/// The number of heartbeats after which other tasks get their turn.
 const TURN_HEARTBEATS: usize = 2_000;
-/// Entries of the history that are written at once, and bytes of their texts.
+/// The number of history entries, and the bytes of their texts, that are written at once.
 const HISTORY_ENTRIES: usize = 10_000;
 const HISTORY_BYTES: usize = 16 << 20;
-/// Pause before something that failed is tried again.
+/// The pause before something that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Why a rebuild came to nothing.
+/// Why a rebuild ended without a result.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// It cannot be done; this is for whoever asked.
+    /// It cannot be done; the text is for the person who asked.
     Failed(String),
-    /// Nobody wants to know any more.
+    /// The request was withdrawn, or another one took its place.
     Taken,
 }
 
@@ -55,14 +55,14 @@ impl From<Error> for Stopped {
     }
 }
 
-/// A partition as far as it was computed again.
+/// A partition that is computed again, as far as it has come.
 pub(crate) struct Rebuilt {
     pub(crate) ticket: Ticket,
     pub(crate) report: RebuildReport,
     pub(crate) replayer: Replayer,
-    /// The last flip of every monitor, of those that were computed again.
+    /// The last flip of every monitor among the flips that were computed again.
     pub(crate) last_flips: HashMap<MonitorId, Flip>,
-    /// Behind which alerts are numbered when it is in place.
+    /// The number behind which alerts are numbered once the partition is in place.
     pub(crate) number: u64,
     reader: Box<dyn LogReader>,
     /// Read and not applied.
@@ -80,7 +80,8 @@ struct Beginning {
 }
 
 impl Rebuilt {
-    /// Reads the log again until it has come as far as the owner, who says how far that is by `position`.
+    /// Reads the log again until the rebuild has come as far as the owner, which keeps its own position in
+    /// `position`.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -134,7 +135,7 @@ impl Rebuilt {
             if there {
                 return Ok(());
             }
-            // The live partition comes first: half of the time is left to it.
+            // The live partition comes first: half of the time is left for it.
             let took = deps.clock.elapsed().saturating_sub(began);
             tokio::time::sleep(if self.applied() == before { RETRY } else { took }).await;
         }
@@ -145,10 +146,10 @@ impl Rebuilt {
         self.replayer.partition().head().applied
     }
 
-    /// Applies some of the entries up to `through`; whether no more are to be had.
+    /// Applies some of the entries up to `through`; whether there are no more for now.
     ///
-    /// It may stand before `through` even then: an owner who read ticks one by one can be in the middle of what the log folded
-    /// since.
+    /// The rebuild may be before `through` even then: an owner that read ticks one by one can be in the
+    /// middle of what the log folded since.
     ///
     /// # Errors
     /// [`Stopped::Failed`] if the log cannot be read on.
@@ -162,7 +163,7 @@ impl Rebuilt {
                 Err(error) if error.is_transient() => {
                     tracing::debug!(error = %Chain(&error), "failed to read the log for a rebuild; opening it anew");
                     let opened = open(deps, self.ticket.asked().partition, self.applied()).await?;
-                    // The old one fails again, and is replaced then.
+                    // The old reader stays: it fails again, and is replaced then.
                     if let Some(opened) = opened {
                         self.reader = opened;
                     }
@@ -214,12 +215,12 @@ impl Rebuilt {
         self.history.removed.extend(effects.removed);
     }
 
-    /// Writes the history if enough was gathered, or whatever there is.
-    pub(crate) async fn write_history(&mut self, deps: &Deps, whatever_there_is: bool) {
+    /// Writes the history if enough was gathered, or in any case.
+    pub(crate) async fn write_history(&mut self, deps: &Deps, in_any_case: bool) {
         let HistoryBatch { heartbeats, flips, removed } = &self.history;
         let entries = heartbeats.len() + flips.len() + removed.len();
         let enough = entries >= HISTORY_ENTRIES || self.history_bytes >= HISTORY_BYTES;
-        if entries == 0 || !(enough || whatever_there_is) {
+        if entries == 0 || !(enough || in_any_case) {
             return;
         }
         let batch = std::mem::take(&mut self.history);
@@ -231,7 +232,7 @@ impl Rebuilt {
     }
 }
 
-/// Waits for its turn, and says meanwhile that it is not forgotten.
+/// Waits for the rebuild's turn, and meanwhile shows in the registry that it is not forgotten.
 async fn wait_for(
     turn: Arc<Semaphore>,
     ticket: &mut Ticket,
@@ -259,7 +260,7 @@ async fn begin(
         RebuildFrom::Oldest if is_whole => nothing(&log),
         RebuildFrom::Oldest => first_readable(deps, id, &log, places)
             .await?
-            .ok_or_else(|| Stopped::Failed("the beginning of the log is gone, and there is no checkpoint in it to begin at; it can be done once there is one".to_owned()))?,
+            .ok_or_else(|| Stopped::Failed("the beginning of the log is gone, and the log holds no checkpoint to begin at; ask again once there is one".to_owned()))?,
         RebuildFrom::Newest => {
             places.reverse();
             match first_readable(deps, id, &log, places).await? {
@@ -277,7 +278,7 @@ async fn begin(
     }
 }
 
-/// Opens the log; `None` if that cannot be done now.
+/// Opens the log; `None` if it cannot be reached now.
 async fn open(deps: &Deps, id: PartitionId, after: Offset) -> Result<Option<Box<dyn LogReader>>, Stopped> {
     match deps.log.open(id, after).await {
         Ok(reader) => Ok(Some(reader)),
@@ -297,7 +298,7 @@ fn unreadable(error: &LogError) -> Stopped {
     })
 }
 
-/// Before the first entry of a whole log.
+/// The state before the first entry of a whole log.
 fn nothing(log: &LogExtent) -> Beginning {
     let head = PartitionHead { incarnation: log.incarnation.clone(), ..PartitionHead::default() };
     Beginning { head, states: Vec::new(), from_checkpoint: false }

@@ -1,4 +1,4 @@
-//! Which rebuilds are asked for.
+//! The rebuilds that the registry asks for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use ports::registry::{Record, RecordKey, RecordKind, Registry, RegistryObserver}
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// A registry that cannot be followed is tried again after this.
+/// The pause before a registry that cannot be followed is tried again.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
-/// The newest rebuild of each partition, as the registry tells.
+/// The newest rebuild of each partition in the registry.
 pub(crate) struct Requests {
     newest: Mutex<BTreeMap<PartitionId, (Revision, Rebuild)>>,
-    /// One at a time: a rebuild takes the memory of its partition once more, and half of a processor.
+    /// Lets one rebuild run at a time: it takes the memory of its partition once more, and half of a
+    /// processor.
     turn: Arc<Semaphore>,
 }
 
@@ -30,12 +31,12 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// The partition's rebuild that somebody is to carry out: one that waits, or that somebody began who is gone.
+    /// The partition's rebuild that is still to be carried out: one that waits, or whose scheduler is gone.
     pub(crate) fn open(&self, partition: PartitionId) -> Option<(Revision, Rebuild)> {
         self.newest.lock().get(&partition).filter(|(_, rebuild)| !rebuild.state.is_over()).cloned()
     }
 
-    /// To be had by whoever begins, and held until the rebuild is over.
+    /// A rebuild acquires this before it begins, and holds it until it is over.
     pub(crate) fn turn(&self) -> Arc<Semaphore> {
         Arc::clone(&self.turn)
     }

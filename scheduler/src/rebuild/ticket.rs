@@ -1,4 +1,4 @@
-//! The record of a rebuild, in the hands of whoever carries it out.
+//! The record of a rebuild, for the scheduler that carries it out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use model::wire;
 use ports::clock::Clock;
 use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
 
-/// How often it is said how far a rebuild came.
+/// The interval between two reports of a rebuild's progress.
 const SAY_EVERY: Duration = Duration::from_secs(2);
-/// What could not be said is said again after this.
+/// The pause before an outcome that could not be written is written again.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A rebuild that is carried out here.
@@ -25,7 +25,7 @@ pub(crate) struct Ticket {
     said_at: Option<Duration>,
 }
 
-/// The record says something else by now: another request, or that it is over.
+/// The record has changed: it holds another request, or an outcome.
 #[derive(Debug)]
 pub(crate) struct Taken;
 
@@ -46,10 +46,11 @@ impl Ticket {
         self.rebuild.id
     }
 
-    /// Says now and then how far it came. A registry that cannot be reached is told later.
+    /// Writes the progress to the registry now and then. If the registry cannot be reached, a later call
+    /// writes it.
     ///
     /// # Errors
-    /// [`Taken`]: nobody wants to know any more.
+    /// [`Taken`] if the record has changed.
     pub(crate) async fn reached(&mut self, applied: Offset, through: Offset) -> Result<(), Taken> {
         let now = self.clock.elapsed();
         if self.said_at.is_some_and(|at| now.saturating_sub(at) < SAY_EVERY) {
@@ -60,19 +61,19 @@ impl Ticket {
             Ok(()) => Ok(()),
             Err(RegistryError::Conflict) => Err(Taken),
             Err(error @ RegistryError::Unavailable(_)) => {
-                tracing::debug!(error = %Chain(&error), "failed to say how far a rebuild came");
+                tracing::debug!(error = %Chain(&error), "failed to report the progress of a rebuild");
                 Ok(())
             }
         }
     }
 
-    /// Says what came of it, however long that takes; unless the record says something else by now.
+    /// Writes the outcome, however long that takes, unless the record has changed.
     pub(crate) async fn finish(mut self, state: RebuildState) {
         while let Err(error) = self.say(state.clone()).await {
             if !error.is_transient() {
                 return;
             }
-            tracing::debug!(error = %Chain(&error), "failed to say what came of a rebuild; trying again");
+            tracing::debug!(error = %Chain(&error), "failed to write the outcome of a rebuild; trying again");
             tokio::time::sleep(SAY_AGAIN).await;
         }
     }
@@ -86,7 +87,7 @@ impl Ticket {
             Err(RegistryError::Conflict) => {}
             done => return done,
         }
-        // It may be a write of ours of which nobody heard.
+        // The record may hold a write of ours whose answer was lost.
         let Some(found) = self.registry.get(&key).await? else { return Err(RegistryError::Conflict) };
         let is_ours = wire::decode::<Rebuild>(&found.value)
             .is_ok_and(|other| other.id == self.rebuild.id && !other.state.is_over());

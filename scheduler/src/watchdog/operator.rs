@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::config::{Config, MetaWebhook};
 use crate::error::Error;
 
+/// The time that sending one alert may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What the operator is told.
+/// News for the operator.
 #[derive(Debug, Clone)]
 pub(super) struct News {
     id: Uuid,
@@ -35,16 +36,16 @@ impl News {
         Self { id: Uuid::new_v4(), kind: Kind::Stalled { partition, watermark }, at, ends: None }
     }
 
-    /// It does not any more.
+    /// Lubdub moves again.
     pub(super) fn ended(&self, at: EventTime) -> Self {
-        // The same at each try, so that a repeat is recognised.
+        // The id is the same at each try, so that a repeat is recognised.
         Self { id: Uuid::new_v5(&self.id, b"ended"), kind: Kind::Recovered, at, ends: Some(self.id) }
     }
 
     const fn message(&self) -> &'static str {
         match self.kind {
             Kind::Stalled { .. } => {
-                "Lubdub has not moved on for more than 60 s: nobody is watched until it does"
+                "Lubdub has not moved on for more than 60 s: no monitor is watched until it does"
             }
             Kind::Recovered => "Lubdub moves again",
         }
@@ -84,7 +85,7 @@ impl News {
     }
 }
 
-/// What a webhook is sent.
+/// The body that a webhook receives.
 #[derive(Debug, Serialize)]
 struct MetaAlert {
     #[serde(rename = "type")]
@@ -100,7 +101,7 @@ struct MetaData {
     message: String,
 }
 
-/// The operator's own address and the way there.
+/// A way to the operator: the address, and what sends there.
 pub(super) enum Operator {
     Webhook { webhook: MetaWebhook, client: reqwest::Client },
     Mail { to: String, mailer: Box<Mailer> },
@@ -127,7 +128,7 @@ impl Operator {
         Ok(Self::Webhook { webhook, client })
     }
 
-    /// Whether it was accepted.
+    /// Sends news; whether it was accepted.
     pub(super) async fn tell(&self, news: &News) -> bool {
         match self {
             Self::Webhook { webhook, client } => {

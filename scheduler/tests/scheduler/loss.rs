@@ -1,4 +1,4 @@
-//! A state store or a log that lost something: what is told goes on all the same.
+//! A state store or a log that lost entries: alerts go on all the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use super::world::{PARTITION, World};
 use histories::driver::{Entry, run};
 use histories::{Writer, monitor, period};
 
-/// A log in which monitors 0 to 2 go down and come back, so that six alerts are told; and what follows, in which monitor 3 does.
+/// A log in which monitors 0 to 2 go down and come back, so that six alerts are published; and what follows,
+/// in which monitor 3 does.
 fn two_parts() -> (Vec<Entry>, Vec<Entry>) {
     let mut writer = Writer::new(1);
     writer.tick(2);
@@ -84,7 +85,7 @@ async fn check(loss: Loss, seed: u64) {
             world.log.expire(PARTITION, last);
         }
         Loss::UnreadEntries => {
-            // What was told of them was told by a state that the store has lost.
+            // Their alerts were published from a state that the store has lost.
             world.states = Arc::new(InMemoryStateStore::new());
             let mut early = World::new(seed, Arc::new(AbsentRegistry));
             early.append(&first[..4]).await;

@@ -1,4 +1,5 @@
-//! The owner among faults: whatever fails and whenever it is killed, the outcome is that of an undisturbed run.
+//! The owner among faults: whatever fails and whenever it is killed, the outcome is that of an undisturbed
+//! run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -163,7 +164,7 @@ async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
         }
         assert_eq!(defined, Some(period(10, 1)));
 
-        // Deleted from the registry, and nobody told the log.
+        // Deleted from the registry, and not appended to the log.
         let revision = registry.get(&key).await.expect("it answers").expect("it is there").revision;
         registry.delete(&key, revision).await.expect("it is deleted");
         loop {

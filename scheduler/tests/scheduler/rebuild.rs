@@ -96,7 +96,7 @@ impl Rebuilding {
 
     /// Changes what the state store has, as no scheduler would.
     async fn corrupt(&self, states: Vec<StateChange>) {
-        let lease = self.world.states.acquire(PARTITION, "test").await.expect("nobody has it");
+        let lease = self.world.states.acquire(PARTITION, "test").await.expect("the partition is free");
         let head = self.world.states.load_head(&lease).await.expect("it answers");
         let commit = Commit { follows: head.applied, number: 1, head, states, outbox: Vec::new() };
         self.world.states.commit(&lease, &commit).await.expect("it is committed");
@@ -165,7 +165,8 @@ fn changed(
     StateChange { monitor: monitor(number), state: Some(state) }
 }
 
-/// What no log led to: one that is not down, one that is gone, one that was deleted, one that was heard earlier.
+/// What no log led to: one that is not down, one that is gone, one that was deleted, one that was heard
+/// earlier.
 fn corruption(expected: &Store) -> Vec<StateChange> {
     let states = &expected.states;
     vec![
@@ -253,7 +254,7 @@ fn what_differs_is_told_by_field_and_nothing_is_changed() {
         assert_eq!((report.began_after, report.known_since), (Offset::START, None));
         let found = rebuilding.world.states.states(PARTITION, &[monitor(1)]).await.expect("it is there");
         assert_eq!(found, [None], "nothing was changed");
-        rebuilding.check_alerts(&expected, "nobody was told").await;
+        rebuilding.check_alerts(&expected, "no alert was published").await;
     });
 }
 
@@ -321,7 +322,7 @@ fn of_what_nobody_was_told_everybody_is_told_once() {
         rebuilding.world.append(&log).await;
         rebuilding.world.run_to_the_end(3).await;
         rebuilding.corrupt(corruption(&expected)).await;
-        // A queue to which the alerts count as told, and that knows none of them.
+        // A queue by whose number the alerts are published, and that knows none of them.
         rebuilding.world.alerts = Arc::new(InMemoryQueue::new(100));
         let id = Uuid::from_u128(1);
         let last = QueueMessage {

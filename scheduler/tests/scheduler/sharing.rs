@@ -96,7 +96,8 @@ impl World {
         }
     }
 
-    /// Who holds each partition. Whoever asks must not become the holder: the name is one that nobody gives a partition to.
+    /// The holder of each partition. The question must not take a partition: it is asked under a name that no
+    /// share belongs to.
     async fn holders(&self) -> Vec<String> {
         let mut holders = Vec::new();
         for partition in (0..PARTITIONS).map(PartitionId) {
@@ -114,7 +115,8 @@ impl World {
         holders
     }
 
-    /// Lets time pass until the partitions are held by these. Two processors may be busy with other tests: time is paused.
+    /// Lets time pass until the partitions are held by these. Two processors may be busy with other tests:
+    /// time is paused.
     async fn until_held_by(&self, expected: [&str; PARTITIONS as usize]) {
         for _ in 0..400 {
             if self.holders().await == expected {
@@ -189,7 +191,7 @@ async fn a_lease_that_a_set_back_store_gives_to_who_released_it_is_given_back() 
     world.until_held_by(["first", "first", "second", "second"]).await;
     // The store loses the writes by which the first gave partitions to the second.
     for partition in (0..PARTITIONS).map(PartitionId) {
-        let holder = world.states.holder(partition).await.expect("memory").expect("somebody holds it");
+        let holder = world.states.holder(partition).await.expect("memory").expect("it is held");
         if holder.owner == "second" {
             world.states.take_over(partition, &holder.token, "first").await.expect("memory");
         }

@@ -24,7 +24,7 @@ use histories::{START, Writer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A scheduler whose time stands still until somebody listens.
+/// A scheduler whose time stands still until ingest listens.
 struct Still {
     clock: Arc<ManualClock>,
     log: Arc<InMemoryHeartbeatLog>,
@@ -55,7 +55,7 @@ impl Still {
     }
 }
 
-/// Somebody listens again.
+/// Ingest listens again.
 async fn listen(clock: &ManualClock, log: &InMemoryHeartbeatLog) {
     let mut writer = Writer::new(1);
     writer.wait(Duration::from_secs(61));
@@ -97,7 +97,7 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
         served = receiver => served.expect("it serves"),
         (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
     }
-    assert!(told.try_recv().is_err(), "each is told once");
+    assert!(told.try_recv().is_err(), "one alert each");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound");
     let Still { clock, log, service } = Still::new(Config {
         meta_webhook: Some(format!("http://{nobody}/").parse().expect("a URL")),
-        // The first is refused for now, so that it is told again.
+        // The first mail is refused for now, so it is sent again.
         meta_mail: Some("data-451-1@example.net".to_owned()),
         mail: Some(mail.expect("settings")),
     });
