@@ -16,7 +16,7 @@ pub struct Entry {
     pub frame: Frame,
 }
 
-/// What was committed.
+/// The committed data.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Store {
     pub head: PartitionHead,
@@ -68,7 +68,7 @@ impl Driver {
         self.settle(steps);
     }
 
-    /// The flips of a removed monitor are gone; if heartbeats of it still come, it begins anew.
+    /// The flips of a removed monitor are gone; if further heartbeats of it come, the monitor begins anew.
     fn forget_removed(&mut self) {
         for removed in self.effects.removed.drain(..) {
             self.effects.flips.retain(|flip| flip.monitor != removed);
@@ -138,7 +138,7 @@ pub fn run(rules: TimeRules, log: &[Entry]) -> Store {
     driver.store
 }
 
-/// What holds after every history.
+/// Checks what holds after every history.
 pub fn check(store: &Store) {
     let mut last: BTreeMap<MonitorId, &Flip> = BTreeMap::new();
     for flip in store.flips.values() {

@@ -1,5 +1,5 @@
 //! Builds logs: by hand for timelines, at random for properties.
-#![expect(missing_docs, reason = "what it is for is said above, and tests read better by their names")]
+#![expect(missing_docs, reason = "the crate serves tests, and its names say what they do")]
 
 pub mod driver;
 pub mod reference;
@@ -131,7 +131,7 @@ impl Writer {
         };
     }
 
-    /// Every node listens and ticks for so many half seconds.
+    /// Every node listens and ticks for this many half seconds.
     pub fn tick(&mut self, half_seconds: u32) {
         for _ in 0..half_seconds {
             self.wait(Duration::from_millis(500));

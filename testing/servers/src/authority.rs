@@ -5,10 +5,10 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// What servers that are certified by an authority are called.
+/// The host names in the certificates of servers.
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// An authority of a test's own. Nobody else trusts it.
+/// An authority of a test's own. No other program trusts it.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,

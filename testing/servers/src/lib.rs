@@ -1,8 +1,10 @@
-//! Real servers for tests and benches, on free ports below 32768 and in temporary folders. They end with their handle.
+//! Real servers for tests and benches, on free ports below 32768 and in temporary folders. They end with
+//! their handle.
 //!
 //! - [`NatsServer`], [`NatsCluster`]: nats-server with JetStream.
 //! - [`RedisServer`]: redis-server, or whatever speaks for it; [`WatchedRedis`]: two of them, and Sentinels.
-//! - [`SmtpSink`]: a mail server that writes down what it gets, and refuses, stalls and hangs up as the addresses say.
+//! - [`SmtpSink`]: a mail server that writes down what it gets, and refuses, stalls and hangs up as the
+//!   addresses say.
 //! - [`Authority`] certifies servers.
 //! - [`Process`]: a child that is killed when it is dropped, and can be frozen.
 

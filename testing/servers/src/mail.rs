@@ -14,23 +14,24 @@ use crate::authority::Authority;
 use crate::free_port::free_port;
 use crate::process::{Process, installed_tools};
 
-/// Long enough for a loaded machine with two cores.
+/// The time for a start: long enough for a loaded machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `smtp_sink.py` is to be.
+/// How `smtp_sink.py` is to behave.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SinkOptions<'a> {
-    /// Who certifies it; `None` = it speaks no TLS.
+    /// The authority that certifies it; `None`: it speaks no TLS.
     pub authority: Option<&'a Authority>,
     /// TLS from the first byte, not by STARTTLS.
     pub implicit: bool,
-    /// Who alone may send, and by which password.
+    /// The only user that may send, and the password.
     pub login: Option<(&'a str, &'a str)>,
-    /// It refuses each login and repeats what it was told.
+    /// It refuses each login and repeats the credentials in its answer.
     pub echo: bool,
 }
 
-/// A mail server of a test's own. What it does to a mail stands in the recipient's address: see `smtp_sink.py`.
+/// A mail server of a test's own. What it does to a mail stands in the recipient's address: see
+/// `smtp_sink.py`.
 #[derive(Debug)]
 pub struct SmtpSink {
     folder: TempDir,
@@ -39,7 +40,7 @@ pub struct SmtpSink {
     process: Option<Process>,
 }
 
-/// What it noted.
+/// The events that it noted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "event")]
 enum Event {
@@ -59,9 +60,9 @@ pub struct Received {
     pub to: Vec<String>,
     /// Whether it came over TLS.
     pub tls: bool,
-    /// Who logged in.
+    /// The user that logged in.
     pub user: Option<String>,
-    /// Over which connection it came.
+    /// The number of the connection that it came over.
     pub connection: u64,
     /// Its bytes.
     pub raw: String,
@@ -95,12 +96,12 @@ impl Received {
 
 #[expect(clippy::missing_panics_doc, reason = "for tests")]
 impl SmtpSink {
-    /// One that takes everything from everybody, without TLS.
+    /// Starts a server that takes every mail from every client, without TLS.
     pub fn start() -> Self {
         Self::with(SinkOptions::default())
     }
 
-    /// One that is otherwise.
+    /// Starts a server with other behaviour.
     pub fn with(options: SinkOptions<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str| folder.path().join(name).display().to_string();
@@ -139,7 +140,7 @@ impl SmtpSink {
         self.port
     }
 
-    /// The certificate of whoever certifies it.
+    /// The certificate of the authority that certifies it.
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
@@ -153,7 +154,7 @@ impl SmtpSink {
         mails.collect()
     }
 
-    /// Waits until it has taken so many mails.
+    /// Waits until it has taken this many mails.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Received> {
         let deadline = Instant::now() + PATIENCE;
@@ -167,7 +168,7 @@ impl SmtpSink {
         }
     }
 
-    /// How often somebody began to log in, and whether each time over TLS.
+    /// The number of logins that began, and whether each was over TLS.
     pub fn logins(&self) -> Vec<bool> {
         let logins = self.events().into_iter().filter_map(|event| match event {
             Event::Auth { tls } => Some(tls),
@@ -176,14 +177,14 @@ impl SmtpSink {
         logins.collect()
     }
 
-    /// How often the script did this to mail for an address.
+    /// How often the server did this to mail for an address.
     pub fn acted(&self, address: &str, doing: &str) -> usize {
         let is_it =
             |event: &Event| matches!(event, Event::Acted { to, what } if to == address && what == doing);
         self.events().iter().filter(|event| is_it(event)).count()
     }
 
-    /// Most connections that there were at once, and how many there were in all.
+    /// The most connections at once, and the number of all connections.
     pub fn connections(&self) -> (usize, usize) {
         let (mut open, mut most, mut all) = (Vec::new(), 0, 0);
         for event in self.events() {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::free_port::free_port;
 use crate::process::{Process, find_program};
 
-/// What the server calls the folder of its streams.
+/// The server's name for the folder of its streams.
 const STORED: &str = "jetstream";
 
 /// A nats-server of a test's own. What it stores survives its restarts.
@@ -22,17 +22,17 @@ pub struct NatsServer {
 
 #[expect(clippy::missing_panics_doc, reason = "for tests")]
 impl NatsServer {
-    /// One that writes when it likes: quick, for tests that do not kill it.
+    /// Starts a server that syncs now and then: quick, for tests that do not kill it.
     pub fn start() -> Self {
         Self::with_settings("")
     }
 
-    /// One that syncs every write before it acknowledges it.
+    /// Starts a server that syncs every write before it acknowledges it.
     pub fn start_durable() -> Self {
         Self::with_settings("sync_interval: always")
     }
 
-    /// With further lines in its JetStream settings.
+    /// Starts a server with further lines in its JetStream settings.
     pub fn with_settings(jetstream: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
@@ -40,7 +40,7 @@ impl NatsServer {
         Self::of(folder, port, &settings)
     }
 
-    /// With further settings beside those of JetStream: of TLS, of users.
+    /// Starts a server with further settings beside those of JetStream: of TLS, of users.
     pub fn configured(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
@@ -48,7 +48,8 @@ impl NatsServer {
         Self::of(folder, port, &settings)
     }
 
-    /// Starts it again on the same data with other lines in its JetStream settings. Not for one of a cluster.
+    /// Starts it again on the same data with other lines in its JetStream settings. Not for a server of a
+    /// cluster.
     pub fn restart_with(&mut self, jetstream: &str) {
         let settings = settings(&self.folder, self.port, jetstream);
         fs::write(self.folder.path().join("nats.conf"), settings).expect("write settings");
@@ -62,17 +63,17 @@ impl NatsServer {
         server
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Where clients find it if it speaks TLS.
+    /// The URL for clients if the server speaks TLS.
     pub fn tls_url(&self) -> String {
         format!("tls://127.0.0.1:{}", self.port)
     }
 
-    /// What it said in all of its starts.
+    /// The server's log over all of its starts.
     pub fn said(&self) -> String {
         fs::read_to_string(self.log()).expect("its log")
     }
@@ -102,7 +103,8 @@ impl NatsServer {
         self.process = None;
     }
 
-    /// Keeps a copy of everything that it stores now, from which [`Self::restore`] starts. It is restarted for this.
+    /// Keeps a copy of everything that it stores now, from which [`Self::restore`] starts. It is restarted
+    /// for this.
     pub fn snapshot(&mut self) -> TempDir {
         self.stop();
         let copy = tempfile::tempdir().expect("a folder");
@@ -167,7 +169,7 @@ impl NatsCluster {
         Self { servers: servers.collect() }
     }
 
-    /// All of them, comma-separated.
+    /// The URLs of all three, comma-separated.
     pub fn url(&self) -> String {
         let urls: Vec<String> = self.servers.iter().map(NatsServer::url).collect();
         urls.join(",")

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Long enough for a loaded machine with two cores.
+/// The time for a start: long enough for a loaded machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A child process. Dropping it kills it.
@@ -53,7 +53,8 @@ impl Process {
         }
     }
 
-    /// Freezes it, as SIGSTOP does, and returns when it has come to a stand: the signal alone may take a while to arrive.
+    /// Freezes it, as SIGSTOP does, and returns when it has come to a stand: the signal alone may take a
+    /// while to arrive.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
         let deadline = Instant::now() + PATIENCE;
@@ -120,7 +121,8 @@ impl Drop for Process {
     }
 }
 
-/// Where a program is: what the variable `variable` says, or else in `target/tools/venv/bin` of the project, or on the path.
+/// Where a program is: the path in the environment variable `variable`, or else in `target/tools/venv/bin` of
+/// the project, or on the path.
 ///
 /// # Panics
 /// If it is not there, with a line that says how to get it.

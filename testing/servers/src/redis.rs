@@ -10,7 +10,7 @@ use crate::authority::Authority;
 use crate::free_port::free_port;
 use crate::process::{Process, find_program};
 
-/// Who may do everything on a server that has users, and how it logs in.
+/// The login of the administrator on a server that has users.
 const TESTER: &str = "user tester reset on >of-tester ~* &* +@all\n";
 const TESTER_LOGIN: [&str; 5] = ["--user", "tester", "--pass", "of-tester", "--no-auth-warning"];
 
@@ -26,22 +26,23 @@ pub struct RedisServer {
 
 #[expect(clippy::missing_panics_doc, reason = "for tests")]
 impl RedisServer {
-    /// One with an append-only file.
+    /// Starts a server with an append-only file.
     pub fn start() -> Self {
         Self::with_settings(&["--appendonly", "yes"])
     }
 
-    /// With further arguments on its command line.
+    /// Starts a server with further arguments on its command line.
     pub fn with_settings(settings: &[&str]) -> Self {
         Self::made(settings, "", None)
     }
 
-    /// One that speaks TLS only, with the users of an ACL file, and further arguments on its command line.
+    /// Starts a server that speaks TLS only, with the users of an ACL file, and further arguments on its
+    /// command line.
     pub fn secured(authority: &Authority, acl: &str, settings: &[&str]) -> Self {
         Self::made(settings, "", Some((authority, acl)))
     }
 
-    /// One whose configuration file, which it may write anew itself, begins as `configuration`.
+    /// Starts a server whose configuration file begins as `configuration`; the server may rewrite it.
     pub(crate) fn made(settings: &[&str], configuration: &str, secured: Option<(&Authority, &str)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
@@ -55,7 +56,7 @@ impl RedisServer {
         server
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         if self.is_secured {
             format!("rediss://localhost:{}", self.port)
@@ -69,7 +70,7 @@ impl RedisServer {
         self.port
     }
 
-    /// Where it keeps its files.
+    /// The folder of its files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -102,14 +103,14 @@ impl RedisServer {
         self.process = None;
     }
 
-    /// Keeps a copy of everything that it knows now, from which [`Self::restore`] starts.
+    /// Keeps a copy of all data of this moment, from which [`Self::restore`] starts.
     pub fn snapshot(&mut self) -> Vec<u8> {
         let answered = self.cli(&["SAVE"]);
         assert_eq!(answered.trim(), "OK");
         fs::read(self.folder.path().join("dump.rdb")).expect("read the snapshot")
     }
 
-    /// Starts it again on an earlier snapshot. Only for one without an append-only file.
+    /// Starts it again on an earlier snapshot. Only for a server without an append-only file.
     pub fn restore(&mut self, snapshot: &[u8]) {
         self.kill();
         fs::write(self.folder.path().join("dump.rdb"), snapshot).expect("write the snapshot");

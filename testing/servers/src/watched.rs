@@ -10,21 +10,21 @@ use crate::free_port::free_port;
 use crate::process::{Process, find_program};
 use crate::redis::{RedisServer, secure};
 
-/// What the Sentinels call the primary.
+/// The name of the primary at the Sentinels.
 const NAME: &str = "test";
-/// Whose silence lasts this long is down.
+/// The silence after which a server counts as down, milliseconds.
 const DOWN_AFTER_MS: u32 = 1_000;
 
-/// How replicas and Sentinels log in where everybody must: user and password.
+/// The logins of replicas and Sentinels, on servers that need one: user and password.
 #[derive(Debug, Clone, Copy)]
 pub struct WatchedLogins<'a> {
-    /// A replica to its primary.
+    /// The login of a replica at its primary.
     pub replication: (&'a str, &'a str),
-    /// A Sentinel to the servers and to the other Sentinels.
+    /// The login of a Sentinel at the servers and the other Sentinels.
     pub sentinel: (&'a str, &'a str),
     /// The users of the servers, as an ACL file.
     pub servers_acl: &'a str,
-    /// Those of the Sentinels.
+    /// The users of the Sentinels.
     pub sentinels_acl: &'a str,
 }
 
@@ -44,12 +44,12 @@ struct Sentinel {
 
 #[expect(clippy::missing_panics_doc, reason = "for tests")]
 impl WatchedRedis {
-    /// Five that take everybody without TLS.
+    /// Starts five that take every client without TLS.
     pub fn start() -> Self {
         Self::made(None)
     }
 
-    /// Five that speak TLS only and know each other by users and passwords.
+    /// Starts five that speak TLS only and know each other by users and passwords.
     pub fn secured(authority: &Authority, logins: WatchedLogins<'_>) -> Self {
         Self::made(Some((authority, logins)))
     }
@@ -74,7 +74,7 @@ impl WatchedRedis {
         format!("{scheme}+sentinel://{}/{NAME}", hosts.join(","))
     }
 
-    /// One of the two: 0 is the primary at first.
+    /// A server, 0 or 1: 0 is the primary at first.
     pub fn server(&mut self, index: usize) -> &mut RedisServer {
         &mut self.servers[index]
     }
@@ -90,13 +90,13 @@ impl WatchedRedis {
         replicates && self.sentinels.iter().all(known)
     }
 
-    /// Has the Sentinels make the other server the primary.
+    /// Makes the Sentinels promote the other server.
     pub fn fail_over(&self) {
         let answer = self.ask_sentinel(&self.sentinels[0], &["SENTINEL", "FAILOVER", NAME]);
         assert_eq!(answer.trim(), "OK");
     }
 
-    /// What redis-cli prints for a command to a Sentinel; it logs in as it does to the servers.
+    /// What redis-cli prints for a command to a Sentinel; redis-cli logs in as it does to the servers.
     fn ask_sentinel(&self, sentinel: &Sentinel, arguments: &[&str]) -> String {
         self.servers[0].cli_at(sentinel.port, arguments)
     }
