@@ -1,4 +1,5 @@
-//! This program as a child of itself, with a hidden argument: what a section compares with, or measures alone.
+//! This program as a child of itself, with a hidden argument: what a section compares with, or measures
+//! alone.
 
 use std::path::Path;
 

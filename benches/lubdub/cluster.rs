@@ -1,6 +1,7 @@
 //! Measures a cluster, on nats-server and redis-server of its own.
 //!
-//! - [`ingest`]: pushes a second, beside a bare axum handler and one append per push in the same run, on one and three servers
+//! - [`ingest`]: pushes a second, beside a bare axum handler and one append per push in the same run, on one
+//!   and three servers
 //! - [`nodes`] (`ingest-nodes`): processor time of a push with 1, 2 and 4 ingest nodes
 //! - [`apply`]: heartbeats a second from the log to Redis, and what they cost Redis
 //! - [`backlog`]: how long a million waiting heartbeats take
@@ -8,13 +9,13 @@
 //! - [`alert`]: from a deadline, or a push that says down, to the webhook
 //! - [`deliver`]: webhooks a second to one receiver
 //! - [`hanging`]: the same over ten channels, one of which hangs
-//! - [`flood`]: how a channel that gathers is told of 10,000 flips
+//! - [`flood`]: the messages that a channel that gathers gets for 10,000 flips
 //! - [`replay`] (`what-if`): heartbeats a second when the past is replayed with other settings
 //! - [`million`]: how an ingest starts with a million monitors
 //!
-//! What they stand on: [`site`] (the servers, and the roles as children), [`scene`] (with receivers), [`seed`] and [`past`]
-//! (monitors and heartbeats written beforehand), [`steady`] (clients that push at a fixed rate), [`child`] (a handler to compare
-//! with).
+//! What they stand on: [`site`] (the servers, and the roles as children), [`scene`] (with receivers),
+//! [`seed`] and [`past`] (monitors and heartbeats written beforehand), [`steady`] (clients that push at a
+//! fixed rate), [`child`] (a handler to compare with).
 
 mod alert;
 mod apply;

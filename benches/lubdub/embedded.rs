@@ -5,13 +5,13 @@
 //! - [`alert`]: from a deadline to the webhook, one at a time and 10,000 at once
 //! - [`deliver`]: webhooks a second to one receiver
 //! - [`hanging`]: the same over ten channels, one of which hangs
-//! - [`flood`]: how a channel that gathers is told of 10,000 flips
+//! - [`flood`]: the messages that a channel that gathers gets for 10,000 flips
 //! - [`past`] (`what-if`): heartbeats a second through a replay with other settings
 //! - [`million`]: what a million monitors cost while nothing happens
 //! - [`transfer`]: heartbeats a second out of the log (`export`) and into another (`import`)
 //!
-//! What they stand on: [`up`] (the real program as a child), [`scene`] (it with receivers), [`seed`] (a data directory made
-//! beforehand), [`child`] (roles that run alone).
+//! What they stand on: [`up`] (the real program as a child), [`scene`] (it with receivers), [`seed`] (a data
+//! directory made beforehand), [`child`] (roles that run alone).
 
 mod alert;
 mod apply;

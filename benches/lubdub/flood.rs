@@ -1,4 +1,4 @@
-//! What a channel that gathers is told when very many monitors are down in a moment.
+//! The messages that a channel that gathers gets when very many monitors go down at once.
 
 use crate::report::{Report, count, seconds};
 use crate::scene::Scene;

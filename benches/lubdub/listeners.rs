@@ -1,4 +1,4 @@
-//! Receivers of webhooks, one for each channel, and how fast they are told that everything is down, or up.
+//! Receivers of webhooks, one for each channel, and how fast they learn that every monitor is down, or up.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use crate::load;
 use crate::receiver::Receiver;
 use crate::report::rate;
 
-/// No webhook takes longer in any of this.
+/// The time that every webhook must come within.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often the receivers are looked at.
+/// The interval at which the receivers are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Receivers, the nth for the nth channel.
 pub(crate) struct Listeners(Vec<Receiver>);
 
-/// How fast they were told.
+/// How fast webhooks came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told {
     pub(crate) number: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Told {
     pub(crate) rate: f64,
 }
 
-/// What a channel that gathers was told.
+/// What a channel that gathers received.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gathered {
     pub(crate) messages: usize,
@@ -54,14 +54,14 @@ impl Listeners {
         self.0.iter().map(Receiver::url).collect()
     }
 
-    /// The last one answers nobody any more.
+    /// From now on the last receiver takes requests and never answers.
     pub(crate) fn hang_last(&self) {
         if let Some(last) = self.0.last() {
             last.hang();
         }
     }
 
-    /// Every monitor says `down`: what the only one is told until it was told of all.
+    /// Every monitor says `down`: what the only receiver gets until it has got every flip.
     pub(crate) async fn gathered(&self, ingest: SocketAddr, tokens: &[String]) -> anyhow::Result<Gathered> {
         let receiver = self.0.first().context("a receiver")?;
         let saying: Vec<String> = tokens.iter().map(|token| format!("{token}?status=down")).collect();
@@ -69,14 +69,14 @@ impl Listeners {
         tokio::task::block_in_place(|| load::push_each(ingest, &saying))?;
         let pushed_in = began.elapsed();
         while receiver.flips() < tokens.len() {
-            anyhow::ensure!(began.elapsed() < PATIENCE, "not every flip was told of within {PATIENCE:?}");
+            anyhow::ensure!(began.elapsed() < PATIENCE, "not every flip came within {PATIENCE:?}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let after = receiver.last_at().context("webhooks came")?.duration_since(began);
         Ok(Gathered { messages: receiver.count(), flips: receiver.flips(), pushed_in, after })
     }
 
-    /// Waits until the last one got so many.
+    /// Waits until the last receiver got this many webhooks.
     pub(crate) async fn until_last_has(&self, number: usize) -> anyhow::Result<()> {
         let began = Instant::now();
         while self.0.last().is_some_and(|last| last.count() < number) {
@@ -86,8 +86,8 @@ impl Listeners {
         Ok(())
     }
 
-    /// Every monitor says `status`, which it did not before. How fast the first `listening` of the receivers are told,
-    /// each by as many monitors.
+    /// Every monitor says `status`, which it did not before. How fast the first `listening` receivers get the
+    /// webhooks, each of as many monitors.
     pub(crate) async fn told(
         &self,
         ingest: SocketAddr,

@@ -44,7 +44,8 @@ struct Answers {
     errors: usize,
 }
 
-/// Pushes to random tokens over so many connections for so long, and looks how much processor time the processes use meanwhile.
+/// Pushes to random tokens over so many connections for so long, and looks how much processor time the
+/// processes use meanwhile.
 pub(crate) fn run(
     address: SocketAddr,
     processes: &[u32],
@@ -83,7 +84,8 @@ fn processor_times(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
     processes.iter().map(|process| processor_time(*process)).collect()
 }
 
-/// Pushes once to each token, over 64 connections; every push must be answered 200. A token may bring its query along.
+/// Pushes once to each token, over 64 connections; every push must be answered 200. A token may bring its
+/// query along.
 pub(crate) fn push_each(address: SocketAddr, tokens: &[String]) -> anyhow::Result<()> {
     on_one_thread(async {
         let mut clients = JoinSet::new();

@@ -25,7 +25,7 @@ pub(crate) struct Seed {
     pub(crate) timeout: u32,
     /// Heard before, so that they are up; else new.
     pub(crate) heard: bool,
-    /// So many channels share them, those of [`channel`]; 0: they name none.
+    /// The number of channels that share the monitors, those of [`channel`]; 0: monitors name none.
     pub(crate) channels: usize,
 }
 

@@ -68,12 +68,12 @@ impl Receiver {
         self.hangs.store(true, Ordering::Relaxed);
     }
 
-    /// How many webhooks came.
+    /// The number of webhooks that came.
     pub(crate) fn count(&self) -> usize {
         self.events.lock().len()
     }
 
-    /// How many flips they told of.
+    /// The number of flips that they tell of.
     pub(crate) fn flips(&self) -> usize {
         self.events.lock().iter().map(|event| event.flips).sum()
     }

@@ -76,7 +76,7 @@ pub(crate) fn count(number: f64) -> String {
     text
 }
 
-/// So many in that time, a second.
+/// The rate of this number in that time, a second.
 pub(crate) fn rate(number: usize, time: Duration) -> f64 {
     number as f64 / time.as_secs_f64().max(1e-9)
 }

@@ -1,4 +1,4 @@
-//! An installation with monitors and receivers, which are told what the monitors say.
+//! An installation with monitors, and with receivers of their alerts.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ pub(crate) trait Scene: Sized {
     /// What is installed.
     const WHERE: &'static str;
 
-    /// Monitors that are up share so many channels, a receiver each. With `digest` the channels gather.
+    /// Monitors that are up share this many channels, a receiver each. With `digest` the channels gather.
     async fn with_channels(monitors: usize, shared: usize, digest: bool) -> anyhow::Result<Self>;
 
     fn listeners(&self) -> &Listeners;
@@ -22,7 +22,7 @@ pub(crate) trait Scene: Sized {
 
     fn stop(self) -> anyhow::Result<()>;
 
-    /// Monitors that are up share so many channels.
+    /// Monitors that are up share this many channels.
     async fn start(monitors: usize, shared: usize) -> anyhow::Result<Self> {
         Self::with_channels(monitors, shared, false).await
     }
@@ -32,7 +32,7 @@ pub(crate) trait Scene: Sized {
         Self::with_channels(monitors, 1, true).await
     }
 
-    /// Every monitor says `status`: how fast the first `listening` receivers are told.
+    /// Every monitor says `status`: how fast the first `listening` receivers get the webhooks.
     async fn told(&self, status: &str, listening: usize) -> anyhow::Result<Told> {
         self.listeners().told(self.ingest(), self.tokens(), status, listening).await
     }

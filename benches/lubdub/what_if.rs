@@ -27,8 +27,8 @@ pub(crate) struct Past {
     pub(crate) heartbeats: usize,
     /// In each frame.
     pub(crate) together: usize,
-    /// Frames appended at once, so that they share an fsync, where that keeps their order: the runtime makes a task that asks for much at
-    /// once wait in between.
+    /// Frames appended at once, so that they share an fsync, where that keeps their order: the runtime makes
+    /// a task that asks for much at once wait in between.
     pub(crate) at_once: usize,
 }
 
@@ -106,9 +106,9 @@ pub(crate) fn report(place: &str) -> Report {
 /// Settings that are tried, and what comes of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tried {
-    /// Nobody is down: what is asked most, a longer timeout.
+    /// No monitor goes down: the most common question, a longer timeout.
     Longer,
-    /// Everybody is down before each heartbeat: the worst.
+    /// Every monitor is down before each heartbeat: the worst case.
     Shorter,
 }
 

@@ -6,7 +6,7 @@ use toml::Value;
 
 use crate::source::{Member, ROOT, members, root, shown};
 
-/// What each member may depend on, of ours. The root package may depend on all.
+/// Our packages that each member may depend on. The root package may depend on all.
 const ALLOWED: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("ports", &["model"]),
@@ -31,14 +31,14 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("histories", &["model", "machine"]),
 ];
 
-/// What a member must not depend on, of others'.
+/// Packages of others that a member must not depend on.
 const FORBIDDEN: [(&str, &[&str]); 1] =
     [("management", &["axum", "hyper", "hyper-util", "tower", "tower-http", "utoipa-axum"])];
 
 const DEPENDENCIES: [&str; 2] = ["dependencies", "build-dependencies"];
 const DEV_DEPENDENCIES: [&str; 1] = ["dev-dependencies"];
 
-/// A member's dependencies of some kinds: names and what is said of them.
+/// A member's dependencies of some kinds: their names and entries.
 fn dependencies<'a>(member: &'a Member, kinds: &[&str]) -> Vec<(&'a String, &'a Value)> {
     let targets = member.manifest.get("target").and_then(Value::as_table);
     let tables = targets.into_iter().flatten().filter_map(|(_, target)| target.as_table());

@@ -1,7 +1,7 @@
 //! No two files of a member import each other, not even through others.
 //!
-//! A file that holds `mod x;` uses `x`. So what several modules of a folder need stands in a file below them, never in the parent
-//! that lists them.
+//! A file that holds `mod x;` uses `x`. So what several modules of a folder need stands in a file below them,
+//! never in the parent that lists them.
 
 use std::path::Path;
 

@@ -44,7 +44,7 @@ impl Modules {
         }
     }
 
-    /// For each file those that it uses: its modules, and what its paths lead to.
+    /// The files that each file uses: its modules, and the files that its paths lead to.
     pub(crate) fn uses(&self) -> Vec<BTreeSet<usize>> {
         let uses = self.names.iter().zip(&self.paths).enumerate().map(|(file, (names, own))| {
             let children = names.modules.iter().map(|(inline, name)| {
@@ -80,7 +80,7 @@ impl Modules {
                 whole.push(segment.clone());
             }
         }
-        // What is no module is an item of the module before it.
+        // A last segment that is no module is an item of the module before it.
         while !self.by_path.contains_key(&whole) {
             whole.pop()?;
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::source::{Names, member_files, members, parse, root, shown};
 
 const MARKER: &str = "//! Pure";
-/// Packages that others depend on for their purity, and how many packages they may be built from.
+/// Packages that are pure as a whole, and the most packages that each may be built from.
 const PURE_PACKAGES: [&str; 2] = ["model", "machine"];
 const MAX_PACKAGES: usize = 75;
 
@@ -74,7 +74,7 @@ fn what_calls_itself_pure_touches_nothing() {
             let text = fs::read_to_string(&file).expect("a readable file");
             let has_marker = text.starts_with(MARKER);
             marked += usize::from(has_marker);
-            // A list of modules may say it of one of them.
+            // A list of modules may say that one of them is pure.
             let claims = |line: &str| {
                 line.contains(" Pure.") && line.starts_with("//!") && !line.starts_with("//! - ")
             };

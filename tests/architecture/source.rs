@@ -115,8 +115,8 @@ fn attributes_of(item: &Item) -> &[Attribute] {
     }
 }
 
-/// What product code of a file names: paths in code, in `use` items and in the arguments of macros. Items for tests, bodies of
-/// `macro_rules!`, attributes and visibilities do not count.
+/// The names that a file's product code uses: paths in code, in `use` items and in the arguments of macros.
+/// Items for tests, bodies of `macro_rules!`, attributes and visibilities do not count.
 #[derive(Default)]
 pub(crate) struct Names {
     /// Each path with the inline modules around it.

@@ -13,7 +13,7 @@ use crate::http::{Answer, Client};
 /// The admin key of every server here.
 pub(crate) const KEY: &str = "a-key-for-the-tests";
 
-/// The management API at an address, whether anybody listens there or not.
+/// The management API at an address, whether a server listens there or not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Api {
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! The client commands, run as a person runs them, against a server that answers as it is told.
+//! The client commands, run as a person runs them, against a server with scripted answers.
 
 mod channels;
 mod connection;

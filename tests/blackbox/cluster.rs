@@ -1,5 +1,6 @@
-//! The cluster, from outside: every role in processes of its own on a real nats-server and a real redis-server. Parts are killed,
-//! frozen, cut off and wiped under load, and a checker reads what was recorded.
+//! The cluster, from outside: every role in processes of its own on a real nats-server and a real
+//! redis-server. Parts are killed, frozen, cut off and wiped under load, and a checker reads what was
+//! recorded.
 
 pub(crate) mod checker;
 mod installation;

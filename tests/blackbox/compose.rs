@@ -1,4 +1,5 @@
-//! The shipped compose files, run for real: `make compose-test`. It needs Docker, and an image that `tests/compose/run` makes.
+//! The shipped compose files, run for real: `make compose-test`. It needs Docker, and an image that
+//! `tests/compose/run` makes.
 
 mod docker;
 mod scene;

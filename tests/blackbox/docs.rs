@@ -1,7 +1,7 @@
 //! Every example of docs/push.md, run as it is printed.
 //!
-//! Two things are replaced, as the guide tells its readers to: the push URL, and the value of `INTERVAL`. A loop is stopped after
-//! a few heartbeats.
+//! Two things are replaced, as the guide tells its readers to: the push URL, and the value of `INTERVAL`. A
+//! loop is stopped after a few heartbeats.
 
 mod crontab;
 mod examples;

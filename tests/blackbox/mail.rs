@@ -1,9 +1,9 @@
-//! Mail by a real mail server: what the flags take, and what the operator is told.
+//! Mail by a real mail server: the flags, and the operator's alerts.
 
 mod arrives;
 mod flags;
 mod operator;
 
-/// Who logs in to the mail server, and how; then as it stands in a URL.
+/// The login at the mail server; then as it stands in a URL.
 const LOGIN: (&str, &str) = ("lubdub", "hush/hush");
 const IN_URL: &str = "lubdub:hush%2Fhush";

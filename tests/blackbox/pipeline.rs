@@ -1,4 +1,5 @@
-//! The whole pipeline, from outside: real clients push, the process is killed, frozen, starved, and webhooks arrive.
+//! The whole pipeline, from outside: real clients push, the process is killed, frozen, starved, and webhooks
+//! arrive.
 
 mod clients;
 mod drain;

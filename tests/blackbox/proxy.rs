@@ -141,7 +141,7 @@ fn a_refusal_is_a_nodes_own_while_one_can_be_reached() {
     }
     assert!(scene.bodies().iter().all(Option::is_some));
     assert!(scene.bodies().len() >= 9, "each refusal was a node's");
-    // Both have just failed, and one is well again: nobody waits.
+    // Both have just failed, and one is well again: no request waits.
     scene.other.behave(Behaviour::Takes);
     scene.one().behave(Behaviour::Takes);
     for body in [DOWN, b"", &long()] {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::harness::eventually;
 use crate::stub::{Answer, Request, Stub};
 
-/// The receiver. It answers 204, or what it was told to.
+/// The receiver. It answers 204, or as the test sets it.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     stub: Stub,

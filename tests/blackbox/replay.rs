@@ -1,4 +1,5 @@
-//! What the heartbeat log is good for besides alerts: taken elsewhere, and watched, while everything is killed.
+//! What the heartbeat log is good for besides alerts: taken elsewhere, and watched, while everything is
+//! killed.
 
 mod advice;
 pub(crate) mod histories;

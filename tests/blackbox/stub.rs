@@ -1,4 +1,4 @@
-//! A server in the test's own process: it answers as it is told, and remembers what it was asked.
+//! A server in the test's own process: its answers are scripted, and it remembers what it was asked.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

@@ -1,9 +1,9 @@
-//! What channels were told, and whether it is all of it.
+//! What channels received, and whether it is complete.
 //!
 //! - [`audit`]: every flip reached its channels, in order, and repeats are repeats
 //! - [`flipping`]: monitors that flip on and on
 //! - [`flood`]: very many monitors that are down within a moment
-//! - [`killing`]: a scene in which somebody is to be killed
+//! - [`killing`]: a scene for killing processes at the worst moments
 
 pub(crate) mod audit;
 pub(crate) mod flipping;

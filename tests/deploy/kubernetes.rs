@@ -17,7 +17,7 @@ const NODES: [&str; 4] = ["ingest", "scheduler", "notifier", "console"];
 fn build(folder: &str) -> (TempDir, PathBuf) {
     let (output, said) = run(kubectl().arg("kustomize").arg(deploy("kubernetes").join(folder)));
     assert!(output.status.success(), "{said}");
-    // Deprecated fields are told of there.
+    // kubectl warns of deprecated fields there.
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let home = tempfile::tempdir().expect("a folder");
     let file = home.path().join("built.yaml");

@@ -1,5 +1,5 @@
-//! What is in `deploy/` for Prometheus, Grafana, systemd and Kubernetes: whether its readers take it, and whether it speaks of
-//! things that Lubdub has.
+//! What is in `deploy/` for Prometheus, Grafana, systemd and Kubernetes: whether its readers take it, and
+//! whether it speaks of things that Lubdub has.
 
 mod exposition;
 mod expressions;

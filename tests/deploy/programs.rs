@@ -35,7 +35,7 @@ pub(crate) fn promtool() -> Command {
     Command::new(find_program("promtool", "LUBDUB_TEST_PROMTOOL"))
 }
 
-/// kubectl, of which only kustomize is used: it speaks to nobody.
+/// kubectl, of which only kustomize is used: it needs no cluster.
 pub(crate) fn kubectl() -> Command {
     Command::new(find_program("kubectl", "LUBDUB_TEST_KUBECTL"))
 }

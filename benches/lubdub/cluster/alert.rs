@@ -46,7 +46,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     let channel = json!({"name": "receiver", "kind": "webhook", "url": receiver.url()});
     roles[2].post("/api/v1/channels", &channel).await.context("make a channel")?;
     let tokens: Vec<String> = many.into_iter().map(|seeded| seeded.token).collect();
-    // Everybody is heard once, so that nobody's state is as it was made.
+    // Every monitor is heard once, so that no state is still as it was seeded.
     tokio::task::block_in_place(|| {
         load::push_each(ingest.server.address, &tokens[..tokens.len().min(10_000)])
     })?;

@@ -28,7 +28,7 @@ const COLUMNS: [&str; 10] = [
     "Redis memory since",
 ];
 
-/// It takes no longer.
+/// The time within which every heartbeat must be committed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {

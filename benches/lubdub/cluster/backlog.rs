@@ -1,4 +1,4 @@
-//! How long the heartbeats take that came while no scheduler ran.
+//! The time that heartbeats take that came while no scheduler ran.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::monitors::Seed;
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
 
-/// Whose watermark is nearer than this is not behind.
+/// The lag of the watermark below which a scheduler is not behind.
 const NEAR: f64 = 5_000.0;
 
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -16,7 +16,7 @@ use crate::monitors::Seed;
 use crate::report::{Report, Times, count, seconds};
 use crate::sections::Size;
 
-/// Where partition 0 says who holds it and how far it is.
+/// The key under which partition 0 keeps its holder and position.
 const META: &str = "lubdub:{p0}:meta";
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     schedulers.into_iter().try_for_each(Installation::stop)
 }
 
-/// Kills who holds partition 0; the time until somebody else commits to it.
+/// Kills the holder of partition 0; the time until another scheduler commits to it.
 async fn kill_owner(redis: &RedisServer, schedulers: &mut Vec<Installation>) -> anyhow::Result<Duration> {
     let (owner, _) = held(redis)?;
     let log = |scheduler: &Installation| log_of(scheduler.server.address);
@@ -72,7 +72,7 @@ async fn kill_owner(redis: &RedisServer, schedulers: &mut Vec<Installation>) -> 
         fs::read_to_string(log(scheduler))
             .is_ok_and(|text| text.contains(&owner) && text.contains("scheduler listens"))
     };
-    let index = schedulers.iter().position(is_owner).with_context(|| format!("nobody here is {owner}"))?;
+    let index = schedulers.iter().position(is_owner).with_context(|| format!("no scheduler here is {owner}"))?;
     let victim = schedulers.remove(index);
     let log_of_victim = log(&victim);
     let killed = Instant::now();
@@ -84,12 +84,12 @@ async fn kill_owner(redis: &RedisServer, schedulers: &mut Vec<Installation>) -> 
             fs::remove_file(log_of_victim)?;
             return Ok(killed.elapsed());
         }
-        anyhow::ensure!(killed.elapsed() < PATIENCE, "nobody else commits to partition 0");
+        anyhow::ensure!(killed.elapsed() < PATIENCE, "no other scheduler commits to partition 0");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Who holds partition 0, and how far it is.
+/// The holder of partition 0, and its position.
 fn held(redis: &RedisServer) -> anyhow::Result<(String, u64)> {
     let text = redis.cli(&["HMGET", META, "owner", "applied"]);
     let (owner, applied) = text.trim().split_once('\n').context("the owner and the offset of partition 0")?;

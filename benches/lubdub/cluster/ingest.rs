@@ -19,7 +19,7 @@ use crate::server::Server;
 
 const CONNECTIONS: [usize; 3] = [64, 512, 2_048];
 
-/// Each is measured so often, in turns, so that a noisy neighbour meets all of them.
+/// The number of measurements of each server, in turns, so that a noisy neighbour meets all of them.
 const ROUNDS: usize = 2;
 
 const DURABLE: &str = "sync_interval: always";

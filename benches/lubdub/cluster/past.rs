@@ -1,4 +1,4 @@
-//! A heartbeat log that was written while nobody read it.
+//! A heartbeat log that was written while no scheduler read it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::monitors::Seeded;
 /// Event time between two frames.
 const APART: Duration = Duration::from_millis(20);
 
-/// Who wrote it, so that more of it goes on where it ended.
+/// The author of the log, so that further entries go on where it ended.
 #[derive(Default)]
 pub(crate) struct Past {
     frames: usize,

@@ -1,4 +1,4 @@
-//! A cluster with monitors and receivers, to be told what they say.
+//! A cluster with monitors and receivers.
 
 use std::net::SocketAddr;
 

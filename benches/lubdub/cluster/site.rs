@@ -16,7 +16,7 @@ use servers::{RedisServer, free_port};
 use crate::installation::{Installation, KEY};
 use crate::server::Server;
 
-/// The partitions of a cluster if nobody says otherwise.
+/// The number of partitions unless a section sets another one.
 pub(crate) const PARTITIONS: u16 = 4;
 
 /// Room for the log of a partition: a server on a small disk has no more to give.

@@ -33,10 +33,11 @@ use crate::monitors::{Seed, Seeded};
 use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
 
-/// After so many frames comes a tick.
+/// The number of frames after which a tick comes.
 const TICK_EVERY: usize = 10;
 
-/// Due monitors asked for at once, and changed monitors after which changes are taken, as the scheduler does it.
+/// Due monitors asked for at once, and changed monitors after which changes are taken, as the scheduler does
+/// it.
 const BATCH: usize = 1_000;
 
 /// Event time begins here.
@@ -59,10 +60,10 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
         for timeout in [86_400, 60] {
             let alone = tokio::task::block_in_place(|| apply(monitors, timeout, heartbeats, false));
             let taken = tokio::task::block_in_place(|| apply(monitors, timeout, heartbeats, true));
-            report.row([
             if timeout == 86_400 {
                 measured(Figure::AppliedOnOneCore, rate(heartbeats, alone.took));
             }
+            report.row([
                 count(monitors as f64),
                 format!("{timeout} s"),
                 count(heartbeats as f64),
@@ -87,7 +88,8 @@ struct Driver {
     partition: Partition,
     armed: HashMap<MonitorId, EventTime>,
     wake_ups: BTreeSet<(EventTime, MonitorId)>,
-    /// Whether changes are taken as soon as a commit of the scheduler would take them; else only when the set must know.
+    /// Whether changes are taken as soon as a commit of the scheduler would take them; else only when the set
+    /// must know.
     eager: bool,
     rearmed: usize,
 }
@@ -124,7 +126,8 @@ struct Frames {
 impl Frames {
     fn new(mut ids: Vec<MonitorId>, timeout: u32) -> Self {
         shuffle(&mut ids);
-        // A frame at least every 2 ms of event time, so that a long timeout stands for a backlog read at once.
+        // A frame at least every 2 ms of event time, so that a long timeout stands for a backlog read at
+        // once.
         let per_second = (ids.len() as f64 / f64::from(timeout.min(60)) / 0.75).max(1.0);
         let apart = Duration::from_secs_f64((FRAME as f64 / per_second).min(0.3));
         Self { ids, next: 0, made: 0, sealed_at: START, apart }
@@ -178,7 +181,7 @@ impl Driver {
         if let Some(watermark) = self.partition.settle_up_to() {
             self.settle(watermark, &mut effects);
         }
-        assert!(effects.is_empty(), "nobody falls silent here");
+        assert!(effects.is_empty(), "no monitor falls silent here");
     }
 
     fn settle(&mut self, watermark: EventTime, effects: &mut Effects) {

@@ -24,7 +24,7 @@ pub(crate) fn start_ingest(dir: &Path) -> anyhow::Result<Server> {
     Server::start(this_program()?.args(["--child", "ingest"]).arg(dir)).context("start ingest alone")
 }
 
-/// The console alone, on a data directory whose monitors nobody watches.
+/// The console alone, on a data directory that no scheduler reads.
 pub(crate) async fn start_console(dir: &Path) -> anyhow::Result<Installation> {
     let log = dir.with_extension("log");
     let began = Instant::now();

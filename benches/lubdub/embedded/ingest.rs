@@ -17,10 +17,10 @@ use crate::server::Server;
 
 const CONNECTIONS: [usize; 3] = [64, 256, 1_024];
 
-/// Each is measured so often, in turns, so that a noisy neighbour meets all of them.
+/// The number of measurements of each server, in turns, so that a noisy neighbour meets all of them.
 const ROUNDS: usize = 2;
 
-/// A day: nobody falls silent meanwhile.
+/// A day, seconds: no monitor falls silent meanwhile.
 const TIMEOUT: u32 = 86_400;
 
 pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
@@ -95,7 +95,8 @@ async fn applied(whole: &Installation) -> anyhow::Result<f64> {
     whole.metric("lubdub_scheduler_heartbeats_total").await
 }
 
-/// Waits until the scheduler has applied what was recorded: it must not take processor time from whoever is measured next.
+/// Waits until the scheduler has applied what was recorded: it must not take processor time from the server
+/// that is measured next.
 async fn catch_up(whole: &Installation) -> anyhow::Result<()> {
     let recorded = whole.metric("lubdub_ingest_heartbeats_total").await?;
     whole.reaches("lubdub_scheduler_heartbeats_total", recorded, Duration::from_secs(120)).await?;

@@ -11,7 +11,7 @@ use crate::report::{Report, count, seconds};
 use crate::sections::Size;
 use crate::server::Server;
 
-/// A year: nobody falls silent meanwhile.
+/// A year, seconds: no monitor falls silent meanwhile.
 const TIMEOUT: u32 = 31_536_000;
 
 /// From readiness to the beginning of the idle time.

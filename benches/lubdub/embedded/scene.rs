@@ -1,4 +1,4 @@
-//! One process with monitors and receivers, to be told what they say.
+//! One process with monitors and receivers.
 
 use std::net::SocketAddr;
 

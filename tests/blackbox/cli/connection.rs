@@ -1,4 +1,4 @@
-//! Which server, which key, and what is said when there is none.
+//! Which server, which key, and the errors when there is none.
 
 use std::process::Command;
 

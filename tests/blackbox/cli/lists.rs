@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{run, run_well};
 use crate::stub::{Answer, Request, Stub};
 
-/// So many monitors, in pages of at most 500.
+/// The number of monitors, which come in pages of at most 500.
 fn many(count: usize) -> Stub {
     Stub::start(move |request: &Request| {
         let parameter = |name: &str| {

@@ -49,7 +49,7 @@ fn create_prints_a_curl_line_and_then_the_push_url_alone() {
     let server = server(&[channel("ops", true)]);
     let finished = run(&server, &["monitor", "create", "billing", "--timeout", "1m"]);
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
-    assert_eq!(finished.stderr, "", "somebody is alerted, so there is no warning");
+    assert_eq!(finished.stderr, "", "there is a channel, so there is no warning");
     let lines: Vec<&str> = finished.stdout.lines().collect();
     assert_eq!(lines.last(), Some(&PUSH_URL));
     let curl = lines.iter().position(|line| line.trim().starts_with("curl ")).expect("a curl line");

@@ -1,4 +1,4 @@
-//! `lubdub replay rebuild` before a server that answers as it is told.
+//! `lubdub replay rebuild` before a server with scripted answers.
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::harness::{Finished, Process, directory, eventually, free_port, lubdub};
 use crate::stub::{Answer, Stub};
 
-/// A server that may post to this machine. Its commands find it as a person's do: the key lies in the data directory.
+/// A server that may post to this machine. Its commands find it as a person's do: the key lies in the data
+/// directory.
 struct Server {
     directory: TempDir,
     url: String,

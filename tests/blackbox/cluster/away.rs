@@ -1,4 +1,5 @@
-//! All nodes of ingest are down at once, for much longer than the timeouts. Nobody is paged for that.
+//! All nodes of ingest are down at once, for much longer than the timeouts. No monitor that pushes goes down
+//! for that.
 
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::node::Role;
 use super::record::Record;
 use super::scene::Scene;
 
-/// Kills every node of ingest, lets time go by, starts them again. What was recorded in the end, and what clients fell silent just
-/// before.
+/// Kills every node of ingest, lets time go by, starts them again. What was recorded in the end, and what
+/// clients fell silent just before.
 #[track_caller]
 fn all_ingest_is_away(scene: &mut Scene, time: Duration, errors: &'static [&'static str]) -> Record {
     scene.silence(2);
@@ -25,7 +26,7 @@ fn all_ingest_is_away(scene: &mut Scene, time: Duration, errors: &'static [&'sta
     scene.go_on(Duration::from_secs(8));
     let record = scene.check(&Allowed { deaf: true, errors, ..Allowed::default() });
     scene.check_deliveries();
-    // Somebody fell silent just before.
+    // Two clients fell silent just before.
     let downs =
         record.monitors.iter().flat_map(|monitor| &monitor.flips).filter(|flip| flip.reason == "missed");
     let deaf = downs.map(|flip| flip.deaf_seconds).max().unwrap_or(0);

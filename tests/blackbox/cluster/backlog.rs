@@ -1,5 +1,5 @@
-//! A scheduler is down while a million heartbeats come. They are appended to the log as a node of ingest does it, by the same
-//! adapter, in frames of a thousand: to push a million times would take minutes, and test ingest.
+//! A scheduler is down while a million heartbeats come. The test appends them as a node of ingest does, by
+//! the same adapter, in frames of a thousand: a million pushes would take minutes, and test ingest.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,7 +25,7 @@ const FRAME: u64 = 1_000;
 const MONITORS: usize = 2_000;
 /// Timeout and grace of those monitors, seconds.
 const TIMEOUT: (u32, u32) = (10, 5);
-/// Once the backlog is there, everybody is heard this often.
+/// The interval between heartbeats of each monitor once the backlog is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct Written {
     over: bool,
 }
 
-/// Appends to all partitions until it is told to stop.
+/// Appends to all partitions until it is stopped.
 struct Writer {
     written: Arc<Mutex<Written>>,
     thread: Option<JoinHandle<()>>,

@@ -1,7 +1,7 @@
-//! Reads a record and says which promises were broken. It knows the promises (DESIGN §7 and §4), not how they are kept.
+//! Reads a record and says which promises were broken. It knows the promises, not how they are kept.
 //!
-//! Times are the clients': a push was received between the moment when its client began to send it and the moment when the answer
-//! was there. On one machine these are the server's times too.
+//! Times are the clients': a push was received between the moment when its client began to send it and the
+//! moment when the answer was there. On one machine these are the server's times too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,8 +10,8 @@ use super::load::{Habit, Try};
 use super::record::{Log, Record, Watched};
 use crate::api::Flip;
 
-/// A client that is at its next try this long before the deadline is in time, even if the first node that it meets does not
-/// answer within its patience.
+/// A client that is at its next try this long before the deadline is in time, even if the first node that it
+/// meets does not answer within its patience.
 const RESCUE_MS: i64 = 4_000;
 /// The shortest and the longest second chance after deaf time.
 const CHANCE_MS: (i64, i64) = (10_000, 600_000);
@@ -118,10 +118,10 @@ fn missed(monitor: &Watched) -> impl Iterator<Item = &Flip> {
     monitor.flips.iter().filter(|flip| flip.reason == "missed")
 }
 
-/// Nobody goes down at D by silence if
+/// No monitor goes down at D by silence if
 /// - a push was answered 200 before D that moves the deadline beyond D; or
-/// - the client goes on trying, and one of its tries began within timeout and grace before D, early enough to be repeated on
-///   another node: whoever is refused is given another chance.
+/// - the client goes on trying, and one of its tries began within timeout and grace before D, early enough to
+///   be repeated on another node: a refused client gets another chance.
 fn false_downs(monitor: &Watched) -> Vec<Violation> {
     let after = monitor.down_after_ms;
     let false_down = |flip: &Flip| {
@@ -135,8 +135,8 @@ fn false_downs(monitor: &Watched) -> Vec<Violation> {
     missed(monitor).filter_map(false_down).collect()
 }
 
-/// When pushes were recorded whose clients had given up waiting for an answer: a frozen node reads them when it thaws. Nobody can
-/// tell them from those of the living.
+/// When pushes were recorded whose clients had given up waiting for an answer: a frozen node reads them when
+/// it thaws. They cannot be told from those of the living.
 fn ghosts(monitor: &Watched) -> Vec<i64> {
     let mut given_up: BTreeMap<&str, i64> = BTreeMap::new();
     for one in &monitor.tries {
@@ -150,8 +150,8 @@ fn ghosts(monitor: &Watched) -> Vec<i64> {
         .collect()
 }
 
-/// Whoever falls silent for good goes down at the deadline that follows from the last heartbeat and from deaf time, and stays down.
-/// It does so once, and once more at most for each ghost.
+/// A monitor that falls silent for good goes down at the deadline that follows from its last heartbeat and
+/// from deaf time, and stays down. It goes down once, and once more at most for each ghost.
 fn silence(monitor: &Watched, allowed: &Allowed) -> Vec<Violation> {
     if monitor.habit != Habit::Mortal {
         return Vec::new();
@@ -257,7 +257,7 @@ fn deliveries(monitor: &Watched, record: &Record, allowed: &Allowed) -> Vec<Viol
     found
 }
 
-/// However often a flip is sent, its webhook id is the same, and nobody else's. There is one channel.
+/// However often a flip is sent, its webhook id is the same, and no other flip has it. There is one channel.
 fn ids(record: &Record) -> Vec<Violation> {
     let mut by_flip: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut by_id: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -273,8 +273,8 @@ fn ids(record: &Record) -> Vec<Violation> {
     found
 }
 
-/// A partition has one owner in each epoch: nobody is given a lease that was given before, and whoever takes a partition again
-/// does so in a later epoch.
+/// A partition has one owner in each epoch: no lease is given twice, and a partition that is taken again is
+/// in a later epoch.
 fn owners(logs: &[Log], allowed: &Allowed) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut given = BTreeSet::new();

@@ -8,7 +8,8 @@ use super::node::Role;
 use super::scene::Scene;
 use crate::harness::eventually;
 
-/// After the beat of a dead scheduler stood still for the lease time, another one takes over. Generous: the machine may be busy.
+/// After the beat of a dead scheduler stood still for the lease time, another one takes over. Generous: the
+/// machine may be busy.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
 /// What passes between a kill and the next start.
 const AWAY: Duration = Duration::from_secs(2);
@@ -53,7 +54,7 @@ fn a_killed_scheduler_is_replaced_and_nothing_is_lost_or_told_twice() {
     scene.silence(3);
     scene.cluster.node(Role::Scheduler, 0).launch();
     scene.until_well();
-    // Both at once: nobody is left to take over.
+    // Both at once: no scheduler is left to take over.
     scene.cluster.node(Role::Scheduler, 0).kill();
     scene.cluster.node(Role::Scheduler, 1).kill();
     scene.note("killed both");

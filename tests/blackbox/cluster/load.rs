@@ -1,5 +1,5 @@
-//! Clients that push to monitors of their own, each push until it is answered 200, over whichever node of ingest a proxy would
-//! choose.
+//! Clients that push to monitors of their own, each push until it is answered 200, over whichever node of
+//! ingest a proxy would choose.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::http::Client;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// Between an answer other than 200, or none, and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// How often nodes are asked whether they are ready, and how long for.
+/// The interval at which nodes are asked whether they are ready, and the time that they have.
 const PROBE_EVERY: Duration = Duration::from_millis(200);
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-/// How often a client that pauses looks up.
+/// The interval at which a client that pauses looks up.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a client does.
@@ -251,7 +251,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Clients of nobody yet, before these nodes of ingest.
+    /// A load without clients yet, on these nodes of ingest.
     pub(crate) fn before(addresses: &[SocketAddr]) -> Self {
         Self { proxy: Proxy::start(addresses), loaders: Vec::new() }
     }
@@ -281,7 +281,7 @@ impl Load {
         self.loaders.iter().filter(|loader| loader.pace.habit == Habit::Mortal)
     }
 
-    /// Waits until everybody who still pushes was answered 200 from now on.
+    /// Waits until every client that still pushes was answered 200 from now on.
     #[track_caller]
     pub(crate) fn until_answered(&self) {
         let since = SystemClock::new().now().as_millis();

@@ -30,5 +30,5 @@ fn a_whole_past_is_the_same_in_another_cluster_and_nobody_is_told() {
     replays_to_the_same(home.path(), &there);
     replays_to_the_same(home.path(), &here);
     assert_eq!(here.list("/deliveries"), Vec::<Value>::new());
-    assert!(target.receiver.requests().is_empty(), "of the past nobody was told");
+    assert!(target.receiver.requests().is_empty(), "the past sends no alert");
 }

@@ -1,4 +1,4 @@
-//! A stretch of network that can fail: a relay before one server, for the nodes that are told its address.
+//! A stretch of network that can fail: a relay before one server, for the nodes that have its address.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
-/// How often the threads look up.
+/// The interval at which the threads look up.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A relay. It lets everything through until it is cut.
@@ -51,7 +51,7 @@ impl Relay {
         self.address.port()
     }
 
-    /// From now on nothing passes, and nobody is told: connections stay open, and new ones are answered by nobody.
+    /// From now on nothing passes, without a sign: connections stay open, and new ones get no answer.
     pub(super) fn cut(&self) {
         self.shared.cut.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,5 @@
-//! kill -9 of one of several notifiers at random moments while webhooks go out: what comes twice, and that nothing is missing.
+//! kill -9 of one of several notifiers at random moments while webhooks go out: what comes twice, and that
+//! nothing is missing.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use super::node::Role;
 use crate::told::Ears;
 use crate::told::killing::{Killing, ROUNDS};
 
-/// What a dead one worked on goes to the others after five seconds. There are so many that somebody is always at work although
-/// one is killed every second.
+/// The number of notifiers: the shards of a dead one go to the others after five seconds, and one is killed
+/// every second, so with these some are always at work.
 const NOTIFIERS: usize = 5;
 
 /// The notifier that has most in hand, if one has anything.

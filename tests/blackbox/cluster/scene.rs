@@ -12,8 +12,8 @@ use super::load::{Habit, Load, Pace};
 use super::node::{Node, Role};
 use super::record::{Record, undelivered};
 
-/// After the load has ended, all that was promised is seen to be kept within this. The silence of the last one who fell silent
-/// is noticed within it too.
+/// After the load has ended, all that was promised is seen to be kept within this. The silence of the last
+/// one who fell silent is noticed within it too.
 const SETTLED_WITHIN: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Violations that are shown.
@@ -70,7 +70,7 @@ impl Scene {
         scene
     }
 
-    /// So many more clients fall silent for good.
+    /// Lets this many more clients fall silent for good.
     #[track_caller]
     pub(super) fn silence(&self, count: usize) {
         let living = self.load.mortals().filter(|mortal| mortal.lives());
@@ -92,7 +92,7 @@ impl Scene {
         SystemClock::new().now().as_millis()
     }
 
-    /// Waits until everybody is ready and every client was answered again.
+    /// Waits until every node is ready and every client was answered again.
     #[track_caller]
     pub(super) fn until_well(&mut self) {
         self.cluster.until_ready();

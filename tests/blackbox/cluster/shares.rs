@@ -7,7 +7,7 @@ use super::node::Role;
 use super::scene::Scene;
 use crate::harness::eventually;
 
-/// A hand-over is cooperative: nobody waits for a lease. Generous: the machine may be busy.
+/// The time for a hand-over, which waits for no lease to expire. Generous: the machine may be busy.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(8);
 
 /// The partitions that each scheduler holds.
@@ -17,7 +17,7 @@ fn held(scene: &Scene) -> Vec<u32> {
     schedulers.map(|node| node.metric("lubdub_scheduler_partitions").map_or(0, count)).collect()
 }
 
-/// Waits until the partitions are spread so, and answers how long it took.
+/// Waits until the partitions are spread like this; the time that it took.
 #[track_caller]
 fn until_spread(scene: &Scene, spread: impl Fn(&[u32]) -> bool) -> Duration {
     let begin = Instant::now();

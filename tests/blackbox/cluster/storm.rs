@@ -17,7 +17,7 @@ use super::scene::{Crowd, Scene};
 const STORM: Duration = Duration::from_secs(150);
 /// Rounds of faults, and who falls silent for good after each.
 const ROUNDS: usize = 20;
-/// How long a fault lasts, milliseconds.
+/// The length of a fault, milliseconds.
 const LASTS_MS: std::ops::Range<u64> = 0..7_000;
 
 /// Each as often as it stands here.

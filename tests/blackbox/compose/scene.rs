@@ -79,7 +79,7 @@ impl Scene {
         self.until_well();
     }
 
-    /// Waits until everybody is well and every client was answered again.
+    /// Waits until every container is healthy and every client was answered again.
     #[track_caller]
     pub(super) fn until_well(&self) {
         self.stack.until_well();
@@ -121,7 +121,7 @@ impl Scene {
             for loader in self.load.loaders() {
                 let token = &loader.monitor.token;
                 let line = said.lines().find(|line| line.contains(token.as_str()));
-                assert_eq!(line, None, "{} told a token", container.name);
+                assert_eq!(line, None, "{} logged a token", container.name);
             }
         }
     }

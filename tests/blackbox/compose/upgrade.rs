@@ -46,7 +46,7 @@ fn an_upgrade_under_load_loses_nothing() {
         }
     }
     scene.go_on(3);
-    // Nobody was deaf. A push may have to be repeated, as the contract has it.
+    // No time was deaf. A push may have to be repeated, as the contract has it.
     let record = scene.check(Allowed::default());
     let tries = record.monitors.iter().flat_map(|monitor| &monitor.tries);
     for refused in tries.filter(|one| one.status != 200) {

@@ -6,7 +6,8 @@ use std::process::Command;
 use super::guide::Example;
 use crate::harness::Process;
 
-/// The command of a crontab with one line: five fields of schedule, then the command up to the first unescaped `%`.
+/// The command of a crontab with one line: five fields of schedule, then the command up to the first
+/// unescaped `%`.
 pub(super) fn command(crontab: &str) -> String {
     let lines: Vec<&str> =
         crontab.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();

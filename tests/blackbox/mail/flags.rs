@@ -1,4 +1,4 @@
-//! What is wrong with the flags is said before anything is touched, and without the password.
+//! Wrong flags are reported before anything is touched, and without the password.
 
 use super::IN_URL;
 use crate::harness::{Process, directory, lubdub};

@@ -8,7 +8,7 @@ use super::{IN_URL, LOGIN};
 use crate::harness::{Process, directory, free_port, lubdub};
 use crate::http::Client;
 
-/// It is told after a minute.
+/// The time after which the operator is alerted, and some more.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
@@ -34,12 +34,12 @@ fn a_scheduler_that_has_lost_nats_and_redis_mails_its_operator() {
         answer.is_ok_and(|answer| answer.status == 200)
     };
     until("it is ready", ready);
-    // Nobody says what time it is, and soon there is nobody to say it to.
+    // No ingest ticks, and soon no scheduler listens.
     drop((nats, redis));
     until("the mail", || !sink.mails().is_empty());
 
     let mails = sink.mails();
-    let [mail] = &mails[..] else { panic!("it is told once: {mails:?}") };
+    let [mail] = &mails[..] else { panic!("one mail: {mails:?}") };
     assert_eq!(
         (&mail.to[..], mail.tls, mail.user.as_deref()),
         (&["ops@example.org".to_owned()][..], true, Some(LOGIN.0))

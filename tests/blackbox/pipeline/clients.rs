@@ -117,7 +117,7 @@ fn a_loop_that_sleeps_the_timeout_never_flaps_and_is_missed_when_it_stops() {
     for watched in &all {
         assert_eq!(server.reasons(&watched.monitor), ["first"], "{} flapped", watched.client);
     }
-    assert!(receiver.requests().is_empty(), "nobody was alerted: {:?}", receiver.requests());
+    assert!(receiver.requests().is_empty(), "no alert was sent: {:?}", receiver.requests());
 
     let stopped: Vec<_> = all
         .into_iter()

@@ -1,4 +1,4 @@
-//! Lubdub itself stands still, or is away, for longer than the timeouts. Nobody is paged for that.
+//! Lubdub itself stands still, or is away, for longer than the timeouts. No monitor goes down for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -48,7 +48,8 @@ impl Scene {
         scene
     }
 
-    /// One that is patient for two seconds only and tries again, and pushes seldom enough to need each of its pushes.
+    /// One that is patient for two seconds only and tries again, and pushes seldom enough to need each of its
+    /// pushes.
     fn hasty_client(&mut self) {
         let monitor = self.server.monitor("hasty", TIMEOUT.0, TIMEOUT.1);
         let habit = Habit { patience: Duration::from_secs(2), ..Habit::every(Duration::from_millis(1_900)) };
@@ -56,7 +57,8 @@ impl Scene {
         self.alive.push((monitor, pusher));
     }
 
-    /// Waits for the dead one's alarm, then checks that it is the only one, and that the living ones were told the truth.
+    /// Waits for the dead one's alarm, then checks that it is the only one, and that the living ones got true
+    /// answers.
     #[track_caller]
     fn check(self, at_freeze: &BTreeSet<String>) {
         let Self { receiver, server, alive, dead } = self;
@@ -85,7 +87,8 @@ for frame, in sqlite3.connect(sys.argv[1]).execute('SELECT frame FROM entries'):
         print(msg.decode())
 ";
 
-/// The messages that are in the log. Whoever reads the database sees what is committed, also when its owner is frozen.
+/// The messages that are in the log. A reader of the database sees what is committed, also while the owner is
+/// frozen.
 fn logged(server: &Server) -> BTreeSet<String> {
     let mut python = Command::new(python_with("sqlite3"));
     let finished = Process::start(python.args(["-c", LOGGED]).arg(server.data().join("log.db"))).finish();
@@ -93,8 +96,8 @@ fn logged(server: &Server) -> BTreeSet<String> {
     finished.stdout.lines().map(str::to_owned).collect()
 }
 
-/// Checks that whoever was answered 200 was heard shortly before, or that the push was in the log when the freeze began and only
-/// the answer was on its way. A push that was not answered may be recorded as well.
+/// Checks that a push that was answered 200 was recorded shortly before, or that the push was in the log when
+/// the freeze began and only the answer was on its way. A push that was not answered may be recorded as well.
 #[track_caller]
 fn check_fresh(server: &Server, monitor: &Monitor, attempts: &[Attempt], at_freeze: &BTreeSet<String>) {
     let heartbeats = server.heartbeats(monitor);

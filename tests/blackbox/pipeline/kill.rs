@@ -14,7 +14,7 @@ use crate::harness::eventually;
 use crate::receiver::Receiver;
 
 const ROUNDS: u32 = 30;
-/// How long a round lasts after the server was ready, milliseconds.
+/// The length of a round after the server was ready, milliseconds.
 const ROUND_MS: std::ops::Range<u64> = 100..1_000;
 /// Timeout and grace of every monitor, seconds.
 const TIMEOUT: (u32, u32) = (3, 2);
@@ -36,7 +36,7 @@ fn watch(server: &Server, name: &str, habit: Habit) -> Watched {
 }
 
 impl Watched {
-    /// Ends the client and checks that what it was told is true.
+    /// Ends the client and checks that the answers that it got are true.
     #[track_caller]
     fn end(self, server: &Server) -> (Monitor, Vec<Attempt>) {
         let attempts = self.pusher.stop();

@@ -160,6 +160,6 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
         check_answers(attempts);
         assert!(attempts.iter().any(|one| one.status == 503), "it noticed");
         check_recorded(&server, monitor, attempts);
-        assert_eq!(server.reasons(monitor), ["first"], "nobody is paged for it");
+        assert_eq!(server.reasons(monitor), ["first"], "it pages no one");
     }
 }

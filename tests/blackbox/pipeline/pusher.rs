@@ -127,7 +127,7 @@ impl Work {
     }
 }
 
-/// Checks what clients may be told: 200, 503, or nothing.
+/// Checks what clients may receive: 200, 503, or nothing.
 #[track_caller]
 pub(super) fn check_answers(attempts: &[Attempt]) {
     let odd: Vec<&Attempt> =
@@ -135,7 +135,8 @@ pub(super) fn check_answers(attempts: &[Attempt]) {
     assert!(odd.is_empty(), "{odd:?}");
 }
 
-/// Checks that whatever was answered 200 is in the history, as soon as what was read from the log is committed.
+/// Checks that whatever was answered 200 is in the history, as soon as what was read from the log is
+/// committed.
 #[track_caller]
 pub(super) fn check_recorded(server: &Server, monitor: &Monitor, attempts: &[Attempt]) {
     let acknowledged = attempts.iter().filter(|attempt| attempt.status == 200).map(|attempt| &*attempt.msg);

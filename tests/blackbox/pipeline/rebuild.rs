@@ -68,7 +68,7 @@ fn a_corrupted_state_is_found_and_mended_under_load_and_after_a_kill() {
     let reported = server.monitor("reported", 600, 60);
     assert_eq!(server.push(&reported, "status=down"), 200);
     server.until_reasons(&reported, &["reported"]);
-    eventually("it was told", || (!receiver.requests().is_empty()).then_some(()));
+    eventually("the webhook came", || (!receiver.requests().is_empty()).then_some(()));
 
     let same = rebuild(&server, &["--verify"]);
     assert_eq!(same.status.code(), Some(0), "{same:?}");
@@ -109,7 +109,7 @@ fn a_corrupted_state_is_found_and_mended_under_load_and_after_a_kill() {
 
     assert_eq!(server.push(&reported, "status=up"), 200);
     server.until_reasons(&reported, &["reported", "recovered"]);
-    eventually("the recovery was told", || (receiver.requests().len() >= 2).then_some(()));
+    eventually("the webhook of the recovery came", || (receiver.requests().len() >= 2).then_some(()));
     let attempts = pusher.stop();
     check_answers(&attempts);
     check_recorded(&server, &steady, &attempts);

@@ -175,8 +175,8 @@ impl Drop for Server {
     }
 }
 
-/// An address that nobody else gets while the server is away: clients' own ports are taken from another range, and a client
-/// that tries to connect to a port of that range may meet itself.
+/// An address that no other process gets while the server is away: clients' own ports are taken from another
+/// range, and a client that tries to connect to a port of that range may meet itself.
 fn steady_address() -> SocketAddr {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let first = range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768_u16);

@@ -1,4 +1,4 @@
-//! What a receiver of webhooks relies on: CONTRACT §3.
+//! What a receiver of webhooks relies on.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use crate::harness::{Process, directory, eventually, python_with};
 use crate::receiver::Receiver;
 use crate::stub::{Answer, Request};
 
-/// Verifies by a library that knows nothing of Lubdub. Prints the type of each event, or what is wrong with it.
+/// Verifies by a library that knows nothing of Lubdub. Prints the type of each event, or what is wrong with
+/// it.
 const VERIFY: &str = r#"
 import json, sys
 from standardwebhooks.webhooks import Webhook

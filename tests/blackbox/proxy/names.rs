@@ -24,9 +24,9 @@ impl Names {
         std::thread::spawn(move || {
             let mut query = [0; 512];
             while let Ok((length, client)) = socket.recv_from(&mut query) {
-                let known = asked.lock().expect("nobody panics with it");
+                let known = asked.lock().expect("no holder panicked");
                 if let Some(answer) = answer(&query[..length], &known) {
-                    // Who is not there any more asks again.
+                    // A client that gave up asks again.
                     let _ = socket.send_to(&answer, client);
                 }
             }
@@ -39,9 +39,9 @@ impl Names {
         self.address
     }
 
-    /// From now on, these are the nodes of a service; without any, nobody knows its name.
+    /// From now on, these are the nodes of a service; without any, its name is unknown.
     pub(super) fn set(&self, name: &str, nodes: &[Ipv4Addr]) {
-        self.known.lock().expect("nobody panics with it").insert(name.to_owned(), nodes.to_vec());
+        self.known.lock().expect("no holder panicked").insert(name.to_owned(), nodes.to_vec());
     }
 }
 

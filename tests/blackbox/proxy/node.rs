@@ -44,7 +44,7 @@ struct Inside {
     stopped: AtomicBool,
 }
 
-/// A node. What it has open is closed when it is dropped, and nobody listens there any more.
+/// A node. When it is dropped its connections are closed and its port is free.
 #[derive(Debug)]
 pub(super) struct Node {
     address: SocketAddr,
@@ -56,7 +56,7 @@ impl Node {
     /// Starts one that listens at an address of this machine.
     pub(super) fn start(ip: Ipv4Addr, port: u16, behaviour: Behaviour) -> Self {
         let address = SocketAddr::from((ip, port));
-        let listener = TcpListener::bind(address).expect("nobody listens there");
+        let listener = TcpListener::bind(address).expect("a free port");
         let inside = Arc::new(Inside {
             behaviour: Mutex::new(behaviour),
             came: Mutex::default(),
@@ -71,7 +71,7 @@ impl Node {
                 }
                 let connection = connection.expect("a connection");
                 let kept = connection.try_clone().expect("a handle");
-                serving.connections.lock().expect("nobody panics with it").push(kept);
+                serving.connections.lock().expect("no holder panicked").push(kept);
                 let inside = Arc::clone(&serving);
                 // The proxy may end a connection at any time.
                 std::thread::spawn(move || inside.serve(connection).unwrap_or_default());
@@ -82,12 +82,12 @@ impl Node {
 
     /// From now on it answers so.
     pub(super) fn behave(&self, behaviour: Behaviour) {
-        *self.inside.behaviour.lock().expect("nobody panics with it") = behaviour;
+        *self.inside.behaviour.lock().expect("no holder panicked") = behaviour;
     }
 
     /// What came, in order.
     pub(super) fn came(&self) -> Vec<Came> {
-        self.inside.came.lock().expect("nobody panics with it").clone()
+        self.inside.came.lock().expect("no holder panicked").clone()
     }
 
     /// The bodies that came, in order; nothing for one that did not come whole.
@@ -104,7 +104,7 @@ impl Drop for Node {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
-        for connection in self.inside.connections.lock().expect("nobody panics with it").iter() {
+        for connection in self.inside.connections.lock().expect("no holder panicked").iter() {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
@@ -124,11 +124,11 @@ impl Inside {
             let body = body(&mut connection, &came);
             let torn = body.is_err();
             let came = Came { body: body.ok(), ..came };
-            self.came.lock().expect("nobody panics with it").push(came);
+            self.came.lock().expect("no holder panicked").push(came);
             if torn {
                 return Ok(());
             }
-            let behaviour = *self.behaviour.lock().expect("nobody panics with it");
+            let behaviour = *self.behaviour.lock().expect("no holder panicked");
             let (status, retry, text) = match behaviour {
                 Behaviour::Takes => ("200 OK", "", r#"{"ok":true}"#),
                 Behaviour::Refuses => {

@@ -1,4 +1,5 @@
-//! What would have been, and what would be better: over eight days of heartbeats that are in the log when the server starts.
+//! What would have been, and what would be better: over eight days of heartbeats that are in the log when the
+//! server starts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ fn monitor(number: u128, name: &str, timeout: u32, grace: u32, at: EventTime) ->
     }
 }
 
-/// When each is heard: a loop of a minute that is late now and then, and a job at two in the night, UTC, that takes some minutes.
+/// When each is heard: a loop of a minute that is late now and then, and a job at two in the night, UTC, that
+/// takes some minutes.
 fn heard(begin: EventTime, end: EventTime) -> Vec<(EventTime, MonitorId)> {
     let secs = Duration::from_secs;
     let mut heard = Vec::new();
@@ -192,7 +194,7 @@ fn a_proposal_saves_the_false_alarms_that_there_were_and_is_set_on_request() {
     );
     assert_eq!(of(&advice, "never")["verdict"], "unknown", "{advice:#}");
 
-    // Nobody is there to be asked.
+    // There is no terminal to ask on.
     let refused = Process::start(&mut command(at, &server, &["advise", "--all", "--apply"])).finish();
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(refused.stderr.contains("--yes"), "{refused:?}");

@@ -34,7 +34,7 @@ pub(crate) fn monitors(api: &Api) -> Vec<Monitor> {
     monitors
 }
 
-/// What anybody sees of every monitor's past, by its name.
+/// What the API shows of every monitor's past, by the monitor's name.
 pub(crate) fn everything(api: &Api) -> Value {
     let of = |monitor: &Monitor| {
         let mut parts = serde_json::Map::new();
@@ -77,7 +77,8 @@ pub(crate) fn push(at: &Path, api: &Api, monitor: &Monitor, arguments: &[&str]) 
     well(at, api, &[&["push", &*monitor.push_url], arguments].concat());
 }
 
-/// Lets everything happen to monitors that may happen to one; of `crash` both tell when Lubdub is to be killed and started again.
+/// Lets everything happen to monitors that may happen to one; of `crash` both tell when Lubdub is to be
+/// killed and started again.
 #[track_caller]
 pub(crate) fn eventful(at: &Path, api: &Api, crash: impl FnOnce()) {
     let steady = api.monitor("steady", 3_600, None);

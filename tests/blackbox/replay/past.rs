@@ -62,7 +62,7 @@ fn a_whole_past_is_the_same_elsewhere_and_nobody_is_told() {
     let sequences: Vec<u64> = flips.iter().map(|flip| flip.sequence).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5]);
     receiver.until_types(&deaf.id, &["monitor.up"]);
-    assert_eq!(receiver.requests().len(), 1, "of the past nobody was told");
+    assert_eq!(receiver.requests().len(), 1, "the past sends no alert");
 
     let before = everything(&target);
     let again = super::histories::command(home.path(), &target, &import);

@@ -21,7 +21,7 @@ use crate::harness::eventually;
 use crate::receiver::Receiver;
 use crate::stub::Answer;
 
-/// What is wrong is told within this, and not after the time that a server has to come up.
+/// The time within which a wrong key is reported: less than a server has to come up.
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
@@ -108,7 +108,7 @@ struct Heard {
 
 impl RegistryObserver for Heard {
     fn put(&self, record: &Record) {
-        self.records.lock().expect("nobody panicked").insert(record.key.clone());
+        self.records.lock().expect("no holder panicked").insert(record.key.clone());
     }
 
     fn deleted(&self, _key: &RecordKey) {}
@@ -132,7 +132,7 @@ async fn a_notifier_may_read_monitors_and_maintenance_windows_and_change_channel
     let (registry, heard) = (notifier.registry(), Arc::new(Heard::default()));
     let _guard = registry.watch(&kinds, Arc::clone(&heard) as _).await.expect("watch");
     eventually("it is current", || heard.current.load(Ordering::Relaxed).then_some(()));
-    assert_eq!(*heard.records.lock().expect("nobody panicked"), BTreeSet::from(keys.clone()));
+    assert_eq!(*heard.records.lock().expect("no holder panicked"), BTreeSet::from(keys.clone()));
     for key in &keys {
         let record = registry.get(key).await.expect("get").expect("a record");
         assert_eq!(registry.list(key.kind, None, 10).await.expect("list"), std::slice::from_ref(&record));
@@ -143,15 +143,16 @@ async fn a_notifier_may_read_monitors_and_maintenance_windows_and_change_channel
     assert_eq!(secured.violations(), Vec::<String>::new());
 }
 
-/// A client with the key of a role, and what it is told not to do.
+/// A client with the key of a role, and the refusals that it receives.
 struct Intruder {
     client: Client,
     refused: mpsc::UnboundedReceiver<String>,
 }
 
-/// Nobody may publish to this. The server judges in order: when it refuses this, it has judged all before.
+/// A subject that no role may publish to. The server judges in order: when it refuses this, it has judged all
+/// before.
 const END: &str = "end";
-/// The client keeps so many refusals at least until they are heard, and drops what comes then.
+/// The number of refusals that the client keeps until they are read; it drops further ones.
 const AT_ONCE: usize = 20;
 
 impl Intruder {
@@ -264,7 +265,7 @@ const OTHERS: [&str; 19] = [
     "$SYS.REQ.SERVER.PING",
 ];
 
-/// Whoever goes through the past follows these.
+/// Roles that read the past follow these.
 const REPLAYED: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
 
 /// What a role can do, of all that there is: requests of streams, and the rest.

@@ -17,10 +17,10 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(75);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What is shown of what is wrong.
 const SHOWN: usize = 20;
-/// Flips that are told to nobody as such.
+/// Reasons of flips that no message tells of by itself.
 const UNTOLD: [&str; 4] = ["first", "paused", "resumed", "changed"];
 
-/// How often what was told.
+/// How often each flip was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Flips of monitors, each counted for every channel that is to hear of it.
@@ -78,7 +78,8 @@ impl<'a> Message<'a> {
 }
 
 impl Audit<'_> {
-    /// Waits until nothing is on its way any more, and then until every flip is accounted for; how much it was.
+    /// Waits until nothing is on its way any more, and then until every flip is accounted for; how much it
+    /// was.
     #[track_caller]
     pub(crate) fn settled(&self) -> [Tally; 2] {
         let begin = Instant::now();
@@ -128,7 +129,7 @@ impl Audit<'_> {
     }
 }
 
-/// How many flips the messages of a channel tell of; of those under one id the last counts.
+/// The number of flips that the messages of a channel tell of; the last message of an id counts.
 pub(crate) fn counted(ears: &Ears, channel: &Channel) -> u64 {
     let requests = ears.requests();
     let of_channel = requests.iter().filter(|one| one.path == channel.path).map(Message::read);
@@ -206,7 +207,8 @@ fn follow(id: &str, deliveries: &BTreeMap<String, Value>) -> Result<String, Stri
     }
 }
 
-/// No message but a repeat tells less of a monitor than one before. How many repeats do.
+/// Checks that only repeats tell of an older state of a monitor than an earlier message; the number of such
+/// repeats.
 fn order(channel: &Channel, messages: &[Message<'_>], wrong: &mut Vec<String>) -> usize {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();

@@ -13,7 +13,7 @@ use crate::http::Client;
 /// Between an answer other than 200, or none, and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(30);
 
-/// Says what somebody is until it is heard, as `curl --retry` does.
+/// Pushes a state until it is answered 200, as `curl --retry` does.
 #[track_caller]
 pub(crate) fn say(ingest: SocketAddr, monitor: &Monitor, status: &str) {
     let mut client = Client::new(ingest, PATIENCE);

@@ -14,13 +14,13 @@ use crate::http::Client;
 pub(crate) const MONITORS: usize = 2_000;
 /// Clients at once, of the management API and of ingest.
 const AT_ONCE: usize = 8;
-/// A channel that gathers is told within two windows and what a loaded machine takes besides, by so many messages at most: five
-/// at once, and a digest at the end of each window.
+/// The time within which a channel that gathers has its messages, two windows and what a loaded machine takes
+/// besides; and the most messages: five at once, and a digest at the end of each window.
 const TOLD_WITHIN: Duration = Duration::from_secs(65);
 const HANDFUL: usize = 7;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Makes monitors, takes them all down, and checks what was told.
+/// Makes monitors, takes them all down, and checks the messages.
 #[track_caller]
 pub(crate) fn flood(api: &Api, ingest: SocketAddr, ears: &Ears) {
     let channels = [ears.channel(api, "plain", false), ears.channel(api, "digest", true)];

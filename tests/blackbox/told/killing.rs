@@ -1,4 +1,4 @@
-//! Channels of both kinds, monitors that flip on them, and the moments at which somebody is to be killed.
+//! Channels of both kinds, monitors that flip on them, and the moments at which a process is killed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,17 +19,17 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Channels that gather, and the monitors of each.
 const GATHERING: usize = 12;
 const CALM: usize = 5;
-/// Who flips more often than this flaps, and is told of by a summary in a quarter of an hour.
+/// The number of flips above which a monitor flaps: then a summary tells of it in a quarter of an hour.
 const FLIPS: u32 = 5;
-/// Flips in each round of those who are calm.
+/// Flips of each calm monitor in a round.
 const FLIPS_A_ROUND: usize = 4;
 /// A round lasts no longer than this, even if nothing is sent.
 const ROUND: Duration = Duration::from_millis(900);
 /// After the moment that is waited for: at random, and while a message is in hand.
 const ANY_MS: std::ops::Range<u64> = 0..400;
 const IN_HAND_MS: std::ops::Range<u64> = 0..40;
-/// Deliveries of a channel that a notifier has in hand at most. Whoever is killed has sent no more than these and not
-/// written down that it did.
+/// The most deliveries of a channel that a notifier has in hand. A notifier that is killed has sent no more
+/// than these without recording it.
 const IN_HAND: usize = 64;
 
 /// What is going on.
@@ -43,7 +43,7 @@ pub(crate) struct Killing<'a> {
     calm: Vec<u32>,
     busy: Flipping,
     begin: Instant,
-    /// Kills while a message was in hand or had just been sent, as far as it is known.
+    /// Kills while a message was in hand or had just been sent, as far as the test can tell.
     amid: usize,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Killing<'a> {
         }
     }
 
-    /// Waits for the moment at which somebody is to be killed: at random, or when a message has just been sent.
+    /// Waits for the moment to kill: at random, or when a message has just been sent.
     pub(crate) fn until_the_moment(&mut self, random: &mut StdRng) {
         let (begin, count) = (Instant::now(), self.ears.count());
         while self.ears.count() == count && begin.elapsed() < ROUND {

@@ -48,8 +48,8 @@ fn lease(partition: u16, token: &str) -> Lease {
     Lease { partition, token: token.to_owned() }
 }
 
-/// Three monitors: `steady` pushes from 0 to 58 s, `mortal` from 0 to 8 s and is missed 7 s after, `flapping` says up and down in
-/// turn from 0 to 18 s. Two schedulers: the first dies, the second takes over.
+/// Three monitors: `steady` pushes from 0 to 58 s, `mortal` from 0 to 8 s and is missed 7 s after, `flapping`
+/// says up and down in turn from 0 to 18 s. Two schedulers: the first dies, the second takes over.
 fn good() -> Record {
     let pushes = |name: &str, count: i64| (0..count).map(|n| push(name, n, 200, n * PAUSE_MS)).collect();
     let first = |name: &str| flip(name, 1, ("new", "up"), "first", 5);
@@ -129,7 +129,7 @@ fn a_last_heartbeat_that_is_too_old_is_found() {
     assert_eq!(stale, [Violation::Stale { monitor: name(STEADY), msg: "steady-29".into() }]);
 }
 
-/// The steady one is said to have gone down by silence at a time, and is told so to the receiver.
+/// The steady monitor went down by silence at this time, and the receiver got the alert.
 fn goes_down(record: &mut Record, at_ms: i64) {
     record.monitors[STEADY].flips.push(flip("steady", 2, ("up", "down"), "missed", at_ms));
     record.events.push(event("steady", 2));
@@ -313,7 +313,7 @@ fn a_flip_that_overtakes_another_is_found() {
     let swap = |record: &mut Record| record.events.swap(3, 4);
     assert_eq!(found(swap), [Violation::Overtaken { monitor: name(FLAPPING), sequence: 4 }]);
     let repeat = found(|record| record.events.push(event("flapping", 4)));
-    assert_eq!(repeat, [], "a repeat overtakes nobody");
+    assert_eq!(repeat, [], "a repeat overtakes no message");
     let frozen = Allowed { late_repeats: true, ..Allowed::default() };
     assert_eq!(after(frozen, swap), []);
 }
