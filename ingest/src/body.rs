@@ -12,7 +12,7 @@ use crate::accept::Body;
 
 /// The result of reading a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Received {
+pub(crate) enum ReceivedBody {
     /// All of it.
     Whole(Body),
     /// The part that came within the time allowed. The connection cannot be used any more.
@@ -22,17 +22,17 @@ pub(crate) enum Received {
 }
 
 /// Reads until the end of the body, or for `allowed`.
-pub(crate) async fn receive(body: axum::body::Body, allowed: Duration) -> Received {
+pub(crate) async fn receive(body: axum::body::Body, allowed: Duration) -> ReceivedBody {
     if axum::body::HttpBody::is_end_stream(&body) {
-        return Received::Whole(Body::default());
+        return ReceivedBody::Whole(Body::default());
     }
     let mut tail = Tail::default();
     // The timer is armed only if the body has not arrived yet.
     let read = tokio::time::timeout(allowed, read(body, &mut tail)).await;
     match read {
-        Ok(true) => Received::Whole(tail.into_body()),
-        Ok(false) => Received::BrokenOff,
-        Err(_elapsed) => Received::Late(tail.into_body()),
+        Ok(true) => ReceivedBody::Whole(tail.into_body()),
+        Ok(false) => ReceivedBody::BrokenOff,
+        Err(_elapsed) => ReceivedBody::Late(tail.into_body()),
     }
 }
 
@@ -111,6 +111,6 @@ mod tests {
     #[tokio::test]
     async fn an_empty_body_needs_no_time() {
         let received = receive(axum::body::Body::empty(), Duration::ZERO).await;
-        assert_eq!(received, Received::Whole(Body::default()));
+        assert_eq!(received, ReceivedBody::Whole(Body::default()));
     }
 }

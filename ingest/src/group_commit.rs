@@ -20,7 +20,7 @@ use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use committer::Committer;
-use lane::{Lane, Room};
+use lane::{Lane, PushBudget};
 use node::Node;
 pub(crate) use push::{Author, Origin, Push, Refused};
 
@@ -42,8 +42,8 @@ impl GroupCommit {
     ) -> Self {
         let partitions = log.partitions();
         let lanes = (0..partitions).map(|_| Lane::default()).collect();
-        let room = Room::new(limits.queued_pushes, limits.queued_bytes);
-        Self { lanes, partitions, node: Node { room, limits, author, log, clock, health, metrics } }
+        let budget = PushBudget::new(limits.queued_pushes, limits.queued_bytes);
+        Self { lanes, partitions, node: Node { budget, limits, author, log, clock, health, metrics } }
     }
 
     /// Puts a push, whose body is complete, into its partition's queue. The receiver gets its answer once the
@@ -67,7 +67,7 @@ impl GroupCommit {
             trace: origin.trace,
         };
         let entered = if self.node.health.clock_agrees() {
-            lane.enter(heartbeat, charge, &self.node.room, &*self.node.clock)
+            lane.enter(heartbeat, charge, &self.node.budget, &*self.node.clock)
         } else {
             lane.refuse(1);
             Err(Refused)

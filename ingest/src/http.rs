@@ -18,7 +18,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::accept::{Accepted, BadParameter, accept};
 use crate::answer::Reply;
-use crate::body::{Received, receive};
+use crate::body::{ReceivedBody, receive};
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;
 use crate::tokens::{Resolved, TokenRef, Tokens};
@@ -26,7 +26,7 @@ use crate::tokens::{Resolved, TokenRef, Tokens};
 const PREFIX: &str = "/api/push/";
 
 /// What a push needs.
-pub(crate) struct Front {
+pub(crate) struct PushFront {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) commits: Arc<GroupCommit>,
     pub(crate) metrics: Arc<Metrics>,
@@ -34,7 +34,7 @@ pub(crate) struct Front {
     pub(crate) proxies: TrustedProxies,
 }
 
-pub(crate) fn router(front: Arc<Front>) -> Router {
+pub(crate) fn router(front: Arc<PushFront>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT])
@@ -51,13 +51,13 @@ pub(crate) fn router(front: Arc<Front>) -> Router {
         .route("/api/push/{*token}", pushes)
 }
 
-async fn push(State(front): State<Arc<Front>>, request: Request) -> Response {
+async fn push(State(front): State<Arc<PushFront>>, request: Request) -> Response {
     let reply = front.push(request).await;
     front.metrics.answered(reply.answer());
     reply.into_response()
 }
 
-impl Front {
+impl PushFront {
     async fn push(&self, request: Request) -> Reply {
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT].contains(request.method()) {
             return Reply::method_not_allowed();
@@ -75,11 +75,13 @@ impl Front {
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         match receive(body, self.body_timeout).await {
-            Received::Whole(body) => self.record(monitor, token, origin, accept(query, kind, &body)).await,
-            Received::Late(body) => {
+            ReceivedBody::Whole(body) => {
+                self.record(monitor, token, origin, accept(query, kind, &body)).await
+            }
+            ReceivedBody::Late(body) => {
                 self.record(monitor, token, origin, accept(query, kind, &body)).await.and_close()
             }
-            Received::BrokenOff => Reply::broken_off().and_close(),
+            ReceivedBody::BrokenOff => Reply::broken_off().and_close(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::group_commit::{Author, GroupCommit};
 use crate::health::Health;
-use crate::http::{self, Front};
+use crate::http::{self, PushFront};
 use crate::metrics::Metrics;
 use crate::tokens::Tokens;
 
@@ -84,7 +84,7 @@ impl Service {
 
     /// The push routes.
     pub fn router(&self) -> Router {
-        http::router(Arc::new(Front {
+        http::router(Arc::new(PushFront {
             tokens: Arc::clone(&self.tokens),
             commits: Arc::clone(&self.commits),
             metrics: Arc::clone(&self.metrics),

@@ -12,21 +12,21 @@ use super::multipart;
 /// counts.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Parameters<'a> {
-    pub(super) status: Option<Given<'a>>,
-    pub(super) message: Option<Given<'a>>,
+    pub(super) status: Option<GivenValue<'a>>,
+    pub(super) message: Option<GivenValue<'a>>,
     /// `value`, or else `ping`.
-    pub(super) number: Option<Given<'a>>,
+    pub(super) number: Option<GivenValue<'a>>,
 }
 
 /// A parameter as it was given.
 #[derive(Debug, PartialEq)]
-pub(super) enum Given<'a> {
+pub(super) enum GivenValue<'a> {
     Text(Cow<'a, str>),
     /// A JSON value that is neither text nor a number, with the parameter's own error.
     Unfit(BadParameter),
 }
 
-impl<'a> Given<'a> {
+impl<'a> GivenValue<'a> {
     pub(super) fn text(self) -> Result<Cow<'a, str>, BadParameter> {
         match self {
             Self::Text(text) => Ok(text),
@@ -43,14 +43,14 @@ impl<'a> Given<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
+enum ParameterName {
     Status,
     Message,
     Value,
     Ping,
 }
 
-impl Name {
+impl ParameterName {
     const ALL: [(&'static str, Self); 4] =
         [("status", Self::Status), ("msg", Self::Message), ("value", Self::Value), ("ping", Self::Ping)];
 
@@ -109,7 +109,7 @@ impl<'a> Parameters<'a> {
 
     fn from_json(body: &'a [u8]) -> Option<Self> {
         let fields: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_slice(body).ok()?;
-        let named = Name::ALL.into_iter().filter_map(|(text, name)| {
+        let named = ParameterName::ALL.into_iter().filter_map(|(text, name)| {
             let raw = fields.get(text)?.get();
             Some((name, from_raw(name, raw)))
         });
@@ -117,21 +117,23 @@ impl<'a> Parameters<'a> {
     }
 
     fn from_pairs(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Option<Self> {
-        Self::collect(pairs.filter_map(|(name, text)| Some((Name::of(&name)?, Given::Text(text)))))
+        Self::collect(
+            pairs.filter_map(|(name, text)| Some((ParameterName::of(&name)?, GivenValue::Text(text)))),
+        )
     }
 
     /// `None` if there is none of ours.
-    fn collect(named: impl Iterator<Item = (Name, Given<'a>)>) -> Option<Self> {
+    fn collect(named: impl Iterator<Item = (ParameterName, GivenValue<'a>)>) -> Option<Self> {
         let mut parameters = Self::default();
         let mut ping = None;
         let mut any = false;
         for (name, given) in named {
             any = true;
             let place = match name {
-                Name::Status => &mut parameters.status,
-                Name::Message => &mut parameters.message,
-                Name::Value => &mut parameters.number,
-                Name::Ping => &mut ping,
+                ParameterName::Status => &mut parameters.status,
+                ParameterName::Message => &mut parameters.message,
+                ParameterName::Value => &mut parameters.number,
+                ParameterName::Ping => &mut ping,
             };
             if place.is_none() && !given.is_empty() {
                 *place = Some(given);
@@ -142,15 +144,15 @@ impl<'a> Parameters<'a> {
     }
 }
 
-fn from_raw(name: Name, raw: &str) -> Given<'_> {
+fn from_raw(name: ParameterName, raw: &str) -> GivenValue<'_> {
     match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw)
             .or_else(|_| serde_json::from_str(&without_half_characters(raw)))
-            .map_or(Given::Unfit(name.unfit()), |text: String| Given::Text(Cow::Owned(text))),
-        Some(b'-' | b'0'..=b'9') => Given::Text(Cow::Borrowed(raw)),
+            .map_or(GivenValue::Unfit(name.unfit()), |text: String| GivenValue::Text(Cow::Owned(text))),
+        Some(b'-' | b'0'..=b'9') => GivenValue::Text(Cow::Borrowed(raw)),
         // `null` counts as not given.
-        Some(b'n') => Given::Text(Cow::Borrowed("")),
-        Some(_) | None => Given::Unfit(name.unfit()),
+        Some(b'n') => GivenValue::Text(Cow::Borrowed("")),
+        Some(_) | None => GivenValue::Unfit(name.unfit()),
     }
 }
 

@@ -12,7 +12,7 @@ use ports::heartbeat_log::LogError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::lane::{Lane, Sealed, Waiter};
+use super::lane::{Lane, SealedFrame, Waiter};
 use super::node::Node;
 use crate::health::Acknowledged;
 
@@ -33,7 +33,7 @@ impl<'a> Committer<'a> {
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        let _open = self.lane.open(&self.node.room);
+        let _open = self.lane.open(&self.node.budget);
         // The first frame goes out at once: only the second can vouch for anything.
         let mut next_tick = Instant::now();
         while !shutdown.is_cancelled() {
@@ -61,7 +61,7 @@ impl<'a> Committer<'a> {
             // Every push would have been refused, so this frame must not vouch that every push was taken.
             self.lane.refuse(1);
         }
-        let Sealed { frame, waiters, overdue } =
+        let SealedFrame { frame, waiters, overdue } =
             self.lane.seal(&self.node.author, &self.node.limits, &*self.node.clock);
         self.answer_refused(overdue);
         let frame = Arc::new(frame);
@@ -85,7 +85,7 @@ impl<'a> Committer<'a> {
                 self.failed(&error);
             }
         }
-        self.node.metrics.queued.set(i64::try_from(self.node.room.taken()).unwrap_or(i64::MAX));
+        self.node.metrics.queued.set(i64::try_from(self.node.budget.taken()).unwrap_or(i64::MAX));
     }
 
     /// Awaits the append to its end, however long, and meanwhile answers the pushes that become overdue.
@@ -120,7 +120,7 @@ impl<'a> Committer<'a> {
         let mut overdue = Vec::new();
         for waiter in waiters {
             if handled < waiter.deadline() {
-                waiter.recorded(&self.node.room);
+                waiter.recorded(&self.node.budget);
             } else {
                 overdue.push(waiter);
             }
@@ -140,7 +140,7 @@ impl<'a> Committer<'a> {
     fn answer_refused(&self, waiters: Vec<Waiter>) {
         self.node.metrics.refused.inc_by(waiters.len() as u64);
         for waiter in waiters {
-            waiter.refused(&self.node.room);
+            waiter.refused(&self.node.budget);
         }
     }
 

@@ -20,14 +20,14 @@ const BASE_WEIGHT: usize = 256;
 
 /// The budget for waiting pushes, shared by the lanes of a node.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct PushBudget {
     pushes: AtomicUsize,
     bytes: AtomicUsize,
     max_pushes: usize,
     max_bytes: usize,
 }
 
-impl Room {
+impl PushBudget {
     pub(super) const fn new(max_pushes: usize, max_bytes: usize) -> Self {
         Self { pushes: AtomicUsize::new(0), bytes: AtomicUsize::new(0), max_pushes, max_bytes }
     }
@@ -68,26 +68,26 @@ impl Waiter {
     }
 
     /// Answers that the push is recorded.
-    pub(super) fn recorded(self, room: &Room) {
-        room.give_back(self.weight);
+    pub(super) fn recorded(self, budget: &PushBudget) {
+        budget.give_back(self.weight);
         self.charge.keep();
         // A client that went away needs no answer.
         let _ = self.answer.send(());
     }
 
     /// Answers that the push is not recorded, or not known to be.
-    pub(super) fn refused(self, room: &Room) {
-        room.give_back(self.weight);
+    pub(super) fn refused(self, budget: &PushBudget) {
+        budget.give_back(self.weight);
     }
 }
 
-struct Queued {
+struct QueuedPush {
     heartbeat: Heartbeat,
     waiter: Waiter,
 }
 
 /// A frame that is to be appended now, and the pushes that wait for it, in order of receipt.
-pub(super) struct Sealed {
+pub(super) struct SealedFrame {
     pub(super) frame: Frame,
     pub(super) waiters: VecDeque<Waiter>,
     /// Pushes that were overdue before the frame was sealed.
@@ -97,15 +97,15 @@ pub(super) struct Sealed {
 /// The queue of one partition.
 #[derive(Default)]
 pub(super) struct Lane {
-    state: Mutex<State>,
+    state: Mutex<LaneState>,
     pub(super) arrived: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct LaneState {
     /// Whether a committer empties the queue.
     open: bool,
-    queue: VecDeque<Queued>,
+    queue: VecDeque<QueuedPush>,
     /// Refused pushes that no acknowledged frame has counted yet.
     refused: u64,
     /// The last time that a heartbeat or a frame got. Every further one is greater.
@@ -114,7 +114,7 @@ struct State {
     number: u64,
 }
 
-impl State {
+impl LaneState {
     fn stamp(&mut self, clock: &dyn Clock) -> EventTime {
         self.last_stamp = clock.now().max(self.last_stamp.next());
         self.last_stamp
@@ -123,9 +123,9 @@ impl State {
 
 impl Lane {
     /// Takes pushes until the guard is dropped.
-    pub(super) fn open<'a>(&'a self, room: &'a Room) -> OpenLane<'a> {
+    pub(super) fn open<'a>(&'a self, budget: &'a PushBudget) -> OpenLane<'a> {
         self.state.lock().open = true;
-        OpenLane { lane: self, room }
+        OpenLane { lane: self, budget }
     }
 
     /// Queues a heartbeat. It gets its time of receipt here, under the lock, so that every frame that is
@@ -134,7 +134,7 @@ impl Lane {
         &self,
         mut heartbeat: Heartbeat,
         charge: Charge,
-        room: &Room,
+        budget: &PushBudget,
         clock: &dyn Clock,
     ) -> Result<oneshot::Receiver<()>, Refused> {
         let texts = heartbeat.message.as_ref().map_or(0, String::len)
@@ -143,13 +143,13 @@ impl Lane {
         let (answer, answered) = oneshot::channel();
         let was_empty = {
             let mut state = self.state.lock();
-            if !state.open || room.take(weight).is_err() {
+            if !state.open || budget.take(weight).is_err() {
                 state.refused += 1;
                 return Err(Refused);
             }
             heartbeat.received_at = state.stamp(clock);
             let waiter = Waiter { receipt: clock.elapsed(), weight, charge, answer };
-            state.queue.push_back(Queued { heartbeat, waiter });
+            state.queue.push_back(QueuedPush { heartbeat, waiter });
             state.queue.len() == 1
         };
         if was_empty {
@@ -175,7 +175,7 @@ impl Lane {
     }
 
     /// Seals what is queued, as much as fits into a frame.
-    pub(super) fn seal(&self, author: &Author, limits: &Limits, clock: &dyn Clock) -> Sealed {
+    pub(super) fn seal(&self, author: &Author, limits: &Limits, clock: &dyn Clock) -> SealedFrame {
         let Author { node, boot } = author.clone();
         let mut state = self.state.lock();
         let overdue = overdue(&mut state, clock.elapsed());
@@ -186,7 +186,7 @@ impl Lane {
         while heartbeats.len() < fits
             && let Some(next) = state.queue.front()
             && (bytes == 0 || bytes + next.waiter.weight <= limits.frame_bytes)
-            && let Some(Queued { heartbeat, waiter }) = state.queue.pop_front()
+            && let Some(QueuedPush { heartbeat, waiter }) = state.queue.pop_front()
         {
             bytes += waiter.weight;
             heartbeats.push(heartbeat);
@@ -212,7 +212,7 @@ impl Lane {
             definitions: Vec::new(),
             imported: Vec::new(),
         };
-        Sealed { frame, waiters, overdue }
+        SealedFrame { frame, waiters, overdue }
     }
 
     /// Takes out the overdue pushes and counts them as refused.
@@ -226,7 +226,7 @@ impl Lane {
     }
 }
 
-fn overdue(state: &mut State, elapsed: Duration) -> Vec<Waiter> {
+fn overdue(state: &mut LaneState, elapsed: Duration) -> Vec<Waiter> {
     let mut overdue = Vec::new();
     while let Some(queued) = state.queue.pop_front_if(|queued| queued.waiter.deadline() <= elapsed) {
         overdue.push(queued.waiter);
@@ -238,7 +238,7 @@ fn overdue(state: &mut State, elapsed: Duration) -> Vec<Waiter> {
 /// A lane that a committer empties. When it is dropped, the pushes that still wait are refused.
 pub(super) struct OpenLane<'a> {
     lane: &'a Lane,
-    room: &'a Room,
+    budget: &'a PushBudget,
 }
 
 impl Drop for OpenLane<'_> {
@@ -249,7 +249,7 @@ impl Drop for OpenLane<'_> {
             std::mem::take(&mut state.queue)
         };
         for queued in left {
-            queued.waiter.refused(self.room);
+            queued.waiter.refused(self.budget);
         }
     }
 }

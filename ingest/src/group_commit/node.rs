@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 
-use super::lane::Room;
+use super::lane::PushBudget;
 use super::push::Author;
 use crate::config::Limits;
 use crate::health::Health;
@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 
 /// What the partitions of a node share.
 pub(super) struct Node {
-    pub(super) room: Room,
+    pub(super) budget: PushBudget,
     pub(super) limits: Limits,
     pub(super) author: Author,
     pub(super) log: Arc<dyn HeartbeatLog>,

@@ -284,7 +284,7 @@ async fn a_full_queue_refuses_at_once() {
         after.await.unwrap();
         let told: u64 = node.log.landed().iter().map(|frame| frame.refused).sum();
         assert_eq!(told, 2);
-        assert_eq!(node.commits.node.room.taken(), 0);
+        assert_eq!(node.commits.node.budget.taken(), 0);
     }
 }
 
@@ -337,7 +337,7 @@ async fn a_client_that_goes_away_is_recorded_and_not_refused() {
     drop(node.push(1).unwrap());
     node.push(2).unwrap().await.unwrap();
     assert_eq!(carried(&node.log.landed()), [[1, 2]]);
-    assert_eq!((node.refused(), node.commits.node.room.taken()), (0, 0));
+    assert_eq!((node.refused(), node.commits.node.budget.taken()), (0, 0));
 }
 
 /// A small generator: the seed names the history.
@@ -386,7 +386,7 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
                 Err(_dropped) => refused += 1,
             }
         }
-        assert_eq!((node.refused(), node.commits.node.room.taken()), (refused, 0), "seed {seed}");
+        assert_eq!((node.refused(), node.commits.node.budget.taken()), (refused, 0), "seed {seed}");
         let log = node.stop().await;
         let landed = carried(&log.landed()).concat();
         assert!(recorded.iter().all(|n| landed.contains(n)), "seed {seed}: answered 200 and not there");

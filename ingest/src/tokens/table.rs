@@ -12,9 +12,9 @@ use super::digest::Digest;
 /// The expiry of a token that does not expire.
 pub(super) const NEVER: EventTime = EventTime::from_micros(i64::MAX);
 
-/// A place in the table; `NOWHERE` ends a list.
-type Place = u32;
-const NOWHERE: Place = Place::MAX;
+/// The index of an entry; `NO_ENTRY` ends a list.
+type EntryIndex = u32;
+const NO_ENTRY: EntryIndex = EntryIndex::MAX;
 
 /// One token.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// The rate limit's state, as governor wants it kept; 0 = none yet.
     pub(super) budget: AtomicU64,
     /// The monitor's next token, or the next free place.
-    next: Place,
+    next: EntryIndex,
 }
 
 /// Entries in one vector, found through two tables of 4-byte places: by token, and by monitor the first of
@@ -33,9 +33,9 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Table {
     entries: Vec<Entry>,
-    free: Place,
-    by_digest: HashTable<Place>,
-    by_monitor: HashTable<Place>,
+    free: EntryIndex,
+    by_digest: HashTable<EntryIndex>,
+    by_monitor: HashTable<EntryIndex>,
     hasher: RandomState,
 }
 
@@ -43,7 +43,7 @@ impl Default for Table {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
-            free: NOWHERE,
+            free: NO_ENTRY,
             by_digest: HashTable::new(),
             by_monitor: HashTable::new(),
             hasher: RandomState::new(),
@@ -86,18 +86,18 @@ impl Table {
                 monitor,
                 expires_at: *expires_at,
                 budget: AtomicU64::new(budget),
-                next: NOWHERE,
+                next: NO_ENTRY,
             });
         }
     }
 
     fn insert(&mut self, mut entry: Entry) {
         // Four billion tokens do not fit in memory anyway.
-        let Ok(end) = Place::try_from(self.entries.len()) else { return };
+        let Ok(end) = EntryIndex::try_from(self.entries.len()) else { return };
         let (digest, monitor) = (entry.digest, entry.monitor);
         let first = self.first_of(monitor);
-        entry.next = first.unwrap_or(NOWHERE);
-        let place = if self.free == NOWHERE {
+        entry.next = first.unwrap_or(NO_ENTRY);
+        let place = if self.free == NO_ENTRY {
             self.entries.push(entry);
             end
         } else {
@@ -113,7 +113,7 @@ impl Table {
 
     fn remove(&mut self, digest: &Digest) {
         let entries = &self.entries;
-        let same = |place: &Place| entries[*place as usize].digest == *digest;
+        let same = |place: &EntryIndex| entries[*place as usize].digest == *digest;
         let Ok(found) = self.by_digest.find_entry(hash(digest), same) else { return };
         let (place, _) = found.remove();
         self.unlink(place);
@@ -122,7 +122,7 @@ impl Table {
     }
 
     /// Takes a place out of its monitor's list.
-    fn unlink(&mut self, place: Place) {
+    fn unlink(&mut self, place: EntryIndex) {
         let (monitor, next) = (self.at(place).monitor, self.at(place).next);
         let Some(first) = self.first_of(monitor) else { return };
         if first == place {
@@ -136,13 +136,13 @@ impl Table {
         self.at_mut(before).next = next;
     }
 
-    fn first_of(&self, monitor: MonitorId) -> Option<Place> {
-        let same = |place: &Place| self.at(*place).monitor == monitor;
+    fn first_of(&self, monitor: MonitorId) -> Option<EntryIndex> {
+        let same = |place: &EntryIndex| self.at(*place).monitor == monitor;
         self.by_monitor.find(self.hasher.hash_one(monitor), same).copied()
     }
 
     /// Makes `to` the first of the monitor's places, which was `from`.
-    fn set_first(&mut self, monitor: MonitorId, from: Option<Place>, to: Place) {
+    fn set_first(&mut self, monitor: MonitorId, from: Option<EntryIndex>, to: EntryIndex) {
         let Self { entries, by_monitor, hasher, .. } = self;
         let hash = hasher.hash_one(monitor);
         let Some(from) = from else {
@@ -150,7 +150,7 @@ impl Table {
             return;
         };
         if let Ok(mut found) = by_monitor.find_entry(hash, |place| *place == from) {
-            if to == NOWHERE {
+            if to == NO_ENTRY {
                 found.remove();
             } else {
                 *found.get_mut() = to;
@@ -158,15 +158,15 @@ impl Table {
         }
     }
 
-    fn place_of(&self, digest: &Digest) -> Option<Place> {
+    fn place_of(&self, digest: &Digest) -> Option<EntryIndex> {
         self.by_digest.find(hash(digest), |place| self.at(*place).digest == *digest).copied()
     }
 
-    fn at(&self, place: Place) -> &Entry {
+    fn at(&self, place: EntryIndex) -> &Entry {
         &self.entries[place as usize]
     }
 
-    fn at_mut(&mut self, place: Place) -> &mut Entry {
+    fn at_mut(&mut self, place: EntryIndex) -> &mut Entry {
         &mut self.entries[place as usize]
     }
 }
