@@ -18,9 +18,9 @@ use crate::error::Error;
 use crate::metrics::PartitionLabels;
 use crate::text_bytes::text_bytes;
 use machine::partition::Effects;
-use state::{Numbered, RETRY};
+use state::{KnownNumber, RETRY};
 
-pub(crate) use state::{Ended, Ground, Owner};
+pub(crate) use state::{Ended, Owner, OwnerContext};
 
 /// The most entries that are read at once.
 const READ_ENTRIES: usize = 256;
@@ -146,7 +146,7 @@ impl Owner {
     /// so this matters only when the log has lost entries: it gives fewer alerts then, and the queue would
     /// take new alerts for known ones.
     fn keep_numbers_apart(&mut self) {
-        let Numbered { known, end } = self.numbered;
+        let KnownNumber { known, end } = self.known_number;
         let found = self.partition.head().last_number;
         if self.partition.head().applied >= end && found < known {
             tracing::error!(

@@ -11,6 +11,6 @@ mod requests;
 mod ticket;
 
 pub(crate) use compare::{Sides, head_differences, monitor_differences};
-pub(crate) use replay::{Rebuilt, Stopped};
+pub(crate) use replay::{RebuiltPartition, Stopped};
 pub(crate) use requests::Requests;
 pub(crate) use ticket::Ticket;

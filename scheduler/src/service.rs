@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::owner::{Ended, Ground, Owner};
-use crate::rebuild::{Rebuilt, Requests};
+use crate::owner::{Ended, Owner, OwnerContext};
+use crate::rebuild::{RebuiltPartition, Requests};
 use crate::shares::{Shares, Taker};
 use crate::watchdog::{Progress, Watchdog};
 
@@ -83,9 +83,12 @@ impl Service {
             progress.expect(PartitionId(index), deps.clock.elapsed());
         }
         let shares = Arc::new(Shares::new(deps.owner.clone(), partitions, Arc::clone(&deps.clock)));
-        let held =
-            Arc::new(Held { metrics: metrics.clone(), partitions: Mutex::default(), changed: Notify::new() });
-        let mut desk = Desk {
+        let held = Arc::new(HeldPartitions {
+            metrics: metrics.clone(),
+            partitions: Mutex::default(),
+            changed: Notify::new(),
+        });
+        let mut holdings = Holdings {
             deps: deps.clone(),
             rules,
             held,
@@ -101,22 +104,22 @@ impl Service {
         };
         let mut watching = JoinSet::new();
         watching.spawn(watchdog.run(shutdown.clone()));
-        watching.spawn(Arc::clone(&desk.requests).follow(Arc::clone(&deps.registry), shutdown.clone()));
-        desk.share(&shutdown).await;
-        desk.give_back().await;
+        watching.spawn(Arc::clone(&holdings.requests).follow(Arc::clone(&deps.registry), shutdown.clone()));
+        holdings.share(&shutdown).await;
+        holdings.give_back().await;
         while watching.join_next().await.is_some() {}
         Ok(())
     }
 }
 
 /// The partitions that are held.
-struct Held {
+struct HeldPartitions {
     metrics: Metrics,
     partitions: Mutex<BTreeSet<PartitionId>>,
     changed: Notify,
 }
 
-impl Held {
+impl HeldPartitions {
     fn set(&self, partition: PartitionId, held: bool) {
         let count = {
             let mut partitions = self.partitions.lock();
@@ -133,10 +136,10 @@ impl Held {
 }
 
 /// Hands partitions to their owners and calls them back, as schedulers come and go.
-struct Desk {
+struct Holdings {
     deps: Deps,
     rules: TimeRules,
-    held: Arc<Held>,
+    held: Arc<HeldPartitions>,
     shares: Arc<Shares>,
     requests: Arc<Requests>,
     progress: Arc<Progress>,
@@ -151,7 +154,7 @@ struct Desk {
     tasks: JoinSet<PartitionId>,
 }
 
-impl Desk {
+impl Holdings {
     async fn share(&mut self, shutdown: &CancellationToken) {
         let mut beats = tokio::time::interval(BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -231,9 +234,9 @@ impl Desk {
         }
         let stop = self.shutdown.child_token();
         self.holding.insert(partition, stop.clone());
-        let hold = Hold {
+        let task = PartitionTask {
             id: partition,
-            ground: Ground {
+            context: OwnerContext {
                 deps: self.deps.clone(),
                 rules: self.rules,
                 metrics: self.held.metrics.clone(),
@@ -244,7 +247,7 @@ impl Desk {
             taker: Taker::new(Arc::clone(&self.shares)),
         };
         self.tasks.spawn(async move {
-            hold.run(stop).await;
+            task.run(stop).await;
             partition
         });
     }
@@ -301,19 +304,19 @@ async fn give_back_stray(
 }
 
 /// Holds one partition until it is stopped, and takes it anew whenever it is lost.
-struct Hold {
+struct PartitionTask {
     id: PartitionId,
-    ground: Ground,
-    held: Arc<Held>,
+    context: OwnerContext,
+    held: Arc<HeldPartitions>,
     taker: Taker,
 }
 
-impl Hold {
+impl PartitionTask {
     async fn run(mut self, stop: CancellationToken) {
         let mut rebuilt = None;
         while !stop.is_cancelled() {
             // Must not be cancelled: a lease whose answer is lost would have no task.
-            let lease = match self.taker.take(self.ground.deps.states.as_ref(), self.id).await {
+            let lease = match self.taker.take(self.context.deps.states.as_ref(), self.id).await {
                 Ok(lease) => lease,
                 Err(error) => {
                     self.pause(&error.into(), &stop).await;
@@ -334,10 +337,10 @@ impl Hold {
     async fn own(
         &self,
         lease: Lease,
-        rebuilt: Option<Box<Rebuilt>>,
+        rebuilt: Option<Box<RebuiltPartition>>,
         stop: &CancellationToken,
     ) -> Result<Ended, Error> {
-        let owner = Owner::load(self.id, lease, self.ground.clone(), rebuilt).await?;
+        let owner = Owner::load(self.id, lease, self.context.clone(), rebuilt).await?;
         self.held.set(self.id, true);
         let outcome = owner.run(stop).await;
         self.held.set(self.id, false);
@@ -347,7 +350,7 @@ impl Hold {
     /// Gives the partition back, however long it takes: no other scheduler takes it over while this one
     /// lives.
     async fn release(&self, lease: &Lease) {
-        while let Err(error) = self.ground.deps.states.release(lease).await {
+        while let Err(error) = self.context.deps.states.release(lease).await {
             tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");
             tokio::time::sleep(RETAKE).await;
         }

@@ -22,17 +22,17 @@ pub(crate) struct Shares {
     name: String,
     partitions: u16,
     clock: Arc<dyn Clock>,
-    seen: Mutex<Seen>,
+    seen: Mutex<RosterView>,
 }
 
-struct Seen {
+struct RosterView {
     liveness: Liveness,
     looked_at: Duration,
 }
 
 impl Shares {
     pub(crate) fn new(name: String, partitions: u16, clock: Arc<dyn Clock>) -> Self {
-        let seen = Seen { liveness: Liveness::new(LEASE), looked_at: clock.elapsed() };
+        let seen = RosterView { liveness: Liveness::new(LEASE), looked_at: clock.elapsed() };
         Self { name, partitions, clock, seen: Mutex::new(seen) }
     }
 
@@ -53,7 +53,7 @@ impl Shares {
         }
     }
 
-    fn look(&self, seen: &mut Seen, members: &[Member], now: Duration) -> BTreeSet<PartitionId> {
+    fn look(&self, seen: &mut RosterView, members: &[Member], now: Duration) -> BTreeSet<PartitionId> {
         if now.saturating_sub(seen.looked_at) > LOOKED_AWAY {
             seen.liveness.forgive(now);
         }

@@ -26,11 +26,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// When each partition was last seen to move on while ingest was listening.
 #[derive(Debug, Default)]
 pub struct Progress {
-    partitions: Mutex<BTreeMap<PartitionId, Reached>>,
+    partitions: Mutex<BTreeMap<PartitionId, ReachedWatermark>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Reached {
+struct ReachedWatermark {
     watermark: Option<EventTime>,
     /// By the clock's elapsed time.
     seen_at: Duration,
@@ -39,7 +39,7 @@ struct Reached {
 impl Progress {
     /// From now on this partition is expected to move.
     pub fn expect(&self, partition: PartitionId, now: Duration) {
-        self.partitions.lock().entry(partition).or_insert(Reached { watermark: None, seen_at: now });
+        self.partitions.lock().entry(partition).or_insert(ReachedWatermark { watermark: None, seen_at: now });
     }
 
     /// Another scheduler owns the partition now.
@@ -59,13 +59,13 @@ impl Progress {
         if !deaf {
             // A partition that was handed over is not expected to move here.
             if let Some(reached) = self.partitions.lock().get_mut(&partition) {
-                *reached = Reached { watermark: Some(watermark), seen_at: now };
+                *reached = ReachedWatermark { watermark: Some(watermark), seen_at: now };
             }
         }
     }
 
     /// The partition that has not moved for the longest, if that is too long.
-    fn stalled(&self, now: Duration) -> Option<(PartitionId, Reached)> {
+    fn stalled(&self, now: Duration) -> Option<(PartitionId, ReachedWatermark)> {
         let partitions = self.partitions.lock();
         let slowest = partitions.iter().min_by_key(|(_, reached)| reached.seen_at)?;
         (now.saturating_sub(slowest.1.seen_at) > STALLED_AFTER).then_some((*slowest.0, *slowest.1))
@@ -76,17 +76,17 @@ impl Progress {
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
-    ways: Vec<Way>,
+    ways: Vec<OperatorWay>,
 }
 
 /// A way to the operator, and the news that went over it.
-struct Way {
+struct OperatorWay {
     operator: Operator,
     /// News of a stall that was accepted, until news of its end is.
     accepted: Option<News>,
 }
 
-impl Way {
+impl OperatorWay {
     /// Sends the beginning of a stall, until it is accepted.
     async fn begin(&mut self, news: &News) {
         if self.accepted.is_none() && self.operator.tell(news).await {
@@ -108,7 +108,8 @@ impl Watchdog {
     /// # Errors
     /// `MetaClient` if the HTTP client cannot be made, `MetaMail` if nothing says how to send mail.
     pub(crate) fn new(clock: Arc<dyn Clock>, progress: Arc<Progress>, config: Config) -> Result<Self, Error> {
-        let ways = Operator::all(config)?.into_iter().map(|operator| Way { operator, accepted: None });
+        let ways =
+            Operator::all(config)?.into_iter().map(|operator| OperatorWay { operator, accepted: None });
         Ok(Self { clock, progress, ways: ways.collect() })
     }
 

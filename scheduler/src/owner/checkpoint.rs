@@ -29,11 +29,11 @@ pub(super) struct Checkpoints {
     looked: bool,
     /// The last entry in the newest checkpoint that was begun.
     written: Offset,
-    work: JoinSet<Done>,
+    work: JoinSet<CheckpointWork>,
 }
 
 /// The result of work on the checkpoints.
-enum Done {
+enum CheckpointWork {
     /// The newest checkpoint in the log, if there is one.
     Looked(Option<CheckpointPlace>),
     Wrote,
@@ -56,7 +56,7 @@ impl Checkpoints {
     pub(super) fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
         let now = deps.clock.elapsed();
         while let Some(done) = self.work.try_join_next() {
-            if let Ok(Done::Looked(Some(newest))) = done {
+            if let Ok(CheckpointWork::Looked(Some(newest))) = done {
                 self.written = newest.applied;
                 let age = deps.clock.now().since(newest.watermark);
                 self.next = self.next.max(now + self.every.saturating_sub(age));
@@ -67,7 +67,7 @@ impl Checkpoints {
         }
         if !std::mem::replace(&mut self.looked, true) {
             let deps = deps.clone();
-            self.work.spawn(async move { Done::Looked(newest(&deps, id).await) });
+            self.work.spawn(async move { CheckpointWork::Looked(newest(&deps, id).await) });
             return false;
         }
         true
@@ -90,7 +90,7 @@ impl Checkpoints {
             let compressed = tokio::task::spawn_blocking(move || packed.compress()).await;
             let Ok(Ok(bytes)) = compressed else {
                 tracing::error!(partition = %id, "failed to compress a checkpoint");
-                return Done::Wrote;
+                return CheckpointWork::Wrote;
             };
             let size = bytes.len();
             match keep(store.as_ref(), log.as_ref(), id, place, bytes.into()).await {
@@ -102,7 +102,7 @@ impl Checkpoints {
                     tracing::warn!(partition = %id, error = %Chain(&error), "failed to write a checkpoint; trying again when the next one is due");
                 }
             }
-            Done::Wrote
+            CheckpointWork::Wrote
         });
     }
 }

@@ -12,12 +12,12 @@ use ports::state_store::{Commit, Lease};
 use super::checkpoint::Checkpoints;
 use super::publish::Publisher;
 use super::rebuilds::Rebuilds;
-use super::state::{Commits, Ground, Numbered, Owner};
+use super::state::{Commits, KnownNumber, Owner, OwnerContext};
 use crate::checkpoints::{checkpoint_at, is_in};
 use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::rebuild::{Rebuilt, Ticket};
+use crate::rebuild::{RebuiltPartition, Ticket};
 use crate::reconcile::Reconciler;
 use machine::partition::Partition;
 
@@ -28,7 +28,7 @@ const LOAD_STATES: usize = 10_000;
 const READ_AGAIN: u64 = 1_000_000;
 
 /// A partition as it was before its log was opened.
-struct Loaded {
+struct LoadedPartition {
     partition: Partition,
     /// Commits that were made under the lease meanwhile.
     commits: u64,
@@ -62,10 +62,10 @@ impl Owner {
     pub(crate) async fn load(
         id: PartitionId,
         lease: Lease,
-        ground: Ground,
-        rebuilt: Option<Box<Rebuilt>>,
+        context: OwnerContext,
+        rebuilt: Option<Box<RebuiltPartition>>,
     ) -> Result<Self, Error> {
-        let Ground { deps, rules, metrics, progress, requests } = ground;
+        let OwnerContext { deps, rules, metrics, progress, requests } = context;
         // First the number, then the log's end: the alert with that number follows from entries before that
         // end.
         let known = deps.alerts.last_number(id).await?;
@@ -78,7 +78,7 @@ impl Owner {
             Some((loaded, done)) => (loaded, Some(done)),
             None => (state(&deps, id, &lease, rules, &extent, &metrics).await?, None),
         };
-        let Loaded { mut partition, commits } = loaded;
+        let LoadedPartition { mut partition, commits } = loaded;
         let committed = partition.head().applied;
         let end = extent.last;
         let anchor = Anchor::of(&partition);
@@ -100,7 +100,7 @@ impl Owner {
             history: HistoryBatch::default(),
             history_bytes: 0,
             outbox: Vec::new(),
-            numbered: Numbered { known, end },
+            known_number: KnownNumber { known, end },
             commits: Commits::new(committed, commits, now),
             checkpoints: Checkpoints::new(id, deps.checkpoint_every, now),
             rebuilds: Rebuilds::new(requests, rules),
@@ -110,7 +110,7 @@ impl Owner {
             deps,
         };
         owner.keep_numbers_apart();
-        if let Some(Done { ticket, report }) = done {
+        if let Some(FinishedRebuild { ticket, report }) = done {
             // The newest checkpoint holds the same wrong states.
             owner.checkpoints.hurry(now);
             owner.rebuilds.finish(ticket, RebuildState::Done(report));
@@ -120,7 +120,7 @@ impl Owner {
 }
 
 /// A rebuild that was put in place.
-struct Done {
+struct FinishedRebuild {
     ticket: Ticket,
     report: Box<RebuildReport>,
 }
@@ -132,10 +132,10 @@ async fn replace(
     id: PartitionId,
     lease: &Lease,
     rules: TimeRules,
-    rebuilt: Box<Rebuilt>,
-) -> Result<Option<(Loaded, Done)>, Error> {
+    rebuilt: Box<RebuiltPartition>,
+) -> Result<Option<(LoadedPartition, FinishedRebuild)>, Error> {
     let head = deps.states.load_head(lease).await?;
-    let Rebuilt { ticket, mut report, replayer, number, .. } = *rebuilt;
+    let RebuiltPartition { ticket, mut report, replayer, number, .. } = *rebuilt;
     let (mut rebuilt_head, states) = replayer.into_partition().into_states();
     if (&head.incarnation, head.applied) != (&rebuilt_head.incarnation, rebuilt_head.applied) {
         tracing::warn!(partition = %id, found = %head.applied, "the partition went on before it was replaced; rebuilding it again");
@@ -150,7 +150,7 @@ async fn replace(
         partition = %id, lease = lease.token, monitors = report.monitors, different = report.different, alerts = report.alerts,
         "replaced the partition with what its log gives"
     );
-    Ok(Some((loaded, Done { ticket, report: Box::new(report) })))
+    Ok(Some((loaded, FinishedRebuild { ticket, report: Box::new(report) })))
 }
 
 /// Whether the log holds everything that follows the state.
@@ -168,7 +168,7 @@ async fn state(
     rules: TimeRules,
     extent: &LogExtent,
     metrics: &Metrics,
-) -> Result<Loaded, Error> {
+) -> Result<LoadedPartition, Error> {
     let head = deps.states.load_head(lease).await?;
     let knows_nothing = head.applied == Offset::START;
     let in_reach = |from: Offset| extent.last.0.saturating_sub(from.0) <= READ_AGAIN;
@@ -193,7 +193,7 @@ async fn state(
     if knows_nothing {
         // A scheduler that died while restoring may have left states behind.
         deps.states.reset(lease).await?;
-        return Ok(Loaded { partition: Partition::new(rules, head), commits: 0 });
+        return Ok(LoadedPartition { partition: Partition::new(rules, head), commits: 0 });
     }
     let mut partition = Partition::new(rules, head);
     let mut after = None;
@@ -205,7 +205,7 @@ async fn state(
             partition.restore(monitor, state);
         }
         if complete {
-            return Ok(Loaded { partition, commits: 0 });
+            return Ok(LoadedPartition { partition, commits: 0 });
         }
     }
 }
@@ -230,7 +230,7 @@ async fn newest_checkpoint(
 
 /// Writes a whole partition to the state store. Until the last commit the store says that it knows nothing,
 /// so after a crash in between the work begins anew.
-async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<Loaded, Error> {
+async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<LoadedPartition, Error> {
     deps.states.reset(lease).await?;
     let mut commits = 0;
     let ids: Vec<MonitorId> = partition.monitor_ids().collect();
@@ -249,7 +249,7 @@ async fn restore(deps: &Deps, lease: &Lease, partition: Partition) -> Result<Loa
         };
         deps.states.commit(lease, &commit).await?;
     }
-    Ok(Loaded { partition, commits })
+    Ok(LoadedPartition { partition, commits })
 }
 
 /// The last entry that the log and the state have in common, if the log lost its newest entries and has

@@ -21,7 +21,7 @@ use super::publish;
 use super::state::{Owner, RETRY};
 use crate::error::Error;
 use crate::metrics::RebuildOutcome;
-use crate::rebuild::{Rebuilt, Sides, Stopped, Ticket, head_differences, monitor_differences};
+use crate::rebuild::{RebuiltPartition, Sides, Stopped, Ticket, head_differences, monitor_differences};
 
 /// The most states that are loaded from the state store at once.
 const COMPARE_STATES: usize = 10_000;
@@ -38,7 +38,7 @@ const REMEMBERED: Duration = Duration::from_secs(20 * 3_600);
 
 /// The result of comparing.
 #[derive(Default)]
-struct Found {
+struct Comparison {
     differences: BTreeMap<MonitorId, MonitorDifference>,
     different: u64,
     monitors: u64,
@@ -52,7 +52,7 @@ impl Owner {
     ///
     /// # Errors
     /// As a commit.
-    pub(super) async fn rebuild(&mut self) -> Result<Option<Box<Rebuilt>>, Error> {
+    pub(super) async fn rebuild(&mut self) -> Result<Option<Box<RebuiltPartition>>, Error> {
         let rebuilds = &mut self.rebuilds;
         rebuilds.position.store(self.partition.head().applied.0, Ordering::Relaxed);
         while rebuilds.finishing.try_join_next().is_some() {}
@@ -99,12 +99,14 @@ impl Owner {
         let ticket = Ticket::new(registry, clock, (revision, rebuild));
         let (deps, position) = (self.deps.clone(), Arc::clone(&rebuilds.position));
         let turn = rebuilds.requests.turn();
-        rebuilds.computing.spawn(Rebuilt::compute(deps, rebuilds.rules, ticket, turn, position));
+        rebuilds.computing.spawn(RebuiltPartition::compute(deps, rebuilds.rules, ticket, turn, position));
     }
 
     fn give_up(&mut self, ticket: Ticket, stopped: Stopped) {
         match stopped {
-            Stopped::Taken => tracing::info!(partition = %self.id, "the rebuild was withdrawn or replaced by another request"),
+            Stopped::Withdrawn => {
+                tracing::info!(partition = %self.id, "the rebuild was withdrawn or replaced by another request")
+            }
             Stopped::Failed(why) => {
                 tracing::warn!(partition = %self.id, why, "failed to rebuild the partition");
                 self.metrics.rebuilt(RebuildOutcome::Failed, self.rebuild_took());
@@ -118,7 +120,7 @@ impl Owner {
     }
 
     /// Brings a rebuild to exactly this owner's position; whether it got there.
-    async fn align(&self, rebuilt: &mut Rebuilt) -> Result<bool, Stopped> {
+    async fn align(&self, rebuilt: &mut RebuiltPartition) -> Result<bool, Stopped> {
         let applied = self.partition.head().applied;
         for _ in 0..LAST_STEPS {
             match tokio::time::timeout(LAST_STEP, rebuilt.step(&self.deps, applied)).await {
@@ -135,7 +137,10 @@ impl Owner {
     }
 
     /// Commits and publishes everything, then compares a rebuild that is at this owner's position.
-    async fn conclude(&mut self, mut rebuilt: Box<Rebuilt>) -> Result<Option<Box<Rebuilt>>, Error> {
+    async fn conclude(
+        &mut self,
+        mut rebuilt: Box<RebuiltPartition>,
+    ) -> Result<Option<Box<RebuiltPartition>>, Error> {
         let began = self.deps.clock.elapsed();
         self.commit().await?;
         self.publisher.publish(&self.deps, &self.lease, &self.metrics).await?;
@@ -173,12 +178,12 @@ impl Owner {
         }
         rebuilt.report.stood_still_ms = millis(self.deps.clock.elapsed().saturating_sub(began));
         self.metrics.rebuilt(RebuildOutcome::Replaced, self.rebuild_took());
-        rebuilt.number = self.partition.head().last_number.max(self.numbered.known);
+        rebuilt.number = self.partition.head().last_number.max(self.known_number.known);
         Ok(Some(rebuilt))
     }
 
-    fn say_verified(&mut self, rebuilt: Rebuilt) {
-        let Rebuilt { ticket, report, .. } = rebuilt;
+    fn say_verified(&mut self, rebuilt: RebuiltPartition) {
+        let RebuiltPartition { ticket, report, .. } = rebuilt;
         let (monitors, different, still_ms) = (report.monitors, report.different, report.stood_still_ms);
         if report.is_equal() {
             tracing::info!(partition = %self.id, monitors, still_ms, "the partition agrees with its log");
@@ -191,12 +196,12 @@ impl Owner {
     }
 
     /// Compares, monitor by monitor, the rebuilt state, the one in memory and the one in the state store.
-    async fn compare(&self, by_log: &Partition) -> Result<Found, Error> {
+    async fn compare(&self, by_log: &Partition) -> Result<Comparison, Error> {
         let mut ids: Vec<MonitorId> = by_log.monitor_ids().chain(self.partition.monitor_ids()).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut ids = ids.into_iter().peekable();
-        let mut found = Found::default();
+        let mut found = Comparison::default();
         let mut after = None;
         loop {
             let page = self.load_states(after).await?;
@@ -221,7 +226,7 @@ impl Owner {
         by_log: &Partition,
         monitor: MonitorId,
         stored: Option<&MonitorState>,
-        found: &mut Found,
+        found: &mut Comparison,
     ) {
         let live = self.partition.monitor(monitor);
         found.monitors += 1;
@@ -262,7 +267,11 @@ impl Owner {
     /// Enqueues the alerts of the flips that led to states that the live partition did not have. They carry
     /// no running number, because numbers follow from the log alone. An alert that was published before has
     /// the same id, so the queue drops it.
-    async fn tell_wrongly_told(&self, rebuilt: &mut Rebuilt, monitors: &[MonitorId]) -> Result<(), Error> {
+    async fn tell_wrongly_told(
+        &self,
+        rebuilt: &mut RebuiltPartition,
+        monitors: &[MonitorId],
+    ) -> Result<(), Error> {
         let mut alerts = Vec::new();
         let mut untold = 0;
         for monitor in monitors {
@@ -270,9 +279,9 @@ impl Owner {
             let Some(state) = state.cloned() else { continue };
             let computed = rebuilt.last_flips.get(monitor).cloned();
             match self.flip_that_led_to(*monitor, state, computed).await? {
-                Told::By(flip) => alerts.push(Alert::Flip(*flip)),
-                Told::ByNothing => {}
-                Told::Unknown => untold += 1,
+                StateAlert::Flip(flip) => alerts.push(Alert::Flip(*flip)),
+                StateAlert::None => {}
+                StateAlert::Unknown => untold += 1,
             }
         }
         alerts.sort_by_key(Alert::at);
@@ -291,33 +300,33 @@ impl Owner {
         monitor: MonitorId,
         state: MonitorState,
         last: Option<Flip>,
-    ) -> Result<Told, Error> {
+    ) -> Result<StateAlert, Error> {
         let led_here = |flip: &Flip| flip.to == state.state && flip.at == state.since;
         let down = || state.incident.as_deref().map(|incident| incident.down.clone());
         let computed = last.filter(led_here).or_else(down);
         let flip = match (computed, state.state) {
             (Some(flip), _) => flip,
-            (None, State::New | State::Paused) => return Ok(Told::ByNothing),
+            (None, State::New | State::Paused) => return Ok(StateAlert::None),
             (None, State::Up | State::Down) => {
                 let newest = self.deps.history.flips(monitor, None, MAX_NAMED).await?;
                 match newest.into_iter().find(led_here) {
                     Some(flip) => flip,
-                    None => return Ok(Told::Unknown),
+                    None => return Ok(StateAlert::Unknown),
                 }
             }
         };
         let is_news = self.partition.monitor(monitor).is_some()
             || flip.to == State::Down
             || self.deps.clock.now().since(flip.at) < REMEMBERED;
-        Ok(if flip.pages() && is_news { Told::By(Box::new(flip)) } else { Told::ByNothing })
+        Ok(if flip.pages() && is_news { StateAlert::Flip(Box::new(flip)) } else { StateAlert::None })
     }
 }
 
 /// The alert that a state should have led to.
-enum Told {
-    By(Box<Flip>),
+enum StateAlert {
+    Flip(Box<Flip>),
     /// The state leads to no alert.
-    ByNothing,
+    None,
     /// The flip is not known any more.
     Unknown,
 }

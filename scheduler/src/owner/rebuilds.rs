@@ -9,7 +9,7 @@ use model::rebuild::RebuildState;
 use model::time::TimeRules;
 use tokio::task::JoinSet;
 
-use crate::rebuild::{Rebuilt, Requests, Stopped, Ticket};
+use crate::rebuild::{RebuiltPartition, Requests, Stopped, Ticket};
 
 /// The interval between looks at rebuilds while no entry comes: with a rebuild under way, and without.
 const LOOK_BUSY: Duration = Duration::from_millis(50);
@@ -23,9 +23,9 @@ pub(super) struct Rebuilds {
     pub(super) position: Arc<AtomicU64>,
     /// The rebuild that is being computed or compared, or else the last one that ended here.
     pub(super) newest: Option<RebuildId>,
-    pub(super) computing: JoinSet<Result<Box<Rebuilt>, (Ticket, Stopped)>>,
+    pub(super) computing: JoinSet<Result<Box<RebuiltPartition>, (Ticket, Stopped)>>,
     /// A rebuild that has caught up once.
-    pub(super) computed: Option<Box<Rebuilt>>,
+    pub(super) computed: Option<Box<RebuiltPartition>>,
     pub(super) began_at: Duration,
     /// Tasks that write outcomes to the registry.
     pub(super) finishing: JoinSet<()>,

@@ -16,7 +16,7 @@ use super::publish::Publisher;
 use super::rebuilds::Rebuilds;
 use crate::deps::Deps;
 use crate::metrics::Metrics;
-use crate::rebuild::{Rebuilt, Requests};
+use crate::rebuild::{RebuiltPartition, Requests};
 use crate::reconcile::Reconciler;
 use crate::watchdog::Progress;
 
@@ -25,7 +25,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 
 /// What every owner of a scheduler needs.
 #[derive(Clone)]
-pub(crate) struct Ground {
+pub(crate) struct OwnerContext {
     pub(crate) deps: Deps,
     pub(crate) rules: TimeRules,
     pub(crate) metrics: Metrics,
@@ -38,7 +38,7 @@ pub(crate) enum Ended {
     /// By shutdown.
     Stopped,
     /// This rebuilt partition is to take the owner's place, under another lease.
-    Rebuilt(Box<Rebuilt>),
+    Rebuilt(Box<RebuiltPartition>),
 }
 
 /// The owner of one partition, for as long as its lease lasts.
@@ -55,7 +55,7 @@ pub(crate) struct Owner {
     pub(super) history: HistoryBatch,
     pub(super) history_bytes: usize,
     pub(super) outbox: Vec<OutboxAlert>,
-    pub(super) numbered: Numbered,
+    pub(super) known_number: KnownNumber,
     pub(super) commits: Commits,
     pub(super) checkpoints: Checkpoints,
     pub(super) rebuilds: Rebuilds,
@@ -68,7 +68,7 @@ pub(crate) struct Owner {
 
 /// What the alert queue knew of a partition when it was loaded.
 #[derive(Clone, Copy)]
-pub(super) struct Numbered {
+pub(super) struct KnownNumber {
     /// The greatest number of its alerts.
     pub(super) known: u64,
     /// The log's last entry at that time: the alert with that number follows from entries up to here.

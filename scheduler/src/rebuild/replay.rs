@@ -18,7 +18,7 @@ use ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
 use ports::history::HistoryBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ticket::{Taken, Ticket};
+use super::ticket::{RecordChanged, Ticket};
 use crate::checkpoints::{checkpoint_at, is_in};
 use crate::deps::Deps;
 use crate::error::Error;
@@ -40,12 +40,12 @@ pub(crate) enum Stopped {
     /// It cannot be done; the text is for the person who asked.
     Failed(String),
     /// The request was withdrawn, or another one took its place.
-    Taken,
+    Withdrawn,
 }
 
-impl From<Taken> for Stopped {
-    fn from(_: Taken) -> Self {
-        Self::Taken
+impl From<RecordChanged> for Stopped {
+    fn from(_: RecordChanged) -> Self {
+        Self::Withdrawn
     }
 }
 
@@ -56,7 +56,7 @@ impl From<Error> for Stopped {
 }
 
 /// A partition that is computed again, as far as it has come.
-pub(crate) struct Rebuilt {
+pub(crate) struct RebuiltPartition {
     pub(crate) ticket: Ticket,
     pub(crate) report: RebuildReport,
     pub(crate) replayer: Replayer,
@@ -79,7 +79,7 @@ struct Beginning {
     from_checkpoint: bool,
 }
 
-impl Rebuilt {
+impl RebuiltPartition {
     /// Reads the log again until the rebuild has come as far as the owner, which keeps its own position in
     /// `position`.
     ///
@@ -241,7 +241,7 @@ async fn wait_for(
     loop {
         let waiting = Arc::clone(&turn).acquire_owned();
         if let Ok(got) = tokio::time::timeout(RETRY, waiting).await {
-            return got.map_err(|_closed| Stopped::Taken);
+            return got.map_err(|_closed| Stopped::Withdrawn);
         }
         ticket.reached(Offset::START, Offset(position.load(Ordering::Relaxed))).await?;
     }

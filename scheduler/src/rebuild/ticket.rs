@@ -27,7 +27,7 @@ pub(crate) struct Ticket {
 
 /// The record has changed: it holds another request, or an outcome.
 #[derive(Debug)]
-pub(crate) struct Taken;
+pub(crate) struct RecordChanged;
 
 impl Ticket {
     pub(crate) fn new(
@@ -50,8 +50,8 @@ impl Ticket {
     /// writes it.
     ///
     /// # Errors
-    /// [`Taken`] if the record has changed.
-    pub(crate) async fn reached(&mut self, applied: Offset, through: Offset) -> Result<(), Taken> {
+    /// [`RecordChanged`] if the record has changed.
+    pub(crate) async fn reached(&mut self, applied: Offset, through: Offset) -> Result<(), RecordChanged> {
         let now = self.clock.elapsed();
         if self.said_at.is_some_and(|at| now.saturating_sub(at) < SAY_EVERY) {
             return Ok(());
@@ -59,7 +59,7 @@ impl Ticket {
         self.said_at = Some(now);
         match self.say(RebuildState::Running { applied, through }).await {
             Ok(()) => Ok(()),
-            Err(RegistryError::Conflict) => Err(Taken),
+            Err(RegistryError::Conflict) => Err(RecordChanged),
             Err(error @ RegistryError::Unavailable(_)) => {
                 tracing::debug!(error = %Chain(&error), "failed to report the progress of a rebuild");
                 Ok(())
