@@ -20,7 +20,7 @@ pub(crate) struct Listeners(Vec<Receiver>);
 
 /// How fast webhooks came.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Told {
+pub(crate) struct WebhookRate {
     pub(crate) number: usize,
     /// From the first push to the last answer 200.
     pub(crate) pushed_in: Duration,
@@ -32,7 +32,7 @@ pub(crate) struct Told {
 
 /// What a channel that gathers received.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gathered {
+pub(crate) struct GatheredMessages {
     pub(crate) messages: usize,
     /// Flips that they tell of.
     pub(crate) flips: usize,
@@ -62,7 +62,11 @@ impl Listeners {
     }
 
     /// Every monitor says `down`: what the only receiver gets until it has got every flip.
-    pub(crate) async fn gathered(&self, ingest: SocketAddr, tokens: &[String]) -> anyhow::Result<Gathered> {
+    pub(crate) async fn gathered(
+        &self,
+        ingest: SocketAddr,
+        tokens: &[String],
+    ) -> anyhow::Result<GatheredMessages> {
         let receiver = self.0.first().context("a receiver")?;
         let saying: Vec<String> = tokens.iter().map(|token| format!("{token}?status=down")).collect();
         let began = Instant::now();
@@ -73,7 +77,7 @@ impl Listeners {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let after = receiver.last_at().context("webhooks came")?.duration_since(began);
-        Ok(Gathered { messages: receiver.count(), flips: receiver.flips(), pushed_in, after })
+        Ok(GatheredMessages { messages: receiver.count(), flips: receiver.flips(), pushed_in, after })
     }
 
     /// Waits until the last receiver got this many webhooks.
@@ -94,7 +98,7 @@ impl Listeners {
         tokens: &[String],
         status: &str,
         listening: usize,
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<WebhookRate> {
         let heard: Vec<(&Receiver, usize)> =
             self.0.iter().take(listening).map(|receiver| (receiver, receiver.count())).collect();
         let each = tokens.len() / self.0.len();
@@ -109,6 +113,6 @@ impl Listeners {
         let last = heard.iter().filter_map(|(receiver, _)| receiver.last_at()).max();
         let after = last.context("webhooks came")?.duration_since(began);
         let number = each * heard.len();
-        Ok(Told { number, pushed_in, after, rate: rate(number, after) })
+        Ok(WebhookRate { number, pushed_in, after, rate: rate(number, after) })
     }
 }

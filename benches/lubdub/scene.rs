@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::listeners::{Gathered, Listeners, Told};
+use crate::listeners::{GatheredMessages, Listeners, WebhookRate};
 
 /// An installation with monitors and receivers.
 pub(crate) trait Scene: Sized {
@@ -33,12 +33,12 @@ pub(crate) trait Scene: Sized {
     }
 
     /// Every monitor says `status`: how fast the first `listening` receivers get the webhooks.
-    async fn told(&self, status: &str, listening: usize) -> anyhow::Result<Told> {
+    async fn told(&self, status: &str, listening: usize) -> anyhow::Result<WebhookRate> {
         self.listeners().told(self.ingest(), self.tokens(), status, listening).await
     }
 
     /// Every monitor says `down`, to a channel that gathers.
-    async fn gathered(&self) -> anyhow::Result<Gathered> {
+    async fn gathered(&self) -> anyhow::Result<GatheredMessages> {
         self.listeners().gathered(self.ingest(), self.tokens()).await
     }
 }

@@ -72,7 +72,8 @@ async fn kill_owner(redis: &RedisServer, schedulers: &mut Vec<Installation>) -> 
         fs::read_to_string(log(scheduler))
             .is_ok_and(|text| text.contains(&owner) && text.contains("scheduler listens"))
     };
-    let index = schedulers.iter().position(is_owner).with_context(|| format!("no scheduler here is {owner}"))?;
+    let index =
+        schedulers.iter().position(is_owner).with_context(|| format!("no scheduler here is {owner}"))?;
     let victim = schedulers.remove(index);
     let log_of_victim = log(&victim);
     let killed = Instant::now();

@@ -59,10 +59,10 @@ async fn one_server(size: Size, bare: &Server) -> anyhow::Result<()> {
         format!("Ingest, nats-server with sync_interval: always, {} monitors", count(monitors as f64));
     let mut report = Report::new(title, &COLUMNS);
     let all = [
-        Measured::bare(bare, &known[0]),
-        Measured::ingest("lubdub ingest, 4 partitions", &whole, &usual, &known[0]),
-        Measured::ingest("lubdub ingest, 1 partition", &narrow, &single, &known[1]),
-        Measured::naive(&naive, &usual, &known[0]),
+        MeasuredServer::bare(bare, &known[0]),
+        MeasuredServer::ingest("lubdub ingest, 4 partitions", &whole, &usual, &known[0]),
+        MeasuredServer::ingest("lubdub ingest, 1 partition", &narrow, &single, &known[1]),
+        MeasuredServer::naive(&naive, &usual, &known[0]),
     ];
     for connections in CONNECTIONS {
         let ratios = compare(&all, connections, size, &mut report).await?;
@@ -87,9 +87,9 @@ async fn three_servers(size: Size, bare: &Server) -> anyhow::Result<()> {
     let mut report = Report::new(title, &COLUMNS);
     let nats: Vec<u32> = (0..3).map(|index| cluster.server(index).process().pid()).collect();
     let measured = [
-        Measured::bare(bare, &known),
-        Measured::ingest("lubdub ingest, 4 partitions", &whole, &nats, &known),
-        Measured::naive(&naive, &nats, &known),
+        MeasuredServer::bare(bare, &known),
+        MeasuredServer::ingest("lubdub ingest, 4 partitions", &whole, &nats, &known),
+        MeasuredServer::naive(&naive, &nats, &known),
     ];
     compare(&measured, 512, size, &mut report).await?;
     report.print();
@@ -107,7 +107,7 @@ async fn tokens(site: &Site, monitors: usize) -> anyhow::Result<Arc<[String]>> {
 }
 
 /// One of the servers that are compared.
-struct Measured<'a> {
+struct MeasuredServer<'a> {
     name: &'static str,
     server: &'a Server,
     /// What counts its frames.
@@ -116,7 +116,7 @@ struct Measured<'a> {
     tokens: &'a Arc<[String]>,
 }
 
-impl<'a> Measured<'a> {
+impl<'a> MeasuredServer<'a> {
     const fn bare(server: &'a Server, tokens: &'a Arc<[String]>) -> Self {
         Self { name: "bare axum handler", server, ingest: None, nats: &[], tokens }
     }
@@ -152,7 +152,7 @@ impl<'a> Measured<'a> {
 
 /// Measures all in turns; the rates of their pushes, as shares of the first's.
 async fn compare(
-    all: &[Measured<'_>],
+    all: &[MeasuredServer<'_>],
     connections: usize,
     size: Size,
     report: &mut Report,
@@ -183,7 +183,7 @@ fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
 
 fn row(
     report: &mut Report,
-    measured: &Measured<'_>,
+    measured: &MeasuredServer<'_>,
     connections: usize,
     outcomes: &[Outcome],
     base: f64,

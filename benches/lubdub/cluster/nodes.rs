@@ -37,7 +37,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What so many nodes used.
 #[derive(Default, Clone, Copy)]
-struct Used {
+struct NodeUse {
     pushes: usize,
     refused: usize,
     seconds: f64,
@@ -79,13 +79,13 @@ struct Bench {
 
 impl Bench {
     async fn measure(&self, all: &[Installation], report: &mut Report) -> anyhow::Result<()> {
-        let mut used = NODES.map(|_| Used::default());
+        let mut used = NODES.map(|_| NodeUse::default());
         for _ in 0..ROUNDS {
             for (nodes, used) in NODES.into_iter().zip(&mut used) {
                 self.measure_one(&all[..nodes], used).await?;
             }
         }
-        let micros = |time: Duration, used: &Used| time.as_secs_f64() * 1e6 / used.pushes.max(1) as f64;
+        let micros = |time: Duration, used: &NodeUse| time.as_secs_f64() * 1e6 / used.pushes.max(1) as f64;
         let of_one_node = micros(used[0].ingest, &used[0]);
         if let (20_000, Some(most)) = (self.rate, used.last()) {
             measured(Figure::PushOnFourNodes, micros(most.ingest, most) / of_one_node);
@@ -106,7 +106,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn measure_one(&self, nodes: &[Installation], used: &mut Used) -> anyhow::Result<()> {
+    async fn measure_one(&self, nodes: &[Installation], used: &mut NodeUse) -> anyhow::Result<()> {
         let addresses = nodes.iter().map(|node| node.server.address).collect();
         let steady = Steady::start(addresses, Arc::clone(&self.tokens), self.connections, self.rate)?;
         tokio::time::sleep(WARM_UP).await;
@@ -125,7 +125,7 @@ impl Bench {
 }
 
 /// What was used up to now.
-async fn look(nodes: &[Installation], nats: u32, steady: &Steady) -> anyhow::Result<Used> {
+async fn look(nodes: &[Installation], nats: u32, steady: &Steady) -> anyhow::Result<NodeUse> {
     let (mut ingest, mut frames) = (Duration::ZERO, 0.0);
     for node in nodes {
         frames += node.metric("lubdub_ingest_frames_total").await?;
@@ -133,7 +133,7 @@ async fn look(nodes: &[Installation], nats: u32, steady: &Steady) -> anyhow::Res
     for node in nodes {
         ingest += node.server.processor_time()?;
     }
-    Ok(Used {
+    Ok(NodeUse {
         pushes: steady.recorded(),
         refused: steady.refused(),
         seconds: 0.0,

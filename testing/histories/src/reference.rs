@@ -16,7 +16,7 @@ use super::driver::Entry;
 pub const STEP: i64 = 250_000;
 
 #[derive(Debug, Clone, PartialEq)]
-struct Known {
+struct KnownMonitor {
     revision: Revision,
     definition: Option<Definition>,
     state: State,
@@ -31,7 +31,7 @@ pub struct Model {
     watermark: Option<i64>,
     vouched: Vec<(i64, i64)>,
     deaf: std::collections::BTreeSet<i64>,
-    monitors: BTreeMap<MonitorId, Known>,
+    monitors: BTreeMap<MonitorId, KnownMonitor>,
 }
 
 pub fn step(at: EventTime) -> i64 {
@@ -99,7 +99,7 @@ impl Model {
         at
     }
 
-    fn deadline(&self, known: &Known) -> Option<i64> {
+    fn deadline(&self, known: &KnownMonitor) -> Option<i64> {
         let definition = known.definition.as_ref()?;
         let Schedule::Period { timeout } = definition.schedule else {
             panic!("the model knows periods only")
@@ -126,7 +126,7 @@ impl Model {
     }
 
     fn hear(&mut self, id: MonitorId, kind: HeartbeatKind, at: i64) {
-        let mut known = self.monitors.get(&id).cloned().unwrap_or_else(Known::nobody);
+        let mut known = self.monitors.get(&id).cloned().unwrap_or_else(KnownMonitor::new);
         if known.heard.is_some_and(|heard| at <= heard) {
             return;
         }
@@ -154,7 +154,7 @@ impl Model {
             }
             return;
         };
-        let mut known = known.unwrap_or_else(Known::nobody);
+        let mut known = known.unwrap_or_else(KnownMonitor::new);
         if known.revision >= revision {
             return;
         }
@@ -189,8 +189,8 @@ impl Model {
     }
 }
 
-impl Known {
-    fn nobody() -> Self {
+impl KnownMonitor {
+    fn new() -> Self {
         Self {
             revision: Revision(0),
             definition: None,

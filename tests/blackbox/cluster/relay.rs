@@ -14,17 +14,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Relay {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<RelayState>,
     accepting: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct RelayState {
     cut: AtomicBool,
     over: AtomicBool,
 }
 
-impl Shared {
+impl RelayState {
     /// Returns when bytes may pass; `false` if they never will.
     fn wait(&self) -> bool {
         while self.cut.load(Ordering::Relaxed) && !self.over.load(Ordering::Relaxed) {
@@ -40,7 +40,7 @@ impl Relay {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(RelayState::default());
         let theirs = Arc::clone(&shared);
         let accepting = std::thread::spawn(move || accept(&listener, port, &theirs));
         Self { address, shared, accepting: Some(accepting) }
@@ -71,7 +71,7 @@ impl Drop for Relay {
     }
 }
 
-fn accept(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, port: u16, shared: &Arc<RelayState>) {
     let mut copying = Vec::new();
     while !shared.over.load(Ordering::Relaxed) {
         let Ok((near, _)) = listener.accept() else {
@@ -91,7 +91,7 @@ fn accept(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
 }
 
 /// Copies until one side closes.
-fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
+fn copy(mut from: TcpStream, mut to: TcpStream, shared: &RelayState) {
     let set = from.set_nonblocking(false).and_then(|()| from.set_read_timeout(Some(LOOK_EVERY)));
     set.expect("a socket");
     let mut bytes = vec![0; 64 << 10];

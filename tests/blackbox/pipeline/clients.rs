@@ -85,18 +85,18 @@ impl Drop for Loop {
 }
 
 /// A monitor, how long after its last heartbeat it is down, and the client that pushes to it.
-struct Watched {
+struct WatchedMonitor {
     client: &'static str,
     monitor: Monitor,
     down_after: u32,
     running: Loop,
 }
 
-fn watch(server: &Server, client: &'static str, grace: Option<u32>) -> Watched {
+fn watch(server: &Server, client: &'static str, grace: Option<u32>) -> WatchedMonitor {
     let monitor = server.monitor(client, TIMEOUT, grace);
     let down_after = TIMEOUT + grace.unwrap_or(5);
     let running = Loop::start(client, &monitor.push_url);
-    Watched { client, monitor, down_after, running }
+    WatchedMonitor { client, monitor, down_after, running }
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_loop_that_sleeps_the_timeout_never_flaps_and_is_missed_when_it_stops() {
     let receiver = Receiver::start();
     let server = Server::start(&ALLOW);
     server.channel("screen", &receiver.url());
-    let all: Vec<Watched> = CLIENTS
+    let all: Vec<WatchedMonitor> = CLIENTS
         .into_iter()
         .flat_map(|client| [watch(&server, client, Some(1)), watch(&server, client, None)])
         .collect();
@@ -121,7 +121,7 @@ fn a_loop_that_sleeps_the_timeout_never_flaps_and_is_missed_when_it_stops() {
 
     let stopped: Vec<_> = all
         .into_iter()
-        .map(|Watched { client, monitor, down_after, running }| {
+        .map(|WatchedMonitor { client, monitor, down_after, running }| {
             drop(running);
             (client, monitor, down_after)
         })

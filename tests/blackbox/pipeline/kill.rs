@@ -24,18 +24,18 @@ const SILENT_AFTER: [u32; 5] = [0, 3, 9, 20, 29];
 const STEADY_MS: [u64; 9] = [10, 10, 10, 10, 10, 10, 500, 500, 500];
 
 /// A client and the monitor that it pushes to.
-struct Watched {
+struct WatchedMonitor {
     monitor: Monitor,
     pusher: Pusher,
 }
 
-fn watch(server: &Server, name: &str, habit: Habit) -> Watched {
+fn watch(server: &Server, name: &str, habit: Habit) -> WatchedMonitor {
     let monitor = server.monitor(name, TIMEOUT.0, TIMEOUT.1);
     let pusher = Pusher::start(server.address(), &monitor, name, habit);
-    Watched { monitor, pusher }
+    WatchedMonitor { monitor, pusher }
 }
 
-impl Watched {
+impl WatchedMonitor {
     /// Ends the client and checks that the answers that it got are true.
     #[track_caller]
     fn end(self, server: &Server) -> (Monitor, Vec<Attempt>) {
@@ -92,13 +92,13 @@ fn thirty_kills_lose_nothing_and_alarm_nobody_without_need() {
     let mut server = Server::start(&flags);
     server.channel("ops", &receiver.url());
 
-    let steady: Vec<Watched> = STEADY_MS
+    let steady: Vec<WatchedMonitor> = STEADY_MS
         .iter()
         .enumerate()
         .map(|(n, pause)| watch(&server, &format!("steady-{n}"), Habit::every(Duration::from_millis(*pause))))
         .collect();
     let half_a_second = Habit::every(Duration::from_millis(500));
-    let silent: Vec<Watched> =
+    let silent: Vec<WatchedMonitor> =
         SILENT_AFTER.iter().map(|n| watch(&server, &format!("silent-{n}"), half_a_second)).collect();
     let pause = Duration::from_millis(700);
     let reporting = Habit { statuses: &["up", "down"], ..Habit::every(pause) };

@@ -45,14 +45,14 @@ pub(crate) struct Audit<'a> {
 }
 
 /// Monitor and running number of a flip.
-type Told = (String, u64);
+type ToldFlip = (String, u64);
 
 /// A message, as far as it counts here.
 struct Message<'a> {
     id: &'a str,
     request: &'a Request,
     /// Each flip.
-    tells: Vec<Told>,
+    tells: Vec<ToldFlip>,
     /// Flips that it tells of, by name or not.
     count: u64,
     /// Whether there are more than it names.
@@ -233,8 +233,8 @@ fn order(channel: &Channel, messages: &[Message<'_>], wrong: &mut Vec<String>) -
 
 /// One id says one thing about a flip, and on a channel that hears of each flip one flip has one id.
 fn repeats(channel: &Channel, messages: &[Message<'_>], wrong: &mut Vec<String>) {
-    let mut bodies: BTreeMap<(&str, &[Told]), &[u8]> = BTreeMap::new();
-    let mut ids: BTreeMap<&[Told], &str> = BTreeMap::new();
+    let mut bodies: BTreeMap<(&str, &[ToldFlip]), &[u8]> = BTreeMap::new();
+    let mut ids: BTreeMap<&[ToldFlip], &str> = BTreeMap::new();
     for message in messages {
         let is_flip =
             message.request.json()["type"].as_str().is_some_and(|kind| kind.starts_with("monitor."));
