@@ -1,11 +1,13 @@
 //! Pure. The body that receivers see. It is the same for every attempt of a delivery.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use model::channel::Channel;
 use model::delivery::{DeliveryTask, MonitorLabel};
 use model::flip::{Alert, ChannelFailing, Digest, Flip, LabelledFlip, WasDown};
 use model::time::EventTime;
+use sending::words::flip_text;
 use serde::Serialize;
 
 use crate::message::{FlipView, Message, MonitorView};
@@ -32,7 +34,7 @@ enum Data<'a> {
 struct MonitorData<'a> {
     flip: FlipView,
     monitor: MonitorView,
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
     value: Option<f64>,
     last_heartbeat_at: Option<String>,
     deadline: Option<String>,
@@ -154,7 +156,7 @@ fn monitor_data<'a>(
     MonitorData {
         flip: FlipView::new(flip),
         monitor: MonitorView::new(flip, label),
-        message: flip.message.as_deref(),
+        message: flip_text(flip),
         value: flip.value,
         last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
         deadline: flip.deadline.map(EventTime::to_rfc3339),

@@ -7,11 +7,14 @@ mod digest;
 mod tests;
 mod words;
 
+use std::borrow::Cow;
+
 use model::channel::Channel;
 use model::delivery::{DeliveryTask, MonitorLabel};
 use model::flip::{Alert, Flip, LabelledFlip, Reason, State};
 use model::ids::AlertId;
 use model::time::EventTime;
+use sending::words::flip_text;
 use serde::Serialize;
 
 use digest::DigestView;
@@ -188,7 +191,7 @@ impl Message {
         Self {
             monitor: Some(MonitorView::new(flip, label)),
             flip: Some(FlipView::new(flip)),
-            message: flip.message.clone(),
+            message: flip_text(flip).map(Cow::into_owned),
             value: flip.value,
             last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
             deadline: flip.deadline.map(EventTime::to_rfc3339),
@@ -201,13 +204,13 @@ impl Message {
 
     fn down(self, flip: &Flip, label: &MonitorLabel) -> Self {
         let said = match flip.reason {
-            Reason::Reported => flip.message.as_deref().map(|message| format!("It said: {message}")),
+            Reason::Reported => said(flip),
             Reason::First
             | Reason::Missed
             | Reason::Recovered
             | Reason::Paused
             | Reason::Resumed
-            | Reason::Changed => flip.message.as_deref().map(capitalised),
+            | Reason::Changed => flip_text(flip).as_deref().map(capitalised),
         };
         Self {
             title: words::title("DOWN", &label.name),
@@ -271,7 +274,7 @@ impl Message {
             title: words::title("WAS DOWN", &label.name),
             text: lines([
                 Some(format!("Was down from {} to {} ({span})", words::time(down.at), words::time(up.at))),
-                down.message.as_deref().map(capitalised),
+                flip_text(down).as_deref().map(capitalised),
                 (flips > 2).then(|| format!("It changed {flips} times meanwhile")),
                 tags(label),
             ]),
@@ -343,15 +346,15 @@ fn reposted(one: &LabelledFlip) -> Reposted {
         incident: one.flip.id.to_string(),
         monitor: MonitorView::new(&one.flip, &one.monitor),
         title: words::title("DOWN", &one.monitor.name),
-        message: one.flip.message.clone(),
+        message: flip_text(&one.flip).map(Cow::into_owned),
         since: one.flip.at.to_rfc3339(),
     }
 }
 
-/// What a heartbeat said. What Lubdub says itself of a recovery is said in other words already.
+/// What the flip says. The message of a recovery has its length already, in other words.
 fn said(flip: &Flip) -> Option<String> {
-    let own = |message: &&str| flip.reason == Reason::Recovered && message.starts_with("heard again after ");
-    flip.message.as_deref().filter(|message| !own(message)).map(|message| format!("It said: {message}"))
+    let is_repeated = flip.reason == Reason::Recovered && flip.message.is_none();
+    flip_text(flip).filter(|_| !is_repeated).map(|text| format!("It said: {text}"))
 }
 
 fn last_heartbeat(flip: &Flip) -> Option<String> {

@@ -24,12 +24,13 @@ pub(crate) fn down() -> Flip {
         to: State::Down,
         reason: Reason::Missed,
         at: deadline,
-        message: Some("no heartbeat for 66 s".to_owned()),
+        message: None,
         value: None,
         last_heartbeat_at: Some(at("2026-11-22T09:58:59Z")),
         deadline: Some(deadline),
         deaf: Duration::ZERO,
         down_for: None,
         trace: None,
+        silent_for: Some(Duration::from_secs(66)),
     }
 }

@@ -81,6 +81,7 @@ mod tests {
             deaf: std::time::Duration::ZERO,
             down_for: None,
             trace: None,
+            silent_for: None,
         };
         MonitorState {
             revision: Revision(7),

@@ -87,7 +87,7 @@ pub struct Flip {
     pub reason: Reason,
     /// When, in event time; later than every earlier flip of the monitor.
     pub at: EventTime,
-    /// For people: what the heartbeat said, or what was missing.
+    /// What the heartbeat that caused it said, in the client's words.
     pub message: Option<String>,
     /// The value of the heartbeat that caused it.
     pub value: Option<f64>,
@@ -101,6 +101,9 @@ pub struct Flip {
     pub down_for: Option<Duration>,
     /// The trace of the heartbeat that caused it.
     pub trace: Option<TraceContext>,
+    /// How long nothing had been heard at the missed deadline, for a flip to down by silence.
+    #[serde(default)]
+    pub silent_for: Option<Duration>,
 }
 
 impl Flip {

@@ -100,13 +100,13 @@ macro_rules! message {
 }
 
 message!(frame::Frame, "frame", version 2, named false);
-message!(MonitorState, "monitor state", version 2, named false);
+message!(MonitorState, "monitor state", version 3, named false);
 message!(PartitionHead, "partition head", version 1, named false);
-message!(OutboxAlert, "outbox alert", version 1, named false);
-message!(Alert, "alert", version 1, named false);
-message!(Flip, "flip", version 1, named false);
-message!(Delivery, "delivery", version 2, named false);
-message!(DeliveryTask, "delivery task", version 2, named false);
+message!(OutboxAlert, "outbox alert", version 2, named false);
+message!(Alert, "alert", version 2, named false);
+message!(Flip, "flip", version 2, named false);
+message!(Delivery, "delivery", version 3, named false);
+message!(DeliveryTask, "delivery task", version 3, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(MaintenanceWindow, "maintenance window", version 1, named true);

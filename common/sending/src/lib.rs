@@ -4,9 +4,11 @@
 //! - [`mail`]: e-mail to channels and to the operator, by SMTP. [`mail_address`]: e-mail addresses. Pure.
 //! - [`presets`]: services that Lubdub knows how to speak to, described by files. Pure.
 //! - [`template`]: templates of users and presets, bounded. Pure.
+//! - [`words`]: flips in words. Pure.
 
 pub mod address_guard;
 pub mod mail;
 pub mod mail_address;
 pub mod presets;
 pub mod template;
+pub mod words;

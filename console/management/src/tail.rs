@@ -1,6 +1,7 @@
 //! Heartbeats and flips as they come. Nothing is asked of the scheduler: each tail replays the log for itself, beginning with the
 //! states as they were committed last.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use model::flip::Flip;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
 use ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
+use sending::words;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
@@ -127,7 +129,7 @@ struct FlipLine<'a> {
     from: &'static str,
     to: &'static str,
     reason: &'static str,
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
     deaf_seconds: u64,
 }
 
@@ -140,7 +142,7 @@ impl<'a> From<&'a Flip> for FlipLine<'a> {
             from: flip.from.as_str(),
             to: flip.to.as_str(),
             reason: flip.reason.as_str(),
-            message: flip.message.as_deref(),
+            message: words::flip_text(flip),
             deaf_seconds: flip.deaf.as_secs(),
         }
     }

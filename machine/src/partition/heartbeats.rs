@@ -74,7 +74,9 @@ pub(super) fn heard(
         }
         (HeartbeatKind::Down, State::Down) => {
             if let Some(incident) = &mut state.incident {
+                // From now on the client's report says why the monitor is down, not the silence before.
                 incident.down.message.clone_from(&heartbeat.message);
+                incident.down.silent_for = None;
                 incident.down.value = heartbeat.value;
             }
         }

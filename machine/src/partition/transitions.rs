@@ -17,6 +17,7 @@ use super::{Effects, tell};
 pub(super) struct Cause {
     pub(super) at: EventTime,
     pub(super) reason: Reason,
+    /// Of the heartbeat.
     pub(super) message: Option<String>,
     pub(super) value: Option<f64>,
     /// The deadline that was missed.
@@ -105,11 +106,10 @@ pub(super) fn miss(
     head: &mut PartitionHead,
     effects: &mut Effects,
 ) {
-    let silent_for = state.counted_from.map_or(Duration::ZERO, |from| missed.at.since(from));
     let cause = Cause {
         at,
         reason: Reason::Missed,
-        message: Some(format!("no heartbeat for {}", in_words(silent_for))),
+        message: None,
         value: None,
         deadline: Some(missed.at),
         trace: None,
@@ -133,13 +133,6 @@ pub(super) fn change_state(
     let down_for = ended.filter(|_| to == State::Up).map(|incident| at.since(incident.down.at));
     let silent_since = state.counted_from.unwrap_or(at);
     let deaf = cause.deadline.map_or(Duration::ZERO, |until| head.gaps.deaf_between(silent_since, until));
-    let message = match (cause.message, down_for) {
-        (None, Some(down_for)) if cause.reason == Reason::Recovered => {
-            Some(format!("heard again after {}", in_words(down_for)))
-        }
-        (None, Some(_)) => Some("its schedule was changed".to_owned()),
-        (message, _) => message,
-    };
     state.state = to;
     state.since = at;
     state.sequence += 1;
@@ -151,13 +144,14 @@ pub(super) fn change_state(
         to,
         reason: cause.reason,
         at,
-        message,
+        message: cause.message,
         value: cause.value,
         last_heartbeat_at: state.heard_at,
         deadline: cause.deadline,
         deaf,
         down_for,
         trace: cause.trace,
+        silent_for: cause.deadline.map(|until| until.since(silent_since)),
     };
     if to == State::Down {
         state.incident = Some(Box::new(Incident { down: flip.clone(), reminders: 0, reminded_at: at }));
@@ -195,20 +189,4 @@ fn remind(
 fn remind_every(state: &MonitorState) -> Option<Duration> {
     let seconds = state.definition.as_ref()?.remind_every;
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
-}
-
-/// A duration for people: `66 s`, `25 min`, `3 h 10 min`, `2 d 4 h`.
-fn in_words(duration: Duration) -> String {
-    let secs = duration.as_secs();
-    let (min, h, d) = (secs / 60, secs / 3_600, secs / 86_400);
-    let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big} {big_unit}"),
-        _ => format!("{big} {big_unit} {small} {small_unit}"),
-    };
-    match secs {
-        0..600 => format!("{secs} s"),
-        600..3_600 => format!("{min} min"),
-        3_600..86_400 => pair(h, "h", min % 60, "min"),
-        86_400.. => pair(d, "d", h % 24, "h"),
-    }
 }

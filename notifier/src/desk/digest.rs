@@ -1,11 +1,13 @@
 //! Many monitors in one message.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use model::delivery::MAX_NAMES;
 use model::flip::{Brief, Digest, Flip, Group, LabelledFlip, MAX_DIGEST_FLIPS, State};
 use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::time::EventTime;
+use sending::words::flip_text;
 
 use super::chat::ChatEntry;
 
@@ -40,7 +42,7 @@ pub(super) fn digest(
             name: entry.label.name.clone(),
             since,
             until,
-            message: flip.message.clone(),
+            message: flip_text(flip).map(Cow::into_owned),
             flips,
         };
         let carried = entry.carried.as_ref().filter(|_| entry.carrier == Some(carrier));

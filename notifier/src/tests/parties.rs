@@ -51,13 +51,14 @@ fn down(monitor: u128, at: EventTime) -> Flip {
         to: State::Down,
         reason: Reason::Missed,
         at,
-        message: Some("no heartbeat for 66 s".to_owned()),
+        message: None,
         value: None,
         last_heartbeat_at: None,
         deadline: Some(at),
         deaf: Duration::ZERO,
         down_for: None,
         trace: None,
+        silent_for: Some(Duration::from_secs(66)),
     }
 }
 

@@ -213,13 +213,14 @@ impl World {
             to,
             reason,
             at,
-            message: Some("no heartbeat for 66 s".to_owned()),
+            message: None,
             value: None,
             last_heartbeat_at: None,
             deadline: Some(at),
             deaf: Duration::ZERO,
             down_for: None,
             trace: None,
+            silent_for: Some(Duration::from_secs(66)),
         })
     }
 

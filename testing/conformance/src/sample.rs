@@ -56,13 +56,14 @@ pub fn flip(of: MonitorId, at: EventTime, sequence: u64) -> Flip {
         to: State::Down,
         reason: Reason::Missed,
         at,
-        message: Some("no heartbeat for 66 s".into()),
+        message: None,
         value: None,
         last_heartbeat_at: Some(START),
         deadline: Some(at),
         deaf: std::time::Duration::ZERO,
         down_for: None,
         trace: None,
+        silent_for: Some(std::time::Duration::from_secs(66)),
     }
 }
 

@@ -54,13 +54,14 @@ fn flip() -> Flip {
         to: State::Down,
         reason: Reason::Missed,
         at: at(66),
-        message: Some("no heartbeat for 66 s".to_owned()),
+        message: None,
         value: None,
         last_heartbeat_at: Some(at(0)),
         deadline: Some(at(66)),
         deaf: Duration::from_millis(1_500),
         down_for: None,
         trace: None,
+        silent_for: Some(Duration::from_secs(66)),
     }
 }
 
@@ -259,11 +260,11 @@ fn path(file: &str) -> PathBuf {
 #[test]
 fn stored_forms_are_as_they_were() {
     check("frame_v2.hex", &frame());
-    check("monitor_state_v2.hex", &state());
+    check("monitor_state_v3.hex", &state());
     check("partition_head_v1.hex", &head());
-    check("alert_v1.hex", &Alert::Flip(flip()));
+    check("alert_v2.hex", &Alert::Flip(flip()));
     check(
-        "outbox_reminder_v1.hex",
+        "outbox_reminder_v2.hex",
         &OutboxAlert {
             number: 6,
             alert: Alert::Reminder {
@@ -274,9 +275,9 @@ fn stored_forms_are_as_they_were() {
             },
         },
     );
-    check("flip_v1.hex", &flip());
-    check("delivery_v2.hex", &delivery());
-    check("delivery_task_v2.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
+    check("flip_v2.hex", &flip());
+    check("delivery_v3.hex", &delivery());
+    check("delivery_task_v3.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
@@ -285,7 +286,7 @@ fn stored_forms_are_as_they_were() {
 #[test]
 fn every_kind_of_alert_channel_window_and_rebuild_is_as_it_was() {
     for (name, alert) in samples::alerts() {
-        check(&format!("alert_{name}_v1.hex"), &alert);
+        check(&format!("alert_{name}_v2.hex"), &alert);
     }
     for (name, kind) in samples::channel_kinds() {
         check(&format!("channel_{name}_v1.hex"), &Channel { kind, ..channel() });
@@ -297,8 +298,8 @@ fn every_kind_of_alert_channel_window_and_rebuild_is_as_it_was() {
         check(&format!("rebuild_{name}_v1.hex"), &rebuild);
     }
     let (folded, task) = samples::folded();
-    check("delivery_folded_v2.hex", &folded);
-    check("delivery_task_digest_v2.hex", &task);
+    check("delivery_folded_v3.hex", &folded);
+    check("delivery_task_digest_v3.hex", &task);
 }
 
 /// As the first notifiers, consoles and schedulers wrote it.
@@ -308,11 +309,22 @@ fn what_was_written_before_is_read() {
         check_reading(&golden(file).expect("it is there"), message);
     }
     check_first("frame_v1.hex", &Frame { imported: Vec::new(), ..frame() });
-    check_first("monitor_state_v1.hex", &MonitorState { imported: None, ..state() });
+    // The machine once wrote what it had to say into the message.
+    let flip = Flip { message: Some("no heartbeat for 66 s".to_owned()), silent_for: None, ..flip() };
+    let alert = Alert::Flip(flip.clone());
+    let incident = Some(Box::new(Incident { down: flip.clone(), reminders: 1, reminded_at: at(3_666) }));
+    let state = MonitorState { incident, ..state() };
+    let delivery = Delivery { alert: alert.clone(), ..delivery() };
+    check_first("flip_v1.hex", &flip);
+    check_first("alert_v1.hex", &alert);
+    check_first("monitor_state_v2.hex", &state);
+    check_first("monitor_state_v1.hex", &MonitorState { imported: None, ..state });
+    check_first("delivery_v2.hex", &delivery);
+    check_first("delivery_task_v2.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery) });
     let label = |delivery: Delivery| {
         delivery.monitor.map(|label| MonitorLabel { dependents: Dependents::default(), ..label })
     };
-    let first = Delivery { monitor: label(delivery()), ..delivery() };
+    let first = Delivery { monitor: label(delivery.clone()), ..delivery };
     check_first("delivery_v1.hex", &first);
     check_first("delivery_task_v1.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&first) });
     check_first("monitor_v1_first.hex", &Monitor { parent: None, ..monitor() });

@@ -1,11 +1,13 @@
 //! A monitor's changes of state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use model::flip::Flip;
 use model::time::EventTime;
+use sending::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -71,13 +73,13 @@ pub(crate) enum FlipReason {
 impl From<Flip> for FlipView {
     fn from(flip: Flip) -> Self {
         Self {
+            message: words::flip_text(&flip).map(Cow::into_owned),
             id: flip.id.to_string(),
             sequence: flip.sequence,
             from: flip.from.as_str(),
             to: flip.to.as_str(),
             reason: flip.reason.as_str(),
             at: Time(flip.at),
-            message: flip.message,
             deaf_seconds: flip.deaf.as_secs(),
         }
     }

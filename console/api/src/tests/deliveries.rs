@@ -32,6 +32,7 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
         deaf: Duration::ZERO,
         down_for: None,
         trace: None,
+        silent_for: None,
     };
     let attempt = Attempt {
         at,

@@ -270,6 +270,7 @@ async fn history_is_paged_newest_first() {
         deaf: Duration::from_millis(2_500),
         down_for: Some(Duration::from_secs(1)),
         trace: None,
+        silent_for: None,
     });
     let batch = HistoryBatch { heartbeats: heartbeats.collect(), flips: flips.collect(), removed: vec![] };
     bench.history.append(batch).await.expect("written");

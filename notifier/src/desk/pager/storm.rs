@@ -1,9 +1,12 @@
 //! One incident for all monitors that went down beyond the limit.
 
+use std::borrow::Cow;
+
 use model::delivery::MAX_NAMES;
 use model::flip::{Alert, Brief, Group, Storm};
 use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
+use sending::words::flip_text;
 
 use super::super::{Effects, own_alert, own_delivery};
 use super::{GATHER, OpenStorm, Pager, WINDOW};
@@ -95,7 +98,7 @@ impl Pager {
                     name: entry.label.name.clone(),
                     since: Some(down.at),
                     until: None,
-                    message: down.message.clone(),
+                    message: flip_text(down).map(Cow::into_owned),
                     flips: 1,
                 })
             })

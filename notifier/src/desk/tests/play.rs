@@ -111,6 +111,7 @@ impl Play {
             deaf: Duration::ZERO,
             down_for: since.map(|since| self.now.since(since)),
             trace: None,
+            silent_for: None,
         };
         let delivery = DeliveryId::derive(flip.id, channel());
         self.came.push((delivery, flip.clone()));

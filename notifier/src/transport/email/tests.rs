@@ -39,13 +39,14 @@ fn down() -> Flip {
         to: State::Down,
         reason: Reason::Missed,
         at,
-        message: Some("no heartbeat for 66 s".to_owned()),
+        message: None,
         value: None,
         last_heartbeat_at: Some(EventTime::from_micros(at.as_micros() - 66_000_000)),
         deadline: Some(at),
         deaf: Duration::ZERO,
         down_for: None,
         trace: None,
+        silent_for: Some(Duration::from_secs(66)),
     }
 }
 

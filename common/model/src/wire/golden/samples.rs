@@ -26,6 +26,7 @@ fn up() -> Flip {
         deadline: None,
         deaf: Duration::ZERO,
         down_for: Some(Duration::from_secs(64)),
+        silent_for: None,
         trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         ..flip()
     }

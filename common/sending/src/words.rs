@@ -1,0 +1,103 @@
+//! Flips in words: notifications and the management API say the same. Pure.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use model::flip::{Flip, Reason};
+
+/// What a flip says to people: the client's words if its heartbeat had any, else Lubdub's own; `None` = nothing.
+pub fn flip_text(flip: &Flip) -> Option<Cow<'_, str>> {
+    match &flip.message {
+        Some(message) => Some(Cow::Borrowed(message)),
+        None => own_words(flip).map(Cow::Owned),
+    }
+}
+
+fn own_words(flip: &Flip) -> Option<String> {
+    match flip.reason {
+        Reason::Missed => flip.silent_for.map(|span| format!("no heartbeat for {}", duration(span))),
+        Reason::Recovered => flip.down_for.map(|span| format!("heard again after {}", duration(span))),
+        Reason::Changed => flip.down_for.map(|_| "its schedule was changed".to_owned()),
+        Reason::First | Reason::Reported | Reason::Paused | Reason::Resumed => None,
+    }
+}
+
+/// `66 s`, `25 min`, `3 h 10 min`, `2 d 4 h`: seconds up to ten minutes, for they are compared with a timeout in seconds.
+fn duration(span: Duration) -> String {
+    let secs = span.as_secs();
+    let (min, h, d) = (secs / 60, secs / 3_600, secs / 86_400);
+    let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{big} {big_unit}"),
+        _ => format!("{big} {big_unit} {small} {small_unit}"),
+    };
+    match secs {
+        0..600 => format!("{secs} s"),
+        600..3_600 => format!("{min} min"),
+        3_600..86_400 => pair(h, "h", min % 60, "min"),
+        86_400.. => pair(d, "d", h % 24, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::flip::State;
+    use model::ids::{AlertId, MonitorId};
+    use model::time::EventTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn flip(reason: Reason) -> Flip {
+        Flip {
+            id: AlertId::from_uuid(Uuid::nil()),
+            monitor: MonitorId::from_uuid(Uuid::nil()),
+            sequence: 1,
+            from: State::Up,
+            to: State::Down,
+            reason,
+            at: EventTime::EPOCH,
+            message: None,
+            value: None,
+            last_heartbeat_at: None,
+            deadline: None,
+            deaf: Duration::ZERO,
+            down_for: None,
+            trace: None,
+            silent_for: None,
+        }
+    }
+
+    fn text(flip: &Flip) -> Option<String> {
+        flip_text(flip).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn silence_and_recovery_are_said_with_their_length() {
+        for (secs, words) in [
+            (66, "66 s"),
+            (599, "599 s"),
+            (1_530, "25 min"),
+            (10_800, "3 h"),
+            (11_400, "3 h 10 min"),
+            (187_200, "2 d 4 h"),
+        ] {
+            let span = Some(Duration::from_secs(secs));
+            let missed = Flip { silent_for: span, ..flip(Reason::Missed) };
+            assert_eq!(text(&missed), Some(format!("no heartbeat for {words}")));
+            let recovered = Flip { down_for: span, ..flip(Reason::Recovered) };
+            assert_eq!(text(&recovered), Some(format!("heard again after {words}")));
+        }
+        let changed = Flip { down_for: Some(Duration::from_secs(5)), ..flip(Reason::Changed) };
+        assert_eq!(text(&changed).as_deref(), Some("its schedule was changed"));
+    }
+
+    #[test]
+    fn the_words_of_the_client_come_first_and_some_flips_say_nothing() {
+        let silent_for = Some(Duration::from_secs(66));
+        let said = Flip { message: Some("disk full".to_owned()), silent_for, ..flip(Reason::Missed) };
+        assert_eq!(text(&said).as_deref(), Some("disk full"));
+        for reason in [Reason::First, Reason::Missed, Reason::Reported, Reason::Paused, Reason::Resumed] {
+            assert_eq!(text(&flip(reason)), None, "{reason:?}");
+        }
+    }
+}
