@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire;
@@ -149,7 +149,7 @@ impl Review {
 /// The record of a dead letter, as far as the letter itself tells it.
 fn restored(letter: &Claim, now: EventTime) -> Option<Delivery> {
     // Of what cannot be read there was no record to begin with, or none that can be made again.
-    let task: DeliveryTask = wire::decode(&letter.body).ok()?;
+    let DeliveryMessage::Task(task) = wire::decode(&letter.body).ok()? else { return None };
     if task.created_at + KEPT <= now {
         return None;
     }

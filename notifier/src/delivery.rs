@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::channel::{Channel, ChannelState};
-use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
+use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::Alert;
 use model::ids::{ChannelId, MonitorId};
+use model::notice::Notice;
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::clock::Clock;
@@ -140,17 +141,8 @@ pub(crate) enum Preparation {
 }
 
 impl Claimed {
-    pub(crate) fn read(claim: &Claim) -> Result<Self, WireError> {
-        Ok(Self { lane: claim.lane, task: wire::decode(&claim.body)? })
-    }
-
-    pub(crate) const fn channel(&self) -> ChannelId {
-        self.task.channel
-    }
-
-    /// Whether it is nothing but the moment that a desk asked for.
-    pub(crate) const fn is_wake(&self) -> bool {
-        matches!(self.task.alert, Alert::Wake { .. })
+    pub(crate) const fn new(lane: LaneId, task: DeliveryTask) -> Self {
+        Self { lane, task }
     }
 
     /// Looks whether it can be carried. `known` is what the history holds of it, `channel` its channel.
@@ -188,11 +180,6 @@ impl Claimed {
         Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
     }
 
-    /// The moment was looked at.
-    pub(crate) fn looked_at(self) -> Settled {
-        self.over(None, Outcome::Complete, None)
-    }
-
     fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
         let id = self.task.id.into();
         Settled { id, lane: self.lane, record, outcome, attempted: None, desk }
@@ -213,19 +200,18 @@ impl Claimed {
 
 /// How a channel is told of an alert, if not of each by itself.
 fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
-    match &task.alert {
-        Alert::Test { .. } | Alert::ChannelFailing(_) => None,
-        Alert::Flip(_) | Alert::Reminder { .. } if task.at_desk => {
+    match &task.notice {
+        Notice::Alert(Alert::Test { .. }) | Notice::ChannelFailing(_) => None,
+        Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }) if task.at_desk => {
             Some(Manner::of(channel).unwrap_or(Manner::Chat))
         }
-        Alert::Flip(_) | Alert::Reminder { .. } => Manner::of(channel),
+        Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }) => Manner::of(channel),
         // Made by a desk, whatever the channel has become since.
-        Alert::WasDown(_)
-        | Alert::Digest(_)
-        | Alert::Storm(_)
-        | Alert::Flapping(_)
-        | Alert::Repost(_)
-        | Alert::Wake { .. } => Some(Manner::of(channel).unwrap_or(Manner::Chat)),
+        Notice::WasDown(_)
+        | Notice::Digest(_)
+        | Notice::Storm(_)
+        | Notice::Flapping(_)
+        | Notice::Repost(_) => Some(Manner::of(channel).unwrap_or(Manner::Chat)),
     }
 }
 
@@ -246,10 +232,10 @@ impl Opened {
         match admission {
             Admission::Send(said) => {
                 // What came to the desk comes there as it was; what the desk made is kept as it is now.
-                if !matches!(self.task.alert, Alert::Flip(_) | Alert::Reminder { .. }) {
-                    self.task.alert = (*said).clone();
+                if !matches!(self.task.notice, Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. })) {
+                    self.task.notice = (*said).clone();
                 }
-                self.record.alert = *said;
+                self.record.notice = *said;
                 self.task.at_desk = true;
                 Ok(self)
             }
@@ -271,7 +257,7 @@ impl Opened {
                 Err(Box::new(Settled { desk: note, ..settled(self.lane, Some(record), Outcome::Complete) }))
             }
             Admission::Later(wait) => {
-                let body = wire::encode(&self.task);
+                let body = wire::encode(&DeliveryMessage::from(self.task));
                 Err(Box::new(settled(self.lane, None, Outcome::Retry { due_at: now + wait, body })))
             }
         }
@@ -285,7 +271,7 @@ impl Opened {
     /// Makes the request.
     pub(crate) fn prepare(self, transports: &Transports, now: EventTime) -> Preparation {
         let Self { lane, task, record, channel, manner } = self;
-        let said = DeliveryTask { alert: record.alert.clone(), ..task.clone() };
+        let said = DeliveryTask { notice: record.notice.clone(), ..task.clone() };
         match transports.prepare(&said, &channel) {
             Ok(request) => Preparation::Ready(Prepared { lane, task, record, manner, request }),
             Err(failure) => Preparation::Failed(Attempted {
@@ -327,7 +313,7 @@ impl Attempted {
 
         let permanent = failure.as_ref().is_some_and(Failure::is_permanent);
         let attempt = FailedAttempt { number: task.attempts, began_at, ended_at, retry_after, permanent };
-        let is_repost = matches!(task.alert, Alert::Repost(_));
+        let is_repost = matches!(task.notice, Notice::Repost(_));
         // The next one will say the same, and say it sooner.
         let ends = is_test || (is_repost && task.attempts >= REPOST_ATTEMPTS);
         let next = if ends { None } else { attempt.next_due(random) };
@@ -342,9 +328,10 @@ impl Attempted {
         record.state = state;
         record.next_attempt_at = due_at;
         let outcome = match (state, due_at) {
-            (DeliveryState::Pending, due_at) => {
-                Outcome::Retry { due_at: due_at.unwrap_or(ended_at), body: wire::encode(&task) }
-            }
+            (DeliveryState::Pending, due_at) => Outcome::Retry {
+                due_at: due_at.unwrap_or(ended_at),
+                body: wire::encode(&DeliveryMessage::from(task.clone())),
+            },
             (DeliveryState::Dead, _) if !is_test && !is_repost => Outcome::Bury,
             // Nobody sends a test again.
             (
@@ -358,7 +345,7 @@ impl Attempted {
         let result = failure.as_ref().map_or(AttemptResult::Accepted, Failure::result);
         let report = AttemptReport {
             channel: task.channel,
-            monitor: record.alert.monitor(),
+            monitor: record.notice.monitor(),
             is_test,
             gave_up: state == DeliveryState::Dead,
             result,
@@ -386,6 +373,11 @@ impl Settled {
         Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
     }
 
+    /// A message that is done with, and was no delivery.
+    pub(crate) const fn done(id: MessageId, lane: LaneId) -> Self {
+        Self { id, lane, record: None, outcome: Outcome::Complete, attempted: None, desk: None }
+    }
+
     /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.
     pub(crate) fn unreadable(
         claim: &Claim,
@@ -403,7 +395,7 @@ impl Settled {
 
 /// A test is attempted once, even if its channel is disabled.
 const fn is_test(task: &DeliveryTask) -> bool {
-    matches!(task.alert, Alert::Test { .. })
+    task.notice.is_test()
 }
 
 /// Ends a delivery without an attempt, saying why where the attempts stand.

@@ -23,9 +23,10 @@ mod timing;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{Alert, Flip};
+use model::delivery::DeliveryTask;
+use model::flip::Flip;
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{MonitorLabel, Notice};
 use model::time::EventTime;
 use ports::queue::OrderKey;
 use uuid::Uuid;
@@ -38,7 +39,7 @@ use rows::{HEAD, Row};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Admission {
     /// It goes out, saying this.
-    Send(Box<Alert>),
+    Send(Box<Notice>),
     /// This delivery tells of it.
     Folded(DeliveryId),
     /// It is of no use any more, for this reason.
@@ -51,11 +52,19 @@ pub(crate) enum Admission {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Emit {
     pub(crate) id: DeliveryId,
-    pub(crate) alert: Alert,
+    pub(crate) notice: Notice,
     pub(crate) monitor: Option<MonitorLabel>,
     /// Messages with equal keys go out one after the other.
     pub(crate) order_key: OrderKey,
     /// Not before.
+    pub(crate) due_at: EventTime,
+}
+
+/// A moment at which a desk wants to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WakeUp {
+    /// Another one for each moment.
+    pub(crate) id: DeliveryId,
     pub(crate) due_at: EventTime,
 }
 
@@ -64,6 +73,8 @@ pub(crate) struct Emit {
 pub(crate) struct Effects {
     /// To be put into the delivery queue. Putting them there again does no harm.
     pub(crate) emits: Vec<Emit>,
+    /// Moments to be put there as well, at which the desk is asked again.
+    pub(crate) wakes: Vec<WakeUp>,
     /// Deliveries that another one tells of than was said before.
     pub(crate) refolded: Vec<(DeliveryId, DeliveryId)>,
 }
@@ -92,7 +103,7 @@ impl Request {
     /// Of a flip its number, and what comes after all flips.
     fn sequence(&self) -> u64 {
         let Self::Admit { task, .. } = self else { return u64::MAX };
-        task.alert.flip().map_or(u64::MAX, |flip| flip.sequence)
+        task.notice.flip().map_or(u64::MAX, |flip| flip.sequence)
     }
 }
 
@@ -121,7 +132,7 @@ impl Desk {
             Self::Chat(chat) => (chat.channel, chat.next_wake(), &mut chat.head.timer),
             Self::Pager(pager) => (pager.channel, pager.next_wake(), &mut pager.head.timer),
         };
-        effects.emits.extend(timer.set(channel, wanted, now));
+        effects.wakes.extend(timer.set(channel, wanted, now));
         self.changed().insert(HEAD);
     }
 
@@ -146,8 +157,16 @@ impl Desk {
     /// besides before that was written down.
     fn unfinished(&mut self, now: EventTime) -> Effects {
         match self {
-            Self::Chat(chat) => Effects { emits: chat.unfinished(now), refolded: chat.refolded() },
-            Self::Pager(pager) => Effects { emits: pager.unfinished(), refolded: Vec::new() },
+            Self::Chat(chat) => Effects {
+                emits: chat.unfinished(now),
+                wakes: chat.head.timer.pending(chat.channel).into_iter().collect(),
+                refolded: chat.refolded(),
+            },
+            Self::Pager(pager) => Effects {
+                emits: pager.unfinished(),
+                wakes: pager.head.timer.pending(pager.channel).into_iter().collect(),
+                refolded: Vec::new(),
+            },
         }
     }
 

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use model::channel::Channel;
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{Alert, ChannelFailing, Digest, Flip, LabelledFlip, WasDown};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, Flip};
+use model::notice::{ChannelFailing, Digest, LabelledFlip, MonitorLabel, Notice, WasDown};
 use model::time::EventTime;
 use sending::words::flip_text;
 use serde::Serialize;
@@ -86,24 +87,26 @@ struct ChannelLabelData<'a> {
 pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
     let none = MonitorLabel::default();
     let label = task.monitor.as_ref().unwrap_or(&none);
-    let mut event_type = task.alert.event_type();
-    let data = match &task.alert {
-        Alert::Flip(flip) => Data::Monitor(Box::new(monitor_data(flip, label, flip.down_for, None))),
-        Alert::Reminder { number, at, down, .. } => {
+    let mut event_type = task.notice.event_type();
+    let data = match &task.notice {
+        Notice::Alert(Alert::Flip(flip)) => {
+            Data::Monitor(Box::new(monitor_data(flip, label, flip.down_for, None)))
+        }
+        Notice::Alert(Alert::Reminder { number, at, down, .. }) => {
             Data::Monitor(Box::new(monitor_data(down, label, Some(at.since(down.at)), Some(*number))))
         }
-        Alert::Test { .. } => Data::Channel(ChannelData {
+        Notice::Alert(Alert::Test { .. }) => Data::Channel(ChannelData {
             channel: ChannelLabelData { id: channel.id.to_string(), name: &channel.name },
             message: "This is a test: alerts of your monitors arrive here.",
             disabled: None,
         }),
-        Alert::ChannelFailing(failing) => Data::Channel(channel_failing(failing)),
-        Alert::Digest(digest) => Data::Digest(digest_data(digest)),
-        Alert::WasDown(was) => {
+        Notice::ChannelFailing(failing) => Data::Channel(channel_failing(failing)),
+        Notice::Digest(digest) => Data::Digest(digest_data(digest)),
+        Notice::WasDown(was) => {
             event_type = "digest";
             Data::Digest(was_down_data(was, label))
         }
-        Alert::Flapping(_) | Alert::Storm(_) | Alert::Repost(_) | Alert::Wake { .. } => {
+        Notice::Flapping(_) | Notice::Storm(_) | Notice::Repost(_) => {
             Data::Message(Box::new(Message::new(task, channel)))
         }
     };
@@ -197,7 +200,7 @@ mod tests {
         });
         let task = DeliveryTask {
             id: DeliveryId::derive(alert.id(), channel.id),
-            alert,
+            notice: alert.into(),
             channel: channel.id,
             created_at: at("2026-11-22T10:00:07.120Z"),
             monitor,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::channel::{Channel, ChannelState};
-use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::Alert;
 use model::ids::{ChannelId, DeliveryId};
 use model::monitor::Monitor;
+use model::notice::MonitorLabel;
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::clock::Clock;
@@ -172,20 +173,11 @@ impl FanOut {
             }
         };
         let now = self.clock.now();
-        let Some(flip) = alert.flip() else {
-            let channels = match &alert {
-                Alert::Test { channel, .. } => vec![(*channel, None)],
-                Alert::Flip(_)
-                | Alert::Reminder { .. }
-                | Alert::WasDown(_)
-                | Alert::Digest(_)
-                | Alert::Storm(_)
-                | Alert::Flapping(_)
-                | Alert::Repost(_)
-                | Alert::ChannelFailing(_)
-                | Alert::Wake { .. } => Vec::new(),
-            };
-            return self.told(claim, &alert, channels, None, now).await;
+        let flip = match &alert {
+            Alert::Flip(flip) | Alert::Reminder { down: flip, .. } => flip,
+            Alert::Test { channel, .. } => {
+                return self.told(claim, &alert, vec![(*channel, None)], None, now).await;
+            }
         };
         let id = flip.monitor;
         let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await? else {
@@ -300,7 +292,7 @@ impl FanOut {
             None => {
                 let task = DeliveryTask {
                     id,
-                    alert: alert.clone(),
+                    notice: alert.clone().into(),
                     channel,
                     created_at: now,
                     monitor,
@@ -374,7 +366,7 @@ fn untold(
     let state = if folded_into.is_some() { DeliveryState::Folded } else { DeliveryState::Suppressed };
     Delivery {
         id: DeliveryId::derive(alert.id(), channel),
-        alert: alert.clone(),
+        notice: alert.clone().into(),
         channel,
         state,
         created_at: now,
@@ -394,7 +386,7 @@ impl Planned {
             order_key: self.order_key,
             due_at: self.due_at,
             origin: None,
-            body: wire::encode(&self.task),
+            body: wire::encode(&DeliveryMessage::from(self.task.clone())),
         }
     }
 }

@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::delivery::{Dependents, MAX_NAMES};
 use model::flip::{Alert, Flip, State};
 use model::ids::{AlertId, MonitorId};
 use model::maintenance::quiet_until;
 use model::monitor::Monitor;
+use model::notice::{Dependents, MAX_NAMES};
 use model::time::EventTime;
 use model::wire::{self, Message};
 use ports::ledger::{Ledger, LedgerError};

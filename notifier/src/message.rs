@@ -10,9 +10,10 @@ mod words;
 use std::borrow::Cow;
 
 use model::channel::Channel;
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{Alert, Flip, LabelledFlip, Reason, State};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::AlertId;
+use model::notice::{LabelledFlip, MonitorLabel, Notice};
 use model::time::EventTime;
 use sending::words::flip_text;
 use serde::Serialize;
@@ -119,16 +120,16 @@ impl FlipView {
 impl Message {
     /// What `task` says on `channel`.
     pub(crate) fn new(task: &DeliveryTask, channel: &Channel) -> Self {
-        let alert = &task.alert;
+        let notice = &task.notice;
         let blank = Self {
             id: task.id.to_string(),
-            event: alert.event_type(),
-            at: alert.at().to_rfc3339(),
+            event: notice.event_type(),
+            at: notice.at().to_rfc3339(),
             title: String::new(),
             text: String::new(),
             severity: "info",
             action: "none",
-            incident: incident(alert).to_string(),
+            incident: incident(notice).to_string(),
             channel: channel.name.clone(),
             monitor: None,
             flip: None,
@@ -148,23 +149,27 @@ impl Message {
         };
         let none = MonitorLabel::default();
         let label = task.monitor.as_ref().unwrap_or(&none);
-        match alert {
-            Alert::Flip(flip) => match flip.to {
+        match notice {
+            Notice::Alert(Alert::Flip(flip)) => match flip.to {
                 State::Down => blank.down(flip, label),
                 State::Up | State::New | State::Paused => blank.up(flip, label),
             },
-            Alert::Reminder { number, at, down, .. } => blank.reminder(*number, *at, down, label),
-            Alert::WasDown(was) => blank.was_down(&was.down, &was.up, was.flips, label),
-            Alert::Flapping(flapping) => blank.flapping(&flapping.flip, flapping.flips, flapping.over, label),
-            Alert::Digest(digest) => blank.digest(digest),
-            Alert::Storm(storm) => blank.storm(storm),
-            Alert::Repost(repost) => Self {
+            Notice::Alert(Alert::Reminder { number, at, down, .. }) => {
+                blank.reminder(*number, *at, down, label)
+            }
+            Notice::WasDown(was) => blank.was_down(&was.down, &was.up, was.flips, label),
+            Notice::Flapping(flapping) => {
+                blank.flapping(&flapping.flip, flapping.flips, flapping.over, label)
+            }
+            Notice::Digest(digest) => blank.digest(digest),
+            Notice::Storm(storm) => blank.storm(storm),
+            Notice::Repost(repost) => Self {
                 title: format!("Still down: {}", words::monitors(repost.down.len())),
                 severity: "critical",
                 reposted: repost.down.iter().map(reposted).collect(),
                 ..blank
             },
-            Alert::ChannelFailing(failing) => Self {
+            Notice::ChannelFailing(failing) => Self {
                 title: format!("Alerts do not arrive: channel {} is failing", failing.name),
                 text: lines([
                     Some(format!("Since {}: {}", words::time(failing.since), failing.detail)),
@@ -177,8 +182,7 @@ impl Message {
                 message: Some(failing.detail.clone()),
                 ..blank
             },
-            Alert::Wake { .. } => blank,
-            Alert::Test { .. } => Self {
+            Notice::Alert(Alert::Test { .. }) => Self {
                 title: format!("Test of channel {}", channel.name),
                 text: TEST.to_owned(),
                 action: "trigger",
@@ -312,18 +316,17 @@ impl Message {
 const TEST: &str = "This is a test: alerts of your monitors arrive here.";
 
 /// The alert that began the incident.
-pub(crate) fn incident(alert: &Alert) -> AlertId {
-    match alert {
-        Alert::Flip(flip) => incident_of(flip),
-        Alert::Flapping(flapping) => flapping.incident,
-        Alert::Reminder { down, .. } => down.id,
-        Alert::WasDown(was) => was.down.id,
-        Alert::Storm(storm) => storm.incident,
-        Alert::Digest(_)
-        | Alert::Repost(_)
-        | Alert::ChannelFailing(_)
-        | Alert::Test { .. }
-        | Alert::Wake { .. } => alert.id(),
+pub(crate) fn incident(notice: &Notice) -> AlertId {
+    match notice {
+        Notice::Alert(Alert::Flip(flip)) => incident_of(flip),
+        Notice::Alert(Alert::Reminder { down, .. }) => down.id,
+        Notice::Flapping(flapping) => flapping.incident,
+        Notice::WasDown(was) => was.down.id,
+        Notice::Storm(storm) => storm.incident,
+        Notice::Alert(Alert::Test { .. })
+        | Notice::Digest(_)
+        | Notice::Repost(_)
+        | Notice::ChannelFailing(_) => notice.id(),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use model::channel::{Channel, ChannelState};
-use model::delivery::DeliveryTask;
-use model::flip::{Alert, ChannelFailing};
+use model::delivery::{DeliveryMessage, DeliveryTask};
 use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::monitor::Monitor;
+use model::notice::{ChannelFailing, Notice};
 use model::time::EventTime;
 use model::wire;
 use ports::queue::{Queue, QueueError, QueueMessage};
@@ -45,7 +45,7 @@ impl Trouble {
         let disabled = channel.state == ChannelState::Disabled;
         let name = if disabled { "disabled" } else { "failing" };
         let id = AlertId::of_channel(channel.id, &format!("{name}/{}", since.as_micros()));
-        let alert = Alert::ChannelFailing(Box::new(ChannelFailing {
+        let notice = Notice::ChannelFailing(Box::new(ChannelFailing {
             id,
             channel: channel.id,
             name: channel.name.clone(),
@@ -59,7 +59,7 @@ impl Trouble {
             let delivery = DeliveryId::derive(id, other.id);
             let task = DeliveryTask {
                 id: delivery,
-                alert: alert.clone(),
+                notice: notice.clone(),
                 channel: other.id,
                 created_at: now,
                 monitor: None,
@@ -73,7 +73,7 @@ impl Trouble {
                 order_key: id.into(),
                 due_at: now,
                 origin: None,
-                body: wire::encode(&task),
+                body: wire::encode(&DeliveryMessage::from(task)),
             });
         }
         if !messages.is_empty() {

@@ -111,7 +111,7 @@ impl RedisDeliveries {
 }
 
 fn holds(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
-    filter.monitor.is_none_or(|monitor| delivery.alert.monitor() == Some(monitor))
+    filter.monitor.is_none_or(|monitor| delivery.notice.monitor() == Some(monitor))
         && filter.channel.is_none_or(|channel| delivery.channel == channel)
         && filter.state.is_none_or(|state| delivery.state == state)
 }
@@ -130,7 +130,7 @@ const fn state_digit(state: DeliveryState) -> u8 {
 
 /// A delivery with the head that the script reads.
 fn stored(delivery: &Delivery) -> Vec<u8> {
-    let monitor = delivery.alert.monitor();
+    let monitor = delivery.notice.monitor();
     let mut bytes = vec![state_digit(delivery.state)];
     bytes.extend_from_slice(&time_bytes(delivery.created_at));
     bytes.extend_from_slice(delivery.channel.as_uuid().as_bytes());

@@ -34,7 +34,7 @@ impl SqliteDeliveries {
 
 fn put_row(conn: &Connection, delivery: &Delivery) -> rusqlite::Result<()> {
     let (id, state, encoded) = (delivery.id.as_uuid(), state_number(delivery.state), encode(delivery));
-    let monitor = delivery.alert.monitor().map(|monitor| monitor.as_uuid());
+    let monitor = delivery.notice.monitor().map(|monitor| monitor.as_uuid());
     let (created_at, channel) = (delivery.created_at.as_micros(), delivery.channel.as_uuid());
     // An attempt changes only these columns, so three of the four indexes need no write.
     let updated = conn

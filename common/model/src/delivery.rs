@@ -4,7 +4,7 @@
 //! a [`DeliveryTask`] into the delivery queue: everything that carrying it needs. Two things come from elsewhere:
 //!
 //! - **Redrive** of a dead delivery: write [`Delivery::redriven`] to the delivery history, *then* call
-//!   `Queue::revive(id, now, wire::encode(&DeliveryTask::of(&delivery)))` on the delivery queue. In this order an attempt
+//!   `Queue::revive(id, now, wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery))))` on the delivery queue. In this order an attempt
 //!   that is made at once is not overwritten. If `revive` answers `false` (it is not a dead letter of the queue: a test, or
 //!   its channel is gone, or it is being carried just now), write the delivery back as it was. Whoever dies in between leaves
 //!   it pending; the notifier writes it back a minute or two later. There, too, a dead letter of the queue gets a new record
@@ -16,8 +16,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flip::Alert;
 use super::ids::{ChannelId, DeliveryId};
+use super::notice::{MonitorLabel, Notice};
 use super::time::EventTime;
 
 /// How a delivery stands.
@@ -84,7 +84,7 @@ pub struct Delivery {
     /// A function of (alert, channel).
     pub id: DeliveryId,
     /// What is told.
-    pub alert: Alert,
+    pub notice: Notice,
     /// Whom.
     pub channel: ChannelId,
     /// How it stands.
@@ -108,37 +108,35 @@ pub struct Delivery {
 /// How many attempts of a delivery are kept.
 pub const MAX_ATTEMPTS_KEPT: usize = 50;
 
-/// What a monitor is called.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MonitorLabel {
-    /// Its name.
-    pub name: String,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// Monitors that depend on it and whose alerts are told of here.
-    #[serde(default)]
-    pub dependents: Dependents,
+/// What stands in the delivery queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DeliveryMessage {
+    /// A delivery to be carried.
+    Task(Box<DeliveryTask>),
+    /// A moment that the desk of a channel asked for.
+    Wake(Wake),
 }
 
-/// Monitors whose own alerts are held back while the one that they depend on is down.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dependents {
-    /// How many are down.
-    pub down: u32,
-    /// The first [`MAX_NAMES`] of them by name.
-    pub names: Vec<String>,
+impl From<DeliveryTask> for DeliveryMessage {
+    fn from(task: DeliveryTask) -> Self {
+        Self::Task(Box::new(task))
+    }
 }
 
-/// How many monitors a message that speaks of many names in each of its lists.
-pub const MAX_NAMES: usize = 20;
+/// The notifier is to look at the desk of a channel again when this message is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    /// Whose desk.
+    pub channel: ChannelId,
+}
 
-/// What stands in the delivery queue: a delivery without its attempts, which is all that carrying it needs.
+/// A delivery without its attempts, which is all that carrying it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryTask {
     /// The delivery's id, and the queue message's.
     pub id: DeliveryId,
     /// What is told.
-    pub alert: Alert,
+    pub notice: Notice,
     /// Whom.
     pub channel: ChannelId,
     /// When the alert was fanned out.
@@ -160,7 +158,7 @@ impl DeliveryTask {
     pub fn of(delivery: &Delivery) -> Self {
         Self {
             id: delivery.id,
-            alert: delivery.alert.clone(),
+            notice: delivery.notice.clone(),
             channel: delivery.channel,
             created_at: delivery.created_at,
             monitor: delivery.monitor.clone(),
@@ -174,7 +172,7 @@ impl DeliveryTask {
     pub fn pending(&self, next_attempt_at: EventTime) -> Delivery {
         Delivery {
             id: self.id,
-            alert: self.alert.clone(),
+            notice: self.notice.clone(),
             channel: self.channel,
             state: DeliveryState::Pending,
             created_at: self.created_at,

@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod monitor;
 pub mod monitor_state;
 pub mod networks;
+pub mod notice;
 pub mod prefix;
 pub mod rebuild;
 pub mod role;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
-use crate::delivery::{Delivery, DeliveryTask};
+use crate::delivery::{Delivery, DeliveryMessage};
 use crate::flip::{Alert, Flip};
 use crate::key::ApiKey;
 use crate::maintenance::MaintenanceWindow;
@@ -27,7 +27,7 @@ use crate::rebuild::Rebuild;
 pub trait Message: Serialize + DeserializeOwned {
     /// For error messages.
     const NAME: &'static str;
-    /// Version written; every version up to it can be read.
+    /// Version written. An older one is read if its form fits the type as it is, and is damaged otherwise.
     const VERSION: u8;
     /// Maps instead of arrays.
     const NAMED: bool = false;
@@ -105,8 +105,8 @@ message!(PartitionHead, "partition head", version 1, named false);
 message!(OutboxAlert, "outbox alert", version 2, named false);
 message!(Alert, "alert", version 2, named false);
 message!(Flip, "flip", version 2, named false);
-message!(Delivery, "delivery", version 3, named false);
-message!(DeliveryTask, "delivery task", version 3, named false);
+message!(Delivery, "delivery", version 4, named false);
+message!(DeliveryMessage, "delivery message", version 1, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(MaintenanceWindow, "maintenance window", version 1, named true);

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::channel::Channel;
+use model::delivery::DeliveryMessage;
 use model::ids::{ChannelId, DeliveryId};
-use model::wire::WireError;
+use model::wire::{self, WireError};
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
 use ports::queue::{Claim, LaneId, Queue};
@@ -231,8 +232,8 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             return put_back(claim, PUT_BACK_FOR);
         }
     };
-    let claimed = match Claimed::read(&claim) {
-        Ok(claimed) => claimed,
+    let message = match wire::decode::<DeliveryMessage>(&claim.body) {
+        Ok(message) => message,
         Err(error @ WireError::Newer { .. }) => {
             tracing::warn!(%error, "cannot read a delivery; leaving it to a newer notifier");
             return put_back(claim, PUT_BACK_LONG);
@@ -242,7 +243,11 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             return Settled::unreadable(&claim, known, &error, now);
         }
     };
-    let channel = match context.directory.find(claimed.channel()).await {
+    let id = match &message {
+        DeliveryMessage::Task(task) => task.channel,
+        DeliveryMessage::Wake(wake) => wake.channel,
+    };
+    let channel = match context.directory.find(id).await {
         Ok(channel) => channel,
         Err(error) => {
             context.health.trouble(Part::Attempts, &error);
@@ -250,15 +255,15 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         }
     };
     context.health.well(Part::Attempts);
-    if claimed.is_wake() {
-        return look_again(context, claim, claimed, channel.as_deref()).await;
-    }
+    let claimed = match message {
+        DeliveryMessage::Task(task) => Claimed::new(claim.lane, *task),
+        DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
+    };
     if channel.is_none()
-        && let Err(error) = context.desks.forget(claimed.channel()).await
+        && let Err(error) = context.desks.forget(id).await
     {
         tracing::debug!(%error, "failed to forget what a deleted channel was told");
     }
-    let id = claimed.channel();
     let mut opened = match claimed.open(known, channel, now) {
         Opening::Open(opened) => *opened,
         Opening::Settled(settled) => return *settled,
@@ -287,8 +292,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
 }
 
 /// A moment that the channel's desk asked for has come.
-async fn look_again(context: &Context, claim: Claim, claimed: Claimed, channel: Option<&Channel>) -> Settled {
-    let id = claimed.channel();
+async fn look_again(context: &Context, claim: Claim, id: ChannelId, channel: Option<&Channel>) -> Settled {
     let looked = match channel {
         Some(channel) => {
             let manner = Manner::of(channel).unwrap_or(Manner::Chat);
@@ -299,7 +303,7 @@ async fn look_again(context: &Context, claim: Claim, claimed: Claimed, channel: 
     match looked {
         Ok(()) => {
             context.health.well(Part::Desks);
-            claimed.looked_at()
+            Settled::done(claim.id, claim.lane)
         }
         Err(error) => {
             context.health.trouble(Part::Desks, &error);

@@ -13,9 +13,10 @@ mod known;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{self, Alert, Flip};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, Flip};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::notice::{self, MonitorLabel, Notice};
 use model::time::EventTime;
 use uuid::Uuid;
 
@@ -68,21 +69,20 @@ impl Chat {
         if let Some((_, by)) = self.head.adopted.iter().find(|(id, _)| *id == task.id) {
             return Admission::Folded(*by);
         }
-        match &task.alert {
+        match &task.notice {
             _ if self.head.outstanding.contains_key(&task.id) => self.again(task, now, effects),
-            Alert::Flip(flip) => self.flip(task.id, flip, label, redriven, now),
-            Alert::Reminder { id, number, at, down } => {
+            Notice::Alert(Alert::Flip(flip)) => self.flip(task.id, flip, label, redriven, now),
+            Notice::Alert(Alert::Reminder { id, number, at, down }) => {
                 let reminder = Reminder { id: *id, number: *number, at: *at };
                 self.reminder(task.id, reminder, down, label, now)
             }
-            Alert::Wake { .. } => Admission::Dropped("it was looked at"),
-            Alert::Repost(_) => Admission::Dropped("this channel is not told again"),
-            Alert::WasDown(_)
-            | Alert::Digest(_)
-            | Alert::Storm(_)
-            | Alert::Flapping(_)
-            | Alert::ChannelFailing(_)
-            | Alert::Test { .. } => Admission::Send(Box::new(task.alert.clone())),
+            Notice::Repost(_) => Admission::Dropped("this channel is not told again"),
+            Notice::Alert(Alert::Test { .. })
+            | Notice::WasDown(_)
+            | Notice::Digest(_)
+            | Notice::Storm(_)
+            | Notice::Flapping(_)
+            | Notice::ChannelFailing(_) => Admission::Send(Box::new(task.notice.clone())),
         }
     }
 
@@ -108,7 +108,7 @@ impl Chat {
             return match entry.says_of(id, channel) {
                 Some(by) if !redriven && by != id => Admission::Folded(by),
                 // Somebody wants it again, or nobody knows of it any more.
-                Some(_) | None => Admission::Send(Box::new(Alert::Flip(flip.clone()))),
+                Some(_) | None => Admission::Send(Box::new(Alert::Flip(flip.clone()).into())),
             };
         }
         entry.sequence = flip.sequence;
@@ -120,7 +120,7 @@ impl Chat {
         if alone && undisturbed && (begins || entry.flaps.flapping.is_none()) {
             entry.untold = Some(untold);
             entry.load(id, None, now);
-            let said = self.say_one(flip.monitor, Some(&Alert::Flip(flip.clone())));
+            let said = self.say_one(flip.monitor, Some(&Alert::Flip(flip.clone()).into()));
             self.goes_out(id, Some(flip.monitor), false, now);
             return said.map_or(Admission::Dropped("there is nothing to say"), Admission::Send);
         }
@@ -171,19 +171,19 @@ impl Chat {
                 self.send_gathered(now, effects);
                 return match self.head.adopted.iter().find(|(id, _)| *id == task.id) {
                     Some((_, by)) => Admission::Folded(*by),
-                    None => Admission::Send(Box::new(task.alert.clone())),
+                    None => Admission::Send(Box::new(task.notice.clone())),
                 };
             }
         }
         let Some(outstanding) = self.head.outstanding.get_mut(&task.id) else {
-            return Admission::Send(Box::new(task.alert.clone()));
+            return Admission::Send(Box::new(task.notice.clone()));
         };
         outstanding.failed = false;
         let said = match outstanding.monitor.filter(|_| !outstanding.own) {
-            Some(monitor) => self.say_one(monitor, Some(&task.alert)),
+            Some(monitor) => self.say_one(monitor, Some(&task.notice)),
             None => None,
         };
-        Admission::Send(said.unwrap_or_else(|| Box::new(task.alert.clone())))
+        Admission::Send(said.unwrap_or_else(|| Box::new(task.notice.clone())))
     }
 
     /// It was accepted or given up: what it told is told.
@@ -290,23 +290,23 @@ impl Chat {
     /// A message of the desk's own, as the queue takes it.
     fn emit(&self, id: DeliveryId, now: EventTime) -> Option<Emit> {
         let outstanding = self.head.outstanding.get(&id).filter(|outstanding| outstanding.own)?;
-        let (alert, monitor) = match outstanding.monitor {
+        let (notice, monitor) = match outstanding.monitor {
             Some(monitor) => {
                 let label = self.monitors.get(&monitor).map(|entry| entry.label.clone());
                 (*self.say_one(monitor, None)?, label)
             }
             None => self.say_all(id, outstanding.from, now)?,
         };
-        Some(Emit { id, alert, monitor, order_key: id.into(), due_at: now })
+        Some(Emit { id, notice, monitor, order_key: id.into(), due_at: now })
     }
 
     /// What the message that carries a monitor says; `original` if that is all.
-    fn say_one(&self, monitor: MonitorId, original: Option<&Alert>) -> Option<Box<Alert>> {
+    fn say_one(&self, monitor: MonitorId, original: Option<&Notice>) -> Option<Box<Notice>> {
         let entry = self.monitors.get(&monitor)?;
         let carried = entry.carried.as_ref()?;
         if let Some((flapping, over)) = &carried.flapping {
             let name = format!("flapping/{over}");
-            return Some(Box::new(Alert::Flapping(Box::new(flip::Flapping {
+            return Some(Box::new(Notice::Flapping(Box::new(notice::Flapping {
                 id: flapping.last.id.followed_by(&name),
                 incident: flapping.incident,
                 flip: flapping.last.clone(),
@@ -316,17 +316,17 @@ impl Chat {
         }
         if let (0, Some(Reminder { id, number, at })) = (carried.flips, &carried.reminder) {
             let down = carried.last.clone();
-            return Some(Box::new(Alert::Reminder { id: *id, number: *number, at: *at, down }));
+            return Some(Box::new(Alert::Reminder { id: *id, number: *number, at: *at, down }.into()));
         }
         if let Some(was) = carried.was_down(entry.told_down.is_some()) {
-            return Some(Box::new(Alert::WasDown(Box::new(was))));
+            return Some(Box::new(Notice::WasDown(Box::new(was))));
         }
         // As it came, if it is that one: what is kept here is cut.
         let whole = match original {
-            Some(Alert::Flip(flip)) if flip.id == carried.last.id => flip,
+            Some(Notice::Alert(Alert::Flip(flip))) if flip.id == carried.last.id => flip,
             Some(_) | None => &carried.last,
         };
-        Some(Box::new(Alert::Flip(whole.clone())))
+        Some(Box::new(Alert::Flip(whole.clone()).into()))
     }
 
     fn say_all(
@@ -334,10 +334,10 @@ impl Chat {
         id: DeliveryId,
         from: EventTime,
         now: EventTime,
-    ) -> Option<(Alert, Option<MonitorLabel>)> {
+    ) -> Option<(Notice, Option<MonitorLabel>)> {
         let alert_id = own_alert(self.channel, self.head.number.checked_sub(1)?);
         let digest = digest::digest(alert_id, id, from, now, &self.monitors);
-        Some((Alert::Digest(Box::new(digest)), None))
+        Some((Notice::Digest(Box::new(digest)), None))
     }
 
     fn entry(&mut self, monitor: MonitorId, label: MonitorLabel) -> &mut ChatEntry {
@@ -425,8 +425,7 @@ impl Chat {
     }
 
     pub(super) fn unfinished(&self, now: EventTime) -> Vec<Emit> {
-        let own = self.head.outstanding.keys().filter_map(|id| self.emit(*id, now));
-        own.chain(self.head.timer.pending(self.channel)).collect()
+        self.head.outstanding.keys().filter_map(|id| self.emit(*id, now)).collect()
     }
 
     /// Deliveries that a message on its way tells of and that were said to be told of by another.

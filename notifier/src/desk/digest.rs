@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use model::delivery::MAX_NAMES;
-use model::flip::{Brief, Digest, Flip, Group, LabelledFlip, MAX_DIGEST_FLIPS, State};
+use model::flip::{Flip, State};
 use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::notice::{Brief, Digest, Group, LabelledFlip, MAX_DIGEST_FLIPS, MAX_NAMES};
 use model::time::EventTime;
 use sending::words::flip_text;
 

@@ -1,7 +1,8 @@
 //! What a chat is still to be told of one monitor.
 
-use model::flip::{Flip, State, WasDown};
+use model::flip::{Flip, State};
 use model::ids::{AlertId, DeliveryId};
+use model::notice::WasDown;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::channel::{Channel, ChannelClass, ChannelKind};
-use model::delivery::{Delivery, DeliveryState, DeliveryTask};
-use model::flip::{Alert, State};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask, Wake};
+use model::flip::State;
 use model::ids::{ChannelId, DeliveryId, MonitorId, PartitionId};
 use model::time::EventTime;
 use model::wire::{self, WireError};
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::chat::{Chat, ChatHead};
 use super::pager::{Pager, PagerHead, PagerRules};
 use super::rows::{self, Row};
-use super::{Admission, Desk, Effects, Emit, Request};
+use super::{Admission, Desk, Effects, Emit, Request, WakeUp};
 
 /// Desks that are kept in memory although nothing waits in them.
 const KEPT: usize = 1_024;
@@ -319,12 +319,11 @@ impl Keeper {
                 records.push(Delivery { folded_into: Some(into), ..record });
             }
         }
-        let mut messages = Vec::with_capacity(effects.emits.len());
-        for Emit { id, alert, monitor, order_key, due_at } in effects.emits {
-            let is_wake = matches!(alert, Alert::Wake { .. });
+        let mut messages = Vec::with_capacity(effects.emits.len() + effects.wakes.len());
+        for Emit { id, notice, monitor, order_key, due_at } in effects.emits {
             let task = DeliveryTask {
                 id,
-                alert,
+                notice,
                 channel,
                 created_at: now,
                 monitor,
@@ -332,7 +331,7 @@ impl Keeper {
                 sent_to: Vec::new(),
                 at_desk: false,
             };
-            if !is_wake && self.history.get(id).await?.is_none() {
+            if self.history.get(id).await?.is_none() {
                 records.push(task.pending(now));
             }
             messages.push(QueueMessage {
@@ -341,9 +340,17 @@ impl Keeper {
                 order_key,
                 due_at,
                 origin: None,
-                body: wire::encode(&task),
+                body: wire::encode(&DeliveryMessage::from(task)),
             });
         }
+        messages.extend(effects.wakes.into_iter().map(|WakeUp { id, due_at }| QueueMessage {
+            id: id.into(),
+            lane: channel.into(),
+            order_key: id.into(),
+            due_at,
+            origin: None,
+            body: wire::encode(&DeliveryMessage::Wake(Wake { channel })),
+        }));
         if !records.is_empty() {
             self.history.put(records).await?;
         }

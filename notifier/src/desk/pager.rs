@@ -12,9 +12,10 @@ mod storm;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{self, Alert, Flip, LabelledFlip, MAX_DIGEST_FLIPS, Repost, State};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{self, LabelledFlip, MAX_DIGEST_FLIPS, MonitorLabel, Notice, Repost, WasDown};
 use model::time::EventTime;
 use ports::queue::OrderKey;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ pub(crate) struct PagerHead {
     recent: Vec<EventTime>,
     storm: Option<OpenStorm>,
     /// Messages of the desk's own that are not finished.
-    outbox: BTreeMap<DeliveryId, (Alert, Option<MonitorLabel>)>,
+    outbox: BTreeMap<DeliveryId, (Notice, Option<MonitorLabel>)>,
     /// When to tell again.
     repost_at: Option<EventTime>,
     /// Whether what was told again does not get through.
@@ -126,13 +127,13 @@ impl Pager {
         now: EventTime,
         effects: &mut Effects,
     ) -> Admission {
-        let as_it_is = || Admission::Send(Box::new(task.alert.clone()));
-        match &task.alert {
-            Alert::Flip(flip) => {
+        let as_it_is = || Admission::Send(Box::new(task.notice.clone()));
+        match &task.notice {
+            Notice::Alert(Alert::Flip(flip)) => {
                 let label = task.monitor.clone().unwrap_or_default();
                 self.flip(task.id, flip, label, redriven, now, effects)
             }
-            Alert::Reminder { down, .. } => match self.monitors.get(&down.monitor) {
+            Notice::Alert(Alert::Reminder { down, .. }) => match self.monitors.get(&down.monitor) {
                 Some(entry) if down.sequence < entry.sequence => {
                     Admission::Dropped("what it reminds of is over")
                 }
@@ -140,17 +141,16 @@ impl Pager {
                 | Some(PagerEntry { flapping_by: Some(by), .. }) => Admission::Folded(*by),
                 Some(_) | None => as_it_is(),
             },
-            Alert::Repost(due) => match self.repost(now, due.id, due.part, due.parts) {
-                Some(repost) => Admission::Send(Box::new(Alert::Repost(Box::new(repost)))),
+            Notice::Repost(due) => match self.repost(now, due.id, due.part, due.parts) {
+                Some(repost) => Admission::Send(Box::new(Notice::Repost(Box::new(repost)))),
                 None => Admission::Dropped("nothing is down any more"),
             },
-            Alert::Wake { .. } => Admission::Dropped("it was looked at"),
-            Alert::WasDown(_)
-            | Alert::Digest(_)
-            | Alert::Storm(_)
-            | Alert::Flapping(_)
-            | Alert::ChannelFailing(_)
-            | Alert::Test { .. } => as_it_is(),
+            Notice::Alert(Alert::Test { .. })
+            | Notice::WasDown(_)
+            | Notice::Digest(_)
+            | Notice::Storm(_)
+            | Notice::Flapping(_)
+            | Notice::ChannelFailing(_) => as_it_is(),
         }
     }
 
@@ -185,7 +185,7 @@ impl Pager {
         }
         self.head.clean_at.get_or_insert(now + WITHIN);
         let Some(entry) = self.monitors.get_mut(&flip.monitor) else {
-            return Admission::Send(Box::new(Alert::Flip(flip.clone())));
+            return Admission::Send(Box::new(Alert::Flip(flip.clone()).into()));
         };
         if let (Some(by), None) = (entry.flapping_by, stormy) {
             return Admission::Folded(by);
@@ -203,11 +203,11 @@ impl Pager {
         if is_down && self.joins_storm(now) {
             return Admission::Folded(self.join_storm(flip.monitor, now));
         }
-        Admission::Send(Box::new(Alert::Flip(flip.clone())))
+        Admission::Send(Box::new(Alert::Flip(flip.clone()).into()))
     }
 
     fn is_reposting(&self) -> bool {
-        self.head.outbox.values().any(|(alert, _)| matches!(alert, Alert::Repost(_)))
+        self.head.outbox.values().any(|(notice, _)| matches!(notice, Notice::Repost(_)))
     }
 
     fn repost(&self, now: EventTime, id: AlertId, part: u32, parts: u32) -> Option<Repost> {
@@ -225,18 +225,18 @@ impl Pager {
     fn send(
         &mut self,
         id: DeliveryId,
-        alert: Alert,
+        notice: Notice,
         monitor: Option<MonitorLabel>,
         effects: &mut Effects,
         now: EventTime,
     ) {
-        self.head.outbox.insert(id, (alert.clone(), monitor.clone()));
-        effects.emits.push(emit(id, alert, monitor, now));
+        self.head.outbox.insert(id, (notice.clone(), monitor.clone()));
+        effects.emits.push(emit(id, notice, monitor, now));
     }
 
     pub(super) fn finished(&mut self, id: DeliveryId, now: EventTime) {
         let reposted =
-            self.head.outbox.remove(&id).is_some_and(|(alert, _)| matches!(alert, Alert::Repost(_)));
+            self.head.outbox.remove(&id).is_some_and(|(notice, _)| matches!(notice, Notice::Repost(_)));
         if reposted && !self.is_reposting() {
             self.head.stuck = false;
             self.head.repost_at = self.rules.repost_every.map(|every| now + every);
@@ -246,7 +246,7 @@ impl Pager {
     pub(super) fn failed(&mut self, id: DeliveryId) {
         // What does not get through undoes nothing; it is put together anew when it is tried again.
         self.head.stuck |=
-            self.head.outbox.get(&id).is_some_and(|(alert, _)| matches!(alert, Alert::Repost(_)));
+            self.head.outbox.get(&id).is_some_and(|(notice, _)| matches!(notice, Notice::Repost(_)));
     }
 
     /// A moment has come that [`Self::next_wake`] named.
@@ -267,13 +267,13 @@ impl Pager {
                     let id = own_delivery(self.channel, number);
                     // What is down is looked up for each attempt.
                     let due = Repost { down: Vec::new(), ..repost };
-                    self.send(id, Alert::Repost(Box::new(due)), None, effects, now);
+                    self.send(id, Notice::Repost(Box::new(due)), None, effects, now);
                 }
             }
         }
         if self.head.clean_at.is_some_and(|at| at <= now) {
-            let old = |(id, (alert, _)): (&DeliveryId, &(Alert, Option<MonitorLabel>))| {
-                (alert.at() + LOST_AFTER <= now).then_some(*id)
+            let old = |(id, (notice, _)): (&DeliveryId, &(Notice, Option<MonitorLabel>))| {
+                (notice.at() + LOST_AFTER <= now).then_some(*id)
             };
             for id in self.head.outbox.iter().filter_map(old).collect::<Vec<_>>() {
                 self.finished(id, now);
@@ -314,11 +314,11 @@ impl Pager {
                 let label = entry.label.clone();
                 let number = self.head.number;
                 self.head.number += 1;
-                let down = Alert::Flip(told.last.clone());
+                let down = Alert::Flip(told.last.clone()).into();
                 self.send(own_delivery(self.channel, number), down, Some(label), effects, now);
             }
             let Some(entry) = self.monitors.get(&monitor) else { continue };
-            let alert = Alert::Flapping(Box::new(flip::Flapping {
+            let notice = Notice::Flapping(Box::new(notice::Flapping {
                 id: told.last.id.followed_by("flapping/true"),
                 incident: told.incident,
                 flip: told.last,
@@ -328,7 +328,7 @@ impl Pager {
             let label = entry.label.clone();
             let number = self.head.number;
             self.head.number += 1;
-            self.send(own_delivery(self.channel, number), alert, Some(label), effects, now);
+            self.send(own_delivery(self.channel, number), notice, Some(label), effects, now);
         }
     }
 
@@ -351,18 +351,18 @@ impl Pager {
                 id: down.id.followed_by("ended"),
                 from: State::Down,
                 to: State::Paused,
-                reason: flip::Reason::Paused,
+                reason: Reason::Paused,
                 at,
                 message: None,
                 down_for: Some(at.since(down.at)),
                 ..down.clone()
             };
-            let was = flip::WasDown { id: up.id, down, up, flips: 2 };
+            let was = WasDown { id: up.id, down, up, flips: 2 };
             let label = entry.label.clone();
             let number = self.head.number;
             self.head.number += 1;
-            let alert = Alert::WasDown(Box::new(was));
-            self.send(own_delivery(self.channel, number), alert, Some(label), effects, now);
+            let notice = Notice::WasDown(Box::new(was));
+            self.send(own_delivery(self.channel, number), notice, Some(label), effects, now);
         }
         self.end_storm(now, effects);
     }
@@ -390,8 +390,8 @@ impl Pager {
             .head
             .outbox
             .iter()
-            .map(|(id, (alert, monitor))| emit(*id, alert.clone(), monitor.clone(), alert.at()));
-        own.chain(self.head.timer.pending(self.channel)).collect()
+            .map(|(id, (notice, monitor))| emit(*id, notice.clone(), monitor.clone(), notice.at()));
+        own.collect()
     }
 
     /// What is in the ledger under a key; `None`: nothing is to be there.
@@ -426,10 +426,10 @@ impl PagerEntry {
 
     /// A flip that came before: another attempt, or a repeat after a crash.
     fn again(&self, id: DeliveryId, flip: &Flip, redriven: bool) -> Admission {
-        let as_it_is = || Admission::Send(Box::new(Alert::Flip(flip.clone())));
+        let as_it_is = || Admission::Send(Box::new(Alert::Flip(flip.clone()).into()));
         match (self.flapping_by, self.in_storm) {
             (Some(by), _) if by == id => match &self.flaps.flapping {
-                Some(flapping) => Admission::Send(Box::new(Alert::Flapping(Box::new(flip::Flapping {
+                Some(flapping) => Admission::Send(Box::new(Notice::Flapping(Box::new(notice::Flapping {
                     id: flip.id.followed_by("flapping/false"),
                     incident: flapping.incident,
                     flip: flip.clone(),
@@ -450,9 +450,9 @@ impl PagerEntry {
     }
 }
 
-fn emit(id: DeliveryId, alert: Alert, monitor: Option<MonitorLabel>, due_at: EventTime) -> Emit {
+fn emit(id: DeliveryId, notice: Notice, monitor: Option<MonitorLabel>, due_at: EventTime) -> Emit {
     // What is about one monitor waits for the others of that one.
-    let monitor_key = alert.monitor().map(OrderKey::from);
-    let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&alert).into());
-    Emit { id, alert, monitor, order_key, due_at }
+    let monitor_key = notice.monitor().map(OrderKey::from);
+    let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&notice).into());
+    Emit { id, notice, monitor, order_key, due_at }
 }

@@ -20,7 +20,7 @@ pub(super) enum Row {
 
 impl Message for Row {
     const NAME: &'static str = "row of the ledger";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const NAMED: bool = false;
 }
 

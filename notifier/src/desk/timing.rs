@@ -1,11 +1,10 @@
 //! When a desk is to be looked at again. The delivery queue is the clock: it outlives whoever waits.
 
-use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-use super::Emit;
+use super::WakeUp;
 
 /// The time that a desk has asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,7 @@ impl Timer {
         channel: ChannelId,
         wanted: Option<EventTime>,
         now: EventTime,
-    ) -> Option<Emit> {
+    ) -> Option<WakeUp> {
         if self.at.is_some_and(|at| at <= now) {
             self.at = None;
         }
@@ -32,22 +31,16 @@ impl Timer {
         }
         self.at = Some(wanted);
         self.count += 1;
-        Some(self.emit(channel, wanted))
+        Some(self.wake_up(channel, wanted))
     }
 
     /// What was asked for last, should it have been lost.
-    pub(super) fn pending(&self, channel: ChannelId) -> Option<Emit> {
-        self.at.map(|at| self.emit(channel, at))
+    pub(super) fn pending(&self, channel: ChannelId) -> Option<WakeUp> {
+        self.at.map(|at| self.wake_up(channel, at))
     }
 
-    fn emit(&self, channel: ChannelId, at: EventTime) -> Emit {
+    fn wake_up(&self, channel: ChannelId, at: EventTime) -> WakeUp {
         let id = AlertId::of_channel(channel, &format!("wake/{}/{}", self.count, at.as_micros()));
-        Emit {
-            id: DeliveryId::derive(id, channel),
-            alert: Alert::Wake { id, at },
-            monitor: None,
-            order_key: id.into(),
-            due_at: at,
-        }
+        WakeUp { id: DeliveryId::derive(id, channel), due_at: at }
     }
 }

@@ -1,6 +1,6 @@
 //! What messages say that speak of many monitors.
 
-use model::flip::{Brief, Digest, Group, Storm};
+use model::notice::{Brief, Digest, Group, Storm};
 use model::time::EventTime;
 use serde::Serialize;
 

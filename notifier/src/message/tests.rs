@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use model::channel::{Channel, ChannelKind, ChannelState, Email};
-use model::delivery::Dependents;
-use model::flip::{Brief, Digest, Flapping, Group, Storm, WasDown};
 use model::ids::{ChannelId, DeliveryId};
+use model::notice::{Brief, Dependents, Digest, Flapping, Group, Notice, Storm, WasDown};
 use uuid::Uuid;
 
 use super::*;
@@ -25,7 +24,8 @@ fn up() -> Flip {
     }
 }
 
-fn say(alert: Alert) -> Message {
+fn say(notice: impl Into<Notice>) -> Message {
+    let notice = notice.into();
     let channel = Channel {
         id: ChannelId::from_uuid(Uuid::from_u128(9)),
         name: "ops".to_owned(),
@@ -39,9 +39,9 @@ fn say(alert: Alert) -> Message {
     let dependents = Dependents { down: 3, names: vec!["a".to_owned(), "b".to_owned()] };
     let label = MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()], dependents };
     let task = DeliveryTask {
-        id: DeliveryId::derive(alert.id(), channel.id),
-        monitor: alert.monitor().map(|_| label),
-        alert,
+        id: DeliveryId::derive(notice.id(), channel.id),
+        monitor: notice.monitor().map(|_| label),
+        notice,
         channel: channel.id,
         created_at: at("2026-11-22T10:00:07.120Z"),
         attempts: 0,
@@ -68,8 +68,9 @@ fn all_messages_of_an_incident_name_the_same_incident() {
     let down_id = down().id.to_string();
     let reminder = Alert::Reminder { id: up().id, number: 1, at: up().at, down: down() };
     let was = WasDown { id: up().id, down: down(), up: up(), flips: 2 };
-    for alert in [Alert::Flip(down()), Alert::Flip(up()), reminder, Alert::WasDown(Box::new(was))] {
-        assert_eq!(say(alert.clone()).incident, down_id, "{alert:?}");
+    let alerts = [Alert::Flip(down()), Alert::Flip(up()), reminder].map(Notice::Alert);
+    for notice in alerts.into_iter().chain([Notice::WasDown(Box::new(was))]) {
+        assert_eq!(say(notice.clone()).incident, down_id, "{notice:?}");
     }
 }
 
@@ -87,7 +88,7 @@ fn a_recovery_tells_the_whole_incident() {
 
 #[test]
 fn what_was_down_is_said_in_one_message() {
-    let message = say(Alert::WasDown(Box::new(WasDown { id: up().id, down: down(), up: up(), flips: 4 })));
+    let message = say(Notice::WasDown(Box::new(WasDown { id: up().id, down: down(), up: up(), flips: 4 })));
     assert_eq!(message.title, "WAS DOWN: nightly backup");
     assert!(message.text.starts_with("Was down from 2026-11-22 10:00:05 UTC to "), "{}", message.text);
     assert!(message.text.contains("It changed 4 times meanwhile"), "{}", message.text);
@@ -97,7 +98,7 @@ fn what_was_down_is_said_in_one_message() {
 fn flapping_is_closed_when_it_is_over() {
     let flapping = |over| {
         let (id, incident) = (up().id, down().id);
-        say(Alert::Flapping(Box::new(Flapping { id, incident, flip: up(), flips: 6, over })))
+        say(Notice::Flapping(Box::new(Flapping { id, incident, flip: up(), flips: 6, over })))
     };
     assert_eq!(
         (flapping(false).title.as_str(), flapping(false).action),
@@ -131,7 +132,7 @@ fn a_digest_counts_and_names() {
         flapping: group(&["d"], 1, None),
         flips: vec![],
     };
-    let message = say(Alert::Digest(Box::new(digest)));
+    let message = say(Notice::Digest(Box::new(digest)));
     assert_eq!(message.title, "Monitors: 7 down, 1 up, 1 flapping");
     assert_eq!(
         message.text,
@@ -148,7 +149,7 @@ fn a_storm_says_how_many_of_how_many() {
         let (id, incident) = (down_id(over), down_id(false));
         let (since, at) = (self::down().at, up().at);
         let down = group(&[], down, None);
-        say(Alert::Storm(Box::new(Storm { id, incident, since, at, over, members: 21, down })))
+        say(Notice::Storm(Box::new(Storm { id, incident, since, at, over, members: 21, down })))
     };
     fn down_id(over: bool) -> AlertId {
         if over { up().id } else { down().id }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use doubles::InMemoryHistory;
 use model::channel::{Channel, ChannelState};
-use model::delivery::{Delivery, DeliveryState, DeliveryTask, MonitorLabel};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::notice::MonitorLabel;
 use model::wire;
 use ports::clock::Clock;
 use ports::history::DeliveryFilter;
@@ -57,7 +58,7 @@ impl World {
         let alert = self.flip(monitor, sequence);
         let task = DeliveryTask {
             id: DeliveryId::derive(alert.id(), channel),
-            alert,
+            notice: alert.into(),
             channel,
             created_at: self.clock.now(),
             monitor: Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() }),
@@ -65,7 +66,8 @@ impl World {
             sent_to: vec![],
             at_desk: false,
         };
-        self.bury(task.id.as_uuid(), channel.into(), wire::encode(&task)).await;
+        let body = wire::encode(&DeliveryMessage::from(task.clone()));
+        self.bury(task.id.as_uuid(), channel.into(), body).await;
         Delivery { state: DeliveryState::Dead, next_attempt_at: None, ..task.pending(self.clock.now()) }
     }
 
@@ -171,7 +173,7 @@ async fn a_redrive_on_its_way_is_left_alone() {
     let letter = world.dead_letter(monitor, 1, channel).await;
     let mut review = review(&world);
     let revive = async || {
-        let body = wire::encode(&DeliveryTask::of(&letter));
+        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&letter)));
         assert!(world.deliveries.revive(letter.id.into(), world.clock.now(), body).await.unwrap());
     };
     // The look falls between its two steps.

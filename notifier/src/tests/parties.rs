@@ -7,9 +7,10 @@ use std::time::Duration;
 use model::channel::{
     Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
 };
-use model::delivery::{DeliveryTask, MonitorLabel};
-use model::flip::{Alert, Flip, LabelledFlip, Reason, Repost, State};
+use model::delivery::DeliveryTask;
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{LabelledFlip, MonitorLabel, Notice, Repost};
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 use sending::address_guard::AddressGuard;
@@ -71,11 +72,17 @@ fn transports() -> Transports {
     Transports::new(guard, None, Duration::from_secs(15)).unwrap()
 }
 
-async fn send(channel: &Channel, alert: Alert, monitor: Option<MonitorLabel>, at: EventTime) -> Answer {
-    let id = DeliveryId::derive(alert.id(), channel.id);
+async fn send(
+    channel: &Channel,
+    notice: impl Into<Notice>,
+    monitor: Option<MonitorLabel>,
+    at: EventTime,
+) -> Answer {
+    let notice = notice.into();
+    let id = DeliveryId::derive(notice.id(), channel.id);
     let task = DeliveryTask {
         id,
-        alert,
+        notice,
         channel: channel.id,
         created_at: at,
         monitor,
@@ -215,7 +222,7 @@ async fn alertmanager_shows_an_alert_keeps_it_while_it_is_posted_again_and_shows
     let one = LabelledFlip { flip: kept.clone(), monitor: label("kept \"one\"\n✗") };
     let repost =
         Repost { id: AlertId::from_uuid(Uuid::from_u128(5)), at: now(), part: 0, parts: 1, down: vec![one] };
-    taken(send(&channel, Alert::Repost(Box::new(repost)), None, now()).await);
+    taken(send(&channel, Notice::Repost(Box::new(repost)), None, now()).await);
     let left = eventually("what is not posted again ends by itself", async || {
         Some(server.alerts().await).filter(|alerts| !alerts.contains_key("forgotten"))
     })

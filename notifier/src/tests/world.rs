@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use doubles::{InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
-use model::delivery::{Delivery, DeliveryState, DeliveryTask};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId, Revision, WindowId};
 use model::maintenance::{MaintenanceWindow, WindowSpan};
@@ -322,7 +322,7 @@ impl World {
         let delivery = self.history.get(id).await.unwrap().unwrap();
         let now = self.clock.now();
         self.history.put(vec![delivery.redriven(now)]).await.unwrap();
-        let body = wire::encode(&DeliveryTask::of(&delivery));
+        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery)));
         let revived = self.deliveries.revive(id.into(), now, body).await.unwrap();
         if !revived {
             self.history.put(vec![delivery]).await.unwrap();

@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use model::channel::{Channel, Email};
 use model::delivery::DeliveryTask;
-use model::flip::Alert;
 use model::ids::DeliveryId;
 use sending::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
 
@@ -60,14 +59,14 @@ impl EmailRequest {
         Self {
             had: all.len() - to.len(),
             to,
-            is_test: matches!(task.alert, Alert::Test { .. }),
+            is_test: task.notice.is_test(),
             mail: mail(task, channel, &message),
         }
     }
 }
 
 fn mail(task: &DeliveryTask, channel: &Channel, message: &Message) -> Mail {
-    let root = DeliveryId::derive(message::incident(&task.alert), channel.id);
+    let root = DeliveryId::derive(message::incident(&task.notice), channel.id);
     let foot = format!("Lubdub sent this to channel {}.", channel.name);
     Mail {
         id: task.id.as_uuid(),

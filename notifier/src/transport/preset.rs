@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use model::channel::{Channel, PresetChannel};
 use model::delivery::DeliveryTask;
-use model::flip::Alert;
 use model::time::EventTime;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -47,7 +46,7 @@ impl PresetRequest {
             settings,
             message: Message::new(task, channel),
             webhook: serde_json::from_slice(&event::body(task, channel)).unwrap_or_default(),
-            is_test: matches!(task.alert, Alert::Test { .. }),
+            is_test: task.notice.is_test(),
         })
     }
 

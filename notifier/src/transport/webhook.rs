@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::channel::{self, Channel};
 use model::delivery::DeliveryTask;
-use model::flip::Alert;
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::trace::TraceContext;
@@ -104,8 +103,8 @@ impl WebhookRequest {
             signer,
             old_signers: old_signers.collect(),
             body: body.into(),
-            trace: task.alert.trace(),
-            is_test: matches!(task.alert, Alert::Test { .. }),
+            trace: task.notice.trace(),
+            is_test: task.notice.is_test(),
         })
     }
 

@@ -71,7 +71,7 @@ pub fn delivery(of: MonitorId, to: ChannelId, created_at: EventTime, state: Deli
     let alert = Alert::Flip(flip(of, created_at, 1));
     Delivery {
         id: DeliveryId::derive(alert.id(), to),
-        alert,
+        notice: alert.into(),
         channel: to,
         state,
         created_at,

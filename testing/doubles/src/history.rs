@@ -198,7 +198,7 @@ impl DeliveryHistory for InMemoryHistory {
     ) -> Result<Vec<Delivery>, HistoryError> {
         let kept = self.deliveries.lock();
         let matches = |delivery: &&Delivery| {
-            filter.monitor.is_none_or(|monitor| delivery.alert.monitor() == Some(monitor))
+            filter.monitor.is_none_or(|monitor| delivery.notice.monitor() == Some(monitor))
                 && filter.channel.is_none_or(|channel| delivery.channel == channel)
                 && filter.state.is_none_or(|state| delivery.state == state)
         };

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::frame::{Frame, Listening};
 use super::{Message, WireError, decode, encode};
 use crate::channel::{Channel, ChannelKind, ChannelState, OldSecret, Secret, Webhook, WebhookMethod};
-use crate::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, Dependents, MonitorLabel};
+use crate::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask, Wake};
 use crate::flip::{Alert, Flip, Reason, State};
 use crate::gaps::Gaps;
 use crate::heartbeat::{Heartbeat, HeartbeatKind};
@@ -24,6 +24,7 @@ use crate::ids::{AlertId, ChannelId, DeliveryId, KeyId, MonitorId, Offset, Revis
 use crate::key::{ApiKey, Scope};
 use crate::monitor::{Definition, DefinitionChange, Monitor, OldToken, Token};
 use crate::monitor_state::{Incident, MonitorState, OutboxAlert, PartitionHead};
+use crate::notice::{Dependents, MonitorLabel, Notice};
 use crate::schedule::{CronSchedule, Schedule};
 use crate::time::{EventTime, Interval};
 use crate::trace::TraceContext;
@@ -196,7 +197,7 @@ fn delivery() -> Delivery {
     let channel = ChannelId::from_uuid(Uuid::from_u128(5));
     Delivery {
         id: DeliveryId::derive(flip().id, channel),
-        alert: Alert::Flip(flip()),
+        notice: Notice::Alert(Alert::Flip(flip())),
         channel,
         state: DeliveryState::Pending,
         created_at: at(1_067),
@@ -276,17 +277,23 @@ fn stored_forms_are_as_they_were() {
         },
     );
     check("flip_v2.hex", &flip());
-    check("delivery_v3.hex", &delivery());
-    check("delivery_task_v3.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) });
+    check("delivery_v4.hex", &delivery());
+    let task = DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) };
+    check("delivery_message_task_v1.hex", &DeliveryMessage::from(task));
+    let wake = Wake { channel: ChannelId::from_uuid(Uuid::from_u128(5)) };
+    check("delivery_message_wake_v1.hex", &DeliveryMessage::Wake(wake));
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
 }
 
 #[test]
-fn every_kind_of_alert_channel_window_and_rebuild_is_as_it_was() {
+fn every_kind_of_alert_notice_channel_window_and_rebuild_is_as_it_was() {
     for (name, alert) in samples::alerts() {
         check(&format!("alert_{name}_v2.hex"), &alert);
+    }
+    for (name, notice) in samples::notices() {
+        check(&format!("delivery_{name}_v4.hex"), &Delivery { notice, ..delivery() });
     }
     for (name, kind) in samples::channel_kinds() {
         check(&format!("channel_{name}_v1.hex"), &Channel { kind, ..channel() });
@@ -298,8 +305,8 @@ fn every_kind_of_alert_channel_window_and_rebuild_is_as_it_was() {
         check(&format!("rebuild_{name}_v1.hex"), &rebuild);
     }
     let (folded, task) = samples::folded();
-    check("delivery_folded_v3.hex", &folded);
-    check("delivery_task_digest_v3.hex", &task);
+    check("delivery_folded_v4.hex", &folded);
+    check("delivery_message_digest_v1.hex", &DeliveryMessage::from(task));
 }
 
 /// As the first notifiers, consoles and schedulers wrote it.
@@ -314,19 +321,10 @@ fn what_was_written_before_is_read() {
     let alert = Alert::Flip(flip.clone());
     let incident = Some(Box::new(Incident { down: flip.clone(), reminders: 1, reminded_at: at(3_666) }));
     let state = MonitorState { incident, ..state() };
-    let delivery = Delivery { alert: alert.clone(), ..delivery() };
     check_first("flip_v1.hex", &flip);
     check_first("alert_v1.hex", &alert);
     check_first("monitor_state_v2.hex", &state);
     check_first("monitor_state_v1.hex", &MonitorState { imported: None, ..state });
-    check_first("delivery_v2.hex", &delivery);
-    check_first("delivery_task_v2.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery) });
-    let label = |delivery: Delivery| {
-        delivery.monitor.map(|label| MonitorLabel { dependents: Dependents::default(), ..label })
-    };
-    let first = Delivery { monitor: label(delivery.clone()), ..delivery };
-    check_first("delivery_v1.hex", &first);
-    check_first("delivery_task_v1.hex", &DeliveryTask { attempts: 3, ..DeliveryTask::of(&first) });
     check_first("monitor_v1_first.hex", &Monitor { parent: None, ..monitor() });
     let secret = |text: &str| Secret::new(text.to_owned());
     let webhook = Webhook {

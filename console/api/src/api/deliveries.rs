@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask};
-use model::flip::Alert;
+use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::ids::DeliveryId;
+use model::notice::Notice;
 use model::time::EventTime;
 use model::wire;
 use ports::history::DeliveryFilter;
@@ -100,12 +100,12 @@ impl From<Delivery> for DeliveryView {
     fn from(delivery: Delivery) -> Self {
         Self {
             id: delivery.id.to_string(),
-            flip: delivery.alert.flip().map(|flip| flip.id.to_string()),
-            monitor: delivery.alert.monitor().map(|monitor| monitor.to_string()),
+            flip: delivery.notice.flip().map(|flip| flip.id.to_string()),
+            monitor: delivery.notice.monitor().map(|monitor| monitor.to_string()),
             monitor_name: delivery.monitor.map(|monitor| monitor.name),
             channel: delivery.channel.to_string(),
-            event: delivery.alert.event_type(),
-            count: count(&delivery.alert),
+            event: delivery.notice.event_type(),
+            count: count(&delivery.notice),
             folded_into: delivery.folded_into.map(|id| id.to_string()),
             note: delivery.note,
             state: delivery.state.as_str(),
@@ -125,18 +125,12 @@ impl DeliveryView {
     }
 }
 
-fn count(alert: &Alert) -> Option<usize> {
-    match alert {
-        Alert::Digest(digest) => Some(digest.count as usize),
-        Alert::Storm(storm) => Some(storm.members as usize),
-        Alert::Repost(repost) => Some(repost.down.len()),
-        Alert::Flip(_)
-        | Alert::Reminder { .. }
-        | Alert::Test { .. }
-        | Alert::WasDown(_)
-        | Alert::Flapping(_)
-        | Alert::ChannelFailing(_)
-        | Alert::Wake { .. } => None,
+fn count(notice: &Notice) -> Option<usize> {
+    match notice {
+        Notice::Digest(digest) => Some(digest.count as usize),
+        Notice::Storm(storm) => Some(storm.members as usize),
+        Notice::Repost(repost) => Some(repost.down.len()),
+        Notice::Alert(_) | Notice::WasDown(_) | Notice::Flapping(_) | Notice::ChannelFailing(_) => None,
     }
 }
 
@@ -214,7 +208,7 @@ async fn redrive(
     let redriven = dead.redriven(now);
     // In this order an attempt that is made at once is not overwritten.
     app.deliveries.put(vec![redriven.clone()]).await?;
-    let body = wire::encode(&DeliveryTask::of(&redriven));
+    let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
     match app.delivery_queue.revive(dead.id.into(), now, body).await {
         Ok(true) => Ok(Json(redriven.into())),
         Ok(false) => {

@@ -210,7 +210,7 @@ async fn carry_a_test(bench: &Bench, state: DeliveryState, attempt: Attempt) {
     assert_eq!(lane, channel.into());
     let delivery = Delivery {
         id: DeliveryId::derive(id, channel),
-        alert: Alert::Test { id, channel, at },
+        notice: Alert::Test { id, channel, at }.into(),
         channel,
         state,
         created_at: at,

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use model::delivery::{Attempt, Delivery, DeliveryState, DeliveryTask, MonitorLabel};
-use model::flip::{Alert, Digest, Flip, Group, Reason, State};
+use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{Digest, Group, MonitorLabel, Notice};
 use model::wire;
 use ports::history::DeliveryHistory;
 use ports::queue::{Outcome, Queue, QueueMessage};
@@ -44,7 +45,7 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
     };
     Delivery {
         id: DeliveryId::derive(id, channel),
-        alert: Alert::Flip(flip),
+        notice: Alert::Flip(flip).into(),
         channel,
         state,
         created_at: at,
@@ -60,7 +61,7 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
 async fn bury(bench: &Bench, delivery: &Delivery) {
     let id = delivery.id.into();
     let lane = delivery.channel.into();
-    let body = wire::encode(&DeliveryTask::of(delivery));
+    let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(delivery)));
     let message =
         QueueMessage { id, lane, order_key: delivery.id.into(), due_at: bench.now(), origin: None, body };
     bench.tasks.enqueue(vec![message]).await.expect("enqueued");
@@ -98,7 +99,7 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
         let page = bench.get(&format!("/deliveries?{query}")).await.json;
         assert_eq!(page["items"].as_array().map(Vec::len), Some(count), "{query}");
     }
-    let flip = all[0].alert.flip().expect("a flip");
+    let flip = all[0].notice.flip().expect("a flip");
     let expected = json!({
         "id": all[0].id.to_string(), "flip": flip.id.to_string(), "monitor": flip.monitor.to_string(),
         "monitor_name": "backup", "channel": channel.to_string(), "type": "monitor.down", "state": "pending",
@@ -124,7 +125,7 @@ async fn what_was_folded_or_suppressed_says_where_and_why() {
         flips: vec![],
     };
     let sent = Delivery {
-        alert: Alert::Digest(Box::new(digest)),
+        notice: Notice::Digest(Box::new(digest)),
         id: DeliveryId::from_uuid(Uuid::from_u128(78)),
         monitor: None,
         ..delivery(4, DeliveryState::Delivered)
@@ -188,6 +189,7 @@ async fn only_a_dead_letter_is_sent_again() {
     assert_eq!(bench.post(&path(&dead), "").await.status, StatusCode::CONFLICT, "it is on its way");
     let claims = bench.tasks.claim(dead.channel.into(), bench.now(), 10).await.expect("claims");
     assert_eq!(claims.len(), 1);
-    let task: DeliveryTask = wire::decode(&claims[0].body).expect("a task");
+    let message: DeliveryMessage = wire::decode(&claims[0].body).expect("a message");
+    let DeliveryMessage::Task(task) = message else { panic!("a task, not {message:?}") };
     assert_eq!((task.id, task.attempts), (dead.id, 0));
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::delivery::MonitorLabel;
 use model::flip::{Flip, State};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::notice::MonitorLabel;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use model::delivery::MAX_NAMES;
-use model::flip::{Alert, Brief, Group, Storm};
 use model::ids::{DeliveryId, MonitorId};
+use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
 use sending::words::flip_text;
 
@@ -69,8 +68,8 @@ impl Pager {
         }
         let number = self.head.number;
         self.head.number += 1;
-        let alert = self.storm_alert(&storm, number, true, now);
-        self.send(own_delivery(self.channel, number), alert, None, effects, now);
+        let notice = self.storm_notice(&storm, number, true, now);
+        self.send(own_delivery(self.channel, number), notice, None, effects, now);
     }
 
     /// Opens the storm's incident if it is not open yet, or says how it stands; unless it is over.
@@ -83,12 +82,12 @@ impl Pager {
         self.head.number = self.head.number.max(number + 1);
         storm.announced = true;
         storm.tell_at = None;
-        let alert = self.storm_alert(&storm, number, false, now);
+        let notice = self.storm_notice(&storm, number, false, now);
         self.head.storm = Some(storm);
-        self.send(own_delivery(self.channel, number), alert, None, effects, now);
+        self.send(own_delivery(self.channel, number), notice, None, effects, now);
     }
 
-    pub(super) fn storm_alert(&self, storm: &OpenStorm, number: u64, over: bool, now: EventTime) -> Alert {
+    pub(super) fn storm_notice(&self, storm: &OpenStorm, number: u64, over: bool, now: EventTime) -> Notice {
         let members = self.monitors.iter().filter(|(_, entry)| entry.in_storm.is_some());
         let mut first: Vec<Brief> = members
             .filter_map(|(monitor, entry)| {
@@ -106,7 +105,7 @@ impl Pager {
         first.sort_unstable_by(|a, b| (&a.name, a.monitor).cmp(&(&b.name, b.monitor)));
         let count = u32::try_from(first.len()).unwrap_or(u32::MAX);
         first.truncate(MAX_NAMES);
-        Alert::Storm(Box::new(Storm {
+        Notice::Storm(Box::new(Storm {
             id: own_alert(self.channel, number),
             incident: storm.incident,
             since: storm.since,

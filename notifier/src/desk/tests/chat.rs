@@ -1,9 +1,10 @@
-use model::flip::{Alert, Digest, State};
+use model::flip::{Alert, State};
+use model::notice::{Digest, Notice};
 
 use super::play::Play;
 
-fn digest(alert: &Alert) -> &Digest {
-    let Alert::Digest(digest) = alert else { panic!("no digest: {alert:?}") };
+fn digest(notice: &Notice) -> &Digest {
+    let Notice::Digest(digest) = notice else { panic!("no digest: {notice:?}") };
     digest
 }
 
@@ -82,7 +83,7 @@ fn a_digest_of_one_is_the_plain_message() {
     let sixth = play.flip(5);
     play.take();
     play.pass(30);
-    let Alert::Flip(flip) = play.teller(sixth).unwrap() else { panic!("no plain message") };
+    let Notice::Alert(Alert::Flip(flip)) = play.teller(sixth).unwrap() else { panic!("no plain message") };
     assert_eq!((flip.to, flip.monitor), (State::Down, super::play::monitor(5)));
 }
 
@@ -113,7 +114,7 @@ fn an_undelivered_down_that_has_recovered_is_one_message_of_what_was() {
     let up = play.flip(1);
     play.works = true;
     play.pass(20);
-    let [(_, _, Alert::WasDown(was))] = play.got.as_slice() else { panic!("{:?}", play.got) };
+    let [(_, _, Notice::WasDown(was))] = play.got.as_slice() else { panic!("{:?}", play.got) };
     assert_eq!((was.flips, was.up.at.since(was.down.at).as_secs()), (2, 100));
     assert_eq!(play.teller(up), play.teller(down));
     play.pass(3_600);
@@ -158,7 +159,7 @@ fn flapping_is_said_once_and_then_in_summaries_until_it_is_quiet() {
     assert_eq!(summaries.len(), 1, "{summaries:?}");
     play.pass(3_600);
     let last = play.take();
-    let Some(Alert::Flapping(over)) = last.last() else { panic!("{last:?}") };
+    let Some(Notice::Flapping(over)) = last.last() else { panic!("{last:?}") };
     assert!(over.over && over.flip.to == State::Up, "{over:?}");
     assert!(last.len() <= 2, "{last:?}");
     play.flip(1);
@@ -193,7 +194,7 @@ fn reminders_count_as_messages_and_come_in_a_digest_when_they_are_many() {
     play.flip(7);
     play.works = true;
     play.pass(60);
-    let Some(Alert::Flip(flip)) = play.teller(reminder) else { panic!("{:?}", play.got) };
+    let Some(Notice::Alert(Alert::Flip(flip))) = play.teller(reminder) else { panic!("{:?}", play.got) };
     assert_eq!(flip.to, State::Up);
     assert_eq!(play.got.len(), 1, "{:?}", play.types());
 }
@@ -238,7 +239,7 @@ fn a_message_says_the_same_at_each_attempt_and_what_is_new_has_an_id_of_its_own(
     play.flip(1);
     play.works = true;
     play.pass(120);
-    let [(_, id, Alert::WasDown(_))] = play.got.as_slice() else { panic!("{:?}", play.got) };
+    let [(_, id, Notice::WasDown(_))] = play.got.as_slice() else { panic!("{:?}", play.got) };
     assert_ne!(*id, down);
     assert_eq!(play.folded[&down], *id);
 }

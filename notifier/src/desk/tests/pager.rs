@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::flip::Alert;
 use model::ids::AlertId;
+use model::notice::Notice;
 
 use super::super::pager::PagerRules;
 use super::play::{Play, triggers};
@@ -13,8 +13,8 @@ const RULES: PagerRules = PagerRules { storm_limit: Some(20), repost_every: None
 /// Incidents that are open, by what was sent.
 fn open(play: &Play) -> HashMap<AlertId, bool> {
     let mut open = HashMap::new();
-    for (_, _, alert) in &play.got {
-        open.insert(incident(alert), triggers(alert));
+    for (_, _, notice) in &play.got {
+        open.insert(incident(notice), triggers(notice));
     }
     open.retain(|_, open| *open);
     open
@@ -43,7 +43,7 @@ fn above_twenty_in_thirty_seconds_there_is_one_storm_that_ends_when_all_of_it_ar
     }
     play.pass(10);
     assert_eq!(play.got.len(), 21);
-    let Alert::Storm(storm) = &play.got[20].2 else { panic!("{:?}", play.got[20]) };
+    let Notice::Storm(storm) = &play.got[20].2 else { panic!("{:?}", play.got[20]) };
     assert_eq!((storm.members, storm.down.count, storm.down.first.len(), storm.over), (980, 980, 20, false));
     assert_eq!(open(&play).len(), 21);
     for number in 0..999 {
@@ -89,7 +89,7 @@ fn a_storm_that_is_over_before_it_was_told_is_opened_and_closed() {
     let storms: Vec<bool> = play
         .got
         .iter()
-        .filter_map(|(_, _, alert)| if let Alert::Storm(storm) = alert { Some(storm.over) } else { None })
+        .filter_map(|(_, _, notice)| if let Notice::Storm(storm) = notice { Some(storm.over) } else { None })
         .collect();
     assert_eq!(storms, [false, true]);
 }
@@ -119,9 +119,9 @@ fn a_receiver_that_forgets_is_told_again_of_what_is_down() {
     }
     assert_eq!(play.take().len(), 120, "no storms here");
     play.pass(240);
-    let told = |alerts: Vec<Alert>| -> usize {
-        let down = alerts.iter().map(|alert| {
-            let Alert::Repost(repost) = alert else { panic!("{alert:?}") };
+    let told = |notices: Vec<Notice>| -> usize {
+        let down = notices.iter().map(|notice| {
+            let Notice::Repost(repost) = notice else { panic!("{notice:?}") };
             repost.down.len()
         });
         down.sum()

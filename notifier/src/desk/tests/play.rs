@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use model::delivery::{DeliveryTask, MonitorLabel};
+use model::delivery::{DeliveryMessage, DeliveryTask, Wake};
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{MonitorLabel, Notice};
 use model::time::EventTime;
 use model::wire;
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::super::chat::{Chat, ChatHead};
 use super::super::pager::{Pager, PagerHead, PagerRules};
 use super::super::rows::Row;
-use super::super::{Admission, Desk, Effects, Emit, Request};
+use super::super::{Admission, Desk, Effects, Emit, Request, WakeUp};
 
 /// When it begins.
 pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
@@ -27,9 +28,9 @@ pub(super) struct Play {
     /// Whether the receiver accepts.
     pub(super) works: bool,
     /// What it accepted.
-    pub(super) got: Vec<(EventTime, DeliveryId, Alert)>,
+    pub(super) got: Vec<(EventTime, DeliveryId, Notice)>,
     /// By due time and place.
-    queue: BTreeMap<(EventTime, u64), DeliveryTask>,
+    queue: BTreeMap<(EventTime, u64), DeliveryMessage>,
     /// The queue takes an id once.
     known: HashSet<DeliveryId>,
     places: u64,
@@ -115,7 +116,7 @@ impl Play {
         };
         let delivery = DeliveryId::derive(flip.id, channel());
         self.came.push((delivery, flip.clone()));
-        self.enqueue(delivery, Alert::Flip(flip), Some(label(number)), self.now);
+        self.enqueue(delivery, Alert::Flip(flip).into(), Some(label(number)), self.now);
         self.settle();
         delivery
     }
@@ -126,16 +127,16 @@ impl Play {
         let id = AlertId::derive(down.monitor, self.now, "reminder");
         let delivery = DeliveryId::derive(id, channel());
         let alert = Alert::Reminder { id, number: count, at: self.now, down };
-        self.enqueue(delivery, alert, Some(label(number)), self.now);
+        self.enqueue(delivery, alert.into(), Some(label(number)), self.now);
         self.settle();
         delivery
     }
 
-    fn enqueue(&mut self, id: DeliveryId, alert: Alert, monitor: Option<MonitorLabel>, due: EventTime) {
+    fn enqueue(&mut self, id: DeliveryId, notice: Notice, monitor: Option<MonitorLabel>, due: EventTime) {
         if self.known.insert(id) {
             let task = DeliveryTask {
                 id,
-                alert,
+                notice,
                 channel: channel(),
                 created_at: self.now,
                 monitor,
@@ -143,33 +144,33 @@ impl Play {
                 sent_to: vec![],
                 at_desk: false,
             };
-            match task.alert.monitor().filter(|_| matches!(self.desk, Desk::Pager(_))) {
+            match task.notice.monitor().filter(|_| matches!(self.desk, Desk::Pager(_))) {
                 Some(monitor) => {
                     let chain = self.chains.entry(monitor).or_default();
                     chain.push_back(task.clone());
                     if chain.len() == 1 {
-                        self.put(due, task);
+                        self.put(due, task.into());
                     }
                 }
-                None => self.put(due, task),
+                None => self.put(due, task.into()),
             }
         }
     }
 
     /// A delivery is done: the next one of its monitor moves up.
     fn done(&mut self, task: &DeliveryTask) {
-        let Some(chain) = task.alert.monitor().and_then(|monitor| self.chains.get_mut(&monitor)) else {
+        let Some(chain) = task.notice.monitor().and_then(|monitor| self.chains.get_mut(&monitor)) else {
             return;
         };
         chain.pop_front();
         if let Some(next) = chain.front().cloned() {
-            self.put(self.now, next);
+            self.put(self.now, next.into());
         }
     }
 
-    fn put(&mut self, due: EventTime, task: DeliveryTask) {
+    fn put(&mut self, due: EventTime, message: DeliveryMessage) {
         self.places += 1;
-        self.queue.insert((due, self.places), task);
+        self.queue.insert((due, self.places), message);
     }
 
     fn ask(&mut self, request: &Request) -> Admission {
@@ -184,8 +185,13 @@ impl Play {
         for (id, into) in effects.refolded {
             self.folded.insert(id, into);
         }
-        for Emit { id, alert, monitor, due_at, .. } in effects.emits {
-            self.enqueue(id, alert, monitor, due_at);
+        for Emit { id, notice, monitor, due_at, .. } in effects.emits {
+            self.enqueue(id, notice, monitor, due_at);
+        }
+        for WakeUp { id, due_at } in effects.wakes {
+            if self.known.insert(id) {
+                self.put(due_at, DeliveryMessage::Wake(Wake { channel: channel() }));
+            }
         }
     }
 
@@ -194,22 +200,25 @@ impl Play {
         while let Some((&(due, place), _)) =
             self.queue.first_key_value().filter(|((due, _), _)| *due <= self.now)
         {
-            let Some(mut task) = self.queue.remove(&(due, place)) else { break };
-            if matches!(task.alert, Alert::Wake { .. }) {
-                self.ask(&Request::Wake);
-                continue;
-            }
+            let Some(message) = self.queue.remove(&(due, place)) else { break };
+            let mut task = match message {
+                DeliveryMessage::Task(task) => *task,
+                DeliveryMessage::Wake(_) => {
+                    self.ask(&Request::Wake);
+                    continue;
+                }
+            };
             let request = Request::Admit { task: Box::new(task.clone()), redriven: false };
             match self.ask(&request) {
-                Admission::Send(alert) if self.works => {
-                    self.got.push((self.now, task.id, *alert));
+                Admission::Send(notice) if self.works => {
+                    self.got.push((self.now, task.id, *notice));
                     self.ask(&Request::Finished(task.id));
                     self.done(&task);
                 }
                 Admission::Send(_) => {
                     task.attempts += 1;
                     self.ask(&Request::Failed(task.id, None));
-                    self.put(self.now + RETRY, task);
+                    self.put(self.now + RETRY, task.into());
                 }
                 Admission::Folded(into) => {
                     self.folded.insert(task.id, into);
@@ -220,7 +229,7 @@ impl Play {
                     self.ask(&Request::Finished(task.id));
                     self.done(&task);
                 }
-                Admission::Later(wait) => self.put(self.now + wait, task),
+                Admission::Later(wait) => self.put(self.now + wait, task.into()),
             }
         }
     }
@@ -247,7 +256,10 @@ impl Play {
 
     /// Deliveries that failed are never tried again; what the desk asked for still comes.
     pub(super) fn forget_retries(&mut self) {
-        self.queue.retain(|_, task| task.attempts == 0);
+        self.queue.retain(|_, message| match message {
+            DeliveryMessage::Task(task) => task.attempts == 0,
+            DeliveryMessage::Wake(_) => true,
+        });
     }
 
     /// The receiver asked to be left alone when it refused a delivery.
@@ -286,20 +298,20 @@ impl Play {
 
     /// The types of what was accepted.
     pub(super) fn types(&self) -> Vec<&'static str> {
-        self.got.iter().map(|(_, _, alert)| alert.event_type()).collect()
+        self.got.iter().map(|(_, _, notice)| notice.event_type()).collect()
     }
 
     /// What was accepted since the last call.
-    pub(super) fn take(&mut self) -> Vec<Alert> {
-        std::mem::take(&mut self.got).into_iter().map(|(_, _, alert)| alert).collect()
+    pub(super) fn take(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.got).into_iter().map(|(_, _, notice)| notice).collect()
     }
 
     /// The message that told of a delivery, through however many it was folded into.
-    pub(super) fn teller(&self, delivery: DeliveryId) -> Option<&Alert> {
+    pub(super) fn teller(&self, delivery: DeliveryId) -> Option<&Notice> {
         let mut id = delivery;
         for _ in 0..10_000 {
-            if let Some((_, _, alert)) = self.got.iter().find(|(_, got, _)| *got == id) {
-                return Some(alert);
+            if let Some((_, _, notice)) = self.got.iter().find(|(_, got, _)| *got == id) {
+                return Some(notice);
             }
             id = *self.folded.get(&id)?;
         }
@@ -308,11 +320,11 @@ impl Play {
 }
 
 /// Whether a message opens its incident, or keeps it open.
-pub(super) fn triggers(alert: &Alert) -> bool {
-    match (alert, alert.flip()) {
-        (Alert::Storm(storm), _) => !storm.over,
-        (Alert::Flapping(flapping), _) => !flapping.over,
-        (Alert::Reminder { .. }, _) => true,
+pub(super) fn triggers(notice: &Notice) -> bool {
+    match (notice, notice.flip()) {
+        (Notice::Storm(storm), _) => !storm.over,
+        (Notice::Flapping(flapping), _) => !flapping.over,
+        (Notice::Alert(Alert::Reminder { .. }), _) => true,
         (_, flip) => flip.is_some_and(|flip| flip.to == State::Down),
     }
 }

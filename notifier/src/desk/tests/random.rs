@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use model::flip::{Alert, Flip, State};
+use model::flip::{Flip, State};
 use model::ids::MonitorId;
+use model::notice::Notice;
 use proptest::prelude::*;
 
 use super::super::chat::{SINGLES, WINDOW};
@@ -69,9 +70,9 @@ fn truth(play: &Play) -> HashMap<MonitorId, State> {
 }
 
 /// The flips that a message tells of: of each monitor the newest.
-fn flips(alert: &Alert) -> Vec<Flip> {
-    match (alert, alert.flip()) {
-        (Alert::Digest(digest), _) => digest.flips.iter().map(|one| one.flip.clone()).collect(),
+fn flips(notice: &Notice) -> Vec<Flip> {
+    match (notice, notice.flip()) {
+        (Notice::Digest(digest), _) => digest.flips.iter().map(|one| one.flip.clone()).collect(),
         (_, flip) => flip.cloned().into_iter().collect(),
     }
 }
@@ -79,8 +80,8 @@ fn flips(alert: &Alert) -> Vec<Flip> {
 /// What somebody believes who reads the messages.
 fn believed(play: &Play) -> HashMap<MonitorId, State> {
     let mut believed = HashMap::new();
-    for (_, _, alert) in &play.got {
-        for flip in flips(alert) {
+    for (_, _, notice) in &play.got {
+        for flip in flips(notice) {
             believed.insert(flip.monitor, flip.to);
         }
     }
@@ -100,8 +101,8 @@ proptest! {
         }
         // Never an older state after a newer one.
         let mut newest: HashMap<MonitorId, u64> = HashMap::new();
-        for (_, _, alert) in &play.got {
-            for flip in flips(alert) {
+        for (_, _, notice) in &play.got {
+            for flip in flips(notice) {
                 let before = newest.insert(flip.monitor, flip.sequence).unwrap_or_default();
                 prop_assert!(before <= flip.sequence, "{} after {}", flip.sequence, before);
             }
@@ -119,8 +120,8 @@ proptest! {
         let mut play = Play::pager(PagerRules { storm_limit: Some(20), repost_every: None });
         run(&mut play, &steps);
         let mut open = HashMap::new();
-        for (_, _, alert) in &play.got {
-            open.insert(incident(alert), (triggers(alert), alert.monitor()));
+        for (_, _, notice) in &play.got {
+            open.insert(incident(notice), (triggers(notice), notice.monitor()));
         }
         let open: Vec<_> = open.into_values().filter(|(open, _)| *open).map(|(_, monitor)| monitor).collect();
         let down: Vec<MonitorId> =

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use model::channel::{ChannelKind, ChannelState};
-use model::delivery::MonitorLabel;
-use model::flip::{Brief, Digest, Flip, Group, Reason, State};
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, MonitorId};
+use model::notice::{Brief, Digest, Group, MonitorLabel, Notice};
 use model::time::EventTime;
 use uuid::Uuid;
 
@@ -65,18 +65,19 @@ fn up() -> Flip {
     }
 }
 
-fn task(alert: Alert, name: &str) -> DeliveryTask {
+fn task(notice: impl Into<Notice>, name: &str) -> DeliveryTask {
+    let notice = notice.into();
     let channel = channel(&[]).id;
     DeliveryTask {
-        id: DeliveryId::derive(alert.id(), channel),
+        id: DeliveryId::derive(notice.id(), channel),
         channel,
         created_at: at("2026-11-22T10:00:07.120Z"),
-        monitor: alert.monitor().map(|_| MonitorLabel {
+        monitor: notice.monitor().map(|_| MonitorLabel {
             name: name.to_owned(),
             tags: vec!["prod".to_owned()],
             ..MonitorLabel::default()
         }),
-        alert,
+        notice,
         attempts: 0,
         sent_to: vec![],
         at_desk: false,
@@ -150,7 +151,7 @@ fn a_digest_is_a_list_for_each_group() {
         flapping: group(0, &[]),
         flips: vec![],
     };
-    let mail = request(&task(Alert::Digest(Box::new(digest)), ""), &["a@example.net"]).mail;
+    let mail = request(&task(Notice::Digest(Box::new(digest)), ""), &["a@example.net"]).mail;
     assert_eq!((mail.subject.as_str(), mail.thread), ("Monitors: 30 down, 1 up", None));
     let html = mail.html.expect("there is HTML");
     let since = "since 2026-11-22 10:00:05 UTC";
@@ -182,7 +183,7 @@ fn mails_of_an_incident_are_one_thread() {
 
 #[test]
 fn severities_have_their_colours() {
-    let colour = |alert| {
+    let colour = |alert: Alert| {
         let html = request(&task(alert, "backup"), &["a@example.net"]).mail.html.expect("there is HTML");
         html.split("background:").nth(2).expect("the heading's")[..7].to_owned()
     };

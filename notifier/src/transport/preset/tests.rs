@@ -8,11 +8,12 @@ use std::path::PathBuf;
 
 use crate::message::incident_of;
 use model::channel::{ChannelKind, ChannelState, Secret};
-use model::delivery::{Dependents, MonitorLabel};
-use model::flip::{
-    Brief, ChannelFailing, Digest, Flapping, Flip, Group, LabelledFlip, Reason, Repost, State, Storm, WasDown,
-};
+use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::notice::{
+    Brief, ChannelFailing, Dependents, Digest, Flapping, Group, LabelledFlip, MonitorLabel, Notice, Repost,
+    Storm, WasDown,
+};
 use sending::template;
 use uuid::Uuid;
 
@@ -76,11 +77,11 @@ fn group(names: &[&str], count: u32) -> Group {
     Group { count, first: names.iter().map(brief).collect() }
 }
 
-type Named = (&'static str, Alert, Option<MonitorLabel>);
+type Named = (&'static str, Notice, Option<MonitorLabel>);
 
 fn messages() -> Vec<Named> {
     let mut messages = of_one_monitor();
-    messages.extend(of_many_or_none().into_iter().map(|(name, alert)| (name, alert, None)));
+    messages.extend(of_many_or_none().into_iter().map(|(name, notice)| (name, notice, None)));
     messages
 }
 
@@ -89,7 +90,7 @@ fn of_one_monitor() -> Vec<Named> {
     let (bad, bad_label) = hostile();
     let flapping = |over: bool| {
         let flip = if over { up() } else { down() };
-        Alert::Flapping(Box::new(Flapping {
+        Notice::Flapping(Box::new(Flapping {
             id: alert_id(30),
             incident: incident_of(&flip),
             flip,
@@ -101,19 +102,19 @@ fn of_one_monitor() -> Vec<Named> {
     let reminder = Alert::Reminder { id: alert_id(2), number: 2, at: reminded_at, down: down() };
     let was_down = WasDown { id: alert_id(3), down: down(), up: up(), flips: 2 };
     vec![
-        ("down", Alert::Flip(down()), named.clone()),
-        ("up", Alert::Flip(up()), named.clone()),
-        ("hostile", Alert::Flip(bad), Some(bad_label)),
-        ("reminder", reminder, named.clone()),
-        ("was down", Alert::WasDown(Box::new(was_down)), named.clone()),
+        ("down", Alert::Flip(down()).into(), named.clone()),
+        ("up", Alert::Flip(up()).into(), named.clone()),
+        ("hostile", Alert::Flip(bad).into(), Some(bad_label)),
+        ("reminder", reminder.into(), named.clone()),
+        ("was down", Notice::WasDown(Box::new(was_down)), named.clone()),
         ("flapping", flapping(false), named.clone()),
         ("flapping over", flapping(true), named),
     ]
 }
 
-fn of_many_or_none() -> Vec<(&'static str, Alert)> {
+fn of_many_or_none() -> Vec<(&'static str, Notice)> {
     let storm = |over: bool| {
-        Alert::Storm(Box::new(Storm {
+        Notice::Storm(Box::new(Storm {
             id: alert_id(if over { 22 } else { 21 }),
             incident: alert_id(20),
             since: down().at,
@@ -155,12 +156,12 @@ fn of_many_or_none() -> Vec<(&'static str, Alert)> {
     };
     let channel = ChannelId::from_uuid(Uuid::from_u128(9));
     vec![
-        ("digest", Alert::Digest(Box::new(digest))),
+        ("digest", Notice::Digest(Box::new(digest))),
         ("storm", storm(false)),
         ("storm over", storm(true)),
-        ("repost", Alert::Repost(Box::new(repost))),
-        ("channel failing", Alert::ChannelFailing(Box::new(failing))),
-        ("test", Alert::Test { id: alert_id(8), channel, at: at("2026-11-22T10:00:00Z") }),
+        ("repost", Notice::Repost(Box::new(repost))),
+        ("channel failing", Notice::ChannelFailing(Box::new(failing))),
+        ("test", Alert::Test { id: alert_id(8), channel, at: at("2026-11-22T10:00:00Z") }.into()),
     ]
 }
 
@@ -180,11 +181,11 @@ fn channel(preset: &str, settings: &Settings) -> (Channel, PresetChannel) {
     (channel, kind)
 }
 
-fn task(alert: Alert, monitor: Option<MonitorLabel>) -> DeliveryTask {
+fn task(notice: Notice, monitor: Option<MonitorLabel>) -> DeliveryTask {
     let channel = ChannelId::from_uuid(Uuid::from_u128(9));
     DeliveryTask {
-        id: DeliveryId::derive(alert.id(), channel),
-        alert,
+        id: DeliveryId::derive(notice.id(), channel),
+        notice,
         channel,
         created_at: at("2026-11-22T10:00:07.120Z"),
         monitor,
@@ -194,9 +195,14 @@ fn task(alert: Alert, monitor: Option<MonitorLabel>) -> DeliveryTask {
     }
 }
 
-fn request(preset: &str, settings: &Settings, alert: Alert, monitor: Option<MonitorLabel>) -> PresetRequest {
+fn request(
+    preset: &str,
+    settings: &Settings,
+    notice: Notice,
+    monitor: Option<MonitorLabel>,
+) -> PresetRequest {
     let (channel, kind) = channel(preset, settings);
-    PresetRequest::new(&task(alert, monitor), &channel, &kind)
+    PresetRequest::new(&task(notice, monitor), &channel, &kind)
         .unwrap_or_else(|error| panic!("{preset}: {error}"))
 }
 
@@ -233,8 +239,8 @@ fn every_preset_sends_exactly_what_its_golden_file_says() {
     for preset in presets::all() {
         let settings = settings_of(&preset.name);
         let mut text = format!("{}\n\n", serde_json::to_string(&settings).expect("JSON"));
-        for (name, alert, monitor) in messages() {
-            let made = request(&preset.name, &settings, alert, monitor).made(&settings, at(NOW));
+        for (name, notice, monitor) in messages() {
+            let made = request(&preset.name, &settings, notice, monitor).made(&settings, at(NOW));
             let made = made.unwrap_or_else(|error| panic!("{}, {name}: {error}", preset.name));
             text.push_str(&format!("=== {name}\n{}", readable(&made)));
         }
@@ -270,8 +276,8 @@ fn no_secret_is_shown_of_a_test() {
             };
             settings.insert(field.name.clone(), secret.to_owned());
         }
-        let (_, alert, monitor) = messages().pop().expect("the test");
-        let masked = request(&preset.name, &settings, alert, monitor).masked(at(NOW));
+        let (_, notice, monitor) = messages().pop().expect("the test");
+        let masked = request(&preset.name, &settings, notice, monitor).masked(at(NOW));
         assert!(
             masked.starts_with("POST http")
                 && (masked.contains("Test of channel ops") || masked.contains("lubdub.channel.test")),
@@ -285,11 +291,12 @@ fn no_secret_is_shown_of_a_test() {
 fn on_pagers_every_incident_has_one_key_and_is_closed_by_it() {
     for preset in presets::all().iter().filter(|preset| preset.class == model::channel::ChannelClass::Pager) {
         let settings = settings_of(&preset.name);
-        let incident = Message::new(&task(Alert::Flip(down()), None), &channel("x", &settings).0).incident;
+        let incident =
+            Message::new(&task(Alert::Flip(down()).into(), None), &channel("x", &settings).0).incident;
         let monitor = MonitorId::from_uuid(Uuid::from_u128(7)).to_string();
-        for (name, alert, label) in messages().into_iter().take(5) {
+        for (name, notice, label) in messages().into_iter().take(5) {
             let made =
-                request(&preset.name, &settings, alert, label).made(&settings, at(NOW)).expect("requests");
+                request(&preset.name, &settings, notice, label).made(&settings, at(NOW)).expect("requests");
             assert_eq!(made.len(), 1, "{}, {name}", preset.name);
             // Alertmanager knows an alert by its labels.
             let known_by = if preset.name == "alertmanager" { &monitor } else { &incident };
@@ -304,18 +311,18 @@ fn a_long_message_is_cut_to_what_the_service_takes() {
     let flip = Flip { message: Some("&<>@*é🚨".repeat(140)), ..down() };
     let label = MonitorLabel { tags: vec!["<&@*>".repeat(10); 20], ..label(&"&<\"🚨".repeat(25)) };
     let digest = messages().into_iter().find(|(name, ..)| *name == "digest").expect("a digest").1;
-    let Alert::Digest(mut digest) = digest else { panic!("it is no digest") };
+    let Notice::Digest(mut digest) = digest else { panic!("it is no digest") };
     let mut briefs = group(&[label.name.as_str(); 20], 1_000);
     briefs.first.iter_mut().for_each(|brief| brief.message.clone_from(&flip.message));
     digest.down = briefs.clone();
     digest.up = briefs;
     for preset in presets::all() {
         let settings = settings_of(&preset.name);
-        for (alert, label) in
-            [(Alert::Flip(flip.clone()), Some(label.clone())), (Alert::Digest(digest.clone()), None)]
+        for (notice, label) in
+            [(Alert::Flip(flip.clone()).into(), Some(label.clone())), (Notice::Digest(digest.clone()), None)]
         {
             for one in
-                request(&preset.name, &settings, alert, label).made(&settings, at(NOW)).expect("requests")
+                request(&preset.name, &settings, notice, label).made(&settings, at(NOW)).expect("requests")
             {
                 serde_json::from_str::<Value>(&one.body).expect("JSON");
                 let most = if preset.name == "teams" { 28_000 } else { 64_000 };
@@ -340,7 +347,7 @@ fn the_sample_has_the_fields_of_a_message() {
     }
     let label = MonitorLabel { tags: vec!["prod".to_owned()], ..label("nightly backup") };
     let (channel, _) = channel("slack", &BTreeMap::new());
-    let message = Message::new(&task(Alert::Flip(down()), Some(label)), &channel);
+    let message = Message::new(&task(Alert::Flip(down()).into(), Some(label)), &channel);
     let message = serde_json::to_value(message).expect("JSON");
     assert_eq!(shape(template::sample()), shape(&message));
     for same in ["event", "title", "text", "severity", "action", "message"] {

@@ -101,7 +101,7 @@ pub async fn every_filter_that_is_given_holds(subject: &mut Kept) {
             for state in states() {
                 let filter = DeliveryFilter { monitor, channel, state };
                 let holds = |delivery: &&Delivery| {
-                    monitor.is_none_or(|monitor| delivery.alert.monitor() == Some(monitor))
+                    monitor.is_none_or(|monitor| delivery.notice.monitor() == Some(monitor))
                         && channel.is_none_or(|channel| delivery.channel == channel)
                         && state.is_none_or(|state| delivery.state == state)
                 };

@@ -1,11 +1,11 @@
-//! One of every kind of alert, channel and maintenance window, a rebuild in each state, and an imported history.
+//! One of every kind of alert, notice, channel and maintenance window, a rebuild in each state, and an imported history.
 
 use super::*;
 use crate::channel::{Email, PresetChannel};
-use crate::flip::{Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown};
 use crate::ids::{PartitionId, RebuildId, WindowId};
 use crate::imported::{Imported, Past, PastEvent};
 use crate::maintenance::{MaintenanceWindow, WindowSpan};
+use crate::notice::{Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown};
 use crate::rebuild::{Difference, MonitorDifference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
 
 fn id(number: u128) -> AlertId {
@@ -51,7 +51,12 @@ fn group(count: u32, until: Option<EventTime>) -> Group {
     Group { count, first: vec![brief] }
 }
 
-pub(super) fn alerts() -> [(&'static str, Alert); 8] {
+pub(super) fn alerts() -> [(&'static str, Alert); 2] {
+    let channel = ChannelId::from_uuid(Uuid::from_u128(5));
+    [("test", Alert::Test { id: id(7), channel, at: at(1) }), ("up", Alert::Flip(up()))]
+}
+
+pub(super) fn notices() -> [(&'static str, Notice); 6] {
     let channel = ChannelId::from_uuid(Uuid::from_u128(5));
     let digest = Digest {
         id: id(1),
@@ -82,13 +87,12 @@ pub(super) fn alerts() -> [(&'static str, Alert); 8] {
         detail: "answered 410 Gone".to_owned(),
     };
     [
-        ("test", Alert::Test { id: id(7), channel, at: at(1) }),
-        ("was_down", Alert::WasDown(Box::new(WasDown { id: id(8), down: flip(), up: up(), flips: 4 }))),
-        ("digest", Alert::Digest(Box::new(digest))),
-        ("storm", Alert::Storm(Box::new(storm))),
+        ("was_down", Notice::WasDown(Box::new(WasDown { id: id(8), down: flip(), up: up(), flips: 4 }))),
+        ("digest", Notice::Digest(Box::new(digest))),
+        ("storm", Notice::Storm(Box::new(storm))),
         (
             "flapping",
-            Alert::Flapping(Box::new(Flapping {
+            Notice::Flapping(Box::new(Flapping {
                 id: id(4),
                 incident: id(9),
                 flip: up(),
@@ -98,7 +102,7 @@ pub(super) fn alerts() -> [(&'static str, Alert); 8] {
         ),
         (
             "repost",
-            Alert::Repost(Box::new(Repost {
+            Notice::Repost(Box::new(Repost {
                 id: id(5),
                 at: at(120),
                 part: 0,
@@ -106,8 +110,7 @@ pub(super) fn alerts() -> [(&'static str, Alert); 8] {
                 down: vec![labelled()],
             })),
         ),
-        ("channel_failing", Alert::ChannelFailing(Box::new(failing))),
-        ("up", Alert::Flip(up())),
+        ("channel_failing", Notice::ChannelFailing(Box::new(failing))),
     ]
 }
 
@@ -137,7 +140,7 @@ pub(super) fn windows() -> [(&'static str, MaintenanceWindow); 2] {
 
 /// What stands in a digest, and the digest's task.
 pub(super) fn folded() -> (Delivery, DeliveryTask) {
-    let [_, _, (_, digest), ..] = alerts();
+    let [_, (_, digest), ..] = notices();
     let channel = ChannelId::from_uuid(Uuid::from_u128(5));
     let of = DeliveryId::derive(digest.id(), channel);
     let mut folded = Delivery {
@@ -150,7 +153,7 @@ pub(super) fn folded() -> (Delivery, DeliveryTask) {
     folded.attempts.iter_mut().for_each(|attempt| attempt.request = Some("POST /hook".to_owned()));
     let task = DeliveryTask {
         id: of,
-        alert: digest,
+        notice: digest,
         channel,
         created_at: at(90),
         monitor: None,
