@@ -4,9 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::hot;
-use model::imported::Past;
 use model::monitor::Definition;
-use model::monitor_state::{Incident, MonitorState};
+use model::monitor_state::{Incident, MonitorState, Past};
 use model::wire::{self, Message, WireError};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

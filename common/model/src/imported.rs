@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gaps::Gaps;
 use super::heartbeat::Heartbeat;
 use super::ids::{MonitorId, Revision};
 use super::monitor::Definition;
-use super::monitor_state::MonitorState;
 use super::time::{EventTime, Interval};
 
 /// A part of a monitor's history. Its parts come in the order of the log that they are from; a repeated one changes nothing.
@@ -46,15 +44,4 @@ pub enum PastEvent {
     Deaf(Interval),
     /// The end: nothing else is known of it until then, and it is in the state that follows from all of this.
     Until(EventTime),
-}
-
-/// A history that is not complete yet: the state as of its last event, of which the monitor itself shows nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Past {
-    /// As of then. The definition is the one that was in force then.
-    pub state: MonitorState,
-    /// Deaf time that still matters.
-    pub gaps: Gaps,
-    /// Of the definition, there.
-    pub revision: Revision,
 }

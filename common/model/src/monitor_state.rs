@@ -6,7 +6,6 @@ use super::deadline::{Deadline, deadline};
 use super::flip::{Flip, State};
 use super::gaps::Gaps;
 use super::ids::{MonitorId, Offset, Revision};
-use super::imported::Past;
 use super::monitor::Definition;
 use super::time::{EventTime, Interval};
 
@@ -34,6 +33,17 @@ pub struct MonitorState {
     /// Its history from elsewhere, while that is not complete and the monitor itself was never heard.
     #[serde(default)]
     pub imported: Option<Box<Past>>,
+}
+
+/// A history that is not complete yet: the state as of its last event, of which the monitor itself shows nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// As of then. The definition is the one that was in force then.
+    pub state: MonitorState,
+    /// Deaf time that still matters.
+    pub gaps: Gaps,
+    /// Of the definition, there.
+    pub revision: Revision,
 }
 
 /// From a down flip to the next up flip.

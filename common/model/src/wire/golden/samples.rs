@@ -3,8 +3,9 @@
 use super::*;
 use crate::channel::{Email, PresetChannel};
 use crate::ids::{PartitionId, RebuildId, WindowId};
-use crate::imported::{Imported, Past, PastEvent};
+use crate::imported::{Imported, PastEvent};
 use crate::maintenance::{MaintenanceWindow, WindowSpan};
+use crate::monitor_state::Past;
 use crate::notice::{Brief, ChannelFailing, Digest, Flapping, Group, LabelledFlip, Repost, Storm, WasDown};
 use crate::rebuild::{Difference, MonitorDifference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
 
