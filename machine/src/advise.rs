@@ -5,6 +5,7 @@ mod clock;
 mod habits;
 mod numbers;
 mod period;
+mod proposal;
 mod sketch;
 mod words;
 
@@ -16,21 +17,11 @@ use model::schedule::{CronSchedule, Schedule};
 
 use crate::what_if::Trial;
 pub use habits::{Habit, Habits};
-
-/// Fewer intervals say nothing of what is usual.
-const LEAST_INTERVALS: u64 = 10;
+pub use proposal::Wish;
+use proposal::{LEAST_INTERVALS, Proposal};
 
 /// A month, to count alarms in.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
-
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wish {
-    /// How many alarms a month the settings may have cost.
-    pub alarms_per_month: f64,
-    /// The time zone in which a cron schedule is looked for, besides the monitor's own.
-    pub timezone: String,
-}
 
 /// What comes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +43,6 @@ pub struct Advice {
     pub why: String,
 }
 
-/// Settings that fit the past.
-struct Found {
-    schedule: Schedule,
-    grace: u32,
-    why: String,
-}
-
 /// Advises on a monitor with these settings that had this habit for `span`.
 pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, span: Duration) -> Advice {
     if habit.heard() == 0 {
@@ -77,7 +61,7 @@ pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, span: Duration)
 }
 
 /// Whether settings would not have alarmed more than those found, and would not take much longer to alarm.
-fn fits(settings: &Definition, found: &Found) -> bool {
+fn fits(settings: &Definition, found: &Proposal) -> bool {
     let within = |has: u64, needs: u64| has >= needs && has <= needs + needs / 2;
     match (&settings.schedule, &found.schedule) {
         (Schedule::Period { timeout: has }, Schedule::Period { timeout: needs }) => {

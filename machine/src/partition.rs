@@ -4,51 +4,29 @@
 //! batches of any size, gives the same.
 
 mod definitions;
+mod effects;
 mod event_time;
 mod heartbeats;
 mod imports;
+mod takeover;
 mod transitions;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
-use model::flip::{Alert, Flip, State};
+use model::flip::State;
 use model::heartbeat::Heartbeat;
 use model::ids::{MonitorId, Offset};
-use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead, StateChange};
+use model::monitor_state::{MonitorState, PartitionHead, StateChange};
 use model::time::{EventTime, TimeRules};
 use model::wire::frame::Frame;
+
+pub use effects::Effects;
 
 /// The silent are settled whenever the watermark enters another slice of this length, in microseconds. Settling at points
 /// that follow from the log alone makes the running numbers of alerts a function of the log.
 const SETTLE_EVERY_MICROS: i64 = 250_000;
-
-/// What came of applying or settling, in order. The caller commits it together with the changed states.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Effects {
-    /// Every flip, silent ones too: for the history.
-    pub flips: Vec<Flip>,
-    /// What people are told: for the outbox.
-    pub alerts: Vec<OutboxAlert>,
-    /// Monitors that were deleted: for the history.
-    pub removed: Vec<MonitorId>,
-    /// Heartbeats of imported histories: for the history.
-    pub imported: Vec<Heartbeat>,
-    /// Parts of imported histories whose monitors took none.
-    pub refused_imports: u64,
-}
-
-impl Effects {
-    /// Whether nothing came of it.
-    pub const fn is_empty(&self) -> bool {
-        self.flips.is_empty()
-            && self.alerts.is_empty()
-            && self.removed.is_empty()
-            && self.imported.is_empty()
-            && self.refused_imports == 0
-    }
-}
 
 /// A partition's whole state, with what of it is not committed yet.
 #[derive(Debug)]
@@ -312,12 +290,6 @@ impl Changes {
             self.earliest_wake = Some(self.earliest_wake.map_or(wake, |earliest| earliest.min(wake)));
         }
     }
-}
-
-/// Numbers an alert and puts it into the outbox.
-fn tell(head: &mut PartitionHead, alert: Alert, effects: &mut Effects) {
-    head.last_number += 1;
-    effects.alerts.push(OutboxAlert { number: head.last_number, alert });
 }
 
 /// The state of a monitor of which nothing is known.

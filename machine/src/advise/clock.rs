@@ -13,18 +13,11 @@ use model::monitor::Definition;
 use model::schedule::{CronSchedule, Schedule};
 use model::time::EventTime;
 
+use super::habits::Habit;
+use super::numbers;
+use super::proposal::{Proposal, Wish};
 use super::words::{number, span as in_words};
-use super::{Found, Habit, Wish, numbers};
-
-/// Fewer runs tell no schedule; of short ones there must be more.
-const LEAST_RUNS: usize = 5;
-const LEAST_SHORT_RUNS: usize = 11;
-
-const DAY: u32 = 86_400;
-
-/// Periods that cron patterns have, in seconds.
-const PERIODS: [u32; 13] =
-    [300, 600, 900, 1_200, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200, DAY];
+use pattern::LEAST_RUNS;
 
 const LEAST_GRACE: Duration = Duration::from_secs(60);
 
@@ -40,7 +33,7 @@ struct Fit {
 }
 
 /// The schedule that it follows, with a grace for what it is usually late by; `None` if it follows none.
-pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u64) -> Option<Found> {
+pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u64) -> Option<Proposal> {
     let times: Vec<EventTime> = habit.newest.iter().copied().collect();
     if times.len() < LEAST_RUNS {
         return None;
@@ -68,7 +61,7 @@ pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u6
         schedule.timezone(),
         in_words(late)
     );
-    Some(Found { schedule: Schedule::Cron(schedule), grace, why })
+    Some(Proposal { schedule: Schedule::Cron(schedule), grace, why })
 }
 
 /// How well the runs follow a schedule; `None` if they do not.

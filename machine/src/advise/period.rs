@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use model::schedule::Schedule;
 
+use super::habits::Habit;
+use super::numbers;
+use super::proposal::{LEAST_INTERVALS, Proposal};
 use super::sketch::Sketch;
 use super::words::{number, span as in_words};
-use super::{Found, Habit, LEAST_INTERVALS, numbers};
 
 /// Of what is added to the longest interval that is usual, because a longer one may come: a tenth, an hour at most.
 const MOST_MARGIN: Duration = Duration::from_secs(3_600);
@@ -17,7 +19,7 @@ const LEAST_GRACE: Duration = Duration::from_secs(5);
 const OUTAGE_EVERY: Duration = Duration::from_secs(7 * 86_400);
 
 /// Finds a timeout and a grace that would have cost `budget` alarms at most, outages apart; `None` with too few intervals.
-pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Found> {
+pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Proposal> {
     let intervals = &habit.intervals;
     if intervals.count() < LEAST_INTERVALS {
         return None;
@@ -28,7 +30,7 @@ pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Found> 
     let margin = (usual / 10).min(MOST_MARGIN);
     let left = (usual + margin).saturating_sub(Duration::from_secs(timeout.into()));
     let grace = numbers::up(left.max(LEAST_GRACE));
-    Some(Found { schedule: Schedule::Period { timeout }, grace, why: why(intervals, typical, usual) })
+    Some(Proposal { schedule: Schedule::Period { timeout }, grace, why: why(intervals, typical, usual) })
 }
 
 /// The longest interval that is to cost no alarm.

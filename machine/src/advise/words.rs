@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Habit;
+use super::habits::Habit;
 
 /// `66 s`, `12 min`, `3 h 10 min`, `2 d 4 h`.
 pub(super) fn span(duration: Duration) -> String {

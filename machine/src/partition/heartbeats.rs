@@ -7,7 +7,7 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
 use super::transitions::{Cause, change_state};
-use super::{Effects, Partition, Slot, imports, transitions, unknown};
+use super::{Effects, Partition, Slot, takeover, transitions, unknown};
 
 impl Partition {
     /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood before.
@@ -25,7 +25,7 @@ impl Partition {
         let state = &mut slot.state;
         if state.imported.is_some() {
             // A history that was not complete ends here; what follows is its monitor's own.
-            imports::take_over(id, state, heartbeat.received_at, head, effects);
+            takeover::take_over(id, state, heartbeat.received_at, head, effects);
         }
         if !heard(id, state, heartbeat, watermark, head, effects) {
             return;

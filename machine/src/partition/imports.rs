@@ -3,15 +3,15 @@
 //! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that decide live. Its
 //! flips are for the history; nobody is told of them. When it is complete the monitor takes over the state that came of it.
 
-use model::flip::{Reason, State};
+use model::flip::State;
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Revision};
-use model::imported::{Imported, Past, PastEvent};
-use model::monitor_state::{MonitorState, PartitionHead};
+use model::imported::{Imported, PastEvent};
+use model::monitor_state::{MonitorState, PartitionHead, Past};
 use model::time::EventTime;
 
-use super::transitions::{self, Cause, change_state};
-use super::{Effects, Partition, Slot, definitions, heartbeats, unknown};
+use super::takeover::{take_over, takes_imports};
+use super::{Effects, Partition, Slot, definitions, heartbeats, transitions, unknown};
 
 /// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is late by seconds.
 const GAPS_BEFORE_THE_FIRST: usize = 8;
@@ -56,10 +56,6 @@ impl Partition {
     }
 }
 
-fn takes_imports(state: &MonitorState) -> bool {
-    state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
-}
-
 /// A history that does not say by what it was judged is judged by the definition here.
 fn begin(state: &MonitorState, imported: &Imported) -> Past {
     let mut beside = unknown(EventTime::EPOCH);
@@ -68,38 +64,6 @@ fn begin(state: &MonitorState, imported: &Imported) -> Past {
         beside.definition.clone_from(&state.definition);
     }
     Past { state: beside, gaps: Gaps::default(), revision: Revision(0) }
-}
-
-/// Puts what came of the history in place of a state of which nothing was heard. Whoever was up is given a whole timeout and
-/// grace from `at` on, so that nobody is down for having moved; whoever was down stays down.
-pub(super) fn take_over(
-    id: MonitorId,
-    state: &mut MonitorState,
-    at: EventTime,
-    head: &mut PartitionHead,
-    effects: &mut Effects,
-) {
-    let Some(past) = state.imported.take() else { return };
-    let found = past.state;
-    // One that was paused meanwhile has flips of its own.
-    if found.sequence == 0 || !takes_imports(state) {
-        return;
-    }
-    state.state = found.state;
-    state.since = found.since;
-    state.sequence = found.sequence;
-    state.heard_at = found.heard_at;
-    state.counted_from = found.counted_from.map(|from| from.max(at));
-    state.incident = found.incident;
-    if let Some(incident) = &mut state.incident {
-        // Whoever was to be reminded of the time before was reminded from there.
-        incident.reminded_at = incident.reminded_at.max(at);
-    }
-    if state.state == State::Paused {
-        // Paused there, and not here.
-        let to = if state.heard_at.is_some() { State::Up } else { State::New };
-        change_state(id, state, to, Cause::by_owner(at, Reason::Resumed), head, effects);
-    }
 }
 
 /// A monitor's past on its way to now.

@@ -11,7 +11,7 @@ use model::schedule::Schedule;
 use model::time::EventTime;
 use model::trace::TraceContext;
 
-use super::{Effects, tell};
+use super::effects::Effects;
 
 /// Why and when a state changes.
 pub(super) struct Cause {
@@ -157,7 +157,7 @@ pub(super) fn change_state(
         state.incident = Some(Box::new(Incident { down: flip.clone(), reminders: 0, reminded_at: at }));
     }
     if flip.pages() {
-        tell(head, Alert::Flip(flip.clone()), effects);
+        effects.tell(head, Alert::Flip(flip.clone()));
     }
     effects.flips.push(flip);
 }
@@ -183,7 +183,7 @@ fn remind(
         at,
         down: incident.down.clone(),
     };
-    tell(head, alert, effects);
+    effects.tell(head, alert);
 }
 
 fn remind_every(state: &MonitorState) -> Option<Duration> {

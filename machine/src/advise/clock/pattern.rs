@@ -5,7 +5,17 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use model::time::EventTime;
 
-use super::{DAY, LEAST_RUNS, LEAST_SHORT_RUNS, PERIODS};
+/// The fewest runs that show a schedule.
+pub(super) const LEAST_RUNS: usize = 5;
+
+/// The fewest runs that show a schedule with a period below a day.
+const LEAST_SHORT_RUNS: usize = 11;
+
+const DAY: u32 = 86_400;
+
+/// Periods that cron patterns have, in seconds.
+const PERIODS: [u32; 13] =
+    [300, 600, 900, 1_200, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200, DAY];
 
 /// A run, by the clock of its time zone.
 #[derive(Debug, Clone, Copy)]
