@@ -2,8 +2,6 @@
 
 mod html;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,15 +10,12 @@ use model::delivery::DeliveryTask;
 use model::ids::DeliveryId;
 use sending::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
 
-use super::{Answer, Failure};
+use super::answer::{Answer, Failure};
+use super::undelivered::{KEPT_BYTES, Undelivered};
 use crate::message::{self, Message};
-use crate::metrics::AttemptResult;
 
 /// Of what was sent this much is shown, bytes.
 const SHOWN: usize = 16 * 1024;
-
-/// Of what was answered, and of who did not get it and why, this much is kept, bytes.
-const KEPT_BYTES: usize = 2_048;
 
 /// Sends mails.
 pub(crate) struct EmailTransport {
@@ -35,14 +30,6 @@ pub(crate) struct EmailRequest {
     /// How many of the channel's addresses got it by earlier attempts.
     had: usize,
     is_test: bool,
-}
-
-/// Who did not get a mail, and why. There is at least one.
-#[derive(Debug)]
-pub(crate) struct Undelivered {
-    accepted: usize,
-    of: usize,
-    failed: Vec<(String, MailError)>,
 }
 
 impl EmailRequest {
@@ -124,53 +111,6 @@ fn summary(to: &[String], outcomes: Vec<Result<Accepted, MailError>>, had: usize
         failure: (!undelivered.failed.is_empty()).then_some(Failure::Mail(undelivered)),
         request: None,
         sent_to,
-    }
-}
-
-impl Undelivered {
-    /// Whether the same again can hardly help any of them.
-    pub(super) fn is_permanent(&self) -> bool {
-        self.failed.iter().all(|(_, error)| error.is_permanent())
-    }
-
-    pub(super) fn result(&self) -> AttemptResult {
-        let results = self.failed.iter().map(|(_, error)| match error {
-            MailError::Refused { .. } | MailError::NotLetIn { .. } => AttemptResult::Rejected,
-            MailError::TimedOut(_) => AttemptResult::TimedOut,
-            MailError::Connect(_) | MailError::Broken(_) | MailError::Tls(_) => AttemptResult::Network,
-            MailError::NoTls | MailError::NoLogin | MailError::Address | MailError::Unwritable(_) => {
-                AttemptResult::Misconfigured
-            }
-        });
-        results.into_iter().next().unwrap_or(AttemptResult::Rejected)
-    }
-
-    /// What is still tried again counts first.
-    fn code(&self) -> Option<u16> {
-        let (permanent, transient): (Vec<_>, Vec<_>) =
-            self.failed.iter().partition(|(_, error)| error.is_permanent());
-        transient.into_iter().chain(permanent).find_map(|(_, error)| error.code())
-    }
-}
-
-impl fmt::Display for Undelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What stands in the way of all is said once.
-        let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for (to, error) in &self.failed {
-            by_reason.entry(error.to_string()).or_default().push(to);
-        }
-        let reasons: Vec<String> =
-            by_reason.iter().map(|(reason, to)| format!("{}: {reason}", to.join(", "))).collect();
-        let mut text = reasons.join("; ");
-        if self.of > 1 {
-            text = format!("{} of {} accepted; {text}", self.accepted, self.of);
-        }
-        if text.len() > KEPT_BYTES {
-            text.truncate(text.floor_char_boundary(KEPT_BYTES - '…'.len_utf8()));
-            text.push('…');
-        }
-        f.write_str(&text)
     }
 }
 

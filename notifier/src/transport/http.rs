@@ -9,8 +9,8 @@ use reqwest::{Client, Request, Response, StatusCode};
 use sending::address_guard::{AddressGuard, Refused};
 use tokio::time::Instant;
 
+use super::answer::{Answer, Failure};
 use super::resolver::GuardedResolver;
-use super::{Answer, Failure};
 use crate::Error;
 use crate::health::with_sources;
 use crate::retry::parse_retry_after;

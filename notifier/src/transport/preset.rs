@@ -11,8 +11,8 @@ use sending::presets::{self, Preset, Settings};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::answer::{Answer, Failure};
 use super::http::{Exchange, Http, READ_BYTES, cut, shown};
-use super::{Answer, Failure};
 use crate::event;
 use crate::message::Message;
 

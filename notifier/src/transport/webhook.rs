@@ -14,8 +14,8 @@ use sending::presets::masked_url;
 use sending::template::{self, Escape};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
+use super::answer::{Answer, Failure};
 use super::http::{Http, KEPT_BYTES, shown};
-use super::{Answer, Failure};
 use crate::event;
 use crate::message::Message;
 
