@@ -13,7 +13,7 @@ use model::channel::Channel;
 use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::AlertId;
-use model::notice::{LabelledFlip, MonitorLabel, Notice};
+use model::notice::{Digest, LabelledFlip, MonitorLabel, Notice, Storm};
 use model::time::EventTime;
 use sending::words::flip_text;
 use serde::Serialize;
@@ -35,10 +35,10 @@ pub(crate) struct Message {
     pub(crate) title: String,
     /// What there is to say besides, in lines.
     pub(crate) text: String,
-    /// `critical`, `warning`, `info` or `ok`.
-    pub(crate) severity: &'static str,
-    /// What it does to an incident: `trigger`, `resolve` or `none`.
-    pub(crate) action: &'static str,
+    /// How bad it is.
+    pub(crate) severity: Severity,
+    /// What it does to an incident.
+    pub(crate) action: Action,
     /// Names the incident: the same from its first message to its last.
     pub(crate) incident: String,
     /// The channel's name.
@@ -75,6 +75,25 @@ pub(crate) struct Message {
     pub(crate) reposted: Vec<Reposted>,
 }
 
+/// How bad what a message says is: `critical`, `warning`, `info` or `ok`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    Critical,
+    Warning,
+    Info,
+    Ok,
+}
+
+/// What a message does to an incident: `trigger`, `resolve` or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    Trigger,
+    Resolve,
+    None,
+}
+
 /// A monitor, as templates see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct MonitorView {
@@ -88,9 +107,9 @@ pub(crate) struct MonitorView {
 pub(crate) struct FlipView {
     id: String,
     sequence: u64,
-    from: &'static str,
-    to: &'static str,
-    reason: &'static str,
+    from: State,
+    to: State,
+    reason: Reason,
     at: String,
 }
 
@@ -109,9 +128,9 @@ impl FlipView {
         Self {
             id: flip.id.to_string(),
             sequence: flip.sequence,
-            from: flip.from.as_str(),
-            to: flip.to.as_str(),
-            reason: flip.reason.as_str(),
+            from: flip.from,
+            to: flip.to,
+            reason: flip.reason,
             at: flip.at.to_rfc3339(),
         }
     }
@@ -127,8 +146,8 @@ impl Message {
             at: notice.at().to_rfc3339(),
             title: String::new(),
             text: String::new(),
-            severity: "info",
-            action: "none",
+            severity: Severity::Info,
+            action: Action::None,
             incident: incident(notice).to_string(),
             channel: channel.name.clone(),
             monitor: None,
@@ -165,7 +184,7 @@ impl Message {
             Notice::Storm(storm) => blank.storm(storm),
             Notice::Repost(repost) => Self {
                 title: format!("Still down: {}", words::monitors(repost.down.len())),
-                severity: "critical",
+                severity: Severity::Critical,
                 reposted: repost.down.iter().map(reposted).collect(),
                 ..blank
             },
@@ -177,7 +196,7 @@ impl Message {
                         "It is disabled and gets nothing more until somebody tests or enables it.".to_owned()
                     }),
                 ]),
-                severity: "warning",
+                severity: Severity::Warning,
                 since: Some(failing.since.to_rfc3339()),
                 message: Some(failing.detail.clone()),
                 ..blank
@@ -185,7 +204,7 @@ impl Message {
             Notice::Alert(Alert::Test { .. }) => Self {
                 title: format!("Test of channel {}", channel.name),
                 text: TEST.to_owned(),
-                action: "trigger",
+                action: Action::Trigger,
                 ..blank
             },
         }
@@ -226,8 +245,8 @@ impl Message {
                 dependents(label, "down too"),
                 tags(label),
             ]),
-            severity: "critical",
-            action: "trigger",
+            severity: Severity::Critical,
+            action: Action::Trigger,
             since: Some(flip.at.to_rfc3339()),
             ..self.of_monitor(flip, label)
         }
@@ -250,8 +269,8 @@ impl Message {
                 dependents(label, "still down"),
                 tags(label),
             ]),
-            severity: "ok",
-            action: "resolve",
+            severity: Severity::Ok,
+            action: Action::Resolve,
             since: since.map(EventTime::to_rfc3339),
             until: Some(flip.at.to_rfc3339()),
             down_seconds: flip.down_for.map(|span| span.as_secs()),
@@ -282,8 +301,8 @@ impl Message {
                 (flips > 2).then(|| format!("It changed {flips} times meanwhile")),
                 tags(label),
             ]),
-            severity: "ok",
-            action: "resolve",
+            severity: Severity::Ok,
+            action: Action::Resolve,
             since: Some(down.at.to_rfc3339()),
             until: Some(up.at.to_rfc3339()),
             down_seconds: Some(up.at.since(down.at).as_secs()),
@@ -293,8 +312,8 @@ impl Message {
     }
 
     fn flapping(self, flip: &Flip, flips: u32, over: bool, label: &MonitorLabel) -> Self {
-        let (word, severity) = if over { ("QUIET", "ok") } else { ("FLAPPING", "warning") };
-        let action = if over { "resolve" } else { "trigger" };
+        let (word, severity) = if over { ("QUIET", Severity::Ok) } else { ("FLAPPING", Severity::Warning) };
+        let action = if over { Action::Resolve } else { Action::Trigger };
         let now = format!("It is {} now, since {}", flip.to.as_str(), words::time(flip.at));
         Self {
             title: words::title(word, &label.name),
@@ -309,6 +328,47 @@ impl Message {
             action,
             since: Some(flip.at.to_rfc3339()),
             ..self.of_monitor(flip, label)
+        }
+    }
+
+    fn digest(self, digest: &Digest) -> Self {
+        let severity = if digest.down.count > 0 {
+            Severity::Critical
+        } else if digest.still_down.count + digest.flapping.count > 0 {
+            Severity::Warning
+        } else {
+            Severity::Ok
+        };
+        Self {
+            title: digest::title(digest),
+            text: digest::text(digest),
+            severity,
+            since: Some(digest.from.to_rfc3339()),
+            digest: Some(DigestView::of_digest(digest)),
+            ..self
+        }
+    }
+
+    fn storm(self, storm: &Storm) -> Self {
+        let (title, severity, action) = if storm.over {
+            (format!("All {} monitors of the storm are up", storm.members), Severity::Ok, Action::Resolve)
+        } else {
+            let down = storm.down.count;
+            (
+                format!("STORM: {down} of {} are down", words::monitors(storm.members as usize)),
+                Severity::Critical,
+                Action::Trigger,
+            )
+        };
+        Self {
+            title,
+            text: digest::section("Down", &storm.down).unwrap_or_default(),
+            severity,
+            action,
+            since: Some(storm.since.to_rfc3339()),
+            until: storm.over.then(|| storm.at.to_rfc3339()),
+            digest: Some(DigestView::of_storm(storm)),
+            ..self
         }
     }
 }

@@ -4,7 +4,7 @@ use model::notice::{Brief, Digest, Group, Storm};
 use model::time::EventTime;
 use serde::Serialize;
 
-use super::{Message, duration, words};
+use super::words::{self, duration};
 
 /// Many monitors, as templates see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,88 +43,63 @@ pub(crate) struct BriefView {
     pub(crate) line: String,
 }
 
-impl Message {
-    pub(super) fn digest(self, digest: &Digest) -> Self {
-        let groups = [
-            ("down", &digest.down),
-            ("up", &digest.up),
-            ("still down", &digest.still_down),
-            ("flapping", &digest.flapping),
-        ];
-        let named: Vec<String> = groups
-            .iter()
-            .filter(|(_, group)| group.count > 0)
-            .map(|(word, group)| format!("{} {word}", group.count))
-            .collect();
-        let severity = if digest.down.count > 0 {
-            "critical"
-        } else if digest.still_down.count + digest.flapping.count > 0 {
-            "warning"
-        } else {
-            "ok"
-        };
-        let sections = [
-            ("Down", &digest.down),
-            ("Up again", &digest.up),
-            ("Still down", &digest.still_down),
-            ("Flapping", &digest.flapping),
-        ];
+impl DigestView {
+    pub(super) fn of_digest(digest: &Digest) -> Self {
         Self {
-            title: format!("Monitors: {}", named.join(", ")),
-            text: sections
-                .iter()
-                .filter_map(|(head, group)| section(head, group))
-                .collect::<Vec<_>>()
-                .join("\n\n"),
-            severity,
-            since: Some(digest.from.to_rfc3339()),
-            digest: Some(DigestView {
-                from: digest.from.to_rfc3339(),
-                to: digest.to.to_rfc3339(),
-                count: digest.count,
-                down: group(&digest.down),
-                up: group(&digest.up),
-                still_down: group(&digest.still_down),
-                flapping: group(&digest.flapping),
-            }),
-            ..self
+            from: digest.from.to_rfc3339(),
+            to: digest.to.to_rfc3339(),
+            count: digest.count,
+            down: group(&digest.down),
+            up: group(&digest.up),
+            still_down: group(&digest.still_down),
+            flapping: group(&digest.flapping),
         }
     }
 
-    pub(super) fn storm(self, storm: &Storm) -> Self {
-        let (title, severity, action) = if storm.over {
-            (format!("All {} monitors of the storm are up", storm.members), "ok", "resolve")
-        } else {
-            let down = storm.down.count;
-            (
-                format!("STORM: {down} of {} are down", words::monitors(storm.members as usize)),
-                "critical",
-                "trigger",
-            )
-        };
+    pub(super) fn of_storm(storm: &Storm) -> Self {
         let empty = GroupView { count: 0, first: Vec::new(), more: 0 };
         Self {
-            title,
-            text: section("Down", &storm.down).unwrap_or_default(),
-            severity,
-            action,
-            since: Some(storm.since.to_rfc3339()),
-            until: storm.over.then(|| storm.at.to_rfc3339()),
-            digest: Some(DigestView {
-                from: storm.since.to_rfc3339(),
-                to: storm.at.to_rfc3339(),
-                count: storm.members,
-                down: group(&storm.down),
-                up: empty.clone(),
-                still_down: empty.clone(),
-                flapping: empty,
-            }),
-            ..self
+            from: storm.since.to_rfc3339(),
+            to: storm.at.to_rfc3339(),
+            count: storm.members,
+            down: group(&storm.down),
+            up: empty.clone(),
+            still_down: empty.clone(),
+            flapping: empty,
         }
     }
 }
 
-fn section(head: &str, group: &Group) -> Option<String> {
+/// `Monitors: 7 down, 1 up`
+pub(super) fn title(digest: &Digest) -> String {
+    let groups = [
+        ("down", &digest.down),
+        ("up", &digest.up),
+        ("still down", &digest.still_down),
+        ("flapping", &digest.flapping),
+    ];
+    let named: Vec<String> = groups
+        .iter()
+        .filter(|(_, group)| group.count > 0)
+        .map(|(word, group)| format!("{} {word}", group.count))
+        .collect();
+    format!("Monitors: {}", named.join(", "))
+}
+
+/// A section for each group that has monitors.
+pub(super) fn text(digest: &Digest) -> String {
+    let sections = [
+        ("Down", &digest.down),
+        ("Up again", &digest.up),
+        ("Still down", &digest.still_down),
+        ("Flapping", &digest.flapping),
+    ];
+    let sections = sections.iter().filter_map(|(head, group)| section(head, group));
+    sections.collect::<Vec<_>>().join("\n\n")
+}
+
+/// A heading and a line for each monitor of a group; `None` for an empty one.
+pub(super) fn section(head: &str, group: &Group) -> Option<String> {
     if group.count == 0 {
         return None;
     }

@@ -60,7 +60,7 @@ fn a_missed_heartbeat_says_since_when_and_what_was_heard_last() {
         "No heartbeat for 66 s\nDown since 2026-11-22 10:00:05 UTC\nLast heartbeat 2026-11-22 09:58:59 UTC\n\
          3 monitors that depend on it down too: a, b and 1 more\nTags: prod"
     );
-    assert_eq!((message.severity, message.action), ("critical", "trigger"));
+    assert_eq!((message.severity, message.action), (Severity::Critical, Action::Trigger));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_recovery_tells_the_whole_incident() {
         first,
         "Up again after 5 min 10 s: was down from 2026-11-22 10:00:05 UTC to 2026-11-22 10:05:15 UTC"
     );
-    assert_eq!((message.action, message.down_seconds), ("resolve", Some(310)));
+    assert_eq!((message.action, message.down_seconds), (Action::Resolve, Some(310)));
 }
 
 #[test]
@@ -102,9 +102,12 @@ fn flapping_is_closed_when_it_is_over() {
     };
     assert_eq!(
         (flapping(false).title.as_str(), flapping(false).action),
-        ("FLAPPING: nightly backup", "trigger")
+        ("FLAPPING: nightly backup", Action::Trigger)
     );
-    assert_eq!((flapping(true).title.as_str(), flapping(true).action), ("QUIET: nightly backup", "resolve"));
+    assert_eq!(
+        (flapping(true).title.as_str(), flapping(true).action),
+        ("QUIET: nightly backup", Action::Resolve)
+    );
 }
 
 fn group(names: &[&str], count: u32, until: Option<EventTime>) -> Group {
@@ -156,7 +159,7 @@ fn a_storm_says_how_many_of_how_many() {
     }
     assert_eq!(storm(false, 3).title, "STORM: 3 of 21 monitors are down");
     assert_eq!(storm(true, 0).title, "All 21 monitors of the storm are up");
-    assert_eq!((storm(false, 3).action, storm(true, 0).action), ("trigger", "resolve"));
+    assert_eq!((storm(false, 3).action, storm(true, 0).action), (Action::Trigger, Action::Resolve));
     assert_eq!(storm(false, 3).incident, storm(true, 0).incident);
 }
 

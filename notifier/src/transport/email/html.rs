@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::message::Message;
+use crate::message::{Message, Severity};
 
 const FONT: &str =
     "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
@@ -29,12 +29,12 @@ pub(super) fn page(message: &Message, foot: &str) -> String {
 }
 
 /// Dark enough for white letters on it.
-fn colour(severity: &str) -> &'static str {
+const fn colour(severity: Severity) -> &'static str {
     match severity {
-        "critical" => "#b42318",
-        "warning" => "#93540a",
-        "ok" => "#1a7f37",
-        _ => "#0b5cad",
+        Severity::Critical => "#b42318",
+        Severity::Warning => "#93540a",
+        Severity::Ok => "#1a7f37",
+        Severity::Info => "#0b5cad",
     }
 }
 
