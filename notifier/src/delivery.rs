@@ -30,7 +30,7 @@ use ports::clock::Clock;
 use ports::queue::{Claim, LaneId, MessageId, Outcome};
 
 use crate::desk::keeper::{Manner, folded};
-use crate::desk::{self, Admission};
+use crate::desk::{self, Admission, Question};
 use crate::metrics::AttemptResult;
 use crate::retry::{FailedAttempt, LONGEST_RETRY_AFTER};
 use crate::transport::{self, Answer, Failure, Request, Transports};
@@ -96,7 +96,7 @@ pub(crate) struct Settled {
 pub(crate) struct DeskNote {
     pub(crate) channel: ChannelId,
     pub(crate) manner: Manner,
-    pub(crate) request: desk::Request,
+    pub(crate) note: desk::Note,
 }
 
 /// What an attempt tells about its channel.
@@ -157,7 +157,7 @@ impl Claimed {
         let finished = manner.map(|manner| DeskNote {
             channel: self.task.channel,
             manner,
-            request: desk::Request::Finished(self.task.id),
+            note: desk::Note::Finished(self.task.id),
         });
         if record.state.is_over() {
             // It was written down, but the queue was not told.
@@ -217,11 +217,10 @@ fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
 
 impl Opened {
     /// What the channel's desk is to be asked, if it has one.
-    pub(crate) fn question(&self) -> Option<(ChannelId, Manner, desk::Request)> {
-        // Whoever is sent again has been attempted before, and counts anew.
+    pub(crate) fn question(&self) -> Option<(Manner, Question)> {
+        // A delivery that is sent again has attempts, and counts anew.
         let redriven = self.task.attempts == 0 && !self.record.attempts.is_empty();
-        let request = desk::Request::Admit { task: Box::new(self.task.clone()), redriven };
-        self.manner.map(|manner| (self.task.channel, manner, request))
+        self.manner.map(|manner| (manner, Question { task: self.task.clone(), redriven }))
     }
 
     /// Follows the desk: it says something else, or nothing.
@@ -246,13 +245,13 @@ impl Opened {
                 let record = Delivery {
                     state: DeliveryState::Suppressed,
                     next_attempt_at: None,
-                    note: Some(why.to_owned()),
+                    note: Some(why.as_str().to_owned()),
                     ..self.record
                 };
                 let note = self.manner.map(|manner| DeskNote {
                     channel: self.task.channel,
                     manner,
-                    request: desk::Request::Finished(self.task.id),
+                    note: desk::Note::Finished(self.task.id),
                 });
                 Err(Box::new(Settled { desk: note, ..settled(self.lane, Some(record), Outcome::Complete) }))
             }
@@ -316,33 +315,35 @@ impl Attempted {
         let is_repost = matches!(task.notice, Notice::Repost(_));
         // The next one will say the same, and say it sooner.
         let ends = is_test || (is_repost && task.attempts >= REPOST_ATTEMPTS);
-        let next = if ends { None } else { attempt.next_due(random) };
-        let (state, due_at, verdict) = match (&failure, error.unwrap_or_default()) {
-            (None, _) => (DeliveryState::Delivered, None, Verdict::Accepted),
-            (Some(Failure::Gone), error) => (DeliveryState::Dead, None, Verdict::Gone(error)),
-            (Some(_), error) => match next {
-                Some(due_at) => (DeliveryState::Pending, Some(due_at), Verdict::Failed(error)),
-                None => (DeliveryState::Dead, None, Verdict::Failed(error)),
+        let result = failure.as_ref().map_or(AttemptResult::Accepted, Failure::result);
+        let next = match (failure, error.unwrap_or_default()) {
+            (None, _) => Next::Done,
+            (Some(Failure::Gone), error) => Next::GiveUp(Verdict::Gone(error)),
+            (Some(_), error) => match attempt.next_due(random).filter(|_| !ends) {
+                Some(due_at) => Next::Retry { due_at, error },
+                None => Next::GiveUp(Verdict::Failed(error)),
             },
+        };
+        let finished = desk::Note::Finished(task.id);
+        let (state, outcome, verdict, note) = match next {
+            Next::Done => (DeliveryState::Delivered, Outcome::Complete, Verdict::Accepted, finished),
+            Next::Retry { due_at, error } => {
+                let body = wire::encode(&DeliveryMessage::from(task.clone()));
+                let alone = retry_after.map(|wait| ended_at + wait.min(LONGEST_RETRY_AFTER));
+                let outcome = Outcome::Retry { due_at, body };
+                (DeliveryState::Pending, outcome, Verdict::Failed(error), desk::Note::Failed(task.id, alone))
+            }
+            // A test and a repost are not sent again.
+            Next::GiveUp(verdict) if is_test || is_repost => {
+                (DeliveryState::Dead, Outcome::Complete, verdict, finished)
+            }
+            Next::GiveUp(verdict) => (DeliveryState::Dead, Outcome::Bury, verdict, finished),
         };
         record.state = state;
-        record.next_attempt_at = due_at;
-        let outcome = match (state, due_at) {
-            (DeliveryState::Pending, due_at) => Outcome::Retry {
-                due_at: due_at.unwrap_or(ended_at),
-                body: wire::encode(&DeliveryMessage::from(task.clone())),
-            },
-            (DeliveryState::Dead, _) if !is_test && !is_repost => Outcome::Bury,
-            // Nobody sends a test again.
-            (
-                DeliveryState::Delivered
-                | DeliveryState::Dead
-                | DeliveryState::Folded
-                | DeliveryState::Suppressed,
-                _,
-            ) => Outcome::Complete,
+        record.next_attempt_at = match &outcome {
+            Outcome::Retry { due_at, .. } => Some(*due_at),
+            Outcome::Complete | Outcome::Bury => None,
         };
-        let result = failure.as_ref().map_or(AttemptResult::Accepted, Failure::result);
         let report = AttemptReport {
             channel: task.channel,
             monitor: record.notice.monitor(),
@@ -352,19 +353,19 @@ impl Attempted {
             took,
             verdict,
         };
-        let request = match state {
-            DeliveryState::Pending => {
-                let alone = retry_after.map(|wait| ended_at + wait.min(LONGEST_RETRY_AFTER));
-                desk::Request::Failed(task.id, alone)
-            }
-            DeliveryState::Delivered
-            | DeliveryState::Dead
-            | DeliveryState::Folded
-            | DeliveryState::Suppressed => desk::Request::Finished(task.id),
-        };
-        let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, request });
+        let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, note });
         Settled { id: task.id.into(), lane, record: Some(record), outcome, attempted: Some(report), desk }
     }
+}
+
+/// What follows an attempt.
+enum Next {
+    /// It was accepted.
+    Done,
+    /// It failed, and the next attempt is due then.
+    Retry { due_at: EventTime, error: String },
+    /// It failed, and there is no next attempt.
+    GiveUp(Verdict),
 }
 
 impl Settled {

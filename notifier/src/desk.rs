@@ -7,77 +7,33 @@
 //! - `chat`, `pager` (pure): the rules, one machine for each class of channel.
 //! - `gather` (pure): what a chat is still to be told of a monitor. `digest` (pure): many of them in one message.
 //! - `flaps` (pure): when a monitor flaps. `timing` (pure): when a desk is to be looked at again.
-//! - `rows`: what of it is in the ledger. `keeper`: the desks of all channels, with what is around them.
+//! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the desks of all channels, with what is around them.
 
 mod chat;
 mod digest;
 mod flaps;
 mod gather;
 pub(crate) mod keeper;
+mod outcome;
 mod pager;
 mod rows;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timing;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use model::delivery::DeliveryTask;
-use model::flip::Flip;
-use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
-use model::notice::{MonitorLabel, Notice};
+use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
-use ports::queue::OrderKey;
 use uuid::Uuid;
 
 use chat::Chat;
+pub(crate) use outcome::Admission;
+use outcome::Effects;
 use pager::Pager;
 use rows::{HEAD, Row};
-
-/// What becomes of an alert that came to the desk.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Admission {
-    /// It goes out, saying this.
-    Send(Box<Notice>),
-    /// This delivery tells of it.
-    Folded(DeliveryId),
-    /// It is of no use any more, for this reason.
-    Dropped(&'static str),
-    /// It is to come again.
-    Later(Duration),
-}
-
-/// A message that the desk made.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Emit {
-    pub(crate) id: DeliveryId,
-    pub(crate) notice: Notice,
-    pub(crate) monitor: Option<MonitorLabel>,
-    /// Messages with equal keys go out one after the other.
-    pub(crate) order_key: OrderKey,
-    /// Not before.
-    pub(crate) due_at: EventTime,
-}
-
-/// A moment at which a desk wants to be looked at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WakeUp {
-    /// Another one for each moment.
-    pub(crate) id: DeliveryId,
-    pub(crate) due_at: EventTime,
-}
-
-/// What follows from what the desk did.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Effects {
-    /// To be put into the delivery queue. Putting them there again does no harm.
-    pub(crate) emits: Vec<Emit>,
-    /// Moments to be put there as well, at which the desk is asked again.
-    pub(crate) wakes: Vec<WakeUp>,
-    /// Deliveries that another one tells of than was said before.
-    pub(crate) refolded: Vec<(DeliveryId, DeliveryId)>,
-}
 
 /// The desk of a channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,12 +42,18 @@ enum Desk {
     Pager(Pager),
 }
 
-/// What is asked of a desk.
+/// Whether a delivery may go out.
 #[derive(Debug, Clone)]
-pub(crate) enum Request {
-    /// May this go out? `redriven`: somebody asked for it to be sent again.
-    Admit { task: Box<DeliveryTask>, redriven: bool },
-    /// It was accepted, or given up.
+pub(crate) struct Question {
+    pub(crate) task: DeliveryTask,
+    /// Whether the owner asked for it to be sent again.
+    pub(crate) redriven: bool,
+}
+
+/// What a desk is told of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Note {
+    /// A delivery was accepted, or given up.
     Finished(DeliveryId),
     /// An attempt failed, and there will be more; the receiver asked to be left alone until then.
     Failed(DeliveryId, Option<EventTime>),
@@ -99,31 +61,32 @@ pub(crate) enum Request {
     Wake,
 }
 
-impl Request {
-    /// Of a flip its number, and what comes after all flips.
+impl Question {
+    /// The number of the flip that the delivery tells of; a delivery without a flip comes after all flips.
     fn sequence(&self) -> u64 {
-        let Self::Admit { task, .. } = self else { return u64::MAX };
-        task.notice.flip().map_or(u64::MAX, |flip| flip.sequence)
+        self.task.notice.flip().map_or(u64::MAX, |flip| flip.sequence)
     }
 }
 
 impl Desk {
-    fn serve(&mut self, request: &Request, now: EventTime, effects: &mut Effects) -> Admission {
+    /// Whether, and in what words, a delivery goes out.
+    fn admit(&mut self, question: &Question, now: EventTime, effects: &mut Effects) -> Admission {
+        let Question { task, redriven } = question;
         match self {
-            Self::Chat(chat) => match request {
-                Request::Admit { task, redriven } => return chat.admit(task, *redriven, now, effects),
-                Request::Finished(id) => chat.finished(*id, now, effects),
-                Request::Failed(id, until) => chat.failed(*id, *until),
-                Request::Wake => chat.wake(now, effects),
-            },
-            Self::Pager(pager) => match request {
-                Request::Admit { task, redriven } => return pager.admit(task, *redriven, now, effects),
-                Request::Finished(id) => pager.finished(*id, now),
-                Request::Failed(id, _) => pager.failed(*id),
-                Request::Wake => pager.wake(now, effects),
-            },
+            Self::Chat(chat) => chat.admit(task, *redriven, now, effects),
+            Self::Pager(pager) => pager.admit(task, *redriven, now, effects),
         }
-        Admission::Dropped("it was looked at")
+    }
+
+    fn note(&mut self, note: Note, now: EventTime, effects: &mut Effects) {
+        match (self, note) {
+            (Self::Chat(chat), Note::Finished(id)) => chat.finished(id, now, effects),
+            (Self::Chat(chat), Note::Failed(id, until)) => chat.failed(id, until),
+            (Self::Chat(chat), Note::Wake) => chat.wake(now, effects),
+            (Self::Pager(pager), Note::Finished(id)) => pager.finished(id, now),
+            (Self::Pager(pager), Note::Failed(id, _)) => pager.failed(id),
+            (Self::Pager(pager), Note::Wake) => pager.wake(now, effects),
+        }
     }
 
     /// Asks to be looked at again in time. To be called when everything was served.
@@ -205,22 +168,4 @@ impl Desk {
             Self::Pager(pager) => pager.is_idle(),
         }
     }
-}
-
-/// The delivery of a message that the desk of a channel made.
-fn own_delivery(channel: ChannelId, number: u64) -> DeliveryId {
-    DeliveryId::derive(own_alert(channel, number), channel)
-}
-
-fn own_alert(channel: ChannelId, number: u64) -> AlertId {
-    AlertId::of_channel(channel, &format!("message/{number}"))
-}
-
-/// Longest message of a flip that a desk keeps, in characters.
-const KEPT_MESSAGE: usize = 200;
-
-/// A flip as a desk keeps it.
-fn lean(flip: &Flip) -> Flip {
-    let message = flip.message.as_ref().map(|message| message.chars().take(KEPT_MESSAGE).collect());
-    Flip { message, trace: None, ..flip.clone() }
 }

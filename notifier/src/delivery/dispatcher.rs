@@ -268,16 +268,15 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         Opening::Open(opened) => *opened,
         Opening::Settled(settled) => return *settled,
     };
-    if let Some((channel, manner, request)) = opened.question() {
-        let admission = match context.desks.ask(channel, manner, vec![request]).await {
-            Ok(admissions) => admissions.into_iter().next_back(),
+    if let Some((manner, question)) = opened.question() {
+        let admission = match context.desks.ask(id, manner, question).await {
+            Ok(admission) => admission,
             Err(error) => {
                 context.health.trouble(Part::Desks, &error);
                 return put_back(claim, PUT_BACK_FOR);
             }
         };
         context.health.well(Part::Desks);
-        let Some(admission) = admission else { return put_back(claim, PUT_BACK_FOR) };
         opened = match opened.admitted(admission, now) {
             Ok(opened) => opened,
             Err(settled) => return *settled,
@@ -296,7 +295,7 @@ async fn look_again(context: &Context, claim: Claim, id: ChannelId, channel: Opt
     let looked = match channel {
         Some(channel) => {
             let manner = Manner::of(channel).unwrap_or(Manner::Chat);
-            context.desks.ask(id, manner, vec![desk::Request::Wake]).await.map(drop)
+            context.desks.note(id, manner, vec![desk::Note::Wake]).await
         }
         None => context.desks.forget(id).await,
     };

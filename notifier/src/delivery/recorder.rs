@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::Context;
 use super::{AttemptReport, DeskNote, Settled, Verdict};
-use crate::desk::Request;
+use crate::desk::Note;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
 use crate::metrics::DeliveryResult;
@@ -73,7 +73,7 @@ impl Recorder {
     async fn write(&mut self, group: Vec<Settled>) -> Vec<LaneId> {
         let mut records: Vec<Delivery> = Vec::new();
         let mut reports: Vec<AttemptReport> = Vec::new();
-        let mut notes: HashMap<ChannelId, (Manner, Vec<Request>)> = HashMap::new();
+        let mut notes: HashMap<ChannelId, (Manner, Vec<Note>)> = HashMap::new();
         let mut group = group;
         for settled in &mut group {
             // Of what was deferred the record is written already.
@@ -82,8 +82,8 @@ impl Recorder {
                 records.push(record);
             }
             reports.extend(settled.attempted.take());
-            if let Some(DeskNote { channel, manner, request }) = &settled.desk {
-                notes.entry(*channel).or_insert_with(|| (*manner, Vec::new())).1.push(request.clone());
+            if let Some(DeskNote { channel, manner, note }) = &settled.desk {
+                notes.entry(*channel).or_insert_with(|| (*manner, Vec::new())).1.push(*note);
             }
         }
         // Before anything is settled: a channel that is gone must be disabled even if we die here.
@@ -96,10 +96,10 @@ impl Recorder {
             self.put(&records).await;
         }
         let mut deaf = HashSet::new();
-        for (channel, (manner, requests)) in notes {
+        for (channel, (manner, notes)) in notes {
             // The desk hears before the queue forgets: what it waits for never gets lost.
-            match self.context.desks.ask(channel, manner, requests).await {
-                Ok(_) => self.context.health.well(Part::Desks),
+            match self.context.desks.note(channel, manner, notes).await {
+                Ok(()) => self.context.health.well(Part::Desks),
                 Err(error) => {
                     self.context.health.trouble(Part::Desks, &error);
                     deaf.insert(channel);

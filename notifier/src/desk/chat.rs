@@ -8,8 +8,6 @@
 //! - So what has recovered before it could be told is told as what it was.
 //! - A monitor that flaps is told of once, and then by a summary every quarter of an hour until it is quiet.
 
-mod known;
-
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -20,13 +18,13 @@ use model::notice::{self, MonitorLabel, Notice};
 use model::time::EventTime;
 use uuid::Uuid;
 
+use super::digest;
 use super::flaps::WITHIN;
 use super::gather::{Reminder, Untold, gathered};
+use super::outcome::{Admission, DropReason, Effects, Emit, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
-use super::{Admission, Effects, Emit, digest, lean, own_alert, own_delivery};
+use super::state::chat::{ChatEntry, ChatHead, Outstanding, Window};
 use crate::message::incident_of;
-pub(crate) use known::{ChatEntry, ChatHead};
-use known::{Outstanding, Window};
 
 /// So many messages go out one by one within [`WINDOW`].
 pub(super) const SINGLES: usize = 5;
@@ -76,7 +74,7 @@ impl Chat {
                 let reminder = Reminder { id: *id, number: *number, at: *at };
                 self.reminder(task.id, reminder, down, label, now)
             }
-            Notice::Repost(_) => Admission::Dropped("this channel is not told again"),
+            Notice::Repost(_) => Admission::Dropped(DropReason::NotReposted),
             Notice::Alert(Alert::Test { .. })
             | Notice::WasDown(_)
             | Notice::Digest(_)
@@ -122,7 +120,7 @@ impl Chat {
             entry.load(id, None, now);
             let said = self.say_one(flip.monitor, Some(&Alert::Flip(flip.clone()).into()));
             self.goes_out(id, Some(flip.monitor), false, now);
-            return said.map_or(Admission::Dropped("there is nothing to say"), Admission::Send);
+            return said.map_or(Admission::Dropped(DropReason::NothingToSay), Admission::Send);
         }
         untold.ids.push((id, number));
         entry.untold = gathered(entry.untold.take(), untold);
@@ -142,7 +140,7 @@ impl Chat {
         let number = self.head.number;
         let entry = self.entry(down.monitor, label);
         if down.sequence < entry.sequence {
-            return Admission::Dropped("what it reminds of is over");
+            return Admission::Dropped(DropReason::Over);
         }
         entry.sequence = down.sequence;
         let untold = Untold { reminder: Some(reminder), ..Untold::still(&lean(down)) };
@@ -152,7 +150,7 @@ impl Chat {
             entry.load(id, None, now);
             let said = self.say_one(down.monitor, None);
             self.goes_out(id, Some(down.monitor), false, now);
-            return said.map_or(Admission::Dropped("there is nothing to say"), Admission::Send);
+            return said.map_or(Admission::Dropped(DropReason::NothingToSay), Admission::Send);
         }
         let untold = Untold { ids: vec![(id, number)], ..untold };
         entry.untold = gathered(entry.untold.take(), untold);

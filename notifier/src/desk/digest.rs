@@ -9,7 +9,7 @@ use model::notice::{Brief, Digest, Group, LabelledFlip, MAX_DIGEST_FLIPS, MAX_NA
 use model::time::EventTime;
 use sending::words::flip_text;
 
-use super::chat::ChatEntry;
+use super::state::chat::ChatEntry;
 
 #[derive(Default)]
 struct Gathering {

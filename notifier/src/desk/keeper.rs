@@ -25,10 +25,13 @@ use sending::presets::{self, Preset};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::chat::{Chat, ChatHead};
-use super::pager::{Pager, PagerHead, PagerRules};
+use super::chat::Chat;
+use super::outcome::{Admission, Effects, Emit, WakeUp};
+use super::pager::{Pager, PagerRules};
 use super::rows::{self, Row};
-use super::{Admission, Desk, Effects, Emit, Request, WakeUp};
+use super::state::chat::ChatHead;
+use super::state::pager::PagerHead;
+use super::{Desk, Note, Question};
 
 /// Desks that are kept in memory although nothing waits in them.
 const KEPT: usize = 1_024;
@@ -109,14 +112,16 @@ pub(crate) struct Keeper {
 /// Where the desk of a channel is.
 #[derive(Default)]
 pub(crate) struct Place {
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Waiting>,
     /// `None`: it is to be read from the ledger.
     open: tokio::sync::Mutex<Option<Open>>,
 }
 
+/// What waits for the desk, with where the answers go.
+#[derive(Default)]
 struct Waiting {
-    request: Request,
-    answer: oneshot::Sender<Admission>,
+    questions: Vec<(Question, oneshot::Sender<Admission>)>,
+    notes: Vec<(Vec<Note>, oneshot::Sender<()>)>,
 }
 
 struct Open {
@@ -127,44 +132,63 @@ struct Open {
 }
 
 impl Keeper {
-    /// Asks the desk of a channel.
+    /// Asks the desk of a channel whether a delivery goes out.
     pub(crate) async fn ask(
         &self,
         channel: ChannelId,
         manner: Manner,
-        requests: Vec<Request>,
-    ) -> Result<Vec<Admission>, DeskError> {
-        let place = Arc::clone(self.places.lock().entry(channel).or_default());
-        let mut answers = Vec::with_capacity(requests.len());
-        for request in requests {
-            let (answer, answered) = oneshot::channel();
-            place.waiting.lock().push(Waiting { request, answer });
-            answers.push(answered);
-        }
+        question: Question,
+    ) -> Result<Admission, DeskError> {
+        let place = self.place(channel);
+        let (answer, answered) = oneshot::channel();
+        place.waiting.lock().questions.push((question, answer));
+        self.attend(channel, manner, &place).await?;
+        answered.await.map_err(|_| DeskError::Stopped)
+    }
+
+    /// Tells the desk of a channel what happened.
+    pub(crate) async fn note(
+        &self,
+        channel: ChannelId,
+        manner: Manner,
+        notes: Vec<Note>,
+    ) -> Result<(), DeskError> {
+        let place = self.place(channel);
+        let (heard, is_heard) = oneshot::channel();
+        place.waiting.lock().notes.push((notes, heard));
+        self.attend(channel, manner, &place).await?;
+        is_heard.await.map_err(|_| DeskError::Stopped)
+    }
+
+    fn place(&self, channel: ChannelId) -> Arc<Place> {
+        Arc::clone(self.places.lock().entry(channel).or_default())
+    }
+
+    /// Serves whatever waits for the desk of a channel, unless another call took it along.
+    async fn attend(&self, channel: ChannelId, manner: Manner, place: &Place) -> Result<(), DeskError> {
         let mut open = place.open.lock().await;
         let mut batch = std::mem::take(&mut *place.waiting.lock());
+        if batch.questions.is_empty() && batch.notes.is_empty() {
+            return Ok(());
+        }
         // What came together is heard in the order in which it happened.
-        batch.sort_by_key(|one| one.request.sequence());
-        if !batch.is_empty() {
-            // While it is taken out, whatever stops us leaves it to be read again.
-            let taken = open.take();
-            let (done, admissions) = self.serve(channel, manner, taken, &batch).await?;
-            for (Waiting { answer, .. }, admission) in batch.into_iter().zip(admissions) {
-                // Whoever was cancelled does not listen.
-                let _ = answer.send(admission);
-            }
-            let idle = done.desk.is_idle();
-            *open = Some(done);
-            if idle && self.places.lock().len() > KEPT {
-                self.places.lock().remove(&channel);
-            }
+        batch.questions.sort_by_key(|(question, _)| question.sequence());
+        // While it is taken out, whatever stops us leaves it to be read again.
+        let taken = open.take();
+        let (done, admissions) = self.serve(channel, manner, taken, &batch).await?;
+        // A caller that was cancelled does not listen.
+        for ((_, answer), admission) in batch.questions.into_iter().zip(admissions) {
+            let _ = answer.send(admission);
         }
-        drop(open);
-        let mut admissions = Vec::with_capacity(answers.len());
-        for answered in answers {
-            admissions.push(answered.await.map_err(|_| DeskError::Stopped)?);
+        for (_, heard) in batch.notes {
+            let _ = heard.send(());
         }
-        Ok(admissions)
+        let idle = done.desk.is_idle();
+        *open = Some(done);
+        if idle && self.places.lock().len() > KEPT {
+            self.places.lock().remove(&channel);
+        }
+        Ok(())
     }
 
     async fn serve(
@@ -172,8 +196,9 @@ impl Keeper {
         channel: ChannelId,
         manner: Manner,
         mut taken: Option<Open>,
-        batch: &[Waiting],
+        batch: &Waiting,
     ) -> Result<(Open, Vec<Admission>), DeskError> {
+        let notes = || batch.notes.iter().flat_map(|(notes, _)| notes);
         let mut conflict = DeskError::Stopped;
         for _ in 0..TRIES {
             let now = self.clock.now();
@@ -186,12 +211,14 @@ impl Keeper {
                     open
                 }
             };
-            if batch.iter().any(|one| matches!(one.request, Request::Wake)) {
+            if notes().any(|note| matches!(note, Note::Wake)) {
                 let ended = self.ended(&open.desk.to_review(now), now).await?;
                 open.desk.ended(&ended, now, &mut effects);
             }
-            let serve = |one: &Waiting| open.desk.serve(&one.request, now, &mut effects);
-            let admissions = batch.iter().map(serve).collect();
+            let questions = batch.questions.iter();
+            let admissions =
+                questions.map(|(question, _)| open.desk.admit(question, now, &mut effects)).collect();
+            notes().for_each(|note| open.desk.note(*note, now, &mut effects));
             open.desk.set_wake(now, &mut effects);
             match self.write(channel, &mut open).await {
                 Ok(()) => {

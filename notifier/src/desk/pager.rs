@@ -9,7 +9,7 @@
 
 mod storm;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use model::delivery::DeliveryTask;
@@ -18,13 +18,12 @@ use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::{self, LabelledFlip, MAX_DIGEST_FLIPS, MonitorLabel, Notice, Repost, WasDown};
 use model::time::EventTime;
 use ports::queue::OrderKey;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::flaps::{Flaps, WITHIN};
+use super::flaps::WITHIN;
+use super::outcome::{Admission, DropReason, Effects, Emit, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
-use super::timing::Timer;
-use super::{Admission, Effects, Emit, lean, own_alert, own_delivery};
+use super::state::pager::{PagerEntry, PagerHead};
 use crate::message::incident_of;
 
 /// The time in which they are counted, and between two messages of a storm.
@@ -48,50 +47,6 @@ pub(crate) struct PagerRules {
     pub(crate) repost_every: Option<Duration>,
 }
 
-/// What is known of a channel.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PagerHead {
-    number: u64,
-    /// When the newest monitors went down, no more than it takes to know whether they are too many.
-    recent: Vec<EventTime>,
-    storm: Option<OpenStorm>,
-    /// Messages of the desk's own that are not finished.
-    outbox: BTreeMap<DeliveryId, (Notice, Option<MonitorLabel>)>,
-    /// When to tell again.
-    repost_at: Option<EventTime>,
-    /// Whether what was told again does not get through.
-    stuck: bool,
-    clean_at: Option<EventTime>,
-    pub(super) timer: Timer,
-}
-
-/// A storm that is not over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct OpenStorm {
-    incident: AlertId,
-    /// The message that opens it, which tells of all its members.
-    opens: u64,
-    since: EventTime,
-    members: u32,
-    /// When it is told of next, if anything has changed.
-    tell_at: Option<EventTime>,
-    announced: bool,
-}
-
-/// What is known of a monitor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PagerEntry {
-    label: MonitorLabel,
-    /// Of the newest flip that came here.
-    sequence: u64,
-    down: Option<Flip>,
-    /// The message of the storm that it belongs, or belonged, to.
-    in_storm: Option<DeliveryId>,
-    flaps: Flaps,
-    /// While it flaps: the delivery that said so.
-    flapping_by: Option<DeliveryId>,
-}
-
 /// The desk of a pager.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pager {
@@ -100,13 +55,6 @@ pub(crate) struct Pager {
     pub(super) head: PagerHead,
     monitors: HashMap<MonitorId, PagerEntry>,
     pub(super) changed: BTreeSet<Uuid>,
-}
-
-impl PagerHead {
-    /// The head of a desk that is made at `now`, numbered from the time on like that of a chat.
-    pub(super) fn new(now: EventTime) -> Self {
-        Self { number: u64::try_from(now.as_micros()).unwrap_or_default(), ..Self::default() }
-    }
 }
 
 impl Pager {
@@ -134,16 +82,14 @@ impl Pager {
                 self.flip(task.id, flip, label, redriven, now, effects)
             }
             Notice::Alert(Alert::Reminder { down, .. }) => match self.monitors.get(&down.monitor) {
-                Some(entry) if down.sequence < entry.sequence => {
-                    Admission::Dropped("what it reminds of is over")
-                }
+                Some(entry) if down.sequence < entry.sequence => Admission::Dropped(DropReason::Over),
                 Some(PagerEntry { in_storm: Some(by), down: Some(_), .. })
                 | Some(PagerEntry { flapping_by: Some(by), .. }) => Admission::Folded(*by),
                 Some(_) | None => as_it_is(),
             },
             Notice::Repost(due) => match self.repost(now, due.id, due.part, due.parts) {
                 Some(repost) => Admission::Send(Box::new(Notice::Repost(Box::new(repost)))),
-                None => Admission::Dropped("nothing is down any more"),
+                None => Admission::Dropped(DropReason::NothingDown),
             },
             Notice::Alert(Alert::Test { .. })
             | Notice::WasDown(_)
@@ -413,17 +359,6 @@ impl Pager {
 }
 
 impl PagerEntry {
-    const fn new(label: MonitorLabel) -> Self {
-        Self {
-            label,
-            sequence: 0,
-            down: None,
-            in_storm: None,
-            flaps: Flaps { times: Vec::new(), flapping: None },
-            flapping_by: None,
-        }
-    }
-
     /// A flip that came before: another attempt, or a repeat after a crash.
     fn again(&self, id: DeliveryId, flip: &Flip, redriven: bool) -> Admission {
         let as_it_is = || Admission::Send(Box::new(Alert::Flip(flip.clone()).into()));
@@ -442,11 +377,6 @@ impl PagerEntry {
             (Some(by), _) | (None, Some(by)) => Admission::Folded(by),
             (None, None) => as_it_is(),
         }
-    }
-
-    fn is_over(&self, now: EventTime) -> bool {
-        let silent = self.down.is_none() && self.in_storm.is_none() && self.flapping_by.is_none();
-        silent && self.flaps.flapping.is_none() && self.flaps.is_quiet(now)
     }
 }
 

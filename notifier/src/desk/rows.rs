@@ -6,8 +6,8 @@ use model::wire::{self, Message, WireError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::chat::{ChatEntry, ChatHead};
-use super::pager::{PagerEntry, PagerHead};
+use super::state::chat::{ChatEntry, ChatHead};
+use super::state::pager::{PagerEntry, PagerHead};
 
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

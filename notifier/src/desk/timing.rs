@@ -4,7 +4,7 @@ use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-use super::WakeUp;
+use super::outcome::WakeUp;
 
 /// The time that a desk has asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

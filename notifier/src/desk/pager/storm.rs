@@ -7,8 +7,9 @@ use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
 use sending::words::flip_text;
 
-use super::super::{Effects, own_alert, own_delivery};
-use super::{GATHER, OpenStorm, Pager, WINDOW};
+use super::super::outcome::{Effects, own_alert, own_delivery};
+use super::super::state::pager::OpenStorm;
+use super::{GATHER, Pager, WINDOW};
 
 impl Pager {
     /// Counts a monitor that went down; whether it is one too many.

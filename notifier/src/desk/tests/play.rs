@@ -11,10 +11,13 @@ use model::time::EventTime;
 use model::wire;
 use uuid::Uuid;
 
-use super::super::chat::{Chat, ChatHead};
-use super::super::pager::{Pager, PagerHead, PagerRules};
+use super::super::chat::Chat;
+use super::super::outcome::{Admission, Effects, Emit, WakeUp};
+use super::super::pager::{Pager, PagerRules};
 use super::super::rows::Row;
-use super::super::{Admission, Desk, Effects, Emit, Request, WakeUp};
+use super::super::state::chat::ChatHead;
+use super::super::state::pager::PagerHead;
+use super::super::{Desk, Note, Question};
 
 /// When it begins.
 pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
@@ -173,12 +176,19 @@ impl Play {
         self.queue.insert((due, self.places), message);
     }
 
-    fn ask(&mut self, request: &Request) -> Admission {
+    fn ask(&mut self, question: &Question) -> Admission {
         let mut effects = Effects::default();
-        let admission = self.desk.serve(request, self.now, &mut effects);
+        let admission = self.desk.admit(question, self.now, &mut effects);
         self.desk.set_wake(self.now, &mut effects);
         self.follow(effects);
         admission
+    }
+
+    fn note(&mut self, note: Note) {
+        let mut effects = Effects::default();
+        self.desk.note(note, self.now, &mut effects);
+        self.desk.set_wake(self.now, &mut effects);
+        self.follow(effects);
     }
 
     fn follow(&mut self, effects: Effects) {
@@ -204,20 +214,19 @@ impl Play {
             let mut task = match message {
                 DeliveryMessage::Task(task) => *task,
                 DeliveryMessage::Wake(_) => {
-                    self.ask(&Request::Wake);
+                    self.note(Note::Wake);
                     continue;
                 }
             };
-            let request = Request::Admit { task: Box::new(task.clone()), redriven: false };
-            match self.ask(&request) {
+            match self.ask(&Question { task: task.clone(), redriven: false }) {
                 Admission::Send(notice) if self.works => {
                     self.got.push((self.now, task.id, *notice));
-                    self.ask(&Request::Finished(task.id));
+                    self.note(Note::Finished(task.id));
                     self.done(&task);
                 }
                 Admission::Send(_) => {
                     task.attempts += 1;
-                    self.ask(&Request::Failed(task.id, None));
+                    self.note(Note::Failed(task.id, None));
                     self.put(self.now + RETRY, task.into());
                 }
                 Admission::Folded(into) => {
@@ -226,7 +235,7 @@ impl Play {
                 }
                 Admission::Dropped(_) => {
                     self.dropped.insert(task.id);
-                    self.ask(&Request::Finished(task.id));
+                    self.note(Note::Finished(task.id));
                     self.done(&task);
                 }
                 Admission::Later(wait) => self.put(self.now + wait, task.into()),
@@ -265,7 +274,7 @@ impl Play {
     /// The receiver asked to be left alone when it refused a delivery.
     pub(super) fn leave_alone(&mut self, id: DeliveryId, secs: u64) {
         let until = self.now + Duration::from_secs(secs);
-        self.ask(&Request::Failed(id, Some(until)));
+        self.note(Note::Failed(id, Some(until)));
     }
 
     /// The desk is lost, and read again from what is in the ledger.

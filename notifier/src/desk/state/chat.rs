@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::flaps::Flaps;
 use super::super::gather::{Untold, gathered};
-use super::super::own_delivery;
+use super::super::outcome::own_delivery;
 use super::super::timing::Timer;
 
 /// What is known of a channel.

@@ -1,0 +1,96 @@
+//! What a desk decides, and what follows from it.
+
+use std::time::Duration;
+
+use model::flip::Flip;
+use model::ids::{AlertId, ChannelId, DeliveryId};
+use model::notice::{MonitorLabel, Notice};
+use model::time::EventTime;
+use ports::queue::OrderKey;
+
+/// What becomes of an alert that came to the desk.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Admission {
+    /// It goes out, saying this.
+    Send(Box<Notice>),
+    /// This delivery tells of it.
+    Folded(DeliveryId),
+    /// It is of no use any more, for this reason.
+    Dropped(DropReason),
+    /// It is to come again.
+    Later(Duration),
+}
+
+/// Why an alert is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DropReason {
+    /// The incident of a reminder.
+    Over,
+    /// What a repost would name.
+    NothingDown,
+    /// What an alert would have said was said before.
+    NothingToSay,
+    /// The channel has become one that gets no reposts.
+    NotReposted,
+}
+
+impl DropReason {
+    /// For the delivery's note.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Over => "what it reminds of is over",
+            Self::NothingDown => "nothing is down any more",
+            Self::NothingToSay => "there is nothing to say",
+            Self::NotReposted => "this channel is not told again",
+        }
+    }
+}
+
+/// A message that the desk made.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Emit {
+    pub(crate) id: DeliveryId,
+    pub(crate) notice: Notice,
+    pub(crate) monitor: Option<MonitorLabel>,
+    /// Messages with equal keys go out one after the other.
+    pub(crate) order_key: OrderKey,
+    /// Not before.
+    pub(crate) due_at: EventTime,
+}
+
+/// A moment at which a desk wants to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WakeUp {
+    /// Another one for each moment.
+    pub(crate) id: DeliveryId,
+    pub(crate) due_at: EventTime,
+}
+
+/// What follows from what the desk did.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Effects {
+    /// To be put into the delivery queue. Putting them there again does no harm.
+    pub(crate) emits: Vec<Emit>,
+    /// Moments to be put there as well, at which the desk is asked again.
+    pub(crate) wakes: Vec<WakeUp>,
+    /// Deliveries that another one tells of than was said before.
+    pub(crate) refolded: Vec<(DeliveryId, DeliveryId)>,
+}
+
+/// The delivery of a message that the desk of a channel made.
+pub(super) fn own_delivery(channel: ChannelId, number: u64) -> DeliveryId {
+    DeliveryId::derive(own_alert(channel, number), channel)
+}
+
+pub(super) fn own_alert(channel: ChannelId, number: u64) -> AlertId {
+    AlertId::of_channel(channel, &format!("message/{number}"))
+}
+
+/// Longest message of a flip that a desk keeps, in characters.
+const KEPT_MESSAGE: usize = 200;
+
+/// A flip as a desk keeps it.
+pub(super) fn lean(flip: &Flip) -> Flip {
+    let message = flip.message.as_ref().map(|message| message.chars().take(KEPT_MESSAGE).collect());
+    Flip { message, trace: None, ..flip.clone() }
+}
