@@ -1,5 +1,5 @@
-//! Finds settings for a monitor in its own past: from the intervals between its heartbeats a timeout and a grace, or from their times
-//! the cron schedule that it follows.
+//! Finds settings for a monitor in its own past: from the intervals between its heartbeats a timeout and a
+//! grace, or from their times the cron schedule that it follows.
 
 mod clock;
 mod habits;

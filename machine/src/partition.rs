@@ -1,7 +1,7 @@
 //! The state machine of a partition: event time, heartbeats, definitions, deadlines.
 //!
-//! No clock, no I/O, no async. State and alerts are a function of the log's entries and their order: replaying a log, in
-//! batches of any size, gives the same.
+//! No clock, no I/O, no async. State and alerts are a function of the log's entries and their order:
+//! replaying a log, in batches of any size, gives the same.
 
 mod definitions;
 mod effects;
@@ -24,8 +24,9 @@ use model::wire::frame::Frame;
 
 pub use effects::Effects;
 
-/// The silent are settled whenever the watermark enters another slice of this length, in microseconds. Settling at points
-/// that follow from the log alone makes the running numbers of alerts a function of the log.
+/// The silent are settled whenever the watermark enters another slice of this length, in microseconds.
+/// Settling at points that follow from the log alone makes the running numbers of alerts a function of the
+/// log.
 const SETTLE_EVERY_MICROS: i64 = 250_000;
 
 /// A partition's whole state, with what of it is not committed yet.
@@ -52,7 +53,7 @@ struct Changes {
     earliest_wake: Option<EventTime>,
     /// Whether the gaps changed.
     gaps: bool,
-    /// Wake-ups that were set, if somebody wants to know: without a state store that holds the sorted set.
+    /// Wake-ups that were set; only for a replay, which has no state store with a sorted set.
     wakes: Option<Vec<Reverse<(EventTime, MonitorId)>>>,
 }
 
@@ -77,8 +78,8 @@ impl Partition {
         self.monitors.get(&monitor).map(|slot| &slot.state)
     }
 
-    /// When something happens by time alone to a monitor in this state, with the gaps that are known now. No entry in the sorted
-    /// set may be later.
+    /// When something happens by time alone to a monitor in this state, with the gaps that are known now. No
+    /// entry in the sorted set may be later.
     pub fn wake_of(&self, state: &MonitorState) -> Option<EventTime> {
         transitions::next_wake(state, &self.head.gaps)
     }
@@ -120,8 +121,8 @@ impl Partition {
         self.apply_for(offset, logged_at, frame, |_| true, |_, _| (), effects);
     }
 
-    /// As [`Self::apply`], for the monitors that are `wanted`: what the entry says of others is passed over. `before` sees each
-    /// heartbeat just before it is heard.
+    /// As [`Self::apply`], for the monitors that are `wanted`: what the entry says of others is passed over.
+    /// `before` sees each heartbeat just before it is heard.
     pub fn apply_for(
         &mut self,
         offset: Offset,
@@ -157,7 +158,8 @@ impl Partition {
         }
     }
 
-    /// Goes on at another place, or in another log. What lies between is deaf time, for nothing vouches for it.
+    /// Goes on at another place, or in another log. What lies between is deaf time, for nothing vouches for
+    /// it.
     pub fn re_anchor(&mut self, incarnation: String, applied: Offset) {
         self.head.incarnation = incarnation;
         self.head.applied = applied;
@@ -172,10 +174,11 @@ impl Partition {
         (!done).then_some(watermark)
     }
 
-    /// Settles monitors whose entries in the sorted set are due: lets what happened by the watermark happen, in order of
-    /// its time, and re-arms the rest.
+    /// Settles monitors whose entries in the sorted set are due: lets what happened by the watermark happen,
+    /// in order of its time, and re-arms the rest.
     ///
-    /// `monitors` are the earliest entries; `complete` says that there are no further ones before the watermark.
+    /// `monitors` are the earliest entries; `complete` says that there are no further ones before the
+    /// watermark.
     pub fn due(&mut self, monitors: &[MonitorId], complete: bool, effects: &mut Effects) {
         let watermark = self.watermark();
         let mut wakes: BinaryHeap<Reverse<(EventTime, MonitorId)>> = BinaryHeap::new();
@@ -217,8 +220,8 @@ impl Partition {
         self.changes.earliest_wake.is_some_and(|wake| wake < up_to)
     }
 
-    /// From now on notes every wake-up that is set, for [`Self::take_wakes`], and which monitors changed no more: for a replay,
-    /// which commits nothing.
+    /// From now on notes every wake-up that is set, for [`Self::take_wakes`], and which monitors changed no
+    /// more: for a replay, which commits nothing.
     pub fn record_wakes(&mut self) {
         self.changes.wakes = Some(Vec::new());
     }

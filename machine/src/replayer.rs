@@ -15,8 +15,8 @@ use crate::partition::{Effects, Partition};
 /// Whether a monitor is replayed.
 type Wanted = Box<dyn Fn(MonitorId) -> bool + Send + Sync>;
 
-/// A partition that is replayed: what its owner does with a state store, this does in memory. The same entries give the same
-/// states, flips and alerts as they gave the owner.
+/// A partition that is replayed: what its owner does with a state store, this does in memory. The same
+/// entries give the same states, flips and alerts as they gave the owner.
 pub struct Replayer {
     partition: Partition,
     /// Holds the `armed_at` of every armed monitor, and older ones of which [`Partition::due`] makes nothing.
@@ -90,7 +90,8 @@ impl Replayer {
         self.partition.re_anchor(incarnation, applied);
     }
 
-    /// Puts another definition in force at `at`, as a change by the owner would, and leaves the revision: what a replay tries out.
+    /// Puts another definition in force at `at`, as a change by the owner would, and leaves the revision:
+    /// what a replay tries out.
     pub fn redefine(
         &mut self,
         monitor: MonitorId,

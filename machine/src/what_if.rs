@@ -1,5 +1,6 @@
-//! What would have happened with other settings: the machine runs twice over the same entries, once with the definitions as they
-//! were and once with what is tried on them, and the downs of both are counted within a window of event time.
+//! What would have happened with other settings: the machine runs twice over the same entries, once with the
+//! definitions as they were and once with what is tried on them, and the downs of both are counted within a
+//! window of event time.
 
 mod counts;
 mod trial;
@@ -66,8 +67,8 @@ impl Trials {
 }
 
 impl WhatIf {
-    /// Two replays that begin behind the last entry of which `head` and `states` know. What is tried is in force from there on;
-    /// what happens between `window.start` and `window.end`, both included, is counted.
+    /// Two replays that begin behind the last entry of which `head` and `states` know. What is tried is in
+    /// force from there on; what happens between `window.start` and `window.end`, both included, is counted.
     pub fn new(
         rules: TimeRules,
         head: PartitionHead,

@@ -33,8 +33,8 @@ pub struct Config {
     #[arg(value_parser = AddressGuard::parse)]
     pub allow_private: AddressGuard,
 
-    /// How mail is sent; `None` = channels of e-mail do not work. One set of flags serves every role of a process, so whoever starts
-    /// it reads them.
+    /// How mail is sent; `None` = channels of e-mail do not work. One set of flags serves every role of a
+    /// process, so the root package reads them.
     #[arg(skip)]
     pub mail: Option<MailSettings>,
 }

@@ -1,8 +1,9 @@
 //! Keeps dead letters in sight.
 //!
-//! A dead letter stays in the delivery queue, but people see it, and send it again, by its record in the delivery history. That
-//! may be lost, all of it (Redis was wiped), or say something else (a console died between the two steps of a redrive). So the
-//! dead letters of the queue are looked through now and then, and their records put back.
+//! A dead letter stays in the delivery queue, but people see it, and send it again, by its record in the
+//! delivery history. That may be lost, all of it (Redis was wiped), or say something else (a console died
+//! between the two steps of a redrive). So the dead letters of the queue are looked through now and then, and
+//! their records put back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::metrics::Metrics;
 /// Dead letters that are looked at together.
 const PAGE: usize = 256;
 
-/// Many dead letters are looked through slowly: so many pages in the time between two passes.
+/// How many pages of dead letters are looked through in the time between two passes: many letters are looked
+/// through slowly.
 const PAGES: u32 = 60;
 
 /// How long the history keeps what is dead, by its creation. The queue keeps it a little longer.
@@ -50,7 +52,7 @@ pub(crate) enum Obstacle {
 pub(crate) struct Tally {
     /// There was none.
     pub(crate) lost: u64,
-    /// It was pending, and nobody was about to revive it.
+    /// It was pending, and no redrive was under way.
     pub(crate) half_redriven: u64,
 }
 
@@ -60,7 +62,8 @@ pub(crate) struct Review {
     history: Arc<dyn DeliveryHistory>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    /// Records that the last pass saw pending, and what their next attempt was to be: it tells one redrive from another.
+    /// Records that the last pass saw pending, and what their next attempt was to be: it tells one redrive
+    /// from another.
     suspects: HashMap<DeliveryId, Option<EventTime>>,
 }
 
@@ -80,7 +83,7 @@ impl Review {
             let mut tally = Tally::default();
             let pass = shutdown.run_until_cancelled(self.pass(every / PAGES, &mut tally)).await;
             if let Some(Err(error)) = pass {
-                // Whoever needs the queue and the history more than we do says so; the next pass begins anew.
+                // Other tasks need the queue and the history too and report them; the next pass begins anew.
                 tracing::debug!(error = %with_sources(&error), "failed to look through the dead letters");
             }
             let Tally { lost, half_redriven } = tally;
@@ -131,7 +134,8 @@ impl Review {
             | DeliveryState::Delivered
             | DeliveryState::Folded
             | DeliveryState::Suppressed => Ok(None),
-            // A redrive writes this first and revives the letter at once; if it has not by the next pass, it never will.
+            // A redrive writes this first and revives the letter at once; if it has not by the next pass, it
+            // never will.
             DeliveryState::Pending if suspects.get(&id) != Some(&known.next_attempt_at) => {
                 if self.suspects.len() < SUSPECTS {
                     self.suspects.insert(id, known.next_attempt_at);
@@ -148,7 +152,7 @@ impl Review {
 
 /// The record of a dead letter, as far as the letter itself tells it.
 fn restored(letter: &Claim, now: EventTime) -> Option<Delivery> {
-    // Of what cannot be read there was no record to begin with, or none that can be made again.
+    // A letter that cannot be read had no record, or none that can be made again.
     let DeliveryMessage::Task(task) = wire::decode(&letter.body).ok()? else { return None };
     if task.created_at + KEPT <= now {
         return None;

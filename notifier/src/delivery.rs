@@ -1,4 +1,5 @@
-//! The phases of carrying a delivery, as types: each is made of the one before, so a wrong order does not compile.
+//! The phases of carrying a delivery, as types: each is made of the one before, so a wrong order does not
+//! compile.
 //!
 //! ```text
 //! Claimed ──open──▶ Opened ──(desk)──prepare──▶ Prepared ──attempt──▶ Attempted ──settle──▶ Settled ──▶ recorder
@@ -7,8 +8,9 @@
 //!                               └─ no request can be made of it ─────▶ Attempted
 //! ```
 //!
-//! The recorder writes the history first and the queue second. Whoever dies in between leaves the message claimed; it comes
-//! back with the same id, and a delivery that the history knows as accepted is not sent again.
+//! The recorder writes the history first and the queue second. A notifier that dies in between leaves the
+//! message claimed: it comes back with the same id, and a delivery that the history knows as accepted is not
+//! sent again.
 
 pub(crate) mod dispatcher;
 pub(crate) mod lanes;
@@ -104,7 +106,7 @@ pub(crate) struct AttemptReport {
     pub(crate) channel: ChannelId,
     /// The monitor that it was about, if it was one.
     pub(crate) monitor: Option<MonitorId>,
-    /// Whether somebody tests the channel.
+    /// Whether it was a test of the channel.
     pub(crate) is_test: bool,
     /// Whether the delivery is given up.
     pub(crate) gave_up: bool,

@@ -1,13 +1,16 @@
 //! What a channel is told, and when: digests, storms, flapping, order.
 //!
-//! A channel that people read, or that pages them, has a desk. Every alert for it passes there before its first attempt and
-//! before each further one: the desk lets it go out, or folds it into another message. What the desk knows is in the ledger
-//! before anything follows from it, so whoever takes the channel over goes on where the last one stopped.
+//! A channel that people read, or that pages them, has a desk. Every alert for it passes there before its
+//! first attempt and before each further one: the desk lets it go out, or folds it into another message. What
+//! the desk knows is in the ledger before anything follows from it, so the notifier that takes the channel
+//! over goes on where the last one stopped.
 //!
 //! - `chat`, `pager` (pure): the rules, one machine for each class of channel.
-//! - `gather` (pure): what a chat is still to be told of a monitor. `digest` (pure): many of them in one message.
+//! - `gather` (pure): what a chat is still to be told of a monitor. `digest` (pure): many of them in one
+//!   message.
 //! - `flaps` (pure): when a monitor flaps. `timing` (pure): when a desk is to be looked at again.
-//! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the desks of all channels, with what is around them.
+//! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the
+//!   desks of all channels, with what is around them.
 
 mod chat;
 mod digest;
@@ -108,7 +111,8 @@ impl Desk {
         }
     }
 
-    /// These are down no more, since when, and no alert says so: they are paused or gone, or belong to the channel no longer.
+    /// These are down no more, since when, and no alert says so: they are paused or gone, or belong to the
+    /// channel no longer.
     fn ended(&mut self, monitors: &[(MonitorId, EventTime)], now: EventTime, effects: &mut Effects) {
         match self {
             Self::Chat(chat) => chat.ended(monitors),
@@ -116,8 +120,8 @@ impl Desk {
         }
     }
 
-    /// What was sent and not yet heard of: it may have been lost before it came into the queue, and so may what it tells of
-    /// besides before that was written down.
+    /// What was sent and not yet heard of: it may have been lost before it came into the queue, and so may
+    /// what it tells of besides before that was written down.
     fn unfinished(&mut self, now: EventTime) -> Effects {
         match self {
             Self::Chat(chat) => Effects {

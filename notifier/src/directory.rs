@@ -70,7 +70,8 @@ impl Directory {
         self.windows.read().values().map(|(_, window)| Arc::clone(window)).collect()
     }
 
-    /// A channel. One that was never told of is asked for: the monitor that names it may be newer than the watch.
+    /// A channel. One that was never told of is asked for: the monitor that names it may be newer than the
+    /// watch.
     pub(crate) async fn find(&self, id: ChannelId) -> Result<Option<Arc<Channel>>, RegistryError> {
         if let Some(channel) = self.known(id) {
             return Ok(Some(channel));
@@ -88,7 +89,8 @@ impl Directory {
         self.channels.read().get(&id).map(|entry| Arc::clone(&entry.channel))
     }
 
-    /// The channel as it is to be by its attempts, and the revision that this changes; `None`: there is nothing to change.
+    /// The channel as it is to be by its attempts, and the revision that this changes; `None`: there is
+    /// nothing to change.
     pub(crate) async fn judge(
         &self,
         id: ChannelId,

@@ -2,7 +2,8 @@
 
 use ports::registry::RegistryError;
 
-/// Why the notifier cannot go on. Failures of single attempts are no errors: they stand in the delivery history.
+/// Why the notifier cannot go on. Failures of single attempts are no errors: they stand in the delivery
+/// history.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The HTTP client could not be built.

@@ -1,7 +1,7 @@
 //! Alert → one delivery for each channel of its monitor.
 //!
-//! In this order: the delivery's record, the delivery in its queue, the alert completed. Ids are functions of alert and
-//! channel, so a crash in between repeats the rest and doubles nothing.
+//! In this order: the delivery's record, the delivery in its queue, the alert completed. Ids are functions of
+//! alert and channel, so a crash in between repeats the rest and doubles nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +37,13 @@ const LOOKUPS: usize = 16;
 /// Most deliveries that are enqueued together.
 const ENQUEUE: usize = 1_000;
 
-/// What failed is tried again after this.
+/// The wait before a failed step is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// What cannot be read, because a newer Lubdub wrote it perhaps, is looked at again after this.
+/// The wait before an unreadable alert, perhaps of a newer Lubdub, is looked at again.
 const POSTPONE_FOR: Duration = Duration::from_secs(60);
 
-/// What cannot be decided on now is looked at again after this.
+/// The wait before an alert that could not be decided on is looked at again.
 const UNDECIDED_FOR: Duration = Duration::from_secs(1);
 
 /// What fanning out needs.
@@ -80,7 +80,7 @@ struct Plan {
     outcome: Outcome,
     result: Option<AlertResult>,
     deliveries: Vec<Planned>,
-    /// Records of deliveries that nobody makes.
+    /// Records of deliveries that are not made.
     untold: Vec<Delivery>,
     /// What is to be remembered before the alert is done with.
     notes: Vec<Note>,
@@ -167,7 +167,7 @@ impl FanOut {
             Ok(alert) => alert,
             Err(error @ WireError::Newer { .. }) => return Ok(self.postponed(claim, &error)),
             Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
-                tracing::error!(%error, alert.id = %claim.id, "failed to read an alert; nobody hears of it");
+                tracing::error!(%error, alert.id = %claim.id, "failed to read an alert; it reaches no channel");
                 let result = Some(AlertResult::Unreadable);
                 return Ok(Plan { result, ..Plan::new(claim, Outcome::Bury) });
             }
@@ -193,7 +193,7 @@ impl FanOut {
             match self.gate.decide(&alert, flip, &monitor, now).await {
                 Ok(decision) => decision,
                 Err(error) => {
-                    // One alert that cannot be decided on holds nobody else up.
+                    // One alert that cannot be decided on does not hold up the others.
                     self.health.trouble(Part::FanOut, &error);
                     let outcome = Outcome::Retry { due_at: now + UNDECIDED_FOR, body: claim.body.clone() };
                     return Ok(Plan::new(claim, outcome));
@@ -252,7 +252,8 @@ impl FanOut {
         Ok(Plan { result: Some(result), deliveries, ..Plan::new(claim, Outcome::Complete) })
     }
 
-    /// The alert, or the monitor that it speaks of, cannot be read here and now: it must not be lost, nor hold up others.
+    /// The alert, or the monitor that it speaks of, cannot be read here and now: it must not be lost, nor
+    /// hold up others.
     fn postponed(&self, claim: &Claim, error: &WireError) -> Plan {
         tracing::error!(%error, alert.id = %claim.id, "failed to fan an alert out; trying again in a minute");
         let outcome = Outcome::Retry { due_at: self.clock.now() + POSTPONE_FOR, body: claim.body.clone() };
@@ -276,10 +277,11 @@ impl FanOut {
     ) -> Result<Option<Planned>, HistoryError> {
         let id = DeliveryId::derive(alert.id(), channel);
         let (lane, order_key) = match alert.monitor() {
-            // The desk of a chat keeps the order; it must see what comes while something else does not get through.
+            // The desk of a chat keeps the order; it must see what comes while something else does not get
+            // through.
             Some(_) if manner == Some(Manner::Chat) => (channel.into(), id.into()),
             Some(monitor) => (channel.into(), monitor.into()),
-            // A test: somebody waits for it, so it does not wait behind what its channel has not accepted.
+            // The owner waits for a test, so the test does not wait behind what its channel has not accepted.
             None => (alert.id().into(), alert.id().into()),
         };
         let known = self.history.get(id).await?;
@@ -307,8 +309,8 @@ impl FanOut {
         Ok(planned)
     }
 
-    /// Step by step, each as often as it takes. A step that is done is never done again: the records must not be written
-    /// over once their deliveries can be claimed.
+    /// Step by step, each as often as it takes. A step that is done is never done again: the records must not
+    /// be written over once their deliveries can be claimed.
     async fn carry_out(&self, plans: &[Plan]) {
         let notes: Vec<Note> = plans.iter().flat_map(|plan| plan.notes.clone()).collect();
         while let Err(error) = self.gate.remember(&notes).await {
@@ -351,7 +353,7 @@ impl Plan {
     }
 }
 
-/// The record of what nobody is told, or only by what its monitor depends on.
+/// The record of an alert without a message of its own.
 fn untold(
     alert: &Alert,
     channel: ChannelId,

@@ -1,8 +1,9 @@
 //! Who is told at all: maintenance windows and monitors that depend on others.
 //!
-//! A flip to down is held back while its monitor is in a maintenance window, or while a monitor that it depends on is down: the
-//! alert stays in the alert queue, and the later ones of its monitor behind it. When that is over it is told if it is still so.
-//! If it is not, neither it nor its recovery is: a row in the ledger says so until the recovery has come.
+//! A flip to down is held back while its monitor is in a maintenance window, or while a monitor that it
+//! depends on is down: the alert stays in the alert queue, and the later ones of its monitor behind it. When
+//! that is over it is told if it is still so. If it is not, neither it nor its recovery is: a row in the
+//! ledger says so until the recovery has come.
 //!
 //! - `rule` (pure): what becomes of an alert. Here: what it must know for that.
 
@@ -30,10 +31,10 @@ use crate::message::incident_of;
 use rule::{Ancestor, Facts, Own, Quiet};
 pub(crate) use rule::{Reason, Verdict};
 
-/// So far up it is looked for monitors that others depend on. The console lets nobody go further.
+/// How many levels of parents are followed. The console allows no more.
 const GENERATIONS: usize = 10;
 
-/// How often it is tried again when somebody else wrote to the ledger meanwhile.
+/// How often a write is tried again when another notifier wrote to the ledger meanwhile.
 const TRIES: usize = 50;
 
 /// What deciding takes.
@@ -59,9 +60,9 @@ pub(crate) enum GateError {
 /// What is remembered, under the monitor that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Memory {
-    /// Nobody was told of this incident, so nobody is told of its end. Under the monitor's own id.
+    /// This incident was not told, so its end is not told either. Under the monitor's own id.
     Untold { incident: AlertId, reason: Reason },
-    /// A monitor that depends on this one is down, and nobody was told. Under that one's id.
+    /// A monitor that depends on this one is down, and that was not told. Under the dependent's id.
     Dependent { name: String, since: EventTime },
 }
 
@@ -102,7 +103,7 @@ impl Gate {
         if flip.to != State::Down {
             return self.recovery(flip, monitor).await;
         }
-        // Of a flip it counts whether it fell into a window, of a reminder whether it would come in one.
+        // A flip is judged by its own time, a reminder by the current time.
         let at = if is_reminder { now } else { flip.at };
         let windows = self.directory.windows();
         let quiet = quiet_until(windows.iter().map(AsRef::as_ref), monitor.id, &monitor.tags, at);
@@ -144,14 +145,15 @@ impl Gate {
             return Ok(Decision { verdict: Verdict::Tell, notes: Vec::new(), dependents });
         };
         if incident == incident_of(flip) {
-            // It is kept: whoever dies before this is written down finds the same again. The next incident takes its place.
+            // The memory is kept: a notifier that dies before this is written down finds it again. The next
+            // incident replaces it.
             return Ok(Decision { verdict: Verdict::Silence(reason), notes: Vec::new(), dependents });
         }
         let forget = Note { scope: monitor.id, key: monitor.id, memory: None };
         Ok(Decision { verdict: Verdict::Tell, notes: vec![forget], dependents })
     }
 
-    /// The incident that nobody was told of, and who depends on the monitor.
+    /// The incident that was not told, and the dependents that are down.
     async fn remembered(
         &self,
         monitor: MonitorId,
@@ -189,14 +191,14 @@ impl Gate {
         for _ in 0..GENERATIONS {
             let Some(id) = next else { break };
             if seen.contains(&id) {
-                // Two changes at once can make a circle, in which everybody would wait for everybody.
+                // Two changes at once can make a circle, in which each monitor would wait for the others.
                 return Ok(Vec::new());
             }
             seen.push(id);
             let Some(record) = self.registry.get(&RecordKey::new(RecordKind::Monitor, id)).await? else {
                 break;
             };
-            // One that cannot be read holds nobody back.
+            // A parent that cannot be read holds no alert back.
             let Ok(parent) = wire::decode::<Monitor>(&record.value) else { break };
             let state = self.states.states(id.partition(self.partitions), &[id]).await?.into_iter().next();
             if let Some(state) = state.flatten() {

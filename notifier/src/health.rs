@@ -36,7 +36,8 @@ impl Part {
     }
 }
 
-/// Keeps the readiness, and logs when a part gets into trouble and when it is out of it, not every time it tries.
+/// Keeps the readiness, and logs when a part gets into trouble and when it is out of it, not every time it
+/// tries.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     readiness: Readiness,

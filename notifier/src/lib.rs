@@ -2,11 +2,14 @@
 //!
 //! - [`Config`], [`Deps`], [`Service`]: the face that the root package composes.
 //! - `fanout`: alert → one delivery for each channel of its monitor.
-//! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts, `delivery::lanes` (pure)
-//!   shares the room among channels, `delivery::recorder` writes down what came of it, many at a time.
+//! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts,
+//!   `delivery::lanes` (pure) shares the room among channels, `delivery::recorder` writes down what came of
+//!   it, many at a time.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.
-//! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and templates see. `retry` (pure): when to try again.
-//! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a file there.
+//! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and
+//!   templates see. `retry` (pure): when to try again.
+//! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a
+//!   file there.
 //! - `gate`: who is told at all: maintenance windows, dependencies.
 //! - `desk`: what a channel is told, and when: digests, storms, flapping.
 //! - `standing` (pure): whether a channel works. `trouble`: tells over the others of one that does not.

@@ -26,8 +26,8 @@ pub(crate) use words::duration;
 pub(crate) struct Message {
     /// The delivery's id: the same over all repeats.
     pub(crate) id: String,
-    /// `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down`, `monitor.flapping`, `digest`, `storm`, `repost`,
-    /// `channel.failing` or `channel.test`.
+    /// `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down`, `monitor.flapping`, `digest`,
+    /// `storm`, `repost`, `channel.failing` or `channel.test`.
     pub(crate) event: &'static str,
     /// When it happened, RFC 3339.
     pub(crate) at: String,
@@ -63,15 +63,15 @@ pub(crate) struct Message {
     pub(crate) deadline: Option<String>,
     /// How long Lubdub itself was deaf meanwhile, seconds.
     pub(crate) deaf_seconds: u64,
-    /// Of a reminder: which one of the incident, from 1.
+    /// The number of a reminder in its incident, from 1.
     pub(crate) reminder: Option<u32>,
     /// Monitors that depend on this one and are down: how many, and the first of them.
     pub(crate) dependents: u32,
     /// Their names, at most 20.
     pub(crate) dependent_names: Vec<String>,
-    /// Of a digest or a storm.
+    /// The monitors of a digest or a storm.
     pub(crate) digest: Option<DigestView>,
-    /// Of a repost: what is down.
+    /// The monitors that a repost names as down.
     pub(crate) reposted: Vec<Reposted>,
 }
 

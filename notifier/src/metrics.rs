@@ -79,7 +79,8 @@ pub(crate) struct Metrics {
     pub(crate) attempts_in_flight: Gauge,
     /// Claimed deliveries: waiting for their attempt, in it, or about to be written down.
     pub(crate) deliveries_claimed: Gauge,
-    /// Seconds since the oldest delivery that is pending was created, of all notifiers; 0 = nothing is pending.
+    /// Seconds since the oldest delivery that is pending was created, of all notifiers; 0 = nothing is
+    /// pending.
     pub(crate) oldest_pending: Gauge,
     /// Records of dead letters that were put back into the history.
     pub(crate) restored_dead_letters: Counter,

@@ -31,8 +31,8 @@ pub(crate) struct FailedAttempt {
 impl FailedAttempt {
     /// When the next attempt is due; `None` = that was the last.
     ///
-    /// Each wait is counted from the beginning of the attempt before and is up to a fifth shorter (`random` = 0) or longer
-    /// (`random` → 1), so that deliveries that failed together do not come back together.
+    /// Each wait is counted from the beginning of the attempt before and is up to a fifth shorter (`random` =
+    /// 0) or longer (`random` → 1), so that deliveries that failed together do not come back together.
     pub(crate) fn next_due(self, random: f64) -> Option<EventTime> {
         if self.permanent && self.number >= PERMANENT_ATTEMPTS {
             return None;

@@ -31,19 +31,20 @@ use crate::transport::Transports;
 use crate::trouble::Trouble;
 use crate::{Config, Error};
 
-/// Settled deliveries that wait to be written down: more than can be claimed at once, so nobody waits to hand one in.
+/// Settled deliveries that wait to be written down: more than can be claimed at once, so no attempt waits to
+/// hand one in.
 const RECORDER_QUEUE: usize = 4_096;
 
 /// Groups that were written down and not yet heard of by the dispatcher.
 const SETTLED_QUEUE: usize = 64;
 
-/// After the drain, what is to be written down is given this long.
+/// How long the last writes may take after the drain.
 const LAST_WRITES: Duration = Duration::from_millis(1_500);
 
 /// How often the age of the oldest pending delivery is looked up.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// A watch that could not begin is tried again after this.
+/// The wait before a watch that could not begin is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// What the notifier needs.
@@ -115,8 +116,8 @@ impl Service {
         self.readiness.clone()
     }
 
-    /// Fans alerts out and carries deliveries until `shutdown`; returns when attempts in hand are finished and written down,
-    /// after ten seconds at the latest. What is left then stays claimed and comes back.
+    /// Fans alerts out and carries deliveries until `shutdown`; returns when attempts in hand are finished
+    /// and written down, after ten seconds at the latest. What is left then stays claimed and comes back.
     ///
     /// # Errors
     /// [`Error::Task`] if a part ended by a defect.
@@ -195,7 +196,7 @@ impl Service {
 /// Looks now and then how long the oldest delivery has been waiting.
 async fn measure(context: Arc<Context>, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(MEASURE_EVERY)).await.is_some() {
-        // Whoever needs the history says so when it cannot be reached.
+        // Other tasks report a history that cannot be reached.
         let Ok(oldest) = context.history.oldest_pending().await else { continue };
         let age = oldest.map_or(0, |oldest| context.clock.now().since(oldest).as_secs());
         context.metrics.oldest_pending.set(i64::try_from(age).unwrap_or(i64::MAX));

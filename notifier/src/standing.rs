@@ -5,16 +5,16 @@ use std::time::Duration;
 use model::channel::{Channel, ChannelState};
 use model::time::EventTime;
 
-/// After so many failed attempts in a row a channel is failing.
+/// How many failed attempts in a row make a channel failing.
 pub(crate) const FAILING_AFTER: u32 = 3;
 
-/// A channel that has failed for so long is disabled.
+/// How long a channel fails before it is disabled.
 const DISABLED_AFTER: Duration = Duration::from_secs(5 * 24 * 3_600);
 
 /// What is known of a channel by its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// It accepted something; `test`: which somebody sent to try it.
+    /// It accepted a message; `test`: one that the owner sent to try it.
     Accepted { test: bool },
     /// It failed often enough, or for good, and why.
     Failing(String),
@@ -34,7 +34,7 @@ pub(crate) fn judged(channel: &Channel, evidence: &Evidence, now: EventTime) -> 
     match (channel.state, evidence) {
         (ChannelState::Ok, Evidence::Accepted { .. }) => None,
         (ChannelState::Failing, Evidence::Accepted { .. }) => Some(ok()),
-        // Somebody looked, and it works: there is nothing left to be put right by hand.
+        // The owner tested it, and it works: nothing is left to be put right by hand.
         (ChannelState::Disabled, Evidence::Accepted { test: true }) => Some(ok()),
         (ChannelState::Disabled, Evidence::Accepted { test: false } | Evidence::Failing(_)) => None,
         (ChannelState::Ok, Evidence::Failing(detail)) => Some(Channel {

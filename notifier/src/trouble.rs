@@ -14,7 +14,7 @@ use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 
 use crate::directory::Directory;
 
-/// Why nobody could be told. They can be later.
+/// Why the other channels could not be told yet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TroubleError {
     #[error("look a monitor or channel up")]
@@ -31,8 +31,8 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
-    /// Tells of `channel`, as it is from now on, over the other channels of `monitor`, whose alert did not arrive; without one
-    /// over the default channels.
+    /// Tells of `channel`, as it is from now on, over the other channels of `monitor`, whose alert did not
+    /// arrive; without one over the default channels.
     ///
     /// Its ids are functions of the channel and of since when it fails, so telling twice is telling once.
     pub(crate) async fn tell(
@@ -53,7 +53,8 @@ impl Trouble {
             disabled,
             detail: channel.state_detail.clone().unwrap_or_default(),
         }));
-        // Their records are written with their first attempts: whoever dies before this is enqueued tells under another time.
+        // The records are written with the first attempts: a notifier that dies before this is enqueued tells
+        // under another time.
         let mut messages = Vec::new();
         for other in self.others(channel, monitor).await? {
             let delivery = DeliveryId::derive(id, other.id);

@@ -22,8 +22,8 @@ pub struct Deadline {
 }
 
 impl Definition {
-    /// How long whoever could not be heard is given to be heard again: timeout + grace, for cron the grace; at least 10 s, at
-    /// most 10 min.
+    /// How long a monitor that could not be heard gets to be heard again: timeout + grace, for cron the
+    /// grace; at least 10 s, at most 10 min.
     pub fn chance(&self) -> Duration {
         let until_expected = match &self.schedule {
             Schedule::Period { timeout } => Duration::from_secs((*timeout).into()),
@@ -35,10 +35,10 @@ impl Definition {
 
 /// The deadline of a monitor that was last heard at `heard`, as far as the gaps are known.
 ///
-/// Time does not run while Lubdub is deaf. If a gap began before the deadline that follows from that, whoever was refused
-/// gets another chance: the deadline is not before the end of the last such gap plus timeout + grace (at least 10 s, at
-/// most 10 min); later gaps stretch it and do not restart it. With a cron schedule only gaps from `due - grace` on count,
-/// and the chance is the grace.
+/// Time does not run while Lubdub is deaf. If a gap began before the deadline that follows from that, a
+/// refused client gets another chance: the deadline is not before the end of the last such gap plus timeout +
+/// grace (at least 10 s, at most 10 min); later gaps stretch it and do not restart it. With a cron schedule
+/// only gaps from `due - grace` on count, and the chance is the grace.
 ///
 /// A later gap can only move a deadline later. `None` if a cron pattern has no next time.
 pub fn deadline(definition: &Definition, heard: EventTime, gaps: &Gaps) -> Option<Deadline> {

@@ -1,18 +1,21 @@
 //! One alert to one channel.
 //!
-//! The notifier makes a [`Delivery`] of an alert and a channel, keeps it in the delivery history for people to see, and puts
-//! a [`DeliveryTask`] into the delivery queue: everything that carrying it needs. Two things come from elsewhere:
+//! The notifier makes a [`Delivery`] of an alert and a channel, keeps it in the delivery history for people
+//! to see, and puts a [`DeliveryTask`] into the delivery queue: everything that carrying it needs. Two things
+//! come from elsewhere:
 //!
 //! - **Redrive** of a dead delivery: write [`Delivery::redriven`] to the delivery history, *then* call
-//!   `Queue::revive(id, now, wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery))))` on the delivery queue. In this order an attempt
-//!   that is made at once is not overwritten. If `revive` answers `false` (it is not a dead letter of the queue: a test, or
-//!   its channel is gone, or it is being carried just now), write the delivery back as it was. Whoever dies in between leaves
-//!   it pending; the notifier writes it back a minute or two later. There, too, a dead letter of the queue gets a new record
-//!   if the history lost it: it says so where the attempts stood.
-//! - **Test** of a channel: enqueue `Alert::Test` with a random (version 4) id into the alert queue: message id and order key
-//!   = the alert's id, lane = the channel's id, due now, no origin. Then look for
-//!   `DeliveryId::derive(alert, channel)` in the delivery history until its state is not pending: there is exactly one
-//!   attempt, which takes 15 s at most, even if the channel is disabled; its status, error and answer are the outcome.
+//!   `Queue::revive(id, now, wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery))))` on the
+//!   delivery queue. In this order an attempt that is made at once is not overwritten. If `revive` answers
+//!   `false` (it is not a dead letter of the queue: a test, or its channel is gone, or it is being carried
+//!   just now), write the delivery back as it was. A console that dies in between leaves it pending; the
+//!   notifier writes it back a minute or two later. A dead letter whose record the history lost gets a new
+//!   one, which says so where the attempts stood.
+//! - **Test** of a channel: enqueue `Alert::Test` with a random (version 4) id into the alert queue: message
+//!   id and order key = the alert's id, lane = the channel's id, due now, no origin. Then look for
+//!   `DeliveryId::derive(alert, channel)` in the delivery history until its state is not pending: there is
+//!   exactly one attempt, which takes 15 s at most, even if the channel is disabled; its status, error and
+//!   answer are the outcome.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,11 +31,11 @@ pub enum DeliveryState {
     Pending,
     /// Accepted by the receiver.
     Delivered,
-    /// Given up: a dead letter, until somebody redrives it.
+    /// Given up: a dead letter, until a user redrives it.
     Dead,
     /// Another delivery tells of it: see [`Delivery::folded_into`].
     Folded,
-    /// Nobody is told of it: see [`Delivery::note`].
+    /// No message tells of it: see [`Delivery::note`].
     Suppressed,
 }
 
@@ -73,7 +76,7 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The beginning of the answer's body, at most 2 kB.
     pub answer: Option<String>,
-    /// Of a test: what was sent, secrets masked, at most 16 kB.
+    /// What a test sent, secrets masked, at most 16 kB.
     #[serde(default)]
     pub request: Option<String>,
 }
@@ -85,7 +88,7 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// What is told.
     pub notice: Notice,
-    /// Whom.
+    /// The channel that is told.
     pub channel: ChannelId,
     /// How it stands.
     pub state: DeliveryState,
@@ -95,7 +98,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<EventTime>,
     /// The newest attempts, at most [`MAX_ATTEMPTS_KEPT`], oldest first.
     pub attempts: Vec<Attempt>,
-    /// The monitor as it was called when the alert was fanned out; what speaks of no monitor, or of many, has none.
+    /// The monitor as it was called when the alert was fanned out; what speaks of no monitor, or of many, has
+    /// none.
     pub monitor: Option<MonitorLabel>,
     /// While folded: the delivery that tells of it.
     #[serde(default)]
@@ -126,7 +130,7 @@ impl From<DeliveryTask> for DeliveryMessage {
 /// The notifier is to look at the desk of a channel again when this message is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
-    /// Whose desk.
+    /// The channel whose desk it is.
     pub channel: ChannelId,
 }
 
@@ -137,7 +141,7 @@ pub struct DeliveryTask {
     pub id: DeliveryId,
     /// What is told.
     pub notice: Notice,
-    /// Whom.
+    /// The channel that is told.
     pub channel: ChannelId,
     /// When the alert was fanned out.
     pub created_at: EventTime,
@@ -145,7 +149,7 @@ pub struct DeliveryTask {
     pub monitor: Option<MonitorLabel>,
     /// Attempts made since it was enqueued or redriven.
     pub attempts: u32,
-    /// Of several recipients, those that have it.
+    /// The recipients that have it already, for a channel with several.
     #[serde(default)]
     pub sent_to: Vec<String>,
     /// Whether the desk of its channel let it go out, and waits to hear of it.

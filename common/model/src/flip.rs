@@ -74,7 +74,7 @@ impl Reason {
 pub struct Flip {
     /// A function of (monitor, time, new state).
     pub id: AlertId,
-    /// Whose.
+    /// The monitor that changed.
     pub monitor: MonitorId,
     /// Per monitor, from 1.
     pub sequence: u64,

@@ -1,4 +1,4 @@
-//! Deaf time: event time for which nobody vouches that Lubdub was listening.
+//! Deaf time: event time for which no frame vouches that Lubdub was listening.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ const CAPACITY: usize = 2_048;
 
 /// The deaf gaps of a partition: sorted, disjoint, none empty, at most 2,048.
 ///
-/// When a gap more would not fit, the two with the shortest time between them become one. That counts a little listening
-/// time as deaf, which may delay an alarm and never causes one.
+/// When a gap more would not fit, the two with the shortest time between them become one. That counts a
+/// little listening time as deaf, which may delay an alarm and never causes one.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gaps(Vec<Interval>);

@@ -75,7 +75,8 @@ uuid_id!(
 );
 
 impl MonitorId {
-    /// The partition, of `count`, that orders and owns this monitor: FNV-1a of the id's 16 bytes, modulo `count`.
+    /// The partition, of `count`, that orders and owns this monitor: FNV-1a of the id's 16 bytes, modulo
+    /// `count`.
     ///
     /// It must never change: it decides where a monitor's heartbeats lie.
     pub fn partition(self, count: u16) -> PartitionId {

@@ -7,12 +7,14 @@ use super::ids::{MonitorId, Revision};
 use super::monitor::Definition;
 use super::time::{EventTime, Interval};
 
-/// A part of a monitor's history. Its parts come in the order of the log that they are from; a repeated one changes nothing.
+/// A part of a monitor's history. Its parts come in the order of the log that they are from; a repeated one
+/// changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imported {
     /// Whose. One that was ever heard here, or is paused, takes no history.
     pub monitor: MonitorId,
-    /// When it was imported, by the console's clock: no deadline of what is imported is counted from before it.
+    /// When it was imported, by the console's clock: no deadline of what is imported is counted from before
+    /// it.
     pub at: EventTime,
     /// In the order of their log.
     pub events: Vec<PastEvent>,
@@ -25,8 +27,9 @@ pub enum PastEvent {
     Heard {
         /// The heartbeat; it is named by its time here too.
         heartbeat: Heartbeat,
-        /// Up to when silence had been stated before it was read, where something hangs on that: a heartbeat may come late and
-        /// count all the same, or come in time and be read too late. `None`: up to its own time.
+        /// Up to when silence had been stated before it was read, where something hangs on that: a heartbeat
+        /// may come late and count all the same, or come in time and be read too late. `None`: up to its own
+        /// time.
         settled: Option<EventTime>,
     },
     /// Another definition was in force from then on.

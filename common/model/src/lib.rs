@@ -1,6 +1,7 @@
 //! What Lubdub talks about. Nothing here reads a clock, a random source or the world.
 //!
-//! - One module for each kind of thing: monitors, heartbeats, schedules, flips, channels, ids, times, networks.
+//! - One module for each kind of thing: monitors, heartbeats, schedules, flips, channels, ids, times,
+//!   networks.
 //! - [`wire`]: their stored forms, versioned MessagePack, with golden bytes beside them.
 //! - [`role`]: the parts of a cluster, by name.
 //! - [`chain`]: shows an error with its sources in one line.

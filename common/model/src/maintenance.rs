@@ -1,4 +1,4 @@
-//! Maintenance windows: times in which nobody is told.
+//! Maintenance windows: times without notifications.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,8 @@ impl MaintenanceWindow {
     }
 }
 
-/// Until when nobody is told of a monitor because of `windows`, seen from `at`; and the window that ends last. `None`: they are.
+/// Until when `windows` hold notifications of a monitor back, seen from `at`, and the window that ends last;
+/// `None` = they do not.
 pub fn quiet_until<'a>(
     windows: impl Iterator<Item = &'a MaintenanceWindow> + Clone,
     monitor: MonitorId,

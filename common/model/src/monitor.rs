@@ -9,7 +9,7 @@ use super::ids::{ChannelId, MonitorId, Revision};
 use super::schedule::Schedule;
 use super::time::EventTime;
 
-/// A push token: 8 to 64 of `A–Z a–z 0–9 _ -`. Whoever holds it can push, so its `Debug` shows nothing.
+/// A push token: 8 to 64 of `A–Z a–z 0–9 _ -`. A holder can push, so its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(String);
@@ -96,7 +96,8 @@ pub struct Monitor {
 pub struct DefinitionChange {
     /// Whose.
     pub monitor: MonitorId,
-    /// The registry revision it came with; a change with a revision that is not newer than the known one does nothing.
+    /// The registry revision it came with; a change with a revision that is not newer than the known one does
+    /// nothing.
     pub revision: Revision,
     /// When it was made, by the console's clock.
     pub at: EventTime,

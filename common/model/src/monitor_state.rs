@@ -24,7 +24,8 @@ pub struct MonitorState {
     pub sequence: u64,
     /// The newest heartbeat.
     pub heard_at: Option<EventTime>,
-    /// What its deadline is counted from: the newest heartbeat, or the time of its resumption if that is later.
+    /// What its deadline is counted from: the newest heartbeat, or the time of its resumption if that is
+    /// later.
     pub counted_from: Option<EventTime>,
     /// While down: what happened.
     pub incident: Option<Box<Incident>>,
@@ -35,14 +36,15 @@ pub struct MonitorState {
     pub imported: Option<Box<Past>>,
 }
 
-/// A history that is not complete yet: the state as of its last event, of which the monitor itself shows nothing.
+/// A history that is not complete yet: the state as of its last event, of which the monitor itself shows
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Past {
     /// As of then. The definition is the one that was in force then.
     pub state: MonitorState,
     /// Deaf time that still matters.
     pub gaps: Gaps,
-    /// Of the definition, there.
+    /// The revision of the definition, in the other installation.
     pub revision: Revision,
 }
 

@@ -31,7 +31,8 @@ fn parse_network(item: &str) -> Result<IpNet, AddressListError> {
     network.map(|network| network.trunc()).map_err(|_| AddressListError { item: item.to_owned() })
 }
 
-/// The IPv4 network that an IPv4-mapped IPv6 one means: `::ffff:10.0.0.0/104` is `10.0.0.0/8`. Others stay as they are.
+/// The IPv4 network that an IPv4-mapped IPv6 one means: `::ffff:10.0.0.0/104` is `10.0.0.0/8`. Others stay as
+/// they are.
 pub fn without_mapping(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let prefix = v6.prefix_len().checked_sub(96);

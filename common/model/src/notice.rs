@@ -165,7 +165,7 @@ pub struct Repost {
     pub id: AlertId,
     /// When it was due.
     pub at: EventTime,
-    /// Of those monitors whose id leaves this remainder …
+    /// Holds the monitors whose id leaves this remainder …
     pub part: u32,
     /// … when it is divided by this number, from 1: so that no message is too long.
     pub parts: u32,

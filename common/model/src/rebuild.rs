@@ -1,4 +1,5 @@
-//! Rebuilds: a partition's state computed again from its log, to be compared with the live one or put in its place.
+//! Rebuilds: a partition's state computed again from its log, to be compared with the live one or put in its
+//! place.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,8 @@ use super::time::EventTime;
 /// Differing monitors, and damaged entries, that a report names; the others are counted.
 pub const MAX_NAMED: usize = 100;
 
-/// The newest rebuild of a partition, as the registry holds it: the console writes it down, the partition's owner carries it
-/// out and writes how far it came.
+/// The newest rebuild of a partition, as the registry holds it: the console writes it down, the partition's
+/// owner carries it out and writes how far it came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rebuild {
     /// Of this request; another request for the partition has another one.
@@ -45,7 +46,7 @@ pub enum RebuildFrom {
 /// How far a rebuild came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RebuildState {
-    /// Nobody has begun.
+    /// The owner has not begun.
     Waiting,
     /// The owner is at it.
     Running {
@@ -68,7 +69,8 @@ pub enum RebuildState {
 pub struct RebuildReport {
     /// The last entry before the first that was read; 0 = the log was read from its beginning.
     pub began_after: Offset,
-    /// Where it began at a checkpoint: its watermark. What was before is taken from it and not computed again.
+    /// Where it began at a checkpoint: its watermark. What was before is taken from it and not computed
+    /// again.
     pub known_since: Option<EventTime>,
     /// The entry behind which both were compared.
     pub applied: Offset,

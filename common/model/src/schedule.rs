@@ -30,8 +30,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The grace that is given when none is asked for, in seconds: a tenth of the timeout, at least 5, at most 3,600; for
-    /// cron 600.
+    /// The grace that is given when none is asked for, in seconds: a tenth of the timeout, at least 5, at
+    /// most 3,600; for cron 600.
     pub fn default_grace(&self) -> u32 {
         match self {
             Self::Period { timeout } => (timeout / 10).clamp(5, 3_600),
@@ -95,8 +95,9 @@ impl CronSchedule {
         &self.text.timezone
     }
 
-    /// The first time of the pattern strictly after `at`. A local time that a clock change skips moves to the end of the
-    /// skipped hour, one that it repeats comes once, as in Vixie cron; `None` when none is in reach.
+    /// The first time of the pattern strictly after `at`. A local time that a clock change skips moves to the
+    /// end of the skipped hour, one that it repeats comes once, as in Vixie cron; `None` when none is in
+    /// reach.
     pub fn next_after(&self, at: EventTime) -> Option<EventTime> {
         let zoned = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?.to_zoned(self.zone.clone());
         let next = self.cron.find_next_occurrence(&zoned, false).ok()?;
@@ -112,8 +113,9 @@ impl CronSchedule {
 
     /// The time that the job is due next after a heartbeat at `heard`.
     ///
-    /// A heartbeat up to `grace` early counts for the coming time, unless it lies nearer to the time before: with a grace
-    /// longer than the pattern's interval, every late heartbeat would otherwise count for the next time too.
+    /// A heartbeat up to `grace` early counts for the coming time, unless it lies nearer to the time before:
+    /// with a grace longer than the pattern's interval, every late heartbeat would otherwise count for the
+    /// next time too.
     pub fn next_due(&self, heard: EventTime, grace: Duration) -> Option<EventTime> {
         let coming = self.next_after(heard)?;
         let early_by = coming.since(heard);

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a `traceparent` header says. It travels with a heartbeat to the flip and the webhook that came of it, so that
-/// whoever looks at a job's trace sees its alert too.
+/// What a `traceparent` header says. It travels with a heartbeat to the flip and the webhook that came of it,
+/// so that the trace of a job shows its alert too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TraceContext {
-    /// Of the whole trace; not zero.
+    /// The whole trace's id; not zero.
     trace: (u64, u64),
-    /// Of whoever sends the message; not zero.
+    /// The sending span's id; not zero.
     parent: u64,
     /// Bit 0: it is recorded.
     flags: u8,

@@ -1,8 +1,9 @@
 //! Messages as bytes: one version byte, then MessagePack.
 //!
-//! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and new fields may
-//! have defaults). A reader refuses a version newer than its own by name instead of guessing. An array may grow at its end by
-//! fields with defaults, with a new version: the count in front tells an old one from a damaged one.
+//! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and
+//! new fields may have defaults). A reader refuses a version newer than its own by name instead of guessing.
+//! An array may grow at its end by fields with defaults, with a new version: the count in front tells an old
+//! one from a damaged one.
 
 pub mod frame;
 #[cfg(test)]

@@ -10,7 +10,8 @@ use model::networks::{AddressListError, contains, parse_networks, without_mappin
 
 /// The addresses of this host and of its own networks are refused unless they are allowed by name.
 ///
-/// A webhook that could reach them would let whoever may make a channel talk to services that trust their network.
+/// A webhook that could reach them would let every user who may make a channel talk to services that trust
+/// their network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressGuard {
     allowed: Vec<IpNet>,
@@ -212,8 +213,8 @@ impl AddressGuard {
         }
     }
 
-    /// Whether a request to this URL may be made, as far as can be told without resolving a name: a named host passes here
-    /// and its addresses are to be checked when they are known.
+    /// Whether a request to this URL may be made, as far as can be told without resolving a name: a named
+    /// host passes here and its addresses are to be checked when they are known.
     ///
     /// # Errors
     /// One of [`Refused`].

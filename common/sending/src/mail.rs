@@ -21,7 +21,8 @@ pub use error::MailError;
 pub use message::Mail;
 pub use settings::{MailSettings, MailSettingsError};
 
-/// Connections at once. Whoever wants another waits, and that time counts: the server is one, and has its limits too.
+/// How many connections are open at once. A mail beyond them waits, and that time counts: the one server has
+/// limits too.
 const CONNECTIONS: usize = 4;
 
 /// An idle connection is used again within this; after it the server or a firewall may have forgotten it.
@@ -45,8 +46,8 @@ pub struct Mailer {
     settings: MailSettings,
     time_limit: Duration,
     room: Semaphore,
-    // Only what is between two mails: a connection that is dropped in the middle of one is closed, for its next answer would be
-    // taken for that to another question.
+    // Only what is between two mails: a connection that is dropped in the middle of one is closed, for its
+    // next answer would be taken for that to another question.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -57,7 +58,8 @@ struct Idle {
 }
 
 impl Mailer {
-    /// One that gives up a mail to one recipient after `time_limit`, from the wait for a connection to the server's last answer.
+    /// One that gives up a mail to one recipient after `time_limit`, from the wait for a connection to the
+    /// server's last answer.
     pub const fn new(settings: MailSettings, time_limit: Duration) -> Self {
         Self { settings, time_limit, room: Semaphore::const_new(CONNECTIONS), idle: Mutex::new(Vec::new()) }
     }
@@ -65,8 +67,8 @@ impl Mailer {
     /// Sends a mail to one address.
     ///
     /// # Errors
-    /// Why the server did not take it. After a time-out or a broken connection it may have: whoever sends it again does so under
-    /// the same id.
+    /// Why the server did not take it. After a time-out or a broken connection it may have taken the mail: a
+    /// repeat goes under the same id.
     pub async fn send(&self, mail: &Mail, to: &str) -> Result<Accepted, MailError> {
         let sending = self.send_in_turn(mail, to);
         tokio::time::timeout(self.time_limit, sending)
@@ -74,7 +76,8 @@ impl Mailer {
             .unwrap_or(Err(MailError::TimedOut(self.time_limit)))
     }
 
-    /// The envelopes and the mail, as they are sent to these addresses, at most `limit` bytes; there are no credentials in it.
+    /// The envelopes and the mail, as they are sent to these addresses, at most `limit` bytes; there are no
+    /// credentials in it.
     pub fn shown(&self, mail: &Mail, to: &[String], limit: usize) -> String {
         let from = self.settings.sender();
         let Some((first, rest)) = to.split_first() else { return String::new() };

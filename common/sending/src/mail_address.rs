@@ -11,9 +11,9 @@ const LONGEST_LOCAL_PART: usize = 64;
 /// Longest label of a domain, bytes (RFC 1035, 2.3.4).
 const LONGEST_LABEL: usize = 63;
 
-/// The address that `text` is, or nothing: `local@domain`, of at most 254 characters, without a name, quotes, comments or control
-/// characters. A domain in other letters than ASCII becomes its `xn--` form, in lower case; a local part must be ASCII, for few
-/// servers take others.
+/// The address that `text` is, or nothing: `local@domain`, of at most 254 characters, without a name, quotes,
+/// comments or control characters. A domain in other letters than ASCII becomes its `xn--` form, in lower
+/// case; a local part must be ASCII, for few servers take others.
 pub fn mail_address(text: &str) -> Option<String> {
     let (local, domain) = text.trim().rsplit_once('@')?;
     if !is_local_part(local) {

@@ -1,11 +1,12 @@
 //! Pure. Services that Lubdub knows how to speak to, each described by one file in `presets/`.
 //!
-//! A file says what a channel of it needs (`[[field]]`), what is sent for which message (`[[request]]`), and how answers are
-//! read (`[answer]`). Whoever adds one touches no code.
+//! A file says what a channel of it needs (`[[field]]`), what is sent for which message (`[[request]]`), and
+//! how answers are read (`[answer]`). Adding one needs no code.
 //!
-//! Every `[[request]]` whose `on` names the message's action or event is sent, in the order of the file, until one fails. Its
-//! texts are templates. Their variables are the message's (see `docs/channels.md`), and besides: `settings`, what the fields
-//! were set to, by name, `""` for what was left out; `now`, the time of the attempt; `webhook`, what a plain webhook would get.
+//! Every `[[request]]` whose `on` names the message's action or event is sent, in the order of the file,
+//! until one fails. Its texts are templates. Their variables are the message's (see `docs/channels.md`), and
+//! besides: `settings`, what the fields were set to, by name, `""` for what was left out; `now`, the time of
+//! the attempt; `webhook`, what a plain webhook would get.
 
 mod answer;
 mod request;
@@ -57,8 +58,8 @@ pub struct Preset {
     pub min_interval_ms: u64,
     /// What is down is told again so often, seconds; for services that would forget it.
     pub repost_every: Option<u32>,
-    /// Of pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one incident. 0 = as
-    /// many as there are.
+    /// For pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one
+    /// incident. 0 = as many as there are.
     #[serde(default = "default_storm_limit")]
     storm_limit: u32,
     /// What is sent.
@@ -80,8 +81,8 @@ pub struct Field {
     /// What it may hold.
     #[serde(default)]
     pub kind: FieldKind,
-    /// Of a token: characters that it may have besides letters, digits, `-` and `_`. Of a choice: what there is to choose
-    /// from, with blanks between.
+    /// For a token, characters that it may have besides letters, digits, `-` and `_`. For a choice, what
+    /// there is to choose from, with blanks between.
     #[serde(default)]
     pub allowed: String,
     /// What it is if nothing is given; without one it must be given, unless it is optional.
@@ -110,8 +111,8 @@ impl Preset {
         Ok(Self { name: name.to_owned(), ..preset })
     }
 
-    /// Of pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one incident. `None` =
-    /// as many as there are.
+    /// For pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one
+    /// incident. `None` = as many as there are.
     pub fn storm_limit(&self) -> Option<u32> {
         (self.storm_limit > 0).then_some(self.storm_limit)
     }

@@ -1,10 +1,11 @@
 //! Pure. Templates of users and presets, in the language of Jinja: they read nothing but what they are given,
 //! end soon, and make little.
 //!
-//! There is no loader, so nothing can be included; every step and every byte costs fuel; what is not there is an error, not
-//! a gap. Templates of users are read and filled in by [`fill_in`], on a stack that the deepest of them fits on; those of
-//! presets are [`Template`]s, read once. What a template makes is escaped by what it is for: in JSON, `{{ title }}` becomes a whole JSON value, quotes
-//! included, so that no name of a monitor can break out of it.
+//! There is no loader, so nothing can be included; every step and every byte costs fuel; what is not there is
+//! an error, not a gap. Templates of users are read and filled in by [`fill_in`], on a stack that the deepest
+//! of them fits on; those of presets are [`Template`]s, read once. What a template makes is escaped by what
+//! it is for: in JSON, `{{ title }}` becomes a whole JSON value, quotes included, so that no name of a
+//! monitor can break out of it.
 
 mod filters;
 mod sample;
@@ -62,7 +63,8 @@ impl Escape {
     }
 }
 
-/// Fills in a template of a user's, which may use less than one of a preset: see [`untrusted`]. It takes some milliseconds.
+/// Fills in a template of a user's, which may use less than one of a preset: see [`untrusted`]. It takes some
+/// milliseconds.
 ///
 /// # Errors
 /// Every one of [`TemplateError`].
@@ -177,7 +179,8 @@ impl Template {
     /// Fills it in.
     ///
     /// # Errors
-    /// [`TemplateError::Render`], [`TemplateError::TooSlow`], [`TemplateError::TooMuch`], [`TemplateError::NotJson`].
+    /// [`TemplateError::Render`], [`TemplateError::TooSlow`], [`TemplateError::TooMuch`],
+    /// [`TemplateError::NotJson`].
     pub fn render(&self, variables: &impl Serialize) -> Result<String, TemplateError> {
         let template = self
             .environment

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use model::flip::{Flip, Reason};
 
-/// What a flip says to people: the client's words if its heartbeat had any, else Lubdub's own; `None` = nothing.
+/// What a flip says to people: the client's words if its heartbeat had any, else Lubdub's own; `None` =
+/// nothing.
 pub fn flip_text(flip: &Flip) -> Option<Cow<'_, str>> {
     match &flip.message {
         Some(message) => Some(Cow::Borrowed(message)),
@@ -22,7 +23,8 @@ fn own_words(flip: &Flip) -> Option<String> {
     }
 }
 
-/// `66 s`, `25 min`, `3 h 10 min`, `2 d 4 h`: seconds up to ten minutes, for they are compared with a timeout in seconds.
+/// `66 s`, `25 min`, `3 h 10 min`, `2 d 4 h`: seconds up to ten minutes, for they are compared with a timeout
+/// in seconds.
 fn duration(span: Duration) -> String {
     let secs = span.as_secs();
     let (min, h, d) = (secs / 60, secs / 3_600, secs / 86_400);

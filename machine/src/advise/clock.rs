@@ -1,7 +1,7 @@
 //! The cron schedule that a job follows, from the times of its heartbeats.
 //!
-//! A job that is started by the clock is heard at about the same place in each of its periods, a little later now and then. One that
-//! sleeps between its runs drifts.
+//! A job that is started by the clock is heard at about the same place in each of its periods, a little later
+//! now and then. One that sleeps between its runs drifts.
 
 mod pattern;
 

@@ -84,8 +84,8 @@ impl Habit {
 }
 
 impl Habits {
-    /// Looks at the `wanted` monitors from the entry on that comes after those of which `head` and `states` know, and takes what lies
-    /// within the window.
+    /// Looks at the `wanted` monitors from the entry on that comes after those of which `head` and `states`
+    /// know, and takes what lies within the window.
     pub fn new(
         rules: TimeRules,
         head: PartitionHead,

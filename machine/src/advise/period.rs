@@ -10,7 +10,7 @@ use super::proposal::{LEAST_INTERVALS, Proposal};
 use super::sketch::Sketch;
 use super::words::{number, span as in_words};
 
-/// Of what is added to the longest interval that is usual, because a longer one may come: a tenth, an hour at most.
+/// The longest margin that is added to the longest usual interval; the margin is a tenth of that interval.
 const MOST_MARGIN: Duration = Duration::from_secs(3_600);
 
 const LEAST_GRACE: Duration = Duration::from_secs(5);
@@ -18,7 +18,8 @@ const LEAST_GRACE: Duration = Duration::from_secs(5);
 /// One real outage in each such time is thought possible.
 const OUTAGE_EVERY: Duration = Duration::from_secs(7 * 86_400);
 
-/// Finds a timeout and a grace that would have cost `budget` alarms at most, outages apart; `None` with too few intervals.
+/// Finds a timeout and a grace that would have cost `budget` alarms at most, outages apart; `None` with too
+/// few intervals.
 pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Proposal> {
     let intervals = &habit.intervals;
     if intervals.count() < LEAST_INTERVALS {
@@ -35,8 +36,9 @@ pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Proposa
 
 /// The longest interval that is to cost no alarm.
 ///
-/// An interval beyond it is a false alarm if it is not longer by more than half a timeout: of these there may be `budget`. A longer one
-/// was a real silence, if there are few of them and they are not what the monitor does for most of the time.
+/// An interval beyond it is a false alarm if it is not longer by more than half a timeout: of these there may
+/// be `budget`. A longer one was a real silence, if there are few of them and they are not what the monitor
+/// does for most of the time.
 fn usual(intervals: &Sketch, typical: Duration, budget: u64, span: Duration) -> Duration {
     let outages = 1 + span.as_secs() / OUTAGE_EVERY.as_secs();
     let longest = intervals.buckets().last().map_or(typical, |bucket| bucket.longest());

@@ -10,7 +10,8 @@ use super::transitions::{self, Cause, change_state, miss};
 use super::{Effects, Partition, Slot, unknown};
 
 impl Partition {
-    /// Applies a change of definition that is newer than the one in force, after settling the monitor under the old one.
+    /// Applies a change of definition that is newer than the one in force, after settling the monitor under
+    /// the old one.
     pub(super) fn define(&mut self, change: &DefinitionChange, effects: &mut Effects) {
         let id = change.monitor;
         let known = self.monitors.get(&id).map(|slot| slot.state.revision);
@@ -35,7 +36,8 @@ impl Partition {
         changes.note(id, slot, rearmed);
     }
 
-    /// Puts another definition in force at `at`, as a change by the owner would, and leaves the revision as it is.
+    /// Puts another definition in force at `at`, as a change by the owner would, and leaves the revision as
+    /// it is.
     pub fn redefine(&mut self, id: MonitorId, definition: &Definition, at: EventTime, effects: &mut Effects) {
         self.settle(id, effects);
         let watermark = self.watermark();

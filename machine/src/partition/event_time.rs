@@ -6,7 +6,8 @@ use model::wire::frame::{Frame, Listening};
 use super::Partition;
 
 impl Partition {
-    /// Advances the watermark by a frame that was just applied: W = the greatest `min(sealed_at, logged_at + S)` − L so far.
+    /// Advances the watermark by a frame that was just applied: W = the greatest
+    /// `min(sealed_at, logged_at + S)` − L so far.
     pub(super) fn advance(&mut self, logged_at: EventTime, frame: &Frame) {
         if frame.listening == Listening::No {
             return;
@@ -41,7 +42,7 @@ impl Partition {
         }
     }
 
-    /// Notes that somebody listened during this span; what the watermark has passed is decided already.
+    /// Notes that a node listened during this span; what the watermark has passed is decided already.
     fn vouch(&mut self, span: Interval) {
         let passed = self.watermark();
         let mut joined = Interval { start: span.start.max(passed), end: span.end };
@@ -61,7 +62,7 @@ impl Partition {
         vouched.insert(at, joined);
     }
 
-    /// Moves the watermark; what nobody vouches for by now is deaf.
+    /// Moves the watermark; event time that no frame vouches for by now is deaf.
     fn pass(&mut self, before: EventTime, watermark: EventTime) {
         let mut heard_up_to = before;
         for span in &self.head.vouched {

@@ -10,10 +10,11 @@ use super::transitions::{Cause, change_state};
 use super::{Effects, Partition, Slot, takeover, transitions, unknown};
 
 impl Partition {
-    /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood before.
+    /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood
+    /// before.
     ///
-    /// One that is not newer than the newest known is out of date or a duplicate and changes nothing. One whose monitor is
-    /// not defined yet is kept: the definition follows in the log.
+    /// One that is not newer than the newest known is out of date or a duplicate and changes nothing. One
+    /// whose monitor is not defined yet is kept: the definition follows in the log.
     pub(super) fn hear(&mut self, heartbeat: &Heartbeat, effects: &mut Effects) {
         let id = heartbeat.monitor;
         self.settle(id, effects);
@@ -35,7 +36,8 @@ impl Partition {
     }
 }
 
-/// Lets a monitor hear a heartbeat when everything before `watermark` is settled; `false` if it is not newer than the newest.
+/// Lets a monitor hear a heartbeat when everything before `watermark` is settled; `false` if it is not newer
+/// than the newest.
 pub(super) fn heard(
     id: MonitorId,
     state: &mut MonitorState,

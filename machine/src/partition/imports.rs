@@ -1,7 +1,8 @@
 //! What an imported history does to its monitor.
 //!
-//! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that decide live. Its
-//! flips are for the history; nobody is told of them. When it is complete the monitor takes over the state that came of it.
+//! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that
+//! decide live. Its flips are for the history and make no alerts. When the history is complete, the monitor
+//! takes over the state that came of it.
 
 use model::flip::State;
 use model::gaps::Gaps;
@@ -13,11 +14,13 @@ use model::time::EventTime;
 use super::takeover::{take_over, takes_imports};
 use super::{Effects, Partition, Slot, definitions, heartbeats, transitions, unknown};
 
-/// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is late by seconds.
+/// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is
+/// late by seconds.
 const GAPS_BEFORE_THE_FIRST: usize = 8;
 
 impl Partition {
-    /// Applies a part of a monitor's history from elsewhere. A monitor that was heard here, flipped here or is paused takes none.
+    /// Applies a part of a monitor's history from elsewhere. A monitor that was heard here, flipped here or
+    /// is paused takes none.
     pub(super) fn import(&mut self, imported: &Imported, effects: &mut Effects) {
         let id = imported.monitor;
         let Self { head, monitors, changes, .. } = self;
@@ -40,8 +43,8 @@ impl Partition {
 }
 
 impl Partition {
-    /// Up to when silence was stated of a monitor before something happens to it at `at`, if the outcome hangs on that: what its
-    /// exported history has to say ([`PastEvent`]).
+    /// Up to when silence was stated of a monitor before something happens to it at `at`, if the outcome
+    /// hangs on that: what its exported history has to say ([`PastEvent`]).
     pub fn settled_before(&self, monitor: MonitorId, at: EventTime) -> Option<EventTime> {
         let watermark = self.watermark();
         if watermark > at {
@@ -70,7 +73,7 @@ fn begin(state: &MonitorState, imported: &Imported) -> Past {
 struct PastReplay<'a> {
     id: MonitorId,
     state: MonitorState,
-    /// Holds the gaps. Its numbers are of alerts that nobody gets.
+    /// Holds the gaps. Its numbers belong to alerts that are dropped.
     head: PartitionHead,
     revision: Revision,
     happened: Effects,

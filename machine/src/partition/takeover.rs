@@ -13,8 +13,9 @@ pub(super) fn takes_imports(state: &MonitorState) -> bool {
     state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
 }
 
-/// Puts what came of the history in place of a state of which nothing was heard. Whoever was up is given a whole timeout and
-/// grace from `at` on, so that nobody is down for having moved; whoever was down stays down.
+/// Puts the state that came of the history in place of the state of a monitor that was never heard here. A
+/// monitor that was up gets a whole timeout and grace from `at` on, so that the move takes none down; one
+/// that was down stays down.
 pub(super) fn take_over(
     id: MonitorId,
     state: &mut MonitorState,
@@ -35,7 +36,7 @@ pub(super) fn take_over(
     state.counted_from = found.counted_from.map(|from| from.max(at));
     state.incident = found.incident;
     if let Some(incident) = &mut state.incident {
-        // Whoever was to be reminded of the time before was reminded from there.
+        // Reminders of the time before came from the former installation.
         incident.reminded_at = incident.reminded_at.max(at);
     }
     if state.state == State::Paused {

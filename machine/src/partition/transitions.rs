@@ -17,17 +17,17 @@ use super::effects::Effects;
 pub(super) struct Cause {
     pub(super) at: EventTime,
     pub(super) reason: Reason,
-    /// Of the heartbeat.
+    /// The heartbeat's message.
     pub(super) message: Option<String>,
     pub(super) value: Option<f64>,
     /// The deadline that was missed.
     pub(super) deadline: Option<EventTime>,
-    /// Of the heartbeat.
+    /// The heartbeat's trace.
     pub(super) trace: Option<TraceContext>,
 }
 
 impl Cause {
-    /// Of a change that its owner made.
+    /// The cause of a change that the monitor's owner made.
     pub(super) const fn by_owner(at: EventTime, reason: Reason) -> Self {
         Self { at, reason, message: None, value: None, deadline: None, trace: None }
     }
@@ -50,8 +50,8 @@ pub(super) fn next_wake(state: &MonitorState, gaps: &Gaps) -> Option<EventTime> 
     }
 }
 
-/// Arms the monitor if its wake-up is not in the sorted set early enough. A later wake-up leaves the entry as it is: it is
-/// moved when it fires.
+/// Arms the monitor if its wake-up is not in the sorted set early enough. A later wake-up leaves the entry as
+/// it is: it is moved when it fires.
 ///
 /// Whether it was.
 pub(super) fn arm_earlier(state: &mut MonitorState, gaps: &Gaps) -> bool {
@@ -66,7 +66,8 @@ pub(super) fn arm_earlier(state: &mut MonitorState, gaps: &Gaps) -> bool {
     earlier
 }
 
-/// A time before which nothing can be due, found without looking at gaps or cron patterns: most heartbeats need no more.
+/// A time before which nothing can be due, found without looking at gaps or cron patterns: most heartbeats
+/// need no more.
 fn earliest_wake(state: &MonitorState) -> EventTime {
     let (State::Up, Some(definition), Some(from)) = (state.state, &state.definition, state.counted_from)
     else {

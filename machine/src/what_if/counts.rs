@@ -16,8 +16,8 @@ pub struct Counts {
     pub downs: u64,
     /// Time in down.
     pub down: Duration,
-    /// Deadlines that were missed by less than a period: it was heard again within a timeout, or for cron within the time from the
-    /// one that it was due at to the next.
+    /// Deadlines that were missed by less than a period: it was heard again within a timeout, or for cron
+    /// within the time from the one that it was due at to the next.
     pub false_alarms: u64,
 }
 
@@ -36,7 +36,8 @@ struct Track {
 #[derive(Debug, Clone, Copy)]
 struct Down {
     at: EventTime,
-    /// If it was missed within the window: whoever is heard again within this was not really down.
+    /// If the deadline was missed within the window: a monitor that is heard again within this time was not
+    /// really down.
     period: Option<Duration>,
 }
 

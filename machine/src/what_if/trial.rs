@@ -11,8 +11,8 @@ use model::wire::frame::Frame;
 pub struct Trial {
     /// In place of the schedule, of whatever kind that was.
     pub schedule: Option<Schedule>,
-    /// In place of the grace, seconds. Without it, a grace that was the default of its schedule becomes the default of the tried
-    /// one, and any other stays: as when a monitor is edited.
+    /// In place of the grace, seconds. Without it, a grace that was the default of its schedule becomes the
+    /// default of the tried one, and any other stays: as when a monitor is edited.
     pub grace: Option<u32>,
 }
 

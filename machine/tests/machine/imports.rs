@@ -113,7 +113,7 @@ fn brief(flips: &[Flip]) -> Vec<(State, Reason, u64)> {
 }
 
 #[test]
-fn a_history_gives_its_flips_and_tells_nobody() {
+fn a_history_gives_its_flips_and_no_alerts() {
     let mut target = Target::new();
     target.define(monitor(1), 1, period(60, 6));
     target.import(monitor(1), vec![beat(0), beat(60), beat(200)]);
@@ -145,7 +145,7 @@ fn a_history_gives_its_flips_and_tells_nobody() {
 }
 
 #[test]
-fn whoever_was_down_stays_down_and_comes_back_with_an_alert() {
+fn a_monitor_that_was_down_stays_down_and_comes_back_with_an_alert() {
     let mut target = Target::new();
     target.define(monitor(1), 1, period(60, 6));
     target.import(monitor(1), vec![beat(0), PastEvent::Until(secs(500))]);

@@ -1,4 +1,5 @@
-//! The machine: timelines by hand, random histories against a reference model, replay, other settings, histories from elsewhere.
+//! The machine: timelines by hand, random histories against a reference model, replay, other settings,
+//! histories from elsewhere.
 
 mod imports;
 mod random;

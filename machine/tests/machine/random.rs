@@ -124,7 +124,8 @@ proptest! {
     fn a_log_whose_ticks_are_folded_says_the_same(ops in ops(1)) {
         let rules = TimeRules::EMBEDDED;
         let log = write(1, &ops);
-        // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from that.
+        // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from
+        // that.
         let unarmed = |log: &[Entry]| {
             let mut store = run(rules, log);
             store.states.values_mut().for_each(|state| state.armed_at = None);

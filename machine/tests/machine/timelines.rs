@@ -47,7 +47,7 @@ fn silence_past_the_deadline_is_down_and_the_next_heartbeat_recovers() {
         ],
     );
     let paged = paged(&store);
-    assert_eq!(paged.len(), 2, "the first heartbeat pages nobody");
+    assert_eq!(paged.len(), 2, "the first heartbeat does not page");
     assert_eq!((paged[0].silent_for, paged[0].message.as_deref()), (Some(secs(66)), None));
     assert_eq!(paged[0].deadline, Some(paged[0].at));
     assert_eq!(paged[1].down_for, Some(secs(34)));

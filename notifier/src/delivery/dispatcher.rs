@@ -1,7 +1,7 @@
 //! Claims deliveries and makes their attempts.
 //!
-//! One task decides, each attempt is a task of its own, and the recorder writes down what came of them, so nobody waits for a
-//! slow receiver but its own deliveries.
+//! One task decides, each attempt is a task of its own, and the recorder writes down what came of them, so
+//! only its own deliveries wait for a slow receiver.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,13 +32,15 @@ use crate::metrics::Metrics;
 use crate::transport::{Transports, host};
 use crate::trouble::Trouble;
 
-/// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often than this.
+/// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often
+/// than this.
 const SCAN_PAUSE: Duration = Duration::from_millis(10);
 
-/// What cannot be dealt with now is tried again after this.
+/// The wait before a claim that cannot be dealt with now is tried again.
 const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 
-/// What a newer Lubdub wrote, or what an attempt panicked over, is tried again after this: another node may do better.
+/// The wait before a message of a newer Lubdub, or one that an attempt panicked over, is tried again: another
+/// node may do better.
 const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 
 /// What carrying a delivery needs.
@@ -185,7 +187,7 @@ impl Dispatcher {
 
     async fn drain(mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        // Nobody listens to what is settled from here on.
+        // The recorder's answers are not read from here on.
         self.settled.close();
         let now = self.context.clock.now();
         for claim in self.lanes.take_waiting() {

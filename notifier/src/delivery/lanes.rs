@@ -8,12 +8,13 @@ use ports::queue::LaneId;
 /// Attempts at once, of all lanes together and of one.
 const ATTEMPTS: Room = Room { total: 256, per_lane: 16 };
 
-/// Attempts at once at one host: as many as two channels may make. A host that hangs must not have all of them, however many
-/// channels lead there.
+/// Attempts at once at one host: as many as two channels may make. A host that hangs must not have all of
+/// them, however many channels lead there.
 const PER_HOST: usize = 32;
 
-/// Claimed deliveries, of all lanes together and of one: those waiting for an attempt, in it, or waiting to be settled. There
-/// are more of them than attempts, so that attempts go on while the last ones are being settled.
+/// Claimed deliveries, of all lanes together and of one: those waiting for an attempt, in it, or waiting to
+/// be settled. There are more of them than attempts, so that attempts go on while the last ones are being
+/// settled.
 const CLAIMS: Room = Room { total: 2_048, per_lane: 64 };
 
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,9 @@ struct Room {
 }
 
 impl Room {
-    /// How much one lane may use while `used` is used by all. The fuller it is, the less: dozens of slow lanes still leave
-    /// room for one that comes later, and when all is taken, what becomes free goes to a lane that has nothing.
+    /// How much one lane may use while `used` is used by all. The fuller it is, the less: dozens of slow
+    /// lanes still leave room for one that comes later, and when all is taken, what becomes free goes to a
+    /// lane that has nothing.
     fn share(self, used: usize) -> usize {
         let free = self.total.saturating_sub(used);
         if free == 0 { 0 } else { (free / 8).clamp(1, self.per_lane) }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_takes_the_place_after_the_last_and_nobody_waits_for_the_past() {
+    fn each_takes_the_turn_after_the_last_and_none_waits_for_the_past() {
         let pace = Pace::default();
         let channel = |number| ChannelId::from_uuid(Uuid::from_u128(number));
         let (start, second) = (Instant::now(), Duration::from_secs(1));

@@ -23,7 +23,7 @@ use crate::trouble::TroubleError;
 /// Most that are written down together.
 const GROUP: usize = 512;
 
-/// A call that failed is made again after this.
+/// The wait before a failed call is made again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// Writes down what came of attempts.
@@ -47,7 +47,8 @@ impl Recorder {
         Self { context, incoming, settled, deferred: Vec::new(), failures: HashMap::new() }
     }
 
-    /// Works until nobody is left to bring anything. What could not be written down by then stays claimed, and comes back.
+    /// Works until every sender is gone. What could not be written down by then stays claimed, and comes
+    /// back.
     pub(crate) async fn run(mut self) {
         let mut group = Vec::new();
         loop {
@@ -64,19 +65,20 @@ impl Recorder {
             let mut group = std::mem::take(&mut group);
             group.append(&mut self.deferred);
             let lanes = self.write(group).await;
-            // While the dispatcher drains, nobody listens.
+            // While the dispatcher drains, it does not listen.
             let _ = self.settled.send(lanes).await;
         }
     }
 
-    /// Writes down what can be, and answers the lanes of that. What a channel's desk cannot hear of now is deferred.
+    /// Writes down what can be, and answers the lanes of that. What a channel's desk cannot hear of now is
+    /// deferred.
     async fn write(&mut self, group: Vec<Settled>) -> Vec<LaneId> {
         let mut records: Vec<Delivery> = Vec::new();
         let mut reports: Vec<AttemptReport> = Vec::new();
         let mut notes: HashMap<ChannelId, (Manner, Vec<Note>)> = HashMap::new();
         let mut group = group;
         for settled in &mut group {
-            // Of what was deferred the record is written already.
+            // The record of a deferred delivery is written already.
             if let Some(record) = settled.record.take() {
                 self.count(&record, settled.attempted.as_ref());
                 records.push(record);
@@ -134,7 +136,8 @@ impl Recorder {
         self.context.health.well(Part::Records);
     }
 
-    /// Changes what is known of a channel, and tells over others of one that does not work any more; as often as it takes.
+    /// Changes what is known of a channel, and tells over others of one that does not work any more; as often
+    /// as it takes.
     async fn judge(&self, report: &AttemptReport, evidence: &Evidence) {
         let now = self.context.clock.now();
         loop {
@@ -162,7 +165,7 @@ impl Recorder {
             match error {
                 // Only we make room in it.
                 TroubleError::Queue(QueueError::Full) => {
-                    tracing::error!(channel.id = %channel.id, "nobody is told of a channel that fails: the queue is full");
+                    tracing::error!(channel.id = %channel.id, "the other channels are not told of one that fails: the queue is full");
                 }
                 error @ (TroubleError::Queue(QueueError::Unavailable(_)) | TroubleError::Registry(_)) => {
                     return Err(error);
@@ -191,7 +194,7 @@ impl Recorder {
                     Some(ChannelState::Ok) | None => return,
                 }
             }
-            // Somebody tries it out.
+            // The owner tries the channel out.
             Verdict::Failed(_) if report.is_test => return,
             Verdict::Failed(detail) => {
                 let failures = self.failures.entry(id).or_default();

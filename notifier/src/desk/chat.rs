@@ -1,10 +1,12 @@
 //! Pure. The desk of a channel that people read.
 //!
-//! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. What comes beyond begins a storm: it is
-//!   gathered, and goes out as a digest at the end of each window, until one stays below [`SINGLES`].
-//! - While a message does not get through, whatever else comes is gathered too, so that a receiver that was away is not flooded
-//!   when it is back, and never sees an older state after a newer one. What is gathered goes out at most once in [`PROBE`], in one
-//!   message that takes over what the failing ones were to tell: under an id of its own, since one of them may have arrived.
+//! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. What comes beyond begins a
+//!   storm: it is gathered, and goes out as a digest at the end of each window, until one stays below
+//!   [`SINGLES`].
+//! - While a message does not get through, whatever else comes is gathered too, so that a receiver that was
+//!   away is not flooded when it is back, and never sees an older state after a newer one. What is gathered
+//!   goes out at most once in [`PROBE`], in one message that takes over what the failing ones were to tell:
+//!   under an id of its own, since one of them may have arrived.
 //! - So what has recovered before it could be told is told as what it was.
 //! - A monitor that flaps is told of once, and then by a summary every quarter of an hour until it is quiet.
 
@@ -26,16 +28,16 @@ use super::rows::{HEAD, Row};
 use super::state::chat::{ChatEntry, ChatHead, Outstanding, Window};
 use crate::message::incident_of;
 
-/// So many messages go out one by one within [`WINDOW`].
+/// The most messages that go out one by one within [`WINDOW`].
 pub(super) const SINGLES: usize = 5;
 
 /// The time in which messages are counted, and that a digest gathers.
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
-/// While nothing gets through, what is new is tried once in this time, whatever the schedule of what failed.
+/// How often new messages are tried while none gets through, whatever the schedule of the failed ones.
 pub(super) const PROBE: Duration = Duration::from_secs(60);
 
-/// What went out and was never heard of again is given up after this: longer than any delivery is attempted.
+/// How long a message without an outcome is waited for: longer than any delivery is attempted.
 const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 
 /// Messages that were taken over by others and whose deliveries may still come.
@@ -105,7 +107,7 @@ impl Chat {
         if flip.sequence <= entry.sequence {
             return match entry.says_of(id, channel) {
                 Some(by) if !redriven && by != id => Admission::Folded(by),
-                // Somebody wants it again, or nobody knows of it any more.
+                // The owner wants it again, or the desk has forgotten it.
                 Some(_) | None => Admission::Send(Box::new(Alert::Flip(flip.clone()).into())),
             };
         }
@@ -258,7 +260,8 @@ impl Chat {
         self.send_gathered(now, effects);
     }
 
-    /// Puts what is gathered into one message, and with it what messages that wait for another attempt were to tell.
+    /// Puts what is gathered into one message, and with it what messages that wait for another attempt were
+    /// to tell.
     fn send_gathered(&mut self, now: EventTime, effects: &mut Effects) {
         let (number, from) = (self.head.number, self.head.gathered_from.take().unwrap_or(now));
         self.head.number += 1;
@@ -401,7 +404,8 @@ impl Chat {
         next.into_iter().chain(storm).chain(self.head.clean_at).min()
     }
 
-    /// Monitors that the channel was told are down and that are up, or gone, without anybody having been told.
+    /// Monitors that the channel was told are down and that are up, or gone, without anybody having been
+    /// told.
     pub(super) fn ended(&mut self, monitors: &[(MonitorId, EventTime)]) {
         for (monitor, _) in monitors {
             if let Some(entry) = self.monitors.get_mut(monitor).filter(|entry| entry.carrier.is_none()) {

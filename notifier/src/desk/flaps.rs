@@ -7,10 +7,10 @@ use model::ids::AlertId;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// So many flips are no flapping yet.
+/// The most flips within [`WITHIN`] that are not flapping.
 pub(super) const MOST: usize = 5;
 
-/// The time in which they are counted, between two summaries, and without a flip before it is quiet.
+/// The time in which flips are counted, between two summaries, and without a flip before a monitor is quiet.
 pub(super) const WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// The newest flips of a monitor.

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::flaps::Flapping;
 
-/// Most deliveries of a monitor whose records can still be put right; of a monitor with more flips the oldest are left.
+/// Most deliveries of a monitor whose records can still be put right; of a monitor with more flips the oldest
+/// are left.
 const MAX_IDS: usize = 64;
 
-/// Changes that nobody was told of.
+/// Changes that the channel was not told of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Untold {
     /// The first flip to down among them.
@@ -24,11 +25,12 @@ pub(super) struct Untold {
     pub(super) reminder: Option<Reminder>,
     /// That it flaps, and whether that is over.
     pub(super) flapping: Option<(Flapping, bool)>,
-    /// The deliveries of these alerts that went no further, and the number of the message that is said to tell of them.
+    /// The deliveries of these alerts that went no further, and the number of the message that is said to
+    /// tell of them.
     pub(super) ids: Vec<(DeliveryId, u64)>,
 }
 
-/// A reminder that nobody got.
+/// A reminder that the channel did not get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reminder {
     pub(super) id: AlertId,
@@ -93,7 +95,8 @@ impl Untold {
         }
     }
 
-    /// The incident that began and ended within these changes, for somebody who was not told that the monitor is down.
+    /// The incident that began and ended within these changes, for a channel that was not told that the
+    /// monitor is down.
     pub(super) fn was_down(&self, told_down: bool) -> Option<WasDown> {
         let down = self.first_down.as_ref().filter(|_| !told_down && self.last.to != State::Down)?;
         Some(WasDown {

@@ -1,8 +1,9 @@
 //! Keeps the desks of all channels: reads them from the ledger, writes what they decide, and carries it out.
 //!
-//! In this order: the ledger, the records and messages of the desk's own, the answer. Whoever dies in between leaves whatever
-//! asked unsettled in the queue; it asks again, the desk is read anew, and what it had not carried out is carried out then.
-//! Requests that come while the ledger is being written are served together.
+//! In this order: the ledger, the records and messages of the desk's own, the answer. A notifier that dies in
+//! between leaves the asking message unsettled in the queue: it asks again, the desk is read anew, and what
+//! was not carried out is carried out then. Requests that come while the ledger is being written are served
+//! together.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,10 +40,10 @@ const KEPT: usize = 1_024;
 /// States that are asked for at once.
 const REVIEWED: usize = 500;
 
-/// A monitor that has not been down for so long, and of whose recovery nothing came, is not told of as down any more.
+/// How long a monitor has been up before it is taken for up although no recovery came.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
 
-/// How often it is tried again when somebody else wrote to the ledger meanwhile.
+/// How often a write is tried again when another notifier wrote to the ledger meanwhile.
 const TRIES: usize = 5;
 
 /// Why a desk could not be asked. It can be later.
@@ -60,7 +61,7 @@ pub(crate) enum DeskError {
     History(#[from] HistoryError),
     #[error("use the delivery queue")]
     Queue(#[from] QueueError),
-    #[error("wait for the desk: whoever worked on it was stopped")]
+    #[error("wait for the desk: the task that worked on it was stopped")]
     Stopped,
 }
 
@@ -316,7 +317,8 @@ impl Keeper {
         let rows = changes.into_iter().map(rows::change).collect();
         let written = self.ledger.write(channel.as_uuid(), open.version, rows).await;
         open.version = match written {
-            // Versions only grow: the store was set back, or lost it, and nobody has written since. It is here still.
+            // Versions only grow: the store was set back, or lost the desk, which has not been written since
+            // and is here still.
             Err(LedgerError::Conflict { found }) if found < open.version => {
                 tracing::warn!(channel.id = %channel, "the ledger lost what a channel was told; writing it anew");
                 self.write_anew(channel, &open.desk).await?

@@ -1,9 +1,9 @@
 //! Pure. The desk of a channel that pages.
 //!
-//! - One incident for each monitor, opened by its flip to down and closed by the one to up, each after the other. The queue
-//!   keeps their order.
-//! - More monitors down than the service's limit within [`WINDOW`] are one more incident for all that come beyond; it is closed when all of
-//!   those are up.
+//! - One incident for each monitor, opened by its flip to down and closed by the one to up, each after the
+//!   other. The queue keeps their order.
+//! - More monitors down than the service's limit within [`WINDOW`] are one more incident for all that come
+//!   beyond; it is closed when all of those are up.
 //! - A monitor that flaps keeps one incident open until it is quiet and up.
 //! - Receivers that forget are told again of what is down.
 
@@ -26,22 +26,22 @@ use super::rows::{HEAD, Row};
 use super::state::pager::{PagerEntry, PagerHead};
 use crate::message::incident_of;
 
-/// The time in which they are counted, and between two messages of a storm.
+/// The time in which monitors that go down are counted, and between two messages of a storm.
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
-/// A storm is told of this long after it began, with those that have come by then.
+/// How long after its beginning a storm is told, with the monitors that have come by then.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// What went out and was never heard of again is given up after this: longer than any delivery is attempted.
+/// How long a message without an outcome is waited for: longer than any delivery is attempted.
 const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 
-/// What is on its way again must arrive before a recovery, or it would undo it.
+/// How long a recovery waits for a repost on its way, which would undo the recovery if it came later.
 const AFTER_REPOST: Duration = Duration::from_millis(500);
 
 /// What depends on the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PagerRules {
-    /// So many monitors get an incident of their own within [`WINDOW`]; `None`: each.
+    /// How many monitors get an incident of their own within [`WINDOW`]; `None` = all.
     pub(crate) storm_limit: Option<usize>,
     /// How often it is to be told again of what is down.
     pub(crate) repost_every: Option<Duration>,
@@ -248,7 +248,7 @@ impl Pager {
             let Some((told, true)) = entry.flaps.tell(now) else { continue };
             let announced = entry.flapping_by.take().is_some();
             if entry.in_storm.is_some() || !announced {
-                // The storm's incident is theirs, or nobody was told.
+                // The monitor belongs to the storm's incident, or the channel was not told.
                 continue;
             }
             if told.last.to == State::Down && told.incident == told.last.id {

@@ -1,4 +1,5 @@
-//! What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the monitor's.
+//! What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the
+//! monitor's.
 
 use bytes::Bytes;
 use model::ids::MonitorId;

@@ -1,4 +1,4 @@
-//! When a desk is to be looked at again. The delivery queue is the clock: it outlives whoever waits.
+//! When a desk is to be looked at again. The delivery queue is the clock: it outlives the notifier.
 
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;
@@ -15,7 +15,8 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// Asks for `wanted`, unless something as early is on its way. What was asked for before comes too, and does nothing.
+    /// Asks for `wanted`, unless something as early is on its way. What was asked for before comes too, and
+    /// does nothing.
     pub(super) fn set(
         &mut self,
         channel: ChannelId,

@@ -7,7 +7,8 @@ use model::ids::AlertId;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// What is held back is looked at again no later than this: whatever holds it may be changed by hand.
+/// The shortest and longest wait before a held alert is looked at again: its window or parent may be changed
+/// by hand.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// What becomes of an alert.
@@ -17,11 +18,11 @@ pub(crate) enum Verdict {
     Tell,
     /// It is to be looked at again then.
     Hold { until: EventTime, reason: Reason },
-    /// Nobody is told by a message of its own.
+    /// No message of its own goes out.
     Silence(Reason),
 }
 
-/// Why nobody is told.
+/// Why no message of its own goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reason {
     /// Of this name.

@@ -152,7 +152,7 @@ async fn a_test_goes_to_its_channel_once_whatever_comes_of_it() {
 }
 
 #[tokio::test]
-async fn what_is_gone_or_damaged_holds_nobody_up() {
+async fn what_is_gone_or_damaged_holds_nothing_up() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
     let channel = world.channel(receiver.url("/")).await;

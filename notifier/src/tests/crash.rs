@@ -143,7 +143,7 @@ async fn one_run(fault: Fault) -> bool {
     let (notices, flips): (Vec<_>, Vec<_>) =
         received.iter().filter(|one| one.path == "/").partition(|one| one.kind() == "channel.failing");
     let notices: BTreeSet<String> = notices.into_iter().map(Received::id).collect();
-    assert!(!notices.is_empty(), "{fault:?}: nobody was told of the channel that is gone");
+    assert!(!notices.is_empty(), "{fault:?}: no channel was told of the one that is gone");
     for one in flips {
         let sequence = one.json()["data"]["flip"]["sequence"].as_u64().unwrap();
         times.entry(one.id()).or_default().push(sequence);
@@ -163,7 +163,8 @@ async fn one_run(fault: Fault) -> bool {
     met
 }
 
-/// Monitors go down and some of them come back, on a channel that gathers what comes in numbers; its first answers are refusals.
+/// Monitors go down and some of them come back, on a channel that gathers what comes in numbers; its first
+/// answers are refusals.
 async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
     let receiver = Receiver::start(|all| Reply::status(if all.len() <= 2 { 503 } else { 200 })).await;
     let mut world = World::new();
@@ -215,7 +216,7 @@ async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
     .await;
     second.drain().await;
 
-    // Whoever reads the messages in their order knows how everybody stands.
+    // A reader of the messages in their order knows the state of each monitor.
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut newest: BTreeMap<String, u64> = BTreeMap::new();
     for one in receiver.received().iter().skip(2) {
@@ -224,7 +225,7 @@ async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
             Some(flips) => flips.clone(),
             None => vec![event["data"].clone()],
         };
-        // Of what went down and came back, a message has both.
+        // The message about a monitor that went down and came back has both flips.
         let mut said: BTreeMap<String, (u64, String)> = BTreeMap::new();
         for data in flips {
             let name = data["monitor"]["name"].as_str().unwrap().to_owned();

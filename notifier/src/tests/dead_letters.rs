@@ -88,7 +88,7 @@ impl World {
     }
 }
 
-fn somebody() -> (MonitorId, ChannelId) {
+fn a_monitor_and_a_channel() -> (MonitorId, ChannelId) {
     (MonitorId::from_uuid(Uuid::from_u128(1)), ChannelId::from_uuid(Uuid::from_u128(2)))
 }
 
@@ -153,7 +153,7 @@ async fn redrives_go_on_while_the_dead_letters_are_looked_through_all_the_time()
 #[tokio::test]
 async fn a_redrive_that_died_half_way_is_taken_back_at_the_second_look() {
     let world = World::new();
-    let (monitor, channel) = somebody();
+    let (monitor, channel) = a_monitor_and_a_channel();
     let letter = world.dead_letter(monitor, 1, channel).await;
     world.history.put(vec![letter.redriven(world.clock.now())]).await.unwrap();
     let mut review = review(&world);
@@ -169,7 +169,7 @@ async fn a_redrive_that_died_half_way_is_taken_back_at_the_second_look() {
 #[tokio::test]
 async fn a_redrive_on_its_way_is_left_alone() {
     let world = World::new();
-    let (monitor, channel) = somebody();
+    let (monitor, channel) = a_monitor_and_a_channel();
     let letter = world.dead_letter(monitor, 1, channel).await;
     let mut review = review(&world);
     let revive = async || {
@@ -208,7 +208,7 @@ async fn a_redrive_on_its_way_is_left_alone() {
 #[tokio::test]
 async fn only_what_is_lost_is_put_back() {
     let world = World::new();
-    let (monitor, channel) = somebody();
+    let (monitor, channel) = a_monitor_and_a_channel();
     let too_old = world.dead_letter(monitor, 0, channel).await;
     world.clock.advance(DAY * 29);
     let mut letters = vec![];
@@ -234,7 +234,7 @@ async fn only_what_is_lost_is_put_back() {
 #[tokio::test]
 async fn a_history_that_fails_is_asked_again_at_the_next_pass() {
     let mut world = World::new();
-    let (monitor, channel) = somebody();
+    let (monitor, channel) = a_monitor_and_a_channel();
     let letter = world.dead_letter(monitor, 1, channel).await;
     let healthy = Arc::clone(&world.history);
     for call in 0..2 {

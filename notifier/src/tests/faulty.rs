@@ -144,7 +144,7 @@ impl Queue for FaultyQueue {
         };
         let claimed = self.fate.call(claim, QueueError::Unavailable).await;
         if claimed.is_err() {
-            // A queue takes back what nobody heard that he holds.
+            // The queue takes back claims whose answer was lost.
             self.give_back(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await;
         }
         claimed

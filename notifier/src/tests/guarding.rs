@@ -88,7 +88,8 @@ async fn an_answer_that_stalls_counts_by_its_status() {
     tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
 }
 
-/// Answers one connection with these bytes, one every so often, and then closes it, or resets it if there is nothing to say.
+/// Answers one connection with these bytes, one every so often, and then closes it, or resets it if there is
+/// nothing to say.
 fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -1,6 +1,7 @@
 //! A name server that changes its mind, asked by the system's own resolver.
 //!
-//! The test runs itself again in namespaces of its own, where a public address is this host's and the only name server is the test's.
+//! The test runs itself again in namespaces of its own, where a public address is this host's and the only
+//! name server is the test's.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -16,7 +17,8 @@ use super::world::World;
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(1, 2, 3, 4);
 
-/// Answers A questions with the public address the first time and with loopback from then on; other questions with nothing.
+/// Answers A questions with the public address the first time and with loopback from then on; other questions
+/// with nothing.
 fn name_server() -> Arc<AtomicU32> {
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
     let asked = Arc::new(AtomicU32::new(0));

@@ -86,7 +86,7 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
 }
 
 #[tokio::test]
-async fn a_window_that_is_deleted_holds_nobody_back_any_more() {
+async fn a_window_that_is_deleted_holds_no_alert_back_any_more() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
     world.channel(receiver.url("/")).await;
@@ -166,7 +166,7 @@ async fn while_a_monitor_is_down_those_that_depend_on_it_are_told_of_in_its_mess
     let received = receiver.received();
     let message = received.iter().find(|one| one.kind() == "monitor.up").unwrap().json();
     assert_eq!(message["data"]["dependents"], json!({"down": 2, "names": ["host b", "host c"]}));
-    assert_eq!(received.len(), 2, "nobody is told of the hosts by themselves");
+    assert_eq!(received.len(), 2, "no message is about the hosts alone");
 
     // One of them is heard within its chance, the other is told of after it.
     world.advance(Duration::from_secs(30)).await;

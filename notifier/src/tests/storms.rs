@@ -46,7 +46,7 @@ impl Ledger for Restored {
             Some(found) if found != expected => return Err(LedgerError::Conflict { found }),
             Some(_) | None => {}
         }
-        // Whoever knows where it was set back to may write on from there.
+        // A writer that knows where it was set back to may go on from there.
         *self.kept.lock() = None;
         let version = self.now.load(scope).await?.version;
         self.now.write(scope, version, changes).await
@@ -58,7 +58,7 @@ fn digests(receiver: &Receiver) -> Vec<Received> {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_set_back_costs_nobody_a_message() {
+async fn a_ledger_that_is_set_back_costs_no_message() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
     let ledger = Arc::new(Restored::default());

@@ -343,7 +343,8 @@ impl World {
         self.history.list(DeliveryFilter::default(), None, usize::MAX).await.unwrap()
     }
 
-    /// Waits until no alert and no delivery is left, now or at any later time. What a desk may want to look at later is neither.
+    /// Waits until no alert and no delivery is left, now or at any later time. What a desk may want to look
+    /// at later is neither.
     pub(super) async fn nothing_left(&self) {
         let end_of_time = EventTime::from_micros(i64::MAX);
         eventually("both queues are empty", async || {

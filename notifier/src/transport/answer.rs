@@ -22,11 +22,12 @@ pub(crate) struct Answer {
     pub(crate) failure: Option<Failure>,
     /// What was sent, secrets masked; only of tests.
     pub(crate) request: Option<String>,
-    /// Of several recipients, those that this attempt reached.
+    /// The recipients that this attempt reached, for a channel with several.
     pub(crate) sent_to: Vec<String>,
 }
 
-/// Why an attempt failed, in words for the channel's owner: they never hold the channel's URL, which may be secret.
+/// Why an attempt failed, in words for the channel's owner: they never hold the channel's URL, which may be
+/// secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the channel's URL cannot be read: {0}")]

@@ -14,7 +14,7 @@ use super::answer::{Answer, Failure};
 use super::undelivered::{KEPT_BYTES, Undelivered};
 use crate::message::{self, Message};
 
-/// Of what was sent this much is shown, bytes.
+/// Most bytes that are shown of what a test sent.
 const SHOWN: usize = 16 * 1024;
 
 /// Sends mails.
@@ -62,8 +62,8 @@ fn mail(task: &DeliveryTask, channel: &Channel, message: &Message) -> Mail {
         subject: message.title.clone(),
         text: format!("{}\n\n{}\n\n-- \n{foot}\n", message.title, message.text),
         html: Some(html::page(message, &foot)),
-        // Whoever wrote the addresses into the channel may not be the one who reads the mail: that one asks the sender, a person.
-        // By a link it would be the first scanner of links that ends the alerts.
+        // The reader may not be the owner of the channel, so an unsubscription is a mail to the sender, a
+        // person. A link would be followed by the first scanner of links, which would end the alerts.
         unsubscribe: Some(format!("unsubscribe from channel {} ({})", channel.name, channel.id)),
     }
 }
@@ -73,7 +73,8 @@ impl EmailTransport {
         Self { mailer: Mailer::new(settings, time_limit) }
     }
 
-    /// Sends it to all that have not got it, side by side, so that one who is slow takes no time from the others.
+    /// Sends it to all that have not got it, side by side, so that one who is slow takes no time from the
+    /// others.
     pub(super) async fn send(&self, request: &EmailRequest) -> Answer {
         let EmailRequest { mail, to, had, is_test } = request;
         let outcomes = join_all(to.iter().map(|to| self.mailer.send(mail, to))).await;

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::health::with_sources;
 use crate::retry::parse_retry_after;
 
-/// Of an answer's body this much is read, so that the connection can be used again.
+/// Most bytes that are read of an answer's body, so that the connection can be used again.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// This much of it is kept.
@@ -56,7 +56,7 @@ impl Http {
         resolver: Arc<GuardedResolver>,
         time_limit: Duration,
     ) -> Result<Self, Error> {
-        // Whoever was first in this process has installed the same one.
+        // An earlier client of this process has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             Client::builder()
@@ -88,7 +88,8 @@ impl Http {
         Instant::now() + self.time_limit
     }
 
-    /// Sends a request and takes up to `keep` bytes of the answer's body, all by the deadline; `now` is the attempt's time.
+    /// Sends a request and takes up to `keep` bytes of the answer's body, all by the deadline; `now` is the
+    /// attempt's time.
     pub(super) async fn exchange(
         &self,
         request: Request,
@@ -140,7 +141,8 @@ impl Exchange {
     }
 }
 
-/// A request for people: `url` is where it goes with what is secret masked, and so are headers marked as sensitive.
+/// A request for people: `url` is where it goes with what is secret masked, and so are headers marked as
+/// sensitive.
 pub(super) fn shown(request: &Request, url: &str) -> String {
     let mut text = format!("{} {url}\nuser-agent: {USER_AGENT}\n", request.method());
     for (name, value) in request.headers() {

@@ -1,6 +1,7 @@
 //! Looks names up and gives out allowed addresses only.
 //!
-//! The address that is checked is the one that is connected to, so a name that changes between two look-ups gains nothing.
+//! The address that is checked is the one that is connected to, so a name that changes between two look-ups
+//! gains nothing.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

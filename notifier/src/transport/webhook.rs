@@ -65,7 +65,7 @@ impl WebhookRequest {
     ) -> Result<Self, Failure> {
         let url = webhook.url.expose().parse().map_err(Failure::Url)?;
         let signer = Webhook::new(webhook.secret.expose()).map_err(|_| Failure::Secret)?;
-        // One that cannot be read would keep alerts from whoever has the new one already.
+        // An old secret that cannot be read must not keep alerts from a receiver that has the new one.
         let old_signers = webhook.old_secrets.iter().filter_map(|old| {
             let signer = Webhook::new(old.secret.expose()).ok()?;
             Some((signer, old.expires_at))

@@ -40,7 +40,8 @@ pub enum Listening {
     First,
     /// The boot's previous frame was sealed then.
     Since(EventTime),
-    /// Several ticks of one boot in a row, each of which vouched, folded into one entry: since the seal before the first.
+    /// Several ticks of one boot in a row, each of which vouched, folded into one entry: since the seal
+    /// before the first.
     Folded(EventTime),
 }
 

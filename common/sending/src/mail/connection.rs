@@ -19,7 +19,7 @@ use super::{Accepted, MailError};
 /// One address of the server is given so long, so that there is time for its others.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Of what the server says this much is kept, in characters.
+/// Most characters that are kept of what the server says.
 const LONGEST_TEXT: usize = 300;
 
 /// A connection that was let in.

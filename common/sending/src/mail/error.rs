@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lettre::transport::smtp;
 
-/// Why a mail was not accepted. The texts hold what the server said and nothing of the password or the server's URL.
+/// Why a mail was not accepted. The texts hold what the server said and nothing of the password or the
+/// server's URL.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// The server refused the sender, the recipient or the mail.
@@ -51,8 +52,8 @@ pub enum MailError {
 }
 
 impl MailError {
-    /// Whether the same again can hardly help. What stands in the way of every mail, a wrong password say, is the operator's to
-    /// mend: mail waits for that as for a server that is down.
+    /// Whether the same again can hardly help. What stands in the way of every mail, a wrong password say, is
+    /// the operator's to mend: mail waits for that as for a server that is down.
     pub const fn is_permanent(&self) -> bool {
         match self {
             Self::Refused { code, .. } => *code >= 500,

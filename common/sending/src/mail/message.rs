@@ -27,7 +27,8 @@ pub struct Mail {
     pub text: String,
     /// The same as HTML, if it is to be had so too.
     pub html: Option<String>,
-    /// What the subject of a mail is by which a recipient asks the sender for no more of them; `None` = nobody is asked.
+    /// The subject of the mail by which a recipient asks the sender for no more mails; `None` = no such
+    /// offer.
     pub unsubscribe: Option<String>,
 }
 
@@ -43,7 +44,7 @@ impl Mail {
             .subject(one_line(&self.subject))
             .date(system_time(self.date))
             .message_id(Some(message_id(self.id, domain)))
-            // RFC 3834: nobody's out-of-office is wanted.
+            // RFC 3834: no automatic replies, please.
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("X-Auto-Response-Suppress", "All"));
         if let Some(thread) = self.thread {

@@ -125,7 +125,8 @@ impl MailSettings {
         }
     }
 
-    /// Reads them. `ca` is a file with the certificates that are trusted, and no others; `None` = those of the system.
+    /// Reads them. `ca` is a file with the certificates that are trusted, and no others; `None` = those of
+    /// the system.
     ///
     /// # Errors
     /// What is wrong, by the flag.
@@ -162,7 +163,7 @@ impl MailSettings {
         &self.tls
     }
 
-    /// What it calls itself: the sender's domain, for this host's own name may be known to nobody.
+    /// What it calls itself: the sender's domain, for other hosts may not know this host's own name.
     pub(super) fn hello(&self) -> ClientId {
         ClientId::Domain(self.from.email.domain().to_owned())
     }
@@ -196,7 +197,7 @@ impl fmt::Debug for MailSettings {
 
 /// As it is looked up, and as certificates name it: without the brackets of IPv6.
 fn host_of(url: &Url) -> Result<String, MailSettingsError> {
-    // Of a scheme that the URL standard does not know it leaves names as they are.
+    // The parser leaves names as they are for a scheme that the URL standard does not know.
     let host = match url.host() {
         Some(Host::Domain(name)) => Host::parse(name).map_err(|_| MailSettingsError::Host)?,
         Some(Host::Ipv4(address)) => Host::Ipv4(address),

@@ -34,7 +34,8 @@ fn json() -> String {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Source")]
 pub struct RequestTemplate {
-    /// Actions (`trigger`, `resolve`, `none`) and events (`channel.test`, …) that it is sent for; none = every message.
+    /// Actions (`trigger`, `resolve`, `none`) and events (`channel.test`, …) that it is sent for; none =
+    /// every message.
     on: Vec<String>,
     method: WebhookMethod,
     endpoint: Template,
@@ -121,8 +122,8 @@ impl RequestTemplate {
 }
 
 impl Preset {
-    /// What is to be sent for `message`, in this order, until one fails. `now` is the attempt's time, RFC 3339, and `webhook`
-    /// what a plain webhook would get.
+    /// What is to be sent for `message`, in this order, until one fails. `now` is the attempt's time, RFC
+    /// 3339, and `webhook` what a plain webhook would get.
     ///
     /// # Errors
     /// If a template cannot be filled in, or an address is none.

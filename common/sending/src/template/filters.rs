@@ -1,6 +1,7 @@
 //! Pure. Filters of our own: escaping by service, cutting on character boundaries, and times.
 //!
-//! A filter that escapes takes the longest result as its argument, since services count what they are sent: `{{ text|html(3000) }}`.
+//! A filter that escapes takes the longest result as its argument, since services count what they are sent:
+//! `{{ text|html(3000) }}`.
 
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ fn markdown(letter: char, result: &mut String) {
     result.push(letter);
 }
 
-/// `@all` and `@somebody` call nobody.
+/// Makes `@all` and `@name` mention no user.
 fn unmention(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,8 +1,9 @@
 //! Pure. What templates of users may not use.
 //!
-//! Fuel pays for every step of the machine and for text. It does not pay for lists that are put together lazily, nor for how
-//! deep a comparison or a print goes into lists within lists: sixty assignments double such a list sixty times. So there is no
-//! way here to make a list of other values, and the filters that are left make text or pick something out.
+//! Fuel pays for every step of the machine and for text. It does not pay for lists that are put together
+//! lazily, nor for how deep a comparison or a print goes into lists within lists: sixty assignments double
+//! such a list sixty times. So there is no way here to make a list of other values, and the filters that are
+//! left make text or pick something out.
 
 use minijinja::machinery::{Instruction, get_compiled_template};
 
@@ -19,8 +20,8 @@ const REMOVED_FUNCTIONS: [&str; 3] = ["debug", "dict", "namespace"];
 const OPERATORS: [(&str, &str); 2] =
     [("+", "+ cannot be used; texts are joined by ~"), ("*", "* cannot be used")];
 
-/// It has no meaning in the language. So a template that can be read with it in the place of every operator has that
-/// operator in its texts only.
+/// It has no meaning in the language. So a template that can be read with it in the place of every operator
+/// has that operator in its texts only.
 const MEANINGLESS: &str = "$";
 
 pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateError> {

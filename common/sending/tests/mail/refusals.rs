@@ -23,7 +23,7 @@ async fn permanent_and_transient_refusals_are_told_apart_at_each_step() {
         assert_eq!((error.code(), error.is_permanent()), (Some(code), permanent), "{error}");
         assert_eq!(error.to_string(), format!("{code} 5.1.1 scripted for {to}"));
     }
-    // Whoever was refused is in nobody's way.
+    // A refused mail is not in the way of the next one.
     mailer.send(&mail(2), "ops@example.net").await.expect("it takes it");
     assert_eq!(sink.wait_for(1).len(), 1);
 }
@@ -78,8 +78,8 @@ async fn a_server_that_is_not_there_or_speaks_no_smtp_may_be_back() {
     assert!(matches!(error, MailError::TimedOut(_)), "{error}");
     let speaker = std::thread::spawn(move || {
         for answer in ["554 5.7.1 go away\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
-            let (mut stream, _) = listener.accept().expect("somebody comes");
-            // Of the silence before.
+            let (mut stream, _) = listener.accept().expect("a client connects");
+            // From the silence before.
             if std::io::Write::write_all(&mut stream, answer.as_bytes()).is_err() {
                 continue;
             }
@@ -92,7 +92,7 @@ async fn a_server_that_is_not_there_or_speaks_no_smtp_may_be_back() {
     }
     assert!(errors.iter().all(|error| !error.is_permanent()), "{errors:?}");
     speaker.join().expect("it speaks");
-    let error = mailer.send(&mail(1), "ops@example.net").await.expect_err("nobody is there");
+    let error = mailer.send(&mail(1), "ops@example.net").await.expect_err("no server listens");
     assert!(matches!(error, MailError::Connect(_)), "{error}");
     assert!(
         error.to_string().starts_with("failed to connect to the mail server: Connection refused"),

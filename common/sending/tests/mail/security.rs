@@ -1,4 +1,4 @@
-//! Nobody who listens in learns the password, and nobody who reads the logs.
+//! Neither an eavesdropper nor a reader of the logs learns the password.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ async fn there_is_no_password_without_tls_even_if_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_certified_gets_neither_password_nor_mail() {
+async fn a_server_without_a_certificate_gets_neither_password_nor_mail() {
     let (trusted, other) = (Authority::new(), Authority::new());
     let folder = tempfile::tempdir().expect("a folder");
     trusted.certify(folder.path());

@@ -104,7 +104,8 @@ fn place(phases: &[i64], length: i64) -> Option<Place> {
     places.min_by_key(|place| place.width)
 }
 
-/// Whether they move slowly through the period: then neighbours lie much nearer to each other than to the rest.
+/// Whether they move slowly through the period: then neighbours lie much nearer to each other than to the
+/// rest.
 fn drifts(phases: &[i64], place: &Place, length: i64) -> bool {
     let late = |phase: &i64| (phase - place.begin).rem_euclid(length);
     let late: Vec<f64> =
@@ -113,13 +114,15 @@ fn drifts(phases: &[i64], place: &Place, length: i64) -> bool {
     let mean = late.iter().sum::<f64>() / count;
     let spread = late.iter().map(|late| (late - mean).powi(2)).sum::<f64>() / count;
     let steps = late.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    // Of what is independent the steps are twice the spread (von Neumann's ratio). Few runs may look alike by chance.
+    // The steps between independent values are twice the spread (von Neumann's ratio). Few runs may look
+    // alike by chance.
     let least = if late.len() >= 30 { 0.2 } else { 0.5 };
     let half_a_second = 500_000.0_f64.powi(2);
     spread > half_a_second && steps < spread * least
 }
 
-/// Where the schedule begins, in seconds: a minute, or a rounder one that is not farther from where the runs begin than they lie apart.
+/// Where the schedule begins, in seconds: a minute, or a rounder one that is not farther from where the runs
+/// begin than they lie apart.
 fn round_begin(place: &Place, period: u32) -> u32 {
     let begin = u32::try_from(place.begin / 1_000_000).unwrap_or(0);
     let width = u32::try_from(place.width / 1_000_000).unwrap_or(0);

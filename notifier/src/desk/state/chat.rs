@@ -62,14 +62,14 @@ pub(in crate::desk) struct Outstanding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChatEntry {
     pub(in crate::desk) label: MonitorLabel,
-    /// Of the newest flip that came here.
+    /// The number of the newest flip that came here.
     pub(in crate::desk) sequence: u64,
     /// The flip to down that the channel was told of, unless it was told that it is over.
     pub(in crate::desk) told_down: Option<Flip>,
     /// What a message that is on its way tells.
     pub(in crate::desk) carried: Option<Untold>,
     pub(in crate::desk) carrier: Option<DeliveryId>,
-    /// What nobody was told.
+    /// What the channel was not told.
     pub(in crate::desk) untold: Option<Untold>,
     /// The last message that told of it.
     pub(in crate::desk) told_by: Option<DeliveryId>,
@@ -77,8 +77,8 @@ pub(crate) struct ChatEntry {
 }
 
 impl ChatHead {
-    /// The head of a desk that is made at `now`. Its messages are numbered from the time on, so that no number comes twice, even
-    /// if an earlier desk of the channel was lost.
+    /// The head of a desk that is made at `now`. Its messages are numbered from the time on, so that no
+    /// number comes twice, even if an earlier desk of the channel was lost.
     pub(in crate::desk) fn new(now: EventTime) -> Self {
         Self { number: u64::try_from(now.as_micros()).unwrap_or_default(), ..Self::default() }
     }
@@ -112,7 +112,8 @@ impl ChatEntry {
         silent && self.flaps.flapping.is_none() && self.flaps.is_quiet(now)
     }
 
-    /// What is to be told becomes a part of the message `carrier`; deliveries that were said to be told of by another one.
+    /// What is to be told becomes a part of the message `carrier`; deliveries that were said to be told of by
+    /// another one.
     pub(in crate::desk) fn load(
         &mut self,
         carrier: DeliveryId,

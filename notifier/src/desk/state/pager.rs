@@ -45,7 +45,7 @@ pub(in crate::desk) struct OpenStorm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PagerEntry {
     pub(in crate::desk) label: MonitorLabel,
-    /// Of the newest flip that came here.
+    /// The number of the newest flip that came here.
     pub(in crate::desk) sequence: u64,
     pub(in crate::desk) down: Option<Flip>,
     /// The message of the storm that it belongs, or belonged, to.

@@ -40,7 +40,7 @@ fn ten_thousand_down_in_a_second_are_a_handful_of_messages_and_each_is_accounted
     let last = digest(&play.got[5].2);
     assert_eq!((last.down.count, last.down.first.len(), last.flips.len()), (9_995, 20, 100));
     for (delivery, flip) in &play.came {
-        assert!(play.teller(*delivery).is_some(), "nobody told of {flip:?}");
+        assert!(play.teller(*delivery).is_some(), "no message told of {flip:?}");
     }
     // And up again.
     for number in 0..10_000 {

@@ -57,7 +57,7 @@ fn above_twenty_in_thirty_seconds_there_is_one_storm_that_ends_when_all_of_it_ar
     // 20 down, 20 up, the storm's beginning, how it stood, and its end.
     assert_eq!(play.got.len(), 43, "{:?}", play.types());
     for (delivery, flip) in &play.came {
-        assert!(play.teller(*delivery).is_some(), "nobody told of {flip:?}");
+        assert!(play.teller(*delivery).is_some(), "no message told of {flip:?}");
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) struct Play {
     /// The queue takes an id once.
     known: HashSet<DeliveryId>,
     places: u64,
-    /// For a pager, the alerts of a monitor wait for each other: the first of each is in the queue, the others are here.
+    /// For a pager, the alerts of a monitor wait for each other: the first of each is in the queue, the
+    /// others are here.
     chains: HashMap<MonitorId, VecDeque<DeliveryTask>>,
     pub(super) folded: HashMap<DeliveryId, DeliveryId>,
     pub(super) dropped: HashSet<DeliveryId>,

@@ -1,4 +1,4 @@
-//! Random histories: whatever happens, everybody is told what is so, in order, and not too often.
+//! Random histories: whatever happens, the channel is told the truth, in order, and not too often.
 
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ fn flips(notice: &Notice) -> Vec<Flip> {
     }
 }
 
-/// What somebody believes who reads the messages.
+/// What a reader of the messages believes.
 fn believed(play: &Play) -> HashMap<MonitorId, State> {
     let mut believed = HashMap::new();
     for (_, _, notice) in &play.got {
@@ -97,7 +97,7 @@ proptest! {
         run(&mut play, &steps);
         prop_assert_eq!(believed(&play), truth(&play));
         for (delivery, flip) in &play.came {
-            prop_assert!(play.teller(*delivery).is_some(), "nobody told of {:?}", flip);
+            prop_assert!(play.teller(*delivery).is_some(), "no message told of {:?}", flip);
         }
         // Never an older state after a newer one.
         let mut newest: HashMap<MonitorId, u64> = HashMap::new();
@@ -130,10 +130,10 @@ proptest! {
             prop_assert!(down.contains(monitor), "the incident of one that is up is open");
         }
         let storm = open.iter().any(Option::is_none);
-        prop_assert!(storm || down.iter().all(|one| open.contains(&Some(*one))), "nobody is paged");
+        prop_assert!(storm || down.iter().all(|one| open.contains(&Some(*one))), "no page went out");
         prop_assert_eq!(storm && down.is_empty(), false);
         for (delivery, flip) in &play.came {
-            prop_assert!(play.teller(*delivery).is_some(), "nobody told of {:?}", flip);
+            prop_assert!(play.teller(*delivery).is_some(), "no message told of {:?}", flip);
         }
     }
 }

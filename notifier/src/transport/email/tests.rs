@@ -218,7 +218,7 @@ fn outcome(
 }
 
 #[test]
-fn a_delivery_is_permanently_refused_when_nobody_is_left_to_try() {
+fn a_delivery_is_permanently_refused_when_no_address_is_left_to_try() {
     let failed = |text: &str, permanent| Some((text.to_owned(), permanent));
     let limit = Duration::from_secs(15);
     for (outcomes, had, status, failure) in [

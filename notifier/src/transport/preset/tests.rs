@@ -1,7 +1,7 @@
 //! Exactly what each preset sends for each message: `golden/NAME.txt` beside this file, one for each preset.
 //!
-//! Its first line is the settings as JSON. The rest is written by this test if `LUBDUB_WRITE_GOLDEN` is set; read it before you
-//! commit it.
+//! Its first line is the settings as JSON. The rest is written by this test if `LUBDUB_WRITE_GOLDEN` is set;
+//! read it before you commit it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ fn up() -> Flip {
     }
 }
 
-/// What somebody would write who wants more than to tell.
+/// Texts of an attacker.
 fn hostile() -> (Flip, MonitorLabel) {
     let flip = Flip {
         reason: Reason::Reported,

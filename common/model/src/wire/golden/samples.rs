@@ -1,4 +1,5 @@
-//! One of every kind of alert, notice, channel and maintenance window, a rebuild in each state, and an imported history.
+//! One of every kind of alert, notice, channel and maintenance window, a rebuild in each state, and an
+//! imported history.
 
 use super::*;
 use crate::channel::{Email, PresetChannel};
