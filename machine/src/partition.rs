@@ -34,12 +34,12 @@ const SETTLE_EVERY_MICROS: i64 = 250_000;
 pub struct Partition {
     rules: TimeRules,
     head: PartitionHead,
-    monitors: HashMap<MonitorId, Slot>,
+    monitors: HashMap<MonitorId, MonitorSlot>,
     changes: Changes,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct MonitorSlot {
     state: MonitorState,
     changed: bool,
 }
@@ -65,7 +65,7 @@ impl Partition {
 
     /// Puts a committed state in place.
     pub fn restore(&mut self, monitor: MonitorId, state: MonitorState) {
-        self.monitors.insert(monitor, Slot { state, changed: false });
+        self.monitors.insert(monitor, MonitorSlot { state, changed: false });
     }
 
     /// Position, watermark, gaps.
@@ -278,7 +278,7 @@ impl Partition {
 
 impl Changes {
     /// Notes that a monitor changed, and whether its wake-up was set.
-    fn note(&mut self, id: MonitorId, slot: &mut Slot, rearmed: bool) {
+    fn note(&mut self, id: MonitorId, slot: &mut MonitorSlot, rearmed: bool) {
         if let Some(wakes) = &mut self.wakes {
             if rearmed {
                 wakes.extend(slot.state.armed_at.map(|armed_at| Reverse((armed_at, id))));

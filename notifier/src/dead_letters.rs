@@ -40,7 +40,7 @@ const LOST: &str = "its record was lost, and what was attempted is not known; it
 
 /// What keeps a pass from going on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Obstacle {
+pub(crate) enum ReviewError {
     #[error("list the dead letters")]
     Queue(#[from] QueueError),
     #[error("look at the records of dead letters")]
@@ -49,7 +49,7 @@ pub(crate) enum Obstacle {
 
 /// How many records a pass put back.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct RestoredCounts {
     /// There was none.
     pub(crate) lost: u64,
     /// It was pending, and no redrive was under way.
@@ -57,7 +57,7 @@ pub(crate) struct Tally {
 }
 
 /// Looks through the dead letters.
-pub(crate) struct Review {
+pub(crate) struct DeadLetterReview {
     deliveries: Arc<dyn DeadLetters>,
     history: Arc<dyn DeliveryHistory>,
     clock: Arc<dyn Clock>,
@@ -67,7 +67,7 @@ pub(crate) struct Review {
     suspects: HashMap<DeliveryId, Option<EventTime>>,
 }
 
-impl Review {
+impl DeadLetterReview {
     pub(crate) fn new(
         deliveries: Arc<dyn DeadLetters>,
         history: Arc<dyn DeliveryHistory>,
@@ -80,13 +80,13 @@ impl Review {
     /// Makes a pass every so often until `shutdown`.
     pub(crate) async fn run(mut self, every: Duration, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-            let mut tally = Tally::default();
+            let mut tally = RestoredCounts::default();
             let pass = shutdown.run_until_cancelled(self.pass(every / PAGES, &mut tally)).await;
             if let Some(Err(error)) = pass {
                 // Other tasks need the queue and the history too and report them; the next pass begins anew.
                 tracing::debug!(error = %with_sources(&error), "failed to look through the dead letters");
             }
-            let Tally { lost, half_redriven } = tally;
+            let RestoredCounts { lost, half_redriven } = tally;
             if lost + half_redriven > 0 {
                 tracing::info!(lost, half_redriven, "put records of dead letters back into the history");
             }
@@ -94,14 +94,18 @@ impl Review {
     }
 
     /// Looks through all of them, `pause` between two pages.
-    pub(crate) async fn pass(&mut self, pause: Duration, tally: &mut Tally) -> Result<(), Obstacle> {
+    pub(crate) async fn pass(
+        &mut self,
+        pause: Duration,
+        tally: &mut RestoredCounts,
+    ) -> Result<(), ReviewError> {
         let suspects = std::mem::take(&mut self.suspects);
         let mut after = None;
         loop {
             let letters = self.deliveries.dead_letters(after, PAGE).await?;
             let Some(last) = letters.last() else { return Ok(()) };
             after = Some(last.id);
-            let mut found = Tally::default();
+            let mut found = RestoredCounts::default();
             let mut records = Vec::new();
             for letter in &letters {
                 records.extend(self.mended(letter, &suspects, &mut found).await?);
@@ -121,7 +125,7 @@ impl Review {
         &mut self,
         letter: &Claim,
         suspects: &HashMap<DeliveryId, Option<EventTime>>,
-        found: &mut Tally,
+        found: &mut RestoredCounts,
     ) -> Result<Option<Delivery>, HistoryError> {
         let id = DeliveryId::from_uuid(letter.id.as_uuid());
         let Some(known) = self.history.get(id).await? else {

@@ -17,12 +17,12 @@ use crate::standing::{Evidence, judged};
 /// Every channel and maintenance window, kept current by a watch on the registry.
 pub(crate) struct Directory {
     registry: Arc<dyn Registry>,
-    channels: RwLock<HashMap<ChannelId, Entry>>,
+    channels: RwLock<HashMap<ChannelId, ChannelEntry>>,
     windows: RwLock<HashMap<WindowId, (Revision, Arc<MaintenanceWindow>)>>,
     loaded: watch::Sender<bool>,
 }
 
-struct Entry {
+struct ChannelEntry {
     revision: Revision,
     channel: Arc<Channel>,
 }
@@ -138,7 +138,8 @@ impl RegistryObserver for Directory {
         let mut channels = self.channels.write();
         let newer = channels.get(&channel.id).is_none_or(|entry| entry.revision < record.revision);
         if newer {
-            channels.insert(channel.id, Entry { revision: record.revision, channel: Arc::new(channel) });
+            channels
+                .insert(channel.id, ChannelEntry { revision: record.revision, channel: Arc::new(channel) });
         }
     }
 

@@ -57,14 +57,14 @@ struct DependentsData<'a> {
 
 #[derive(Serialize)]
 struct DigestData<'a> {
-    window: Window,
+    window: DigestWindow,
     flips: Vec<MonitorData<'a>>,
     count: u32,
     truncated: bool,
 }
 
 #[derive(Serialize)]
-struct Window {
+struct DigestWindow {
     from: String,
     to: String,
 }
@@ -130,7 +130,7 @@ fn digest_data(digest: &Digest) -> DigestData<'_> {
     let flips: Vec<MonitorData<'_>> = flips.collect();
     let told = digest.down.count + digest.up.count + digest.still_down.count + digest.flapping.count;
     DigestData {
-        window: Window { from: digest.from.to_rfc3339(), to: digest.to.to_rfc3339() },
+        window: DigestWindow { from: digest.from.to_rfc3339(), to: digest.to.to_rfc3339() },
         truncated: flips.len() < told as usize,
         flips,
         count: digest.count,
@@ -139,7 +139,7 @@ fn digest_data(digest: &Digest) -> DigestData<'_> {
 
 fn was_down_data<'a>(was: &'a WasDown, label: &'a MonitorLabel) -> DigestData<'a> {
     DigestData {
-        window: Window { from: was.down.at.to_rfc3339(), to: was.up.at.to_rfc3339() },
+        window: DigestWindow { from: was.down.at.to_rfc3339(), to: was.up.at.to_rfc3339() },
         flips: vec![
             monitor_data(&was.down, label, None, None),
             monitor_data(&was.up, label, was.up.down_for, None),

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::POLL;
 use crate::desk::keeper::Manner;
 use crate::directory::Directory;
-use crate::gate::{Decision, Gate, GateError, Note, Reason, Verdict};
+use crate::gate::{Decision, Gate, GateError, Note, SilenceReason, Verdict};
 use crate::health::{Health, Part};
 use crate::metrics::{AlertResult, Metrics};
 
@@ -79,7 +79,7 @@ struct Plan {
     claim: MessageId,
     outcome: Outcome,
     result: Option<AlertResult>,
-    deliveries: Vec<Planned>,
+    deliveries: Vec<PlannedDelivery>,
     /// Records of deliveries that are not made.
     untold: Vec<Delivery>,
     /// What is to be remembered before the alert is done with.
@@ -87,7 +87,7 @@ struct Plan {
 }
 
 #[derive(Debug, Clone)]
-struct Planned {
+struct PlannedDelivery {
     task: DeliveryTask,
     lane: LaneId,
     order_key: OrderKey,
@@ -274,7 +274,7 @@ impl FanOut {
         (channel, manner): (ChannelId, Option<Manner>),
         monitor: Option<MonitorLabel>,
         now: EventTime,
-    ) -> Result<Option<Planned>, HistoryError> {
+    ) -> Result<Option<PlannedDelivery>, HistoryError> {
         let id = DeliveryId::derive(alert.id(), channel);
         let (lane, order_key) = match alert.monitor() {
             // The desk of a chat keeps the order; it must see what comes while something else does not get
@@ -288,9 +288,13 @@ impl FanOut {
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
             Some((_, state)) if state != DeliveryState::Pending => None,
             // Begun before a crash: it keeps the words that it was begun with.
-            Some((delivery, _)) => {
-                Some(Planned { task: DeliveryTask::of(delivery), lane, order_key, due_at: now, record: None })
-            }
+            Some((delivery, _)) => Some(PlannedDelivery {
+                task: DeliveryTask::of(delivery),
+                lane,
+                order_key,
+                due_at: now,
+                record: None,
+            }),
             None => {
                 let task = DeliveryTask {
                     id,
@@ -303,7 +307,7 @@ impl FanOut {
                     at_desk: false,
                 };
                 let record = Some(task.pending(now));
-                Some(Planned { task, lane, order_key, due_at: now, record })
+                Some(PlannedDelivery { task, lane, order_key, due_at: now, record })
             }
         };
         Ok(planned)
@@ -316,7 +320,7 @@ impl FanOut {
         while let Err(error) = self.gate.remember(&notes).await {
             self.pause(&error.into()).await;
         }
-        let planned: Vec<&Planned> = plans.iter().flat_map(|plan| &plan.deliveries).collect();
+        let planned: Vec<&PlannedDelivery> = plans.iter().flat_map(|plan| &plan.deliveries).collect();
         let untold = plans.iter().flat_map(|plan| plan.untold.iter().cloned());
         let records: Vec<Delivery> =
             planned.iter().filter_map(|planned| planned.record.clone()).chain(untold).collect();
@@ -358,12 +362,16 @@ fn untold(
     alert: &Alert,
     channel: ChannelId,
     label: &MonitorLabel,
-    reason: &Reason,
+    reason: &SilenceReason,
     now: EventTime,
 ) -> Delivery {
     let folded_into = match reason {
-        Reason::Depends { incident: Some(incident), .. } => Some(DeliveryId::derive(*incident, channel)),
-        Reason::Depends { incident: None, .. } | Reason::Window { .. } | Reason::Late => None,
+        SilenceReason::Depends { incident: Some(incident), .. } => {
+            Some(DeliveryId::derive(*incident, channel))
+        }
+        SilenceReason::Depends { incident: None, .. }
+        | SilenceReason::Window { .. }
+        | SilenceReason::Late => None,
     };
     let state = if folded_into.is_some() { DeliveryState::Folded } else { DeliveryState::Suppressed };
     Delivery {
@@ -380,7 +388,7 @@ fn untold(
     }
 }
 
-impl Planned {
+impl PlannedDelivery {
     fn message(&self) -> QueueMessage {
         QueueMessage {
             id: self.task.id.into(),

@@ -28,8 +28,8 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::message::incident_of;
-use rule::{Ancestor, Facts, Own, Quiet};
-pub(crate) use rule::{Reason, Verdict};
+use rule::{Ancestor, DownFacts, OwnIncident, QuietSpan};
+pub(crate) use rule::{SilenceReason, Verdict};
 
 /// How many levels of parents are followed. The console allows no more.
 const GENERATIONS: usize = 10;
@@ -61,7 +61,7 @@ pub(crate) enum GateError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Memory {
     /// This incident was not told, so its end is not told either. Under the monitor's own id.
-    Untold { incident: AlertId, reason: Reason },
+    Untold { incident: AlertId, reason: SilenceReason },
     /// A monitor that depends on this one is down, and that was not told. Under the dependent's id.
     Dependent { name: String, since: EventTime },
 }
@@ -107,7 +107,7 @@ impl Gate {
         let at = if is_reminder { now } else { flip.at };
         let windows = self.directory.windows();
         let quiet = quiet_until(windows.iter().map(AsRef::as_ref), monitor.id, &monitor.tags, at);
-        let quiet = quiet.map(|(until, window)| Quiet { until, window: window.name.clone() });
+        let quiet = quiet.map(|(until, window)| QuietSpan { until, window: window.name.clone() });
         let ancestors = self.ancestors(monitor).await?;
         if is_reminder {
             let every = u64::from(monitor.definition.remind_every);
@@ -117,17 +117,17 @@ impl Gate {
             return Ok(Decision { verdict, notes: Vec::new(), dependents });
         }
         let held = quiet.is_some() || !ancestors.is_empty();
-        let own = if held { self.own(flip).await? } else { Own::Down };
+        let own = if held { self.own(flip).await? } else { OwnIncident::Down };
         let chance = monitor.definition.chance();
-        let verdict = rule::down(&Facts { now, at: flip.at, quiet, ancestors, own, chance });
+        let verdict = rule::down(&DownFacts { now, at: flip.at, quiet, ancestors, own, chance });
         let mut notes = Vec::new();
         let dependent = |memory| monitor.parent.map(|scope| Note { scope, key: monitor.id, memory });
         match &verdict {
-            Verdict::Hold { reason: Reason::Depends { .. }, .. } => {
+            Verdict::Hold { reason: SilenceReason::Depends { .. }, .. } => {
                 let memory = Memory::Dependent { name: monitor.name.clone(), since: flip.at };
                 notes.extend(dependent(Some(memory)));
             }
-            Verdict::Hold { reason: Reason::Window { .. } | Reason::Late, .. } => {}
+            Verdict::Hold { reason: SilenceReason::Window { .. } | SilenceReason::Late, .. } => {}
             Verdict::Tell => notes.extend(dependent(None)),
             Verdict::Silence(reason) => {
                 notes.extend(dependent(None));
@@ -157,7 +157,7 @@ impl Gate {
     async fn remembered(
         &self,
         monitor: MonitorId,
-    ) -> Result<(Option<(AlertId, Reason)>, Dependents), GateError> {
+    ) -> Result<(Option<(AlertId, SilenceReason)>, Dependents), GateError> {
         let page = self.ledger.load(monitor.as_uuid()).await?;
         let mut untold = None;
         let mut names = Vec::new();
@@ -212,14 +212,14 @@ impl Gate {
     }
 
     /// Whether the incident that a flip began goes on.
-    async fn own(&self, flip: &Flip) -> Result<Own, GateError> {
+    async fn own(&self, flip: &Flip) -> Result<OwnIncident, GateError> {
         let id = flip.monitor;
         let state = self.states.states(id.partition(self.partitions), &[id]).await?.into_iter().next();
         let over = state.flatten().is_some_and(|state| {
             let same = state.incident.as_ref().is_some_and(|incident| incident.down.id == flip.id);
             state.sequence > flip.sequence && !(same && state.state == State::Down)
         });
-        Ok(if over { Own::Over } else { Own::Down })
+        Ok(if over { OwnIncident::Over } else { OwnIncident::Down })
     }
 
     /// Writes notes down, all of a monitor's together.

@@ -72,7 +72,7 @@ pub(crate) struct Message {
     /// The monitors of a digest or a storm.
     pub(crate) digest: Option<DigestView>,
     /// The monitors that a repost names as down.
-    pub(crate) reposted: Vec<Reposted>,
+    pub(crate) reposted: Vec<RepostedMonitor>,
 }
 
 /// How bad what a message says is: `critical`, `warning`, `info` or `ok`.
@@ -115,7 +115,7 @@ pub(crate) struct FlipView {
 
 /// One that is down, of a repost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Reposted {
+pub(crate) struct RepostedMonitor {
     pub(crate) incident: String,
     pub(crate) monitor: MonitorView,
     pub(crate) title: String,
@@ -404,8 +404,8 @@ impl MonitorView {
     }
 }
 
-fn reposted(one: &LabelledFlip) -> Reposted {
-    Reposted {
+fn reposted(one: &LabelledFlip) -> RepostedMonitor {
+    RepostedMonitor {
         incident: one.flip.id.to_string(),
         monitor: MonitorView::new(&one.flip, &one.monitor),
         title: words::title("DOWN", &one.monitor.name),

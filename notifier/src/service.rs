@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ATTEMPT_TIMEOUT, DRAIN, REVIEW_EVERY};
-use crate::dead_letters::Review;
+use crate::dead_letters::DeadLetterReview;
 use crate::delivery::dispatcher::{Context, Dispatcher};
 use crate::delivery::pace::Pace;
 use crate::delivery::recorder::Recorder;
@@ -148,7 +148,7 @@ impl Service {
             metrics: metrics.clone(),
             health: health.clone(),
         });
-        let review = Review::new(
+        let review = DeadLetterReview::new(
             deps.deliveries.clone(),
             Arc::clone(&deps.delivery_history),
             Arc::clone(&deps.clock),
@@ -162,7 +162,7 @@ impl Service {
             states: Arc::clone(&deps.states),
             partitions: deps.partitions,
             clock: Arc::clone(&deps.clock),
-            places: Mutex::default(),
+            slots: Mutex::default(),
         };
         let trouble = Trouble {
             registry: Arc::clone(&deps.registry),

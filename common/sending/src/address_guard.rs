@@ -21,7 +21,7 @@ pub struct AddressGuard {
 
 /// Why an address or a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum RefusedAddress {
     /// Not `http` or `https`.
     #[error("the URL must begin with http:// or https://, not with {scheme}:")]
     Scheme {
@@ -198,14 +198,14 @@ impl AddressGuard {
     /// Whether a connection to this address may be made.
     ///
     /// # Errors
-    /// [`Refused::Address`].
-    pub fn check(&self, ip: IpAddr) -> Result<(), Refused> {
+    /// [`RefusedAddress::Address`].
+    pub fn check(&self, ip: IpAddr) -> Result<(), RefusedAddress> {
         // A mapped address is only a way of writing an IPv4 one: the connection goes there.
         let address = ip.to_canonical();
         if let Some((kind, network)) = special(address)
             && !self.allows(address)
         {
-            return Err(Refused::Address { address: ip.to_string(), kind, network });
+            return Err(RefusedAddress::Address { address: ip.to_string(), kind, network });
         }
         match embedded_v4(address) {
             Some(inner) => self.check(inner.into()),
@@ -217,16 +217,16 @@ impl AddressGuard {
     /// host passes here and its addresses are to be checked when they are known.
     ///
     /// # Errors
-    /// One of [`Refused`].
-    pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
+    /// One of [`RefusedAddress`].
+    pub fn check_url(&self, url: &Url) -> Result<(), RefusedAddress> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Refused::Scheme { scheme: url.scheme().to_owned() });
+            return Err(RefusedAddress::Scheme { scheme: url.scheme().to_owned() });
         }
         if let Some(own) = self.own_of(url) {
-            return Err(Refused::Own { own: own.clone() });
+            return Err(RefusedAddress::Own { own: own.clone() });
         }
         match url.host() {
-            None => Err(Refused::NoHost),
+            None => Err(RefusedAddress::NoHost),
             Some(Host::Ipv4(ip)) => self.check(ip.into()),
             Some(Host::Ipv6(ip)) => self.check(ip.into()),
             Some(Host::Domain(name)) => self.check_name(name),
@@ -234,10 +234,10 @@ impl AddressGuard {
     }
 
     /// Names under `localhost` mean this host by definition (RFC 6761), whatever a resolver says.
-    fn check_name(&self, name: &str) -> Result<(), Refused> {
+    fn check_name(&self, name: &str) -> Result<(), RefusedAddress> {
         let bare = name.strip_suffix('.').unwrap_or(name);
         if bare.is_empty() {
-            return Err(Refused::NoHost);
+            return Err(RefusedAddress::NoHost);
         }
         let last_label = bare.rsplit('.').next().unwrap_or(bare);
         if !last_label.eq_ignore_ascii_case("localhost") {
@@ -248,7 +248,7 @@ impl AddressGuard {
             return Ok(());
         }
         let network = v4(127, 0, 0, 0, 8).into();
-        Err(Refused::Address { address: bare.to_owned(), kind: AddressKind::Loopback, network })
+        Err(RefusedAddress::Address { address: bare.to_owned(), kind: AddressKind::Loopback, network })
     }
 
     fn allows(&self, ip: IpAddr) -> bool {

@@ -33,7 +33,7 @@ const MAILS_PER_CONNECTION: u32 = 50;
 
 /// What the server said when it took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedMail {
     /// Its code, 2xx.
     pub code: u16,
     /// The rest, in one line; it often names the mail's place in the server's queue.
@@ -69,7 +69,7 @@ impl Mailer {
     /// # Errors
     /// Why the server did not take it. After a time-out or a broken connection it may have taken the mail: a
     /// repeat goes under the same id.
-    pub async fn send(&self, mail: &Mail, to: &str) -> Result<Accepted, MailError> {
+    pub async fn send(&self, mail: &Mail, to: &str) -> Result<AcceptedMail, MailError> {
         let sending = self.send_in_turn(mail, to);
         tokio::time::timeout(self.time_limit, sending)
             .await
@@ -100,7 +100,7 @@ impl Mailer {
         shown
     }
 
-    async fn send_in_turn(&self, mail: &Mail, to: &str) -> Result<Accepted, MailError> {
+    async fn send_in_turn(&self, mail: &Mail, to: &str) -> Result<AcceptedMail, MailError> {
         // It is never closed.
         let _room = self.room.acquire().await.map_err(|_| MailError::TimedOut(self.time_limit))?;
         // Written only now, so that what waits takes no room.

@@ -186,7 +186,7 @@ impl Template {
             .environment
             .get_template(NAME)
             .map_err(|error| TemplateError::Render { line: line_of(&error), what: in_words(&error) })?;
-        let mut output = Limited::default();
+        let mut output = LimitedOutput::default();
         let variables = minijinja::Value::from(Serde(variables));
         match template.render_captured_to(variables, &mut output) {
             Ok(_) => {}
@@ -221,12 +221,12 @@ fn check_length(source: &str) -> Result<(), TemplateError> {
 
 /// Takes no more than it may.
 #[derive(Default)]
-struct Limited {
+struct LimitedOutput {
     bytes: Vec<u8>,
     is_full: bool,
 }
 
-impl io::Write for Limited {
+impl io::Write for LimitedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > MAX_OUTPUT_BYTES {
             self.is_full = true;

@@ -22,7 +22,7 @@ use pattern::LEAST_RUNS;
 const LEAST_GRACE: Duration = Duration::from_secs(60);
 
 /// A schedule, and how well the runs follow it.
-struct Fit {
+struct ScheduleFit {
     schedule: Arc<CronSchedule>,
     /// Times of the pattern, from the first run to the last.
     slots: usize,
@@ -52,7 +52,7 @@ pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u6
         });
         found.min_by_key(|fit| fit.late)
     };
-    let Fit { schedule, slots, kept, late } = kept.or_else(others)?;
+    let ScheduleFit { schedule, slots, kept, late } = kept.or_else(others)?;
     let grace = numbers::up((late + late / 4).max(LEAST_GRACE));
     let why = format!(
         "It follows the clock: {kept} of {} of {} ({}) were kept, the latest {} late.",
@@ -65,7 +65,7 @@ pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u6
 }
 
 /// How well the runs follow a schedule; `None` if they do not.
-fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<Fit> {
+fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<ScheduleFit> {
     let first = schedule.last_at(*times.first()?)?;
     let last = *times.last()?;
     let (mut slots, mut slot) = (0, first);
@@ -96,5 +96,5 @@ fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<
     let kept = late.len();
     let spared = usize::try_from(budget).unwrap_or(usize::MAX).min(kept / 10);
     let latest = *late.get(kept - 1 - spared)?;
-    (latest * 2 < shortest).then_some(Fit { schedule, slots, kept, late: latest })
+    (latest * 2 < shortest).then_some(ScheduleFit { schedule, slots, kept, late: latest })
 }

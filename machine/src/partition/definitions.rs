@@ -7,7 +7,7 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
 use super::transitions::{self, Cause, change_state, miss};
-use super::{Effects, Partition, Slot, unknown};
+use super::{Effects, MonitorSlot, Partition, unknown};
 
 impl Partition {
     /// Applies a change of definition that is newer than the one in force, after settling the monitor under
@@ -28,7 +28,8 @@ impl Partition {
         self.settle(id, effects);
         let watermark = self.watermark();
         let Self { head, monitors, changes, .. } = self;
-        let slot = monitors.entry(id).or_insert_with(|| Slot { state: unknown(change.at), changed: false });
+        let slot =
+            monitors.entry(id).or_insert_with(|| MonitorSlot { state: unknown(change.at), changed: false });
         let state = &mut slot.state;
         state.revision = change.revision;
         redefined(id, state, definition, change.at, watermark, head, effects);

@@ -7,7 +7,7 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
 use super::transitions::{Cause, change_state};
-use super::{Effects, Partition, Slot, takeover, transitions, unknown};
+use super::{Effects, MonitorSlot, Partition, takeover, transitions, unknown};
 
 impl Partition {
     /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood
@@ -22,7 +22,7 @@ impl Partition {
         let Self { head, monitors, changes, .. } = self;
         let slot = monitors
             .entry(id)
-            .or_insert_with(|| Slot { state: unknown(heartbeat.received_at), changed: false });
+            .or_insert_with(|| MonitorSlot { state: unknown(heartbeat.received_at), changed: false });
         let state = &mut slot.state;
         if state.imported.is_some() {
             // A history that was not complete ends here; what follows is its monitor's own.

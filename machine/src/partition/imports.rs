@@ -12,7 +12,7 @@ use model::monitor_state::{MonitorState, PartitionHead, Past};
 use model::time::EventTime;
 
 use super::takeover::{take_over, takes_imports};
-use super::{Effects, Partition, Slot, definitions, heartbeats, transitions, unknown};
+use super::{Effects, MonitorSlot, Partition, definitions, heartbeats, transitions, unknown};
 
 /// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is
 /// late by seconds.
@@ -24,7 +24,8 @@ impl Partition {
     pub(super) fn import(&mut self, imported: &Imported, effects: &mut Effects) {
         let id = imported.monitor;
         let Self { head, monitors, changes, .. } = self;
-        let slot = monitors.entry(id).or_insert_with(|| Slot { state: unknown(imported.at), changed: false });
+        let slot =
+            monitors.entry(id).or_insert_with(|| MonitorSlot { state: unknown(imported.at), changed: false });
         let state = &mut slot.state;
         if !takes_imports(state) {
             effects.refused_imports += 1;

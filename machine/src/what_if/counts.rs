@@ -30,11 +30,11 @@ pub(super) struct Tally {
 #[derive(Debug, Default)]
 struct Track {
     counts: Counts,
-    down: Option<Down>,
+    down: Option<OpenDown>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Down {
+struct OpenDown {
     at: EventTime,
     /// If the deadline was missed within the window: a monitor that is heard again within this time was not
     /// really down.
@@ -48,7 +48,7 @@ impl Tally {
 
     /// A monitor is down where the replay begins.
     pub(super) fn begin_down(&mut self, monitor: MonitorId, since: EventTime) {
-        self.monitors.entry(monitor).or_default().down = Some(Down { at: since, period: None });
+        self.monitors.entry(monitor).or_default().down = Some(OpenDown { at: since, period: None });
     }
 
     /// A monitor flipped; `definition` is the one by which it did.
@@ -68,7 +68,7 @@ impl Tally {
             track.counts.downs += u64::from(counted);
             let missed = counted && flip.reason == Reason::Missed;
             let period = definition.filter(|_| missed).and_then(|definition| period(definition, flip));
-            track.down = Some(Down { at: flip.at, period });
+            track.down = Some(OpenDown { at: flip.at, period });
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ports::queue::LaneId;
 
 /// Attempts at once, of all lanes together and of one.
-const ATTEMPTS: Room = Room { total: 256, per_lane: 16 };
+const ATTEMPTS: Capacity = Capacity { total: 256, per_lane: 16 };
 
 /// Attempts at once at one host: as many as two channels may make. A host that hangs must not have all of
 /// them, however many channels lead there.
@@ -15,15 +15,15 @@ const PER_HOST: usize = 32;
 /// Claimed deliveries, of all lanes together and of one: those waiting for an attempt, in it, or waiting to
 /// be settled. There are more of them than attempts, so that attempts go on while the last ones are being
 /// settled.
-const CLAIMS: Room = Room { total: 2_048, per_lane: 64 };
+const CLAIMS: Capacity = Capacity { total: 2_048, per_lane: 64 };
 
 #[derive(Debug, Clone, Copy)]
-struct Room {
+struct Capacity {
     total: usize,
     per_lane: usize,
 }
 
-impl Room {
+impl Capacity {
     /// How much one lane may use while `used` is used by all. The fuller it is, the less: dozens of slow
     /// lanes still leave room for one that comes later, and when all is taken, what becomes free goes to a
     /// lane that has nothing.

@@ -22,10 +22,10 @@ use uuid::Uuid;
 
 use super::digest;
 use super::flaps::WITHIN;
-use super::gather::{Reminder, Untold, gathered};
+use super::gather::{Reminder, UntoldChanges, gathered};
 use super::outcome::{Admission, DropReason, Effects, Emit, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
-use super::state::chat::{ChatEntry, ChatHead, Outstanding, Window};
+use super::state::chat::{ChatEntry, ChatHead, OutstandingMessage, StormWindow};
 use crate::message::incident_of;
 
 /// The most messages that go out one by one within [`WINDOW`].
@@ -115,7 +115,7 @@ impl Chat {
         let kept = lean(flip);
         entry.flaps.note(&kept, incident_of(flip), now);
         let begins = entry.flaps.flapping.as_ref().is_some_and(|flapping| !flapping.announced);
-        let mut untold = Untold::flip(&kept);
+        let mut untold = UntoldChanges::flip(&kept);
         let undisturbed = entry.carrier.is_none() && entry.untold.is_none();
         if alone && undisturbed && (begins || entry.flaps.flapping.is_none()) {
             entry.untold = Some(untold);
@@ -145,7 +145,7 @@ impl Chat {
             return Admission::Dropped(DropReason::Over);
         }
         entry.sequence = down.sequence;
-        let untold = Untold { reminder: Some(reminder), ..Untold::still(&lean(down)) };
+        let untold = UntoldChanges { reminder: Some(reminder), ..UntoldChanges::still(&lean(down)) };
         let undisturbed = entry.carrier.is_none() && entry.untold.is_none();
         if alone && undisturbed && entry.flaps.flapping.is_none() {
             entry.untold = Some(untold);
@@ -154,7 +154,7 @@ impl Chat {
             self.goes_out(id, Some(down.monitor), false, now);
             return said.map_or(Admission::Dropped(DropReason::NothingToSay), Admission::Send);
         }
-        let untold = Untold { ids: vec![(id, number)], ..untold };
+        let untold = UntoldChanges { ids: vec![(id, number)], ..untold };
         entry.untold = gathered(entry.untold.take(), untold);
         self.gathers(0, now);
         Admission::Folded(own_delivery(self.channel, number))
@@ -222,10 +222,10 @@ impl Chat {
         let ended = self.head.storm.filter(|window| window.until <= now);
         if let Some(window) = ended {
             let goes_on = window.flips as usize >= SINGLES;
-            self.head.storm = goes_on.then_some(Window { until: now + WINDOW, flips: 0 });
+            self.head.storm = goes_on.then_some(StormWindow { until: now + WINDOW, flips: 0 });
         }
         if self.head.clean_at.is_some_and(|at| at <= now) {
-            let old = |outstanding: &Outstanding| outstanding.sent_at + LOST_AFTER <= now;
+            let old = |outstanding: &OutstandingMessage| outstanding.sent_at + LOST_AFTER <= now;
             let lost = self.head.outstanding.iter().filter(|(_, one)| old(one)).map(|(id, _)| *id);
             for id in lost.collect::<Vec<_>>() {
                 self.finished(id, now, effects);
@@ -368,7 +368,7 @@ impl Chat {
         self.head.clean_at.get_or_insert(now + WITHIN);
         self.head
             .outstanding
-            .insert(id, Outstanding { monitor, own, failed: false, from: now, sent_at: now });
+            .insert(id, OutstandingMessage { monitor, own, failed: false, from: now, sent_at: now });
     }
 
     /// Something is gathered; that may begin a storm.
@@ -377,7 +377,7 @@ impl Chat {
         let full = self.recent(now) >= SINGLES;
         match &mut self.head.storm {
             Some(storm) => storm.flips += flips,
-            None if full => self.head.storm = Some(Window { until: now + WINDOW, flips }),
+            None if full => self.head.storm = Some(StormWindow { until: now + WINDOW, flips }),
             None => {}
         }
     }

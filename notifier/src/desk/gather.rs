@@ -14,7 +14,7 @@ const MAX_IDS: usize = 64;
 
 /// Changes that the channel was not told of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Untold {
+pub(super) struct UntoldChanges {
     /// The first flip to down among them.
     pub(super) first_down: Option<Flip>,
     /// The newest flip: of these changes, or, if there are none, the one that a reminder speaks of.
@@ -38,7 +38,7 @@ pub(super) struct Reminder {
     pub(super) at: EventTime,
 }
 
-impl Untold {
+impl UntoldChanges {
     pub(super) fn flip(flip: &Flip) -> Self {
         let first_down = (flip.to == State::Down).then(|| flip.clone());
         Self { first_down, last: flip.clone(), flips: 1, reminder: None, flapping: None, ids: Vec::new() }
@@ -109,7 +109,7 @@ impl Untold {
 }
 
 /// Puts one after the other.
-pub(super) fn gathered(before: Option<Untold>, later: Untold) -> Option<Untold> {
+pub(super) fn gathered(before: Option<UntoldChanges>, later: UntoldChanges) -> Option<UntoldChanges> {
     Some(match before {
         Some(before) => before.then(later),
         None => later,

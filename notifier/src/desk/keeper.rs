@@ -107,25 +107,25 @@ pub(crate) struct Keeper {
     pub(crate) states: Arc<dyn StateReader>,
     pub(crate) partitions: u16,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) places: Mutex<HashMap<ChannelId, Arc<Place>>>,
+    pub(crate) slots: Mutex<HashMap<ChannelId, Arc<DeskSlot>>>,
 }
 
 /// Where the desk of a channel is.
 #[derive(Default)]
-pub(crate) struct Place {
-    waiting: Mutex<Waiting>,
+pub(crate) struct DeskSlot {
+    waiting: Mutex<WaitingCalls>,
     /// `None`: it is to be read from the ledger.
-    open: tokio::sync::Mutex<Option<Open>>,
+    open: tokio::sync::Mutex<Option<OpenDesk>>,
 }
 
 /// What waits for the desk, with where the answers go.
 #[derive(Default)]
-struct Waiting {
+struct WaitingCalls {
     questions: Vec<(Question, oneshot::Sender<Admission>)>,
     notes: Vec<(Vec<Note>, oneshot::Sender<()>)>,
 }
 
-struct Open {
+struct OpenDesk {
     version: u64,
     desk: Desk,
     /// Rows of the desk that the channel had before it changed its kind.
@@ -140,10 +140,10 @@ impl Keeper {
         manner: Manner,
         question: Question,
     ) -> Result<Admission, DeskError> {
-        let place = self.place(channel);
+        let slot = self.slot(channel);
         let (answer, answered) = oneshot::channel();
-        place.waiting.lock().questions.push((question, answer));
-        self.attend(channel, manner, &place).await?;
+        slot.waiting.lock().questions.push((question, answer));
+        self.attend(channel, manner, &slot).await?;
         answered.await.map_err(|_| DeskError::Stopped)
     }
 
@@ -154,21 +154,21 @@ impl Keeper {
         manner: Manner,
         notes: Vec<Note>,
     ) -> Result<(), DeskError> {
-        let place = self.place(channel);
+        let slot = self.slot(channel);
         let (heard, is_heard) = oneshot::channel();
-        place.waiting.lock().notes.push((notes, heard));
-        self.attend(channel, manner, &place).await?;
+        slot.waiting.lock().notes.push((notes, heard));
+        self.attend(channel, manner, &slot).await?;
         is_heard.await.map_err(|_| DeskError::Stopped)
     }
 
-    fn place(&self, channel: ChannelId) -> Arc<Place> {
-        Arc::clone(self.places.lock().entry(channel).or_default())
+    fn slot(&self, channel: ChannelId) -> Arc<DeskSlot> {
+        Arc::clone(self.slots.lock().entry(channel).or_default())
     }
 
     /// Serves whatever waits for the desk of a channel, unless another call took it along.
-    async fn attend(&self, channel: ChannelId, manner: Manner, place: &Place) -> Result<(), DeskError> {
-        let mut open = place.open.lock().await;
-        let mut batch = std::mem::take(&mut *place.waiting.lock());
+    async fn attend(&self, channel: ChannelId, manner: Manner, slot: &DeskSlot) -> Result<(), DeskError> {
+        let mut open = slot.open.lock().await;
+        let mut batch = std::mem::take(&mut *slot.waiting.lock());
         if batch.questions.is_empty() && batch.notes.is_empty() {
             return Ok(());
         }
@@ -186,8 +186,8 @@ impl Keeper {
         }
         let idle = done.desk.is_idle();
         *open = Some(done);
-        if idle && self.places.lock().len() > KEPT {
-            self.places.lock().remove(&channel);
+        if idle && self.slots.lock().len() > KEPT {
+            self.slots.lock().remove(&channel);
         }
         Ok(())
     }
@@ -196,9 +196,9 @@ impl Keeper {
         &self,
         channel: ChannelId,
         manner: Manner,
-        mut taken: Option<Open>,
-        batch: &Waiting,
-    ) -> Result<(Open, Vec<Admission>), DeskError> {
+        mut taken: Option<OpenDesk>,
+        batch: &WaitingCalls,
+    ) -> Result<(OpenDesk, Vec<Admission>), DeskError> {
         let notes = || batch.notes.iter().flat_map(|(notes, _)| notes);
         let mut conflict = DeskError::Stopped;
         for _ in 0..TRIES {
@@ -269,7 +269,7 @@ impl Keeper {
         Ok(self.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_some())
     }
 
-    async fn load(&self, channel: ChannelId, manner: Manner) -> Result<Open, DeskError> {
+    async fn load(&self, channel: ChannelId, manner: Manner) -> Result<OpenDesk, DeskError> {
         let page = self.ledger.load(channel.as_uuid()).await?;
         let (mut chat_head, mut pager_head) = (None, None);
         let (mut chats, mut pagers) = (HashMap::new(), HashMap::new());
@@ -297,18 +297,18 @@ impl Keeper {
         let found = match (chat_head, pager_head) {
             (Some(head), _) => chat(head, chats),
             (None, Some(head)) => pager(head, pagers),
-            (None, None) => return Ok(Open { version: page.version, desk: fresh, obsolete: keys }),
+            (None, None) => return Ok(OpenDesk { version: page.version, desk: fresh, obsolete: keys }),
         };
         let fits = std::mem::discriminant(&found) == std::mem::discriminant(&fresh);
         // A channel that has changed its kind is served in the old manner until nothing waits there.
         Ok(if fits || !found.is_idle() {
-            Open { version: page.version, desk: found, obsolete: Vec::new() }
+            OpenDesk { version: page.version, desk: found, obsolete: Vec::new() }
         } else {
-            Open { version: page.version, desk: fresh, obsolete: keys }
+            OpenDesk { version: page.version, desk: fresh, obsolete: keys }
         })
     }
 
-    async fn write(&self, channel: ChannelId, open: &mut Open) -> Result<(), LedgerError> {
+    async fn write(&self, channel: ChannelId, open: &mut OpenDesk) -> Result<(), LedgerError> {
         let mut changes = open.desk.take_changes();
         let removed = std::mem::take(&mut open.obsolete);
         let gone = removed.into_iter().filter(|key| changes.iter().all(|(changed, _)| changed != key));
@@ -391,7 +391,7 @@ impl Keeper {
 
     /// A channel is gone, and with it what it was told.
     pub(crate) async fn forget(&self, channel: ChannelId) -> Result<(), DeskError> {
-        self.places.lock().remove(&channel);
+        self.slots.lock().remove(&channel);
         let page = self.ledger.load(channel.as_uuid()).await?;
         if page.version > 0 {
             let rows = page.rows.into_iter().map(|(key, _)| (key, None)).collect();

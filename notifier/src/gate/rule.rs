@@ -17,14 +17,14 @@ pub(crate) enum Verdict {
     /// People are told.
     Tell,
     /// It is to be looked at again then.
-    Hold { until: EventTime, reason: Reason },
+    Hold { until: EventTime, reason: SilenceReason },
     /// No message of its own goes out.
-    Silence(Reason),
+    Silence(SilenceReason),
 }
 
 /// Why no message of its own goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Reason {
+pub(crate) enum SilenceReason {
     /// Of this name.
     Window { name: String },
     /// On a monitor of this name; while it is down, with the alert that began that.
@@ -33,7 +33,7 @@ pub(crate) enum Reason {
     Late,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for SilenceReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Window { name } => write!(f, "maintenance window {name}"),
@@ -45,7 +45,7 @@ impl fmt::Display for Reason {
 
 /// A stretch of maintenance windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Quiet {
+pub(super) struct QuietSpan {
     pub(super) until: EventTime,
     /// The window that ends last.
     pub(super) window: String,
@@ -63,39 +63,40 @@ pub(super) struct Ancestor {
 
 /// Whether the incident goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Own {
+pub(super) enum OwnIncident {
     Down,
     Over,
 }
 
 /// What a flip to down is judged by.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct DownFacts {
     pub(super) now: EventTime,
     /// When it happened.
     pub(super) at: EventTime,
     /// What it fell into, whether that is over or not.
-    pub(super) quiet: Option<Quiet>,
+    pub(super) quiet: Option<QuietSpan>,
     pub(super) ancestors: Vec<Ancestor>,
-    pub(super) own: Own,
+    pub(super) own: OwnIncident,
     /// How long it is given after an ancestor is back.
     pub(super) chance: Duration,
 }
 
 /// What becomes of a flip to down.
-pub(super) fn down(facts: &Facts) -> Verdict {
-    let Facts { now, at, quiet, ancestors, own, chance } = facts;
-    let depends = |ancestor: &Ancestor, incident| Reason::Depends { on: ancestor.name.clone(), incident };
+pub(super) fn down(facts: &DownFacts) -> Verdict {
+    let DownFacts { now, at, quiet, ancestors, own, chance } = facts;
+    let depends =
+        |ancestor: &Ancestor, incident| SilenceReason::Depends { on: ancestor.name.clone(), incident };
     // One that was down when this happened, or went down since.
     let holding = ancestors.iter().find_map(|one| one.down.map(|incident| depends(one, Some(incident))));
     let back =
         ancestors.iter().filter(|one| one.down.is_none() && one.since > *at).max_by_key(|one| one.since);
-    let window = quiet.as_ref().map(|quiet| Reason::Window { name: quiet.window.clone() });
+    let window = quiet.as_ref().map(|quiet| SilenceReason::Window { name: quiet.window.clone() });
     let came_back = back.map(|one| depends(one, None));
     let Some(reason) = holding.clone().or_else(|| window.clone()).or_else(|| came_back.clone()) else {
         return Verdict::Tell;
     };
-    if *own == Own::Over {
+    if *own == OwnIncident::Over {
         return Verdict::Silence(reason);
     }
     let again = *now + (now.since(*at) / 10).clamp(LOOK_AGAIN.0, LOOK_AGAIN.1);
@@ -115,14 +116,14 @@ pub(super) fn down(facts: &Facts) -> Verdict {
 }
 
 /// What becomes of a reminder.
-pub(super) fn reminder(quiet: Option<Quiet>, ancestors: Vec<Ancestor>, late: bool) -> Verdict {
-    let down = ancestors
-        .into_iter()
-        .find_map(|one| one.down.map(|incident| Reason::Depends { on: one.name, incident: Some(incident) }));
-    let window = quiet.map(|quiet| Reason::Window { name: quiet.window });
+pub(super) fn reminder(quiet: Option<QuietSpan>, ancestors: Vec<Ancestor>, late: bool) -> Verdict {
+    let down = ancestors.into_iter().find_map(|one| {
+        one.down.map(|incident| SilenceReason::Depends { on: one.name, incident: Some(incident) })
+    });
+    let window = quiet.map(|quiet| SilenceReason::Window { name: quiet.window });
     match down.or(window) {
         Some(reason) => Verdict::Silence(reason),
-        None if late => Verdict::Silence(Reason::Late),
+        None if late => Verdict::Silence(SilenceReason::Late),
         None => Verdict::Tell,
     }
 }
@@ -146,10 +147,10 @@ mod tests {
     }
 
     /// A flip at 1,000 of a monitor with a chance of 60 s: `hold N` until then, `tell`, or `silence`.
-    fn check(now: i64, quiet: Option<i64>, ancestors: Vec<Ancestor>, own: Own, expected: &str) {
-        let quiet = quiet.map(|until| Quiet { until: at(until), window: "updates".to_owned() });
+    fn check(now: i64, quiet: Option<i64>, ancestors: Vec<Ancestor>, own: OwnIncident, expected: &str) {
+        let quiet = quiet.map(|until| QuietSpan { until: at(until), window: "updates".to_owned() });
         let chance = Duration::from_secs(60);
-        let facts = Facts { now: at(now), at: at(1_000), quiet, ancestors, own, chance };
+        let facts = DownFacts { now: at(now), at: at(1_000), quiet, ancestors, own, chance };
         let found = match down(&facts) {
             Verdict::Tell => "tell".to_owned(),
             Verdict::Silence(reason) => format!("silence: {reason}"),
@@ -160,55 +161,55 @@ mod tests {
 
     #[test]
     fn what_nothing_holds_is_told() {
-        check(1_000, None, vec![], Own::Down, "tell");
-        check(1_000, None, vec![parent(false, 900)], Own::Down, "tell");
+        check(1_000, None, vec![], OwnIncident::Down, "tell");
+        check(1_000, None, vec![parent(false, 900)], OwnIncident::Down, "tell");
     }
 
     #[test]
     fn a_window_holds_until_its_end_and_then_it_is_told_if_it_is_still_so() {
-        check(1_000, Some(1_003), vec![], Own::Down, "hold 1003");
-        check(1_000, Some(9_000), vec![], Own::Down, "hold 1005");
-        check(2_000, Some(9_000), vec![], Own::Down, "hold 2060");
-        check(9_000, Some(9_000), vec![], Own::Down, "tell");
-        check(9_000, Some(9_000), vec![], Own::Over, "silence: maintenance window updates");
-        check(1_500, Some(9_000), vec![], Own::Over, "silence: maintenance window updates");
+        check(1_000, Some(1_003), vec![], OwnIncident::Down, "hold 1003");
+        check(1_000, Some(9_000), vec![], OwnIncident::Down, "hold 1005");
+        check(2_000, Some(9_000), vec![], OwnIncident::Down, "hold 2060");
+        check(9_000, Some(9_000), vec![], OwnIncident::Down, "tell");
+        check(9_000, Some(9_000), vec![], OwnIncident::Over, "silence: maintenance window updates");
+        check(1_500, Some(9_000), vec![], OwnIncident::Over, "silence: maintenance window updates");
     }
 
     #[test]
     fn a_monitor_waits_for_the_one_that_it_depends_on_and_gets_a_chance_after_it() {
-        check(1_000, None, vec![parent(true, 990)], Own::Down, "hold 1005");
-        check(1_200, None, vec![parent(true, 990)], Own::Down, "hold 1220");
+        check(1_000, None, vec![parent(true, 990)], OwnIncident::Down, "hold 1005");
+        check(1_200, None, vec![parent(true, 990)], OwnIncident::Down, "hold 1220");
         check(
             1_200,
             None,
             vec![parent(true, 990)],
-            Own::Over,
+            OwnIncident::Over,
             "silence: router, which it depends on, is down",
         );
         // Back at 1,300: until 1,360 it may still be heard.
-        check(1_301, None, vec![parent(false, 1_300)], Own::Down, "hold 1331");
-        check(1_355, None, vec![parent(false, 1_300)], Own::Down, "hold 1360");
-        check(1_360, None, vec![parent(false, 1_300)], Own::Down, "tell");
+        check(1_301, None, vec![parent(false, 1_300)], OwnIncident::Down, "hold 1331");
+        check(1_355, None, vec![parent(false, 1_300)], OwnIncident::Down, "hold 1360");
+        check(1_360, None, vec![parent(false, 1_300)], OwnIncident::Down, "tell");
         check(
             1_360,
             None,
             vec![parent(false, 1_300)],
-            Own::Over,
+            OwnIncident::Over,
             "silence: router, which it depends on, is down",
         );
         // The further one counts as much as the nearer.
-        check(1_200, None, vec![parent(false, 10), parent(true, 990)], Own::Down, "hold 1220");
+        check(1_200, None, vec![parent(false, 10), parent(true, 990)], OwnIncident::Down, "hold 1220");
     }
 
     #[test]
     fn reminders_do_not_come_in_a_window_nor_of_dependents_nor_twice_at_once() {
-        let quiet = || Some(Quiet { until: at(9_000), window: "updates".to_owned() });
-        assert!(matches!(reminder(quiet(), vec![], false), Verdict::Silence(Reason::Window { .. })));
+        let quiet = || Some(QuietSpan { until: at(9_000), window: "updates".to_owned() });
+        assert!(matches!(reminder(quiet(), vec![], false), Verdict::Silence(SilenceReason::Window { .. })));
         assert!(matches!(
             reminder(None, vec![parent(true, 1)], false),
-            Verdict::Silence(Reason::Depends { .. })
+            Verdict::Silence(SilenceReason::Depends { .. })
         ));
-        assert_eq!(reminder(None, vec![parent(false, 1)], true), Verdict::Silence(Reason::Late));
+        assert_eq!(reminder(None, vec![parent(false, 1)], true), Verdict::Silence(SilenceReason::Late));
         assert_eq!(reminder(None, vec![], false), Verdict::Tell);
     }
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::faulty::{Fate, Fault, FaultyHistory};
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};
-use crate::dead_letters::{Review, Tally};
+use crate::dead_letters::{DeadLetterReview, RestoredCounts};
 use crate::metrics::Metrics;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -28,19 +28,19 @@ fn metrics() -> Metrics {
     Metrics::new(&mut prometheus_client::registry::Registry::default())
 }
 
-fn review(world: &World) -> Review {
+fn review(world: &World) -> DeadLetterReview {
     let (deliveries, history) = (Arc::clone(&world.deliveries), Arc::clone(&world.history));
-    Review::new(deliveries, history, Arc::clone(&world.clock) as _, metrics())
+    DeadLetterReview::new(deliveries, history, Arc::clone(&world.clock) as _, metrics())
 }
 
-async fn pass(review: &mut Review) -> Tally {
-    let mut tally = Tally::default();
+async fn pass(review: &mut DeadLetterReview) -> RestoredCounts {
+    let mut tally = RestoredCounts::default();
     review.pass(Duration::ZERO, &mut tally).await.unwrap();
     tally
 }
 
-const fn tally(lost: u64, half_redriven: u64) -> Tally {
-    Tally { lost, half_redriven }
+const fn tally(lost: u64, half_redriven: u64) -> RestoredCounts {
+    RestoredCounts { lost, half_redriven }
 }
 
 impl World {
@@ -241,7 +241,7 @@ async fn a_history_that_fails_is_asked_again_at_the_next_pass() {
         let fate = Fate::new(Fault::LostCall(call));
         world.history = Arc::new(FaultyHistory(Arc::clone(&healthy), Arc::clone(&fate)));
         let mut review = review(&world);
-        let mut found = Tally::default();
+        let mut found = RestoredCounts::default();
         assert!(review.pass(Duration::ZERO, &mut found).await.is_err());
         assert_eq!((found, healthy.get(letter.id).await.unwrap()), (tally(0, 0), None));
         if call == 1 {

@@ -77,13 +77,13 @@ impl Reply {
 /// What to answer, given everything received so far; the last of it is to be answered.
 type Behaviour = Box<dyn Fn(&[Received]) -> Reply + Send + Sync>;
 
-struct Shared {
+struct ReceiverState {
     received: Mutex<Vec<Received>>,
     behaviour: Mutex<Behaviour>,
 }
 
 pub(super) struct Receiver {
-    shared: Arc<Shared>,
+    shared: Arc<ReceiverState>,
     address: SocketAddr,
     _server: JoinSet<()>,
 }
@@ -92,8 +92,10 @@ impl Receiver {
     pub(super) async fn start(behaviour: impl Fn(&[Received]) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Shared { received: Mutex::default(), behaviour: Mutex::new(Box::new(behaviour)) });
+        let shared = Arc::new(ReceiverState {
+            received: Mutex::default(),
+            behaviour: Mutex::new(Box::new(behaviour)),
+        });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -118,7 +120,7 @@ impl Receiver {
 }
 
 async fn answer(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ReceiverState>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,

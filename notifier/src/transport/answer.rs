@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sending::address_guard::Refused;
+use sending::address_guard::RefusedAddress;
 use sending::presets::{FieldError, RequestError};
 use sending::template::TemplateError;
 
-use super::undelivered::Undelivered;
+use super::undelivered::UndeliveredMail;
 use crate::metrics::AttemptResult;
 
 /// What came of sending a request.
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     #[error("the channel's header `{0}` cannot be sent")]
     Header(String),
     #[error("{0}")]
-    Refused(#[source] Refused),
+    Refused(#[source] RefusedAddress),
     #[error("no answer within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
     #[error("{0}")]
@@ -64,7 +64,7 @@ pub(crate) enum Failure {
     #[error("answered 410 Gone; the channel is disabled")]
     Gone,
     #[error("{0}")]
-    Mail(Undelivered),
+    Mail(UndeliveredMail),
     #[error("this notifier sends no e-mail: start it with --smtp-url and --mail-from")]
     NoMailServer,
 }

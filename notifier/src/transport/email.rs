@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use model::channel::{Channel, Email};
 use model::delivery::DeliveryTask;
 use model::ids::DeliveryId;
-use sending::mail::{Accepted, Mail, MailError, MailSettings, Mailer};
+use sending::mail::{AcceptedMail, Mail, MailError, MailSettings, Mailer};
 
 use super::answer::{Answer, Failure};
-use super::undelivered::{KEPT_BYTES, Undelivered};
+use super::undelivered::{KEPT_BYTES, UndeliveredMail};
 use crate::message::{self, Message};
 
 /// Most bytes that are shown of what a test sent.
@@ -83,12 +83,12 @@ impl EmailTransport {
     }
 }
 
-fn summary(to: &[String], outcomes: Vec<Result<Accepted, MailError>>, had: usize) -> Answer {
+fn summary(to: &[String], outcomes: Vec<Result<AcceptedMail, MailError>>, had: usize) -> Answer {
     let of = had + to.len();
     let (mut sent_to, mut failed, mut answers, mut code) = (Vec::new(), Vec::new(), String::new(), None);
     for (to, outcome) in to.iter().zip(outcomes) {
         match outcome {
-            Ok(Accepted { code: accepted, text }) => {
+            Ok(AcceptedMail { code: accepted, text }) => {
                 code.get_or_insert(accepted);
                 answers.push_str(&format!("{to}: {accepted} {text}\n"));
                 sent_to.push(to.clone());
@@ -101,7 +101,7 @@ fn summary(to: &[String], outcomes: Vec<Result<Accepted, MailError>>, had: usize
             }
         }
     }
-    let undelivered = Undelivered { accepted: had + sent_to.len(), of, failed };
+    let undelivered = UndeliveredMail { accepted: had + sent_to.len(), of, failed };
     answers.truncate(answers.floor_char_boundary(KEPT_BYTES));
     let answers = answers.trim_end();
     Answer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::time::EventTime;
 use reqwest::{Client, Request, Response, StatusCode};
-use sending::address_guard::{AddressGuard, Refused};
+use sending::address_guard::{AddressGuard, RefusedAddress};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Failure};
@@ -181,7 +181,7 @@ fn why(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let mut innermost: &(dyn std::error::Error + 'static) = &error;
     loop {
-        if let Some(refused) = innermost.downcast_ref::<Refused>() {
+        if let Some(refused) = innermost.downcast_ref::<RefusedAddress>() {
             return Failure::Refused(refused.clone());
         }
         let Some(source) = innermost.source() else { break };

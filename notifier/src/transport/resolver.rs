@@ -8,7 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use sending::address_guard::{AddressGuard, Refused};
+use sending::address_guard::{AddressGuard, RefusedAddress};
 use tokio::sync::Semaphore;
 
 /// Look-ups at once. A look-up cannot be cancelled, so a dead name server must not take every thread.
@@ -56,7 +56,7 @@ impl Resolve for GuardedResolver {
 }
 
 /// The allowed ones; if there are none, why.
-fn only_allowed(guard: &AddressGuard, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+fn only_allowed(guard: &AddressGuard, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, RefusedAddress> {
     let mut refusal = None;
     let mut allowed = found;
     allowed.retain(|address| match guard.check(address.ip()) {

@@ -12,13 +12,13 @@ pub(super) const KEPT_BYTES: usize = 2_048;
 
 /// Who did not get a mail, and why. There is at least one.
 #[derive(Debug)]
-pub(crate) struct Undelivered {
+pub(crate) struct UndeliveredMail {
     pub(super) accepted: usize,
     pub(super) of: usize,
     pub(super) failed: Vec<(String, MailError)>,
 }
 
-impl Undelivered {
+impl UndeliveredMail {
     /// Whether the same again can hardly help any of them.
     pub(super) fn is_permanent(&self) -> bool {
         self.failed.iter().all(|(_, error)| error.is_permanent())
@@ -44,7 +44,7 @@ impl Undelivered {
     }
 }
 
-impl fmt::Display for Undelivered {
+impl fmt::Display for UndeliveredMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What stands in the way of all is said once.
         let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();

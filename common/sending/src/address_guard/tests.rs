@@ -54,7 +54,7 @@ fn special_addresses_are_refused_with_the_network_that_would_allow_them() {
         let ip: IpAddr = address.parse().expect("an address");
         let network: IpNet = network.parse().expect("a CIDR");
         let refused = guard("").check(ip).expect_err(address);
-        assert_eq!(refused, Refused::Address { address: ip.to_string(), kind, network }, "{address}");
+        assert_eq!(refused, RefusedAddress::Address { address: ip.to_string(), kind, network }, "{address}");
     }
 }
 
@@ -140,7 +140,7 @@ fn this_installation_is_refused_under_its_own_urls_even_where_private_addresses_
         "https://example.com/lubdub",
         "https://example.com/lubdub/api/push/token",
     ] {
-        assert!(matches!(guard.check_url(&url(text)), Err(Refused::Own { .. })), "{text}");
+        assert!(matches!(guard.check_url(&url(text)), Err(RefusedAddress::Own { .. })), "{text}");
     }
     for text in [
         "https://example.com/hook",

@@ -14,7 +14,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::response::Response;
 
 use super::settings::{MailSettings, Security};
-use super::{Accepted, MailError};
+use super::{AcceptedMail, MailError};
 
 /// One address of the server is given so long, so that there is time for its others.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,7 +65,7 @@ impl Connection {
         from: &Mailbox,
         to: &str,
         mail: &[u8],
-    ) -> Result<Accepted, MailError> {
+    ) -> Result<AcceptedMail, MailError> {
         let to: Address = to.parse().map_err(|_| MailError::Address)?;
         // Until it is known how the exchange stands.
         self.usable = false;
@@ -74,7 +74,7 @@ impl Connection {
             Ok(response) => {
                 self.usable = true;
                 let text = one_line(&response.message().collect::<Vec<_>>().join(" "));
-                Ok(Accepted { code: response.code().into(), text })
+                Ok(AcceptedMail { code: response.code().into(), text })
             }
             Err(error) => Err(match error.status() {
                 Some(code) => {

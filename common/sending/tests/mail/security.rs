@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sending::mail::{Accepted, MailError, MailSettings, Mailer};
+use sending::mail::{AcceptedMail, MailError, MailSettings, Mailer};
 use servers::{Authority, SinkOptions, SmtpSink};
 
 use super::{FROM, PATIENCE, mail};
@@ -13,7 +13,7 @@ const PASSWORD: &str = "p@ss:w/rd%20";
 /// As they stand in a URL.
 const LOGIN: &str = "lub%2Fdub%40example.org:p%40ss%3Aw%2Frd%2520";
 
-async fn send(url: &str, ca: Option<&Path>) -> Result<Accepted, MailError> {
+async fn send(url: &str, ca: Option<&Path>) -> Result<AcceptedMail, MailError> {
     let settings = MailSettings::new(url, FROM, ca).expect("settings");
     let debug = format!("{settings:?}");
     assert!(!debug.contains("p@ss") && !debug.contains("lub/dub") && !debug.contains("p%40"), "{debug}");

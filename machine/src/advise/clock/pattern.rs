@@ -29,7 +29,7 @@ struct Run {
 }
 
 /// Where in its period the runs lie.
-struct Place {
+struct RunSpan {
     /// Where nearly all of them begin, in microseconds.
     begin: i64,
     /// How long it is to where they end.
@@ -91,7 +91,7 @@ fn of_period(runs: &[Run], period: u32) -> Option<String> {
 }
 
 /// The shortest part of the period that holds nine of ten phases.
-fn place(phases: &[i64], length: i64) -> Option<Place> {
+fn place(phases: &[i64], length: i64) -> Option<RunSpan> {
     let mut sorted = phases.to_vec();
     sorted.sort_unstable();
     let held = (sorted.len() * 9).div_ceil(10);
@@ -100,13 +100,13 @@ fn place(phases: &[i64], length: i64) -> Option<Place> {
         let round = if index >= sorted.len() { length } else { 0 };
         sorted[index % sorted.len()] + round
     };
-    let places = (0..sorted.len()).map(|at| Place { begin: sorted[at], width: end(at) - sorted[at] });
+    let places = (0..sorted.len()).map(|at| RunSpan { begin: sorted[at], width: end(at) - sorted[at] });
     places.min_by_key(|place| place.width)
 }
 
 /// Whether they move slowly through the period: then neighbours lie much nearer to each other than to the
 /// rest.
-fn drifts(phases: &[i64], place: &Place, length: i64) -> bool {
+fn drifts(phases: &[i64], place: &RunSpan, length: i64) -> bool {
     let late = |phase: &i64| (phase - place.begin).rem_euclid(length);
     let late: Vec<f64> =
         phases.iter().map(late).filter(|late| *late <= place.width).map(|late| late as f64).collect();
@@ -123,7 +123,7 @@ fn drifts(phases: &[i64], place: &Place, length: i64) -> bool {
 
 /// Where the schedule begins, in seconds: a minute, or a rounder one that is not farther from where the runs
 /// begin than they lie apart.
-fn round_begin(place: &Place, period: u32) -> u32 {
+fn round_begin(place: &RunSpan, period: u32) -> u32 {
     let begin = u32::try_from(place.begin / 1_000_000).unwrap_or(0);
     let width = u32::try_from(place.width / 1_000_000).unwrap_or(0);
     let steps = [3_600, 1_800, 900, 600, 300].into_iter().filter(|step| *step <= period);

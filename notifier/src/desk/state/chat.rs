@@ -9,7 +9,7 @@ use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::super::flaps::Flaps;
-use super::super::gather::{Untold, gathered};
+use super::super::gather::{UntoldChanges, gathered};
 use super::super::outcome::own_delivery;
 use super::super::timing::Timer;
 
@@ -20,9 +20,9 @@ pub(crate) struct ChatHead {
     pub(in crate::desk) number: u64,
     /// When the newest messages went out, at most [`SINGLES`].
     pub(in crate::desk) recent: Vec<EventTime>,
-    pub(in crate::desk) storm: Option<Window>,
+    pub(in crate::desk) storm: Option<StormWindow>,
     /// What went out and is not finished.
-    pub(in crate::desk) outstanding: BTreeMap<DeliveryId, Outstanding>,
+    pub(in crate::desk) outstanding: BTreeMap<DeliveryId, OutstandingMessage>,
     /// Messages that others have taken over, with those, the newest last; at most [`ADOPTED`].
     pub(in crate::desk) adopted: Vec<(DeliveryId, DeliveryId)>,
     /// When a message went out last.
@@ -38,7 +38,7 @@ pub(crate) struct ChatHead {
 
 /// A window of a storm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::desk) struct Window {
+pub(in crate::desk) struct StormWindow {
     pub(in crate::desk) until: EventTime,
     /// Flips that came in it.
     pub(in crate::desk) flips: u32,
@@ -46,7 +46,7 @@ pub(in crate::desk) struct Window {
 
 /// A message that went out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::desk) struct Outstanding {
+pub(in crate::desk) struct OutstandingMessage {
     /// What it tells of, if it is one monitor.
     pub(in crate::desk) monitor: Option<MonitorId>,
     /// Whether the desk made it.
@@ -67,10 +67,10 @@ pub(crate) struct ChatEntry {
     /// The flip to down that the channel was told of, unless it was told that it is over.
     pub(in crate::desk) told_down: Option<Flip>,
     /// What a message that is on its way tells.
-    pub(in crate::desk) carried: Option<Untold>,
+    pub(in crate::desk) carried: Option<UntoldChanges>,
     pub(in crate::desk) carrier: Option<DeliveryId>,
     /// What the channel was not told.
-    pub(in crate::desk) untold: Option<Untold>,
+    pub(in crate::desk) untold: Option<UntoldChanges>,
     /// The last message that told of it.
     pub(in crate::desk) told_by: Option<DeliveryId>,
     pub(in crate::desk) flaps: Flaps,
@@ -126,8 +126,8 @@ impl ChatEntry {
         if self.flaps.is_due(now)
             && let Some((flapping, over)) = self.flaps.tell(now)
         {
-            let untold = later.unwrap_or_else(|| Untold::still(&flapping.last));
-            later = Some(Untold { flapping: Some((flapping, over)), ..untold });
+            let untold = later.unwrap_or_else(|| UntoldChanges::still(&flapping.last));
+            later = Some(UntoldChanges { flapping: Some((flapping, over)), ..untold });
         }
         let Some(later) = later else { return Vec::new() };
         let elsewhere = later.ids.iter().filter(|(_, said)| Some(*said) != number).map(|(id, _)| *id);

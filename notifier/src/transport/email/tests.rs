@@ -199,16 +199,16 @@ fn each_address_is_sent_to_once_and_those_that_have_it_not_again() {
     assert_eq!((request.to, request.had), (vec!["a@example.net".to_owned(), "c@example.net".to_owned()], 1));
 }
 
-fn accepted() -> Result<Accepted, MailError> {
-    Ok(Accepted { code: 250, text: "OK".to_owned() })
+fn accepted() -> Result<AcceptedMail, MailError> {
+    Ok(AcceptedMail { code: 250, text: "OK".to_owned() })
 }
 
-fn refused(code: u16) -> Result<Accepted, MailError> {
+fn refused(code: u16) -> Result<AcceptedMail, MailError> {
     Err(MailError::Refused { code, text: "no".to_owned() })
 }
 
 fn outcome(
-    outcomes: Vec<Result<Accepted, MailError>>,
+    outcomes: Vec<Result<AcceptedMail, MailError>>,
     had: usize,
 ) -> (Option<u16>, Option<(String, bool)>, Vec<String>) {
     let to: Vec<String> = ["a", "b", "c"].iter().take(outcomes.len()).map(|&to| to.to_owned()).collect();
