@@ -1,5 +1,6 @@
 //! What the system allows the process, and what the process allows others.
 
+use model::chain::Chain;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
@@ -14,7 +15,7 @@ pub(crate) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, current = limit.current, "failed to raise the number of open files");
+        tracing::warn!(error = %Chain(&error), current = limit.current, "failed to raise the number of open files");
     }
 }
 

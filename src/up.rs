@@ -166,7 +166,7 @@ impl Up {
         greeting::print(terminal, &self.data_dir, address, &public_url, &key)?;
         let outcome = roles.run(listener, metrics, signals).await;
         if let Err(error) = backend.close().await {
-            tracing::warn!(%error, "failed to close the data folder in order");
+            tracing::warn!(error = %Chain(error.as_ref()), "failed to close the data folder in order");
         }
         outcome
     }

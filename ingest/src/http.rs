@@ -15,6 +15,7 @@ use model::ids::MonitorId;
 use model::trace::TraceContext;
 use serving::TrustedProxies;
 use tower_http::cors::{Any, CorsLayer};
+use tracing::Instrument;
 
 use crate::accept::{Accepted, BadParameter, accept};
 use crate::answer::Reply;
@@ -74,15 +75,18 @@ impl PushFront {
         let origin = Origin { source: self.source(&head), trace: trace(&head.headers) };
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        match receive(body, self.body_timeout).await {
-            ReceivedBody::Whole(body) => {
-                self.record(monitor, token, origin, accept(query, kind, &body)).await
+        let accepting = async {
+            match receive(body, self.body_timeout).await {
+                ReceivedBody::Whole(body) => {
+                    self.record(monitor, token, origin, accept(query, kind, &body)).await
+                }
+                ReceivedBody::Late(body) => {
+                    self.record(monitor, token, origin, accept(query, kind, &body)).await.and_close()
+                }
+                ReceivedBody::BrokenOff => Reply::broken_off().and_close(),
             }
-            ReceivedBody::Late(body) => {
-                self.record(monitor, token, origin, accept(query, kind, &body)).await.and_close()
-            }
-            ReceivedBody::BrokenOff => Reply::broken_off().and_close(),
-        }
+        };
+        accepting.instrument(tracing::debug_span!("ingest.accept", monitor.id = %monitor)).await
     }
 
     fn resolve(&self, path: &str) -> Resolved {

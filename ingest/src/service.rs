@@ -133,8 +133,7 @@ impl Service {
                 Ok(guard) => return guard,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::error!(error, "failed to watch the registry; trying again");
+                        tracing::error!(error = %Chain(&error), "failed to watch the registry; trying again");
                     }
                     self.readiness.set_not_ready("the registry cannot be reached");
                 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::ids::MonitorId;
 use model::monitor::{Monitor, Token};
 use model::wire;
@@ -152,10 +153,9 @@ impl RegistryObserver for Tokens {
                 self.metrics.undecodable.inc();
                 let mut unreadable = self.unreadable.lock();
                 if unreadable.len() < REMEMBERED_UNREADABLE && unreadable.insert(record.key.id.clone()) {
-                    let error: &dyn std::error::Error = &error;
                     tracing::error!(
                         monitor.id = record.key.id,
-                        error,
+                        error = %Chain(&error),
                         "a monitor of the registry cannot be read; its tokens stay as they were"
                     );
                 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
@@ -19,7 +20,6 @@ use ports::queue::{Claim, DeadLetters, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::bury;
-use crate::health::with_sources;
 use crate::metrics::Metrics;
 
 /// Dead letters that are looked at together.
@@ -84,7 +84,7 @@ impl DeadLetterReview {
             let pass = shutdown.run_until_cancelled(self.pass(every / PAGES, &mut tally)).await;
             if let Some(Err(error)) = pass {
                 // Other tasks need the queue and the history too and report them; the next pass begins anew.
-                tracing::debug!(error = %with_sources(&error), "failed to look through the dead letters");
+                tracing::debug!(error = %Chain(&error), "failed to look through the dead letters");
             }
             let RestoredCounts { lost, half_redriven } = tally;
             if lost + half_redriven > 0 {

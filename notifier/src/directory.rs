@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use model::chain::Chain;
 use model::channel::Channel;
 use model::ids::{ChannelId, Revision, WindowId};
 use model::maintenance::MaintenanceWindow;
@@ -118,7 +119,7 @@ impl Directory {
             Ok(window) => window,
             Err(error) => {
                 let window = &record.key.id;
-                tracing::error!(%error, window.id = %window, "failed to read a maintenance window; it is ignored");
+                tracing::error!(error = %Chain(&error), window.id = %window, "failed to read a maintenance window; it is ignored");
                 return;
             }
         };
@@ -162,7 +163,7 @@ fn read(record: &Record) -> Option<Channel> {
     match wire::decode(&record.value) {
         Ok(channel) => Some(channel),
         Err(error) => {
-            tracing::error!(%error, channel.id = record.key.id, "failed to read a channel; nothing is sent to it");
+            tracing::error!(error = %Chain(&error), channel.id = record.key.id, "failed to read a channel; nothing is sent to it");
             None
         }
     }

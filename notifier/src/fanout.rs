@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::Alert;
@@ -167,7 +168,7 @@ impl FanOut {
             Ok(alert) => alert,
             Err(error @ WireError::Newer { .. }) => return Ok(self.postponed(claim, &error)),
             Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
-                tracing::error!(%error, alert.id = %claim.id, "failed to read an alert; it reaches no channel");
+                tracing::error!(error = %Chain(&error), alert.id = %claim.id, "failed to read an alert; it reaches no channel");
                 let result = Some(AlertResult::Unreadable);
                 return Ok(Plan { result, ..Plan::new(claim, Outcome::Bury) });
             }
@@ -255,7 +256,7 @@ impl FanOut {
     /// The alert, or the monitor that it speaks of, cannot be read here and now: it must not be lost, nor
     /// hold up others.
     fn postponed(&self, claim: &Claim, error: &WireError) -> Plan {
-        tracing::error!(%error, alert.id = %claim.id, "failed to fan an alert out; trying again in a minute");
+        tracing::error!(error = %Chain(error), alert.id = %claim.id, "failed to fan an alert out; trying again in a minute");
         let outcome = Outcome::Retry { due_at: self.clock.now() + POSTPONE_FOR, body: claim.body.clone() };
         Plan::new(claim, outcome)
     }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::chain::Chain;
 use model::flip::{Alert, Flip, State};
 use model::ids::{AlertId, MonitorId};
 use model::maintenance::quiet_until;
@@ -165,7 +166,7 @@ impl Gate {
             let memory: Memory = match wire::decode(&bytes) {
                 Ok(memory) => memory,
                 Err(error) => {
-                    tracing::error!(%error, monitor.id = %monitor, "failed to read what was remembered of a monitor");
+                    tracing::error!(error = %Chain(&error), monitor.id = %monitor, "failed to read what was remembered of a monitor");
                     continue;
                 }
             };

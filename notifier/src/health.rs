@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::chain::Chain;
 use parking_lot::Mutex;
 use serving::Readiness;
 
@@ -59,11 +60,11 @@ impl Health {
     }
 
     /// The part does not work and tries again.
-    pub(crate) fn trouble(&self, part: Part, error: &dyn std::error::Error) {
+    pub(crate) fn trouble(&self, part: Part, error: &(dyn std::error::Error + 'static)) {
         let mut troubled = self.troubled.lock();
-        let text = with_sources(error);
+        let text = Chain(error).to_string();
         if !troubled.contains_key(&part) {
-            tracing::warn!(error = %text, "failed to {}; trying again", part.failed_to());
+            tracing::warn!(error = %Chain(error), "failed to {}; trying again", part.failed_to());
         }
         troubled.insert(part, format!("it failed to {}: {text}", part.failed_to()));
         self.publish(&troubled);
@@ -80,20 +81,4 @@ impl Health {
             Some(reason) => self.readiness.set_not_ready(reason.as_str()),
         }
     }
-}
-
-/// An error and what led to it, in one line.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some libraries repeat their source in their own text.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

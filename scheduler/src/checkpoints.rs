@@ -2,6 +2,7 @@
 
 mod retention;
 
+use model::chain::Chain;
 use model::ids::PartitionId;
 use ports::checkpoint_codec::{self, Checkpoint};
 use ports::checkpoints::CheckpointPlace;
@@ -22,7 +23,7 @@ pub(crate) async fn checkpoint_at(
     match decoded {
         Ok(Ok(checkpoint)) => Ok(Some(checkpoint)),
         Ok(Err(error)) => {
-            tracing::error!(partition = %id, offset = %place.applied, error = %error, "failed to read a checkpoint; going on without it");
+            tracing::error!(partition.id = %id, offset = %place.applied, error = %Chain(&error), "failed to read a checkpoint; going on without it");
             Ok(None)
         }
         Err(stopping) => {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use model::chain::Chain;
 use ports::heartbeat_log::LogEntry;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::metrics::PartitionLabels;
@@ -61,7 +62,9 @@ impl Owner {
                 () = tokio::time::sleep(wait) => Vec::new(),
             };
             for entry in entries {
-                self.apply(entry).await?;
+                let span =
+                    tracing::debug_span!("scheduler.apply", partition.id = %self.id, offset = %entry.offset);
+                self.apply(entry).instrument(span).await?;
             }
             if self.until_commit().is_zero() {
                 self.commit().await?;
@@ -116,7 +119,7 @@ impl Owner {
         let frame = match entry.frame {
             Ok(frame) => frame,
             Err(error) => {
-                tracing::error!(partition = %self.id, offset = %entry.offset, error = %Chain(&error), "skipped a log entry");
+                tracing::error!(partition.id = %self.id, offset = %entry.offset, error = %Chain(&error), "skipped a log entry");
                 self.metrics.damaged_frames.inc();
                 self.partition.skip(entry.offset);
                 self.keep_numbers_apart();
@@ -150,7 +153,7 @@ impl Owner {
         let found = self.partition.head().last_number;
         if self.partition.head().applied >= end && found < known {
             tracing::error!(
-                partition = %self.id, known, found,
+                partition.id = %self.id, known, found,
                 "the heartbeat log gives fewer alerts than were published: it has lost entries; numbering new alerts behind the published ones"
             );
             self.partition.number_from(known);
@@ -187,7 +190,7 @@ impl Owner {
             match self.deps.states.due(&self.lease, watermark, self.batch_monitors).await {
                 Ok(due) => return Ok(due),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to ask for due monitors; trying again");
+                    tracing::warn!(partition.id = %self.id, error = %Chain(&error), "failed to ask for due monitors; trying again");
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -199,7 +202,7 @@ impl Owner {
         for flip in &effects.flips {
             self.metrics.flip(flip);
             tracing::info!(
-                monitor = %flip.monitor, from = flip.from.as_str(), to = flip.to.as_str(),
+                monitor.id = %flip.monitor, from = flip.from.as_str(), to = flip.to.as_str(),
                 reason = flip.reason.as_str(), at = %flip.at,
                 trace.id = flip.trace.map(|trace| trace.trace_id()), "flip"
             );

@@ -99,7 +99,7 @@ impl Reconciler {
                 self.next_step = now + PASS_EVERY + PASS_EVERY_THOUSAND.saturating_mul(thousands);
             }
             Err(error) => {
-                tracing::warn!(partition = %id, error = %Chain(&error), "failed to reconcile definitions; trying again");
+                tracing::warn!(partition.id = %id, error = %Chain(&error), "failed to reconcile definitions; trying again");
                 self.next_step = now + PASS_EVERY;
             }
         }
@@ -117,7 +117,7 @@ impl Reconciler {
             None => return Ok(Stage::Listing(listing)),
             Some(Ok(listed)) => listed?,
             Some(Err(error)) => {
-                tracing::error!(%error, "the task that reads the registry panicked");
+                tracing::error!(error = %Chain(&error), "the task that reads the registry panicked");
                 return Ok(Stage::Resting);
             }
         };
@@ -160,7 +160,7 @@ impl Reconciler {
         }
         if !missing.is_empty() {
             metrics.reconciled_definitions.inc_by(missing.len() as u64);
-            tracing::info!(partition = %id, definitions = missing.len(), "appended definitions that the log lacked");
+            tracing::info!(partition.id = %id, definitions = missing.len(), "appended definitions that the log lacked");
             self.append(deps, id, missing).await?;
         }
         let complete = pass.listed.is_empty() && pass.unmet.is_empty();
@@ -178,7 +178,7 @@ impl Reconciler {
         let monitor: Monitor = match wire::decode(&record.value) {
             Ok(monitor) => monitor,
             Err(error) => {
-                tracing::error!(monitor = record.key.id, error = %Chain(&error), "failed to read a monitor from the registry");
+                tracing::error!(monitor.id = record.key.id, error = %Chain(&error), "failed to read a monitor from the registry");
                 return Ok(None);
             }
         };

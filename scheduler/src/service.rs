@@ -185,7 +185,7 @@ impl Holdings {
     fn assign(&mut self, mine: BTreeSet<PartitionId>) {
         for (partition, stop) in &self.holding {
             if !mine.contains(partition) && !stop.is_cancelled() {
-                tracing::info!(%partition, "handing a partition over");
+                tracing::info!(partition.id = %partition, "handing a partition over");
                 stop.cancel();
             }
         }
@@ -258,7 +258,7 @@ impl Holdings {
             // The error does not say which partition it was: all are taken anew. Leases in our own name are
             // no obstacle.
             Err(error) => {
-                tracing::error!(%error, "the owner of a partition panicked; taking all partitions anew");
+                tracing::error!(error = %Chain(&error), "the owner of a partition panicked; taking all partitions anew");
                 self.held.partitions.lock().clear();
                 self.tasks.abort_all();
                 self.holding.clear();
@@ -299,7 +299,7 @@ async fn give_back_stray(
     if owner != own_name {
         return Ok(());
     }
-    tracing::warn!(%partition, lease = token, "giving back a lease that this scheduler does not know of");
+    tracing::warn!(partition.id = %partition, lease = token, "giving back a lease that this scheduler does not know of");
     leases.release(&Lease { partition, token }).await
 }
 
@@ -351,7 +351,7 @@ impl PartitionTask {
     /// lives.
     async fn release(&self, lease: &Lease) {
         while let Err(error) = self.context.deps.states.release(lease).await {
-            tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");
+            tracing::warn!(partition.id = %self.id, error = %Chain(&error), "failed to give the partition back; trying again");
             tokio::time::sleep(RETAKE).await;
         }
     }
@@ -360,7 +360,7 @@ impl PartitionTask {
         let pause = if matches!(error, Error::State(StateError::Held { .. })) {
             ASK_AGAIN
         } else {
-            tracing::warn!(partition = %self.id, error = %Chain(error), "lost the partition; taking it anew");
+            tracing::warn!(partition.id = %self.id, error = %Chain(error), "lost the partition; taking it anew");
             RETAKE
         };
         let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;

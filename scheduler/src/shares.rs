@@ -99,7 +99,7 @@ impl Taker {
         if !self.is_dead(&owner, &token) {
             return Err(StateError::Held { owner, token });
         }
-        tracing::warn!(%partition, owner, "taking a partition over from a dead scheduler");
+        tracing::warn!(partition.id = %partition, owner, "taking a partition over from a dead scheduler");
         leases.take_over(partition, &token, &self.shares.name).await
     }
 

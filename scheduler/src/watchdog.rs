@@ -122,7 +122,7 @@ impl Watchdog {
             match self.progress.stalled(self.clock.elapsed()) {
                 Some((partition, reached)) => {
                     if stalled.is_none() {
-                        tracing::error!(%partition, watermark = ?reached.watermark, "Lubdub stands still");
+                        tracing::error!(partition.id = %partition, watermark = ?reached.watermark, "Lubdub stands still");
                     }
                     let news =
                         stalled.get_or_insert_with(|| News::stalled(now, partition, reached.watermark));

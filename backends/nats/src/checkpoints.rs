@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::connection::Nats;
 use super::follow::{Follower, Start};
+use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use ports::BackendError;
@@ -89,7 +90,7 @@ impl NatsCheckpoints {
             is_due
         };
         if is_due && let Err(error) = self.sweep(now).await {
-            tracing::debug!(%error, "chunks of old checkpoints stay for now");
+            tracing::debug!(error = %Chain(error.as_ref()), "chunks of old checkpoints stay for now");
         }
         Ok(())
     }

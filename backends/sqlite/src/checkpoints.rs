@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::directory::{CHECKPOINTS, DataDir};
 use super::error::StoreError;
+use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use ports::BackendError;
@@ -48,7 +49,7 @@ impl FileCheckpoints {
         };
         let closed = self.run(let_go).await;
         if let Err(error) = closed {
-            tracing::debug!(%error, "the checkpoints were not closed in order");
+            tracing::debug!(error = %Chain(&error), "the checkpoints were not closed in order");
         }
     }
 

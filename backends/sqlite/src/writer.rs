@@ -3,6 +3,7 @@
 //! The thread runs all waiting jobs in one transaction and answers them after the commit: one fsync for all
 //! of them. When a job fails, nothing of the transaction stands, and each job is run again by itself.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -159,7 +160,7 @@ impl<H: Handler> WriterThread<H> {
         self.handler.maintain(&self.conn).unwrap_or_else(|error| {
             tracing::warn!(
                 thread = std::thread::current().name(),
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "failed to tidy up the database; it is tried again"
             );
             Duration::from_secs(10)

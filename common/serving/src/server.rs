@@ -1,5 +1,6 @@
 //! Accepts connections, bounded in number, memory and time.
 
+use model::chain::Chain;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, mostly: others must finish first.
-                tracing::warn!(%error, "failed to accept a connection");
+                tracing::warn!(error = %Chain(&error), "failed to accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::chain::Chain;
 use model::validation::FieldError;
 use model::wire::WireError;
 use ports::heartbeat_log::LogError;
@@ -86,7 +87,7 @@ impl Problem {
 
     /// A failure of what is behind a port: logged here, because no caller handles it further.
     pub(crate) fn behind(error: &(dyn std::error::Error + 'static), detail: &str) -> Self {
-        tracing::warn!(error, "answered a request with 503");
+        tracing::warn!(error = %Chain(error), "answered a request with 503");
         Self::unavailable(detail)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use model::chain::Chain;
 use model::time::TimeRules;
 use ports::checkpoints::CheckpointStore;
 use ports::clock::Clock;
@@ -172,7 +173,7 @@ impl Service {
             .await
             .inspect_err(|error| {
                 tracing::warn!(
-                    error = error as &dyn std::error::Error,
+                    error = %Chain(error),
                     "failed to follow the registry; trying again"
                 );
             })

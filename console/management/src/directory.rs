@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::channel::Channel;
 use model::ids::{ChannelId, KeyId, MonitorId, Revision};
 use model::key::ApiKey;
@@ -41,7 +42,7 @@ impl StoredMonitor {
         wire::decode(&self.value)
             .inspect_err(|error| {
                 tracing::error!(
-                    error = error as &dyn std::error::Error,
+                    error = %Chain(error),
                     monitor.id = %self.id,
                     "left out a monitor that cannot be read"
                 );
@@ -180,7 +181,7 @@ fn read<M: Message>(record: &Record) -> Option<M> {
     wire::decode(&record.value)
         .inspect_err(|error| {
             tracing::error!(
-                error = error as &dyn std::error::Error,
+                error = %Chain(error),
                 record.kind = record.key.kind.as_str(),
                 record.revision = record.revision.0,
                 "left out a registry record that cannot be read"

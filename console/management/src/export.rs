@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use api::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Skipped, SummaryLine};
 use bytes::Bytes;
+use model::chain::Chain;
 use model::ids::{MonitorId, Revision};
 use model::monitor::Monitor;
 use model::time::EventTime;
@@ -113,7 +114,7 @@ impl Export {
         self.told_at = self.app.clock.elapsed();
         if let Err(error) = &chunk {
             self.step = Step::Done;
-            tracing::warn!(error = error as &dyn std::error::Error, "an export broke off");
+            tracing::warn!(error = %Chain(error), "an export broke off");
         }
         chunk
     }

@@ -10,6 +10,7 @@ pub mod mode;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
+use model::chain::Chain;
 use model::flip::State;
 use model::ids::{MonitorId, PartitionId};
 use model::imported::PastEvent;
@@ -50,7 +51,7 @@ impl App {
         tokio::time::sleep(latest.since(self.clock.now()).min(lines::AHEAD + Duration::from_millis(100)))
             .await;
         self.imports.append(mode, items).await.map_err(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an import was not recorded whole");
+            tracing::warn!(error = %Chain(&error), "an import was not recorded whole");
             Refusal::unavailable("not everything is known to be recorded; send the same again")
         })?;
         Ok(ignored)

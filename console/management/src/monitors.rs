@@ -1,6 +1,7 @@
 //! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim the token, write
 //! the registry record, append the definition to the log.
 
+use model::chain::Chain;
 use model::ids::{ChannelId, MonitorId, Revision};
 use model::monitor::{Monitor, OldToken, Token};
 use ports::registry::{RecordKey, RecordKind};
@@ -138,7 +139,7 @@ impl App {
         let definition = Some(stored.value.definition.clone());
         if let Err(error) = self.definitions.append(id, stored.revision, now, definition).await {
             // A client that is told 503 would make it twice.
-            tracing::warn!(error = &error as &dyn std::error::Error, monitor.id = %id, "a new monitor waits for the log");
+            tracing::warn!(error = %Chain(&error), monitor.id = %id, "a new monitor waits for the log");
         }
         Ok(stored)
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use model::chain::Chain;
 use model::validation::FieldError;
 use model::wire::WireError;
 use ports::heartbeat_log::LogError;
@@ -89,7 +90,7 @@ impl Refusal {
 
     /// A port failed. It is logged here, because no caller handles it further.
     pub fn behind(error: &(dyn Error + 'static), detail: &str) -> Self {
-        tracing::warn!(error, "answered a request with 503");
+        tracing::warn!(error = %Chain(error), "answered a request with 503");
         Self::unavailable(detail)
     }
 }
@@ -151,7 +152,7 @@ impl From<LogError> for Refusal {
 
 impl From<WireError> for Refusal {
     fn from(error: WireError) -> Self {
-        tracing::error!(error = &error as &dyn Error, "failed to read a registry record");
+        tracing::error!(error = %Chain(&error), "failed to read a registry record");
         Self::new(RefusalKind::Damaged, "its stored form cannot be read")
     }
 }

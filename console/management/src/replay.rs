@@ -9,6 +9,7 @@ pub mod sweep;
 
 use std::sync::Arc;
 
+use model::chain::Chain;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::{EventTime, TimeRules};
@@ -118,11 +119,11 @@ impl Replays {
         match decoded {
             Ok(Ok(found)) => Ok(Some(found).filter(|found| found.head.incarnation == extent.incarnation)),
             Ok(Err(error)) => {
-                tracing::warn!(%partition, %error, "a checkpoint cannot be read: the replay begins elsewhere");
+                tracing::warn!(partition.id = %partition, error = %Chain(&error), "a checkpoint cannot be read: the replay begins elsewhere");
                 Ok(None)
             }
             Err(stopping) => {
-                tracing::debug!(%partition, %stopping, "a checkpoint was not decoded");
+                tracing::debug!(partition.id = %partition, %stopping, "a checkpoint was not decoded");
                 Ok(None)
             }
         }

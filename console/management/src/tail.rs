@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::export::{HeartbeatLine, Micros};
 use bytes::Bytes;
 use machine::{Effects, Replayer};
+use model::chain::Chain;
 use model::flip::Flip;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::MonitorState;
@@ -178,7 +179,7 @@ impl Follower {
                 Err(trouble) => trouble,
             };
             if is_well {
-                tracing::warn!(error = &trouble as &dyn std::error::Error, partition = %self.partition, "a tail was interrupted");
+                tracing::warn!(error = %Chain(&trouble), partition.id = %self.partition, "a tail was interrupted");
                 if !self.note("the heartbeat log cannot be followed; trying again").await {
                     return;
                 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::chain::Chain;
 use model::ids::MonitorId;
 use model::monitor::{Monitor, Token};
 use model::time::EventTime;
@@ -68,7 +69,7 @@ pub async fn claim(
 pub async fn release(registry: &Arc<dyn Registry>, tokens: Vec<Token>, monitor: MonitorId) {
     for token in tokens {
         if let Err(error) = release_one(registry.as_ref(), &token, monitor).await {
-            tracing::info!(error = &error as &dyn std::error::Error, "left a token claim behind");
+            tracing::info!(error = %Chain(&error), "left a token claim behind");
         }
     }
 }

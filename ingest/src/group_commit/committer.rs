@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
 use model::time::{APPEND_TIMEOUT, TICK_EVERY};
 use model::wire::frame::Frame;
@@ -147,10 +148,9 @@ impl<'a> Committer<'a> {
     fn failed(&mut self, error: &LogError) {
         self.node.metrics.failed_appends.inc();
         if !std::mem::replace(&mut self.failing, true) {
-            let error: &dyn std::error::Error = error;
             tracing::error!(
                 partition.id = self.partition.0,
-                error,
+                error = %Chain(error),
                 "failed to append; pushes are answered 503"
             );
         }

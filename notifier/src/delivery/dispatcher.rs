@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::channel::Channel;
 use model::delivery::DeliveryMessage;
 use model::ids::{ChannelId, DeliveryId};
@@ -130,7 +131,7 @@ impl Dispatcher {
         let Some(claim) = self.attempted.remove(&id) else { return };
         self.lanes.attempted(claim.lane);
         if let Err(error) = ended {
-            tracing::error!(%error, delivery.id = %claim.id, "an attempt ended by a defect of ours");
+            tracing::error!(error = %Chain(&error), delivery.id = %claim.id, "an attempt ended by a defect of ours");
             let due_at = self.context.clock.now() + PUT_BACK_LONG;
             self.record(Settled::put_back(claim.id, claim.lane, claim.body, due_at)).await;
         }
@@ -237,11 +238,11 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     let message = match wire::decode::<DeliveryMessage>(&claim.body) {
         Ok(message) => message,
         Err(error @ WireError::Newer { .. }) => {
-            tracing::warn!(%error, "cannot read a delivery; leaving it to a newer notifier");
+            tracing::warn!(error = %Chain(&error), "cannot read a delivery; leaving it to a newer notifier");
             return put_back(claim, PUT_BACK_LONG);
         }
         Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
-            tracing::error!(%error, "failed to read a delivery; it is a dead letter now");
+            tracing::error!(error = %Chain(&error), "failed to read a delivery; it is a dead letter now");
             return Settled::unreadable(&claim, known, &error, now);
         }
     };
@@ -264,7 +265,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     if channel.is_none()
         && let Err(error) = context.desks.forget(id).await
     {
-        tracing::debug!(%error, "failed to forget what a deleted channel was told");
+        tracing::debug!(error = %Chain(&error), "failed to forget what a deleted channel was told");
     }
     let mut opened = match claimed.open(known, channel, now) {
         Opening::Open(opened) => *opened,

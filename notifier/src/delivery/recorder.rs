@@ -175,7 +175,7 @@ impl Recorder {
         Ok(self.context.directory.change(revision, &channel).await?)
     }
 
-    async fn pause(&self, error: &(dyn std::error::Error + Sync)) {
+    async fn pause(&self, error: &(dyn std::error::Error + Sync + 'static)) {
         self.context.health.trouble(Part::Records, error);
         tokio::time::sleep(RETRY_AFTER).await;
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::time::EventTime;
 use reqwest::{Client, Request, Response, StatusCode};
 use sending::address_guard::{AddressGuard, RefusedAddress};
@@ -12,7 +13,6 @@ use tokio::time::Instant;
 use super::answer::{Answer, Failure};
 use super::resolver::GuardedResolver;
 use crate::Error;
-use crate::health::with_sources;
 use crate::retry::parse_retry_after;
 
 /// Most bytes that are read of an answer's body, so that the connection can be used again.
@@ -74,7 +74,7 @@ impl Http {
             Err(error) => {
                 // A host without CA certificates can still send to plain http, and says why https fails.
                 tracing::error!(
-                    error = with_sources(&error),
+                    error = %Chain(&error),
                     "failed to load the system's CA certificates; webhooks to https will fail"
                 );
                 builder().tls_certs_only([]).build().map_err(Error::Client)?

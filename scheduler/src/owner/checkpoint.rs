@@ -89,17 +89,17 @@ impl Checkpoints {
         self.work.spawn(async move {
             let compressed = tokio::task::spawn_blocking(move || packed.compress()).await;
             let Ok(Ok(bytes)) = compressed else {
-                tracing::error!(partition = %id, "failed to compress a checkpoint");
+                tracing::error!(partition.id = %id, "failed to compress a checkpoint");
                 return CheckpointWork::Wrote;
             };
             let size = bytes.len();
             match keep(store.as_ref(), log.as_ref(), id, place, bytes.into()).await {
                 Ok(()) => {
                     metrics.checkpoints.inc();
-                    tracing::debug!(partition = %id, offset = %applied, size, "wrote a checkpoint");
+                    tracing::debug!(partition.id = %id, offset = %applied, size, "wrote a checkpoint");
                 }
                 Err(error) => {
-                    tracing::warn!(partition = %id, error = %Chain(&error), "failed to write a checkpoint; trying again when the next one is due");
+                    tracing::warn!(partition.id = %id, error = %Chain(&error), "failed to write a checkpoint; trying again when the next one is due");
                 }
             }
             CheckpointWork::Wrote
@@ -112,7 +112,7 @@ async fn newest(deps: &Deps, id: PartitionId) -> Option<CheckpointPlace> {
     match deps.checkpoints.places(id).await {
         Ok(places) => places.into_iter().rfind(|place| is_in(&log, *place)),
         Err(error) => {
-            tracing::warn!(partition = %id, error = %Chain(&error), "failed to look for checkpoints");
+            tracing::warn!(partition.id = %id, error = %Chain(&error), "failed to look for checkpoints");
             None
         }
     }
@@ -137,7 +137,7 @@ async fn keep(
     places.sort_unstable();
     places.dedup();
     if let Err(error) = remove_surplus(store, id, &places, &extent).await {
-        tracing::warn!(partition = %id, error = %Chain(&error), "failed to remove old checkpoints; trying again after the next one");
+        tracing::warn!(partition.id = %id, error = %Chain(&error), "failed to remove old checkpoints; trying again after the next one");
     }
     Ok(())
 }

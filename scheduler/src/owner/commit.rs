@@ -86,7 +86,7 @@ impl Owner {
     }
 
     async fn pause(&self, what: &str, error: &(dyn std::error::Error + Sync + 'static)) {
-        tracing::warn!(partition = %self.id, error = %Chain(error), "{what}; trying again");
+        tracing::warn!(partition.id = %self.id, error = %Chain(error), "{what}; trying again");
         tokio::time::sleep(RETRY).await;
     }
 }

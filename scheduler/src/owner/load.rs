@@ -87,7 +87,7 @@ impl Owner {
             // Alerts that follow were never numbered, whatever the store says.
             partition.number_from(known);
         }
-        tracing::info!(partition = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
+        tracing::info!(partition.id = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
         let now = deps.clock.elapsed();
         let mut owner = Self {
             id,
@@ -138,7 +138,7 @@ async fn replace(
     let RebuiltPartition { ticket, mut report, replayer, number, .. } = *rebuilt;
     let (mut rebuilt_head, states) = replayer.into_partition().into_states();
     if (&head.incarnation, head.applied) != (&rebuilt_head.incarnation, rebuilt_head.applied) {
-        tracing::warn!(partition = %id, found = %head.applied, "the partition went on before it was replaced; rebuilding it again");
+        tracing::warn!(partition.id = %id, found = %head.applied, "the partition went on before it was replaced; rebuilding it again");
         return Ok(None);
     }
     rebuilt_head.last_number = rebuilt_head.last_number.max(number);
@@ -147,7 +147,7 @@ async fn replace(
     let loaded = restore(deps, lease, partition).await?;
     report.replaced = true;
     tracing::warn!(
-        partition = %id, lease = lease.token, monitors = report.monitors, different = report.different, alerts = report.alerts,
+        partition.id = %id, lease = lease.token, monitors = report.monitors, different = report.different, alerts = report.alerts,
         "replaced the partition with what its log gives"
     );
     Ok(Some((loaded, FinishedRebuild { ticket, report: Box::new(report) })))
@@ -181,7 +181,7 @@ async fn state(
         let newer = found.applied > head.applied || !fits(&head, extent);
         if newer {
             tracing::warn!(
-                partition = %id, offset = %found.applied, monitors = states.len(),
+                partition.id = %id, offset = %found.applied, monitors = states.len(),
                 "the state store knows too little; going on from a checkpoint"
             );
             metrics.restored.inc();
@@ -287,7 +287,7 @@ async fn open(
     if head.incarnation != extent.incarnation {
         if !head.incarnation.is_empty() {
             tracing::error!(
-                partition = %id, known = head.incarnation, found = extent.incarnation,
+                partition.id = %id, known = head.incarnation, found = extent.incarnation,
                 "this is another heartbeat log than before; going on from its beginning"
             );
         }
@@ -297,7 +297,7 @@ async fn open(
         let applied = partition.head().applied;
         metrics.lost_entries.inc_by(applied.0.saturating_sub(last.0));
         tracing::error!(
-            partition = %id, %applied, %last,
+            partition.id = %id, %applied, %last,
             "the heartbeat log lost its newest entries and went on; reading what came after them"
         );
         partition.re_anchor(extent.incarnation.clone(), last);
@@ -308,14 +308,14 @@ async fn open(
         Err(LogError::Expired { first }) => {
             let lost = first.0.saturating_sub(after.0 + 1);
             metrics.lost_entries.inc_by(lost);
-            tracing::error!(partition = %id, applied = %after, %first, lost, "the heartbeat log lost entries that were not read");
+            tracing::error!(partition.id = %id, applied = %after, %first, lost, "the heartbeat log lost entries that were not read");
             let before_first = Offset(first.0.saturating_sub(1));
             partition.re_anchor(extent.incarnation, before_first);
             Ok(deps.log.open(id, before_first).await?)
         }
         Err(LogError::Ahead { last }) => {
             metrics.lost_entries.inc_by(after.0.saturating_sub(last.0));
-            tracing::error!(partition = %id, applied = %after, %last, "the heartbeat log ends before the committed state");
+            tracing::error!(partition.id = %id, applied = %after, %last, "the heartbeat log ends before the committed state");
             partition.re_anchor(extent.incarnation, last);
             Ok(deps.log.open(id, last).await?)
         }

@@ -67,7 +67,7 @@ impl Publisher {
                 self.waiting = 0;
             }
             Err(error) if error.is_transient() => {
-                tracing::warn!(partition = %self.partition, error = %Chain(&error), "failed to publish alerts; trying again");
+                tracing::warn!(partition.id = %self.partition, error = %Chain(&error), "failed to publish alerts; trying again");
             }
             Err(error) => return Err(error),
         }

@@ -61,7 +61,7 @@ impl Owner {
                 Ok(Ok(rebuilt)) => rebuilds.computed = Some(rebuilt),
                 Ok(Err((ticket, stopped))) => self.give_up(ticket, stopped),
                 Err(error) => {
-                    tracing::error!(partition = %self.id, %error, "a rebuild panicked");
+                    tracing::error!(partition.id = %self.id, error = %Chain(&error), "a rebuild panicked");
                 }
             }
         }
@@ -91,7 +91,7 @@ impl Owner {
             return;
         };
         tracing::info!(
-            partition = %self.id, verify = rebuild.verify, by = rebuild.requested_by, "rebuilding the partition from its log"
+            partition.id = %self.id, verify = rebuild.verify, by = rebuild.requested_by, "rebuilding the partition from its log"
         );
         rebuilds.newest = Some(rebuild.id);
         rebuilds.began_at = self.deps.clock.elapsed();
@@ -105,10 +105,10 @@ impl Owner {
     fn give_up(&mut self, ticket: Ticket, stopped: Stopped) {
         match stopped {
             Stopped::Withdrawn => {
-                tracing::info!(partition = %self.id, "the rebuild was withdrawn or replaced by another request")
+                tracing::info!(partition.id = %self.id, "the rebuild was withdrawn or replaced by another request")
             }
             Stopped::Failed(why) => {
-                tracing::warn!(partition = %self.id, why, "failed to rebuild the partition");
+                tracing::warn!(partition.id = %self.id, why, "failed to rebuild the partition");
                 self.metrics.rebuilt(RebuildOutcome::Failed, self.rebuild_took());
                 self.rebuilds.finish(ticket, RebuildState::Failed { why });
             }
@@ -169,7 +169,7 @@ impl Owner {
         match self.tell_wrongly_told(&mut rebuilt, &found.told_wrong).await {
             Ok(()) => {}
             Err(error) if error.is_transient() => {
-                tracing::warn!(partition = %self.id, error = %Chain(&error), "failed to enqueue the alerts that a rebuild found; trying again");
+                tracing::warn!(partition.id = %self.id, error = %Chain(&error), "failed to enqueue the alerts that a rebuild found; trying again");
                 tokio::time::sleep(RETRY).await;
                 self.rebuilds.computed = Some(rebuilt);
                 return Ok(None);
@@ -186,10 +186,10 @@ impl Owner {
         let RebuiltPartition { ticket, report, .. } = rebuilt;
         let (monitors, different, still_ms) = (report.monitors, report.different, report.stood_still_ms);
         if report.is_equal() {
-            tracing::info!(partition = %self.id, monitors, still_ms, "the partition agrees with its log");
+            tracing::info!(partition.id = %self.id, monitors, still_ms, "the partition agrees with its log");
             self.metrics.rebuilt(RebuildOutcome::Equal, self.rebuild_took());
         } else {
-            tracing::warn!(partition = %self.id, monitors, different, still_ms, "the partition differs from its log");
+            tracing::warn!(partition.id = %self.id, monitors, different, still_ms, "the partition differs from its log");
             self.metrics.rebuilt(RebuildOutcome::Different, self.rebuild_took());
         }
         self.rebuilds.finish(ticket, RebuildState::Done(Box::new(report)));

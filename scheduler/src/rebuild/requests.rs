@@ -66,7 +66,7 @@ impl RegistryObserver for Requests {
                 self.newest.lock().insert(rebuild.partition, (record.revision, rebuild));
             }
             Err(error) => {
-                tracing::warn!(id = record.key.id, %error, "failed to read a rebuild; passing over it")
+                tracing::warn!(partition.id = record.key.id, error = %Chain(&error), "failed to read a rebuild; passing over it")
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use sending::mail::{Mail, Mailer};
@@ -140,7 +141,7 @@ impl Operator {
                         false
                     }
                     Err(error) => {
-                        tracing::warn!(error = %error.without_url(), "failed to reach the operator's webhook");
+                        tracing::warn!(error = %Chain(&error.without_url()), "failed to reach the operator's webhook");
                         false
                     }
                 }
@@ -148,7 +149,7 @@ impl Operator {
             Self::Mail { to, mailer } => match mailer.send(&news.mail(), to).await {
                 Ok(_) => true,
                 Err(error) => {
-                    tracing::warn!(%error, "failed to send the operator a mail");
+                    tracing::warn!(error = %Chain(&error), "failed to send the operator a mail");
                     false
                 }
             },

@@ -142,7 +142,7 @@ fn lease(line: &str) -> Option<Lease> {
             .find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
             .map(|value| value.trim_matches('"'))
     };
-    Some(Lease { partition: field("partition")?.parse().ok()?, token: field("lease")?.to_owned() })
+    Some(Lease { partition: field("partition.id")?.parse().ok()?, token: field("lease")?.to_owned() })
 }
 
 /// Deliveries that are not made: a state and how many.
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn leases_and_errors_are_read_from_a_log() {
-        let said = "2026-11-22T10:00:00.000000Z  INFO scheduler::owner::load: took the partition partition=3 \
+        let said = "2026-11-22T10:00:00.000000Z  INFO scheduler::owner::load: took the partition partition.id=3 \
                     lease=\"12-5f\" monitors=4 offset=17\n\
                     2026-11-22T10:00:01.000000Z ERROR ingest::service: failed to append\n\
                     2026-11-22T10:00:02.000000Z  WARN ingest::service: an error of theirs\n\

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::stream::{check_position, log_error, look, stored_at};
 use crate::connection::Nats;
 use crate::follow::{Followed, Follower, Start};
+use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::decode;
@@ -123,14 +124,14 @@ impl NatsLogReader {
         }
         if let Some(since) = self.trouble.take() {
             let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(partition = %self.place.partition, millis, "the heartbeat log can be read again");
+            tracing::info!(partition.id = %self.place.partition, millis, "the heartbeat log can be read again");
         }
         Ok(())
     }
 
     fn troubled(&mut self, error: &BackendError) {
         if self.trouble.is_none() {
-            tracing::warn!(partition = %self.place.partition, %error, "the heartbeat log cannot be read for now");
+            tracing::warn!(partition.id = %self.place.partition, error = %Chain(error.as_ref()), "the heartbeat log cannot be read for now");
             self.trouble = Some(Instant::now());
         }
     }

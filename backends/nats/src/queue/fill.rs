@@ -1,5 +1,6 @@
 //! Reads a shard: first the existing rows, then new ones.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ impl Filler {
         loop {
             if let Err(error) = self.follow().await {
                 let queue = self.shared.name.as_str();
-                tracing::debug!(%error, queue, shard = self.number, "reading a shard of a queue again");
+                tracing::debug!(error = %Chain(error.as_ref()), queue, shard.id = self.number, "reading a shard of a queue again");
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
@@ -87,7 +88,7 @@ impl Filler {
         let tenure = format!("{}.{}", self.shared.node, state.tenures);
         if let Some(held) = state.tenure(self.number, &self.tenure) {
             let queue = self.shared.name.as_str();
-            tracing::warn!(queue, shard = self.number, "the stream of a queue was replaced");
+            tracing::warn!(queue, shard.id = self.number, "the stream of a queue was replaced");
             held.shard = Shard::new(tenure.clone());
             held.seen.send_replace(0);
         }
@@ -117,7 +118,7 @@ impl Filler {
             }
             (Some(_), Err(error)) => {
                 let queue = self.shared.name.as_str();
-                tracing::warn!(%error, queue, subject, "failed to read a message of a queue; leaving it there");
+                tracing::warn!(error = %Chain(&error), queue, subject, "failed to read a message of a queue; leaving it there");
             }
             (None, _) => {}
         }

@@ -5,6 +5,7 @@
 //! overwrites its entry first, in the same way. So a landed beat proves that no node has taken our shards,
 //! nor will within a lease time.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ impl Membership {
                 Ok(false) => AGAIN_AFTER,
                 Err(error) => {
                     let queue = self.shared.name.as_str();
-                    tracing::debug!(%error, queue, "failed to beat");
+                    tracing::debug!(error = %Chain(&error), queue, "failed to beat");
                     AGAIN_AFTER
                 }
             };

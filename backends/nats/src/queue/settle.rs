@@ -1,5 +1,6 @@
 //! Writes the outcomes of claimed messages.
 
+use model::chain::Chain;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,7 +155,7 @@ impl Shared {
                     Ok(row) => row,
                     Err(error) => {
                         let queue = self.name.as_str();
-                        tracing::warn!(%error, queue, message.id = %job.id, "failed to read another node's settlement");
+                        tracing::warn!(error = %Chain(&error), queue, message.id = %job.id, "failed to read another node's settlement");
                         return Ok(Landed::Gone);
                     }
                 };

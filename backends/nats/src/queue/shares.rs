@@ -5,6 +5,7 @@
 //! the lease; then the next owner takes it. Only the shards of a node that was declared dead are taken
 //! without being given.
 
+use model::chain::Chain;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Shares {
         while !shutdown.is_cancelled() {
             if let Some(Err(error)) = shutdown.run_until_cancelled(self.follow()).await {
                 let queue = self.shared.name.as_str();
-                tracing::debug!(%error, queue, "following the members and leases again");
+                tracing::debug!(error = %Chain(error.as_ref()), queue, "following the members and leases again");
                 let _ = tokio::time::timeout(LOOK_EVERY, shutdown.cancelled()).await;
             }
         }
@@ -164,7 +165,9 @@ impl Shares {
         match bury_at(&self.shared.shares, self.member(name), revision).await {
             Ok(true) => tracing::warn!(queue, node = name, "a node is silent; taking over its work"),
             Ok(false) => {}
-            Err(error) => tracing::debug!(%error, queue, node = name, "failed to declare a node dead"),
+            Err(error) => {
+                tracing::debug!(error = %Chain(&error), queue, node = name, "failed to declare a node dead")
+            }
         }
     }
 
@@ -184,7 +187,7 @@ impl Shares {
                     let claims = held.shard.claims();
                     tracing::warn!(
                         queue = self.shared.name.as_str(),
-                        shard,
+                        shard.id = shard,
                         claims,
                         "another node took a shard of this one"
                     );
@@ -237,7 +240,7 @@ impl Shares {
         };
         if let Err(error) = written {
             // The next look sees the result, and mends it.
-            tracing::debug!(%error, queue = self.shared.name.as_str(), "failed to change a lease");
+            tracing::debug!(error = %Chain(&error), queue = self.shared.name.as_str(), "failed to change a lease");
         }
         None
     }
@@ -292,7 +295,7 @@ impl Shares {
     fn log_failures(&self, answers: impl IntoIterator<Item = Result<(), RequestError>>) {
         if let Some(error) = answers.into_iter().find_map(Result::err) {
             let queue = self.shared.name.as_str();
-            tracing::info!(%error, queue, "failed to leave in order; other nodes take the work over a little later");
+            tracing::info!(error = %Chain(&error), queue, "failed to leave in order; other nodes take the work over a little later");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! was sent has come, too. A consumer's heartbeats do not prove this, for they come from a server that may be
 //! cut off.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -96,7 +97,7 @@ impl Pulses {
         }
         let headers = Self::headers(self.number());
         if let Err(error) = client.publish_with_headers(self.subject.clone(), headers, Bytes::new()).await {
-            tracing::debug!(%error, "could not send a pulse");
+            tracing::debug!(error = %Chain(&error), "could not send a pulse");
         }
     }
 

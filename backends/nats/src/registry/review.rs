@@ -4,6 +4,7 @@
 //! would be missed for ever. The review compares what the watch told with all records and looks up the
 //! differences. What still differs once the watch has reached the moment of the look-up is told.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,9 @@ impl Review {
             match self.review().await {
                 Ok(0) => tracing::debug!("the watch of the registry has missed nothing"),
                 Ok(missed) => tracing::warn!(missed, "the watch of the registry had missed something"),
-                Err(error) => tracing::debug!(%error, "could not review the registry"),
+                Err(error) => {
+                    tracing::debug!(error = %Chain(error.as_ref()), "could not review the registry")
+                }
             }
             reviewed_at = Instant::now();
         }

@@ -1,5 +1,6 @@
 //! Follows the registry for ever: past lost consumers, restarts, and other streams of the same name.
 
+use model::chain::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ impl Tail {
                 }
                 Ok(None) => return Heard::Nothing,
                 Err(error) => {
-                    tracing::info!(%error, stream = self.store.stream_name, "following the registry again");
+                    tracing::info!(error = %Chain(error.as_ref()), stream = self.store.stream_name, "following the registry again");
                     self.follower = None;
                 }
             }
@@ -101,7 +102,7 @@ impl Tail {
             Some(_) | None => self.begin_anew().await,
         };
         if let Err(error) = begun {
-            tracing::debug!(%error, stream = self.store.stream_name, "failed to follow the registry");
+            tracing::debug!(error = %Chain(error.as_ref()), stream = self.store.stream_name, "failed to follow the registry");
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -15,6 +15,7 @@ use super::store::{Newest, Store, is_marker};
 use super::tail::{Heard, Tail};
 use super::watch_state::Shared;
 use crate::follow::Followed;
+use model::chain::Chain;
 use model::ids::Revision;
 use ports::BackendError;
 use ports::clock::Clock;
@@ -186,7 +187,7 @@ impl Teller {
             }
             if let Err(error) = self.finish(scan).await {
                 // The next pulse tries again.
-                tracing::debug!(%error, "failed to look up deleted records of the registry");
+                tracing::debug!(error = %Chain(error.as_ref()), "failed to look up deleted records of the registry");
                 return;
             }
             self.scan = None;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::ids::Offset;
 use model::time::Interval;
 use ports::heartbeat_log::LogEntry;
@@ -117,6 +118,6 @@ impl<W: Work> Thread<W> {
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "a replay runs with the same priority as everything else");
+        tracing::debug!(error = %Chain(&error), "a replay runs with the same priority as everything else");
     }
 }
