@@ -1,4 +1,4 @@
-//! Group commit without a timer: per partition one append at a time, and what arrives meanwhile is the next
+//! Group commit without a timer: per partition one append at a time (I2), and what arrives meanwhile is the next
 //! frame.
 
 mod committer;

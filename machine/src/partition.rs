@@ -1,6 +1,6 @@
 //! The state machine of a partition: event time, heartbeats, definitions, deadlines.
 //!
-//! No clock, no I/O, no async. State and alerts are a function of the log's entries and their order:
+//! No clock, no I/O, no async (I16). State and alerts are a function of the log's entries and their order:
 //! replaying a log, in batches of any size, gives the same.
 
 mod definitions;
@@ -26,7 +26,7 @@ pub use effects::Effects;
 
 /// The silent are settled whenever the watermark enters another slice of this length, in microseconds.
 /// Settling at points that follow from the log alone makes the running numbers of alerts a function of the
-/// log.
+/// log (I8).
 const SETTLE_EVERY_MICROS: i64 = 250_000;
 
 /// A partition's whole state, with what of it is not committed yet.

@@ -1,4 +1,4 @@
-//! Keeps dead letters in sight.
+//! Keeps dead letters in sight (P4).
 //!
 //! A dead letter stays in the delivery queue, but people see it, and send it again, by its record in the
 //! delivery history. That may be lost, all of it (Redis was wiped), or say something else (a console died

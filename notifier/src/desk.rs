@@ -2,7 +2,7 @@
 //!
 //! A channel that people read, or that pages them, has a desk. Every alert for it passes there before its
 //! first attempt and before each further one: the desk lets it go out, or folds it into another message. What
-//! the desk knows is in the ledger before anything follows from it, so the notifier that takes the channel
+//! the desk knows is in the ledger before anything follows from it (I12), so the notifier that takes the channel
 //! over goes on where the last one stopped.
 //!
 //! - `chat`, `pager` (pure): the rules, one machine for each class of channel.

@@ -1,4 +1,4 @@
-//! Alert → one delivery for each channel of its monitor.
+//! Alert → one delivery for each channel of its monitor (I14).
 //!
 //! In this order: the delivery's record, the delivery in its queue, the alert completed. Ids are functions of
 //! alert and channel, so a crash in between repeats the rest and doubles nothing.

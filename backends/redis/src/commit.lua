@@ -1,4 +1,4 @@
--- Writes a commit, or nothing.
+-- Writes a commit, or nothing (I7).
 -- KEYS: meta. ARGV: token, number, offset that it follows, new offset, head, then packed arrays: key, field and value of what
 -- is set in hashes; key and field of what is removed from them; the arguments of each ZADD; those of each ZREM.
 -- Answers 'done', 'fenced', or the offset where the partition is.

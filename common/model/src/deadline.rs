@@ -1,4 +1,4 @@
-//! When silence becomes down.
+//! When silence becomes down (P3, P5).
 
 use std::time::Duration;
 

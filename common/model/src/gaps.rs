@@ -1,4 +1,4 @@
-//! Deaf time: event time for which no frame vouches that Lubdub was listening.
+//! Deaf time (P5, I5): event time for which no frame vouches that Lubdub was listening.
 
 use std::time::Duration;
 

@@ -58,7 +58,7 @@ uuid_id!(
     KeyId
 );
 uuid_id!(
-    /// An alert (a flip, a reminder, a test). A function of (monitor, time, kind): UUID version 5.
+    /// An alert (a flip, a reminder, a test). A function of (monitor, time, kind), by I9: UUID version 5.
     AlertId
 );
 uuid_id!(
@@ -70,7 +70,7 @@ uuid_id!(
     RebuildId
 );
 uuid_id!(
-    /// One alert to one channel. A function of (alert, channel): UUID version 5.
+    /// One alert to one channel. A function of (alert, channel), by I9: UUID version 5.
     DeliveryId
 );
 

@@ -65,7 +65,7 @@ pub struct LogExtent {
 
 /// The heartbeat log.
 ///
-/// - An acknowledged append is durable. Only a tick ([`Frame::is_tick`]) may be lost in a crash, and only as long as
+/// - An acknowledged append is durable (P1). Only a tick ([`Frame::is_tick`]) may be lost in a crash, and only as long as
 ///   nothing after it was acknowledged and [`HeartbeatLog::sync`] was not asked for it.
 /// - Order within a partition is total; every reader sees the same entries in the same order.
 /// - Offsets never go back, and none is given twice, not even after a crash lost a tick that a `sync` covered.

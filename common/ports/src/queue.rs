@@ -87,7 +87,7 @@ pub enum Outcome {
 
 /// A queue.
 ///
-/// At least once: a message that was enqueued is claimed until it is completed or buried, whatever crashes.
+/// At least once (P4): a message that was enqueued is claimed until it is completed or buried, whatever crashes.
 /// While it is claimed, no other node gets it.
 #[async_trait]
 pub trait Queue: Send + Sync {

@@ -17,7 +17,7 @@ pub const MAX_COMMIT_MONITORS: usize = 2_000;
 pub struct Lease {
     /// Which partition.
     pub partition: PartitionId,
-    /// Fencing token: a counter and a random part; every commit compares it for equality.
+    /// Fencing token (I7): a counter and a random part; every commit compares it for equality.
     pub token: String,
 }
 
@@ -30,7 +30,7 @@ pub struct Holder {
     pub token: String,
 }
 
-/// Everything that one commit changes, together or not at all.
+/// Everything that one commit changes, together or not at all (I7).
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The offset that the commit follows: the store must have been committed up to it.

@@ -1,4 +1,4 @@
-//! The queue of one partition.
+//! The queue of one partition. It gives times of receipt and sealing under one lock, so they only grow (I3).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::tokens::Charge;
 /// The bytes that a queued push takes besides its texts.
 const BASE_WEIGHT: usize = 256;
 
-/// The budget for waiting pushes, shared by the lanes of a node.
+/// The budget for waiting pushes, shared by the lanes of a node (I11).
 #[derive(Debug)]
 pub(super) struct PushBudget {
     pushes: AtomicUsize,

@@ -1,4 +1,4 @@
-//! How frames move the watermark, and what becomes deaf time.
+//! How frames move the watermark (I4), and what becomes deaf time (I5).
 
 use model::time::{EventTime, Interval};
 use model::wire::frame::{Frame, Listening};

@@ -1,4 +1,4 @@
-//! One commit for history, states, deadlines, offset and outbox, in an order that loses nothing.
+//! One commit for history, states, deadlines, offset and outbox, in an order that loses nothing (I6, I15).
 
 use model::chain::Chain;
 use model::ids::Offset;

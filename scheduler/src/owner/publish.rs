@@ -1,4 +1,4 @@
-//! Carries committed alerts from the outbox to the alert queue.
+//! Carries committed alerts from the outbox to the alert queue, those whose numbers it does not know (I10).
 
 use model::chain::Chain;
 use model::flip::Alert;

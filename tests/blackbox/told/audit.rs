@@ -1,4 +1,4 @@
-//! Compares what receivers got, what the deliveries say, and what monitors did.
+//! Compares what receivers got, what the deliveries say, and what monitors did (P4, I14).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
