@@ -1,6 +1,8 @@
 //! Lubdub hears when your jobs go silent.
 
 mod cluster;
+#[cfg(test)]
+mod configuration;
 mod limits;
 mod mail;
 mod roles;
