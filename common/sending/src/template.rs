@@ -82,7 +82,7 @@ pub fn fill_in(
     })
 }
 
-/// Fills in a template with [`sample`]: what would go wrong later goes wrong now.
+/// Fills in a template with [`sample()`]: what would go wrong later goes wrong now.
 ///
 /// # Errors
 /// Every one of [`TemplateError`].

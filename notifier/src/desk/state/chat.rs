@@ -18,7 +18,7 @@ use super::super::timing::Timer;
 pub(crate) struct ChatHead {
     /// The number of the message that is being gathered.
     pub(in crate::desk) number: u64,
-    /// When the newest messages went out, at most [`SINGLES`].
+    /// When the newest messages went out, at most [`SINGLES`](super::SINGLES).
     pub(in crate::desk) recent: Vec<EventTime>,
     pub(in crate::desk) storm: Option<StormWindow>,
     /// What went out and is not finished.
