@@ -73,7 +73,7 @@ impl Console {
             let key = management::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
             Ok((nats, redis, key))
         };
-        let Some((nats, redis, key)) = serving.prepare(servers).await? else { return Ok(()) };
+        let Some((nats, redis, key)) = serving.prepare(Box::pin(servers)).await? else { return Ok(()) };
         let mut metrics = MetricsRegistry::default();
         let deps = console_api::Deps {
             log: nats.log(),

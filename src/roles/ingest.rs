@@ -41,7 +41,8 @@ impl Ingest {
         let mut serving = Serving::begin(self.listen).await?;
         let clock = Arc::new(SystemClock::new());
         let node = node_name(Role::Ingest.name());
-        let Some(backend) = serving.prepare(self.nats.connect(Role::Ingest, &node, clock.clone())).await?
+        let Some(backend) =
+            serving.prepare(Box::pin(self.nats.connect(Role::Ingest, &node, clock.clone()))).await?
         else {
             return Ok(());
         };

@@ -73,7 +73,9 @@ impl Notifier {
             let deliveries = nats.work_on(QueueName::Deliveries).await?;
             Ok((nats, redis, alerts, deliveries))
         };
-        let Some((nats, redis, alerts, deliveries)) = serving.prepare(servers).await? else { return Ok(()) };
+        let Some((nats, redis, alerts, deliveries)) = serving.prepare(Box::pin(servers)).await? else {
+            return Ok(());
+        };
         let mut metrics = MetricsRegistry::default();
         let config = self.config()?;
         let deps = notifier::Deps {

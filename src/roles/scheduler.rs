@@ -60,7 +60,7 @@ impl Scheduler {
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
             Ok((nats, redis, roster))
         };
-        let Some((nats, redis, roster)) = serving.prepare(servers).await? else { return Ok(()) };
+        let Some((nats, redis, roster)) = serving.prepare(Box::pin(servers)).await? else { return Ok(()) };
         let mut metrics = MetricsRegistry::default();
         let deps = scheduler::Deps {
             owner: node.clone(),

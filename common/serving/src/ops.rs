@@ -1,5 +1,6 @@
 //! What operators ask of every role.
 
+use std::future;
 use std::sync::Arc;
 
 use axum::Router;
@@ -48,11 +49,11 @@ impl Readiness {
 pub fn ops_router(roles: Vec<Readiness>, metrics: Arc<Registry>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || ready(roles.clone())))
-        .route("/metrics", get(move || expose(Arc::clone(&metrics))))
+        .route("/readyz", get(move || future::ready(ready(&roles))))
+        .route("/metrics", get(move || future::ready(expose(&metrics))))
 }
 
-async fn ready(roles: Vec<Readiness>) -> Response {
+fn ready(roles: &[Readiness]) -> Response {
     let reasons: Vec<String> = roles.iter().filter_map(|role| role.check().err()).collect();
     if reasons.is_empty() {
         return "ready\n".into_response();
@@ -60,9 +61,9 @@ async fn ready(roles: Vec<Readiness>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
 }
 
-async fn expose(metrics: Arc<Registry>) -> Response {
+fn expose(metrics: &Registry) -> Response {
     let mut text = String::new();
-    if prometheus_client::encoding::text::encode(&mut text, &metrics).is_err() {
+    if prometheus_client::encoding::text::encode(&mut text, metrics).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

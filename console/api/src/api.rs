@@ -16,6 +16,7 @@ mod shown;
 mod status;
 mod tail;
 
+use std::future;
 use std::sync::Arc;
 
 use axum::Router;
@@ -41,7 +42,7 @@ pub(crate) fn router(app: Arc<App>, public_url: PublicUrl, metrics: RequestMetri
     let document = document::bytes(described);
     let authentication = Authentication { app: Arc::clone(&app), public_url: public_url.into() };
     let observation = Observation { clock: Arc::clone(&app.clock), metrics };
-    let openapi = get(move || document::answer(document.clone()));
+    let openapi = get(move || future::ready(document::answer(document.clone())));
     guarded
         .route_layer(from_fn_with_state(authentication, auth::authenticate))
         .route(document::PATH, openapi)

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};
 
-async fn types_of(receiver: &Receiver, name: &str) -> Vec<String> {
+fn types_of(receiver: &Receiver, name: &str) -> Vec<String> {
     receiver.received().iter().filter(|one| one.monitor() == name).map(|one| one.kind()).collect()
 }
 
@@ -50,7 +50,7 @@ async fn who_comes_back_within_a_window_is_not_told_of_at_all() {
     world.happen(monitor, 4, Some(down.at)).await;
     world.nothing_left().await;
     running.drain().await;
-    assert_eq!(types_of(&receiver, "backup").await, ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "backup"), ["monitor.down", "monitor.up"]);
 }
 
 #[tokio::test]
@@ -70,19 +70,19 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
     for _ in 0..5 {
         world.advance(Duration::from_secs(700)).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(types_of(&receiver, "backup").await.is_empty());
+        assert!(types_of(&receiver, "backup").is_empty());
     }
     world.advance(Duration::from_secs(100)).await;
     eventually("it is told", async || {
         world.advance(Duration::from_secs(1)).await;
-        (types_of(&receiver, "backup").await == ["monitor.down"]).then_some(())
+        (types_of(&receiver, "backup") == ["monitor.down"]).then_some(())
     })
     .await;
     world.happen(monitor, 2, Some(down.at)).await;
     world.nothing_left().await;
     running.drain().await;
-    assert_eq!(types_of(&receiver, "backup").await, ["monitor.down", "monitor.up"]);
-    assert_eq!(types_of(&receiver, "early").await, ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "backup"), ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "early"), ["monitor.down", "monitor.up"]);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn reminders_do_not_come_in_a_window() {
     let record = world.delivery(DeliveryId::derive(id, channel), DeliveryState::Suppressed, 0).await;
     assert_eq!(record.note.as_deref(), Some("maintenance window updates"));
     running.drain().await;
-    assert_eq!(types_of(&receiver, "backup").await, ["monitor.down"]);
+    assert_eq!(types_of(&receiver, "backup"), ["monitor.down"]);
 }
 
 /// A router, and three hosts behind it.
@@ -173,17 +173,17 @@ async fn while_a_monitor_is_down_those_that_depend_on_it_are_told_of_in_its_mess
     world.happen(monitors[2], 2, Some(downs[1].at)).await;
     eventually("the last host is told of", async || {
         world.advance(Duration::from_secs(1)).await;
-        (!types_of(&receiver, "host c").await.is_empty()).then_some(())
+        (!types_of(&receiver, "host c").is_empty()).then_some(())
     })
     .await;
     assert!(world.clock.now().since(up.at) >= Duration::from_secs(66), "it had its chance");
     world.happen(monitors[3], 2, Some(downs[2].at)).await;
     world.nothing_left().await;
     running.drain().await;
-    assert_eq!(types_of(&receiver, "host a").await, Vec::<String>::new());
-    assert_eq!(types_of(&receiver, "host b").await, Vec::<String>::new());
-    assert_eq!(types_of(&receiver, "host c").await, ["monitor.down", "monitor.up"]);
-    assert_eq!(types_of(&receiver, "router").await, ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "host a"), Vec::<String>::new());
+    assert_eq!(types_of(&receiver, "host b"), Vec::<String>::new());
+    assert_eq!(types_of(&receiver, "host c"), ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "router"), ["monitor.down", "monitor.up"]);
 }
 
 #[tokio::test]
@@ -199,5 +199,5 @@ async fn what_was_told_before_its_parent_went_down_is_ended_too() {
     world.happen(monitors[1], 2, Some(down.at)).await;
     world.nothing_left().await;
     running.drain().await;
-    assert_eq!(types_of(&receiver, "host a").await, ["monitor.down", "monitor.up"]);
+    assert_eq!(types_of(&receiver, "host a"), ["monitor.down", "monitor.up"]);
 }

@@ -1,5 +1,7 @@
 //! The adapters in memory keep the contracts: they are the reference. Restarting one loses nothing.
 
+#![expect(clippy::unused_async, reason = "the suites wait for the subject of every adapter")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

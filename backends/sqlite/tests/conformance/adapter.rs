@@ -1,5 +1,7 @@
 //! The adapters on SQLite keep the contracts. A restart closes the directory and opens it again.
 
+#![expect(clippy::unused_async, reason = "the suites wait for the subject of every adapter")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -92,6 +92,6 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// The answer to whoever asks for it.
-pub(super) async fn answer(document: Bytes) -> Response {
+pub(super) fn answer(document: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
