@@ -54,7 +54,7 @@ impl NatsHeartbeatLog {
         let began = Instant::now();
         loop {
             let answer = self.nats.ask(subject.clone(), frame.clone(), REQUEST_TIMEOUT).await;
-            let leaderless = matches!(answer, Err(RequestError::Nobody));
+            let leaderless = matches!(answer, Err(RequestError::NoResponder));
             if !leaderless || began.elapsed() + LEADERLESS_PAUSE > REQUEST_TIMEOUT {
                 return answer;
             }

@@ -62,7 +62,7 @@ pub(super) enum Settings {
 /// Makes missing streams.
 pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisioned, NatsError> {
     let wanted = nats.options.partitions.map(|count| count.max(1));
-    let mut work = Work { nats, settings, done: Provisioned::default() };
+    let mut work = Provisioning { nats, settings, done: Provisioned::default() };
     let (truth, log_bytes) = work.ensure_first(wanted.unwrap_or(PARTITIONS)).await?;
     let partitions = partition_count(&truth).ok_or_else(|| not_ours(&truth.config.name))?;
     let mismatch = |found, wanted| {
@@ -111,13 +111,13 @@ fn not_ours(stream: &str) -> NatsError {
     NatsError::NotOurs { stream: stream.to_owned() }
 }
 
-struct Work<'a> {
+struct Provisioning<'a> {
     nats: &'a Nats,
     settings: Settings,
     done: Provisioned,
 }
 
-impl Work<'_> {
+impl Provisioning<'_> {
     /// Makes or finds the stream of partition 0; answers it with the size of every partition's log.
     ///
     /// The server reserves a log's bytes when its stream is made. If the options give no size, the largest is
@@ -209,16 +209,16 @@ impl Work<'_> {
                 return Ok(Ensured::Found(found));
             }
             if forbidden {
-                return Err(RequestError::Nobody);
+                return Err(RequestError::NoResponder);
             }
             // The server checks for room first, and only then whether the stream exists.
             let refused = match nats.create_stream(&wanted).await {
                 Ok(Some(made)) => return Ok(Ensured::Made(made)),
-                Ok(None) => RequestError::Nobody,
+                Ok(None) => RequestError::NoResponder,
                 Err(error) if error.lacks_room() => error,
                 Err(RequestError::Forbidden { .. }) if settings == Settings::Keep => {
                     forbidden = true;
-                    return Err(RequestError::Nobody);
+                    return Err(RequestError::NoResponder);
                 }
                 Err(error) => return Err(error),
             };
@@ -301,7 +301,7 @@ async fn patiently<T>(
 /// Whether JetStream may still come: a single server without JetStream will have none in ten seconds either.
 fn may_come(nats: &Nats, error: &RequestError) -> bool {
     let server = nats.client.server_info();
-    !matches!(error, RequestError::Nobody) || server.jetstream || server.cluster.is_some()
+    !matches!(error, RequestError::NoResponder) || server.jetstream || server.cluster.is_some()
 }
 
 fn failed(nats: &Nats, what: &str, error: RequestError) -> NatsError {

@@ -46,11 +46,11 @@ use ports::queue::{
     Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName,
 };
 use ports::queue_changes::Changes;
-use room::Room;
+use room::QueueRoom;
 use row::{Row, Status};
-use shard::Taken;
+use shard::ClaimedRow;
 use shares::Shares;
-use state::{Shared, State, unavailable, unconfirmed};
+use state::{QueueCore, State, unavailable, unconfirmed};
 use subjects::{SHARDS, Subjects, shard_of};
 use table::{READS, Table, Write, Written};
 
@@ -101,7 +101,7 @@ fn subjects(nats: &Nats, name: QueueName) -> Subjects {
 /// Messages are claimed only from this node's shards. If it is dropped without [`Self::close`], the other
 /// nodes notice after some seconds and take its shards.
 pub struct NatsQueue {
-    shared: Arc<Shared>,
+    shared: Arc<QueueCore>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -111,7 +111,7 @@ impl NatsQueue {
     pub(super) fn new(nats: &Nats, name: QueueName, works: bool, clock: Arc<dyn Clock>) -> Self {
         let table = |stream| Table { nats: nats.clone(), stream };
         let bucket = nats.names.shares_bucket();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(QueueCore {
             name,
             table: table(nats.names.queue_stream(name)),
             shares: table(nats.names.shares_stream()),
@@ -121,7 +121,7 @@ impl NatsQueue {
             changes: Changes::new(),
             state: Mutex::new(State::default()),
             numbers: Mutex::default(),
-            room: Room::new(nats.options.queue_capacity, ROWS_PER_MESSAGE),
+            room: QueueRoom::new(nats.options.queue_capacity, ROWS_PER_MESSAGE),
         });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -159,8 +159,8 @@ impl NatsQueue {
     }
 
     /// The bodies of claimed messages, in their order; `None` for a row that is gone.
-    async fn bodies(&self, taken: &[Taken]) -> Result<Vec<Option<Bytes>>, QueueError> {
-        let reads = stream::iter(taken.to_vec()).map(|Taken { body, sequence, .. }| async move {
+    async fn bodies(&self, taken: &[ClaimedRow]) -> Result<Vec<Option<Bytes>>, QueueError> {
+        let reads = stream::iter(taken.to_vec()).map(|ClaimedRow { body, sequence, .. }| async move {
             if body.is_some() {
                 return Ok(body);
             }
@@ -180,14 +180,14 @@ fn node_name(node: &str) -> String {
 }
 
 /// Claims that were not handed out yet; they return if reading fails or the caller is cancelled.
-struct Ungiven {
-    shared: Arc<Shared>,
+struct UnreadClaims {
+    shared: Arc<QueueCore>,
     shard: u16,
     tenure: String,
     ids: Vec<MessageId>,
 }
 
-impl Drop for Ungiven {
+impl Drop for UnreadClaims {
     fn drop(&mut self) {
         if self.ids.is_empty() {
             return;
@@ -241,7 +241,7 @@ impl Queue for NatsQueue {
             let taken = held.shard.claim(lane, now, limit);
             let tenure = held.shard.tenure().to_owned();
             let ids = taken.iter().map(|taken| taken.id).collect();
-            (Ungiven { shared: Arc::clone(&self.shared), shard, tenure, ids }, taken)
+            (UnreadClaims { shared: Arc::clone(&self.shared), shard, tenure, ids }, taken)
         };
         let bodies = self.bodies(&taken).await?;
         let mut state = self.shared.state.lock();
@@ -251,7 +251,7 @@ impl Queue for NatsQueue {
         }
         let Some(held) = state.tenure(shard, &ungiven.tenure) else { return Ok(Vec::new()) };
         let mut claims = Vec::with_capacity(taken.len());
-        for (Taken { id, .. }, body) in taken.into_iter().zip(bodies) {
+        for (ClaimedRow { id, .. }, body) in taken.into_iter().zip(bodies) {
             match body {
                 Some(body) => {
                     held.shard.bring(&id, body.clone());

@@ -14,17 +14,17 @@ const LOGGED: usize = 100;
 
 /// The refusals of one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Refusals(Arc<Shared>);
+pub(super) struct Refusals(Arc<RefusalsInner>);
 
 #[derive(Debug)]
-struct Shared {
+struct RefusalsInner {
     publishes: broadcast::Sender<Arc<str>>,
     logged: Mutex<HashSet<String>>,
 }
 
 impl Refusals {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Shared { publishes: broadcast::Sender::new(WAITING), logged: Mutex::default() }))
+        Self(Arc::new(RefusalsInner { publishes: broadcast::Sender::new(WAITING), logged: Mutex::default() }))
     }
 
     /// Takes note of an event, if it is a refusal.

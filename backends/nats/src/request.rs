@@ -23,7 +23,7 @@ pub(super) enum RequestError {
     Silent(#[source] BackendError),
     /// The subject has no listener: no JetStream, no leader, or no such stream.
     #[error("get an answer from NATS: there is no responder")]
-    Nobody,
+    NoResponder,
     /// The server refused.
     #[error(transparent)]
     Refused(async_nats::jetstream::Error),
@@ -42,7 +42,7 @@ impl RequestError {
     /// Whether trying again soon can help.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Silent(_) | Self::Nobody => true,
+            Self::Silent(_) | Self::NoResponder => true,
             // 503: no leader yet, or too busy. No peers: the servers of a cluster are still finding each
             // other.
             Self::Refused(error) => {
@@ -67,7 +67,7 @@ impl RequestError {
     pub(super) fn refusal(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused(error) => Some(error.error_code()),
-            Self::Silent(_) | Self::Nobody | Self::Forbidden { .. } | Self::Unusable(_) => None,
+            Self::Silent(_) | Self::NoResponder | Self::Forbidden { .. } | Self::Unusable(_) => None,
         }
     }
 }
@@ -98,7 +98,7 @@ impl Nats {
             () = refusals.refused(&subject) => return Err(RequestError::Forbidden { subject }),
         };
         let answer = answered.map_err(|error| match error.kind() {
-            RequestErrorKind::NoResponders => RequestError::Nobody,
+            RequestErrorKind::NoResponders => RequestError::NoResponder,
             RequestErrorKind::TimedOut | RequestErrorKind::Other => RequestError::Silent(error.into()),
             RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
                 RequestError::Unusable(error.into())

@@ -18,16 +18,16 @@ const SENTINEL_PORT: u16 = 26_379;
 
 /// The servers that the options name.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum ServerAddress {
     /// One server, or the nodes of a cluster that are asked first.
     Nodes(Vec<ConnectionInfo>),
     /// The current primary among servers that Sentinels watch.
-    Watched(Watched),
+    Watched(WatchedPrimary),
 }
 
 /// A primary that is found by asking Sentinels.
 #[derive(Clone)]
-pub(super) struct Watched {
+pub(super) struct WatchedPrimary {
     pub(super) sentinels: Vec<ConnectionInfo>,
     /// The Sentinels' name for the primary.
     pub(super) name: String,
@@ -35,7 +35,7 @@ pub(super) struct Watched {
     pub(super) settings: RedisConnectionInfo,
 }
 
-impl Watched {
+impl WatchedPrimary {
     /// Connection data of a server at an address that a Sentinel gave: over TLS if the Sentinel is reached
     /// over TLS.
     pub(super) fn server(
@@ -56,13 +56,15 @@ impl Watched {
 }
 
 /// Reads the options.
-pub(super) fn read(options: &RedisOptions) -> Result<Place, RedisError> {
+pub(super) fn read(options: &RedisOptions) -> Result<ServerAddress, RedisError> {
     let place = match SENTINEL_SCHEMES
         .iter()
         .find_map(|(scheme, of)| Some((options.url.strip_prefix(scheme)?, of)))
     {
-        Some((rest, scheme)) => Place::Watched(watched(options, scheme, rest).map_err(RedisError::Address)?),
-        None => Place::Nodes(nodes(options, &options.url).map_err(RedisError::Address)?),
+        Some((rest, scheme)) => {
+            ServerAddress::Watched(watched(options, scheme, rest).map_err(RedisError::Address)?)
+        }
+        None => ServerAddress::Nodes(nodes(options, &options.url).map_err(RedisError::Address)?),
     };
     let Some(certificates) = certificates(options).map_err(RedisError::Certificates)? else {
         return Ok(place);
@@ -73,9 +75,9 @@ pub(super) fn read(options: &RedisOptions) -> Result<Place, RedisError> {
         nodes.into_iter().map(trusting).collect::<RedisResult<_>>().map_err(RedisError::Certificates)
     };
     Ok(match place {
-        Place::Nodes(nodes) => Place::Nodes(trusting(nodes)?),
-        Place::Watched(watched) => {
-            Place::Watched(Watched { sentinels: trusting(watched.sentinels)?, ..watched })
+        ServerAddress::Nodes(nodes) => ServerAddress::Nodes(trusting(nodes)?),
+        ServerAddress::Watched(watched) => {
+            ServerAddress::Watched(WatchedPrimary { sentinels: trusting(watched.sentinels)?, ..watched })
         }
     })
 }
@@ -126,7 +128,7 @@ fn nodes(options: &RedisOptions, url: &str) -> RedisResult<Vec<ConnectionInfo>> 
 }
 
 /// `user:password@host:port,host:port/name?db=2`.
-fn watched(options: &RedisOptions, scheme: &str, rest: &str) -> RedisResult<Watched> {
+fn watched(options: &RedisOptions, scheme: &str, rest: &str) -> RedisResult<WatchedPrimary> {
     let malformed = |what: &'static str| (ErrorKind::InvalidClientConfig, what);
     let (login, rest) = match rest.rsplit_once('@') {
         Some((login, rest)) => (format!("{login}@"), rest),
@@ -158,7 +160,7 @@ fn watched(options: &RedisOptions, scheme: &str, rest: &str) -> RedisResult<Watc
     let sentinels = hosts.map(sentinel).collect::<RedisResult<Vec<_>>>()?;
     let first = sentinels.first().ok_or(malformed("there is no Sentinel's address"))?;
     let settings = settings(options, first.redis_settings()).set_db(database);
-    Ok(Watched { name: name.to_owned(), settings, sentinels })
+    Ok(WatchedPrimary { name: name.to_owned(), settings, sentinels })
 }
 
 /// Adds the options that the URL does not give.
@@ -182,8 +184,8 @@ mod tests {
 
     fn nodes_of(options: &RedisOptions) -> Vec<ConnectionInfo> {
         match read(options).expect("readable") {
-            Place::Nodes(nodes) => nodes,
-            Place::Watched(watched) => watched.sentinels,
+            ServerAddress::Nodes(nodes) => nodes,
+            ServerAddress::Watched(watched) => watched.sentinels,
         }
     }
 
@@ -191,10 +193,10 @@ mod tests {
         nodes_of(&RedisOptions::new(url)).iter().map(|node| node.addr().to_string()).collect()
     }
 
-    fn watched(options: &RedisOptions) -> Watched {
+    fn watched(options: &RedisOptions) -> WatchedPrimary {
         match read(options).expect("readable") {
-            Place::Nodes(_) => panic!("Sentinels are meant"),
-            Place::Watched(watched) => watched,
+            ServerAddress::Nodes(_) => panic!("Sentinels are meant"),
+            ServerAddress::Watched(watched) => watched,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::cold;
 use super::hot;
-use super::keys::{DUE_SETS, PartitionKeys, Place};
-use super::memo::{Memo, Stored};
+use super::keys::{DUE_SETS, MonitorPlace, PartitionKeys};
+use super::memo::{Memo, StoredParts};
 use super::packer::Packer;
 use model::ids::MonitorId;
 use model::monitor_state::{OutboxAlert, StateChange};
@@ -16,12 +16,12 @@ const ENTRIES: usize = 1_000;
 
 /// The packed arguments of a commit, and what will be stored after it.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(super) struct PackedCommit {
     pub(super) set: Vec<u8>,
     pub(super) removed: Vec<u8>,
     pub(super) armed: Vec<u8>,
     pub(super) disarmed: Vec<u8>,
-    pub(super) stored: Vec<(MonitorId, Option<Stored>)>,
+    pub(super) stored: Vec<(MonitorId, Option<StoredParts>)>,
 }
 
 #[derive(Debug, Default)]
@@ -30,12 +30,12 @@ struct Packing {
     removed: Packer,
     armed: Vec<Packer>,
     disarmed: Vec<Packer>,
-    stored: Vec<(MonitorId, Option<Stored>)>,
+    stored: Vec<(MonitorId, Option<StoredParts>)>,
     bytes: Vec<u8>,
 }
 
 /// Packs the changes. `memo` forgets them until the commit is answered.
-pub(super) fn pack(commit: &Commit, keys: &PartitionKeys, memo: &mut Memo) -> Packed {
+pub(super) fn pack(commit: &Commit, keys: &PartitionKeys, memo: &mut Memo) -> PackedCommit {
     let sets = || (0..DUE_SETS).map(|_| Packer::default()).collect();
     let mut packing = Packing { armed: sets(), disarmed: sets(), ..Packing::default() };
     for change in &commit.states {
@@ -52,7 +52,7 @@ pub(super) fn pack(commit: &Commit, keys: &PartitionKeys, memo: &mut Memo) -> Pa
     };
     let mut armed = due(&armed, 2);
     outbox(&commit.outbox, keys).iter().for_each(|group| armed.push_array(group));
-    Packed {
+    PackedCommit {
         set: set.finish(),
         removed: removed.finish(),
         armed: armed.finish(),
@@ -73,7 +73,7 @@ fn outbox(alerts: &[OutboxAlert], keys: &PartitionKeys) -> Vec<Packer> {
 impl Packing {
     fn change(&mut self, change: &StateChange, keys: &PartitionKeys, memo: &mut Memo) {
         let id = change.monitor.as_uuid();
-        let (id, place) = (id.as_bytes(), Place::of(change.monitor));
+        let (id, place) = (id.as_bytes(), MonitorPlace::of(change.monitor));
         let before = memo.take(change.monitor);
         let Some(state) = &change.state else {
             self.remove(&keys.hot(place.bucket), id);
@@ -87,7 +87,7 @@ impl Packing {
         self.set(&keys.hot(place.bucket), id);
         self.bytes.clear();
         cold::encode(state, &mut self.bytes);
-        let stored = Stored { cold: memo.hash(&self.bytes), armed_at: state.armed_at };
+        let stored = StoredParts { cold: memo.hash(&self.bytes), armed_at: state.armed_at };
         if before.is_none_or(|before| before.cold != stored.cold) {
             let key = keys.cold(place.bucket);
             if self.bytes.is_empty() { self.remove(&key, id) } else { self.set(&key, id) }
@@ -109,7 +109,7 @@ impl Packing {
         self.removed.push(id);
     }
 
-    fn arm(&mut self, place: Place, id: &[u8], at: Option<EventTime>) {
+    fn arm(&mut self, place: MonitorPlace, id: &[u8], at: Option<EventTime>) {
         let sets = if at.is_some() { &mut self.armed } else { &mut self.disarmed };
         let Some(set) = sets.get_mut(place.due as usize) else { return };
         if let Some(at) = at {

@@ -12,7 +12,7 @@ use ::redis::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::address::{self, Place, Watched};
+use super::address::{self, ServerAddress, WatchedPrimary};
 use super::error::{OLDEST, RedisError};
 use super::options::RedisOptions;
 use super::sentinel::{self, Follower, Lookout};
@@ -32,12 +32,12 @@ const CLUSTER_RETRIES: u32 = 3;
 /// The address of Redis.
 #[derive(Clone)]
 pub(super) struct Server {
-    kind: Kind,
+    kind: ServerKind,
     certificates: Option<TlsCertificates>,
 }
 
 #[derive(Clone)]
-enum Kind {
+enum ServerKind {
     One(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
     Watched(Arc<Lookout>),
@@ -49,8 +49,8 @@ impl Server {
         let place = address::read(options)?;
         let certificates = address::certificates(options).map_err(RedisError::Certificates)?;
         let info = match &place {
-            Place::Nodes(nodes) => ask_nodes(nodes).await.map_err(RedisError::of)?,
-            Place::Watched(watched) => ask_primary(watched).await?,
+            ServerAddress::Nodes(nodes) => ask_nodes(nodes).await.map_err(RedisError::of)?,
+            ServerAddress::Watched(watched) => ask_primary(watched).await?,
         };
         let said =
             |key: &str| info.get::<String>(key).map(|value| value.trim().to_owned()).unwrap_or_default();
@@ -66,11 +66,11 @@ impl Server {
             );
         }
         let kind = match place {
-            Place::Watched(watched) => Kind::Watched(Arc::new(Lookout::new(watched))),
-            Place::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
-                Ok([node]) if said("cluster_enabled") != "1" => Kind::One(Box::new(node)),
-                Ok([node]) => Kind::Cluster(vec![node]),
-                Err(nodes) => Kind::Cluster(nodes),
+            ServerAddress::Watched(watched) => ServerKind::Watched(Arc::new(Lookout::new(watched))),
+            ServerAddress::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
+                Ok([node]) if said("cluster_enabled") != "1" => ServerKind::One(Box::new(node)),
+                Ok([node]) => ServerKind::Cluster(vec![node]),
+                Err(nodes) => ServerKind::Cluster(nodes),
             },
         };
         Ok(Self { kind, certificates })
@@ -79,9 +79,9 @@ impl Server {
     /// Opens a new connection. It reconnects by itself when it is lost; calls under way at that moment fail.
     pub(super) async fn connect(&self) -> Result<Link, RedisError> {
         let connected = match &self.kind {
-            Kind::One(node) => connect_to(node.as_ref().clone()).await,
-            Kind::Cluster(nodes) => connect_to_cluster(nodes.clone(), self.certificates.clone()).await,
-            Kind::Watched(lookout) => Follower::connect(Arc::clone(lookout))
+            ServerKind::One(node) => connect_to(node.as_ref().clone()).await,
+            ServerKind::Cluster(nodes) => connect_to_cluster(nodes.clone(), self.certificates.clone()).await,
+            ServerKind::Watched(lookout) => Follower::connect(Arc::clone(lookout))
                 .await
                 .map(|follower| Link::Followed(Arc::new(follower))),
         };
@@ -127,7 +127,7 @@ async fn ask_nodes(nodes: &[ConnectionInfo]) -> RedisResult<InfoDict> {
     answer
 }
 
-async fn ask_primary(watched: &Watched) -> Result<InfoDict, RedisError> {
+async fn ask_primary(watched: &WatchedPrimary) -> Result<InfoDict, RedisError> {
     let primary = match sentinel::find(watched).await {
         Err(error) if error.kind() == ErrorKind::MasterNameNotFoundBySentinel => {
             return Err(RedisError::Name { name: watched.name.clone() });

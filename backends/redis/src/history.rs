@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::connection::Link;
-use super::keys::{Keys, Place, SHARDS};
+use super::keys::{Keys, MonitorPlace, SHARDS};
 use super::options::RedisOptions;
 use super::packer::Packer;
 use super::records::{
@@ -78,13 +78,14 @@ impl RedisHistory {
     }
 
     fn key(&self, list: List, monitor: MonitorId) -> Vec<u8> {
-        let shard = self.shards.get(Place::of(monitor).shard as usize).map(Vec::as_slice).unwrap_or_default();
+        let shard =
+            self.shards.get(MonitorPlace::of(monitor).shard as usize).map(Vec::as_slice).unwrap_or_default();
         [shard, &[list as u8, b':'], monitor.as_uuid().as_bytes()].concat()
     }
 
     /// Commands with equal numbers may share a pipeline: in a cluster those of one hash tag.
     fn together(&self, monitor: MonitorId) -> u32 {
-        if self.link.is_cluster() { Place::of(monitor).shard } else { 0 }
+        if self.link.is_cluster() { MonitorPlace::of(monitor).shard } else { 0 }
     }
 
     async fn add(

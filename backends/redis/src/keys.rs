@@ -84,13 +84,13 @@ impl PartitionKeys {
 
 /// The bucket, sorted set and shard of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct MonitorPlace {
     pub(super) bucket: u32,
     pub(super) due: u32,
     pub(super) shard: u32,
 }
 
-impl Place {
+impl MonitorPlace {
     /// FNV-1a of the id, mixed, since the partition is a part of FNV-1a already. It must never change.
     pub(super) fn of(monitor: MonitorId) -> Self {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -124,14 +124,14 @@ mod tests {
         let scope = Keys::new("lubdub").ledger(Uuid::from_u128(7));
         assert_eq!(scope, "lubdub:{deliveries}:ledger:00000000-0000-0000-0000-000000000007");
         let monitor = MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001));
-        assert_eq!(Place::of(monitor), Place { bucket: 1_772, due: 2, shard: 1 });
+        assert_eq!(MonitorPlace::of(monitor), MonitorPlace { bucket: 1_772, due: 2, shard: 1 });
     }
 
     #[test]
     fn the_monitors_of_a_partition_are_spread_over_all_of_its_buckets() {
         let ids = (0..400_000_u128).map(|n| MonitorId::from_uuid(Uuid::from_u128(n << 40)));
         let (mut buckets, mut sets) = (HashMap::<u32, u32>::new(), HashMap::<u32, u32>::new());
-        for place in ids.filter(|id| id.partition(4) == PartitionId(1)).map(Place::of) {
+        for place in ids.filter(|id| id.partition(4) == PartitionId(1)).map(MonitorPlace::of) {
             *buckets.entry(place.bucket).or_default() += 1;
             *sets.entry(place.due).or_default() += 1;
         }

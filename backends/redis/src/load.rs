@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connection::Link;
 use super::keys::{BUCKETS, PartitionKeys};
-use super::memo::{Memo, Stored};
+use super::memo::{Memo, StoredParts};
 use super::{cold, hot};
 use model::ids::MonitorId;
 use model::monitor_state::MonitorState;
@@ -37,7 +37,7 @@ pub(super) async fn load(
     let mut parts = stream::iter(parts).buffer_unordered(AT_THE_SAME_TIME);
     while let Some(part) = parts.try_next().await? {
         for (monitor, state, cold) in part {
-            let stored = Stored { cold: memo.hash(&cold), armed_at: state.armed_at };
+            let stored = StoredParts { cold: memo.hash(&cold), armed_at: state.armed_at };
             memo.put(monitor, Some(stored));
             if after.is_none_or(|after| monitor > after) {
                 states.push((monitor, state));

@@ -14,7 +14,7 @@ use model::time::EventTime;
 
 /// What is certainly stored of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StoredParts {
     /// A hash of the cold part.
     pub(super) cold: u64,
     /// The monitor's entry in a sorted set.
@@ -25,7 +25,7 @@ pub(super) struct Stored {
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// `None`: a write was sent, and its result is unknown.
-    stored: HashMap<MonitorId, Option<Stored>>,
+    stored: HashMap<MonitorId, Option<StoredParts>>,
     /// Whether nothing is stored of monitors that are not in `stored`.
     complete: bool,
     pages: Option<Pages>,
@@ -41,8 +41,8 @@ pub(super) struct Pages {
 impl Memo {
     /// What is stored of a monitor that is about to be written, if that is known. From then on it is unknown
     /// until the write is answered.
-    pub(super) fn take(&mut self, monitor: MonitorId) -> Option<Stored> {
-        let nothing = Stored { cold: self.hash(&[]), armed_at: None };
+    pub(super) fn take(&mut self, monitor: MonitorId) -> Option<StoredParts> {
+        let nothing = StoredParts { cold: self.hash(&[]), armed_at: None };
         match self.stored.insert(monitor, None) {
             Some(before) => before,
             None => self.complete.then_some(nothing),
@@ -50,7 +50,7 @@ impl Memo {
     }
 
     /// Notes what is stored of a monitor now; `None` for nothing.
-    pub(super) fn put(&mut self, monitor: MonitorId, stored: Option<Stored>) {
+    pub(super) fn put(&mut self, monitor: MonitorId, stored: Option<StoredParts>) {
         match stored {
             Some(_) => self.stored.insert(monitor, stored),
             None if self.complete => self.stored.remove(&monitor),

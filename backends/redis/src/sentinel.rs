@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::address::Watched;
+use super::address::WatchedPrimary;
 use super::error::RedisError;
 use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 
@@ -37,11 +37,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What is known of the primary; all connections share it.
 pub(super) struct Lookout {
-    watched: Watched,
-    known: parking_lot::Mutex<Known>,
+    watched: WatchedPrimary,
+    known: parking_lot::Mutex<NamedPrimary>,
 }
 
-struct Known {
+struct NamedPrimary {
     /// The address that was named last, with its epoch.
     address: String,
     epoch: u64,
@@ -52,14 +52,14 @@ struct Known {
 /// A connection to the current primary.
 pub(super) struct Follower {
     lookout: Arc<Lookout>,
-    present: parking_lot::Mutex<Option<Present>>,
+    present: parking_lot::Mutex<Option<PrimaryConnection>>,
     /// Held by the call that searches.
     failed: tokio::sync::Mutex<Option<Failure>>,
 }
 
 /// A connection to a server that was the primary when it was made.
 #[derive(Clone)]
-pub(super) struct Present {
+pub(super) struct PrimaryConnection {
     pub(super) connection: MultiplexedConnection,
     address: String,
     lost: Arc<AtomicBool>,
@@ -78,9 +78,13 @@ pub(super) struct Named {
 
 impl Lookout {
     /// A lookout before its first look.
-    pub(super) fn new(watched: Watched) -> Self {
-        let known =
-            Known { address: String::new(), epoch: 0, look_at: Instant::now(), looking: JoinSet::new() };
+    pub(super) fn new(watched: WatchedPrimary) -> Self {
+        let known = NamedPrimary {
+            address: String::new(),
+            epoch: 0,
+            look_at: Instant::now(),
+            looking: JoinSet::new(),
+        };
         Self { watched, known: parking_lot::Mutex::new(known) }
     }
 
@@ -113,7 +117,7 @@ impl Lookout {
     }
 }
 
-impl Known {
+impl NamedPrimary {
     fn name(&mut self, named: &Named) {
         self.address = named.server.addr().to_string();
         self.epoch = named.epoch;
@@ -121,7 +125,7 @@ impl Known {
     }
 }
 
-impl Present {
+impl PrimaryConnection {
     /// The next call asks the Sentinels.
     pub(super) fn leave(&self) {
         self.lost.store(true, Ordering::Relaxed);
@@ -155,7 +159,7 @@ impl Follower {
     }
 
     /// The connection, a new one if the last was lost.
-    pub(super) async fn present(&self) -> RedisResult<Present> {
+    pub(super) async fn present(&self) -> RedisResult<PrimaryConnection> {
         if let Some(present) = self.known() {
             return Ok(present);
         }
@@ -188,12 +192,12 @@ impl Follower {
         }
     }
 
-    fn known(&self) -> Option<Present> {
+    fn known(&self) -> Option<PrimaryConnection> {
         let present = self.present.lock().clone();
         present.filter(|present| !present.is_lost() && self.lookout.agrees(&present.address))
     }
 
-    async fn search(&self) -> RedisResult<Present> {
+    async fn search(&self) -> RedisResult<PrimaryConnection> {
         let server = self.lookout.find().await?;
         let address = server.addr().to_string();
         let lost = Arc::new(AtomicBool::new(false));
@@ -217,13 +221,13 @@ impl Follower {
             );
         }
         tracing::info!(server = address, "connected to the primary of Redis");
-        Ok(Present { connection, address, lost })
+        Ok(PrimaryConnection { connection, address, lost })
     }
 }
 
 /// Finds the server that the Sentinels name. All are asked, and the one that knows of the latest fail-over is
 /// believed: a Sentinel that is cut off from the others still names the former primary.
-pub(super) async fn find(watched: &Watched) -> RedisResult<Named> {
+pub(super) async fn find(watched: &WatchedPrimary) -> RedisResult<Named> {
     let ask = async |sentinel| {
         let answer = timeout(SENTINEL_TIMEOUT, ask(watched, sentinel)).await;
         answer.unwrap_or_else(|_| Err((ErrorKind::Io, "a Sentinel does not answer").into()))
@@ -244,7 +248,7 @@ pub(super) async fn find(watched: &Watched) -> RedisResult<Named> {
     Err(errors.into_iter().next().unwrap_or_else(silence))
 }
 
-async fn ask(watched: &Watched, sentinel: &ConnectionInfo) -> RedisResult<Named> {
+async fn ask(watched: &WatchedPrimary, sentinel: &ConnectionInfo) -> RedisResult<Named> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(SENTINEL_TIMEOUT))
         .set_response_timeout(Some(SENTINEL_TIMEOUT));

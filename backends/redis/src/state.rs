@@ -13,10 +13,10 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::commit::{Packed, pack};
+use super::commit::{PackedCommit, pack};
 use super::connection::Link;
 use super::due::{Front, first_share, merge};
-use super::keys::{BUCKETS, DUE_SETS, Keys, Place};
+use super::keys::{BUCKETS, DUE_SETS, Keys, MonitorPlace};
 use super::load::{fenced, load};
 use super::memo::Memo;
 use super::{cold, hot};
@@ -39,10 +39,10 @@ pub struct RedisStateStore {
     reads: Link,
     keys: Keys,
     scripts: Scripts,
-    memos: Mutex<HashMap<PartitionId, Remembered>>,
+    memos: Mutex<HashMap<PartitionId, LeaseMemo>>,
 }
 
-struct Remembered {
+struct LeaseMemo {
     token: String,
     memo: Arc<Mutex<Memo>>,
 }
@@ -56,7 +56,7 @@ struct Scripts {
 }
 
 /// The argument of `acquire.lua` in place of a dead holder's token.
-const NOBODY: &str = "acquire";
+const NO_DEAD_HOLDER: &str = "acquire";
 
 impl RedisStateStore {
     pub(super) fn new(writes: Link, reads: Link, keys: Keys) -> Self {
@@ -102,7 +102,7 @@ impl RedisStateStore {
     }
 
     fn remember(&self, partition: PartitionId, token: &str, memo: Memo) {
-        let remembered = Remembered { token: token.to_owned(), memo: Arc::new(Mutex::new(memo)) };
+        let remembered = LeaseMemo { token: token.to_owned(), memo: Arc::new(Mutex::new(memo)) };
         self.memos.lock().insert(partition, remembered);
     }
 
@@ -123,7 +123,7 @@ impl RedisStateStore {
         // In one transaction, so that hot and cold parts are of one commit.
         pipeline.atomic();
         for monitor in monitors {
-            let (id, bucket) = (monitor.as_uuid(), Place::of(*monitor).bucket);
+            let (id, bucket) = (monitor.as_uuid(), MonitorPlace::of(*monitor).bucket);
             pipeline.hget(keys.hot(bucket), id.as_bytes()).hget(keys.cold(bucket), id.as_bytes());
         }
         let parts: Vec<Option<Vec<u8>>> = self.reads.pipe(&pipeline).await?;
@@ -151,7 +151,7 @@ fn read_head(head: Option<Value>) -> Result<PartitionHead, StateError> {
 #[async_trait]
 impl Leases for RedisStateStore {
     async fn acquire(&self, partition: PartitionId, owner: &str) -> Result<Lease, StateError> {
-        self.take(partition, owner, NOBODY).await
+        self.take(partition, owner, NO_DEAD_HOLDER).await
     }
 
     async fn take_over(&self, partition: PartitionId, token: &str, owner: &str) -> Result<Lease, StateError> {
@@ -237,7 +237,7 @@ impl States for RedisStateStore {
         }
         let keys = self.keys.partition(lease.partition);
         let memo = self.memo(lease);
-        let Packed { set, removed, armed, disarmed, stored } = pack(commit, &keys, &mut memo.lock());
+        let PackedCommit { set, removed, armed, disarmed, stored } = pack(commit, &keys, &mut memo.lock());
         let head = wire::encode(&commit.head);
         let mut script = self.scripts.commit.key(&keys.meta);
         script

@@ -30,7 +30,7 @@ use model::wire::frame::Frame;
 use ports::clock::Clock;
 use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use reader::SqliteLogReader;
-use rows::{Stored, identity, stored};
+use rows::{StoredExtent, identity, stored};
 use tail::Tail;
 use writing::{Job, LogWriter};
 
@@ -61,7 +61,7 @@ pub(super) struct OpenedLog {
     conn: Connection,
     options: LogOptions,
     incarnation: String,
-    partitions: Vec<Stored>,
+    partitions: Vec<StoredExtent>,
 }
 
 impl OpenedLog {

@@ -47,13 +47,13 @@ const COMPLETED: i64 = 2;
 pub struct SqliteQueue {
     queue: i64,
     capacity: usize,
-    shared: Arc<Shared>,
+    shared: Arc<QueueCore>,
     writer: Arc<TaskWriter>,
     readers: Readers,
     clock: Arc<dyn Clock>,
 }
 
-struct Shared {
+struct QueueCore {
     index: Mutex<QueueIndex>,
     changes: Changes,
 }
@@ -246,19 +246,19 @@ impl SqliteQueue {
         readers: Readers,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let shared = Arc::new(Shared { index: Mutex::new(index), changes: Changes::new() });
+        let shared = Arc::new(QueueCore { index: Mutex::new(index), changes: Changes::new() });
         Self { queue: queue_number(name), capacity, shared, writer, readers, clock }
     }
 }
 
 /// Claims whose bodies are not read yet; they return to the queue if reading fails or the caller is
 /// cancelled.
-struct Unread {
-    shared: Arc<Shared>,
+struct UnreadClaims {
+    shared: Arc<QueueCore>,
     claimed: Vec<(MessageId, u64)>,
 }
 
-impl Drop for Unread {
+impl Drop for UnreadClaims {
     fn drop(&mut self) {
         if !self.claimed.is_empty() {
             let mut index = self.shared.index.lock();
@@ -301,7 +301,7 @@ impl Queue for SqliteQueue {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let mut unread = Unread { shared: Arc::clone(&self.shared), claimed: claimed.clone() };
+        let mut unread = UnreadClaims { shared: Arc::clone(&self.shared), claimed: claimed.clone() };
         let read = self.readers.read(move |conn| {
             let mut query = conn.prepare_cached("SELECT body FROM messages WHERE seq = ?1")?;
             let mut claims = Vec::with_capacity(claimed.len());

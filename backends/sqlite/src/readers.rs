@@ -17,10 +17,10 @@ const CONNECTIONS: usize = 4;
 /// Reading connections to a database, opened as they are needed.
 #[derive(Clone)]
 pub(super) struct Readers {
-    shared: Arc<Shared>,
+    shared: Arc<ReadersInner>,
 }
 
-struct Shared {
+struct ReadersInner {
     schema: &'static Schema,
     dir: PathBuf,
     idle: Mutex<Vec<Connection>>,
@@ -31,7 +31,8 @@ struct Shared {
 impl Readers {
     pub(super) fn new(schema: &'static Schema, dir: PathBuf) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        let shared = Shared { schema, dir, idle: Mutex::default(), permits, closed: AtomicBool::new(false) };
+        let shared =
+            ReadersInner { schema, dir, idle: Mutex::default(), permits, closed: AtomicBool::new(false) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -64,7 +65,7 @@ impl Readers {
     }
 }
 
-impl Shared {
+impl ReadersInner {
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);

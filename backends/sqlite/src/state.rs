@@ -32,17 +32,17 @@ const COMMIT_MONITORS: usize = 20_000;
 pub struct SqliteStateStore {
     writer: Arc<TaskWriter>,
     readers: Readers,
-    held: Arc<Mutex<HashMap<PartitionId, Held>>>,
+    held: Arc<Mutex<HashMap<PartitionId, OwnedPartition>>>,
 }
 
 /// A partition under a lease, with its wake-ups.
-struct Held {
+struct OwnedPartition {
     token: String,
     wake_ups: BTreeSet<(EventTime, MonitorId)>,
     armed: HashMap<MonitorId, EventTime>,
 }
 
-impl Held {
+impl OwnedPartition {
     fn new(token: String, entries: Vec<(EventTime, MonitorId)>) -> Self {
         let armed = entries.iter().map(|(at, monitor)| (*monitor, *at)).collect();
         Self { token, wake_ups: entries.into_iter().collect(), armed }
@@ -94,7 +94,7 @@ impl SqliteStateStore {
         // it.
         let fence = move |acquired: &Result<Lease, Holder>| {
             if let Ok(lease) = acquired {
-                held.lock().insert(partition, Held::new(lease.token.clone(), Vec::new()));
+                held.lock().insert(partition, OwnedPartition::new(lease.token.clone(), Vec::new()));
             }
         };
         let work = move |conn: &Connection| acquire(conn, partition, &owner, &random, &passed_over);
@@ -102,7 +102,7 @@ impl SqliteStateStore {
         let lease = acquired.map_err(|Holder { owner, token }| StateError::Held { owner, token })?;
         // Only the new holder commits from now on, so the entries read here stay true.
         let token = lease.token.clone();
-        let build = move |conn: &Connection| Ok(Held::new(token, armed(conn, partition)?));
+        let build = move |conn: &Connection| Ok(OwnedPartition::new(token, armed(conn, partition)?));
         let built = self.read(build).await?;
         if let Some(held) = self.held.lock().get_mut(&partition).filter(|held| held.token == lease.token) {
             *held = built;
@@ -242,7 +242,7 @@ impl States for SqliteStateStore {
         let reset_lease = lease.clone();
         let disarm = move |in_force: &bool| {
             if *in_force && let Some(held) = held.lock().get_mut(&lease.partition) {
-                *held = Held::new(lease.token, Vec::new());
+                *held = OwnedPartition::new(lease.token, Vec::new());
             }
         };
         let in_force =

@@ -52,11 +52,11 @@ fn weight(name: &str, share: u16) -> u64 {
 pub struct Liveness {
     /// How long the beat of a living node may stand still.
     lease: Duration,
-    seen: BTreeMap<String, Seen>,
+    seen: BTreeMap<String, SeenBeat>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct SeenBeat {
     beat: u64,
     /// When the beat was last seen to move, by the observer's clock.
     moved_at: Duration,
@@ -74,9 +74,9 @@ impl Liveness {
         self.seen.retain(|name, _| members.iter().any(|member| member.name == *name));
         for member in members {
             let seen =
-                self.seen.entry(member.name.clone()).or_insert(Seen { beat: member.beat, moved_at: now });
+                self.seen.entry(member.name.clone()).or_insert(SeenBeat { beat: member.beat, moved_at: now });
             if seen.beat != member.beat {
-                *seen = Seen { beat: member.beat, moved_at: now };
+                *seen = SeenBeat { beat: member.beat, moved_at: now };
             }
         }
     }

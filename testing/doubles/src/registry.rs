@@ -19,11 +19,11 @@ use ports::registry::{
 /// A [`Registry`] in memory.
 #[derive(Default)]
 pub struct InMemoryRegistry {
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<Records>>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Records {
     records: BTreeMap<RecordKey, Record>,
     revision: u64,
     watchers: BTreeMap<u64, Watcher>,
@@ -42,7 +42,7 @@ impl InMemoryRegistry {
     }
 }
 
-impl Inner {
+impl Records {
     fn revision_of(&self, key: &RecordKey) -> Option<Revision> {
         self.records.get(key).map(|record| record.revision)
     }
@@ -148,7 +148,7 @@ impl Registry for InMemoryRegistry {
 }
 
 /// Tells a watcher twice a second that nothing is missing; the contract asks for once.
-async fn say_current(inner: Arc<Mutex<Inner>>, id: u64) {
+async fn say_current(inner: Arc<Mutex<Records>>, id: u64) {
     let mut beat = tokio::time::interval(Duration::from_millis(500));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -160,7 +160,7 @@ async fn say_current(inner: Arc<Mutex<Inner>>, id: u64) {
 }
 
 struct Watching {
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<Records>>,
     id: u64,
     _beats: JoinSet<()>,
 }

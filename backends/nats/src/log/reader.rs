@@ -21,7 +21,7 @@ use ports::heartbeat_log::{LogEntry, LogError, LogReader};
 const PAUSE: Duration = Duration::from_millis(150);
 
 pub(super) struct NatsLogReader {
-    place: Place,
+    cursor: LogCursor,
     follower: Option<Follower>,
     /// An attempt to read on. A task, so that a caller that asks briefly, again and again, does not stop it
     /// each time.
@@ -35,7 +35,7 @@ type Attempt = Result<Result<Follower, BackendError>, LogError>;
 
 /// A position in a stream.
 #[derive(Clone)]
-struct Place {
+struct LogCursor {
     nats: Nats,
     partition: PartitionId,
     /// Incarnation of the stream that was opened.
@@ -46,7 +46,7 @@ struct Place {
     stored_at: Option<EventTime>,
 }
 
-impl Place {
+impl LogCursor {
     /// Follows the entries after the cursor, if the stream is still the same.
     async fn follow(self) -> Attempt {
         let begun = begin(&self.nats, self.partition, self.position).await;
@@ -99,39 +99,39 @@ impl NatsLogReader {
         check_position(&extent, after)?;
         let follower = Some(begun.map_err(LogError::Unavailable)?);
         let incarnation = extent.incarnation;
-        let place = Place { nats, partition, incarnation, position: after, stored_at: None };
-        Ok(Self { place, follower, attempt: JoinSet::new(), trouble: None })
+        let cursor = LogCursor { nats, partition, incarnation, position: after, stored_at: None };
+        Ok(Self { cursor, follower, attempt: JoinSet::new(), trouble: None })
     }
 
     /// Begins to follow again. Waits while the stream cannot be reached.
     async fn resume(&mut self) -> Result<(), LogError> {
         while self.follower.is_none() {
             if self.attempt.is_empty() {
-                self.attempt.spawn(self.place.clone().follow());
+                self.attempt.spawn(self.cursor.clone().follow());
             }
             let Some(ended) = self.attempt.join_next().await else { continue };
             match ended.map_err(|panicked| LogError::Unavailable(panicked.into()))?? {
                 Ok(follower) => self.follower = Some(follower),
                 Err(error) => {
                     self.troubled(&error);
-                    let place = self.place.clone();
+                    let cursor = self.cursor.clone();
                     self.attempt.spawn(async move {
                         tokio::time::sleep(PAUSE).await;
-                        place.follow().await
+                        cursor.follow().await
                     });
                 }
             }
         }
         if let Some(since) = self.trouble.take() {
             let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(partition.id = %self.place.partition, millis, "the heartbeat log can be read again");
+            tracing::info!(partition.id = %self.cursor.partition, millis, "the heartbeat log can be read again");
         }
         Ok(())
     }
 
     fn troubled(&mut self, error: &BackendError) {
         if self.trouble.is_none() {
-            tracing::warn!(partition.id = %self.place.partition, error = %Chain(error.as_ref()), "the heartbeat log cannot be read for now");
+            tracing::warn!(partition.id = %self.cursor.partition, error = %Chain(error.as_ref()), "the heartbeat log cannot be read for now");
             self.trouble = Some(Instant::now());
         }
     }
@@ -146,7 +146,7 @@ impl NatsLogReader {
         let mut entries = Vec::new();
         let mut next = Some(first);
         while let Some(message) = next {
-            match self.place.entry(message) {
+            match self.cursor.entry(message) {
                 Ok(entry) => entries.extend(entry),
                 Err(error) if entries.is_empty() => return Err(error),
                 Err(_) => {

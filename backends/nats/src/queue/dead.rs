@@ -4,20 +4,20 @@ use async_nats::jetstream::message::StreamMessage;
 use futures_util::{StreamExt, stream};
 
 use super::row::{Row, Status};
-use super::state::{Shared, unavailable, unconfirmed};
+use super::state::{QueueCore, unavailable, unconfirmed};
 use super::subjects::SHARDS;
 use super::table::READS;
 use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError};
 
 /// Where the row of a dead letter was seen.
-struct Seen {
+struct DeadRow {
     id: MessageId,
     shard: u16,
     tenure: String,
     sequence: u64,
 }
 
-impl Shared {
+impl QueueCore {
     /// The dead letter of an id: subject and sequence of its row, lane and order key.
     pub(super) async fn dead_letter(
         &self,
@@ -69,7 +69,7 @@ impl Shared {
         }
     }
 
-    fn seen(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Seen>, QueueError> {
+    fn seen(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<DeadRow>, QueueError> {
         let state = self.state.lock();
         if state.held.is_empty() || state.closing {
             return Ok(Vec::new());
@@ -81,11 +81,11 @@ impl Shared {
         let dead = working.flat_map(|(number, held)| {
             let seen = |(id, sequence)| {
                 let tenure = held.shard.tenure().to_owned();
-                Seen { id, shard: *number, tenure, sequence }
+                DeadRow { id, shard: *number, tenure, sequence }
             };
             held.shard.dead(after, limit).into_iter().map(seen)
         });
-        let mut dead: Vec<Seen> = dead.collect();
+        let mut dead: Vec<DeadRow> = dead.collect();
         drop(state);
         dead.sort_unstable_by_key(|seen| seen.id);
         dead.truncate(limit);
@@ -93,14 +93,14 @@ impl Shared {
     }
 
     /// Forgets a dead letter whose row is gone: it was revived just now, or has expired.
-    fn forget_dead(&self, seen: &Seen) {
+    fn forget_dead(&self, seen: &DeadRow) {
         if let Some(held) = self.state.lock().tenure(seen.shard, &seen.tenure) {
             held.shard.forget_dead(&seen.id, seen.sequence);
         }
     }
 }
 
-fn letter(seen: &Seen, row: StreamMessage) -> Option<Claim> {
+fn letter(seen: &DeadRow, row: StreamMessage) -> Option<Claim> {
     match Row::decode(&row.headers).map(|row| row.status) {
         Ok(Status::Dead { lane, .. }) => Some(Claim { id: seen.id, lane, body: row.payload }),
         Ok(Status::Waiting { .. } | Status::Done) | Err(_) => None,

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::row::{Row, Status};
-use super::state::{Shared, unavailable};
+use super::state::{QueueCore, unavailable};
 use super::subjects::shard_of;
 use super::table::{Sent, Write, Written};
 use crate::request::RequestError;
@@ -24,7 +24,7 @@ const READ_WITHIN: Duration = Duration::from_secs(1);
 /// Pause before an uncertain write is checked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-impl Shared {
+impl QueueCore {
     /// Enqueues messages.
     pub(super) async fn enqueue_all(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let mut numbers: BTreeMap<PartitionId, u64> = BTreeMap::new();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::row::Row;
-use super::shard::{Found, Shard};
-use super::state::Shared;
+use super::shard::{FoundRow, Shard};
+use super::state::QueueCore;
 use super::subjects::id_in;
 use crate::follow::{Followed, Follower, Start};
 use ports::BackendError;
@@ -18,7 +18,7 @@ const DOUBTS: u32 = 20;
 
 /// Reads a shard.
 pub(super) struct Filler {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<QueueCore>,
     pub(super) number: u16,
     /// The tenure in which the shard is read.
     pub(super) tenure: String,
@@ -28,7 +28,7 @@ pub(super) struct Filler {
 }
 
 impl Filler {
-    pub(super) const fn new(shared: Arc<Shared>, number: u16, tenure: String) -> Self {
+    pub(super) const fn new(shared: Arc<QueueCore>, number: u16, tenure: String) -> Self {
         Self { shared, number, tenure, read: None, doubts: 0 }
     }
 
@@ -114,7 +114,7 @@ impl Filler {
         let mut changed = false;
         match (id_in(&subject), row) {
             (Some(id), Ok(row)) => {
-                changed = held.shard.apply(id, Found { sequence, row, body }, self.shared.clock.now());
+                changed = held.shard.apply(id, FoundRow { sequence, row, body }, self.shared.clock.now());
             }
             (Some(_), Err(error)) => {
                 let queue = self.shared.name.as_str();

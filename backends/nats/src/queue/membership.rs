@@ -13,7 +13,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 
-use super::state::Shared;
+use super::state::QueueCore;
 use super::table::{Table, Write, Written};
 use crate::request::RequestError;
 
@@ -69,14 +69,14 @@ pub(super) async fn bury_at(shares: &Table, subject: String, revision: u64) -> R
 
 /// This node's entry.
 pub(super) struct Membership {
-    shared: Arc<Shared>,
+    shared: Arc<QueueCore>,
     subject: String,
     /// Revision of our entry; `None` if there is none.
     revision: Option<u64>,
 }
 
 impl Membership {
-    pub(super) const fn new(shared: Arc<Shared>, subject: String) -> Self {
+    pub(super) const fn new(shared: Arc<QueueCore>, subject: String) -> Self {
         Self { shared, subject, revision: None }
     }
 

@@ -10,22 +10,22 @@ use tokio::time::Instant;
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// The limits of a queue.
-pub(super) struct Room {
+pub(super) struct QueueRoom {
     /// Most unfinished messages in the shards that this node knows.
     pub(super) messages: usize,
     /// Most rows of the stream.
     rows: usize,
-    free: Mutex<Free>,
+    free: Mutex<FreeRows>,
 }
 
 /// How many more rows may be written.
 #[derive(Default)]
-struct Free {
+struct FreeRows {
     counted_at: Option<Instant>,
     rows: usize,
 }
 
-impl Room {
+impl QueueRoom {
     pub(super) fn new(messages: usize, rows_per_message: usize) -> Self {
         Self { messages, rows: messages.saturating_mul(rows_per_message), free: Mutex::default() }
     }
@@ -42,7 +42,7 @@ impl Room {
 
     /// Notes a new count of the stream's rows.
     pub(super) fn counted(&self, rows: usize) {
-        let free = Free { counted_at: Some(Instant::now()), rows: self.rows.saturating_sub(rows) };
+        let free = FreeRows { counted_at: Some(Instant::now()), rows: self.rows.saturating_sub(rows) };
         *self.free.lock() = free;
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::enqueue::IN_FLIGHT;
 use super::row::Row;
-use super::shard::{Found, Landed, NewRow, Settling};
-use super::state::{Shared, unconfirmed};
+use super::shard::{FoundRow, Landed, NewRow, Settling};
+use super::state::{QueueCore, unconfirmed};
 use super::table::{Sent, Write, Written};
 use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
@@ -32,7 +32,7 @@ struct Job {
 
 /// The jobs of one call. Its drop, for whatever reason, ends the writing of those that are not written.
 struct Together {
-    shared: Arc<Shared>,
+    shared: Arc<QueueCore>,
     unwritten: Vec<Job>,
 }
 
@@ -47,7 +47,7 @@ impl Drop for Together {
     }
 }
 
-impl Shared {
+impl QueueCore {
     /// Settles claimed messages, all or none.
     pub(super) async fn settle_all(
         self: &Arc<Self>,
@@ -163,7 +163,7 @@ impl Shared {
                     let queue = self.name.as_str();
                     tracing::info!(queue, message.id = %job.id, "another node settled a message that was claimed here");
                 }
-                return Ok(Landed::Theirs(Found { sequence: found.sequence, row, body: found.payload }));
+                return Ok(Landed::Theirs(FoundRow { sequence: found.sequence, row, body: found.payload }));
             }
             // Another copy of our write is on its way, or was.
             if began.elapsed() >= REQUEST_TIMEOUT {

@@ -28,7 +28,7 @@ pub(super) struct Shard {
     /// Signs our settlements; a new one each time that the shard is taken or read again.
     tenure: String,
     index: QueueIndex,
-    known: HashMap<MessageId, Known>,
+    known: HashMap<MessageId, UnfinishedMessage>,
     body_bytes: usize,
     /// Sequences of the rows of dead letters, some 30 bytes each. At most as many as the queue may have rows,
     /// and expired ones that no reader has asked for since.
@@ -36,7 +36,7 @@ pub(super) struct Shard {
     loaded: bool,
 }
 
-struct Known {
+struct UnfinishedMessage {
     /// Sequence of its row.
     sequence: u64,
     body: Option<Bytes>,
@@ -50,12 +50,12 @@ struct Claim {
     /// Its outcome is written, but not yet all outcomes of the same call.
     landed: Option<Landed>,
     /// What another node wrote meanwhile.
-    newer: Option<Found>,
+    newer: Option<FoundRow>,
 }
 
 /// A row as it was read from the server.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct FoundRow {
     pub(super) sequence: u64,
     pub(super) row: Row,
     pub(super) body: Bytes,
@@ -67,14 +67,14 @@ pub(super) enum Landed {
     /// Our row was written.
     Ours { sequence: u64, outcome: Outcome },
     /// Another row is there.
-    Theirs(Found),
+    Theirs(FoundRow),
     /// There is no row any more.
     Gone,
 }
 
 /// A claimed message.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
+pub(super) struct ClaimedRow {
     pub(super) id: MessageId,
     pub(super) sequence: u64,
     /// `None`: the body must be read.
@@ -143,7 +143,7 @@ impl Shard {
     }
 
     /// Takes a row from the server; answers whether it changed anything.
-    pub(super) fn apply(&mut self, id: MessageId, found: Found, now: EventTime) -> bool {
+    pub(super) fn apply(&mut self, id: MessageId, found: FoundRow, now: EventTime) -> bool {
         if found.row.by.as_ref() == Some(&self.tenure) {
             // Our own settlement, which the settling call takes over.
             return false;
@@ -164,16 +164,16 @@ impl Shard {
         true
     }
 
-    fn set(&mut self, id: MessageId, found: Found, now: EventTime) {
+    fn set(&mut self, id: MessageId, found: FoundRow, now: EventTime) {
         self.forget(&id);
-        let Found { sequence, row, body } = found;
+        let FoundRow { sequence, row, body } = found;
         match row.status {
             Status::Done => {}
             Status::Dead { .. } => drop(self.dead.insert(id, sequence)),
             Status::Waiting { lane, order_key, due_at, place } => {
                 self.index.add(id, Entry::new(place.unwrap_or(sequence), lane, order_key, due_at));
                 let body = self.kept(body, due_at, now);
-                self.known.insert(id, Known { sequence, body, claim: None });
+                self.known.insert(id, UnfinishedMessage { sequence, body, claim: None });
             }
         }
     }
@@ -200,7 +200,7 @@ impl Shard {
     fn forget(&mut self, id: &MessageId) {
         self.index.finish(*id);
         self.dead.remove(id);
-        if let Some(Known { body: Some(body), .. }) = self.known.remove(id) {
+        if let Some(UnfinishedMessage { body: Some(body), .. }) = self.known.remove(id) {
             self.body_bytes = self.body_bytes.saturating_sub(body.len());
         }
     }
@@ -224,7 +224,7 @@ impl Shard {
         if self.loaded { self.index.lanes(now) } else { Vec::new() }
     }
 
-    pub(super) fn claim(&mut self, lane: LaneId, now: EventTime, limit: usize) -> Vec<Taken> {
+    pub(super) fn claim(&mut self, lane: LaneId, now: EventTime, limit: usize) -> Vec<ClaimedRow> {
         if !self.loaded {
             return Vec::new();
         }
@@ -233,7 +233,7 @@ impl Shard {
         for (id, _) in claimed {
             if let Some(known) = self.known.get_mut(&id) {
                 known.claim = Some(Claim::default());
-                taken.push(Taken { id, sequence: known.sequence, body: known.body.clone() });
+                taken.push(ClaimedRow { id, sequence: known.sequence, body: known.body.clone() });
             }
         }
         taken
@@ -262,7 +262,7 @@ impl Shard {
         let entry = self.index.get(id).copied();
         let known = self.known.get_mut(id).zip(entry);
         let Some((known, entry)) = known else { return Settling::NotClaimed };
-        let Known { sequence, body: known_body, claim: Some(claim) } = known else {
+        let UnfinishedMessage { sequence, body: known_body, claim: Some(claim) } = known else {
             return Settling::NotClaimed;
         };
         if claim.landed.is_some() {
@@ -312,7 +312,7 @@ impl Shard {
                         (Status::Waiting { lane, order_key, due_at, place: Some(place) }, body.clone())
                     }
                 };
-                (Some(Found { sequence: *sequence, row: Row { status, by: None }, body }), *sequence)
+                (Some(FoundRow { sequence: *sequence, row: Row { status, by: None }, body }), *sequence)
             }
             Landed::Theirs(found) => (Some(found.clone()), found.sequence),
             Landed::Gone => (None, 0),
@@ -339,14 +339,14 @@ mod tests {
         Uuid::from_u128(number).into()
     }
 
-    fn waiting(sequence: u64, place: Option<u64>) -> Found {
+    fn waiting(sequence: u64, place: Option<u64>) -> FoundRow {
         let status = Status::Waiting { lane: LANE, order_key: KEY, due_at: NOW, place };
-        Found { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
+        FoundRow { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
     }
 
-    fn own_key(sequence: u64, key: u128) -> Found {
+    fn own_key(sequence: u64, key: u128) -> FoundRow {
         let status = Status::Waiting { lane: LANE, order_key: id(key), due_at: NOW, place: None };
-        Found { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
+        FoundRow { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
     }
 
     fn loaded() -> Shard {
@@ -408,7 +408,7 @@ mod tests {
         // We bury it; before our answer comes another node revives it.
         assert!(matches!(shard.begin(&id(1), &Outcome::Bury), Settling::Begun(_)));
         let mine = Row { by: Some("n1.1".to_owned()), ..dead.clone() };
-        assert!(!shard.apply(id(1), Found { sequence: 2, row: mine, body: Bytes::new() }, NOW));
+        assert!(!shard.apply(id(1), FoundRow { sequence: 2, row: mine, body: Bytes::new() }, NOW));
         assert!(!shard.apply(id(1), waiting(3, None), NOW));
         assert!(claim(&mut shard).is_empty());
         shard.written(&id(1), Some(Landed::Ours { sequence: 2, outcome: Outcome::Bury }));
@@ -416,7 +416,7 @@ mod tests {
         let taken = shard.claim(LANE, NOW, 10);
         assert_eq!(taken.iter().map(|taken| (taken.id, taken.sequence)).collect::<Vec<_>>(), [(id(1), 3)]);
         // A former owner of the shard buries it.
-        let theirs = Found { sequence: 4, row: dead, body: Bytes::new() };
+        let theirs = FoundRow { sequence: 4, row: dead, body: Bytes::new() };
         shard.apply(id(1), theirs.clone(), NOW);
         assert!(shard.is_claimed(&id(1)));
         assert!(matches!(shard.begin(&id(1), &Outcome::Complete), Settling::Begun(_)));
@@ -433,7 +433,7 @@ mod tests {
         shard.unclaim(&id(1), NOW);
         assert_eq!(claim(&mut shard), [1]);
         let done = Row { status: Status::Done, by: None };
-        shard.apply(id(1), Found { sequence: 2, row: done, body: Bytes::new() }, NOW);
+        shard.apply(id(1), FoundRow { sequence: 2, row: done, body: Bytes::new() }, NOW);
         shard.unclaim(&id(1), NOW);
         assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
         shard.apply(id(1), waiting(3, None), NOW);
@@ -453,7 +453,7 @@ mod tests {
     fn dead_letters_are_known_until_they_are_revived_or_gone() {
         let dead = |sequence| {
             let status = Status::Dead { lane: LANE, order_key: KEY };
-            Found { sequence, row: Row { status, by: None }, body: Bytes::new() }
+            FoundRow { sequence, row: Row { status, by: None }, body: Bytes::new() }
         };
         let mut shard = Shard::new("n1.1".to_owned());
         shard.apply(id(3), dead(7), NOW);
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn bodies_take_no_more_than_their_room() {
         let mut shard = loaded();
-        let large = |sequence| Found {
+        let large = |sequence| FoundRow {
             body: Bytes::from(vec![0; BODY_BYTES / 3]),
             ..own_key(sequence, sequence.into())
         };

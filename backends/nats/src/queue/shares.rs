@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::fill::Filler;
 use super::membership::{Membership, bury, bury_at, delete, is_there, member_subject, put};
 use super::shard::Shard;
-use super::state::{Held, Reader, Shared};
+use super::state::{OwnedShard, QueueCore, Reader};
 use super::subjects::SHARDS;
 use super::table::Written;
 use crate::follow::{Followed, Follower, Start};
@@ -65,7 +65,7 @@ enum Move {
 
 /// Moves the shards of this node towards the assignment.
 pub(super) struct Shares {
-    shared: Arc<Shared>,
+    shared: Arc<QueueCore>,
     bucket: String,
     liveness: Liveness,
     looked_at: Option<Duration>,
@@ -73,7 +73,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn new(shared: Arc<Shared>, bucket: String) -> Self {
+    pub(super) fn new(shared: Arc<QueueCore>, bucket: String) -> Self {
         Self { shared, bucket, liveness: Liveness::new(LEASE), looked_at: None, tasks: JoinSet::new() }
     }
 
@@ -106,7 +106,7 @@ impl Shares {
     async fn follow(&mut self) -> Result<(), BackendError> {
         let filters =
             vec![self.member("*"), format!("$KV.{}.shard.{}.*", self.bucket, self.shared.name.as_str())];
-        let Shared { shares, .. } = &*self.shared;
+        let QueueCore { shares, .. } = &*self.shared;
         let mut follower =
             Follower::begin(&shares.nats, &shares.stream, filters, Start::Newest, false).await?;
         let mut view = View::default();
@@ -257,7 +257,7 @@ impl Shares {
         let reader = Reader(self.tasks.spawn(filler.run()));
         let (seen, _) = watch::channel(0);
         let shard = Shard::new(tenure);
-        state.held.insert(number, Held { shard, revision, leaving_since: None, seen, _reader: reader });
+        state.held.insert(number, OwnedShard { shard, revision, leaving_since: None, seen, _reader: reader });
     }
 
     /// Gives claimed messages time to be settled, then gives every shard back.

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::room::Room;
+use super::room::QueueRoom;
 use super::shard::Shard;
 use super::subjects::Subjects;
 use super::table::Table;
@@ -23,7 +23,7 @@ use ports::queue_changes::Changes;
 const CONFIRMED_FOR: Duration = Duration::from_secs(4);
 
 /// What a node knows of a queue.
-pub(super) struct Shared {
+pub(super) struct QueueCore {
     pub(super) name: QueueName,
     /// The rows.
     pub(super) table: Table,
@@ -37,13 +37,13 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// The running numbers of partitions, each with the sequence of its row.
     pub(super) numbers: Mutex<HashMap<PartitionId, (u64, u64)>>,
-    pub(super) room: Room,
+    pub(super) room: QueueRoom,
 }
 
 /// This node's shards.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) held: BTreeMap<u16, Held>,
+    pub(super) held: BTreeMap<u16, OwnedShard>,
     /// Whether this node is a member.
     pub(super) joined: bool,
     /// How often this node was declared dead.
@@ -57,7 +57,7 @@ pub(super) struct State {
 }
 
 /// A shard under this node's lease.
-pub(super) struct Held {
+pub(super) struct OwnedShard {
     pub(super) shard: Shard,
     /// Revision of the lease.
     pub(super) revision: u64,
@@ -80,7 +80,7 @@ impl Drop for Reader {
 
 impl State {
     /// The shard, if it is in this tenure.
-    pub(super) fn tenure(&mut self, number: u16, tenure: &str) -> Option<&mut Held> {
+    pub(super) fn tenure(&mut self, number: u16, tenure: &str) -> Option<&mut OwnedShard> {
         self.held.get_mut(&number).filter(|held| held.shard.tenure() == tenure)
     }
 
@@ -107,7 +107,7 @@ impl State {
     }
 }
 
-impl Shared {
+impl QueueCore {
     /// Whether no other node can have taken our shards.
     pub(super) fn is_confirmed(&self, state: &State) -> bool {
         let at = state.confirmed_at;

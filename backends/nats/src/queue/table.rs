@@ -127,7 +127,7 @@ impl Sent {
                 return RequestError::Refused(refused.clone());
             }
             match error.kind() {
-                PublishErrorKind::StreamNotFound => RequestError::Nobody,
+                PublishErrorKind::StreamNotFound => RequestError::NoResponder,
                 PublishErrorKind::TimedOut
                 | PublishErrorKind::BrokenPipe
                 | PublishErrorKind::MaxAckPending => RequestError::Silent(error.into()),

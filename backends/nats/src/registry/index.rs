@@ -24,13 +24,13 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// The ids of one kind of record, kept up to date by headers alone: about 40 bytes an id.
 pub(super) struct Index {
     kind: RecordKind,
-    shared: Arc<Shared>,
+    shared: Arc<IndexCore>,
     /// Held while a pulse is on its way, so that the pulse with the greatest number is the one that stays.
     sending: tokio::sync::Mutex<()>,
     _tasks: JoinSet<()>,
 }
 
-struct Shared {
+struct IndexCore {
     pulses: Pulses,
     ids: Mutex<Ids>,
     /// Counts the messages that were heard.
@@ -52,7 +52,7 @@ impl Index {
     ) -> Result<Self, BackendError> {
         let pulses = Pulses::new(store.clone(), Arc::clone(&clock));
         let filters = vec![store.keys.of_kind(kind), pulses.subject().to_owned()];
-        let shared = Arc::new(Shared { pulses, ids: Mutex::default(), heard: watch::Sender::new(0) });
+        let shared = Arc::new(IndexCore { pulses, ids: Mutex::default(), heard: watch::Sender::new(0) });
         let mut tail = Tail::begin(store.clone(), clock, filters, true).await?;
         let mut tasks = JoinSet::new();
         let follows = Arc::clone(&shared);
@@ -90,7 +90,7 @@ impl Index {
     }
 }
 
-impl Shared {
+impl IndexCore {
     fn take(&self, store: &Store, heard: Heard) {
         match heard {
             Heard::Anew { .. } => *self.ids.lock() = Ids::default(),

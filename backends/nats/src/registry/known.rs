@@ -12,7 +12,7 @@ use ports::registry::{RecordKey, RecordKind};
 ///
 /// A *scan* is a pass over all records: those that it did not meet are gone, or were changed meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownRecords {
     tables: BTreeMap<RecordKind, Table>,
     /// Number of the current scan, or of the last one.
     scan: u64,
@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-impl Known {
+impl KnownRecords {
     /// How many records are known.
     pub(super) fn len(&self) -> usize {
         self.tables.values().map(|table| table.entries.len()).sum()
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn only_what_is_newer_is_news() {
-        let mut known = Known::default();
+        let mut known = KnownRecords::default();
         let id = CompactId::new("a");
         assert!(known.put(KIND, &id, 5));
         assert!(!known.put(KIND, &id, 5));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_buried_record_does_not_come_back_at_an_older_revision() {
-        let mut known = Known::default();
+        let mut known = KnownRecords::default();
         let id = CompactId::new("a");
         known.put(KIND, &id, 5);
         assert!(known.bury(KIND, &id, 9));
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn removals_leave_the_others_in_their_places() {
-        let mut known = Known::default();
+        let mut known = KnownRecords::default();
         let id = |n: u128| CompactId::new(&uuid::Uuid::from_u128(n).to_string());
         for n in 0..1_000 {
             known.put(KIND, &id(n), u64::try_from(n).expect("small") + 1);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_scan_finds_what_it_did_not_come_by() {
-        let mut known = Known::default();
+        let mut known = KnownRecords::default();
         for id in ["a", "b", "c"] {
             known.put(KIND, &CompactId::new(id), 3);
         }

@@ -111,7 +111,7 @@ impl Pulses {
             match self.store.nats.send::<PublishAck>(self.subject.clone(), request).await {
                 Ok(_) => return Ok(number),
                 // The stream has no leader at the moment.
-                Err(RequestError::Nobody) if began.elapsed() < REQUEST_TIMEOUT => {
+                Err(RequestError::NoResponder) if began.elapsed() < REQUEST_TIMEOUT => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::compact::CompactId;
 use super::store::{Newest, is_marker};
-use super::watch_state::Shared;
+use super::watch_state::WatchState;
 use crate::follow::{Follower, Start};
 use ports::BackendError;
 use ports::registry::RecordKey;
@@ -50,7 +50,7 @@ impl Finding {
 
 /// The reviews of one watch.
 pub(super) struct Review {
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
     tell: mpsc::Sender<Finding>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Review {
 type Suspect = (RecordKey, Option<u64>);
 
 impl Review {
-    pub(super) const fn new(shared: Arc<Shared>, tell: mpsc::Sender<Finding>) -> Self {
+    pub(super) const fn new(shared: Arc<WatchState>, tell: mpsc::Sender<Finding>) -> Self {
         Self { shared, tell }
     }
 
@@ -119,7 +119,7 @@ impl Review {
 
     /// The differences between all records and what was told.
     async fn scan(&self) -> Result<Vec<Suspect>, BackendError> {
-        let Shared { store, known, pulses, proven, .. } = &*self.shared;
+        let WatchState { store, known, pulses, proven, .. } = &*self.shared;
         let mut follower =
             Follower::begin(&store.nats, &store.stream_name, self.shared.filters(), Start::Newest, true)
                 .await?;

@@ -187,10 +187,10 @@ impl Store {
             };
             match &error {
                 // The stream has no leader; nothing was written.
-                RequestError::Nobody if began.elapsed() < REQUEST_TIMEOUT => {
+                RequestError::NoResponder if began.elapsed() < REQUEST_TIMEOUT => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                RequestError::Nobody | RequestError::Forbidden { .. } => {
+                RequestError::NoResponder | RequestError::Forbidden { .. } => {
                     return Err(RegistryError::Unavailable(error.into()));
                 }
                 RequestError::Refused(_) if is_wrong_sequence(&error) => return Err(RegistryError::Conflict),

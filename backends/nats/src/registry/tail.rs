@@ -35,14 +35,14 @@ pub(super) struct Tail {
     filters: Vec<String>,
     headers_only: bool,
     follower: Option<Follower>,
-    place: Option<Place>,
+    place: Option<StreamCursor>,
     /// The event to answer first.
     anew: Option<Heard>,
 }
 
 /// The position in the stream.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct StreamCursor {
     /// When the stream was made, by the server.
     stream: i128,
     /// Number of the last message.
@@ -108,7 +108,7 @@ impl Tail {
     }
 
     /// Follows what comes after the last message, if the stream is still the same.
-    async fn resume(&mut self, place: Place) -> Result<(), BackendError> {
+    async fn resume(&mut self, place: StreamCursor) -> Result<(), BackendError> {
         let follower = self.follow(Start::At(place.last + 1)).await?;
         // Checked after the beginning: if the stream is the same now, the consumer is on it.
         let info = self.info().await?;
@@ -129,7 +129,7 @@ impl Tail {
         }
         let other_stream =
             self.place.is_some_and(|place| place.stream != stream || before.state.last_sequence < place.last);
-        self.place = Some(Place { stream, last: 0, heard_at: self.clock.elapsed() });
+        self.place = Some(StreamCursor { stream, last: 0, heard_at: self.clock.elapsed() });
         self.follower = Some(follower);
         self.anew = Some(Heard::Anew { other_stream });
         Ok(())

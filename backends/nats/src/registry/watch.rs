@@ -13,7 +13,7 @@ use super::pulse::Pulses;
 use super::review::{Finding, Review};
 use super::store::{Newest, Store, is_marker};
 use super::tail::{Heard, Tail};
-use super::watch_state::Shared;
+use super::watch_state::WatchState;
 use crate::follow::Followed;
 use model::chain::Chain;
 use model::ids::Revision;
@@ -30,7 +30,7 @@ const FINDINGS: usize = 64;
 
 /// Ends the watch when it is dropped.
 pub(super) struct Watching {
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
     #[cfg(test)]
     tell: mpsc::Sender<Finding>,
     _tasks: JoinSet<()>,
@@ -38,7 +38,7 @@ pub(super) struct Watching {
 
 #[cfg(test)]
 impl Watching {
-    pub(super) const fn shared(&self) -> &Arc<Shared> {
+    pub(super) const fn shared(&self) -> &Arc<WatchState> {
         &self.shared
     }
 
@@ -65,7 +65,7 @@ pub(super) async fn begin(
     let mut kinds = kinds.to_vec();
     kinds.sort_unstable();
     kinds.dedup();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(WatchState {
         pulses: Pulses::new(store.clone(), Arc::clone(&clock)),
         kinds,
         known: Mutex::default(),
@@ -116,7 +116,7 @@ struct Scan {
 
 /// The one task that calls the observer.
 struct Teller {
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
     observer: Arc<dyn RegistryObserver>,
     tail: Tail,
     findings: mpsc::Receiver<Finding>,

@@ -5,25 +5,25 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::known::Known;
+use super::known::KnownRecords;
 use super::pulse::Pulses;
 use super::store::Store;
 use ports::registry::RecordKind;
 
 /// What the tasks of a watch share.
-pub(super) struct Shared {
+pub(super) struct WatchState {
     pub(super) store: Store,
     pub(super) kinds: Vec<RecordKind>,
     pub(super) pulses: Pulses,
     /// What the observer was told. Never locked during a call of the observer.
-    pub(super) known: Mutex<Known>,
+    pub(super) known: Mutex<KnownRecords>,
     /// The observer knows everything that was acknowledged before the pulse of this number; 0 while that is
     /// uncertain.
     pub(super) proven: watch::Sender<u64>,
     pub(super) ended: AtomicBool,
 }
 
-impl Shared {
+impl WatchState {
     /// The subjects that a watch follows.
     pub(super) fn filters(&self) -> Vec<String> {
         let kinds = self.kinds.iter().map(|kind| self.store.keys.of_kind(*kind));

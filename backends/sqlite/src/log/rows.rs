@@ -20,7 +20,7 @@ pub(super) const fn offset(key: u64) -> Offset {
 
 /// What a partition's rows say.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stored {
+pub(super) struct StoredExtent {
     pub(super) expired: Offset,
     pub(super) last: Offset,
     pub(super) logged_at: Option<EventTime>,
@@ -44,7 +44,7 @@ pub(super) fn identity(conn: &Connection, partitions: u16) -> rusqlite::Result<(
 /// The next offset is the one after the greatest stored one. A crash may have lost ticks with later offsets,
 /// which are then given again. No reader notices: its state names an offset only after `sync` stored the
 /// entries up to it.
-pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stored> {
+pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<StoredExtent> {
     let remembered = conn
         .query_row("SELECT expired, top_sealed_at FROM partitions WHERE partition = ?1", [partition], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
@@ -61,7 +61,7 @@ pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stor
         .optional()?;
     let expired = Offset(from_sql(expired));
     let last_offset = last.map_or(expired, |(key, ..)| offset(from_sql(key)).max(expired));
-    Ok(Stored {
+    Ok(StoredExtent {
         expired,
         last: last_offset,
         logged_at: last.map(|(_, logged_at, _)| EventTime::from_micros(logged_at)),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::rows::Stored;
+use super::rows::StoredExtent;
 use model::ids::Offset;
 use model::time::EventTime;
 use ports::heartbeat_log::{LogEntry, LogError};
@@ -21,11 +21,11 @@ const OVERHEAD: usize = 256;
 
 /// The end of a partition's log.
 pub(super) struct Tail {
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptEntries>,
     end: watch::Sender<Offset>,
 }
 
-struct Kept {
+struct KeptEntries {
     entries: VecDeque<(LogEntry, usize)>,
     bytes: usize,
     /// Every entry after this one is in `entries`.
@@ -47,8 +47,8 @@ pub(super) enum Available {
 }
 
 impl Tail {
-    pub(super) fn new(stored: Stored) -> Self {
-        let kept = Kept {
+    pub(super) fn new(stored: StoredExtent) -> Self {
+        let kept = KeptEntries {
             entries: VecDeque::new(),
             bytes: 0,
             floor: stored.last,
@@ -118,7 +118,7 @@ impl Tail {
     }
 }
 
-impl Kept {
+impl KeptEntries {
     fn check(&self, after: Offset) -> Result<(), LogError> {
         if after < self.expired {
             Err(LogError::Expired { first: self.expired.next() })

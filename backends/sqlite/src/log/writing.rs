@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::fold::PendingTicks;
-use super::rows::{Stored, key, offset};
+use super::rows::{StoredExtent, key, offset};
 use super::tail::Tail;
 use crate::database::{from_sql, in_transaction, to_sql};
 use crate::error::StoreError;
@@ -128,12 +128,12 @@ impl Partition {
 
 impl LogWriter {
     pub(super) fn new(
-        stored: &[Stored],
+        stored: &[StoredExtent],
         tails: Vec<Arc<Tail>>,
         clock: Arc<dyn Clock>,
         options: &LogOptions,
     ) -> Self {
-        let partition = |stored: &Stored| Partition {
+        let partition = |stored: &StoredExtent| Partition {
             last: stored.last,
             durable: stored.last,
             logged_at: stored.logged_at,
