@@ -1,4 +1,5 @@
-//! The heartbeat log on JetStream: one stream per partition, a frame is a message, its sequence is the offset.
+//! The heartbeat log on JetStream: one stream per partition, a frame is a message, its sequence is the
+//! offset.
 //!
 //! The server acknowledges a message when a quorum has written it, and synced it if configured so
 //! (`sync_interval: always`). If it is not, a power failure of all servers at once may cost the newest

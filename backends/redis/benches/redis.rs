@@ -1,6 +1,7 @@
-//! What Redis takes for a monitor: time, memory, and the server's own processor time.
+//! Cost of a monitor on Redis: time, memory, and the server's own processor time.
 //!
-//! `cargo bench -p backend-redis --bench redis -- [monitors] [heartbeats of history a monitor]`. It starts a redis-server of its own.
+//! `cargo bench -p backend-redis --bench redis -- [monitors] [heartbeats of history a monitor]`. It starts a
+//! redis-server of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ async fn main() {
     }
 }
 
-/// Random ones by partition, as version 7 makes them: the same first bytes, other last ones.
+/// Random ids by partition, like those of version 7: equal first bytes, random last ones.
 fn ids(count: usize) -> Vec<Vec<MonitorId>> {
     let mut ids: Vec<Vec<MonitorId>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
     for n in 0..count as u128 {
@@ -75,7 +76,7 @@ fn state(heard_at: EventTime, armed_at: EventTime) -> MonitorState {
     }
 }
 
-/// Who holds a partition.
+/// The holder of a partition.
 struct Owner {
     states: Arc<RedisStateStore>,
     lease: Lease,
@@ -102,7 +103,7 @@ impl Owner {
         self.number += 1;
     }
 
-    /// Definitions come, wake-ups at all times of an hour.
+    /// Commits definitions, with wake-ups spread over an hour.
     async fn define(&mut self) {
         let ids = self.ids.clone();
         for (n, monitors) in ids.chunks(COMMIT).enumerate() {
@@ -113,7 +114,7 @@ impl Owner {
         }
     }
 
-    /// Heartbeats come, of monitors that are stored in different places.
+    /// Commits heartbeats of monitors in different buckets.
     async fn hear(&mut self, rounds: usize) {
         let ids = self.ids.clone();
         for round in 1..=rounds {
@@ -142,7 +143,8 @@ impl Owner {
     }
 }
 
-/// Every partition commits, each in a task as in the scheduler; `rounds` of heartbeats, or definitions.
+/// Commits for every partition at the same time, each in a task as in the scheduler; `rounds` of heartbeats,
+/// or definitions.
 async fn each_in_a_task(owners: Vec<Owner>, rounds: usize) -> Vec<Owner> {
     let mut tasks = JoinSet::new();
     for mut owner in owners {
@@ -242,7 +244,7 @@ async fn history(server: &RedisServer, backend: &RedisBackend, ids: &[Vec<Monito
     measured.end("newest heartbeats read", ids.len());
 }
 
-/// A stretch of time, and what the server did in it.
+/// A span of time, and the server's work in it.
 struct Measured<'a> {
     server: &'a RedisServer,
     began: Instant,

@@ -1,4 +1,5 @@
-//! The delivery history in Redis: a hash of deliveries, and sorted sets of (time, id) by which they are listed.
+//! The delivery history in Redis: a hash of deliveries, and sorted sets of (time, id) by which they are
+//! listed.
 
 use std::sync::Arc;
 use std::time::Duration;

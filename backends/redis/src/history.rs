@@ -1,8 +1,8 @@
 //! The history in Redis: a list of heartbeats, one of outputs and one of flips for each monitor, oldest first
 //! and trimmed now and then.
 //!
-//! The names of a monitor's lists end in its sixteen bytes. Lists are packed blocks: a heartbeat takes its record and two or
-//! three bytes.
+//! The names of a monitor's lists end in its sixteen bytes. Lists are packed blocks: a heartbeat takes its
+//! record and two or three bytes.
 
 use std::collections::BTreeMap;
 

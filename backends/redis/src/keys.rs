@@ -1,7 +1,7 @@
 //! The names of all keys on the server.
 //!
-//! A partition's keys carry one hash tag, `{p7}`, so that one script can touch them all in a cluster too. Histories are spread
-//! over 16 tags, `{h3}`, since a history knows of no partitions.
+//! A partition's keys carry one hash tag, `{p7}`, so that one script can touch them all in a cluster too.
+//! Histories are spread over 16 tags, `{h3}`, since a history knows of no partitions.
 
 use uuid::Uuid;
 
@@ -10,8 +10,8 @@ use model::ids::{MonitorId, PartitionId};
 /// Number of a partition's buckets. It must never change: it is stored with the partition, and another number
 /// is refused.
 ///
-/// Hashes of up to 512 small fields are stored as one packed block, so a partition may have two million monitors before they
-/// grow; at the 60 or so of a large installation a field is found in half a microsecond.
+/// Hashes of up to 512 small fields are stored as one packed block, so a partition may have two million
+/// monitors before they grow; at the 60 or so of a large installation a field is found in half a microsecond.
 pub(super) const BUCKETS: u32 = 4_096;
 
 /// Number of a partition's sorted sets. It must never change. Many small sets are two to four times as fast

@@ -69,7 +69,8 @@ impl Schema {
     fn prepare(&self, conn: &Connection, max_pages: Option<u32>) -> rusqlite::Result<()> {
         conn.busy_timeout(Duration::from_secs(5))?;
         conn.set_prepared_statement_cache_capacity(64);
-        // FULL: a commit is on the disk when it returns. `fullfsync` says the same on macOS and nothing elsewhere.
+        // FULL: a commit is on the disk when it returns. `fullfsync` says the same on macOS and nothing
+        // elsewhere.
         conn.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
              PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864;",

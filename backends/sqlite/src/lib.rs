@@ -52,7 +52,8 @@ pub use state::SqliteStateStore;
 
 /// The adapters of an open data directory.
 ///
-/// The directory is held until [`close`](Self::close) has returned, or the backend and all its adapters are dropped.
+/// The directory is held until [`close`](Self::close) has returned, or the backend and all its adapters are
+/// dropped.
 pub struct SqliteBackend {
     log: Arc<SqliteHeartbeatLog>,
     state_db: StateDb,

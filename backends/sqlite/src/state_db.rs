@@ -22,7 +22,8 @@ use ports::queue::QueueName;
 /// - `counters`: `revision` (of the registry), `ledger` (see [`ledger::TABLES`]).
 /// - `states.armed_at`: the entry in the sorted set, which is in memory. Without an index: see
 ///   [`super::state`].
-/// - `messages.state`: 0 = unfinished, 1 = dead, 2 = completed (its body is gone, its id is remembered). `seq` is its place.
+/// - `messages.state`: 0 = unfinished, 1 = dead, 2 = completed (its body is gone, its id is remembered).
+///   `seq` is its place.
 /// - `queues.unfinished`: how many messages are in state 0.
 pub(super) static SCHEMA: Schema = Schema {
     file: "state.db",

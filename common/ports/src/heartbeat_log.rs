@@ -65,11 +65,13 @@ pub struct LogExtent {
 
 /// The heartbeat log.
 ///
-/// - An acknowledged append is durable (P1). Only a tick ([`Frame::is_tick`]) may be lost in a crash, and only as long as
-///   nothing after it was acknowledged and [`HeartbeatLog::sync`] was not asked for it.
+/// - An acknowledged append is durable (P1). Only a tick ([`Frame::is_tick`]) may be lost in a crash, and
+///   only as long as nothing after it was acknowledged and [`HeartbeatLog::sync`] was not asked for it.
 /// - Order within a partition is total; every reader sees the same entries in the same order.
-/// - Offsets never go back, and none is given twice, not even after a crash lost a tick that a `sync` covered.
-/// - Runs of ticks may be stored folded; the entry stands at the last one's offset and says the same ([`Listening::Folded`]).
+/// - Offsets never go back, and none is given twice, not even after a crash lost a tick that a `sync`
+///   covered.
+/// - Runs of ticks may be stored folded; the entry stands at the last one's offset and says the same
+///   ([`Listening::Folded`]).
 ///
 /// [`Listening::Folded`]: model::wire::frame::Listening::Folded
 #[async_trait]
@@ -112,7 +114,8 @@ pub trait HeartbeatLog: Send + Sync {
 /// Reads a partition in order.
 #[async_trait]
 pub trait LogReader: Send + Sync {
-    /// The next entries, at least one and at most `limit`; waits until there is one. Cancelling it loses nothing.
+    /// The next entries, at least one and at most `limit`; waits until there is one. Cancelling it loses
+    /// nothing.
     ///
     /// # Errors
     /// As [`HeartbeatLog::open`]; then the reader must be opened anew.

@@ -5,7 +5,8 @@
 //!
 //! - [`clock`]: the clocks that a role may read.
 //! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
-//! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue changed.
+//! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue
+//!   changed.
 //! - [`checkpoint_codec`]: a checkpoint's stored form.
 
 pub mod checkpoint_codec;

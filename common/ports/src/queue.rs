@@ -94,7 +94,8 @@ pub trait Queue: Send + Sync {
     /// Enqueues messages, those of a lane and order key in this order.
     ///
     /// # Errors
-    /// `Full`: none was enqueued. `Unavailable`: some may have been; the same call again enqueues the others, in order.
+    /// `Full`: none was enqueued. `Unavailable`: some may have been; the same call again enqueues the others,
+    /// in order.
     async fn enqueue(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError>;
 
     /// The greatest running number that was ever enqueued from a partition; 0 = none.
@@ -129,7 +130,8 @@ pub trait Queue: Send + Sync {
 /// The dead letters of a queue: messages that were given up, kept until they are revived or expire.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// Makes a dead letter a message again, due at `due_at` with this body; `false` if there is no such dead letter.
+    /// Makes a dead letter a message again, due at `due_at` with this body; `false` if there is no such dead
+    /// letter.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-/// Wakes the task that waits for changes of a queue. A change that is announced while no task waits is not lost.
+/// Wakes the task that waits for changes of a queue. A change that is announced while no task waits is not
+/// lost.
 #[derive(Debug)]
 pub struct Changes {
     made: watch::Sender<u64>,

@@ -147,8 +147,9 @@ pub trait Registry: Send + Sync {
         count: u16,
     ) -> Result<Vec<(MonitorId, Revision)>, RegistryError>;
 
-    /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then of every
-    /// change as it happens, and `current` again at least every second while it is known that nothing is missing.
+    /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then
+    /// of every change as it happens, and `current` again at least every second while it is known that
+    /// nothing is missing.
     ///
     /// A record that changes often may be told in its latest form only. In one process a change has been told
     /// before its `put` or `delete` returns. The watch ends when the returned guard is dropped.

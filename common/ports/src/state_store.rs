@@ -121,8 +121,8 @@ pub trait Leases: Send + Sync {
 /// What a partition's owner knows and decides, under its lease.
 #[async_trait]
 pub trait States: Send + Sync {
-    /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a commit costs by the
-    /// pages that it touches, a few large ones are cheaper than many small ones.
+    /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a
+    /// commit costs by the pages that it touches, a few large ones are cheaper than many small ones.
     fn max_commit_monitors(&self) -> usize {
         MAX_COMMIT_MONITORS
     }
@@ -150,8 +150,8 @@ pub trait States: Send + Sync {
     /// `Fenced`, `Unavailable`.
     async fn due(&self, lease: &Lease, up_to: EventTime, limit: usize) -> Result<Vec<MonitorId>, StateError>;
 
-    /// Writes everything in the commit, or nothing. The same commit (equal lease and number) again changes nothing and is
-    /// answered like the first time.
+    /// Writes everything in the commit, or nothing. The same commit (equal lease and number) again changes
+    /// nothing and is answered like the first time.
     ///
     /// # Errors
     /// `Fenced`, `OutOfOrder`, `TooLarge`, `Unavailable`.
@@ -190,8 +190,8 @@ impl<S: Leases + States + Outbox + ?Sized> StateStore for S {}
 /// What nodes without a lease may see of a partition.
 #[async_trait]
 pub trait StateReader: Send + Sync {
-    /// The states of monitors of one partition, in the order asked for; `None` where there is none. As of the last commit,
-    /// which is at most about a second old.
+    /// The states of monitors of one partition, in the order asked for; `None` where there is none. As of the
+    /// last commit, which is at most about a second old.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -1,4 +1,5 @@
-//! One suite per port: a public function per sentence of its contract, and a macro that runs them all on a subject.
+//! One suite per port: a public function per sentence of its contract, and a macro that runs them all on a
+//! subject.
 
 pub mod checkpoints;
 pub mod deliveries;

@@ -18,7 +18,8 @@ use ports::queue_index::{Entry, QueueIndex};
 /// Number of ids of completed messages that are remembered, in place of the contract's day.
 const REMEMBERED: usize = 200_000;
 
-/// A [`Queue`] in memory. At most as many dead letters are kept as unfinished messages may be; the oldest go first.
+/// A [`Queue`] in memory. At most as many dead letters are kept as unfinished messages may be; the oldest go
+/// first.
 pub struct InMemoryQueue {
     messages: Mutex<Messages>,
     changes: Changes,

@@ -1,4 +1,5 @@
-//! A stream as a table: the last message on a subject is its row, and every write names the row that it replaces.
+//! A stream as a table: the last message on a subject is its row, and every write names the row that it
+//! replaces.
 
 use std::error::Error;
 use std::time::Duration;

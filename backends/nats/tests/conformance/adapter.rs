@@ -1,4 +1,5 @@
-//! The adapters on NATS keep the contracts, on a server that syncs what it acknowledges. A restart is one of server and client.
+//! The adapters on NATS keep the contracts, on a server that syncs before it acknowledges. A restart restarts
+//! server and client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use conformance::sample::START;
 use conformance::subject::Subject;
 use doubles::eventually;
 
-/// Options for tests: little is reserved on the server.
+/// Options for tests, which reserve little on the server.
 pub(crate) fn options(url: impl Into<String>) -> NatsOptions {
     NatsOptions { partitions: Some(2), log_bytes: Some(256 << 20), ..NatsOptions::new(url, "a node") }
 }
@@ -56,7 +57,7 @@ impl<P: ?Sized + Send + Sync> Subject<P> for Nats<P> {
         self.connect().await;
     }
 
-    /// The server lets entries of a certain age expire, so they are given a small one for a moment.
+    /// The server expires entries by age, so a small age is set for a moment.
     async fn expire_everything(&mut self) {
         let context = jetstream::new(async_nats::connect(self.server.url()).await.expect("connect"));
         let name = "lubdub-heartbeats-0";

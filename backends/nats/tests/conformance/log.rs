@@ -1,4 +1,4 @@
-//! The heartbeat log on NATS when something happens to its server.
+//! The heartbeat log on NATS while its server is killed, stopped or replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn append_many(log: &NatsHeartbeatLog, numbers: std::ops::RangeInclusive<u
     last
 }
 
-/// What comes next, soon.
+/// The next entries, which must come soon.
 async fn next(reader: &mut Box<dyn LogReader>) -> Result<Vec<LogEntry>, LogError> {
     tokio::time::timeout(Duration::from_secs(30), reader.next(1_000)).await.expect("in time")
 }
@@ -57,7 +57,7 @@ async fn read(reader: &mut Box<dyn LogReader>, after: Offset, through: Offset) -
     entries
 }
 
-/// Appends one frame after the other until it is told to end, and notes what was acknowledged, and the longest call.
+/// Appends frames until it is told to end; answers the acknowledged ones, and the longest call.
 async fn append_until(
     log: Arc<NatsHeartbeatLog>,
     end: CancellationToken,
@@ -82,7 +82,7 @@ fn check_all_read(acknowledged: &BTreeMap<Offset, u64>, entries: &[LogEntry]) {
     let read: BTreeMap<Offset, u64> =
         entries.iter().map(|entry| (entry.offset, entry.frame.as_ref().expect("a frame").number)).collect();
     for (offset, number) in acknowledged {
-        assert_eq!(read.get(offset), Some(number), "what was acknowledged is read at its place");
+        assert_eq!(read.get(offset), Some(number), "an acknowledged frame is read at its place");
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_frozen_server_is_waited_for() {
     assert!(waiting.is_err(), "{waiting:?}");
     server.process().thaw();
     let appended = eventually("appends succeed again", async || log.append(P, numbered(7)).await.ok()).await;
-    // The one that was refused may have landed all the same.
+    // The refused frame may have landed all the same.
     let entries = read(&mut reader, last, appended).await;
     assert!(entries.len() <= 2, "{entries:?}");
 }

@@ -1,4 +1,4 @@
-//! What is made on a NATS server, by whom, and what is refused.
+//! Which streams are made on a NATS server, by whom, and what is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn admin(server: &NatsServer) -> jetstream::Context {
     jetstream::new(async_nats::connect(server.url()).await.expect("connect"))
 }
 
-/// An error as an operator sees it, with what it stems from.
+/// An error as an operator sees it, with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let source = error.source().map(chain).unwrap_or_default();
     format!("{error}: {source}")
@@ -139,7 +139,7 @@ async fn a_log_that_the_server_has_no_room_for_is_refused() {
     assert!(matches!(refused, NatsError::NoRoom { .. }), "{}", chain(&refused));
 }
 
-/// How large the two streams of a log may become.
+/// Size limits of the two streams of a log.
 async fn sizes(server: &NatsServer) -> [i64; 2] {
     let admin = admin(server).await;
     let size = async |name: &str| {
@@ -192,7 +192,7 @@ async fn a_starter_goes_on_where_one_died_with_all_the_room_taken() {
 async fn a_cluster_finds_the_room_that_there_is() {
     let cluster = NatsCluster::start();
     let unsized_log = NatsOptions { log_bytes: None, replicas: 3, ..options(cluster.url()) };
-    // More than any disk has room for.
+    // More than any disk can hold.
     let huge = NatsOptions { log_bytes: Some(1 << 50), prefix: "huge".to_owned(), ..unsized_log.clone() };
     let refused = connect(huge).await.err().expect("a refusal");
     assert!(matches!(refused, NatsError::NoRoom { .. }), "{}", chain(&refused));

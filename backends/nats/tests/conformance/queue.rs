@@ -1,4 +1,4 @@
-//! The queues on NATS keep the contract, worked on by one node. A restart is one of server and client.
+//! The queues on NATS keep the contract, with one node at work. A restart restarts server and client.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) async fn join(options: NatsOptions, name: QueueName) -> Arc<NatsQueue
     backend.work_on(name).await.expect("join")
 }
 
-/// Waits until a node works on so many shards.
+/// Waits until a node works on this many shards.
 pub(crate) async fn holds(queue: &NatsQueue, shards: usize) {
     let holds = async || (queue.shards_held() == shards).then_some(());
     eventually(&format!("it works on {shards} shards"), holds).await;

@@ -1,4 +1,4 @@
-//! Callers of a queue on NATS who go away before they are answered.
+//! Callers of a queue on NATS that are cancelled before they are answered.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const NAME: QueueName = QueueName::Deliveries;
 async fn what_was_claimed_for_somebody_who_went_away_goes_back() {
     let server = NatsServer::start();
     let queue = join_alone(options(server.url()), NAME).await;
-    // The bodies of what is due later are not kept, so that they must be read.
+    // Bodies of messages that are due later are not kept in memory, so they must be read.
     let due_at = SystemClock::new().now() + Duration::from_secs(3_600);
     enqueue(&*queue, (0..50).map(|number| QueueMessage { due_at, ..message(number, 1) })).await;
     for patience in (0..20).map(|tenths| Duration::from_micros(100 * tenths)) {
@@ -50,7 +50,7 @@ async fn a_settlement_whose_caller_went_away_is_written_or_not_and_can_be_made_a
         let complete = claims.iter().map(|claim| (claim.id, Outcome::Complete));
         queue.settle(complete.collect()).await.expect("settle again");
     }
-    // What the node thinks is what the server says.
+    // The node's index agrees with the server.
     let now = clock.now() + far * 2;
     let mut thought = claim_all(&*queue, now).await;
     queue.close().await;

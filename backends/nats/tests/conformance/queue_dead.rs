@@ -1,4 +1,4 @@
-//! Dead letters on NATS: each is one node's to look after, and the server forgets them in its own time.
+//! Dead letters on NATS: one node looks after each, and the server expires them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ async fn a_dead_letter_is_listed_by_whoever_works_on_its_shard_and_by_nobody_els
     let (ones, others) = (listed(&first).await, listed(&second).await);
     assert!(ones.is_disjoint(&others), "{ones:?} and {others:?}");
     assert_eq!(&ones | &others, (0..60).collect());
-    // Whoever it was, one that is revived by the other is listed no longer.
+    // A dead letter that the other node revived is listed no longer.
     let theirs = *others.first().expect("some are the second's");
     let now = SystemClock::new().now();
     assert!(first.revive(id(theirs), now, bytes::Bytes::new()).await.expect("revive"));
@@ -65,7 +65,7 @@ async fn dead_letters_that_the_server_forgot_hide_no_others() {
     bury(&queue, 0..40).await;
     let context = jetstream::new(async_nats::connect(server.url()).await.expect("connect"));
     let stream = context.get_stream("lubdub-deliveries").await.expect("the stream");
-    // More than a page, from the first.
+    // More than a page, beginning with the first.
     for number in 0..20 {
         let subject = format!("lubdub.deliveries.*.{}", id::<Uuid>(number).simple());
         let purged = stream.purge().filter(subject).await.expect("purge");

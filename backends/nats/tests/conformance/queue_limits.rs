@@ -1,4 +1,4 @@
-//! What becomes of a queue on NATS that is full, or whose stream is gone.
+//! A queue on NATS that is full, or whose stream is gone.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn producer(options: NatsOptions) -> Arc<NatsQueue> {
     backend.queue(NAME)
 }
 
-/// Of messages that are finished, and known yet.
+/// Rows of finished messages count.
 async fn a_queue_full_of_rows(options: NatsOptions) {
     // Four rows for each.
     let options = NatsOptions { queue_capacity: 10, ..options };
@@ -47,7 +47,7 @@ async fn a_queue_full_of_rows(options: NatsOptions) {
             let full = queue.enqueue(vec![message(40, 1)]).await;
             assert!(matches!(full, Err(QueueError::Full)), "{full:?}");
         }
-        // What is there can be worked on all the same.
+        // The existing messages can be worked on all the same.
         let retry = |claim: &Claim| (claim.id, Outcome::Retry { due_at: now, body: claim.body.clone() });
         queue.settle(claims.iter().map(retry).collect()).await.expect("settle");
         let claims = queue.claim(id(1), now, 100).await.expect("claim");

@@ -1,4 +1,4 @@
-//! Several nodes share the work on a queue on NATS; what nodes and servers do to it that are slow, dead or restarted.
+//! Several nodes share the work on a queue on NATS, while nodes and servers are slow, killed or restarted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,13 +25,13 @@ fn options(url: impl Into<String>) -> NatsOptions {
     NatsOptions { queue_capacity: 200_000, ..adapter::options(url) }
 }
 
-/// A node that enqueues only.
+/// A node that only enqueues.
 async fn producer(options: NatsOptions) -> Arc<NatsQueue> {
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.queue(NAME)
 }
 
-/// Does something that may fail for a while.
+/// Repeats a call that may fail for a while.
 async fn patiently<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, QueueError>) -> T {
     eventually(what, async || match attempt().await {
         Ok(done) => Some(done),
@@ -41,15 +41,15 @@ async fn patiently<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Qu
     .await
 }
 
-/// What the nodes of a test do, seen from above.
+/// The record of a test's nodes: claims, and completed messages.
 #[derive(Default)]
 struct Seen {
-    /// Messages in somebody's hands: by which node.
+    /// Claimed messages, with the node that claimed them.
     in_hands: BTreeMap<u128, &'static str>,
     done: BTreeSet<u128>,
-    /// By order key, the greatest number that was done.
+    /// The greatest completed number of each order key.
     done_of: BTreeMap<u128, u128>,
-    /// How many each node has done.
+    /// Number of messages that each node completed.
     done_by: BTreeMap<&'static str, usize>,
     wrongs: Vec<String>,
 }
@@ -74,7 +74,7 @@ impl Seen {
         *self.done_by.entry(node).or_default() += 1;
     }
 
-    /// A node died: nobody knows whether what it held was done.
+    /// Notes that a node died: its claimed messages may be completed, or not.
     fn died(&mut self, node: &'static str) -> BTreeSet<u128> {
         let held: BTreeSet<u128> =
             self.in_hands.iter().filter(|(_, holder)| **holder == node).map(|(number, _)| *number).collect();
@@ -83,7 +83,7 @@ impl Seen {
     }
 }
 
-/// Of 30 lanes, each with 3 order keys.
+/// Messages in 30 lanes, each with 3 order keys.
 fn key(number: u128) -> u128 {
     number % 90
 }
@@ -92,7 +92,7 @@ fn numbered(number: u128) -> QueueMessage {
     QueueMessage { order_key: id(1_000 + key(number)), lane: id(key(number) / 3), ..message(number, 0) }
 }
 
-/// Claims and completes until it is dropped.
+/// Claims and completes messages until the task is aborted.
 async fn work(node: &'static str, queue: Arc<NatsQueue>, seen: Arc<Mutex<Seen>>) {
     let clock = SystemClock::new();
     loop {
@@ -146,7 +146,7 @@ impl Nodes {
         worker.task.abort();
     }
 
-    /// Ends a node as if its machine had lost its power; what it held.
+    /// Ends a node as if its machine had lost power; answers the messages that it had claimed.
     async fn kill(&mut self, node: &'static str, worker: Worker) -> BTreeSet<u128> {
         worker.task.abort();
         eventually("it is dead", async || worker.task.is_finished().then_some(())).await;
@@ -211,7 +211,7 @@ async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
     let server = NatsServer::start();
     let first = join_alone(options(server.url()), NAME).await;
     let now = SystemClock::new().now();
-    // Two of an order key in each of so many lanes that every shard has some.
+    // Two messages of an order key, in so many lanes that every shard has some.
     let (lanes, ordered) =
         (100..200_u128, |number, lane| QueueMessage { order_key: id(lane), ..message(number, lane) });
     enqueue(&*first, lanes.clone().flat_map(|lane| [ordered(lane, lane), ordered(1_000 + lane, lane)])).await;
@@ -242,7 +242,7 @@ async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
         }
     }
     assert_eq!(claimed, lanes.map(|lane| 1_000 + lane).collect::<Vec<_>>());
-    // Nobody is left to settle what the second has claimed.
+    // No node is left to settle the second's claims.
     second.close().await;
     holds(&first, 16).await;
 }
@@ -312,7 +312,7 @@ async fn enqueued_by_two_nodes_at_once_it_is_one_message() {
     queue.close().await;
 }
 
-/// A node of its own runtime, which stands still when its thread does.
+/// A node in its own runtime, which stands still with its thread.
 fn freezing_node(
     options: NatsOptions,
     claimed: oneshot::Sender<Vec<u128>>,
@@ -329,7 +329,7 @@ fn freezing_node(
                 .expect("the test listens");
             std::thread::sleep(frozen_for);
             let unsure = queue.claim(id(1), clock.now(), 10).await;
-            assert!(unsure.is_err(), "it does not know what happened meanwhile: {unsure:?}");
+            assert!(unsure.is_err(), "a node cannot know what happened while it was frozen: {unsure:?}");
             let outcomes = vec![(id(1), Outcome::Complete), (id(2), Outcome::Bury)];
             queue.settle(outcomes).await.expect("nothing of it is its own any more");
             queue.close().await;

@@ -1,4 +1,4 @@
-//! The registry on a real nats-server keeps its contract, and what only it must endure.
+//! The registry on a real nats-server keeps its contract, and endures faults that only it meets.
 
 mod faults;
 
@@ -12,7 +12,7 @@ use servers::NatsServer;
 
 use conformance::subject::Subject;
 
-/// A restart is one of the server and of the client.
+/// A restart restarts server and client.
 struct Nats {
     server: NatsServer,
     registry: Arc<dyn Registry>,

@@ -1,4 +1,4 @@
-//! The adapters on Redis keep the contracts. A restart is one of the server and of the client.
+//! The adapters on Redis keep the contracts. A restart restarts server and client.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A Redis Cluster of three: the keys of a partition lie on one node, and nothing asks two nodes at once.
+//! A Redis Cluster of three: the keys of a partition are on one node, and no command needs two nodes.
 
 use backend_redis::RedisBackend;
 use model::delivery::DeliveryState;
@@ -15,7 +15,7 @@ use conformance::sample::{at, channel, delivery, flip, head, heartbeat, monitor,
 use conformance::suite::state_store::commit;
 use doubles::eventually;
 
-/// Three nodes, each of which has a third of the slots.
+/// Three nodes, each with a third of the slots.
 async fn cluster() -> (Vec<RedisServer>, RedisBackend) {
     let bus_ports: Vec<String> = (0..3).map(|_| servers::free_port().to_string()).collect();
     let start = |bus_port: &String| {
@@ -58,7 +58,7 @@ async fn everything_can_be_kept_in_a_cluster() {
     for node in &nodes {
         assert_ne!(node.cli(&["DBSIZE"]).trim(), "0", "every node has a part");
     }
-    // One node's address is enough, and it says itself that it is one of several.
+    // One node's address is enough: the node says that it is one of several.
     let store = connect(nodes[1].url()).await.state();
     for partition in (0..8).map(PartitionId) {
         assert_eq!(store.head(partition).await.expect("head"), head(9));

@@ -1,4 +1,4 @@
-//! What only Redis does: it is wiped, set back, too old, or several.
+//! Faults of Redis: it is wiped, set back, too old, or several servers.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ async fn a_wiped_server_fences_every_lease_and_can_be_taken_anew() {
     let again = store.acquire(P, "owner").await.expect("acquire");
     assert_ne!(again.token, lease.token, "though its counter began anew");
     assert_eq!(store.load_head(&again).await.expect("head"), PartitionHead::default());
-    // What was remembered under the old lease is not taken for written.
+    // The memo of the old lease is not taken for stored data.
     store.commit(&again, &first).await.expect("commit");
     assert_eq!(store.states(P, &[monitor(1)]).await.expect("states"), [armed(100)]);
     assert_eq!(store.due(&again, at(101), 10).await.expect("due"), [monitor(1)]);
@@ -75,7 +75,7 @@ async fn a_server_that_is_set_back_refuses_the_next_commit() {
         other => Some(other),
     });
     assert!(matches!(refused.await, Err(StateError::OutOfOrder { found: Offset(7) })));
-    // Even where the offsets agree: what was acknowledged since is missing.
+    // Even if the offsets agree: commits that were acknowledged since are missing.
     let next = commit(7, 9, 4, vec![(monitor(3), armed(400))]);
     assert!(matches!(store.commit(&lease, &next).await, Err(StateError::OutOfOrder { found: Offset(7) })));
     let lease = store.acquire(P, "owner").await.expect("acquire");
@@ -124,7 +124,7 @@ async fn a_ledger_that_is_set_back_comes_to_no_version_twice() {
     assert_eq!(server.cli(&["DBSIZE"]).trim(), "0", "nothing was written");
 }
 
-/// Forgets a part of the partition like the store does; what the script answers.
+/// Resets a part of the partition, like the store; answers the script's answer.
 fn reset_part(server: &RedisServer, lease: &Lease, first: u32) -> String {
     let script = include_str!("../../src/reset.lua");
     let (first, last) = (first.to_string(), (first + 511).to_string());
@@ -153,7 +153,7 @@ async fn a_server_that_is_set_back_into_a_reset_refuses_commits_until_there_was_
     assert!(matches!(refused, Err(StateError::OutOfOrder { found: Offset::START })), "{refused:?}");
     assert_eq!(reset_part(&server, &lease, 1_536), "lost", "the one before it is missing");
     assert_eq!(store.load_head(&lease).await.expect("head"), PartitionHead::default());
-    // Like its owner, who takes the partition anew and finds nothing.
+    // Like the owner, which takes the partition anew and finds nothing.
     let lease = store.acquire(P, "owner").await.expect("acquire");
     assert!(matches!(store.commit(&lease, &first).await, Err(StateError::OutOfOrder { .. })));
     store.reset(&lease).await.expect("reset");
@@ -323,7 +323,7 @@ async fn a_partition_in_another_number_of_buckets_is_refused() {
     assert!(format!("{refused:?}").contains("64 buckets"), "{refused:?}");
 }
 
-/// Answers like a server of this version to what a client asks first.
+/// Answers a client's first questions like a server of this version.
 async fn pretend(version: &'static str) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
     let url = format!("redis://{}", listener.local_addr().expect("an address"));

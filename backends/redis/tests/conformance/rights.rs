@@ -1,4 +1,4 @@
-//! What each role may not do on Redis, and how a refusal to let somebody in is told.
+//! What each role may not do on Redis, and how a refused login is reported.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use conformance::suite::state_store::commit;
 
 const P: PartitionId = PartitionId(0);
 
-/// What redis-cli prints for a command of a user.
+/// The output of redis-cli for a command of a user.
 fn said(secured: &Secured, user: User, command: &[&str]) -> String {
     let login = ["--user", user.name(), "--pass", &password(user)];
     secured.server.cli(&[login.as_slice(), command].concat())
@@ -194,9 +194,9 @@ async fn who_is_not_let_in_is_told_why_at_once() {
     let error = refused(RedisOptions { user: Some("nobody".to_owned()), ..right() }).await;
     assert!(matches!(error, RedisError::Login(_)), "no such user: {error:?}");
     let error = refused(RedisOptions { user: None, password: None, ..right() }).await;
-    assert!(matches!(error, RedisError::Login(_)), "nobody in particular: {error:?}");
+    assert!(matches!(error, RedisError::Login(_)), "no user at all: {error:?}");
     let error = refused(options(right().url, &secured.authority, User::Health)).await;
-    assert!(matches!(error, RedisError::Login(_)), "somebody who may not even ask: {error:?}");
+    assert!(matches!(error, RedisError::Login(_)), "a user without any right: {error:?}");
 
     let other = Authority::new().certificate().as_bytes().to_vec();
     let error = refused(RedisOptions { ca: Some(other), ..right() }).await;

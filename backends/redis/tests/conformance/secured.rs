@@ -20,7 +20,7 @@ use conformance::sample::START;
 use conformance::subject::Subject;
 use conformance::suite::state_store::OwnedAndRead;
 
-/// A server, and what is needed to log in to it.
+/// A server, and the data to log in to it.
 pub(crate) struct Secured {
     pub(crate) server: RedisServer,
     pub(crate) authority: Authority,
@@ -55,7 +55,7 @@ impl Secured {
     }
 }
 
-/// One that is written by one role and read by another.
+/// An adapter that one role writes and another reads.
 struct Shared {
     written: Arc<RedisHistory>,
     read: Arc<RedisHistory>,

@@ -1,4 +1,4 @@
-//! The primary dies, is demoted, comes back: whoever follows it goes on with the new one.
+//! The primary dies, is demoted, comes back: its followers go on with the new one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use conformance::suite::state_store::commit;
 use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
-/// Of a poll that goes on for seconds.
+/// Pause of a poll that goes on for seconds.
 const STEP: Duration = Duration::from_millis(50);
 
 async fn ready(watched: &WatchedRedis) {
@@ -48,10 +48,10 @@ struct Committing {
     lease: Lease,
     number: u64,
     applied: u64,
-    /// How many calls failed, and the longest time without a commit.
+    /// Number of failed calls, and the longest time without a commit.
     failed: u32,
     longest: Duration,
-    /// How many commits had been acknowledged and were gone.
+    /// Number of acknowledged commits that were lost.
     lost: u64,
 }
 
@@ -61,7 +61,8 @@ impl Committing {
         Self { store, lease, number: 0, applied: 0, failed: 0, longest: Duration::ZERO, lost: 0 }
     }
 
-    /// The next commit. Whose server lost the last one, or the lease, goes on from what it knows.
+    /// Makes the next commit. After the server lost the last one, or the lease, it continues from the stored
+    /// offset.
     async fn next(&mut self) {
         let began = Instant::now();
         eventually("a commit", async || match self.commit().await {
@@ -99,7 +100,7 @@ impl Committing {
     }
 }
 
-/// Whether a server has everything that the primary has. Redis says so by the same offsets on both.
+/// Whether a server has all data of the primary: then Redis shows equal offsets on both.
 async fn replicated(watched: &mut WatchedRedis, primary: usize, number: u64) {
     let replica = watched.server(1 - primary);
     let applied = number.to_string();
@@ -129,7 +130,7 @@ async fn who_follows_the_primary_goes_on_when_it_is_killed() {
     assert_eq!(watched.server(1).cli(&applied()).trim(), "11");
     assert_eq!(backend.state().head(P).await.expect("head"), head(11));
 
-    // For some seconds the old one takes itself for the primary still.
+    // For some seconds the old server still takes itself for the primary.
     watched.server(0).restart();
     let demoted = async |watched: &mut WatchedRedis| {
         let said = watched.server(0).cli(&["ROLE"]);
@@ -137,7 +138,7 @@ async fn who_follows_the_primary_goes_on_when_it_is_killed() {
     };
     while demoted(&mut watched).await.is_none() {
         committing.next().await;
-        // Sentinels that get no processor time demote nobody.
+        // Sentinels without processor time demote no server.
         tokio::time::sleep(STEP).await;
     }
     let before = committing.applied;
@@ -155,7 +156,7 @@ async fn a_primary_that_is_demoted_is_left_before_it_knows() {
     replicated(&mut watched, 0, 1).await;
     watched.fail_over();
     let began = Instant::now();
-    // The old one takes itself for the primary, and takes commits, until it is told otherwise.
+    // The old server takes itself for the primary, and takes commits, until it hears of the new one.
     let applied = ["HGET", "lubdub:{p0}:meta", "applied"];
     loop {
         let promoted = watched.server(1).cli(&["ROLE"]).starts_with("master");

@@ -1,4 +1,4 @@
-//! A data directory that cannot be opened says why; one that was killed is as it was.
+//! A data directory that cannot be opened says why; after a kill it has all acknowledged data.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,12 +159,12 @@ async fn the_clock_is_made_from_the_newest_time_of_the_log() {
     assert_eq!(newest, Some(at(5_000)));
 }
 
-/// What a killed process leaves: the files as they are in the middle of things.
+/// The files that a killed process leaves behind.
 pub(crate) fn image(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a directory");
     for entry in std::fs::read_dir(dir).expect("list") {
         let from = entry.expect("a file").path();
-        // SQLite's shared memory is of the process that died and is built anew.
+        // SQLite's shared memory belonged to the dead process and is built anew.
         if !from.to_string_lossy().ends_with("-shm") {
             std::fs::copy(&from, copy.path().join(from.file_name().expect("a name"))).expect("copy");
         }

@@ -1,4 +1,4 @@
-//! The adapters on SQLite keep the contracts of their ports, and what only they promise.
+//! The adapters on SQLite keep the contracts of their ports, and promises of their own.
 
 mod adapter;
 mod directory;

@@ -1,4 +1,4 @@
-//! What can go wrong between a queue's index in memory and its rows.
+//! A queue's index in memory agrees with its rows.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ async fn a_claim_whose_caller_is_cancelled_goes_back() {
     enqueue(&*queue, (0..5).map(|n| message(n, 1))).await;
     queue.changed().await;
     loop {
-        // Polled once: the claim is made, its bodies are being read. Now and then they are there at once.
+        // Polled once: the messages are claimed, and their bodies are being read. Sometimes they arrive at
+        // once.
         tokio::select! {
             biased;
             claims = queue.claim(id(1), at(0), 10) => {
@@ -58,6 +59,6 @@ async fn settlements_that_contradict_each_other_leave_index_and_rows_agreed() {
     backend.close().await.expect("close");
     let backend = open(&dir);
     let queue = backend.queue(QueueName::Deliveries);
-    assert!(claim(&*queue, 1, 0, 100).await.is_empty(), "what the index said is what the rows say");
+    assert!(claim(&*queue, 1, 0, 100).await.is_empty(), "index and rows agree");
     backend.close().await.expect("close");
 }

@@ -1,4 +1,4 @@
-//! Ticks cost the disk little, and what is folded says the same as what is not.
+//! Ticks cost the disk little, and folded ticks say the same as single ones.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,7 +34,7 @@ async fn read(log: &dyn HeartbeatLog, after: Offset) -> Vec<LogEntry> {
     entries
 }
 
-/// Appends vouching ticks, half a second apart; the last offset.
+/// Appends vouching ticks, half a second apart; answers the last offset.
 async fn append_ticks(log: &dyn HeartbeatLog, clock: &ManualClock, count: u64) -> Offset {
     let mut last = Offset::START;
     for number in 0..count {
@@ -145,7 +145,7 @@ async fn a_full_disk_is_told_loses_nothing_and_passes() {
     backend.close().await.expect("close");
 }
 
-/// What a log says about listening, by the rules of one process: the time that is vouched for, and the newest seal.
+/// What a log says about listening, by the rules of one process: the time vouched for, and the newest seal.
 fn said(entries: &[LogEntry]) -> (Vec<Interval>, Option<EventTime>) {
     let mut spans: Vec<Interval> = Vec::new();
     let mut newest = None;

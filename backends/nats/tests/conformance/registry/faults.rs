@@ -32,7 +32,7 @@ fn currents(recorder: &Recorder) -> usize {
     recorder.heard().into_iter().filter(|heard| *heard == Heard::Current).count()
 }
 
-/// Waits until it is told to be current after now.
+/// Waits until the recorder is told that it is current.
 async fn is_current(recorder: &Recorder) {
     let before = currents(recorder);
     eventually("it is current", async || (currents(recorder) > before).then_some(())).await;
@@ -132,7 +132,7 @@ async fn while_the_server_stands_still_nothing_is_current() {
     let first = create(&registry, &key("a"), "x").await;
     let (recorder, _guard) = watched(&registry).await;
     server.process().signal(Signal::STOP);
-    // What it said just before may still be on its way.
+    // Earlier events may still be on their way.
     sleep(Duration::from_secs(1)).await;
     let before = currents(&recorder);
     sleep(Duration::from_secs(3)).await;
@@ -163,14 +163,14 @@ async fn a_write_whose_acknowledgement_is_late_is_no_conflict_with_itself() {
         let there = eventually("it can be read", async || registry.get(&key).await.ok()).await;
         match put {
             Ok(revision) => assert_eq!(there.map(|record| record.revision), Some(revision)),
-            // It may have been written, or may not.
+            // The record may have been written, or not.
             Err(RegistryError::Unavailable(_)) => {}
             Err(RegistryError::Conflict) => panic!("there was nothing before"),
         }
     }
 }
 
-/// Puts new records one after the other until it is told to stop; what was acknowledged.
+/// Puts new records until it is told to stop; answers the acknowledged ones.
 async fn write_on(registry: &Arc<dyn Registry>, stop: &AtomicBool) -> BTreeMap<String, Revision> {
     let mut acknowledged = BTreeMap::new();
     let mut number = 0;
@@ -179,7 +179,7 @@ async fn write_on(registry: &Arc<dyn Registry>, stop: &AtomicBool) -> BTreeMap<S
         let id = format!("r{number}");
         match registry.put(&key(&id), Expected::Absent, value(&id)).await {
             Ok(revision) => drop(acknowledged.insert(id, revision)),
-            // Whether it was written is unknown: another one is taken.
+            // It is unknown whether the record was written: the next one gets another id.
             Err(RegistryError::Unavailable(_)) => sleep(Duration::from_millis(50)).await,
             Err(RegistryError::Conflict) => panic!("nobody else writes {id}"),
         }
