@@ -15,7 +15,7 @@ use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::wire;
 use ports::clock::Clock;
-use ports::history::{DeliveryHistory, HistoryError};
+use ports::history::{DeliveryHistory, HistoryError, OPEN_DELIVERIES_FOR};
 use ports::queue::{Claim, DeadLetters, QueueError};
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +28,6 @@ const PAGE: usize = 256;
 /// How many pages of dead letters are looked through in the time between two passes: many letters are looked
 /// through slowly.
 const PAGES: u32 = 60;
-
-/// How long the history keeps what is dead, by its creation. The queue keeps it a little longer.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Most records that are remembered as perhaps half redriven; the next passes see the others.
 const SUSPECTS: usize = 10_000;
@@ -158,7 +155,8 @@ impl DeadLetterReview {
 fn restored(letter: &Claim, now: EventTime) -> Option<Delivery> {
     // A letter that cannot be read had no record, or none that can be made again.
     let DeliveryMessage::Task(task) = wire::decode(&letter.body).ok()? else { return None };
-    if task.created_at + KEPT <= now {
+    // The history keeps dead deliveries by their creation; the queue keeps dead letters a little longer.
+    if task.created_at + OPEN_DELIVERIES_FOR <= now {
         return None;
     }
     let mut record = task.pending(now);

@@ -2,7 +2,6 @@
 //! listed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::redis::Script;
 use async_trait::async_trait;
@@ -18,11 +17,12 @@ use model::time::EventTime;
 use model::wire;
 use ports::BackendError;
 use ports::clock::Clock;
-use ports::history::{DeliveryFilter, DeliveryHistory, HistoryError};
+use ports::history::{
+    DeliveryFilter, DeliveryHistory, FINISHED_DELIVERIES, HistoryError, OPEN_DELIVERIES_FOR,
+};
 
-const FINISHED_DELIVERIES: usize = 10_000;
+/// Finished deliveries beyond the kept ones that may come before a removal.
 const FINISHED_SLACK: usize = 1_000;
-const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Most deliveries that one script writes, and most that it forgets.
 const WRITTEN_AT_ONCE: usize = 200;

@@ -11,6 +11,7 @@ use super::delivery_state::state_number;
 use model::delivery::DeliveryState;
 use model::ids::MonitorId;
 use model::time::EventTime;
+use ports::history::{FINISHED_DELIVERIES, OPEN_DELIVERIES_FOR};
 
 /// Most rows of a monitor that one transaction removes.
 const STEP: usize = 2_000;
@@ -23,10 +24,8 @@ const COUNTED: usize = 500_000;
 const SWEPT: usize = 20;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
-/// Deliveries kept of each finished state, and how many more may come before a removal.
-const FINISHED_DELIVERIES: usize = 10_000;
+/// Finished deliveries beyond the kept ones that may come before a removal.
 const FINISHED_SLACK: usize = 1_000;
-const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Counts each monitor's new entries and removes the surplus now and then.
 ///

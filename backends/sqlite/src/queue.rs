@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,18 +20,11 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, QueueName,
+    Claim, DEAD_LETTERS_KEPT_FOR, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError,
+    QueueMessage, QueueName, REMEMBERED_FOR,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-/// How long a completed message's id is remembered: one day, by the contract.
-const REMEMBERED: Duration = DAY;
-
-/// How long dead letters are kept. Their number is bounded by the queue's capacity, too.
-const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Most rows that one transaction forgets.
 const FORGET_STEP: i64 = 2_000;
@@ -85,8 +77,8 @@ pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<Queue
 
 /// Forgets a step of messages, in all queues, that finished long ago; answers whether there are more.
 pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) -> rusqlite::Result<bool> {
-    let completed_before = (now - REMEMBERED).as_micros();
-    let dead_before = (now - DEAD_KEPT).as_micros();
+    let completed_before = (now - REMEMBERED_FOR).as_micros();
+    let dead_before = (now - DEAD_LETTERS_KEPT_FOR).as_micros();
     in_transaction(conn, |conn| {
         let mut most = conn.execute(
             &format!(
@@ -383,6 +375,8 @@ impl DeadLetters for SqliteQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::state_db::SCHEMA;
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The history: what people look at. No decision depends on it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -85,6 +87,12 @@ pub trait History: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Flip>, HistoryError>;
 }
+
+/// Deliveries of each finished state that are kept at least.
+pub const FINISHED_DELIVERIES: usize = 10_000;
+
+/// How long unfinished and dead deliveries are kept.
+pub const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Which deliveries to list; every `Some` must hold.
 #[derive(Debug, Default, Clone, Copy)]

@@ -1,5 +1,7 @@
 //! Queues of work: alerts to be fanned out, deliveries to be carried.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -7,6 +9,12 @@ use super::error::BackendError;
 pub use super::queue_ids::{LaneId, MessageId, OrderKey};
 use model::ids::PartitionId;
 use model::time::EventTime;
+
+/// How long a completed message's id is remembered at least.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a dead letter is kept, unless there are too many.
+pub const DEAD_LETTERS_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Why a call to a queue failed.
 #[derive(Debug, thiserror::Error)]

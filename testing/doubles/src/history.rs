@@ -1,7 +1,6 @@
 //! The history in memory.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,11 +11,10 @@ use model::flip::Flip;
 use model::heartbeat::Heartbeat;
 use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
-use ports::history::{DeliveryFilter, DeliveryHistory, HeartbeatEntry, History, HistoryBatch, HistoryError};
-
-/// Deliveries kept of each finished state.
-const FINISHED_DELIVERIES: usize = 10_000;
-const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+use ports::history::{
+    DeliveryFilter, DeliveryHistory, FINISHED_DELIVERIES, HeartbeatEntry, History, HistoryBatch,
+    HistoryError, OPEN_DELIVERIES_FOR,
+};
 
 /// A [`History`] and [`DeliveryHistory`] in memory.
 pub struct InMemoryHistory {

@@ -10,13 +10,9 @@ use bytes::Bytes;
 
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::{LaneId, MessageId, Outcome};
+use ports::queue::{DEAD_LETTERS_KEPT_FOR, LaneId, MessageId, Outcome, REMEMBERED_FOR};
 use ports::queue_index::{Entry, QueueIndex};
 
-/// How long a completed message's id is remembered: one day, by the contract.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
-/// How long dead letters are kept.
-const DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
 const SOON: Duration = Duration::from_secs(60);
 /// Most bytes of bodies that a shard keeps in memory, without claimed ones. The others are read when they are
@@ -274,14 +270,16 @@ impl Shard {
         claim.settling = true;
         let Entry { place, lane, order_key, .. } = entry;
         let (status, body, kept) = match outcome {
-            Outcome::Complete => (Status::Done, Bytes::new(), Some(REMEMBERED)),
+            Outcome::Complete => (Status::Done, Bytes::new(), Some(REMEMBERED_FOR)),
             Outcome::Retry { due_at, body } => {
                 let status = Status::Waiting { lane, order_key, due_at: *due_at, place: Some(place) };
                 (status, body.clone(), None)
             }
-            Outcome::Bury => {
-                (Status::Dead { lane, order_key }, known_body.clone().unwrap_or_default(), Some(DEAD_KEPT))
-            }
+            Outcome::Bury => (
+                Status::Dead { lane, order_key },
+                known_body.clone().unwrap_or_default(),
+                Some(DEAD_LETTERS_KEPT_FOR),
+            ),
         };
         let headers = Row { status, by: Some(self.tenure.clone()) }.encode();
         Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
