@@ -22,6 +22,7 @@ pub mod monitor_state;
 pub mod networks;
 pub mod notice;
 pub mod prefix;
+pub mod queue_ids;
 pub mod rebuild;
 pub mod role;
 pub mod schedule;

@@ -18,7 +18,6 @@ pub mod history;
 pub mod ledger;
 pub mod queue;
 pub mod queue_changes;
-mod queue_ids;
 pub mod queue_index;
 pub mod registry;
 pub mod roster;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::error::BackendError;
-pub use super::queue_ids::{LaneId, MessageId, OrderKey};
 use model::ids::PartitionId;
+pub use model::queue_ids::{LaneId, MessageId, OrderKey};
 use model::time::EventTime;
 
 /// How long a completed message's id is remembered at least.

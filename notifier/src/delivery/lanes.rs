@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use ports::queue::LaneId;
+use model::queue_ids::LaneId;
 
 /// Attempts at once, of all lanes together and of one.
 const ATTEMPTS: Capacity = Capacity { total: 256, per_lane: 16 };

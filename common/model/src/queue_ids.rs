@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId};
+use super::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId};
 
 macro_rules! queue_id {
     ($(#[$doc:meta])* $name:ident) => {
