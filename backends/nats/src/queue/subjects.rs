@@ -1,4 +1,4 @@
-//! The subjects of a queue's rows, and its division into shards. Pure.
+//! Pure. The subjects of a queue's rows, and its division into shards.
 
 use uuid::Uuid;
 
