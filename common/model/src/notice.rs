@@ -8,6 +8,10 @@ use super::time::EventTime;
 use super::trace::TraceContext;
 
 /// What a channel is told.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most notices are alerts, and patterns do not see through a box"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Notice {
     /// An alert as it is.
