@@ -1,5 +1,7 @@
 //! The management API, as the tests ask it.
 
+mod document;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -26,9 +26,8 @@ pub(super) const PATH: &str = "/api/v1/openapi.json";
         (name = "channels", description = "Where alerts go"),
         (name = "maintenance", description = "Times in which nobody is told"),
         (name = "deliveries", description = "Alerts on their way"),
-        (name = "replay", description = "What follows from the log"),
         (name = "keys", description = "Who may use this API"),
-        (name = "replay", description = "What the past tells"),
+        (name = "replay", description = "What follows from the log"),
         (name = "status", description = "How Lubdub itself stands"),
     ),
 )]
