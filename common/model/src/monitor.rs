@@ -1,6 +1,7 @@
 //! A monitor as its owner describes it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,11 +15,14 @@ use super::time::EventTime;
 #[serde(transparent)]
 pub struct Token(String);
 
+/// Length of a push token, in characters.
+pub const TOKEN_CHARS: RangeInclusive<usize> = 8..=64;
+
 impl Token {
     /// Reads a token; `None` if it breaks the rules.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let good = (8..=64).contains(&text.len()) && text.chars().all(allowed);
+        let good = TOKEN_CHARS.contains(&text.len()) && text.chars().all(allowed);
         good.then(|| Self(text.to_owned()))
     }
 

@@ -1,5 +1,6 @@
 //! Pages of lists: a limit, and a cursor that says where the page before ended.
 
+use api::limits::{DEFAULT_PAGE, MAX_PAGE};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
@@ -10,9 +11,6 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 use crate::request::Query;
-
-const DEFAULT_LIMIT: usize = 50;
-const MAX_LIMIT: usize = 500;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,7 +23,7 @@ pub(crate) struct Page<T> {
 
 /// Which page is asked for.
 pub(crate) struct Paging {
-    /// 1 to 500.
+    /// Entries on the page, 1 to [`MAX_PAGE`].
     pub(crate) limit: usize,
     cursor: Option<String>,
 }
@@ -83,11 +81,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Ok(query) = Query::from_request_parts(parts, state).await;
-        let limit = query.parsed("limit", "must be a whole number from 1 to 500", |text| {
-            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        let allowed = format!("must be a whole number from 1 to {MAX_PAGE}");
+        let limit = query.parsed("limit", &allowed, |text| {
+            text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit))
         })?;
         let cursor = query.get("cursor").map(str::to_owned);
-        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), cursor })
+        Ok(Self { limit: limit.unwrap_or(DEFAULT_PAGE), cursor })
     }
 }
 

@@ -5,6 +5,7 @@ mod view;
 
 use std::sync::Arc;
 
+use api::limits::DEFAULT_OVERLAP_SECS;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,9 +28,6 @@ use management::draft::fields::Fields;
 use management::draft::monitor::MonitorDraft;
 use management::records::Stored;
 use management::refusal::Refusal;
-
-/// Seconds for which a rotated token works if nobody says otherwise.
-const DEFAULT_OVERLAP: u32 = 86_400;
 
 /// A monitor as it is asked for. Exactly one of `timeout` and `cron` is needed for a new one; null means the default.
 #[derive(ToSchema)]
@@ -276,6 +274,6 @@ async fn rotate_token(
     if !errors.is_empty() {
         return Err(Problem::refused(errors));
     }
-    let held = app.rotate_token(id, &precondition, overlap.unwrap_or(DEFAULT_OVERLAP)).await?;
+    let held = app.rotate_token(id, &precondition, overlap.unwrap_or(DEFAULT_OVERLAP_SECS)).await?;
     answer(&app, &caller, held).await
 }

@@ -7,6 +7,7 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
+use api::limits::{MAX_ADDRESSES, MAX_URL_BYTES};
 use model::channel::{Channel, ChannelKind, ChannelState, Email, PresetChannel, Secret};
 use model::time::EventTime;
 use model::validation::FieldError;
@@ -113,9 +114,8 @@ impl ChannelDraft {
         let mut fields = Fields::new(map);
         let name = fields.name();
         let kind = read_kind(&mut fields);
-        let rule = "must be an http or https URL of at most 2000 characters";
-        let url = fields.read("url", rule, |value| {
-            Some(value.as_str()?.trim().to_owned()).filter(|text| !text.is_empty() && text.len() <= 2_000)
+        let url = fields.read("url", &webhook::url_rule(), |value| {
+            Some(value.as_str()?.trim().to_owned()).filter(|text| (1..=MAX_URL_BYTES).contains(&text.len()))
         });
         let webhook = WebhookDraft::read(&mut fields);
         let to = email::read(&mut fields);
@@ -163,9 +163,7 @@ impl ChannelDraft {
     pub fn into_new(mut self, fresh: &Secret) -> Result<NewChannel, Vec<FieldError>> {
         self.fields.read_only(&READ_ONLY, "cannot be set");
         self.fields.read_only(&["state"], "cannot be set on a new channel");
-        if !self.name.is_set() && !self.fields.is_refused("name") {
-            self.fields.refuse("name", "is needed: a text of 1 to 100 characters");
-        }
+        self.fields.require_name(&self.name);
         let kind = match self.kind.clone().set() {
             Some(kind) => {
                 self.refuse_others(kind.name(), kind.fields());
@@ -195,7 +193,8 @@ impl ChannelDraft {
             }
             Kind::Email => {
                 if !self.to.is_set() && !self.fields.is_refused("to") {
-                    self.fields.refuse("to", "is needed: a list of 1 to 20 e-mail addresses");
+                    self.fields
+                        .refuse("to", format!("is needed: a list of 1 to {MAX_ADDRESSES} e-mail addresses"));
                 }
                 let to = self.to.clone().set()?;
                 Some(ChannelKind::Email(Email { to }))

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use api::limits::{MAX_CRON_CHARS, MAX_NAME_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_TIMEZONE_CHARS};
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
@@ -67,17 +68,44 @@ impl Fields {
         self.read(name, "must be true or false", |value| value.as_bool())
     }
 
-    /// A name: 1 to 100 characters on one line, blanks around it cut off.
+    /// A name on one line, blanks around it cut off.
     pub fn name(&mut self) -> Change<String> {
-        let allowed = "must be a text of 1 to 100 characters without control characters";
-        match self.read("name", allowed, |value| line(&value, 100)) {
+        let allowed =
+            format!("must be a text of 1 to {MAX_NAME_CHARS} characters without control characters");
+        match self.read("name", &allowed, |value| line(&value, MAX_NAME_CHARS)) {
             // A name has no default to go back to.
             Change::Reset => {
-                self.refuse("name", allowed);
+                self.refuse("name", &*allowed);
                 Change::Keep
             }
             given @ (Change::Keep | Change::Set(_)) => given,
         }
+    }
+
+    /// Refuses a missing name.
+    pub fn require_name(&mut self, name: &Change<String>) {
+        if !name.is_set() && !self.is_refused("name") {
+            self.refuse("name", format!("is needed: a text of 1 to {MAX_NAME_CHARS} characters"));
+        }
+    }
+
+    /// Tags, each once.
+    pub fn tags(&mut self) -> Change<Vec<String>> {
+        let allowed =
+            format!("must be a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG_CHARS} characters");
+        self.read("tags", &allowed, |value| tags(&value))
+    }
+
+    /// A cron pattern, not yet parsed.
+    pub fn cron(&mut self) -> Change<String> {
+        let allowed = format!("must be a cron pattern of at most {MAX_CRON_CHARS} characters");
+        self.read("cron", &allowed, |value| line(&value, MAX_CRON_CHARS))
+    }
+
+    /// The name of a time zone, not yet looked up.
+    pub fn timezone(&mut self) -> Change<String> {
+        let allowed = "must be an IANA time zone name such as Europe/Berlin";
+        self.read("timezone", allowed, |value| line(&value, MAX_TIMEZONE_CHARS))
     }
 
     /// Refuses fields that only an answer carries.
@@ -125,6 +153,18 @@ impl Fields {
 /// A whole number that fits.
 pub fn whole_number(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn tags(value: &Value) -> Option<Vec<String>> {
+    let given = value.as_array().filter(|given| given.len() <= MAX_TAGS)?;
+    let mut tags: Vec<String> = Vec::new();
+    for tag in given {
+        let tag = line(tag, MAX_TAG_CHARS)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Some(tags)
 }
 
 /// A text on one line, trimmed: 1 to `longest` characters.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::limits::{MAX_WINDOW_MONITORS, MIN_WINDOW_SECS};
 use model::ids::MonitorId;
 use model::maintenance::{MAX_WINDOW_SECS, MaintenanceWindow, WindowSpan};
 use model::schedule::{CronSchedule, ScheduleError};
@@ -11,13 +12,11 @@ use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;
-use super::fields::{Fields, line};
+use super::fields::Fields;
 
 /// Fields that a window shows and no client sets.
 const READ_ONLY: [&str; 6] = ["id", "active", "ends_at", "next_at", "revision", "created_at"];
 
-const MAX_MONITORS: usize = 500;
-const MAX_TAGS: usize = 20;
 const ONE_SPAN: &str = "either from and to are needed, or cron and duration";
 const FOR_SOMETHING: &str = "at least one monitor or tag is needed";
 const TIME_RULE: &str =
@@ -54,16 +53,16 @@ impl WindowDraft {
     /// Reads every field; what is wrong is kept for the end.
     pub fn read(map: Map<String, Value>) -> Self {
         let mut fields = Fields::new(map);
+        let monitor_rule = format!("must be a list of at most {MAX_WINDOW_MONITORS} monitor ids");
         let draft = Self {
             name: fields.name(),
-            monitors: fields.read("monitors", "must be a list of at most 500 monitor ids", monitors),
-            tags: fields.read("tags", "must be a list of at most 20 texts of 1 to 50 characters", tags),
+            monitors: fields.read("monitors", &monitor_rule, monitors),
+            tags: fields.tags(),
             from: fields.read("from", TIME_RULE, |value| time(&value)),
             to: fields.read("to", TIME_RULE, |value| time(&value)),
-            cron: fields.read("cron", "must be a cron pattern of at most 200 characters", |v| line(&v, 200)),
-            timezone: fields
-                .read("timezone", "must be an IANA time zone name such as Europe/Berlin", |v| line(&v, 100)),
-            duration: fields.seconds("duration", 60..=MAX_WINDOW_SECS),
+            cron: fields.cron(),
+            timezone: fields.timezone(),
+            duration: fields.seconds("duration", MIN_WINDOW_SECS..=MAX_WINDOW_SECS),
             fields,
         };
         draft.without_read_only()
@@ -89,9 +88,7 @@ impl WindowDraft {
 
     /// The new window.
     pub fn into_new(mut self, now: EventTime) -> Result<NewWindow, Vec<FieldError>> {
-        if !self.name.is_set() && !self.fields.is_refused("name") {
-            self.fields.refuse("name", "is needed: a text of 1 to 100 characters");
-        }
+        self.fields.require_name(&self.name);
         let span = self.span(None);
         if let Some(WindowSpan::Once { to, .. }) = &span
             && *to <= now
@@ -178,7 +175,7 @@ impl WindowDraft {
         let old_pattern = old_cron.as_ref().map(|cron| cron.pattern().to_owned());
         let old_zone = old_cron.as_ref().map_or("UTC", |cron| cron.timezone()).to_owned();
         let pattern = self.needed("cron", self.cron.clone(), old_pattern, "must be a cron pattern");
-        let rule = format!("must be a whole number of seconds from 60 to {MAX_WINDOW_SECS}");
+        let rule = format!("must be a whole number of seconds from {MIN_WINDOW_SECS} to {MAX_WINDOW_SECS}");
         let duration = self.needed("duration", self.duration.clone(), old_duration, &rule);
         let zone = self.timezone.clone().onto(old_zone, "UTC".to_owned());
         let cron = self.parse_cron(&pattern?, &zone)?;
@@ -223,7 +220,7 @@ fn time(value: &Value) -> Option<EventTime> {
 
 fn monitors(value: Value) -> Option<Vec<MonitorId>> {
     let given = value.as_array()?;
-    if given.len() > MAX_MONITORS {
+    if given.len() > MAX_WINDOW_MONITORS {
         return None;
     }
     let mut monitors: Vec<MonitorId> = Vec::new();
@@ -234,21 +231,6 @@ fn monitors(value: Value) -> Option<Vec<MonitorId>> {
         }
     }
     Some(monitors)
-}
-
-fn tags(value: Value) -> Option<Vec<String>> {
-    let given = value.as_array()?;
-    if given.len() > MAX_TAGS {
-        return None;
-    }
-    let mut tags: Vec<String> = Vec::new();
-    for tag in given {
-        let tag = line(tag, 50)?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    Some(tags)
 }
 
 #[cfg(test)]

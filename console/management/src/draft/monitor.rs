@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use api::limits::{MAX_CHANNELS, MAX_DESCRIPTION_CHARS, MIN_REMIND_SECS};
 use model::ids::{ChannelId, MonitorId};
-use model::monitor::{Definition, Monitor, Token};
+use model::monitor::{Definition, Monitor, TOKEN_CHARS, Token};
 use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::Change;
-use super::fields::{Fields, line, whole_number};
+use super::fields::{Fields, whole_number};
 use super::schedule::parse_cron;
 
 /// Fields that a monitor shows and no client sets.
@@ -25,7 +26,6 @@ const READ_ONLY: [&str; 9] = [
     "updated_at",
 ];
 
-const MAX_CHANNELS: usize = 50;
 const ONE_SCHEDULE: &str = "exactly one of timeout and cron is needed";
 
 /// What a request says about a monitor. Each field is good by itself; together they may still not be.
@@ -72,31 +72,33 @@ impl MonitorDraft {
     /// Reads every field; what is wrong is kept for the end.
     pub fn read(map: Map<String, Value>) -> Self {
         let mut fields = Fields::new(map);
-        let remind = "must be 0 (never) or a whole number of seconds from 60 to 31536000";
+        let remind_rule = format!(
+            "must be 0 (never) or a whole number of seconds from {MIN_REMIND_SECS} to {MAX_TIMEOUT_SECS}"
+        );
+        let description_rule = format!(
+            "must be a text of at most {MAX_DESCRIPTION_CHARS} characters without control characters"
+        );
+        let channel_rule = format!("must be a list of at most {MAX_CHANNELS} channel ids");
+        let token_rule =
+            format!("must be {} to {} characters of A-Z a-z 0-9 _ -", TOKEN_CHARS.start(), TOKEN_CHARS.end());
         let draft = Self {
             name: fields.name(),
-            description: fields.read(
-                "description",
-                "must be a text of at most 2000 characters without control characters",
-                description,
-            ),
-            tags: fields.read("tags", "must be a list of at most 20 texts of 1 to 50 characters", tags),
+            description: fields.read("description", &description_rule, description),
+            tags: fields.tags(),
             timeout: fields.seconds("timeout", 1..=MAX_TIMEOUT_SECS),
-            cron: fields.read("cron", "must be a cron pattern of at most 200 characters", |v| line(&v, 200)),
-            timezone: fields
-                .read("timezone", "must be an IANA time zone name such as Europe/Berlin", |v| line(&v, 100)),
+            cron: fields.cron(),
+            timezone: fields.timezone(),
             grace: fields.seconds("grace", 0..=MAX_GRACE_SECS),
             interval: fields.seconds("interval", 1..=MAX_TIMEOUT_SECS),
-            remind_every: fields.read("remind_every", remind, |value| {
-                whole_number(&value).filter(|secs| *secs == 0 || (60..=MAX_TIMEOUT_SECS).contains(secs))
+            remind_every: fields.read("remind_every", &remind_rule, |value| {
+                whole_number(&value)
+                    .filter(|secs| *secs == 0 || (MIN_REMIND_SECS..=MAX_TIMEOUT_SECS).contains(secs))
             }),
-            channels: fields.read("channels", "must be a list of at most 50 channel ids", channels),
+            channels: fields.read("channels", &channel_rule, channels),
             parent: fields
                 .read("parent", "must be a monitor's id, or null for none", |v| v.as_str()?.parse().ok()),
             paused: fields.boolean("paused"),
-            token: fields.read("token", "must be 8 to 64 characters of A-Z a-z 0-9 _ -", |value| {
-                Token::parse(value.as_str()?)
-            }),
+            token: fields.read("token", &token_rule, |value| Token::parse(value.as_str()?)),
             fields,
         };
         draft.without_read_only()
@@ -135,9 +137,7 @@ impl MonitorDraft {
 
     /// The new monitor.
     pub fn into_new(mut self) -> Result<NewMonitor, Vec<FieldError>> {
-        if !self.name.is_set() && !self.fields.is_refused("name") {
-            self.fields.refuse("name", "is needed: a text of 1 to 100 characters");
-        }
+        self.fields.require_name(&self.name);
         let schedule = self.schedule(None);
         let errors = self.fields.into_errors();
         let (Some(name), Some(schedule), true) = (self.name.set(), schedule, errors.is_empty()) else {
@@ -261,19 +261,7 @@ fn optional<T>(change: Change<T>, old: Option<T>) -> Option<T> {
 fn description(value: Value) -> Option<String> {
     let text = value.as_str()?;
     let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    (text.chars().count() <= 2_000 && !text.chars().any(strange)).then(|| text.to_owned())
-}
-
-fn tags(value: Value) -> Option<Vec<String>> {
-    let given = value.as_array()?;
-    let mut tags: Vec<String> = Vec::new();
-    for tag in given.iter().take(1_000) {
-        let tag = line(tag, 50)?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    (given.len() <= 1_000 && tags.len() <= 20).then_some(tags)
+    (text.chars().count() <= MAX_DESCRIPTION_CHARS && !text.chars().any(strange)).then(|| text.to_owned())
 }
 
 fn channels(value: Value) -> Option<Vec<ChannelId>> {

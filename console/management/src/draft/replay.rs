@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::limits::{MAX_ALARMS_PER_MONTH, MAX_NAMED_MONITORS, MAX_TAG_CHARS};
 use machine::what_if::Trial;
 use model::ids::MonitorId;
 use model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
@@ -12,9 +13,6 @@ use serde_json::{Map, Value};
 use super::Change;
 use super::fields::{Fields, line};
 use super::schedule::parse_cron;
-
-/// Monitors that one request names one by one.
-const MAX_NAMED: usize = 1_000;
 
 const ONE_SELECTION: &str = "exactly one of monitor, tag and all=true is needed";
 const ONE_SCHEDULE: &str = "timeout and cron cannot be tried together";
@@ -64,10 +62,11 @@ impl ReplayDraft {
             }
         }
         let mut fields = Fields::new(map);
+        let tag_rule = format!("must be a tag of 1 to {MAX_TAG_CHARS} characters");
         let time = "must be a time such as 2026-11-22T10:00:00Z";
         Self {
             monitors: fields.read("monitor", "must be a monitor's id, 1,000 times at most", monitors),
-            tag: fields.read("tag", "must be a tag of 1 to 50 characters", |value| line(&value, 50)),
+            tag: fields.read("tag", &tag_rule, |value| line(&value, MAX_TAG_CHARS)),
             all: fields.read("all", "must be true", |value| (value == "true").then_some(())),
             since: fields.read("since", time, |value| EventTime::parse_rfc3339(value.as_str()?)),
             until: fields.read("until", time, |value| EventTime::parse_rfc3339(value.as_str()?)),
@@ -80,10 +79,8 @@ impl ReplayDraft {
         let fields = &mut self.fields;
         let timeout = seconds(fields, "timeout", 1, MAX_TIMEOUT_SECS);
         let grace = seconds(fields, "grace", 0, MAX_GRACE_SECS);
-        let cron =
-            fields.read("cron", "must be a cron pattern of at most 200 characters", |v| line(&v, 200)).set();
-        let zone = self.zone();
-        let fields = &mut self.fields;
+        let cron = fields.cron().set();
+        let zone = fields.timezone().set();
         let schedule = match (timeout, cron) {
             (Some(_), Some(_)) => {
                 fields.refuse("timeout", ONE_SCHEDULE);
@@ -101,18 +98,13 @@ impl ReplayDraft {
         Trial { schedule, grace }
     }
 
-    /// The name of a time zone.
-    fn zone(&mut self) -> Option<String> {
-        let allowed = "must be an IANA time zone name such as Europe/Berlin";
-        self.fields.read("timezone", allowed, |value| line(&value, 100)).set()
-    }
-
     /// A number of alarms, fractions allowed.
     pub fn alarms_per_month(&mut self) -> Option<f64> {
-        let allowed = "must be a number from 0 to 1000";
-        let read =
-            |value: Value| value.as_str()?.parse().ok().filter(|number| (0.0..=1_000.0).contains(number));
-        self.fields.read("alarms_per_month", allowed, read).set()
+        let allowed = format!("must be a number from 0 to {MAX_ALARMS_PER_MONTH}");
+        let read = |value: Value| {
+            value.as_str()?.parse().ok().filter(|number| (0.0..=MAX_ALARMS_PER_MONTH).contains(number))
+        };
+        self.fields.read("alarms_per_month", &allowed, read).set()
     }
 
     /// A whole number of which the caller makes something: it is known here, and not looked at.
@@ -122,7 +114,7 @@ impl ReplayDraft {
 
     /// A time zone that there is.
     pub fn known_zone(&mut self) -> Option<String> {
-        let zone = self.zone()?;
+        let zone = self.fields.timezone().set()?;
         parse_cron(&mut self.fields, "* * * * *", &zone).map(|_| zone)
     }
 
@@ -170,7 +162,7 @@ fn monitors(value: Value) -> Option<Vec<MonitorId>> {
     let mut ids: Vec<MonitorId> = given.iter().map(|id| id.as_str()?.parse().ok()).collect::<Option<_>>()?;
     ids.sort_unstable();
     ids.dedup();
-    (given.len() <= MAX_NAMED).then_some(ids)
+    (given.len() <= MAX_NAMED_MONITORS).then_some(ids)
 }
 
 fn seconds(fields: &mut Fields, name: &'static str, least: u32, most: u32) -> Option<u32> {

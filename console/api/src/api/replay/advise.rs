@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::limits::DEFAULT_ALARMS_PER_MONTH;
 use axum::Json;
 use axum::extract::State;
 use hashbrown::HashMap;
@@ -158,7 +159,7 @@ async fn advise(
     let limit = limit(&query)?;
     let mut draft = ReplayDraft::read(query.given());
     draft.pass_over("limit");
-    let alarms_per_month = draft.alarms_per_month().unwrap_or(1.0);
+    let alarms_per_month = draft.alarms_per_month().unwrap_or(DEFAULT_ALARMS_PER_MONTH);
     let timezone = draft.known_zone().unwrap_or_else(|| "UTC".to_owned());
     let scope = draft.finish(app.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
     let admission = app.sweeps.admit(client).ok_or_else(busy)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::limits::{DEFAULT_REPORTED, MAX_REPORTED};
 use axum::Json;
 use axum::extract::State;
 use machine::what_if::{Compared, Trials};
@@ -27,9 +28,6 @@ const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
 
 /// Most monitors that one question is about.
 const MAX_MONITORS: usize = 200_000;
-
-/// Monitors in an answer, if nobody says otherwise, and at most.
-const LIMITS: (usize, usize) = (1_000, 10_000);
 
 /// What would have happened.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,9 +113,9 @@ async fn what_if(
 
 /// How many monitors are listed.
 pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
-    let allowed = format!("must be a whole number from 1 to {}", LIMITS.1);
-    let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMITS.1).contains(limit));
-    Ok(query.parsed("limit", &allowed, read)?.unwrap_or(LIMITS.0))
+    let allowed = format!("must be a whole number from 1 to {MAX_REPORTED}");
+    let read = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_REPORTED).contains(limit));
+    Ok(query.parsed("limit", &allowed, read)?.unwrap_or(DEFAULT_REPORTED))
 }
 
 fn view(

@@ -1,5 +1,6 @@
 //! The addresses of an e-mail channel.
 
+use api::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use serde_json::Value;
 use url::Host;
 
@@ -7,19 +8,17 @@ use super::super::Change;
 use super::super::fields::Fields;
 
 pub(crate) const FIELDS: [&str; 1] = ["to"];
-pub(crate) const MAX_ADDRESSES: usize = 20;
-pub(crate) const RULE: &str = "must be a list of 1 to 20 e-mail addresses such as ops@example.com";
 
 /// RFC 5321, 4.5.3.1.
 const MAX_LOCAL_BYTES: usize = 64;
-const MAX_ADDRESS_BYTES: usize = 254;
 
 /// The addresses, each once.
 pub(crate) fn read(fields: &mut Fields) -> Change<Vec<String>> {
-    let given = match fields.read("to", RULE, list) {
+    let rule = format!("must be a list of 1 to {MAX_ADDRESSES} e-mail addresses such as ops@example.com");
+    let given = match fields.read("to", &rule, list) {
         Change::Keep => return Change::Keep,
         Change::Reset => {
-            fields.refuse("to", RULE);
+            fields.refuse("to", rule);
             return Change::Keep;
         }
         Change::Set(given) => given,

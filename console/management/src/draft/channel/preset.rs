@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::limits::{MAX_SETTING_CHARS, MAX_SETTINGS};
 use model::channel::{PresetChannel, Secret};
 use model::validation::FieldError;
 use sending::presets::{self, Preset};
@@ -14,16 +15,13 @@ use super::mask::MASK;
 /// The setting that stands beside the others.
 pub const URL: &str = "url";
 
-const MAX_SETTINGS: usize = 50;
-const MAX_SETTING_CHARS: usize = 4_000;
-
 /// Settings as a request names them; `Reset` = back to its default, or none.
 pub(crate) type Settings = BTreeMap<String, Change<String>>;
 
 /// Reads `settings`.
 pub(crate) fn read(fields: &mut Fields) -> Change<Settings> {
-    let allowed = "must be an object of at most 50 texts, numbers, true, false or null";
-    let given = match fields.read("settings", allowed, |value| match value {
+    let allowed = format!("must be an object of at most {MAX_SETTINGS} texts, numbers, true, false or null");
+    let given = match fields.read("settings", &allowed, |value| match value {
         Value::Object(map) => (map.len() <= MAX_SETTINGS).then_some(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }) {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use api::limits::{
+    DEFAULT_OVERLAP_SECS, MAX_CONTENT_TYPE_CHARS, MAX_HEADER_NAME_BYTES, MAX_HEADER_VALUE_BYTES, MAX_HEADERS,
+    MAX_SECRET_OVERLAP_SECS, MAX_URL_BYTES, SECRET_BYTES,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
@@ -18,13 +22,6 @@ use super::mask::MASK;
 pub(crate) const FIELDS: [&str; 8] =
     ["url", "secret", "secret_overlap", "headers", "method", "template", "content_type", "digest"];
 
-/// The default of how long a rotated secret still signs, seconds.
-const DEFAULT_OVERLAP: u32 = 86_400;
-/// Longest overlap of secrets, in seconds: 30 days.
-const MAX_OVERLAP: u32 = 30 * 86_400;
-
-const MAX_HEADERS: usize = 20;
-const URL_RULE: &str = "must be an http or https URL of at most 2000 characters";
 /// Headers that the transport or the signature sets.
 const TAKEN_HEADERS: [&str; 9] = [
     "connection",
@@ -58,10 +55,13 @@ enum Header {
 impl WebhookDraft {
     pub(crate) fn read(fields: &mut Fields) -> Self {
         let template_rule = format!("must be a text of 1 to {} bytes", template::MAX_SOURCE_BYTES);
+        let secret_rule =
+            format!("must be whsec_ and {} to {} bytes in base64", SECRET_BYTES.start(), SECRET_BYTES.end());
+        let content_type_rule = format!(
+            "must be a media type of at most {MAX_CONTENT_TYPE_CHARS} characters, such as text/plain"
+        );
         Self {
-            secret: fields.read("secret", "must be whsec_ and 24 to 64 bytes in base64", |value| {
-                secret(value.as_str()?)
-            }),
+            secret: fields.read("secret", &secret_rule, |value| secret(value.as_str()?)),
             headers: read_headers(fields),
             method: fields.read("method", "must be \"POST\", \"PUT\" or \"PATCH\"", |value| {
                 let given = value.as_str()?;
@@ -71,11 +71,7 @@ impl WebhookDraft {
                 Value::String(text) => (1..=template::MAX_SOURCE_BYTES).contains(&text.len()).then_some(text),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
             }),
-            content_type: fields.read(
-                "content_type",
-                "must be a media type of at most 100 characters, such as text/plain",
-                content_type,
-            ),
+            content_type: fields.read("content_type", &content_type_rule, content_type),
             digest: fields.boolean("digest"),
         }
     }
@@ -118,12 +114,12 @@ impl WebhookDraft {
         now: EventTime,
         fresh: &Secret,
     ) -> Webhook {
-        let overlap = fields.seconds("secret_overlap", 0..=MAX_OVERLAP);
+        let overlap = fields.seconds("secret_overlap", 0..=MAX_SECRET_OVERLAP_SECS);
         if matches!((&self.secret, &overlap), (Change::Keep, Change::Set(_))) && !fields.is_refused("secret")
         {
             fields.refuse("secret_overlap", "is allowed with secret only");
         }
-        let overlap = overlap.set().unwrap_or(DEFAULT_OVERLAP);
+        let overlap = overlap.set().unwrap_or(DEFAULT_OVERLAP_SECS);
         let signed = match &self.secret {
             Change::Keep => old.clone(),
             Change::Reset => rotated(old, fresh, overlap, now),
@@ -137,13 +133,13 @@ impl WebhookDraft {
         let url = match address {
             Change::Keep => None,
             Change::Reset => {
-                fields.refuse("url", URL_RULE);
+                fields.refuse("url", url_rule());
                 None
             }
             Change::Set(text) => {
                 let url = url(text);
                 if url.is_none() {
-                    fields.refuse("url", URL_RULE);
+                    fields.refuse("url", url_rule());
                 }
                 url
             }
@@ -229,20 +225,25 @@ fn rotated(old: &Webhook, secret: &Secret, overlap: u32, now: EventTime) -> Webh
     Webhook { secret: secret.clone(), old_secrets, ..old.clone() }
 }
 
+/// What the URL of a channel must be.
+pub(crate) fn url_rule() -> String {
+    format!("must be an http or https URL of at most {MAX_URL_BYTES} characters")
+}
+
 /// An address that a webhook may have.
 pub(crate) fn url(text: &str) -> Option<Url> {
     let url: Url = text.parse().ok()?;
-    let good = text.len() <= 2_000 && matches!(url.scheme(), "http" | "https") && url.has_host();
+    let good = text.len() <= MAX_URL_BYTES && matches!(url.scheme(), "http" | "https") && url.has_host();
     good.then_some(url)
 }
 
 fn secret(text: &str) -> Option<Secret> {
     let bytes = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
-    (24..=64).contains(&bytes.len()).then(|| Secret::new(text.to_owned()))
+    SECRET_BYTES.contains(&bytes.len()).then(|| Secret::new(text.to_owned()))
 }
 
 fn content_type(value: Value) -> Option<String> {
-    let text = line(&value, 100)?;
+    let text = line(&value, MAX_CONTENT_TYPE_CHARS)?;
     let (kind, rest) = text.split_once('/')?;
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
     let subtype = rest.split(';').next()?.trim();
@@ -251,7 +252,8 @@ fn content_type(value: Value) -> Option<String> {
 }
 
 fn read_headers(fields: &mut Fields) -> Change<BTreeMap<String, Header>> {
-    let given = match fields.read("headers", "must be an object of at most 20 texts", |value| match value {
+    let rule = format!("must be an object of at most {MAX_HEADERS} texts");
+    let given = match fields.read("headers", &rule, |value| match value {
         Value::Object(map) => (map.len() <= MAX_HEADERS).then_some(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }) {
@@ -275,20 +277,22 @@ fn read_headers(fields: &mut Fields) -> Change<BTreeMap<String, Header>> {
     Change::Set(headers)
 }
 
-fn header(name: &str, value: &Value) -> Result<(String, Header), &'static str> {
+fn header(name: &str, value: &Value) -> Result<(String, Header), String> {
     let lower = name.to_ascii_lowercase();
-    if name.len() > 100 || HeaderName::from_bytes(lower.as_bytes()).is_err() {
-        return Err("must be a header name of at most 100 characters");
+    if name.len() > MAX_HEADER_NAME_BYTES || HeaderName::from_bytes(lower.as_bytes()).is_err() {
+        return Err(format!("must be a header name of at most {MAX_HEADER_NAME_BYTES} characters"));
     }
     if TAKEN_HEADERS.contains(&lower.as_str()) || lower.starts_with("webhook-") {
-        return Err("is set by Lubdub itself");
+        return Err("is set by Lubdub itself".to_owned());
     }
-    let Some(text) = value.as_str() else { return Err("must have a text as its value") };
+    let Some(text) = value.as_str() else { return Err("must have a text as its value".to_owned()) };
     if text == MASK {
         return Ok((lower, Header::Kept));
     }
-    if text.len() > 2_000 || HeaderValue::from_str(text).is_err() {
-        return Err("must have a value of at most 2000 characters without control characters");
+    if text.len() > MAX_HEADER_VALUE_BYTES || HeaderValue::from_str(text).is_err() {
+        return Err(format!(
+            "must have a value of at most {MAX_HEADER_VALUE_BYTES} characters without control characters"
+        ));
     }
     Ok((lower, Header::Value(Secret::new(text.to_owned()))))
 }
