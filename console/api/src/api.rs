@@ -12,7 +12,6 @@ mod maintenance;
 mod monitors;
 mod rebuilds;
 mod replay;
-mod shown;
 mod status;
 mod tail;
 

@@ -1,25 +1,15 @@
 //! Pages of lists: a limit, and a cursor that says where the page before ended.
 
 use api::limits::{DEFAULT_PAGE, MAX_PAGE};
+pub(crate) use api::page::Page;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::problem::Problem;
 use crate::request::Query;
-
-/// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Page<T> {
-    /// What is on it.
-    pub(crate) items: Vec<T>,
-    /// To be given as `cursor` for the next page; null = this was the last one.
-    pub(crate) next_cursor: Option<String>,
-}
 
 /// Which page is asked for.
 pub(crate) struct Paging {
@@ -130,13 +120,6 @@ impl Paging {
         let last = if more { found.last() } else { None };
         let next_cursor = last.map(|last| position(last).encode());
         Page { items: found, next_cursor }
-    }
-}
-
-impl<T> Page<T> {
-    /// The same page of something made of its items.
-    pub(crate) fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(make).collect(), next_cursor: self.next_cursor }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use api::problem;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,42 +12,21 @@ use ports::history::HistoryError;
 use ports::queue::QueueError;
 use ports::registry::RegistryError;
 use ports::state_store::StateError;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use management::refusal::{Refusal, RefusalKind};
 use management::replay::ReplayError;
 
-/// What went wrong.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// An answer that says what went wrong.
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    /// The HTTP status.
-    status: u16,
-    /// The HTTP status in words.
-    title: &'static str,
-    /// What went wrong, for people.
+    status: StatusCode,
     detail: String,
-    /// The refused fields, all of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<RefusedField>)]
     errors: Vec<FieldError>,
-}
-
-/// What is wrong with one field.
-#[derive(ToSchema)]
-#[schema(as = FieldError)]
-#[expect(dead_code, reason = "it describes common's FieldError in the OpenAPI document")]
-pub(crate) struct RefusedField {
-    /// The field's name in the request.
-    field: String,
-    /// What is allowed.
-    message: String,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        Self { status: status.as_u16(), title, detail: detail.into(), errors: Vec::new() }
+        Self { status, detail: detail.into(), errors: Vec::new() }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -94,8 +74,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
+        let Self { status, detail, errors } = self;
+        let body = problem::Problem {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            detail,
+            errors: errors.into_iter().map(problem::FieldError::from).collect(),
+        };
+        let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {

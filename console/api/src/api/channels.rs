@@ -5,6 +5,7 @@ mod view;
 
 use std::sync::Arc;
 
+use api::channels::{ChannelChange, ChannelCreate, ChannelView};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use model::ids::ChannelId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{ChannelChange, ChannelCreate, ChannelView, view};
+use self::view::view;
 use crate::auth::Caller;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
@@ -107,7 +108,7 @@ async fn show(
     ),
     responses(
         (status = 200, description = "The changed channel", body = ChannelView),
-        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -132,7 +133,7 @@ async fn change(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(

@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{NoFields, Path, Query};
+use api::time::Time;
 use management::app::App;
 
 /// One alert to one channel.
@@ -191,7 +191,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     params(("id" = String, Path, description = "The delivery's id")),
     responses(
         (status = 200, description = "The delivery, pending", body = DeliveryView),
-        (status = 409, description = "It is not dead, or can never be delivered", body = Problem),
+        (status = 409, description = "It is not dead, or can never be delivered", body = api::problem::Problem),
     )
 )]
 async fn redrive(

@@ -8,7 +8,7 @@ use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, Content, ContentBuilder, Ref, RefOr, ResponseBuilder};
 
-use crate::problem::{Problem, RefusedField};
+use api::problem::{FieldError, Problem};
 
 /// Where it is found.
 pub(super) const PATH: &str = "/api/v1/openapi.json";
@@ -20,7 +20,7 @@ pub(super) const PATH: &str = "/api/v1/openapi.json";
         description = "Hears when your jobs go silent: the management API. Errors are problem documents (RFC 9457). \
                        Times are RFC 3339 in UTC, durations whole seconds.",
     ),
-    components(schemas(Problem, RefusedField)),
+    components(schemas(Problem, FieldError)),
     tags(
         (name = "monitors", description = "What is expected to be heard from"),
         (name = "channels", description = "Where alerts go"),

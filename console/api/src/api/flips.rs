@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{Path, monitor_id};
+use api::time::Time;
 use management::app::App;
 
 /// A change of a monitor's state.

@@ -1,8 +1,9 @@
 //! A monitor's heartbeats.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use api::heartbeats::{HeartbeatStatus, HeartbeatView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -11,63 +12,28 @@ use model::heartbeat::HeartbeatKind;
 use model::ids::{HeartbeatId, MonitorId};
 use model::time::EventTime;
 use ports::history::HeartbeatEntry;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{Path, monitor_id};
 use management::app::App;
 
-/// One accepted push.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Heartbeat)]
-pub(crate) struct HeartbeatView {
-    /// Names it within its monitor.
-    id: String,
-    /// When it was received.
-    at: Time,
-    /// `up` or `down`.
-    #[schema(value_type = HeartbeatStatus)]
-    status: &'static str,
-    /// What it said.
-    msg: Option<String>,
-    /// The number that it carried.
-    value: Option<f64>,
-    /// Whether it has an output.
-    has_output: bool,
-    /// The client's address.
-    #[schema(value_type = Option<String>)]
-    source: Option<IpAddr>,
-}
-
-/// What a heartbeat says.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(crate) enum HeartbeatStatus {
-    Up,
-    Down,
-}
-
-impl From<HeartbeatEntry> for HeartbeatView {
-    fn from(entry: HeartbeatEntry) -> Self {
-        let HeartbeatEntry { heartbeat, has_output } = entry;
-        let status = match heartbeat.kind {
-            HeartbeatKind::Up | HeartbeatKind::Down => heartbeat.kind.as_str(),
-        };
-        Self {
-            id: HeartbeatId(heartbeat.received_at).to_string(),
-            at: Time(heartbeat.received_at),
-            status,
-            msg: heartbeat.message,
-            value: heartbeat.value,
-            has_output,
-            source: heartbeat.source,
-        }
+/// A heartbeat as it is shown.
+pub(super) fn view(entry: HeartbeatEntry) -> HeartbeatView {
+    let HeartbeatEntry { heartbeat, has_output } = entry;
+    HeartbeatView {
+        id: HeartbeatId(heartbeat.received_at).to_string(),
+        at: Time(heartbeat.received_at),
+        status: match heartbeat.kind {
+            HeartbeatKind::Up => HeartbeatStatus::Up,
+            HeartbeatKind::Down => HeartbeatStatus::Down,
+        },
+        msg: heartbeat.message,
+        value: heartbeat.value,
+        has_output,
+        source: heartbeat.source,
     }
 }
 
@@ -97,7 +63,7 @@ async fn list(
     app.require_monitor(id).await?;
     let found = app.history.heartbeats(id, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::Time(last.heartbeat.received_at.as_micros()));
-    Ok(Json(page.map(HeartbeatView::from)))
+    Ok(Json(page.map(view)))
 }
 
 /// Shows a heartbeat's output: the last 10,000 bytes of the pushed body, as they came.

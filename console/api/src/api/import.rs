@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use api::export::Micros;
+use api::import::ImportDone;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,18 +18,6 @@ use management::import::mode::Mode;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(import))
-}
-
-/// What became of an import.
-#[derive(Debug, Serialize, ToSchema)]
-struct ImportDone {
-    /// Lines that are in the log now.
-    accepted: usize,
-    /// Lines that were passed over, because their monitors' histories are complete.
-    ignored: usize,
-    /// The server's time, with microseconds.
-    #[schema(value_type = String, format = DateTime)]
-    now: Micros,
 }
 
 /// Imports heartbeats: at most 8 MiB and 10,000 lines of JSON at a time. An empty body tells the server's time.
@@ -56,10 +43,10 @@ struct ImportDone {
     ),
     responses(
         (status = 200, description = "All of it is recorded", body = ImportDone),
-        (status = 409, description = "Monitors that take no history, as errors of the fields `monitors.ID`", body = Problem),
-        (status = 413, description = "Too large, or too many lines", body = Problem),
-        (status = 422, description = "Lines that are refused, as errors of the fields `line NUMBER.FIELD`", body = Problem),
-        (status = 503, description = "Not everything is known to be recorded: send the same again", body = Problem),
+        (status = 409, description = "Monitors that take no history, as errors of the fields `monitors.ID`", body = api::problem::Problem),
+        (status = 413, description = "Too large, or too many lines", body = api::problem::Problem),
+        (status = 422, description = "Lines that are refused, as errors of the fields `line NUMBER.FIELD`", body = api::problem::Problem),
+        (status = 503, description = "Not everything is known to be recorded: send the same again", body = api::problem::Problem),
     )
 )]
 async fn import(

@@ -2,72 +2,34 @@
 
 use std::sync::Arc;
 
+use api::keys::{KeyCreate, KeyScope, KeyView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::ids::KeyId;
 use model::key::{ApiKey, Scope};
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::Time;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{JsonBody, Path};
 use management::app::App;
 use management::draft;
 
-/// An API key; the key itself is known to its owner only.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Key)]
-pub(crate) struct KeyView {
-    #[schema(format = Uuid)]
-    id: String,
-    /// 1 to 100 characters.
-    name: String,
-    #[schema(value_type = KeyScope)]
-    scope: &'static str,
-    created_at: Time,
-    /// The key itself: in the answer to its creation only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-}
-
-/// What a key allows.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(crate) enum KeyScope {
-    Admin,
-    Read,
-}
-
-/// A new API key.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the body in the OpenAPI document")]
-pub(crate) struct KeyCreate {
-    /// 1 to 100 characters.
-    name: String,
-    /// `admin` may do everything, `read` may read and sees no secrets.
-    scope: KeyScope,
-}
-
-impl KeyView {
-    fn new(key: &ApiKey, shown: Option<String>) -> Self {
-        let scope = match key.scope {
-            Scope::Admin => "admin",
-            Scope::Read => "read",
-        };
-        Self {
-            id: key.id.to_string(),
-            name: key.name.clone(),
-            scope,
-            created_at: Time(key.created_at),
-            key: shown,
-        }
+fn view(key: &ApiKey, shown: Option<String>) -> KeyView {
+    let scope = match key.scope {
+        Scope::Admin => KeyScope::Admin,
+        Scope::Read => KeyScope::Read,
+    };
+    KeyView {
+        id: key.id.to_string(),
+        name: key.name.clone(),
+        scope,
+        created_at: Time(key.created_at),
+        key: shown,
     }
 }
 
@@ -84,8 +46,8 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     let draft = draft::key::read(body).map_err(Problem::refused)?;
     let (key, secret) = app.create_key(draft).await?;
     let location = [(header::LOCATION, format!("/api/v1/keys/{}", key.id))];
-    let view = KeyView::new(&key, Some(secret.expose().to_owned()));
-    Ok((StatusCode::CREATED, location, Json(view)).into_response())
+    let shown = view(&key, Some(secret.expose().to_owned()));
+    Ok((StatusCode::CREATED, location, Json(shown)).into_response())
 }
 
 /// Lists API keys in the order of their creation.
@@ -100,7 +62,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
 async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<KeyView>>, Problem> {
     let after = paging.after_id()?.map(KeyId::from_uuid);
     let page = paging.page(app.directory.keys(after, paging.limit + 1), |last| Cursor::Id(last.id.as_uuid()));
-    Ok(Json(page.map(|key| KeyView::new(&key, None))))
+    Ok(Json(page.map(|key| view(&key, None))))
 }
 
 /// Shows an API key.
@@ -111,7 +73,7 @@ async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<K
 )]
 async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<KeyView>, Problem> {
     let stored = app.keys().load(key_id(&id)?).await?;
-    Ok(Json(KeyView::new(&stored.value, None)))
+    Ok(Json(view(&stored.value, None)))
 }
 
 /// Deletes an API key: it stops working at once. The last admin key cannot be deleted.
@@ -120,7 +82,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     params(("id" = String, Path, description = "The key's id")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 409, description = "It is the last admin key", body = Problem),
+        (status = 409, description = "It is the last admin key", body = api::problem::Problem),
     )
 )]
 async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {

@@ -4,6 +4,7 @@ mod view;
 
 use std::sync::Arc;
 
+use api::maintenance::{WindowChange, WindowCreate, WindowView};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -13,7 +14,6 @@ use model::maintenance::MaintenanceWindow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{WindowChange, WindowView};
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{IfMatch, JsonBody, Path};
@@ -40,10 +40,10 @@ fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWind
 /// If it is still down at the window's end, its alert is sent then. There can be 1,000 windows.
 #[utoipa::path(
     post, path = "/maintenance-windows", tag = "maintenance", operation_id = "createMaintenanceWindow",
-    request_body = WindowChange,
+    request_body = WindowCreate,
     responses(
         (status = 201, description = "The new window", body = WindowView),
-        (status = 409, description = "There are 1,000 already", body = Problem),
+        (status = 409, description = "There are 1,000 already", body = api::problem::Problem),
     )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
@@ -90,7 +90,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Res
     ),
     responses(
         (status = 200, description = "The changed window", body = WindowView),
-        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -112,7 +112,7 @@ async fn change(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(

@@ -6,6 +6,7 @@ mod view;
 use std::sync::Arc;
 
 use api::limits::DEFAULT_OVERLAP_SECS;
+use api::monitors::{MonitorChange, MonitorCreate, MonitorView, TokenRotation};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,12 +14,10 @@ use axum::{Extension, Json};
 use model::ids::MonitorId;
 use model::monitor::{Definition, Monitor};
 use model::schedule::MAX_TIMEOUT_SECS;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::list::Filter;
-use self::view::MonitorView;
 use crate::auth::Caller;
 use crate::paging::{Page, Paging};
 use crate::problem::Problem;
@@ -28,48 +27,6 @@ use management::draft::fields::Fields;
 use management::draft::monitor::MonitorDraft;
 use management::records::Stored;
 use management::refusal::Refusal;
-
-/// A monitor as it is asked for. Exactly one of `timeout` and `cron` is needed for a new one; null means the default.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the body in the OpenAPI document")]
-struct MonitorChange {
-    /// 1 to 100 characters; needed for a new monitor.
-    name: Option<String>,
-    /// At most 2,000 characters.
-    description: Option<String>,
-    /// At most 20 of at most 50 characters.
-    tags: Option<Vec<String>>,
-    /// Seconds, 1 to 31,536,000.
-    timeout: Option<u32>,
-    /// A five-field cron pattern, or a nickname such as `@daily`.
-    cron: Option<String>,
-    /// An IANA time zone name, with `cron` only; default `UTC`.
-    timezone: Option<String>,
-    /// Seconds, 0 to 31,536,000; default a tenth of the timeout, at least 5, at most 3,600; with cron 600.
-    /// In a cluster, with less than 1 s, a client that met the one frozen node may be taken for silent.
-    grace: Option<u32>,
-    /// Recommended interval between pushes, seconds; default the timeout.
-    interval: Option<u32>,
-    /// Seconds between reminders while down, 60 to 31,536,000; 0 = never, the default.
-    remind_every: Option<u32>,
-    /// Ids of channels; default: every default channel, also those made later.
-    channels: Option<Vec<String>>,
-    /// Id of the monitor that it depends on; null = none, the default. While that is down, this one's changes are recorded and
-    /// told of in that one's messages. There must be no circle, and at most 10 above it.
-    parent: Option<String>,
-    /// Default false.
-    paused: Option<bool>,
-    /// A push token of one's own: 8 to 64 of A-Z a-z 0-9 _ -. For a new monitor only.
-    token: Option<String>,
-}
-
-/// How a token is rotated.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the body in the OpenAPI document")]
-struct TokenRotation {
-    /// Seconds for which the old token still works, 0 to 31,536,000; default 86,400.
-    overlap: Option<u32>,
-}
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -90,10 +47,10 @@ async fn answer(app: &App, caller: &Caller, held: Stored<Monitor>) -> Result<Res
 
 /// Makes a monitor. Its token works at once.
 #[utoipa::path(
-    post, path = "/monitors", tag = "monitors", operation_id = "createMonitor", request_body = MonitorChange,
+    post, path = "/monitors", tag = "monitors", operation_id = "createMonitor", request_body = MonitorCreate,
     responses(
         (status = 201, description = "The new monitor", body = MonitorView),
-        (status = 409, description = "The token is taken", body = Problem),
+        (status = 409, description = "The token is taken", body = api::problem::Problem),
     )
 )]
 async fn create(
@@ -164,8 +121,8 @@ async fn show(
     ),
     responses(
         (status = 200, description = "The changed monitor", body = MonitorView),
-        (status = 412, description = "It is at another revision", body = Problem),
-        (status = 503, description = "Try again; if it says so, the change is recorded and takes effect later", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 503, description = "Try again; if it says so, the change is recorded and takes effect later", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -193,7 +150,7 @@ async fn change(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = Problem),
+        (status = 412, description = "It is at another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(

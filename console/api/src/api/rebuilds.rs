@@ -4,6 +4,7 @@ mod view;
 
 use std::sync::Arc;
 
+use api::rebuilds::{RebuildCreate, RebuildView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +13,7 @@ use model::ids::PartitionId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{RebuildCreate, RebuildView};
+use self::view::view;
 use crate::auth::Caller;
 use crate::paging::Page;
 use crate::problem::Problem;
@@ -33,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     post, path = "/replay/rebuilds", tag = "replay", operation_id = "createRebuilds", request_body = RebuildCreate,
     responses(
         (status = 202, description = "They are asked for", body = Page<RebuildView>),
-        (status = 409, description = "One is under way", body = Problem),
+        (status = 409, description = "One is under way", body = api::problem::Problem),
     )
 )]
 async fn create(
@@ -43,7 +44,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let draft = draft::rebuild::read(body, app.log.partitions()).map_err(Problem::refused)?;
     let rebuilds = app.request_rebuilds(&draft, caller.name()).await?;
-    let items = rebuilds.iter().map(RebuildView::new).collect();
+    let items = rebuilds.iter().map(view).collect();
     Ok((StatusCode::ACCEPTED, Json(Page { items, next_cursor: None })).into_response())
 }
 
@@ -56,7 +57,7 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<Page<RebuildView>>, Pr
     let rebuilds = app.rebuilds();
     let mut items = Vec::new();
     for partition in (0..app.log.partitions()).map(PartitionId) {
-        items.extend(rebuilds.find(partition).await?.map(|stored| RebuildView::new(&stored.value)));
+        items.extend(rebuilds.find(partition).await?.map(|stored| view(&stored.value)));
     }
     Ok(Json(Page { items, next_cursor: None }))
 }
@@ -75,5 +76,5 @@ async fn show(
         || Problem::not_found("rebuild: the partition was never rebuilt, or there is none of that number");
     let partition = PartitionId(partition.parse().map_err(|_| nothing())?);
     let stored = app.rebuilds().find(partition).await?.ok_or_else(nothing)?;
-    Ok(Json(RebuildView::new(&stored.value)))
+    Ok(Json(view(&stored.value)))
 }

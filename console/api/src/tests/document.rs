@@ -185,12 +185,12 @@ async fn the_described_bodies_are_the_accepted_ones() {
     let window = format!("/maintenance-windows/{}", bench.post("/maintenance-windows", &window).await.id());
     let rotate = format!("{monitor}/rotate-token");
     for (schema, method, path) in [
-        ("MonitorChange", "POST", "/monitors"),
+        ("MonitorCreate", "POST", "/monitors"),
         ("MonitorChange", "PATCH", monitor.as_str()),
         ("ChannelCreate", "POST", "/channels"),
         ("ChannelChange", "PATCH", channel.as_str()),
         ("KeyCreate", "POST", "/keys"),
-        ("WindowChange", "POST", "/maintenance-windows"),
+        ("WindowCreate", "POST", "/maintenance-windows"),
         ("WindowChange", "PATCH", window.as_str()),
         ("TokenRotation", "POST", rotate.as_str()),
     ] {

@@ -117,6 +117,11 @@ impl Fields {
         }
     }
 
+    /// Takes a field off the list of allowed ones.
+    pub fn unlist(&mut self, name: &str) {
+        self.known.retain(|known| *known != name);
+    }
+
     /// Refuses those of `names` that were given, unless something else is wrong with them.
     pub fn refuse_given(&mut self, names: impl IntoIterator<Item = &'static str>, message: &str) {
         for name in names {

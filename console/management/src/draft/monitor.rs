@@ -166,6 +166,7 @@ impl MonitorDraft {
         if !matches!(self.token, Change::Keep) {
             self.fields.refuse("token", "cannot be changed; use rotate-token");
         }
+        self.fields.unlist("token");
         let schedule = self.schedule(Some(&old.definition.schedule));
         let errors = self.fields.into_errors();
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };

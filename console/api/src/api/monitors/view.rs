@@ -2,88 +2,20 @@
 
 use std::collections::HashMap;
 
+use api::monitors::{MonitorState, MonitorView};
+use api::time::Time;
 use model::gaps::Gaps;
 use model::ids::{ChannelId, MonitorId, PartitionId, Revision};
 use model::monitor::Monitor;
 use model::schedule::Schedule;
 use ports::history::HeartbeatEntry;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::api::heartbeats::HeartbeatView;
-use crate::api::shown::Time;
+use crate::api::heartbeats;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use management::app::App;
 use management::records::Stored;
-use management::situation::{Situation, situation};
-
-/// A monitor.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Monitor)]
-pub(super) struct MonitorView {
-    /// Never changes.
-    #[schema(format = Uuid)]
-    id: String,
-    /// 1 to 100 characters.
-    name: String,
-    /// At most 2,000 characters.
-    description: String,
-    /// At most 20 of at most 50 characters.
-    tags: Vec<String>,
-    /// A heartbeat is expected at least every so many seconds; null with cron.
-    timeout: Option<u32>,
-    /// A heartbeat is expected for each time of this pattern; null with timeout.
-    cron: Option<String>,
-    /// Time zone of the pattern; null with timeout.
-    timezone: Option<String>,
-    /// Tolerance after the expected time, seconds.
-    grace: u32,
-    /// Recommended interval between pushes, seconds; null with cron if none was given.
-    interval: Option<u32>,
-    /// Seconds between reminders while down; 0 = never.
-    remind_every: u32,
-    /// Where its alerts go: the channels that it names, or else every default channel.
-    channels: Vec<String>,
-    /// Id of the monitor that it depends on; null = none, also when that one is gone.
-    #[schema(format = Uuid)]
-    parent: Option<String>,
-    /// Whether it is paused.
-    paused: bool,
-    /// The push token; not shown to read keys.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    /// Where heartbeats are pushed to; not shown to read keys.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    push_url: Option<String>,
-    /// `late` = up, past the expected time and within grace.
-    #[schema(value_type = MonitorStateName)]
-    state: &'static str,
-    /// When it came into this state (late: into up).
-    state_since: Time,
-    /// The newest heartbeat.
-    last_heartbeat: Option<HeartbeatView>,
-    /// While up or late: when silence becomes down.
-    deadline: Option<Time>,
-    /// Grows with every change; also the ETag.
-    revision: u64,
-    /// When it was made.
-    created_at: Time,
-    /// When it was last changed.
-    updated_at: Time,
-}
-
-/// The states as they are shown.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(super) enum MonitorStateName {
-    New,
-    Up,
-    Late,
-    Down,
-    Paused,
-}
+use management::situation::{ShownState, Situation, situation};
 
 /// Monitors as `caller` may see them, in the order given.
 pub(super) async fn show(
@@ -159,12 +91,22 @@ fn view(
         paused: monitor.definition.paused,
         push_url: token.as_ref().map(|token| caller.push_url(token)),
         token,
-        state: situation.state.as_str(),
+        state: state(situation.state),
         state_since: Time(situation.since),
-        last_heartbeat: newest.map(HeartbeatView::from),
+        last_heartbeat: newest.map(heartbeats::view),
         deadline: situation.deadline.map(Time),
         revision,
         created_at: Time(monitor.created_at),
         updated_at: Time(monitor.updated_at),
+    }
+}
+
+const fn state(state: ShownState) -> MonitorState {
+    match state {
+        ShownState::New => MonitorState::New,
+        ShownState::Up => MonitorState::Up,
+        ShownState::Late => MonitorState::Late,
+        ShownState::Down => MonitorState::Down,
+        ShownState::Paused => MonitorState::Paused,
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::limits::DEFAULT_ALARMS_PER_MONTH;
+use api::replay::{AdviceMonitorView, AdviceVerdict, AdviceView, ComparisonView, ReadView, SettingsView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
 use hashbrown::HashMap;
@@ -14,14 +16,11 @@ use machine::what_if::{Compared, Trial, Trials};
 use model::ids::MonitorId;
 use model::monitor::Definition;
 use model::schedule::Schedule;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::{Client, ComparisonView, ReadView, busy};
+use super::shown::{Client, busy, comparison_view, read_view};
 use super::what_if::limit;
-use crate::api::shown::Time;
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
@@ -36,91 +35,15 @@ const DEFAULT_SPAN: Duration = Duration::from_secs(14 * 86_400);
 /// Most monitors that one question is about: of each some thousand bytes are kept.
 const MAX_MONITORS: usize = 20_000;
 
-/// Advice.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Advice)]
-pub(crate) struct AdviceView {
-    /// Beginning of the time that was looked at.
-    from: Time,
-    /// Its end.
-    until: Time,
-    /// How many alarms a month the proposals may have cost.
-    alarms_per_month: f64,
-    #[serde(flatten)]
-    read: ReadView,
-    /// Those to be changed first, of them those with the largest difference.
-    monitors: Vec<MonitorView>,
-    /// Of all monitors, those too that are not in the list.
-    total: ComparisonView,
-    /// How many monitors were asked about.
-    count: usize,
-    /// Whether the list leaves some out.
-    truncated: bool,
-}
-
-/// Advice on a monitor.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdviceMonitor)]
-struct MonitorView {
-    /// Whose.
-    #[schema(format = Uuid)]
-    id: String,
-    /// Its name.
-    name: String,
-    /// The revision that the advice is about: for `If-Match` when it is followed.
-    revision: u64,
-    /// What to do.
-    #[schema(value_type = AdviceVerdict)]
-    verdict: &'static str,
-    /// Its settings now.
-    current: SettingsView,
-    /// Settings that fit; null unless the verdict is `change`.
-    proposal: Option<SettingsView>,
-    /// Why, for people.
-    why: String,
-    /// What was, and with the proposal would have been. Without one both are the same.
-    #[serde(flatten)]
-    comparison: ComparisonView,
-}
-
-/// What to do.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(crate) enum AdviceVerdict {
-    Change,
-    Keep,
-    Unknown,
-}
-
-/// When a monitor is down.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdviceSettings)]
-struct SettingsView {
-    /// Seconds; without `cron` only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout: Option<u32>,
-    /// A cron pattern.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cron: Option<String>,
-    /// Of `cron`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timezone: Option<String>,
-    /// Seconds.
-    grace: u32,
-}
-
-impl From<&Definition> for SettingsView {
-    fn from(definition: &Definition) -> Self {
-        let grace = definition.grace;
-        match &definition.schedule {
-            Schedule::Period { timeout } => {
-                Self { timeout: Some(*timeout), cron: None, timezone: None, grace }
-            }
-            Schedule::Cron(cron) => {
-                let text = |text: &str| Some(text.to_owned());
-                Self { timeout: None, cron: text(cron.pattern()), timezone: text(cron.timezone()), grace }
-            }
+fn settings(definition: &Definition) -> SettingsView {
+    let grace = definition.grace;
+    match &definition.schedule {
+        Schedule::Period { timeout } => {
+            SettingsView { timeout: Some(*timeout), cron: None, timezone: None, grace }
+        }
+        Schedule::Cron(cron) => {
+            let text = |text: &str| Some(text.to_owned());
+            SettingsView { timeout: None, cron: text(cron.pattern()), timezone: text(cron.timezone()), grace }
         }
     }
 }
@@ -147,8 +70,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
     responses(
         (status = 200, description = "Advice on each monitor", body = AdviceView),
-        (status = 503, description = "Two are being answered already", body = Problem),
-        (status = 504, description = "It took longer than 5 min", body = Problem),
+        (status = 503, description = "Two are being answered already", body = api::problem::Problem),
+        (status = 504, description = "It took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn advise(
@@ -173,7 +96,7 @@ async fn advise(
     let trials = chosen.monitors.keys().map(|id| (*id, trial(id))).collect();
     let trials = Trials::Only(Arc::new(trials));
     let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
-    let mut view = view(chosen, &scope, &advice, &compared, ReadView::from(&report));
+    let mut view = view(chosen, &scope, &advice, &compared, read_view(&report));
     view.alarms_per_month = alarms_per_month;
     view.truncated = view.monitors.len() > limit;
     view.monitors.truncate(limit);
@@ -192,24 +115,23 @@ fn view(
     for (id, monitor) in chosen.monitors {
         let Some(Advice { verdict, why }) = advice.get(&id) else { continue };
         let (verdict, proposal) = match verdict {
-            Verdict::Change(trial) => ("change", Some(SettingsView::from(&trial.on(&monitor.definition)))),
-            Verdict::Keep => ("keep", None),
-            Verdict::Unknown => ("unknown", None),
+            Verdict::Change(trial) => (AdviceVerdict::Change, Some(settings(&trial.on(&monitor.definition)))),
+            Verdict::Keep => (AdviceVerdict::Keep, None),
+            Verdict::Unknown => (AdviceVerdict::Unknown, None),
         };
-        let comparison = compared.get(&id).map(ComparisonView::from).unwrap_or_default();
+        let comparison = compared.get(&id).map(comparison_view).unwrap_or_default();
         total.add(&comparison);
-        monitors.push(MonitorView {
+        monitors.push(AdviceMonitorView {
             id: id.to_string(),
             name: monitor.name,
             revision: monitor.revision.0,
             verdict,
-            current: SettingsView::from(&monitor.definition),
+            current: settings(&monitor.definition),
             proposal,
             why: why.clone(),
             comparison,
         });
     }
-    // `change`, `keep`, `unknown`: their order is that of the alphabet.
     monitors.sort_by_key(|monitor| (monitor.verdict, Reverse(monitor.comparison.difference())));
     AdviceView {
         from: Time(scope.window.start),

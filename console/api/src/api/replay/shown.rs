@@ -2,137 +2,38 @@
 
 use std::sync::Arc;
 
+use api::replay::{ComparisonView, CountsView, DeafView, EntryView, ReadView, SkippedView};
+use api::time::Time;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use machine::what_if::{Compared, Counts};
-use serde::Serialize;
 use serving::ClientConnection;
-use utoipa::ToSchema;
 
-use crate::api::shown::Time;
 use crate::problem::Problem;
 use management::replay::sweep::{ClientLeft, Report, SkippedEntry, SweepError};
 
-/// What was read of the past.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReplayRead)]
-pub(super) struct ReadView {
-    /// From when on everything is known; `from`, unless the history begins later.
-    begins: Time,
-    /// Heartbeats that were read, of all monitors.
-    heartbeats: u64,
-    /// Damaged entries of the log that were passed over.
-    skipped: SkippedView,
-    /// Time for which Lubdub itself was deaf.
-    deaf: DeafView,
-    /// What else is to be known, in sentences.
-    notes: Vec<String>,
-}
-
-/// Damaged entries of the log.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReplaySkipped)]
-struct SkippedView {
-    /// How many.
-    count: u64,
-    /// The first 100 of them.
-    entries: Vec<EntryView>,
-}
-
-/// A damaged entry.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReplaySkippedEntry)]
-struct EntryView {
-    /// The partition of the log.
-    partition: u16,
-    /// Its place there.
-    offset: u64,
-}
-
-/// Deaf time; of several partitions that were deaf together, once.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReplayDeaf)]
-struct DeafView {
-    /// How many spans of it.
-    gaps: usize,
-    /// How long in all.
-    seconds: u64,
-}
-
-/// Downs of a monitor, or of several.
-#[derive(Debug, Default, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = ReplayCounts)]
-pub(super) struct CountsView {
-    /// Flips to down.
-    pub(super) downs: u64,
-    /// Seconds in down.
-    pub(super) down_seconds: u64,
-    /// Missed deadlines after which it was heard again within one period: the timeout, or for cron the time from the due time that was
-    /// missed to the next.
-    pub(super) false_alarms: u64,
+/// What a sweep read.
+pub(super) fn read_view(report: &Report) -> ReadView {
+    let (gaps, deaf) = report.deaf();
+    let entry = |entry: &SkippedEntry| EntryView { partition: entry.partition.0, offset: entry.offset.0 };
+    let entries = report.skipped_entries.iter().map(entry).collect();
+    ReadView {
+        begins: Time(report.begins()),
+        heartbeats: report.heartbeats,
+        skipped: SkippedView { count: report.skipped, entries },
+        deaf: DeafView { gaps, seconds: deaf.as_secs() },
+        notes: report.notes(),
+    }
 }
 
 /// Downs as they were, and as they would have been.
-#[derive(Debug, Default, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = ReplayComparison)]
-pub(super) struct ComparisonView {
-    /// With the settings as they were.
-    pub(super) was: CountsView,
-    /// With those that were tried.
-    pub(super) would_be: CountsView,
-}
-
-impl From<&Report> for ReadView {
-    fn from(report: &Report) -> Self {
-        let (gaps, deaf) = report.deaf();
-        let entry = |entry: &SkippedEntry| EntryView { partition: entry.partition.0, offset: entry.offset.0 };
-        let entries = report.skipped_entries.iter().map(entry).collect();
-        Self {
-            begins: Time(report.begins()),
-            heartbeats: report.heartbeats,
-            skipped: SkippedView { count: report.skipped, entries },
-            deaf: DeafView { gaps, seconds: deaf.as_secs() },
-            notes: report.notes(),
-        }
-    }
-}
-
-impl From<Counts> for CountsView {
-    fn from(counts: Counts) -> Self {
+pub(super) fn comparison_view(compared: &Compared) -> ComparisonView {
+    let counts = |counts: Counts| {
         let Counts { downs, down, false_alarms } = counts;
-        Self { downs, down_seconds: down.as_secs(), false_alarms }
-    }
-}
-
-impl CountsView {
-    fn add(&mut self, other: Self) {
-        self.downs += other.downs;
-        self.down_seconds += other.down_seconds;
-        self.false_alarms += other.false_alarms;
-    }
-}
-
-impl From<&Compared> for ComparisonView {
-    fn from(compared: &Compared) -> Self {
-        Self { was: compared.was.into(), would_be: compared.would_be.into() }
-    }
-}
-
-impl ComparisonView {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.was.add(other.was);
-        self.would_be.add(other.would_be);
-    }
-
-    /// How much the two differ, the number of downs before their length.
-    pub(super) const fn difference(&self) -> (u64, u64, u64) {
-        (
-            self.was.downs.abs_diff(self.would_be.downs),
-            self.was.down_seconds.abs_diff(self.would_be.down_seconds),
-            self.was.false_alarms.abs_diff(self.would_be.false_alarms),
-        )
-    }
+        CountsView { downs, down_seconds: down.as_secs(), false_alarms }
+    };
+    ComparisonView { was: counts(compared.was), would_be: counts(compared.would_be) }
 }
 
 /// The client's connection, where the server knows it.

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::limits::{DEFAULT_REPORTED, MAX_REPORTED};
+use api::replay::{ComparisonView, ReadView, WhatIfMonitorView, WhatIfView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
 use machine::what_if::{Compared, Trials};
 use model::ids::MonitorId;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::{Client, ComparisonView, ReadView, busy};
-use crate::api::shown::Time;
+use super::shown::{Client, busy, comparison_view, read_view};
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
@@ -28,39 +27,6 @@ const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
 
 /// Most monitors that one question is about.
 const MAX_MONITORS: usize = 200_000;
-
-/// What would have happened.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WhatIf)]
-pub(crate) struct WhatIfView {
-    /// Beginning of the time that was looked at.
-    from: Time,
-    /// Its end.
-    until: Time,
-    #[serde(flatten)]
-    read: ReadView,
-    /// Those with the largest difference first.
-    monitors: Vec<MonitorView>,
-    /// Of all monitors, those too that are not in the list.
-    total: ComparisonView,
-    /// How many monitors were asked about.
-    count: usize,
-    /// Whether the list leaves some out.
-    truncated: bool,
-}
-
-/// What would have happened to a monitor.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WhatIfMonitor)]
-struct MonitorView {
-    /// Whose.
-    #[schema(format = Uuid)]
-    id: String,
-    /// Its name.
-    name: String,
-    #[serde(flatten)]
-    comparison: ComparisonView,
-}
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(what_if))
@@ -86,8 +52,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
     responses(
         (status = 200, description = "The downs as they were and as they would have been", body = WhatIfView),
-        (status = 503, description = "Two are being answered already", body = Problem),
-        (status = 504, description = "It took longer than 5 min", body = Problem),
+        (status = 503, description = "Two are being answered already", body = api::problem::Problem),
+        (status = 504, description = "It took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn what_if(
@@ -108,7 +74,7 @@ async fn what_if(
         Trials::Only(Arc::new(chosen.monitors.keys().map(|id| (*id, trial.clone())).collect()))
     };
     let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
-    Ok(Json(view(chosen, &scope, compared, ReadView::from(&report), limit)))
+    Ok(Json(view(chosen, &scope, compared, read_view(&report), limit)))
 }
 
 /// How many monitors are listed.
@@ -127,11 +93,11 @@ fn view(
 ) -> WhatIfView {
     let count = chosen.monitors.len();
     let mut total = ComparisonView::default();
-    let mut monitors: Vec<MonitorView> = Vec::with_capacity(count);
+    let mut monitors: Vec<WhatIfMonitorView> = Vec::with_capacity(count);
     for (id, monitor) in chosen.monitors {
-        let comparison = compared.get(&id).map(ComparisonView::from).unwrap_or_default();
+        let comparison = compared.get(&id).map(comparison_view).unwrap_or_default();
         total.add(&comparison);
-        monitors.push(MonitorView { id: id.to_string(), name: monitor.name, comparison });
+        monitors.push(WhatIfMonitorView { id: id.to_string(), name: monitor.name, comparison });
     }
     // Stable: of those that differ as much, in the order of their creation.
     monitors.sort_by_key(|monitor| {
