@@ -7,6 +7,7 @@ mod document;
 mod faulty;
 mod hostile;
 mod keys;
+mod limits;
 mod maintenance;
 mod monitors;
 mod paging;

@@ -27,6 +27,9 @@ pub enum ShownState {
 }
 
 impl ShownState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::New, Self::Up, Self::Late, Self::Down, Self::Paused];
+
     /// The word for it in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +43,7 @@ impl ShownState {
 
     /// The state that a parameter names.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::New, Self::Up, Self::Late, Self::Down, Self::Paused].into_iter().find(|s| s.as_str() == text)
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 }
 

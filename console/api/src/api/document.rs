@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the routes.
 
+mod limits;
+
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -55,7 +57,9 @@ pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     described.components.get_or_insert_with(Components::default).add_security_scheme("key", bearer);
     // The document is made of texts, numbers and maps with text keys, all of which have a JSON form.
-    serde_json::to_vec(&described).unwrap_or_default().into()
+    let mut document = serde_json::to_value(&described).unwrap_or_default();
+    limits::state(&mut document);
+    document.to_string().into()
 }
 
 /// What every operation has in common: a key, and problems as errors.
