@@ -1,4 +1,8 @@
 //! Members, manifests and files, as the tests read them.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of syntax are not ours: most of them do not matter here"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

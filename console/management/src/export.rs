@@ -228,7 +228,7 @@ impl Export {
         SummaryLine {
             from: Micros(self.sources.iter().map(|source| source.from).max().unwrap_or(self.request.since)),
             until: Micros(self.sources.iter().map(Source::reached).min().unwrap_or(self.request.since)),
-            monitors: self.request.selection.len() as u64,
+            monitors: self.request.selection.count() as u64,
             heartbeats: self.heartbeats,
             skipped,
             partitions: self

@@ -83,7 +83,7 @@ impl Selection {
     }
 
     /// How many monitors there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ids.len()
     }
 

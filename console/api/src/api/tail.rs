@@ -41,8 +41,8 @@ async fn tail(State(app): State<Arc<App>>, query: Query) -> Result<Response, Pro
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many tails as this console shows at a time are running"))?;
     let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;
-    if selection.len() > MAX_MONITORS {
-        let message = format!("there are {}: choose {MAX_MONITORS} at most, or a tag", selection.len());
+    if selection.count() > MAX_MONITORS {
+        let message = format!("there are {}: choose {MAX_MONITORS} at most, or a tag", selection.count());
         return Err(Problem::refused(vec![FieldError::new("monitor", message)]));
     }
     let wanted = Wanted { selection, flips_only };
