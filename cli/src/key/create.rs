@@ -1,5 +1,6 @@
 //! `lubdub key create`
 
+use api::keys::{KeyCreate, KeyScope};
 use serde_json::json;
 
 use super::super::connection::Connection;
@@ -31,8 +32,9 @@ pub struct Create {
 impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
-        let scope = if self.read { "read" } else { "admin" };
-        let answer = api.post(&["keys"], &json!({"name": self.name, "scope": scope})).await?;
+        let scope = if self.read { KeyScope::Read } else { KeyScope::Admin };
+        let body = KeyCreate { name: self.name, scope };
+        let answer = api.post(&["keys"], &json!(body)).await?;
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }

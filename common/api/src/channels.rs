@@ -1,4 +1,4 @@
-//! Channels, as they are shown and asked for. Pure.
+//! Pure. Channels, as they are shown and asked for.
 
 use std::collections::BTreeMap;
 
@@ -177,6 +177,21 @@ pub struct ChannelChange {
     /// `ok` enables the channel again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+}
+
+/// What became of a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TestResult {
+    /// Whether the receiver accepted it.
+    pub delivered: bool,
+    /// The HTTP status, or the SMTP code, of its answer.
+    pub status: Option<u16>,
+    /// What went wrong, or the beginning of the answer.
+    pub detail: Option<String>,
+    /// What was sent, secrets as `***`; null if nothing could be.
+    pub request: Option<String>,
+    /// The beginning of the answer, at most 2 kB.
+    pub answer: Option<String>,
 }
 
 /// A field that is there, be it as null.

@@ -1,4 +1,4 @@
-//! Heartbeats as they are shown. Pure.
+//! Pure. Heartbeats as they are shown.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Imports. Pure.
+//! Pure. Imports.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! API keys, as they are shown and asked for. Pure.
+//! Pure. API keys, as they are shown and asked for.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Bounds of what requests may say. The drafts refuse by them, and the OpenAPI document states them. Pure.
+//! Pure. Bounds of what requests may say. The drafts refuse by them, and the OpenAPI document states them.
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 100;

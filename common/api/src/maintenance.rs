@@ -1,4 +1,4 @@
-//! Maintenance windows, as they are shown and asked for. Pure.
+//! Pure. Maintenance windows, as they are shown and asked for.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Monitors, as they are shown and asked for. Pure.
+//! Pure. Monitors, as they are shown and asked for.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Pages of lists. Pure.
+//! Pure. Pages of lists.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Errors as problem documents (RFC 9457). Pure.
+//! Pure. Errors as problem documents (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Rebuilds, as they are shown and asked for. Pure.
+//! Pure. Rebuilds, as they are shown and asked for.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Answers about the past. Pure.
+//! Pure. Answers about the past.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

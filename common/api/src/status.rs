@@ -1,4 +1,4 @@
-//! How Lubdub itself stands. Pure.
+//! Pure. How Lubdub itself stands.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Times in answers. Pure.
+//! Pure. Times in answers.
 
 use model::time::EventTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

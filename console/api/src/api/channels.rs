@@ -64,7 +64,7 @@ async fn create(
 #[utoipa::path(
     get, path = "/channels", tag = "channels", operation_id = "listChannels",
     params(
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of channels", body = Page<ChannelView>))

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use api::deliveries::{AttemptView, DeliveryStateName, DeliveryView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
 use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
@@ -10,119 +12,48 @@ use model::notice::Notice;
 use model::time::EventTime;
 use model::wire;
 use ports::history::DeliveryFilter;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{NoFields, Path, Query};
-use api::time::Time;
 use management::app::App;
 
-/// One alert to one channel.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Delivery)]
-pub(crate) struct DeliveryView {
-    #[schema(format = Uuid)]
-    id: String,
-    /// Id of the flip that it tells of, of several the newest; null where it speaks of no monitor or of many.
-    #[schema(format = Uuid)]
-    flip: Option<String>,
-    /// Id of the monitor; null where it speaks of none or of many.
-    #[schema(format = Uuid)]
-    monitor: Option<String>,
-    /// What the monitor was called then.
-    monitor_name: Option<String>,
-    /// Id of the channel.
-    #[schema(format = Uuid)]
-    channel: String,
-    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down` (over before it could be told),
-    /// `monitor.flapping`, `digest`, `storm`, `repost`, `channel.failing` or `channel.test`.
-    #[serde(rename = "type")]
-    event: &'static str,
-    /// Of a digest how many flips it tells of, of a storm or a repost how many monitors; else null.
-    count: Option<usize>,
-    #[schema(value_type = DeliveryStateName)]
-    state: &'static str,
-    /// While folded: id of the delivery that tells of it.
-    #[schema(format = Uuid)]
-    folded_into: Option<String>,
-    /// Why it was folded or suppressed.
-    note: Option<String>,
-    created_at: Time,
-    /// While pending: not before this.
-    next_attempt_at: Option<Time>,
-    /// The newest attempts, at most 50, oldest first.
-    attempts: Vec<AttemptView>,
+fn attempt_view(attempt: Attempt) -> AttemptView {
+    let Attempt { at, ms, status, error, answer, request } = attempt;
+    AttemptView { at: Time(at), ms, status, error, answer, request }
 }
 
-/// How a delivery stands: `folded` = another delivery tells of it, `suppressed` = nobody is told of it.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-enum DeliveryStateName {
-    Pending,
-    Delivered,
-    Dead,
-    Folded,
-    Suppressed,
-}
-
-/// One try.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Attempt)]
-struct AttemptView {
-    /// When it began.
-    at: Time,
-    /// How long it took, milliseconds.
-    ms: u64,
-    /// The HTTP status, or the SMTP code, if there was an answer.
-    status: Option<u16>,
-    /// What went wrong; null = accepted.
-    error: Option<String>,
-    /// The beginning of the answer.
-    answer: Option<String>,
-    /// Of a test: what was sent, secrets as `***`. Lists leave it out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<String>,
-}
-
-impl From<Attempt> for AttemptView {
-    fn from(attempt: Attempt) -> Self {
-        let Attempt { at, ms, status, error, answer, request } = attempt;
-        Self { at: Time(at), ms, status, error, answer, request }
+fn view(delivery: Delivery) -> DeliveryView {
+    DeliveryView {
+        id: delivery.id.to_string(),
+        flip: delivery.notice.flip().map(|flip| flip.id.to_string()),
+        monitor: delivery.notice.monitor().map(|monitor| monitor.to_string()),
+        monitor_name: delivery.monitor.map(|monitor| monitor.name),
+        channel: delivery.channel.to_string(),
+        event: delivery.notice.event_type().to_owned(),
+        count: count(&delivery.notice),
+        folded_into: delivery.folded_into.map(|id| id.to_string()),
+        note: delivery.note,
+        state: match delivery.state {
+            DeliveryState::Pending => DeliveryStateName::Pending,
+            DeliveryState::Delivered => DeliveryStateName::Delivered,
+            DeliveryState::Dead => DeliveryStateName::Dead,
+            DeliveryState::Folded => DeliveryStateName::Folded,
+            DeliveryState::Suppressed => DeliveryStateName::Suppressed,
+        },
+        created_at: Time(delivery.created_at),
+        next_attempt_at: delivery.next_attempt_at.map(Time),
+        attempts: delivery.attempts.into_iter().map(attempt_view).collect(),
     }
 }
 
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
-        Self {
-            id: delivery.id.to_string(),
-            flip: delivery.notice.flip().map(|flip| flip.id.to_string()),
-            monitor: delivery.notice.monitor().map(|monitor| monitor.to_string()),
-            monitor_name: delivery.monitor.map(|monitor| monitor.name),
-            channel: delivery.channel.to_string(),
-            event: delivery.notice.event_type(),
-            count: count(&delivery.notice),
-            folded_into: delivery.folded_into.map(|id| id.to_string()),
-            note: delivery.note,
-            state: delivery.state.as_str(),
-            created_at: Time(delivery.created_at),
-            next_attempt_at: delivery.next_attempt_at.map(Time),
-            attempts: delivery.attempts.into_iter().map(AttemptView::from).collect(),
-        }
-    }
-}
-
-impl DeliveryView {
-    /// As lists show it: requests are long.
-    fn in_list(delivery: Delivery) -> Self {
-        let mut view = Self::from(delivery);
-        view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
-        view
-    }
+/// A delivery as lists show it: requests are long.
+fn in_list(delivery: Delivery) -> DeliveryView {
+    let mut view = view(delivery);
+    view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
+    view
 }
 
 fn count(notice: &Notice) -> Option<usize> {
@@ -156,8 +87,8 @@ fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
     params(
         ("monitor" = Option<String>, Query, description = "Of this monitor"),
         ("channel" = Option<String>, Query, description = "To this channel"),
-        ("state" = Option<String>, Query, description = "pending, delivered, dead, folded or suppressed"),
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("state" = Option<String>, Query, description = "In this state"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of deliveries", body = Page<DeliveryView>))
@@ -172,7 +103,7 @@ async fn list(
     let before = before.map(|(at, id)| (EventTime::from_micros(at), DeliveryId::from_uuid(id)));
     let found = app.deliveries.list(filter, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::TimeAndId(last.created_at.as_micros(), last.id.as_uuid()));
-    Ok(Json(page.map(DeliveryView::in_list)))
+    Ok(Json(page.map(in_list)))
 }
 
 /// Shows a delivery.
@@ -182,7 +113,7 @@ async fn list(
     responses((status = 200, description = "The delivery", body = DeliveryView))
 )]
 async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
-    Ok(Json(load(&app, &id).await?.into()))
+    Ok(Json(view(load(&app, &id).await?)))
 }
 
 /// Sends a dead letter again, from the first attempt on.
@@ -210,7 +141,7 @@ async fn redrive(
     app.deliveries.put(vec![redriven.clone()]).await?;
     let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
     match app.delivery_queue.revive(dead.id.into(), now, body).await {
-        Ok(true) => Ok(Json(redriven.into())),
+        Ok(true) => Ok(Json(view(redriven))),
         Ok(false) => {
             app.deliveries.put(vec![dead]).await?;
             Err(Problem::conflict("it cannot be sent again: its channel is gone, or it was a test"))

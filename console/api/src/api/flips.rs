@@ -3,85 +3,52 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use api::flips::{FlipReason, FlipState, FlipView};
+use api::time::Time;
 use axum::Json;
 use axum::extract::State;
-use model::flip::Flip;
+use model::flip::{self, Flip, Reason};
 use model::time::EventTime;
 use sending::words;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{Path, monitor_id};
-use api::time::Time;
 use management::app::App;
 
-/// A change of a monitor's state.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Flip)]
-pub(crate) struct FlipView {
-    /// Stable, and equal in every alert about it.
-    #[schema(format = Uuid)]
-    id: String,
-    /// Per monitor, from 1.
-    sequence: u64,
-    /// State before.
-    #[schema(value_type = FlipState)]
-    from: &'static str,
-    /// State after.
-    #[schema(value_type = FlipState)]
-    to: &'static str,
-    /// Why.
-    #[schema(value_type = FlipReason)]
-    reason: &'static str,
-    /// When, in event time.
-    at: Time,
-    /// What the heartbeat said, or what was missing.
-    message: Option<String>,
-    /// How long Lubdub itself was deaf before it, seconds.
-    deaf_seconds: u64,
+fn view(flip: Flip) -> FlipView {
+    FlipView {
+        message: words::flip_text(&flip).map(Cow::into_owned),
+        id: flip.id.to_string(),
+        sequence: flip.sequence,
+        from: state(flip.from),
+        to: state(flip.to),
+        reason: reason(flip.reason),
+        at: Time(flip.at),
+        deaf_seconds: flip.deaf.as_secs(),
+    }
 }
 
-/// The states that a monitor comes into.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(crate) enum FlipState {
-    New,
-    Up,
-    Down,
-    Paused,
+const fn state(state: flip::State) -> FlipState {
+    match state {
+        flip::State::New => FlipState::New,
+        flip::State::Up => FlipState::Up,
+        flip::State::Down => FlipState::Down,
+        flip::State::Paused => FlipState::Paused,
+    }
 }
 
-/// Why a state changes.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it describes the values of a field in the OpenAPI document")]
-pub(crate) enum FlipReason {
-    First,
-    Missed,
-    Reported,
-    Recovered,
-    Paused,
-    Resumed,
-    Changed,
-}
-
-impl From<Flip> for FlipView {
-    fn from(flip: Flip) -> Self {
-        Self {
-            message: words::flip_text(&flip).map(Cow::into_owned),
-            id: flip.id.to_string(),
-            sequence: flip.sequence,
-            from: flip.from.as_str(),
-            to: flip.to.as_str(),
-            reason: flip.reason.as_str(),
-            at: Time(flip.at),
-            deaf_seconds: flip.deaf.as_secs(),
-        }
+const fn reason(reason: Reason) -> FlipReason {
+    match reason {
+        Reason::First => FlipReason::First,
+        Reason::Missed => FlipReason::Missed,
+        Reason::Reported => FlipReason::Reported,
+        Reason::Recovered => FlipReason::Recovered,
+        Reason::Paused => FlipReason::Paused,
+        Reason::Resumed => FlipReason::Resumed,
+        Reason::Changed => FlipReason::Changed,
     }
 }
 
@@ -94,7 +61,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     get, path = "/monitors/{id}/flips", tag = "monitors", operation_id = "listFlips",
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of flips", body = Page<FlipView>))
@@ -109,5 +76,5 @@ async fn list(
     app.require_monitor(id).await?;
     let found = app.history.flips(id, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::Time(last.at.as_micros()));
-    Ok(Json(page.map(FlipView::from)))
+    Ok(Json(page.map(view)))
 }

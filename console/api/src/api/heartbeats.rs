@@ -48,7 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     get, path = "/monitors/{id}/heartbeats", tag = "monitors", operation_id = "listHeartbeats",
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of heartbeats", body = Page<HeartbeatView>))

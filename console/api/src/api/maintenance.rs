@@ -56,7 +56,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
 #[utoipa::path(
     get, path = "/maintenance-windows", tag = "maintenance", operation_id = "listMaintenanceWindows",
     params(
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of windows", body = Page<WindowView>))

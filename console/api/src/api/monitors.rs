@@ -74,10 +74,10 @@ async fn create(
 #[utoipa::path(
     get, path = "/monitors", tag = "monitors", operation_id = "listMonitors",
     params(
-        ("state" = Option<String>, Query, description = "new, up, late, down or paused"),
+        ("state" = Option<String>, Query, description = "Monitors in this state"),
         ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
         ("q" = Option<String>, Query, description = "A part of the name, the description, a tag or the id, in any case"),
-        ("limit" = Option<u32>, Query, description = "Entries on a page, 1 to 500; 50 if not given"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, description = "A page of monitors", body = Page<MonitorView>))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::channels::TestResult;
 use axum::Json;
 use axum::extract::State;
 use model::delivery::{Delivery, DeliveryState};
@@ -10,8 +11,6 @@ use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::wire;
 use ports::queue::QueueMessage;
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -21,21 +20,6 @@ use management::app::App;
 /// An attempt may take 15 s.
 const WAIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// What became of a test.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TestResult {
-    /// Whether the receiver accepted it.
-    delivered: bool,
-    /// The HTTP status, or the SMTP code, of its answer.
-    status: Option<u16>,
-    /// What went wrong, or the beginning of the answer.
-    detail: Option<String>,
-    /// What was sent, secrets as `***`; null if nothing could be.
-    request: Option<String>,
-    /// The beginning of the answer, at most 2 kB.
-    answer: Option<String>,
-}
 
 /// Sends a test to a channel, also to one that is disabled, and waits for the answer, at most 20 s.
 #[utoipa::path(

@@ -64,9 +64,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         ("all" = Option<bool>, Query, description = "true: every monitor, of 20,000 at most"),
         ("since" = Option<String>, Query, description = "RFC 3339; 14 days before `until` if not given"),
         ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
-        ("alarms_per_month" = Option<f64>, Query, description = "How many false alarms in 30 days a proposal may have cost, 0 to 1,000; 1 if not given"),
+        ("alarms_per_month" = Option<f64>, Query, description = "How many false alarms in 30 days a proposal may have cost"),
         ("timezone" = Option<String>, Query, description = "IANA time zone in which a cron schedule is looked for, besides the monitor's own; UTC if not given"),
-        ("limit" = Option<usize>, Query, description = "Monitors in the answer, 1 to 10,000; 1,000 if not given"),
+        ("limit" = Option<usize>, Query, description = "Most monitors in the answer"),
     ),
     responses(
         (status = 200, description = "Advice on each monitor", body = AdviceView),
