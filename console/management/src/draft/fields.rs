@@ -155,9 +155,13 @@ impl Fields {
     }
 }
 
-/// A whole number that fits.
+/// A whole number that fits. JSON does not tell 60 from 60.0, and the document calls both integers.
 pub fn whole_number(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|number| u32::try_from(number).ok())
+    if let Some(number) = value.as_u64() {
+        return u32::try_from(number).ok();
+    }
+    let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+    (0.0..=f64::from(u32::MAX)).contains(&number).then_some(number as u32)
 }
 
 fn tags(value: &Value) -> Option<Vec<String>> {
@@ -209,7 +213,9 @@ mod tests {
             (json!(4_294_967_296_u64), None),
             (json!(-1), None),
             (json!(1.5), None),
-            (json!(60.0), None),
+            (json!(60.0), Some(60)),
+            (json!(4_294_967_296.0), None),
+            (json!(-60.0), None),
             (json!("60"), None),
             (json!(true), None),
         ] {
