@@ -18,7 +18,7 @@ struct Cold {
 
 impl Message for Cold {
     const NAME: &'static str = "cold state";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 }
 
 /// [`Cold`], borrowed: it is encoded for every monitor of every commit, to see whether it changed.
@@ -114,17 +114,29 @@ mod tests {
         let hex = |state: &MonitorState| -> String {
             encoded(state).iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        let definition = "02939481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
-        let incident = "939ec4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
-                        a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c0c001cf0006608b054e4480";
+        let definition = "03939481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2";
+        let incident = "939fc4104636d4bd63945bc1a82e4170c4ae6bd3c4100000000000000000000000000000000702a27570a4646f776e\
+                        a66d6973736564cf0006608b054e4480c0c0c0cf0006608b054e4480920000c0c0c001cf0006608b054e4480";
         assert_eq!(hex(&state()), format!("{definition}{incident}c0"));
         assert_eq!(hex(&MonitorState { incident: None, ..state() }), format!("{definition}c0c0"));
         let period =
             Definition { schedule: Schedule::Period { timeout: 60 }, ..state().definition.expect("one") };
         let period = MonitorState { definition: Some(period), ..state() };
-        assert_eq!(hex(&period), format!("0293c0{incident}c0"), "the hot part has the definition");
+        assert_eq!(hex(&period), format!("0393c0{incident}c0"), "the hot part has the definition");
         assert_eq!(hex(&MonitorState { incident: None, ..period }), "");
         assert_eq!(hex(&MonitorState { incident: None, definition: None, ..state() }), "");
+    }
+
+    #[test]
+    fn version_2_is_read_which_had_no_silence_in_flips() {
+        let version_2 = "02939481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2939ec4104636d4bd63945bc1a82e4170c4ae6bd3\
+                         c4100000000000000000000000000000000702a27570a4646f776ea66d6973736564cf0006608b054e4480c0c0c0\
+                         cf0006608b054e4480920000c0c001cf0006608b054e4480c0";
+        let pairs = version_2.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+        let bytes: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hex")).collect();
+        let mut read = MonitorState { definition: None, incident: None, ..state() };
+        decode(&bytes, &mut read).expect("readable");
+        assert_eq!(read, state());
     }
 
     #[test]

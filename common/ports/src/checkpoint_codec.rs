@@ -10,7 +10,7 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::wire::WireError;
 
 const NAME: &str = "checkpoint";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Level of zstd: compressing the states of a million monitors takes a second.
 const LEVEL: i32 = 3;
 

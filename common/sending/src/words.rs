@@ -1,4 +1,4 @@
-//! Flips in words: notifications and the management API say the same. Pure.
+//! Pure. Flips in words: notifications and the management API say the same.
 
 use std::borrow::Cow;
 use std::time::Duration;
