@@ -18,12 +18,12 @@ use super::super::timing::Timer;
 pub(crate) struct ChatHead {
     /// The number of the message that is being gathered.
     pub(in crate::desk) number: u64,
-    /// When the newest messages went out, at most [`SINGLES`](super::SINGLES).
+    /// When the newest messages went out, at most `chat::SINGLES`.
     pub(in crate::desk) recent: Vec<EventTime>,
     pub(in crate::desk) storm: Option<StormWindow>,
     /// What went out and is not finished.
     pub(in crate::desk) outstanding: BTreeMap<DeliveryId, OutstandingMessage>,
-    /// Messages that others have taken over, with those, the newest last; at most [`ADOPTED`].
+    /// Messages that others have taken over, with those, the newest last; at most `chat::ADOPTED`.
     pub(in crate::desk) adopted: Vec<(DeliveryId, DeliveryId)>,
     /// When a message went out last.
     pub(in crate::desk) last_out: Option<EventTime>,
