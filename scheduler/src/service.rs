@@ -121,16 +121,26 @@ struct HeldPartitions {
 
 impl HeldPartitions {
     fn set(&self, partition: PartitionId, held: bool) {
-        let count = {
-            let mut partitions = self.partitions.lock();
+        self.change(|partitions| {
             if held {
-                partitions.insert(partition)
+                partitions.insert(partition);
             } else {
-                partitions.remove(&partition)
-            };
-            partitions.len()
-        };
-        self.metrics.partitions.set(i64::try_from(count).unwrap_or(i64::MAX));
+                partitions.remove(&partition);
+            }
+        });
+    }
+
+    fn clear(&self) {
+        self.change(BTreeSet::clear);
+    }
+
+    /// Changes the set, and the metric with it: under the one lock, for two partitions are often taken in the
+    /// same moment, and the metric must not keep the count of the first.
+    fn change(&self, change: impl FnOnce(&mut BTreeSet<PartitionId>)) {
+        let mut partitions = self.partitions.lock();
+        change(&mut partitions);
+        self.metrics.partitions.set(i64::try_from(partitions.len()).unwrap_or(i64::MAX));
+        drop(partitions);
         self.changed.notify_one();
     }
 }
@@ -259,7 +269,7 @@ impl Holdings {
             // no obstacle.
             Err(error) => {
                 tracing::error!(error = %Chain(&error), "the owner of a partition panicked; taking all partitions anew");
-                self.held.partitions.lock().clear();
+                self.held.clear();
                 self.tasks.abort_all();
                 self.holding.clear();
             }
@@ -364,5 +374,29 @@ impl PartitionTask {
             RETAKE
         };
         let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metric_counts_partitions_that_are_taken_at_once() {
+        let metrics = Metrics::register(&mut MetricsRegistry::default());
+        let held = HeldPartitions { metrics, partitions: Mutex::default(), changed: Notify::new() };
+        let partitions = 0..8_u16;
+        for _ in 0..500 {
+            for taken in [true, false] {
+                std::thread::scope(|scope| {
+                    for partition in partitions.clone().map(PartitionId) {
+                        let held = &held;
+                        scope.spawn(move || held.set(partition, taken));
+                    }
+                });
+                let expected = if taken { i64::from(partitions.end) } else { 0 };
+                assert_eq!(held.metrics.partitions.get(), expected);
+            }
+        }
     }
 }
