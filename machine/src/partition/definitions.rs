@@ -35,6 +35,7 @@ impl Partition {
         redefined(id, state, definition, change.at, watermark, head, effects);
         let rearmed = transitions::arm_earlier(state, &head.gaps);
         changes.note(id, slot, rearmed);
+        self.settle(id, effects);
     }
 
     /// Puts another definition in force at `at`, as a change by the owner would, and leaves the revision as
@@ -48,6 +49,7 @@ impl Partition {
         redefined(id, state, definition, at, watermark, head, effects);
         let rearmed = transitions::arm_earlier(state, &head.gaps);
         changes.note(id, slot, rearmed);
+        self.settle(id, effects);
     }
 
     fn remove(&mut self, id: MonitorId, effects: &mut Effects) {
@@ -70,6 +72,9 @@ pub(super) fn redefined(
     effects: &mut Effects,
 ) {
     let before = state.definition.replace(definition.clone());
+    if before.as_ref().is_some_and(|before| before.remind_every != definition.remind_every) {
+        transitions::remind_from(state, watermark);
+    }
     let was_paused = before.as_ref().is_some_and(|before| before.paused);
     match (was_paused, definition.paused) {
         (true, true) => {}

@@ -33,6 +33,9 @@ impl Partition {
         }
         let rearmed = transitions::arm_earlier(state, &head.gaps);
         changes.note(id, slot, rearmed);
+        if rearmed {
+            self.settle(id, effects);
+        }
     }
 }
 

@@ -40,6 +40,7 @@ impl Partition {
         }
         let rearmed = transitions::arm_earlier(state, &head.gaps);
         changes.note(id, slot, rearmed);
+        self.settle(id, effects);
     }
 }
 

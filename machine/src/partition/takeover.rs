@@ -6,7 +6,7 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
 use super::effects::Effects;
-use super::transitions::{Cause, change_state};
+use super::transitions::{Cause, change_state, remind_from};
 
 /// Whether nothing has happened to the monitor here, so that an imported history may become its own.
 pub(super) fn takes_imports(state: &MonitorState) -> bool {
@@ -35,10 +35,8 @@ pub(super) fn take_over(
     state.heard_at = found.heard_at;
     state.counted_from = found.counted_from.map(|from| from.max(at));
     state.incident = found.incident;
-    if let Some(incident) = &mut state.incident {
-        // Reminders of the time before came from the former installation.
-        incident.reminded_at = incident.reminded_at.max(at);
-    }
+    // Reminders of the time before came from the former installation.
+    remind_from(state, at);
     if state.state == State::Paused {
         // Paused there, and not here.
         let to = if state.heard_at.is_some() { State::Up } else { State::New };

@@ -187,6 +187,14 @@ fn remind(
     effects.tell(head, alert);
 }
 
+/// Lets reminders that would have been due before `at` not be owed: a changed interval counts from the
+/// change.
+pub(super) fn remind_from(state: &mut MonitorState, at: EventTime) {
+    if let Some(incident) = &mut state.incident {
+        incident.reminded_at = incident.reminded_at.max(at);
+    }
+}
+
 fn remind_every(state: &MonitorState) -> Option<Duration> {
     let seconds = state.definition.as_ref()?.remind_every;
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))

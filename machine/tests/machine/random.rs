@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::flip::{Reason, State};
+use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
+use model::monitor::Definition;
 use model::time::TimeRules;
 use model::wire::frame::Listening;
 use proptest::prelude::*;
 
 use histories::driver::{Driver, Entry, Store, check, run};
 use histories::reference::Model;
-use histories::{ops, write};
+use histories::{Writer, ops, period, write};
 
 fn flips(store: &Store) -> BTreeMap<MonitorId, Vec<(State, Reason)>> {
     let mut flips: BTreeMap<MonitorId, Vec<(State, Reason)>> =
@@ -61,6 +63,54 @@ fn same_outcome(left: &Store, right: &Store) -> Result<(), TestCaseError> {
     prop_assert_eq!(&left.head.gaps, &right.head.gaps);
     prop_assert_eq!(left.head.watermark, right.head.watermark);
     Ok(())
+}
+
+/// Runs a log as it is and with its ticks folded.
+///
+/// # Errors
+/// The two do not say the same.
+fn same_when_folded(log: &[Entry]) -> Result<(), TestCaseError> {
+    let rules = TimeRules::EMBEDDED;
+    // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from that.
+    let unarmed = |log: &[Entry]| {
+        let mut store = run(rules, log);
+        store.states.values_mut().for_each(|state| state.armed_at = None);
+        store
+    };
+    same_outcome(&unarmed(&fold(rules, log)), &unarmed(log))
+}
+
+#[test]
+fn reminders_that_are_overdue_do_not_hang_on_how_often_the_watermark_moves() {
+    let reminded = Definition { remind_every: 60, ..period(10, 1) };
+    // The second reminder is due within this span.
+    for half_seconds in 220..260 {
+        let mut redefined = Writer::new(1);
+        redefined.define(0, Some(period(10, 1)));
+        redefined.push(0, 0, HeartbeatKind::Down);
+        redefined.tick(half_seconds);
+        redefined.define(0, Some(reminded.clone()));
+        redefined.tick(60);
+        same_when_folded(&redefined.log).expect("the interval was changed");
+
+        let mut late = Writer::new(1);
+        late.define(0, Some(reminded.clone()));
+        late.push(0, 0, HeartbeatKind::Down);
+        let frame = late.seal(0);
+        late.tick(half_seconds);
+        late.append(frame);
+        late.tick(60);
+        same_when_folded(&late.log).expect("the report landed late");
+
+        let mut missed = Writer::new(1);
+        missed.define(0, Some(reminded.clone()));
+        missed.push(0, 0, HeartbeatKind::Up);
+        let frame = missed.seal(0);
+        missed.tick(half_seconds);
+        missed.append(frame);
+        missed.tick(60);
+        same_when_folded(&missed.log).expect("the last heartbeat landed late");
+    }
 }
 
 proptest! {
@@ -122,15 +172,6 @@ proptest! {
 
     #[test]
     fn a_log_whose_ticks_are_folded_says_the_same(ops in ops(1)) {
-        let rules = TimeRules::EMBEDDED;
-        let log = write(1, &ops);
-        // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from
-        // that.
-        let unarmed = |log: &[Entry]| {
-            let mut store = run(rules, log);
-            store.states.values_mut().for_each(|state| state.armed_at = None);
-            store
-        };
-        same_outcome(&unarmed(&fold(rules, &log)), &unarmed(&log))?;
+        same_when_folded(&write(1, &ops))?;
     }
 }

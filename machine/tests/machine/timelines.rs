@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::flip::{Alert, Flip, Reason, State};
 use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::monitor::Definition;
+use model::monitor_state::OutboxAlert;
 use model::schedule::{CronSchedule, Schedule};
 use model::time::{EventTime, TimeRules};
 
@@ -219,15 +220,32 @@ fn reminders_come_while_it_is_down() {
             (State::Up, Reason::Recovered, 201),
         ],
     );
-    let numbers: Vec<(u32, u64)> = store
-        .alerts
-        .iter()
-        .filter_map(|outbox| {
-            let Alert::Reminder { number, at, .. } = &outbox.alert else { return None };
-            Some((*number, at.since(START).as_secs()))
-        })
-        .collect();
-    assert_eq!(numbers, [(1, 72), (2, 132), (3, 192)]);
+    assert_eq!(reminders(&store), [(1, 72), (2, 132), (3, 192)]);
+}
+
+#[test]
+fn a_changed_interval_of_reminders_counts_from_the_change() {
+    let store = check(
+        |w| {
+            w.define(0, Some(period(10, 1)));
+            w.push(0, 0, Down);
+            w.tick(2 * 130);
+            w.define(0, Some(Definition { remind_every: 60, ..period(10, 1) }));
+            w.tick(2 * 100);
+        },
+        &[(State::Down, Reason::Reported, 1)],
+    );
+    let watermark = 1 + 130 - TimeRules::EMBEDDED.lateness.as_secs();
+    assert_eq!(reminders(&store), [(1, watermark + 60)]);
+}
+
+/// The number of each reminder, and its seconds from the start.
+fn reminders(store: &Store) -> Vec<(u32, u64)> {
+    let reminder = |outbox: &OutboxAlert| {
+        let Alert::Reminder { number, at, .. } = &outbox.alert else { return None };
+        Some((*number, at.since(START).as_secs()))
+    };
+    store.alerts.iter().filter_map(reminder).collect()
 }
 
 #[test]
