@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode, Url, header, redirect};
 use serde_json::Value;
 
 use super::super::problem::Problem;
-use super::{Api, ApiError, CONNECT_TIMEOUT, failure, shown};
+use super::client::{Api, ApiError, CONNECT_TIMEOUT, failure, shown};
 
 /// Something comes within this, if only an empty line, or the connection is dead.
 const QUIET: Duration = Duration::from_secs(60);
