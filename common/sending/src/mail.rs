@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+pub use connection::AcceptedMail;
 use connection::Connection;
 pub use error::MailError;
 pub use message::Mail;
@@ -30,15 +31,6 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// Mails over one connection; servers refuse more in the end.
 const MAILS_PER_CONNECTION: u32 = 50;
-
-/// What the server said when it took the mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedMail {
-    /// Its code, 2xx.
-    pub code: u16,
-    /// The rest, in one line; it often names the mail's place in the server's queue.
-    pub text: String,
-}
 
 /// Sends mail.
 #[derive(Debug)]

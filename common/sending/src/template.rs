@@ -7,61 +7,18 @@
 //! it is for: in JSON, `{{ title }}` becomes a whole JSON value, quotes included, so that no name of a
 //! monitor can break out of it.
 
+mod bounded;
 mod filters;
 mod sample;
 mod untrusted;
 
-use std::borrow::Cow;
-use std::fmt;
-use std::io;
-
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
+pub use bounded::{Escape, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, Template, TemplateError};
 pub use sample::sample;
-
-/// Longest source, bytes.
-pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
-
-/// Most that a template may make, bytes.
-pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
-
-/// One step costs one, 64 bytes of text as much: some milliseconds, and at most 13 MB.
-const FUEL: u64 = 200_000;
-
-/// Most calls of a recursive loop within each other.
-const DEPTH: usize = 50;
 
 /// Enough for the deepest nesting that fits into [`MAX_SOURCE_BYTES`]; what is not used takes no memory.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-
-const NAME: &str = "template";
-
-/// What is inserted is written in this way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Escape {
-    /// As it is.
-    Nothing,
-    /// As a JSON value; and all of it must be JSON.
-    Json,
-    /// With `&lt;` for `<`.
-    Html,
-}
-
-impl Escape {
-    /// What a body of this content type needs.
-    pub fn for_content_type(content_type: &str) -> Self {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence.ends_with("/json") || essence.ends_with("+json") {
-            Self::Json
-        } else if essence.ends_with("html") || essence.ends_with("xml") {
-            Self::Html
-        } else {
-            Self::Nothing
-        }
-    }
-}
 
 /// Fills in a template of a user's, which may use less than one of a preset: see [`untrusted`]. It takes some
 /// milliseconds.
@@ -88,181 +45,6 @@ pub fn fill_in(
 /// Every one of [`TemplateError`].
 pub fn check(source: &str, escape: Escape) -> Result<(), TemplateError> {
     fill_in(source, escape, sample()).map(drop)
-}
-
-/// A template that can be read, of a preset's.
-pub struct Template {
-    environment: Environment<'static>,
-    escape: Escape,
-}
-
-/// What is wrong with a template; a fragment that fits after its name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// Longer than [`MAX_SOURCE_BYTES`].
-    #[error("it has {bytes} bytes; at most {MAX_SOURCE_BYTES} are allowed")]
-    TooLong {
-        /// How many it has.
-        bytes: usize,
-    },
-    /// It cannot be read.
-    #[error("line {line}: {what}")]
-    Syntax {
-        /// From 1.
-        line: usize,
-        /// What is wrong there.
-        what: String,
-    },
-    /// It cannot be filled in.
-    #[error("line {line}: {what}")]
-    Render {
-        /// From 1.
-        line: usize,
-        /// What is wrong there.
-        what: String,
-    },
-    /// It takes too many steps.
-    #[error("it takes too many steps")]
-    TooSlow,
-    /// It uses what is not allowed.
-    #[error("line {line}: {what}")]
-    Forbidden {
-        /// From 1.
-        line: usize,
-        /// What is not allowed.
-        what: &'static str,
-    },
-    /// The system gives us no thread to fill it in on.
-    #[error("there is no room to fill it in just now")]
-    NoRoom,
-    /// It makes more than [`MAX_OUTPUT_BYTES`].
-    #[error("it makes more than {MAX_OUTPUT_BYTES} bytes")]
-    TooMuch,
-    /// It is to make JSON and does not.
-    #[error(
-        "it does not make JSON: {what}; values are written with their quotes, as in {{\"text\": {{{{ title }}}}}}"
-    )]
-    NotJson {
-        /// Where, and what is wrong there.
-        what: String,
-    },
-}
-
-impl Template {
-    /// Reads a template.
-    ///
-    /// # Errors
-    /// [`TemplateError::TooLong`], [`TemplateError::Syntax`].
-    pub fn parse(source: &str, escape: Escape) -> Result<Self, TemplateError> {
-        check_length(source)?;
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(DEPTH);
-        environment.set_auto_escape_callback(move |_| match escape {
-            Escape::Nothing => AutoEscape::None,
-            Escape::Json => AutoEscape::Json,
-            Escape::Html => AutoEscape::Html,
-        });
-        filters::add_to(&mut environment);
-        let mut template = Self { environment, escape };
-        template.set_source(source)?;
-        Ok(template)
-    }
-
-    fn set_source(&mut self, source: &str) -> Result<(), TemplateError> {
-        self.environment
-            .add_template_owned(NAME, Cow::<'static, str>::Owned(source.to_owned()))
-            .map_err(|error| TemplateError::Syntax { line: line_of(&error), what: in_words(&error) })
-    }
-
-    /// Fills it in.
-    ///
-    /// # Errors
-    /// [`TemplateError::Render`], [`TemplateError::TooSlow`], [`TemplateError::TooMuch`],
-    /// [`TemplateError::NotJson`].
-    pub fn render(&self, variables: &impl Serialize) -> Result<String, TemplateError> {
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|error| TemplateError::Render { line: line_of(&error), what: in_words(&error) })?;
-        let mut output = LimitedOutput::default();
-        let variables = minijinja::Value::from(Serde(variables));
-        match template.render_captured_to(variables, &mut output) {
-            Ok(_) => {}
-            Err(_) if output.is_full => return Err(TemplateError::TooMuch),
-            Err(error) if ran_dry(&error) => return Err(TemplateError::TooSlow),
-            Err(error) => {
-                return Err(TemplateError::Render { line: line_of(&error), what: in_words(&error) });
-            }
-        }
-        // Only text was written.
-        let text = String::from_utf8_lossy(&output.bytes).into_owned();
-        if self.escape == Escape::Json {
-            serde_json::from_str::<serde::de::IgnoredAny>(&text)
-                .map_err(|error| TemplateError::NotJson { what: error.to_string() })?;
-        }
-        Ok(text)
-    }
-}
-
-impl fmt::Debug for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template").field("escape", &self.escape).finish_non_exhaustive()
-    }
-}
-
-fn check_length(source: &str) -> Result<(), TemplateError> {
-    if source.len() > MAX_SOURCE_BYTES {
-        return Err(TemplateError::TooLong { bytes: source.len() });
-    }
-    Ok(())
-}
-
-/// Takes no more than it may.
-#[derive(Default)]
-struct LimitedOutput {
-    bytes: Vec<u8>,
-    is_full: bool,
-}
-
-impl io::Write for LimitedOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > MAX_OUTPUT_BYTES {
-            self.is_full = true;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn line_of(error: &minijinja::Error) -> usize {
-    error.line().unwrap_or(1)
-}
-
-/// Without the template's name, which says nothing.
-fn in_words(error: &minijinja::Error) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
-    }
-}
-
-/// The error may be wrapped in others.
-fn ran_dry(error: &minijinja::Error) -> bool {
-    let mut current: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(one) = current {
-        if one.downcast_ref::<minijinja::Error>().is_some_and(|one| one.kind() == ErrorKind::OutOfFuel) {
-            return true;
-        }
-        current = one.source();
-    }
-    false
 }
 
 #[cfg(test)]

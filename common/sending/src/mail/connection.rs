@@ -13,14 +13,23 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::response::Response;
 
+use super::error::MailError;
 use super::settings::{MailSettings, Security};
-use super::{AcceptedMail, MailError};
 
 /// One address of the server is given so long, so that there is time for its others.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Most characters that are kept of what the server says.
 const LONGEST_TEXT: usize = 300;
+
+/// What the server said when it took the mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedMail {
+    /// Its code, 2xx.
+    pub code: u16,
+    /// The rest, in one line; it often names the mail's place in the server's queue.
+    pub text: String,
+}
 
 /// A connection that was let in.
 pub(super) struct Connection {

@@ -8,7 +8,7 @@ use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use super::MailError;
+use super::error::MailError;
 use crate::mail_address::mail_address;
 use model::time::EventTime;
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
-use super::{Preset, Settings};
 use crate::template::{Escape, Template, TemplateError};
 use model::channel::WebhookMethod;
 
@@ -103,7 +102,7 @@ impl RequestTemplate {
         Ok(self.endpoint.render(variables)?.parse()?)
     }
 
-    fn fill_in(&self, variables: &Value) -> Result<PresetRequest, RequestError> {
+    pub(super) fn fill_in(&self, variables: &Value) -> Result<PresetRequest, RequestError> {
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
             let value = value.render(variables)?;
@@ -118,43 +117,5 @@ impl RequestTemplate {
             headers,
             body: self.body.render(variables)?.trim().to_owned(),
         })
-    }
-}
-
-impl Preset {
-    /// What is to be sent for `message`, in this order, until one fails. `now` is the attempt's time, RFC
-    /// 3339, and `webhook` what a plain webhook would get.
-    ///
-    /// # Errors
-    /// If a template cannot be filled in, or an address is none.
-    pub fn requests(
-        &self,
-        message: &impl Serialize,
-        settings: &Settings,
-        now: &str,
-        webhook: &Value,
-    ) -> Result<Vec<PresetRequest>, RequestError> {
-        // The message has text keys only.
-        let message = serde_json::to_value(message).unwrap_or_default();
-        let variables = self.variables(message, settings, now, webhook);
-        let meant = self.requests.iter().filter(|request| request.is_for(&variables));
-        meant.map(|request| request.fill_in(&variables)).collect()
-    }
-
-    pub(super) fn variables(&self, message: Value, settings: &Settings, now: &str, webhook: &Value) -> Value {
-        let mut variables = match message {
-            Value::Object(fields) => fields,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Map::new()
-            }
-        };
-        let settings = self.fields.iter().map(|field| {
-            let value = settings.get(&field.name).or(field.default.as_ref());
-            (field.name.clone(), Value::String(value.cloned().unwrap_or_default()))
-        });
-        variables.insert("settings".to_owned(), Value::Object(settings.collect()));
-        variables.insert("now".to_owned(), Value::String(now.to_owned()));
-        variables.insert("webhook".to_owned(), webhook.clone());
-        Value::Object(variables)
     }
 }

@@ -1,10 +1,9 @@
 //! Pure. What people set the fields of a preset to.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use url::Url;
-
-use super::{Field, Preset, Settings};
-use crate::template::sample;
 
 /// Longest URL, in characters.
 pub const MAX_URL_CHARS: usize = 2_000;
@@ -30,6 +29,34 @@ pub enum FieldKind {
     Choice,
 }
 
+/// What a channel of a preset needs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Of `a–z 0–9 _`.
+    pub name: String,
+    /// One line for people.
+    pub help: String,
+    /// What it may hold.
+    #[serde(default)]
+    pub kind: FieldKind,
+    /// For a token, characters that it may have besides letters, digits, `-` and `_`. For a choice, what
+    /// there is to choose from, with blanks between.
+    #[serde(default)]
+    pub allowed: String,
+    /// What it is if nothing is given; without one it must be given, unless it is optional.
+    pub default: Option<String>,
+    /// Whether it may be left out.
+    #[serde(default)]
+    pub optional: bool,
+    /// Whether it is shown to admins. What is not is shown as `***`.
+    #[serde(default)]
+    pub shown: bool,
+}
+
+/// What the fields of a preset were set to, by name.
+pub type Settings = BTreeMap<String, String>;
+
 /// A setting that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
@@ -39,75 +66,6 @@ pub struct FieldError {
     /// What is wrong and what is allowed; without the value, which may be secret.
     pub message: String,
 }
-
-impl Preset {
-    /// Checks what a channel is set to, and fills in what has a default. What is empty counts as left out.
-    ///
-    /// # Errors
-    /// One for each field that is refused.
-    pub fn check(&self, settings: &Settings) -> Result<Settings, Vec<FieldError>> {
-        let mut checked = Settings::new();
-        let mut errors = Vec::new();
-        for field in &self.fields {
-            let given = settings.get(&field.name).map(|value| value.trim()).filter(|value| !value.is_empty());
-            match (given.or(field.default.as_deref()), field.optional) {
-                (Some(value), _) => match field.check(value) {
-                    Ok(()) => {
-                        checked.insert(field.name.clone(), value.to_owned());
-                    }
-                    Err(message) => errors.push(FieldError { field: field.name.clone(), message }),
-                },
-                (None, true) => {}
-                (None, false) => {
-                    let message = format!("{} needs it: {}", self.title, field.help);
-                    errors.push(FieldError { field: field.name.clone(), message });
-                }
-            }
-        }
-        let known = |name: &str| self.fields.iter().any(|field| field.name == name);
-        for name in settings.keys().filter(|name| !known(name)) {
-            let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
-            let message = format!("{} has no such setting; it has {}", self.title, names.join(", "));
-            errors.push(FieldError { field: name.clone(), message });
-        }
-        if errors.is_empty() { Ok(checked) } else { Err(errors) }
-    }
-
-    /// Every URL that a channel with these settings would call.
-    ///
-    /// # Errors
-    /// If one of them cannot be made.
-    pub fn urls(&self, settings: &Settings) -> Result<Vec<Url>, FieldError> {
-        let mut urls = Vec::new();
-        let variables = self.variables(sample().clone(), settings, SAMPLE_NOW, &serde_json::Value::Null);
-        for request in &self.requests {
-            let url = request.endpoint(&variables).map_err(|error| FieldError {
-                field: "url".to_owned(),
-                message: format!("no address can be made of it: {error}"),
-            })?;
-            if !urls.contains(&url) {
-                urls.push(url);
-            }
-        }
-        Ok(urls)
-    }
-
-    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host.
-    pub fn masked(&self, settings: &Settings) -> Settings {
-        let mask = |(name, value): (&String, &String)| {
-            let field = self.fields.iter().find(|field| field.name == *name);
-            let shown = match field {
-                Some(field) if field.shown => value.clone(),
-                Some(Field { kind: FieldKind::Url, .. }) => masked_url(value),
-                Some(_) | None => MASK.to_owned(),
-            };
-            (name.clone(), shown)
-        };
-        settings.iter().map(mask).collect()
-    }
-}
-
-const SAMPLE_NOW: &str = "2026-11-22T10:00:07.000Z";
 
 /// A URL of which only the host is seen: `https://example.com/***`.
 pub fn masked_url(url: &str) -> String {
@@ -121,7 +79,7 @@ pub fn masked_url(url: &str) -> String {
 impl Field {
     /// # Errors
     /// What is wrong, and what is allowed.
-    fn check(&self, value: &str) -> Result<(), String> {
+    pub(super) fn check(&self, value: &str) -> Result<(), String> {
         let chars = value.chars().count();
         match self.kind {
             FieldKind::Token => {

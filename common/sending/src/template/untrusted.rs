@@ -7,7 +7,7 @@
 
 use minijinja::machinery::{Instruction, get_compiled_template};
 
-use super::{Escape, NAME, Template, TemplateError};
+use super::bounded::{Escape, NAME, Template, TemplateError, check_length};
 
 /// Filters that make lists of lists, or print them.
 const REMOVED_FILTERS: [&str; 11] =
@@ -32,7 +32,7 @@ pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateErr
     for function in REMOVED_FUNCTIONS {
         template.environment.remove_global(function);
     }
-    super::check_length(source)?;
+    check_length(source)?;
     for (operator, what) in OPERATORS {
         let changed = source.replace(operator, MEANINGLESS);
         if changed != source

@@ -1,0 +1,165 @@
+//! Pure. A service, as its file describes it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::answer::AnswerRules;
+use super::request::{PresetRequest, RequestError, RequestTemplate};
+use super::settings::{Field, FieldError, FieldKind, MASK, Settings, masked_url};
+use crate::template::sample;
+use model::channel::ChannelClass;
+
+/// A service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// The name of its file.
+    #[serde(skip)]
+    pub name: String,
+    /// What it is called.
+    pub title: String,
+    /// How it wants to be told.
+    pub class: ChannelClass,
+    /// What a channel of it needs.
+    #[serde(rename = "field", default)]
+    pub fields: Vec<Field>,
+    /// Least time between two messages to one channel, milliseconds.
+    #[serde(default)]
+    pub min_interval_ms: u64,
+    /// What is down is told again so often, seconds; for services that would forget it.
+    pub repost_every: Option<u32>,
+    /// For pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one
+    /// incident. 0 = as many as there are.
+    #[serde(default = "default_storm_limit")]
+    pub(super) storm_limit: u32,
+    /// What is sent.
+    #[serde(rename = "request")]
+    pub(super) requests: Vec<RequestTemplate>,
+    /// How answers are read.
+    #[serde(default)]
+    pub answer: AnswerRules,
+}
+
+/// What [`Preset::storm_limit`] counts in, seconds.
+pub const STORM_WINDOW_SECS: u32 = 30;
+
+const fn default_storm_limit() -> u32 {
+    20
+}
+
+const SAMPLE_NOW: &str = "2026-11-22T10:00:07.000Z";
+
+impl Preset {
+    pub(super) fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let preset: Self = toml::from_str(text)?;
+        Ok(Self { name: name.to_owned(), ..preset })
+    }
+
+    /// For pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one
+    /// incident. `None` = as many as there are.
+    pub fn storm_limit(&self) -> Option<u32> {
+        (self.storm_limit > 0).then_some(self.storm_limit)
+    }
+
+    /// What is to be sent for `message`, in this order, until one fails. `now` is the attempt's time, RFC
+    /// 3339, and `webhook` what a plain webhook would get.
+    ///
+    /// # Errors
+    /// If a template cannot be filled in, or an address is none.
+    pub fn requests(
+        &self,
+        message: &impl Serialize,
+        settings: &Settings,
+        now: &str,
+        webhook: &Value,
+    ) -> Result<Vec<PresetRequest>, RequestError> {
+        // The message has text keys only.
+        let message = serde_json::to_value(message).unwrap_or_default();
+        let variables = self.variables(message, settings, now, webhook);
+        let meant = self.requests.iter().filter(|request| request.is_for(&variables));
+        meant.map(|request| request.fill_in(&variables)).collect()
+    }
+
+    fn variables(&self, message: Value, settings: &Settings, now: &str, webhook: &Value) -> Value {
+        let mut variables = match message {
+            Value::Object(fields) => fields,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Map::new()
+            }
+        };
+        let settings = self.fields.iter().map(|field| {
+            let value = settings.get(&field.name).or(field.default.as_ref());
+            (field.name.clone(), Value::String(value.cloned().unwrap_or_default()))
+        });
+        variables.insert("settings".to_owned(), Value::Object(settings.collect()));
+        variables.insert("now".to_owned(), Value::String(now.to_owned()));
+        variables.insert("webhook".to_owned(), webhook.clone());
+        Value::Object(variables)
+    }
+
+    /// Checks what a channel is set to, and fills in what has a default. What is empty counts as left out.
+    ///
+    /// # Errors
+    /// One for each field that is refused.
+    pub fn check(&self, settings: &Settings) -> Result<Settings, Vec<FieldError>> {
+        let mut checked = Settings::new();
+        let mut errors = Vec::new();
+        for field in &self.fields {
+            let given = settings.get(&field.name).map(|value| value.trim()).filter(|value| !value.is_empty());
+            match (given.or(field.default.as_deref()), field.optional) {
+                (Some(value), _) => match field.check(value) {
+                    Ok(()) => {
+                        checked.insert(field.name.clone(), value.to_owned());
+                    }
+                    Err(message) => errors.push(FieldError { field: field.name.clone(), message }),
+                },
+                (None, true) => {}
+                (None, false) => {
+                    let message = format!("{} needs it: {}", self.title, field.help);
+                    errors.push(FieldError { field: field.name.clone(), message });
+                }
+            }
+        }
+        let known = |name: &str| self.fields.iter().any(|field| field.name == name);
+        for name in settings.keys().filter(|name| !known(name)) {
+            let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+            let message = format!("{} has no such setting; it has {}", self.title, names.join(", "));
+            errors.push(FieldError { field: name.clone(), message });
+        }
+        if errors.is_empty() { Ok(checked) } else { Err(errors) }
+    }
+
+    /// Every URL that a channel with these settings would call.
+    ///
+    /// # Errors
+    /// If one of them cannot be made.
+    pub fn urls(&self, settings: &Settings) -> Result<Vec<Url>, FieldError> {
+        let mut urls = Vec::new();
+        let variables = self.variables(sample().clone(), settings, SAMPLE_NOW, &Value::Null);
+        for request in &self.requests {
+            let url = request.endpoint(&variables).map_err(|error| FieldError {
+                field: "url".to_owned(),
+                message: format!("no address can be made of it: {error}"),
+            })?;
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        Ok(urls)
+    }
+
+    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host.
+    pub fn masked(&self, settings: &Settings) -> Settings {
+        let mask = |(name, value): (&String, &String)| {
+            let field = self.fields.iter().find(|field| field.name == *name);
+            let shown = match field {
+                Some(field) if field.shown => value.clone(),
+                Some(Field { kind: FieldKind::Url, .. }) => masked_url(value),
+                Some(_) | None => MASK.to_owned(),
+            };
+            (name.clone(), shown)
+        };
+        settings.iter().map(mask).collect()
+    }
+}
