@@ -16,7 +16,7 @@ use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
 use crate::import::log::ImportLog;
 use crate::mint::Ids;
-use crate::replay::Replays;
+use crate::replay::source::Replays;
 use crate::replay::sweep::Sweeps;
 
 /// The role's ports and what it knows.

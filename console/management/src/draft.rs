@@ -1,5 +1,6 @@
 //! Pure. What clients ask for, read from JSON strictly: every refused field is named, all of them at once.
 
+mod change;
 pub mod channel;
 pub mod fields;
 pub mod key;
@@ -9,37 +10,4 @@ pub mod rebuild;
 pub mod replay;
 mod schedule;
 
-/// What a request says about one field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<T> {
-    /// Not given.
-    Keep,
-    /// Given as null: back to its default.
-    Reset,
-    /// Given.
-    Set(T),
-}
-
-impl<T> Change<T> {
-    /// The new value, if one was given.
-    pub fn set(self) -> Option<T> {
-        match self {
-            Self::Set(value) => Some(value),
-            Self::Keep | Self::Reset => None,
-        }
-    }
-
-    /// Whether a new value was given.
-    pub const fn is_set(&self) -> bool {
-        matches!(self, Self::Set(_))
-    }
-
-    /// The value after the change of one that was `old`.
-    pub fn onto(self, old: T, default: T) -> T {
-        match self {
-            Self::Keep => old,
-            Self::Reset => default,
-            Self::Set(value) => value,
-        }
-    }
-}
+pub use change::Change;

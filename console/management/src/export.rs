@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::source::{Next, Source};
 use crate::app::App;
 use crate::records::Stored;
-use crate::replay::ReplayError;
+use crate::replay::source::ReplayError;
 use crate::selection::Selection;
 
 /// About so much is handed over at once.

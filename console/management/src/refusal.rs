@@ -12,7 +12,7 @@ use ports::queue::QueueError;
 use ports::registry::RegistryError;
 use ports::state_store::StateError;
 
-use crate::replay::ReplayError;
+use crate::replay::source::ReplayError;
 
 /// What the caller can do about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

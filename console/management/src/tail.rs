@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::refusal::Refusal;
-use crate::replay::ReplayError;
+use crate::replay::source::ReplayError;
 use crate::selection::Selection;
 
 /// Most monitors of one tail: it holds their states.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use url::Url;
 
-use super::Change;
+use super::change::Change;
 use super::fields::Fields;
 pub use mask::MASK;
 use preset::Settings;

@@ -6,7 +6,7 @@ use api::limits::{MAX_CRON_CHARS, MAX_NAME_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_T
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 
 /// The fields of one request body.
 #[derive(Clone)]

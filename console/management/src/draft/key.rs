@@ -4,7 +4,7 @@ use model::key::Scope;
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 use super::fields::Fields;
 
 /// A new API key as it is asked for.

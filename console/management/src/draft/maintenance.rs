@@ -11,7 +11,7 @@ use model::time::EventTime;
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 use super::fields::Fields;
 
 /// Fields that a window shows and no client sets.

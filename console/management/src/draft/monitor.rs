@@ -9,7 +9,7 @@ use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 use super::fields::{Fields, whole_number};
 use super::schedule::parse_cron;
 

@@ -5,7 +5,7 @@ use model::rebuild::RebuildFrom;
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 use super::fields::{Fields, whole_number};
 
 /// A rebuild as it is asked for.

@@ -10,7 +10,7 @@ use model::time::{EventTime, Interval};
 use model::validation::FieldError;
 use serde_json::{Map, Value};
 
-use super::Change;
+use super::change::Change;
 use super::fields::{Fields, line};
 use super::schedule::parse_cron;
 

@@ -13,7 +13,7 @@ use model::time::EventTime;
 use ports::heartbeat_log::LogEntry;
 
 use crate::app::App;
-use crate::replay::{Known, Reading, ReplayError, Start};
+use crate::replay::source::{Known, Reading, ReplayError, Start};
 use crate::selection::Selection;
 
 /// The most entries that could not be read whose position is named.

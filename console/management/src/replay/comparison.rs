@@ -8,8 +8,8 @@ use model::ids::{MonitorId, Offset};
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::Frame;
 
-use super::Start;
 use super::chosen::ChosenMonitors;
+use super::source::Start;
 use super::sweep::{Admission, Plan, Report, SweepError, Work};
 use crate::app::App;
 

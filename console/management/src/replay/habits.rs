@@ -10,8 +10,8 @@ use model::monitor::Definition;
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::Frame;
 
-use super::Start;
 use super::chosen::ChosenMonitors;
+use super::source::Start;
 use super::sweep::{Admission, Plan, SweepError, Work};
 use crate::app::App;
 

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Known, ReplayError, Replays};
+use super::source::{Known, ReplayError, Replays};
 use feed::Feed;
 pub use report::{Report, SkippedEntry};
 use running::Running;

@@ -4,7 +4,7 @@ use api::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use serde_json::Value;
 use url::Host;
 
-use super::super::Change;
+use super::super::change::Change;
 use super::super::fields::Fields;
 
 pub(crate) const FIELDS: [&str; 1] = ["to"];

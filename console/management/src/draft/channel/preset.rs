@@ -8,7 +8,7 @@ use model::validation::FieldError;
 use sending::presets::{self, Preset};
 use serde_json::{Map, Value};
 
-use super::super::Change;
+use super::super::change::Change;
 use super::super::fields::Fields;
 use super::mask::MASK;
 

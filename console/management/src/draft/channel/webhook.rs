@@ -15,7 +15,7 @@ use sending::template::{self, Escape};
 use serde_json::Value;
 use url::Url;
 
-use super::super::Change;
+use super::super::change::Change;
 use super::super::fields::{Fields, line};
 use super::mask::MASK;
 

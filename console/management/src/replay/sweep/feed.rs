@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::report::Report;
 use super::running::Running;
 use super::work::Work;
-use crate::replay::Start;
+use crate::replay::source::Start;
 
 /// What lands so late after the end of the window is not waited for.
 const BEYOND: Duration = Duration::from_secs(60);

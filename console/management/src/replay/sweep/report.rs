@@ -7,7 +7,7 @@ use model::ids::{Offset, PartitionId};
 use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
 
-use crate::replay::{Known, Start};
+use crate::replay::source::{Known, Start};
 
 /// Damaged entries that are named.
 const NAMED: usize = 100;

@@ -5,7 +5,7 @@ use model::ids::Offset;
 use model::time::EventTime;
 use model::wire::frame::Frame;
 
-use crate::replay::Start;
+use crate::replay::source::Start;
 
 /// What is done with the entries, partition after partition.
 pub trait Work: Send + 'static {
