@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::config::{ATTEMPT_TIMEOUT, DRAIN, REVIEW_EVERY};
 use crate::dead_letters::DeadLetterReview;
 use crate::delivery::dispatcher::{Context, Dispatcher};
@@ -23,13 +24,13 @@ use crate::delivery::pace::Pace;
 use crate::delivery::recorder::Recorder;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
+use crate::error::Error;
 use crate::fanout::FanOut;
 use crate::gate::Gate;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
 use crate::transport::Transports;
 use crate::trouble::Trouble;
-use crate::{Config, Error};
 
 /// Settled deliveries that wait to be written down: more than can be claimed at once, so no attempt waits to
 /// hand one in.

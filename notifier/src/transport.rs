@@ -19,7 +19,7 @@ use sending::mail::MailSettings;
 use sending::presets;
 use url::Url;
 
-use crate::Error;
+use crate::error::Error;
 pub(crate) use answer::{Answer, Failure};
 use email::{EmailRequest, EmailTransport};
 use http::Http;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Failure};
 use super::resolver::GuardedResolver;
-use crate::Error;
+use crate::error::Error;
 use crate::retry::parse_retry_after;
 
 /// Most bytes that are read of an answer's body, so that the connection can be used again.
