@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use super::lanes::Lanes;
 use super::pace::Pace;
-use super::{Claimed, Opening, Preparation, Settled};
+use super::phases::{Claimed, Opening, Preparation, Settled};
 use crate::config::POLL;
 use crate::desk;
 use crate::desk::keeper::{Keeper, Manner};

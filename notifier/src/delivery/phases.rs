@@ -1,0 +1,404 @@
+//! The phases of carrying a delivery, as types: each is made of the one before, so a wrong order does not
+//! compile.
+//!
+//! ```text
+//! Claimed ──open──▶ Opened ──(desk)──prepare──▶ Prepared ──attempt──▶ Attempted ──settle──▶ Settled ──▶ recorder
+//!    └─ accepted before, channel gone or disabled ────────────────────────────────────────────▶ Settled
+//!                     └─ another message tells of it ─────────────────────────────────────────▶ Settled
+//!                               └─ no request can be made of it ─────▶ Attempted
+//! ```
+//!
+//! The recorder writes the history first and the queue second. A notifier that dies in between leaves the
+//! message claimed: it comes back with the same id, and a delivery that the history knows as accepted is not
+//! sent again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::channel::{Channel, ChannelState};
+use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::Alert;
+use model::ids::{ChannelId, MonitorId};
+use model::notice::Notice;
+use model::time::EventTime;
+use model::wire::{self, WireError};
+use ports::clock::Clock;
+use ports::queue::{Claim, LaneId, MessageId, Outcome};
+
+use crate::desk::keeper::{Manner, folded};
+use crate::desk::{self, Admission, Question};
+use crate::metrics::AttemptResult;
+use crate::retry::{FailedAttempt, LONGEST_RETRY_AFTER};
+use crate::transport::{self, Answer, Failure, Request, Transports};
+
+/// Attempts of what is only told again.
+const REPOST_ATTEMPTS: u32 = 3;
+
+/// A delivery in our hands.
+pub(crate) struct Claimed {
+    lane: LaneId,
+    task: DeliveryTask,
+}
+
+/// A delivery that can be carried, as far as its channel goes.
+pub(crate) struct Opened {
+    lane: LaneId,
+    task: DeliveryTask,
+    record: Delivery,
+    channel: Arc<Channel>,
+    /// How its channel is told, if not each flip by itself.
+    manner: Option<Manner>,
+}
+
+/// A delivery with the request that carries it.
+pub(crate) struct Prepared {
+    lane: LaneId,
+    task: DeliveryTask,
+    record: Delivery,
+    manner: Option<Manner>,
+    request: Request,
+}
+
+/// A delivery after an attempt.
+pub(crate) struct Attempted {
+    lane: LaneId,
+    task: DeliveryTask,
+    record: Delivery,
+    manner: Option<Manner>,
+    began_at: EventTime,
+    ended_at: EventTime,
+    took: Duration,
+    answer: Answer,
+}
+
+/// What became of a delivery this time.
+pub(crate) struct Settled {
+    /// The queue message's id.
+    pub(crate) id: MessageId,
+    /// Its lane.
+    pub(crate) lane: LaneId,
+    /// What the history is to hold; `None` = no change.
+    pub(crate) record: Option<Delivery>,
+    /// What is to become of the queue message.
+    pub(crate) outcome: Outcome,
+    /// The attempt that was made.
+    pub(crate) attempted: Option<AttemptReport>,
+    /// What the channel's desk is to hear before the queue does.
+    pub(crate) desk: Option<DeskNote>,
+}
+
+/// What a desk is to hear.
+#[derive(Debug, Clone)]
+pub(crate) struct DeskNote {
+    pub(crate) channel: ChannelId,
+    pub(crate) manner: Manner,
+    pub(crate) note: desk::Note,
+}
+
+/// What an attempt tells about its channel.
+pub(crate) struct AttemptReport {
+    pub(crate) channel: ChannelId,
+    /// The monitor that it was about, if it was one.
+    pub(crate) monitor: Option<MonitorId>,
+    /// Whether it was a test of the channel.
+    pub(crate) is_test: bool,
+    /// Whether the delivery is given up.
+    pub(crate) gave_up: bool,
+    pub(crate) result: AttemptResult,
+    pub(crate) took: Duration,
+    pub(crate) verdict: Verdict,
+}
+
+/// What an attempt says about its channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It works.
+    Accepted,
+    /// It did not work this time.
+    Failed(String),
+    /// It is not wanted any more.
+    Gone(String),
+}
+
+/// What can be done with a claimed delivery.
+pub(crate) enum Opening {
+    /// It can be carried.
+    Open(Box<Opened>),
+    /// There is nothing to attempt.
+    Settled(Box<Settled>),
+}
+
+/// What can be done with an opened delivery.
+pub(crate) enum Preparation {
+    /// An attempt.
+    Ready(Prepared),
+    /// No request can be made of it: a failed attempt.
+    Failed(Attempted),
+}
+
+impl Claimed {
+    pub(crate) const fn new(lane: LaneId, task: DeliveryTask) -> Self {
+        Self { lane, task }
+    }
+
+    /// Looks whether it can be carried. `known` is what the history holds of it, `channel` its channel.
+    pub(crate) fn open(
+        self,
+        known: Option<Delivery>,
+        channel: Option<Arc<Channel>>,
+        now: EventTime,
+    ) -> Opening {
+        let record = known.unwrap_or_else(|| self.task.pending(now));
+        let manner = channel.as_ref().and_then(|channel| manner(&self.task, channel));
+        let finished = manner.map(|manner| DeskNote {
+            channel: self.task.channel,
+            manner,
+            note: desk::Note::Finished(self.task.id),
+        });
+        if record.state.is_over() {
+            // It was written down, but the queue was not told.
+            return Opening::Settled(Box::new(self.over(None, Outcome::Complete, finished)));
+        }
+        let Some(channel) = channel else {
+            return Opening::Settled(Box::new(self.dead(
+                record,
+                "the channel was deleted",
+                Outcome::Complete,
+                None,
+                now,
+            )));
+        };
+        if channel.state == ChannelState::Disabled && !is_test(&self.task) {
+            let why = "the channel is disabled";
+            return Opening::Settled(Box::new(self.dead(record, why, Outcome::Bury, finished, now)));
+        }
+        let Self { lane, task } = self;
+        Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
+    }
+
+    fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
+        let id = self.task.id.into();
+        Settled { id, lane: self.lane, record, outcome, attempted: None, desk }
+    }
+
+    fn dead(
+        self,
+        mut record: Delivery,
+        error: &str,
+        outcome: Outcome,
+        desk: Option<DeskNote>,
+        now: EventTime,
+    ) -> Settled {
+        bury(&mut record, error.to_owned(), now);
+        self.over(Some(record), outcome, desk)
+    }
+}
+
+/// How a channel is told of an alert, if not of each by itself.
+fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
+    match &task.notice {
+        Notice::Alert(Alert::Test { .. }) | Notice::ChannelFailing(_) => None,
+        Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }) if task.at_desk => {
+            Some(Manner::of(channel).unwrap_or(Manner::Chat))
+        }
+        Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }) => Manner::of(channel),
+        // Made by a desk, whatever the channel has become since.
+        Notice::WasDown(_)
+        | Notice::Digest(_)
+        | Notice::Storm(_)
+        | Notice::Flapping(_)
+        | Notice::Repost(_) => Some(Manner::of(channel).unwrap_or(Manner::Chat)),
+    }
+}
+
+impl Opened {
+    /// What the channel's desk is to be asked, if it has one.
+    pub(crate) fn question(&self) -> Option<(Manner, Question)> {
+        // A delivery that is sent again has attempts, and counts anew.
+        let redriven = self.task.attempts == 0 && !self.record.attempts.is_empty();
+        self.manner.map(|manner| (manner, Question { task: self.task.clone(), redriven }))
+    }
+
+    /// Follows the desk: it says something else, or nothing.
+    pub(crate) fn admitted(mut self, admission: Admission, now: EventTime) -> Result<Self, Box<Settled>> {
+        let id = self.task.id.into();
+        let settled =
+            |lane, record, outcome| Settled { id, lane, record, outcome, attempted: None, desk: None };
+        match admission {
+            Admission::Send(said) => {
+                // What came to the desk comes there as it was; what the desk made is kept as it is now.
+                if !matches!(self.task.notice, Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. })) {
+                    self.task.notice = (*said).clone();
+                }
+                self.record.notice = *said;
+                self.task.at_desk = true;
+                Ok(self)
+            }
+            Admission::Folded(into) => {
+                Err(Box::new(settled(self.lane, Some(folded(self.record, into)), Outcome::Complete)))
+            }
+            Admission::Dropped(why) => {
+                let record = Delivery {
+                    state: DeliveryState::Suppressed,
+                    next_attempt_at: None,
+                    note: Some(why.as_str().to_owned()),
+                    ..self.record
+                };
+                let note = self.manner.map(|manner| DeskNote {
+                    channel: self.task.channel,
+                    manner,
+                    note: desk::Note::Finished(self.task.id),
+                });
+                Err(Box::new(Settled { desk: note, ..settled(self.lane, Some(record), Outcome::Complete) }))
+            }
+            Admission::Later(wait) => {
+                let body = wire::encode(&DeliveryMessage::from(self.task));
+                Err(Box::new(settled(self.lane, None, Outcome::Retry { due_at: now + wait, body })))
+            }
+        }
+    }
+
+    /// The least time between two messages of its channel.
+    pub(crate) fn interval(&self) -> Duration {
+        transport::interval(&self.channel)
+    }
+
+    /// Makes the request.
+    pub(crate) fn prepare(self, transports: &Transports, now: EventTime) -> Preparation {
+        let Self { lane, task, record, channel, manner } = self;
+        let said = DeliveryTask { notice: record.notice.clone(), ..task.clone() };
+        match transports.prepare(&said, &channel) {
+            Ok(request) => Preparation::Ready(Prepared { lane, task, record, manner, request }),
+            Err(failure) => Preparation::Failed(Attempted {
+                lane,
+                task,
+                record,
+                manner,
+                began_at: now,
+                ended_at: now,
+                took: Duration::ZERO,
+                answer: Answer::none(failure),
+            }),
+        }
+    }
+}
+
+impl Prepared {
+    /// Sends the request.
+    pub(crate) async fn attempt(self, transports: &Transports, clock: &Arc<dyn Clock>) -> Attempted {
+        let (began_at, began) = (clock.now(), clock.elapsed());
+        let answer = transports.send(&self.request, began_at).await;
+        let Self { lane, task, record, manner, request: _ } = self;
+        let took = clock.elapsed().saturating_sub(began);
+        Attempted { lane, task, record, manner, began_at, ended_at: clock.now(), took, answer }
+    }
+}
+
+impl Attempted {
+    /// Decides what becomes of it; `random` is from 0 to 1.
+    pub(crate) fn settle(self, random: f64) -> Settled {
+        let is_test = is_test(&self.task);
+        let Self { lane, mut task, mut record, manner, began_at, ended_at, took, answer } = self;
+        let Answer { status, retry_after, body, failure, request, sent_to } = answer;
+        task.sent_to.extend(sent_to);
+        task.attempts = task.attempts.saturating_add(1);
+        let error = failure.as_ref().map(ToString::to_string);
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        record.record(Attempt { at: began_at, ms, status, error: error.clone(), answer: body, request });
+
+        let permanent = failure.as_ref().is_some_and(Failure::is_permanent);
+        let attempt = FailedAttempt { number: task.attempts, began_at, ended_at, retry_after, permanent };
+        let is_repost = matches!(task.notice, Notice::Repost(_));
+        // The next one will say the same, and say it sooner.
+        let ends = is_test || (is_repost && task.attempts >= REPOST_ATTEMPTS);
+        let result = failure.as_ref().map_or(AttemptResult::Accepted, Failure::result);
+        let next = match (failure, error.unwrap_or_default()) {
+            (None, _) => Next::Done,
+            (Some(Failure::Gone), error) => Next::GiveUp(Verdict::Gone(error)),
+            (Some(_), error) => match attempt.next_due(random).filter(|_| !ends) {
+                Some(due_at) => Next::Retry { due_at, error },
+                None => Next::GiveUp(Verdict::Failed(error)),
+            },
+        };
+        let finished = desk::Note::Finished(task.id);
+        let (state, outcome, verdict, note) = match next {
+            Next::Done => (DeliveryState::Delivered, Outcome::Complete, Verdict::Accepted, finished),
+            Next::Retry { due_at, error } => {
+                let body = wire::encode(&DeliveryMessage::from(task.clone()));
+                let alone = retry_after.map(|wait| ended_at + wait.min(LONGEST_RETRY_AFTER));
+                let outcome = Outcome::Retry { due_at, body };
+                (DeliveryState::Pending, outcome, Verdict::Failed(error), desk::Note::Failed(task.id, alone))
+            }
+            // A test and a repost are not sent again.
+            Next::GiveUp(verdict) if is_test || is_repost => {
+                (DeliveryState::Dead, Outcome::Complete, verdict, finished)
+            }
+            Next::GiveUp(verdict) => (DeliveryState::Dead, Outcome::Bury, verdict, finished),
+        };
+        record.state = state;
+        record.next_attempt_at = match &outcome {
+            Outcome::Retry { due_at, .. } => Some(*due_at),
+            Outcome::Complete | Outcome::Bury => None,
+        };
+        let report = AttemptReport {
+            channel: task.channel,
+            monitor: record.notice.monitor(),
+            is_test,
+            gave_up: state == DeliveryState::Dead,
+            result,
+            took,
+            verdict,
+        };
+        let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, note });
+        Settled { id: task.id.into(), lane, record: Some(record), outcome, attempted: Some(report), desk }
+    }
+}
+
+/// What follows an attempt.
+enum Next {
+    /// It was accepted.
+    Done,
+    /// It failed, and the next attempt is due then.
+    Retry { due_at: EventTime, error: String },
+    /// It failed, and there is no next attempt.
+    GiveUp(Verdict),
+}
+
+impl Settled {
+    /// A claim that is given back as it was, to be claimed again at `due_at`.
+    pub(crate) const fn put_back(id: MessageId, lane: LaneId, body: Bytes, due_at: EventTime) -> Self {
+        Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
+    }
+
+    /// A message that is done with, and was no delivery.
+    pub(crate) const fn done(id: MessageId, lane: LaneId) -> Self {
+        Self { id, lane, record: None, outcome: Outcome::Complete, attempted: None, desk: None }
+    }
+
+    /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.
+    pub(crate) fn unreadable(
+        claim: &Claim,
+        known: Option<Delivery>,
+        error: &WireError,
+        now: EventTime,
+    ) -> Self {
+        let record = known.map(|mut record| {
+            bury(&mut record, error.to_string(), now);
+            record
+        });
+        Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None, desk: None }
+    }
+}
+
+/// A test is attempted once, even if its channel is disabled.
+const fn is_test(task: &DeliveryTask) -> bool {
+    task.notice.is_test()
+}
+
+/// Ends a delivery without an attempt, saying why where the attempts stand.
+pub(crate) fn bury(record: &mut Delivery, why: String, now: EventTime) {
+    record.record(Attempt { at: now, ms: 0, status: None, error: Some(why), answer: None, request: None });
+    record.state = DeliveryState::Dead;
+    record.next_attempt_at = None;
+}
