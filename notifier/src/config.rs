@@ -44,7 +44,7 @@ impl Config {
     ///
     /// # Errors
     /// None.
-    pub const fn validate(&self) -> Result<(), crate::Error> {
+    pub const fn validate(&self) -> Result<(), crate::error::Error> {
         Ok(())
     }
 }

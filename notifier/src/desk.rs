@@ -9,6 +9,8 @@
 //! - `gather` (pure): what a chat is still to be told of a monitor. `digest` (pure): many of them in one
 //!   message.
 //! - `flaps` (pure): when a monitor flaps. `timing` (pure): when a desk is to be looked at again.
+//! - `machine` (pure): the desk of one channel, a chat's or a pager's. `storm` (pure): a pager's incident for
+//!   all monitors beyond its limit.
 //! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the
 //!   desks of all channels, with what is around them.
 
@@ -17,159 +19,15 @@ mod digest;
 mod flaps;
 mod gather;
 pub(crate) mod keeper;
+mod machine;
 mod outcome;
 mod pager;
 mod rows;
 mod state;
+mod storm;
 #[cfg(test)]
 mod tests;
 mod timing;
 
-use std::collections::BTreeSet;
-
-use model::delivery::DeliveryTask;
-use model::ids::{DeliveryId, MonitorId};
-use model::time::EventTime;
-use uuid::Uuid;
-
-use chat::Chat;
+pub(crate) use machine::{Note, Question};
 pub(crate) use outcome::Admission;
-use outcome::Effects;
-use pager::Pager;
-use rows::{HEAD, Row};
-
-/// The desk of a channel.
-#[derive(Debug, Clone, PartialEq)]
-enum Desk {
-    Chat(Chat),
-    Pager(Pager),
-}
-
-/// Whether a delivery may go out.
-#[derive(Debug, Clone)]
-pub(crate) struct Question {
-    pub(crate) task: DeliveryTask,
-    /// Whether the owner asked for it to be sent again.
-    pub(crate) redriven: bool,
-}
-
-/// What a desk is told of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Note {
-    /// A delivery was accepted, or given up.
-    Finished(DeliveryId),
-    /// An attempt failed, and there will be more; the receiver asked to be left alone until then.
-    Failed(DeliveryId, Option<EventTime>),
-    /// The time has come that the desk asked for.
-    Wake,
-}
-
-impl Question {
-    /// The number of the flip that the delivery tells of; a delivery without a flip comes after all flips.
-    fn sequence(&self) -> u64 {
-        self.task.notice.flip().map_or(u64::MAX, |flip| flip.sequence)
-    }
-}
-
-impl Desk {
-    /// Whether, and in what words, a delivery goes out.
-    fn admit(&mut self, question: &Question, now: EventTime, effects: &mut Effects) -> Admission {
-        let Question { task, redriven } = question;
-        match self {
-            Self::Chat(chat) => chat.admit(task, *redriven, now, effects),
-            Self::Pager(pager) => pager.admit(task, *redriven, now, effects),
-        }
-    }
-
-    fn note(&mut self, note: Note, now: EventTime, effects: &mut Effects) {
-        match (self, note) {
-            (Self::Chat(chat), Note::Finished(id)) => chat.finished(id, now, effects),
-            (Self::Chat(chat), Note::Failed(id, until)) => chat.failed(id, until),
-            (Self::Chat(chat), Note::Wake) => chat.wake(now, effects),
-            (Self::Pager(pager), Note::Finished(id)) => pager.finished(id, now),
-            (Self::Pager(pager), Note::Failed(id, _)) => pager.failed(id),
-            (Self::Pager(pager), Note::Wake) => pager.wake(now, effects),
-        }
-    }
-
-    /// Asks to be looked at again in time. To be called when everything was served.
-    fn set_wake(&mut self, now: EventTime, effects: &mut Effects) {
-        let (channel, wanted, timer) = match self {
-            Self::Chat(chat) => (chat.channel, chat.next_wake(), &mut chat.head.timer),
-            Self::Pager(pager) => (pager.channel, pager.next_wake(), &mut pager.head.timer),
-        };
-        effects.wakes.extend(timer.set(channel, wanted, now));
-        self.changed().insert(HEAD);
-    }
-
-    /// The monitors that the channel takes for down, if it is time to look whether they are.
-    fn to_review(&self, now: EventTime) -> Vec<(MonitorId, EventTime)> {
-        match self {
-            Self::Chat(chat) if chat.reviews(now) => chat.down(),
-            Self::Pager(pager) if pager.reviews(now) => pager.down(),
-            Self::Chat(_) | Self::Pager(_) => Vec::new(),
-        }
-    }
-
-    /// These are down no more, since when, and no alert says so: they are paused or gone, or belong to the
-    /// channel no longer.
-    fn ended(&mut self, monitors: &[(MonitorId, EventTime)], now: EventTime, effects: &mut Effects) {
-        match self {
-            Self::Chat(chat) => chat.ended(monitors),
-            Self::Pager(pager) => pager.ended(monitors, now, effects),
-        }
-    }
-
-    /// What was sent and not yet heard of: it may have been lost before it came into the queue, and so may
-    /// what it tells of besides before that was written down.
-    fn unfinished(&mut self, now: EventTime) -> Effects {
-        match self {
-            Self::Chat(chat) => Effects {
-                emits: chat.unfinished(now),
-                wakes: chat.head.timer.pending(chat.channel).into_iter().collect(),
-                refolded: chat.refolded(),
-            },
-            Self::Pager(pager) => Effects {
-                emits: pager.unfinished(),
-                wakes: pager.head.timer.pending(pager.channel).into_iter().collect(),
-                refolded: Vec::new(),
-            },
-        }
-    }
-
-    const fn changed(&mut self) -> &mut BTreeSet<Uuid> {
-        match self {
-            Self::Chat(chat) => &mut chat.changed,
-            Self::Pager(pager) => &mut pager.changed,
-        }
-    }
-
-    fn row(&self, key: Uuid) -> Option<Row> {
-        match self {
-            Self::Chat(chat) => chat.row(key),
-            Self::Pager(pager) => pager.row(key),
-        }
-    }
-
-    /// Rows that changed since the last call.
-    fn take_changes(&mut self) -> Vec<(Uuid, Option<Row>)> {
-        std::mem::take(self.changed()).into_iter().map(|key| (key, self.row(key))).collect()
-    }
-
-    /// All rows.
-    fn all_rows(&self) -> Vec<(Uuid, Row)> {
-        let keys = match self {
-            Self::Chat(chat) => chat.keys(),
-            Self::Pager(pager) => pager.keys(),
-        };
-        keys.into_iter().chain([HEAD]).filter_map(|key| Some((key, self.row(key)?))).collect()
-    }
-
-    /// Whether nothing waits in it.
-    fn is_idle(&self) -> bool {
-        match self {
-            Self::Chat(chat) => chat.is_idle(),
-            Self::Pager(pager) => pager.is_idle(),
-        }
-    }
-}

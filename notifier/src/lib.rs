@@ -2,7 +2,7 @@
 //!
 //! - [`Config`], [`Deps`], [`Service`]: the face that the root package composes.
 //! - `fanout`: alert → one delivery for each channel of its monitor.
-//! - `delivery`: the phases of carrying one, as types; `delivery::dispatcher` claims and attempts,
+//! - `delivery`: carrying one; `delivery::phases` as types, `delivery::dispatcher` claims and attempts,
 //!   `delivery::lanes` (pure) shares the room among channels, `delivery::recorder` writes down what came of
 //!   it, many at a time.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.

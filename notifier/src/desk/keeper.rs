@@ -27,12 +27,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::chat::Chat;
+use super::machine::{Desk, Note, Question};
 use super::outcome::{Admission, Effects, Emit, WakeUp};
 use super::pager::{Pager, PagerRules};
 use super::rows::{self, Row};
 use super::state::chat::ChatHead;
 use super::state::pager::PagerHead;
-use super::{Desk, Note, Question};
 
 /// Desks that are kept in memory although nothing waits in them.
 const KEPT: usize = 1_024;

@@ -7,8 +7,6 @@
 //! - A monitor that flaps keeps one incident open until it is quiet and up.
 //! - Receivers that forget are told again of what is down.
 
-mod storm;
-
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -30,7 +28,7 @@ use crate::message::incident_of;
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
 /// How long after its beginning a storm is told, with the monitors that have come by then.
-const GATHER: Duration = Duration::from_secs(1);
+pub(super) const GATHER: Duration = Duration::from_secs(1);
 
 /// How long a message without an outcome is waited for: longer than any delivery is attempted.
 const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
@@ -53,7 +51,7 @@ pub(crate) struct Pager {
     pub(super) channel: ChannelId,
     pub(super) rules: PagerRules,
     pub(super) head: PagerHead,
-    monitors: HashMap<MonitorId, PagerEntry>,
+    pub(super) monitors: HashMap<MonitorId, PagerEntry>,
     pub(super) changed: BTreeSet<Uuid>,
 }
 
@@ -168,7 +166,7 @@ impl Pager {
         (!down.is_empty()).then_some(Repost { id, at: now, part, parts, down })
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         id: DeliveryId,
         notice: Notice,

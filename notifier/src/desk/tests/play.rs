@@ -12,12 +12,12 @@ use model::wire;
 use uuid::Uuid;
 
 use super::super::chat::Chat;
+use super::super::machine::{Desk, Note, Question};
 use super::super::outcome::{Admission, Effects, Emit, WakeUp};
 use super::super::pager::{Pager, PagerRules};
 use super::super::rows::Row;
 use super::super::state::chat::ChatHead;
 use super::super::state::pager::PagerHead;
-use super::super::{Desk, Note, Question};
 
 /// When it begins.
 pub(super) const START: EventTime = EventTime::from_secs(1_000_000);

@@ -7,9 +7,9 @@ use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
 use sending::words::flip_text;
 
-use super::super::outcome::{Effects, own_alert, own_delivery};
-use super::super::state::pager::OpenStorm;
-use super::{GATHER, Pager, WINDOW};
+use super::outcome::{Effects, own_alert, own_delivery};
+use super::pager::{GATHER, Pager, WINDOW};
+use super::state::pager::OpenStorm;
 
 impl Pager {
     /// Counts a monitor that went down; whether it is one too many.
