@@ -8,6 +8,7 @@ mod effects;
 mod event_time;
 mod heartbeats;
 mod imports;
+mod monitors;
 mod takeover;
 mod transitions;
 
@@ -15,7 +16,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
-use model::flip::State;
 use model::heartbeat::Heartbeat;
 use model::ids::{MonitorId, Offset};
 use model::monitor_state::{MonitorState, PartitionHead, StateChange};
@@ -23,39 +23,13 @@ use model::time::{EventTime, TimeRules};
 use model::wire::frame::Frame;
 
 pub use effects::Effects;
+pub use monitors::Partition;
+use monitors::{Changes, MonitorSlot};
 
 /// The silent are settled whenever the watermark enters another slice of this length, in microseconds.
 /// Settling at points that follow from the log alone makes the running numbers of alerts a function of the
 /// log (I8).
 const SETTLE_EVERY_MICROS: i64 = 250_000;
-
-/// A partition's whole state, with what of it is not committed yet.
-#[derive(Debug)]
-pub struct Partition {
-    rules: TimeRules,
-    head: PartitionHead,
-    monitors: HashMap<MonitorId, MonitorSlot>,
-    changes: Changes,
-}
-
-#[derive(Debug)]
-struct MonitorSlot {
-    state: MonitorState,
-    changed: bool,
-}
-
-/// What is not committed yet.
-#[derive(Debug, Default)]
-struct Changes {
-    /// Changed or removed monitors, each once unless it was removed and came again.
-    monitors: Vec<MonitorId>,
-    /// The earliest wake-up among them.
-    earliest_wake: Option<EventTime>,
-    /// Whether the gaps changed.
-    gaps: bool,
-    /// Wake-ups that were set; only for a replay, which has no state store with a sorted set.
-    wakes: Option<Vec<Reverse<(EventTime, MonitorId)>>>,
-}
 
 impl Partition {
     /// A partition as it was committed last. The states come by [`Self::restore`].
@@ -244,70 +218,5 @@ impl Partition {
             StateChange { monitor: id, state }
         };
         ids.into_iter().map(change).collect()
-    }
-
-    fn watermark(&self) -> EventTime {
-        self.head.watermark.unwrap_or(EventTime::EPOCH)
-    }
-
-    /// Lets what is due at `at` happen to a monitor; its next wake-up, if any.
-    fn wake(&mut self, id: MonitorId, at: EventTime, effects: &mut Effects) -> Option<EventTime> {
-        let watermark = self.watermark();
-        let Self { head, monitors, changes, .. } = self;
-        let slot = monitors.get_mut(&id)?;
-        let mut wake = transitions::next_wake(&slot.state, &head.gaps);
-        if wake.is_some_and(|wake| wake <= at) {
-            transitions::fire(id, &mut slot.state, watermark, head, effects);
-            wake = transitions::next_wake(&slot.state, &head.gaps);
-        }
-        slot.state.armed_at = wake;
-        changes.note(id, slot, true);
-        wake
-    }
-
-    /// Settles one monitor at the watermark: before something happens to it, and after, as what landed late may
-    /// be due already. What is due before the watermark then never hangs on how often it is polled.
-    fn settle(&mut self, id: MonitorId, effects: &mut Effects) {
-        let watermark = self.watermark();
-        let armed_at = self.monitors.get(&id).and_then(|slot| slot.state.armed_at);
-        let mut next = armed_at;
-        while let Some(at) = next.filter(|at| *at < watermark) {
-            next = self.wake(id, at, effects);
-        }
-    }
-}
-
-impl Changes {
-    /// Notes that a monitor changed, and whether its wake-up was set.
-    fn note(&mut self, id: MonitorId, slot: &mut MonitorSlot, rearmed: bool) {
-        if let Some(wakes) = &mut self.wakes {
-            if rearmed {
-                wakes.extend(slot.state.armed_at.map(|armed_at| Reverse((armed_at, id))));
-            }
-            return;
-        }
-        if !slot.changed {
-            slot.changed = true;
-            self.monitors.push(id);
-        }
-        if let Some(wake) = slot.state.armed_at {
-            self.earliest_wake = Some(self.earliest_wake.map_or(wake, |earliest| earliest.min(wake)));
-        }
-    }
-}
-
-/// The state of a monitor of which nothing is known.
-const fn unknown(since: EventTime) -> MonitorState {
-    MonitorState {
-        revision: model::ids::Revision(0),
-        definition: None,
-        state: State::New,
-        since,
-        sequence: 0,
-        heard_at: None,
-        counted_from: None,
-        incident: None,
-        armed_at: None,
-        imported: None,
     }
 }

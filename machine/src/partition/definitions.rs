@@ -6,8 +6,9 @@ use model::monitor::{Definition, DefinitionChange};
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
+use super::effects::Effects;
+use super::monitors::{MonitorSlot, Partition, unknown};
 use super::transitions::{self, Cause, change_state, miss};
-use super::{Effects, MonitorSlot, Partition, unknown};
 
 impl Partition {
     /// Applies a change of definition that is newer than the one in force, after settling the monitor under

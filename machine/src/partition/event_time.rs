@@ -3,7 +3,7 @@
 use model::time::{EventTime, Interval};
 use model::wire::frame::{Frame, Listening};
 
-use super::Partition;
+use super::monitors::Partition;
 
 impl Partition {
     /// Advances the watermark by a frame that was just applied: W = the greatest

@@ -6,8 +6,10 @@ use model::ids::MonitorId;
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::EventTime;
 
+use super::effects::Effects;
+use super::monitors::{MonitorSlot, Partition, unknown};
 use super::transitions::{Cause, change_state};
-use super::{Effects, MonitorSlot, Partition, takeover, transitions, unknown};
+use super::{takeover, transitions};
 
 impl Partition {
     /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood

@@ -11,8 +11,10 @@ use model::imported::{Imported, PastEvent};
 use model::monitor_state::{MonitorState, PartitionHead, Past};
 use model::time::EventTime;
 
+use super::effects::Effects;
+use super::monitors::{MonitorSlot, Partition, unknown};
 use super::takeover::{take_over, takes_imports};
-use super::{Effects, MonitorSlot, Partition, definitions, heartbeats, transitions, unknown};
+use super::{definitions, heartbeats, transitions};
 
 /// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is
 /// late by seconds.
