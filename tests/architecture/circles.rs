@@ -45,7 +45,9 @@ fn paths_are_found_in_code_imports_and_macros_but_not_in_tests() {
         use super::a::{self, B, c::D as E};
         mod child;
         mod inline { fn f() { super::g::h(); } }
-        fn f(x: crate::m::T) -> u8 { format!("{}", crate::n::o(x)); 1 }
+        use crate::q as r;
+        fn f(x: crate::m::T) -> u8 { format!("{}", p(crate::n::o(x), [r::s, z])); 1 }
+        struct T { #[serde(default = "super::form::first")] field: u8 }
         macro_rules! later { () => { $crate::not::counted() } }
         #[cfg(test)] fn g() { crate::not::this() }
         #[cfg(all(test, unix))] mod tests { use crate::nor::this; }
@@ -62,6 +64,8 @@ fn paths_are_found_in_code_imports_and_macros_but_not_in_tests() {
         "super::g::h",
         "crate::m::T",
         "crate::n::o",
+        "crate::q::s",
+        "super::form::first",
         "crate::but::this",
     ] {
         assert!(paths.iter().any(|path| path == expected), "{expected} in {paths:?}");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::source::{Names, member_files, members, parse, root, shown};
+use crate::source::{Names, member_files, members, parse, root, rust_files, shown};
 
 const MARKER: &str = "//! Pure";
 /// Packages that are pure as a whole, and the most packages that each may be built from.
@@ -14,7 +14,7 @@ const PURE_PACKAGES: [&str; 2] = ["model", "machine"];
 const MAX_PACKAGES: usize = 75;
 
 /// Paths that a pure file must not name: by their first segments.
-const FORBIDDEN: [&str; 22] = [
+const FORBIDDEN: [&str; 25] = [
     "tokio",
     "tokio_util",
     "async_nats",
@@ -31,16 +31,63 @@ const FORBIDDEN: [&str; 22] = [
     "rusqlite",
     "std::env",
     "std::fs",
+    "std::io::stdin",
     "std::net::TcpListener",
     "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
     "std::net::UdpSocket",
     "std::process",
+    "std::thread",
     "ports::clock",
     "jiff::Timestamp::now",
 ];
 /// Calls that a pure file must not make: by their last segments.
 const FORBIDDEN_CALLS: [&str; 6] =
     ["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now", "Uuid::new_v4", "Uuid::now_v7"];
+
+/// Methods that a pure file must not call.
+const FORBIDDEN_METHODS: [&str; 2] = ["elapsed", "to_socket_addrs"];
+/// Files and folders outside of the pure packages that must be marked.
+const PURE: [&str; 38] = [
+    "backends/nats/src/queue/subjects.rs",
+    "backends/nats/src/rights.rs",
+    "backends/redis/src/rights.rs",
+    "common/api/src",
+    "common/ports/src/queue_index.rs",
+    "common/ports/src/shares.rs",
+    "common/sending/src/address_guard.rs",
+    "common/sending/src/mail/message.rs",
+    "common/sending/src/mail_address.rs",
+    "common/sending/src/presets",
+    "common/sending/src/presets.rs",
+    "common/sending/src/template",
+    "common/sending/src/words.rs",
+    "common/serving/src/proxies.rs",
+    "console/management/src/draft",
+    "console/management/src/import/lines.rs",
+    "console/management/src/situation.rs",
+    "ingest/src/accept",
+    "ingest/src/accept.rs",
+    "notifier/src/delivery/lanes.rs",
+    "notifier/src/desk/chat.rs",
+    "notifier/src/desk/digest.rs",
+    "notifier/src/desk/flaps.rs",
+    "notifier/src/desk/gather.rs",
+    "notifier/src/desk/machine.rs",
+    "notifier/src/desk/pager.rs",
+    "notifier/src/desk/rows.rs",
+    "notifier/src/desk/state",
+    "notifier/src/desk/storm.rs",
+    "notifier/src/desk/timing.rs",
+    "notifier/src/event.rs",
+    "notifier/src/gate/rule.rs",
+    "notifier/src/message",
+    "notifier/src/message.rs",
+    "notifier/src/retry.rs",
+    "notifier/src/standing.rs",
+    "scheduler/src/checkpoints/retention.rs",
+    "scheduler/src/rebuild/compare.rs",
+];
 
 fn begins_with(path: &[String], forbidden: &str) -> bool {
     let mut segments = path.iter();
@@ -61,7 +108,8 @@ fn impurities(file: &syn::File) -> Vec<String> {
             || begins_with(path, "crate::clock")
     };
     let paths = names.paths.iter().map(|(_, path)| path).filter(forbidden).map(|path| path.join("::"));
-    paths.chain(names.has_async.then(|| "async".to_owned())).collect()
+    let methods = names.methods.iter().filter(|name| FORBIDDEN_METHODS.contains(&name.as_str())).cloned();
+    paths.chain(methods).chain(names.has_async.then(|| "async".to_owned())).collect()
 }
 
 #[test]
@@ -94,9 +142,43 @@ fn what_calls_itself_pure_touches_nothing() {
 }
 
 #[test]
+fn what_must_be_pure_says_so() {
+    let mut wrong = Vec::new();
+    for named in PURE {
+        let path = root().join(named);
+        assert!(path.exists(), "{named} is not there");
+        let files = if path.is_dir() { rust_files(&path) } else { vec![path] };
+        for file in files {
+            let is_for_tests = file.strip_prefix(root()).is_ok_and(|file| {
+                file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+            });
+            let text = fs::read_to_string(&file).expect("a readable file");
+            if !is_for_tests && !text.starts_with(MARKER) {
+                wrong.push(shown(&file));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these must be pure, and say so:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn what_is_for_tests_does_not_hide_what_stands_behind_it() {
     let text = "#[cfg(test)] use std::fs; fn f() {} #[cfg(test)] mod tests { use tokio::spawn; } fn g() { std::env::args(); }";
     assert_eq!(impurities(&syn::parse_file(text).expect("it is Rust")), ["std::env::args"]);
+}
+
+#[test]
+fn another_name_a_bracket_or_a_closure_hides_nothing() {
+    let text = r#"
+        use std::time::Instant as T;
+        fn f() { T::now(); }
+        fn g() { format!("{}", h([std::env::args()])); }
+        fn i() { std::time::SystemTime::UNIX_EPOCH.elapsed(); }
+    "#;
+    let found = impurities(&syn::parse_file(text).expect("it is Rust"));
+    assert_eq!(found, ["std::time::Instant::now", "std::env::args", "elapsed"]);
+    let closure = syn::parse_file("fn f() { g(async || 1) }").expect("it is Rust");
+    assert_eq!(impurities(&closure), ["async"]);
 }
 
 #[test]

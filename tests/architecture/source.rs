@@ -4,12 +4,14 @@
     reason = "the kinds of syntax are not ours: most of them do not matter here"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
-use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, UseTree};
+use syn::{Attribute, ImplItem, Item, Lit, Meta, Stmt, Token, UseTree};
 
 /// The name of the root package, which puts everything together.
 pub(crate) const ROOT: &str = "lubdub";
@@ -120,14 +122,19 @@ fn attributes_of(item: &Item) -> &[Attribute] {
 }
 
 /// The names that a file's product code uses: paths in code, in `use` items and in the arguments of macros.
-/// Items for tests, bodies of `macro_rules!`, attributes and visibilities do not count.
+/// Items for tests, bodies of `macro_rules!` and visibilities do not count; of attributes, only the paths in
+/// their texts do.
 #[derive(Default)]
 pub(crate) struct Names {
     /// Each path with the inline modules around it.
     pub(crate) paths: Vec<(Vec<String>, Vec<String>)>,
     /// Modules in files of their own, with the inline modules around them.
     pub(crate) modules: Vec<(Vec<String>, String)>,
+    /// Names of called methods.
+    pub(crate) methods: Vec<String>,
     pub(crate) has_async: bool,
+    /// What `use … as` calls otherwise: the whole path of each such name.
+    renamed: BTreeMap<String, Vec<String>>,
     inline: Vec<String>,
 }
 
@@ -139,6 +146,11 @@ impl Names {
     }
 
     fn path(&mut self, segments: Vec<String>) {
+        let renamed = segments.first().and_then(|first| self.renamed.get(first));
+        let segments = match renamed {
+            Some(whole) => whole.iter().chain(&segments[1..]).cloned().collect(),
+            None => segments,
+        };
         self.paths.push((self.inline.clone(), segments));
     }
 
@@ -149,25 +161,67 @@ impl Names {
             UseTree::Name(name) if name.ident == "self" => self.path(before.to_vec()),
             UseTree::Name(name) => self.path(with(name.ident.to_string())),
             UseTree::Rename(rename) if rename.ident == "self" => self.path(before.to_vec()),
-            UseTree::Rename(rename) => self.path(with(rename.ident.to_string())),
+            UseTree::Rename(rename) => {
+                let whole = with(rename.ident.to_string());
+                self.path(whole.clone());
+                self.renamed.insert(rename.rename.to_string(), whole);
+            }
             UseTree::Glob(_) => self.path(before.to_vec()),
             UseTree::Group(group) => group.items.iter().for_each(|item| self.use_tree(item, before)),
         }
     }
 
-    /// Paths among the tokens of a macro's arguments.
-    fn tokens(&mut self, tokens: &str) {
-        let spaced = tokens.replace("::", " :: ");
-        let mut words = spaced.split_whitespace().peekable();
-        while let Some(word) = words.next() {
-            self.has_async |= word == "async" || word == "await";
-            let mut segments = vec![word.to_owned()];
-            while words.next_if(|next| *next == "::").is_some() {
-                segments.extend(words.next().map(str::to_owned));
+    /// Paths among the tokens of a macro's arguments, however deep they stand in brackets.
+    fn tokens(&mut self, tokens: &TokenStream) {
+        let mut segments: Vec<String> = Vec::new();
+        let mut colons = 0;
+        for token in tokens.clone() {
+            match token {
+                TokenTree::Punct(mark) if mark.as_char() == ':' => colons += 1,
+                TokenTree::Ident(name) => {
+                    self.has_async |= name == "async" || name == "await";
+                    if colons != 2 {
+                        self.path_of_several(&mut segments);
+                    }
+                    segments.push(name.to_string());
+                    colons = 0;
+                }
+                TokenTree::Group(group) => {
+                    self.path_of_several(&mut segments);
+                    self.tokens(&group.stream());
+                    colons = 0;
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {
+                    self.path_of_several(&mut segments);
+                    colons = 0;
+                }
             }
-            let is_name = |name: &String| name.chars().all(|c| c.is_alphanumeric() || c == '_');
-            if segments.len() > 1 && segments.first().is_some_and(is_name) {
-                self.path(segments);
+        }
+        self.path_of_several(&mut segments);
+    }
+
+    /// Notes the segments as a path if they are one, and not a single name.
+    fn path_of_several(&mut self, segments: &mut Vec<String>) {
+        let segments = std::mem::take(segments);
+        if segments.len() > 1 {
+            self.path(segments);
+        }
+    }
+
+    /// Paths in the texts of attributes, as serde takes them: `#[serde(with = "super::form")]`.
+    fn attribute_texts(&mut self, tokens: &TokenStream) {
+        for token in tokens.clone() {
+            match token {
+                TokenTree::Group(group) => self.attribute_texts(&group.stream()),
+                TokenTree::Literal(literal) => {
+                    if let Lit::Str(text) = Lit::new(literal)
+                        && let Ok(path) = text.parse::<syn::Path>()
+                        && path.segments.len() > 1
+                    {
+                        self.visit_path(&path);
+                    }
+                }
+                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
             }
         }
     }
@@ -225,6 +279,21 @@ impl<'ast> Visit<'ast> for Names {
         syn::visit::visit_expr_async(self, block);
     }
 
+    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
+        self.has_async |= closure.asyncness.is_some();
+        syn::visit::visit_expr_closure(self, closure);
+    }
+
+    fn visit_expr_await(&mut self, wait: &'ast syn::ExprAwait) {
+        self.has_async = true;
+        syn::visit::visit_expr_await(self, wait);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.methods.push(call.method.to_string());
+        syn::visit::visit_expr_method_call(self, call);
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.path(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         syn::visit::visit_path(self, path);
@@ -232,10 +301,14 @@ impl<'ast> Visit<'ast> for Names {
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         self.visit_path(&call.path);
-        self.tokens(&call.tokens.to_string());
+        self.tokens(&call.tokens);
     }
 
-    fn visit_attribute(&mut self, _: &'ast Attribute) {}
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if let Meta::List(list) = &attribute.meta {
+            self.attribute_texts(&list.tokens);
+        }
+    }
 
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 }

@@ -1,4 +1,4 @@
-//! Pure. Templates of users and presets, in the language of Jinja: they read nothing but what they are given,
+//! Templates of users and presets, in the language of Jinja: they read nothing but what they are given,
 //! end soon, and make little.
 //!
 //! There is no loader, so nothing can be included; every step and every byte costs fuel; what is not there is

@@ -1,4 +1,4 @@
-//! Many monitors in one message.
+//! Pure. Many monitors in one message.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

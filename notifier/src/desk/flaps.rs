@@ -1,4 +1,4 @@
-//! When a monitor flaps: more than [`MOST`] flips in [`WITHIN`]. It does until it was quiet for as long.
+//! Pure. When a monitor flaps: more than [`MOST`] flips in [`WITHIN`]. It does until it was quiet for as long.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a chat is still to be told of one monitor.
+//! Pure. What a chat is still to be told of one monitor.
 
 use model::flip::{Flip, State};
 use model::ids::{AlertId, DeliveryId};

@@ -1,4 +1,4 @@
-//! What a desk decides, and what follows from it.
+//! Pure. What a desk decides, and what follows from it.
 
 use std::time::Duration;
 

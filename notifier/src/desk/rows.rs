@@ -1,4 +1,4 @@
-//! What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the
+//! Pure. What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the
 //! monitor's.
 
 use bytes::Bytes;

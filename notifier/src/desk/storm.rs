@@ -1,4 +1,4 @@
-//! One incident for all monitors that went down beyond the limit.
+//! Pure. One incident for all monitors that went down beyond the limit.
 
 use std::borrow::Cow;
 

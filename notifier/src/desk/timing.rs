@@ -1,4 +1,4 @@
-//! When a desk is to be looked at again. The delivery queue is the clock: it outlives the notifier.
+//! Pure. When a desk is to be looked at again. The delivery queue is the clock: it outlives the notifier.
 
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;

@@ -1,4 +1,4 @@
-//! What messages say that speak of many monitors.
+//! Pure. What messages say that speak of many monitors.
 
 use model::notice::{Brief, Digest, Group, Storm};
 use model::time::EventTime;

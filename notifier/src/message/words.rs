@@ -1,4 +1,4 @@
-//! Times and numbers in words.
+//! Pure. Times and numbers in words.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A new channel, or a change of one.
+//! Pure. A new channel, or a change of one.
 
 mod email;
 mod mask;

@@ -1,4 +1,4 @@
-//! Reads the fields of a JSON object one by one and gathers what is wrong with them.
+//! Pure. Reads the fields of a JSON object one by one and gathers what is wrong with them.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! A new API key.
+//! Pure. A new API key.
 
 use model::key::Scope;
 use model::validation::FieldError;

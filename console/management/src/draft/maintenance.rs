@@ -1,4 +1,4 @@
-//! A new maintenance window, or a change of one.
+//! Pure. A new maintenance window, or a change of one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A new monitor, or a change of one.
+//! Pure. A new monitor, or a change of one.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A rebuild that is asked for.
+//! Pure. A rebuild that is asked for.
 
 use model::ids::PartitionId;
 use model::rebuild::RebuildFrom;

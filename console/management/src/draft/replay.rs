@@ -1,4 +1,4 @@
-//! What is asked of a replay: of which monitors, over which time, and with what settings.
+//! Pure. What is asked of a replay: of which monitors, over which time, and with what settings.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A cron pattern in its time zone.
+//! Pure. A cron pattern in its time zone.
 
 use std::sync::Arc;
 

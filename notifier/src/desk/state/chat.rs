@@ -1,4 +1,4 @@
-//! What a chat's desk knows: of its channel, and of each monitor. It is kept in the ledger.
+//! Pure. What a chat's desk knows: of its channel, and of each monitor. It is kept in the ledger.
 
 use std::collections::BTreeMap;
 

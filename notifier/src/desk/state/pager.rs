@@ -1,4 +1,4 @@
-//! What the desk of a pager knows: of its channel, and of each monitor. It is kept in the ledger.
+//! Pure. What the desk of a pager knows: of its channel, and of each monitor. It is kept in the ledger.
 
 use std::collections::BTreeMap;
 

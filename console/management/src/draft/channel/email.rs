@@ -1,4 +1,4 @@
-//! The addresses of an e-mail channel.
+//! Pure. The addresses of an e-mail channel.
 
 use api::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use serde_json::Value;

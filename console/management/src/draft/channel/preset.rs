@@ -1,4 +1,4 @@
-//! The settings of a preset's channel.
+//! Pure. The settings of a preset's channel.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What only webhooks have.
+//! Pure. What only webhooks have.
 
 use std::collections::BTreeMap;
 
