@@ -167,7 +167,7 @@ impl FanOut {
         let alert: Alert = match wire::decode(&claim.body) {
             Ok(alert) => alert,
             Err(error @ WireError::Newer { .. }) => return Ok(self.postponed(claim, &error)),
-            Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
+            Err(error @ (WireError::Empty { .. } | WireError::Older { .. } | WireError::Damaged { .. })) => {
                 tracing::error!(error = %Chain(&error), alert.id = %claim.id, "failed to read an alert; it reaches no channel");
                 let result = Some(AlertResult::Unreadable);
                 return Ok(Plan { result, ..Plan::new(claim, Outcome::Bury) });

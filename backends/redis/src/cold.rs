@@ -12,7 +12,6 @@ use model::wire::{self, Message, WireError};
 struct Cold {
     definition: Option<Definition>,
     incident: Option<Box<Incident>>,
-    #[serde(default)]
     imported: Option<Box<Past>>,
 }
 
@@ -125,18 +124,6 @@ mod tests {
         assert_eq!(hex(&period), format!("0393c0{incident}c0"), "the hot part has the definition");
         assert_eq!(hex(&MonitorState { incident: None, ..period }), "");
         assert_eq!(hex(&MonitorState { incident: None, definition: None, ..state() }), "");
-    }
-
-    #[test]
-    fn version_2_is_read_which_had_no_silence_in_flips() {
-        let version_2 = "02939481a443726f6e92a930202a202a202a202aa3555443cd0258cd0e10c2939ec4104636d4bd63945bc1a82e4170c4ae6bd3\
-                         c4100000000000000000000000000000000702a27570a4646f776ea66d6973736564cf0006608b054e4480c0c0c0\
-                         cf0006608b054e4480920000c0c001cf0006608b054e4480c0";
-        let pairs = version_2.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
-        let bytes: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hex")).collect();
-        let mut read = MonitorState { definition: None, incident: None, ..state() };
-        decode(&bytes, &mut read).expect("readable");
-        assert_eq!(read, state());
     }
 
     #[test]

@@ -77,7 +77,6 @@ pub struct Attempt {
     /// The beginning of the answer's body, at most 2 kB.
     pub answer: Option<String>,
     /// What a test sent, secrets masked, at most 16 kB.
-    #[serde(default)]
     pub request: Option<String>,
 }
 
@@ -102,10 +101,8 @@ pub struct Delivery {
     /// none.
     pub monitor: Option<MonitorLabel>,
     /// While folded: the delivery that tells of it.
-    #[serde(default)]
     pub folded_into: Option<DeliveryId>,
     /// Why it was suppressed or folded, for people.
-    #[serde(default)]
     pub note: Option<String>,
 }
 
@@ -150,10 +147,8 @@ pub struct DeliveryTask {
     /// Attempts made since it was enqueued or redriven.
     pub attempts: u32,
     /// The recipients that have it already, for a channel with several.
-    #[serde(default)]
     pub sent_to: Vec<String>,
     /// Whether the desk of its channel let it go out, and waits to hear of it.
-    #[serde(default)]
     pub at_desk: bool,
 }
 

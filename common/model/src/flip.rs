@@ -101,7 +101,6 @@ pub struct Flip {
     /// The trace of the heartbeat that caused it.
     pub trace: Option<TraceContext>,
     /// How long nothing had been heard at the missed deadline, for a flip to down by silence.
-    #[serde(default)]
     pub silent_for: Option<Duration>,
 }
 

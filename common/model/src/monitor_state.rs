@@ -32,7 +32,6 @@ pub struct MonitorState {
     /// Its entry in the partition's sorted set: never later than its next wake-up; `None` = no wake-up.
     pub armed_at: Option<EventTime>,
     /// Its history from elsewhere, while that is not complete and the monitor itself was never heard.
-    #[serde(default)]
     pub imported: Option<Box<Past>>,
 }
 

@@ -38,7 +38,6 @@ pub struct MonitorLabel {
     /// Its tags.
     pub tags: Vec<String>,
     /// Monitors that depend on it and whose alerts are told of here.
-    #[serde(default)]
     pub dependents: Dependents,
 }
 

@@ -1,15 +1,14 @@
 //! Messages as bytes: one version byte, then MessagePack.
 //!
 //! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and
-//! new fields may have defaults). A reader refuses a version newer than its own by name instead of guessing.
-//! An array may grow at its end by fields with defaults, with a new version: the count in front tells an old
-//! one from a damaged one.
+//! new fields may have defaults). A reader refuses every other version by name instead of guessing: nothing is
+//! released yet, so no older form is read.
 
 pub mod frame;
 #[cfg(test)]
 mod golden;
 
-use std::sync::Arc;
+use std::cmp::Ordering;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -28,7 +27,8 @@ use crate::rebuild::Rebuild;
 pub trait Message: Serialize + DeserializeOwned {
     /// For error messages.
     const NAME: &'static str;
-    /// Version written. An older one is read if its form fits the type as it is, and is damaged otherwise.
+    /// Version written, and the only one that is read. A form that takes another's place goes on with its numbers,
+    /// so that older programs leave it alone.
     const VERSION: u8;
     /// Maps instead of arrays.
     const NAMED: bool = false;
@@ -53,15 +53,42 @@ pub enum WireError {
         /// Version known.
         known: u8,
     },
+    /// Written by an older Lubdub.
+    #[error("decode {name}: version {found} is older than {known}, the oldest that this program reads")]
+    Older {
+        /// What was expected.
+        name: &'static str,
+        /// Version found.
+        found: u8,
+        /// Version known.
+        known: u8,
+    },
     /// Damaged.
-    #[error("decode {name}")]
+    #[error("decode {name}: {what}")]
     Damaged {
         /// What was expected.
         name: &'static str,
-        /// What the decoder says.
-        #[source]
-        source: Arc<rmp_serde::decode::Error>,
+        /// What is wrong with it.
+        what: &'static str,
     },
+}
+
+impl WireError {
+    /// The error for what the decoder refused. The decoder's own words are left out: they may quote a value, and
+    /// values may be secret.
+    pub const fn damaged(name: &'static str, error: &rmp_serde::decode::Error) -> Self {
+        use rmp_serde::decode::Error;
+        let what = match error {
+            Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "it ends too early",
+            Error::TypeMismatch(_) => "a value is of another type",
+            Error::OutOfRange => "a number is out of range",
+            Error::LengthMismatch(_) => "a list is of another length",
+            Error::Uncategorized(_) | Error::Syntax(_) => "a field is missing or does not fit",
+            Error::Utf8Error(_) => "a text is not UTF-8",
+            Error::DepthLimitExceeded => "it is nested too deep",
+        };
+        Self::Damaged { name, what }
+    }
 }
 
 /// The stored form of a message.
@@ -80,14 +107,24 @@ pub fn encode<M: Message>(message: &M) -> Bytes {
 /// Reads a stored message.
 ///
 /// # Errors
-/// [`WireError`] if it is empty, newer than this program, or damaged.
+/// [`WireError`] if it is empty, of another version, or damaged.
 pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, WireError> {
     let name = M::NAME;
-    let (version, body) = bytes.split_first().ok_or(WireError::Empty { name })?;
-    if *version > M::VERSION {
-        return Err(WireError::Newer { name, found: *version, known: M::VERSION });
+    let body = versioned(name, M::VERSION, bytes)?;
+    rmp_serde::from_slice(body).map_err(|error| WireError::damaged(name, &error))
+}
+
+/// What stands behind the version byte of a stored form, if it is of this version.
+///
+/// # Errors
+/// [`WireError::Empty`], [`WireError::Newer`], [`WireError::Older`].
+pub fn versioned<'a>(name: &'static str, known: u8, bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
+    let (found, body) = bytes.split_first().ok_or(WireError::Empty { name })?;
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(body),
+        Ordering::Greater => Err(WireError::Newer { name, found: *found, known }),
+        Ordering::Less => Err(WireError::Older { name, found: *found, known }),
     }
-    rmp_serde::from_slice(body).map_err(|source| WireError::Damaged { name, source: Arc::new(source) })
 }
 
 macro_rules! message {
@@ -107,7 +144,7 @@ message!(OutboxAlert, "outbox alert", version 2, named false);
 message!(Alert, "alert", version 2, named false);
 message!(Flip, "flip", version 2, named false);
 message!(Delivery, "delivery", version 4, named false);
-message!(DeliveryMessage, "delivery message", version 1, named false);
+message!(DeliveryMessage, "delivery message", version 4, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(MaintenanceWindow, "maintenance window", version 1, named true);

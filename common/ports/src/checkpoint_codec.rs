@@ -1,13 +1,12 @@
 //! A checkpoint: a whole partition at an offset, compressed.
 
 use std::io;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use model::ids::MonitorId;
 use model::monitor_state::{MonitorState, PartitionHead};
-use model::wire::WireError;
+use model::wire::{self, WireError};
 
 const NAME: &str = "checkpoint";
 const VERSION: u8 = 3;
@@ -50,16 +49,12 @@ impl PackedCheckpoint {
 /// Reads a stored checkpoint. Slow, like [`PackedCheckpoint::compress`].
 ///
 /// # Errors
-/// [`WireError`] if it is empty, newer than this program, or damaged.
+/// [`WireError`] if it is empty, of another version, or damaged.
 pub fn decode(bytes: &[u8]) -> Result<Checkpoint, WireError> {
-    let (version, body) = bytes.split_first().ok_or(WireError::Empty { name: NAME })?;
-    if *version > VERSION {
-        return Err(WireError::Newer { name: NAME, found: *version, known: VERSION });
-    }
-    let damaged = |source| WireError::Damaged { name: NAME, source: Arc::new(source) };
+    let body = wire::versioned(NAME, VERSION, bytes)?;
     let unpacked = zstd::stream::Decoder::new(body)
-        .map_err(|error| damaged(rmp_serde::decode::Error::InvalidDataRead(error)))?;
-    rmp_serde::from_read(unpacked).map_err(damaged)
+        .map_err(|_| WireError::Damaged { name: NAME, what: "it cannot be unpacked" })?;
+    rmp_serde::from_read(unpacked).map_err(|error| WireError::damaged(NAME, &error))
 }
 
 #[cfg(test)]
@@ -96,6 +91,7 @@ mod tests {
         assert_eq!(decode(&stored).expect("it is whole"), Checkpoint { head, states });
         assert!(matches!(decode(&[]), Err(WireError::Empty { .. })));
         assert!(matches!(decode(&[9, 1]), Err(WireError::Newer { found: 9, .. })));
+        assert!(matches!(decode(&[1, 1]), Err(WireError::Older { found: 1, .. })));
         assert!(matches!(decode(&stored[..stored.len() / 2]), Err(WireError::Damaged { .. })));
     }
 }

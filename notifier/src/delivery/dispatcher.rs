@@ -241,7 +241,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             tracing::warn!(error = %Chain(&error), "cannot read a delivery; leaving it to a newer notifier");
             return put_back(claim, PUT_BACK_LONG);
         }
-        Err(error @ (WireError::Empty { .. } | WireError::Damaged { .. })) => {
+        Err(error @ (WireError::Empty { .. } | WireError::Older { .. } | WireError::Damaged { .. })) => {
             tracing::error!(error = %Chain(&error), "failed to read a delivery; it is a dead letter now");
             return Settled::unreadable(&claim, known, &error, now);
         }

@@ -27,7 +27,6 @@ pub struct Frame {
     /// In the order in which they were made.
     pub definitions: Vec<DefinitionChange>,
     /// Histories from elsewhere.
-    #[serde(default)]
     pub imported: Vec<Imported>,
 }
 
