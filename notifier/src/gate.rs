@@ -255,3 +255,24 @@ impl Gate {
         conflict.map_or(Ok(()), |error| Err(error.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{at, check_golden};
+
+    #[test]
+    fn what_is_remembered_is_stored_as_it_was() {
+        let time = at("2026-11-22T10:00:05Z");
+        let incident = AlertId::from_uuid(Uuid::from_u128(1));
+        let window = SilenceReason::Window { name: "new disks".to_owned() };
+        for (name, memory) in [
+            ("untold", Memory::Untold { incident, reason: window }),
+            ("dependent", Memory::Dependent { name: "web".to_owned(), since: time }),
+        ] {
+            let bytes = wire::encode(&memory);
+            check_golden(&format!("memory_{name}_v1"), &bytes);
+            assert_eq!(wire::decode::<Memory>(&bytes).expect("readable"), memory);
+        }
+    }
+}

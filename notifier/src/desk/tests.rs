@@ -4,3 +4,4 @@ mod chat;
 mod pager;
 mod play;
 mod random;
+mod stored;
