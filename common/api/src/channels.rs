@@ -7,60 +7,61 @@ use utoipa::ToSchema;
 
 use super::time::Time;
 
-/// A channel. What its kind does not have is left out.
+/// A channel. Fields that its kind does not have are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Channel)]
 pub struct ChannelView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// How it is reached.
+    /// The kind: how the channel is reached.
     pub kind: ChannelKindName,
-    /// Where to, of webhooks and of presets that ask for it. Read keys see its host only, and so does everybody of presets
-    /// whose URL is a secret.
+    /// For webhooks, and for presets that need it: the URL. Read keys see its host only. If a preset's URL is
+    /// a secret, all keys see its host only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Addresses of an e-mail channel. Read keys do not see what stands before the @.
+    /// For e-mail: the addresses. Read keys do not see the part before the @.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<String>>,
-    /// Of presets: what the preset asks for besides `url`. Secret values, and for read keys all of them, are shown as `***`.
+    /// For presets: the settings that the preset needs besides `url`. Secret values are shown as `***`, to
+    /// read keys all values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<BTreeMap<String, String>>,
-    /// Of webhooks: headers of one's own. Their values are secrets and shown as `***`.
+    /// For webhooks: headers that the owner added. Their values are secrets and shown as `***`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// Of webhooks: `POST`, `PUT` or `PATCH`.
+    /// For webhooks: `POST`, `PUT` or `PATCH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Of webhooks: the body as a template; null = the event as JSON. Read keys see `***`.
+    /// For webhooks: the body as a template; null = the event as JSON. Read keys see `***`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub template: Option<Option<String>>,
-    /// Of webhooks: the content type of what the template makes; null = `application/json`.
+    /// For webhooks: the content type of what the template makes; null = `application/json`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub content_type: Option<Option<String>>,
-    /// Of webhooks: whether what comes in numbers is gathered into digests, as for chat.
+    /// For webhooks: whether many changes are gathered into digests, as for chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<bool>,
-    /// Of webhooks: secrets that were rotated away and still sign.
+    /// For webhooks: secrets that were rotated away and still sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_secrets: Option<Vec<OldSecretView>>,
     /// Whether monitors that name no channels use it.
     pub default: bool,
-    /// Whether it works.
+    /// Whether the channel works.
     pub state: ChannelStateName,
-    /// Why it does not work.
+    /// Why the channel does not work.
     pub state_detail: Option<String>,
-    /// While it is failing: since when.
+    /// If the channel is failing: since when.
     pub failing_since: Option<Time>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: Time,
-    /// Grows with every change; also the ETag.
+    /// The revision. It grows with every change, and is also the ETag.
     pub revision: u64,
-    /// The Standard Webhooks key, only in the answer to the request that made it.
+    /// The Standard Webhooks key. Only the answer to the request that made it shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -69,11 +70,11 @@ pub struct ChannelView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = OldSecret)]
 pub struct OldSecretView {
-    /// Until when it signs.
+    /// The time until which the secret signs.
     pub expires_at: Time,
 }
 
-/// `webhook`, `email`, or a service that Lubdub knows how to speak to.
+/// `webhook`, `email`, or the name of a preset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct ChannelKindName(pub String);
@@ -82,11 +83,11 @@ pub struct ChannelKindName(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelStateName {
-    /// Alerts are sent to it.
+    /// The channel gets alerts.
     Ok,
-    /// Alerts are sent to it, in vain for some time.
+    /// The channel gets alerts, and has not accepted them for some time.
     Failing,
-    /// Nothing is sent to it.
+    /// The channel gets nothing.
     Disabled,
 }
 
@@ -94,35 +95,36 @@ pub enum ChannelStateName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelCreate {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// How it is reached.
+    /// The kind: how the channel is reached.
     pub kind: ChannelKindName,
-    /// An http or https URL. Webhooks need one, and presets that ask for it.
+    /// An http or https URL. Webhooks and some presets need one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Of webhooks: `whsec_` and 24 to 64 bytes in base64; made if not given.
+    /// For webhooks: `whsec_` and 24 to 64 bytes in base64; made if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Of webhooks: headers of one's own, not those that the transport or the signature sets.
+    /// For webhooks: further headers, except those that the transport or the signature sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// Of webhooks: `POST` (the default), `PUT` or `PATCH`.
+    /// For webhooks: `POST` (the default), `PUT` or `PATCH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Of webhooks: the body as a template; default: the event as JSON.
+    /// For webhooks: the body as a template; default: the event as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Of webhooks with a template: the content type of what it makes; default `application/json`.
+    /// For webhooks with a template: the content type of what it makes; default `application/json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Of webhooks: whether what comes in numbers is gathered into digests; default false, one event for each flip.
+    /// For webhooks: whether many changes are gathered into digests; default false, one event for each flip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<bool>,
-    /// Of e-mail: addresses. Each gets an envelope of its own.
+    /// For e-mail: the addresses. Each gets a mail of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<String>>,
-    /// Of presets: what the preset asks for besides `url`, by name. `lubdub channel create NAME PRESET --help` lists it.
+    /// For presets: the settings that the preset needs besides `url`, by name.
+    /// `lubdub channel create NAME PRESET --help` lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<BTreeMap<String, String>>,
     /// Whether monitors that name no channels use it; the first channel is unless it says otherwise.
@@ -134,41 +136,42 @@ pub struct ChannelCreate {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelChange {
-    /// What it is called.
+    /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Cannot be changed, but repeated.
+    /// The kind. It cannot be changed; the stored kind may be repeated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<ChannelKindName>,
-    /// Of presets, the URL as it is shown, or `***`, keeps the stored one.
+    /// The URL. For presets, the URL as it is shown, or `***`, keeps the stored one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Of webhooks: null makes a new one, which the answer shows. The one before signs on for `secret_overlap`.
+    /// For webhooks: the signing secret. Null makes a new one, which the answer shows. The previous one still
+    /// signs for `secret_overlap`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// With `secret`: seconds for which the secret before, and those of earlier rotations, still sign at most.
-    /// At most three of them do at a time.
+    /// With `secret`: the longest time, in seconds, for which the previous secret and those of earlier
+    /// rotations still sign. At most three of them sign at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_overlap: Option<u32>,
-    /// Of webhooks: all of them; the value `***` keeps the stored one.
+    /// For webhooks: all further headers; the value `***` keeps the stored one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// Of webhooks.
+    /// For webhooks: `POST`, `PUT` or `PATCH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Of webhooks: null = the event as JSON; it ends the `content_type` too.
+    /// For webhooks: the body as a template; null = the event as JSON, which ends the `content_type` too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Of webhooks with a template: the content type of what it makes.
+    /// For webhooks with a template: the content type of what it makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Of webhooks: whether what comes in numbers is gathered into digests.
+    /// For webhooks: whether many changes are gathered into digests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<bool>,
-    /// Addresses of an e-mail channel: all of them.
+    /// For e-mail: all addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<String>>,
-    /// Those that are given: null = back to the default or none, `***` keeps the stored one.
+    /// For presets: the settings to change. Null = back to the default or none; `***` keeps the stored one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<BTreeMap<String, Option<String>>>,
     /// Whether monitors that name no channels use it.
@@ -179,22 +182,22 @@ pub struct ChannelChange {
     pub state: Option<String>,
 }
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TestResult {
-    /// Whether the receiver accepted it.
+    /// Whether the receiver accepted the test.
     pub delivered: bool,
-    /// The HTTP status, or the SMTP code, of its answer.
+    /// The HTTP status, or the SMTP code, of the receiver's answer.
     pub status: Option<u16>,
     /// What went wrong, or the beginning of the answer.
     pub detail: Option<String>,
-    /// What was sent, secrets as `***`; null if nothing could be.
+    /// What was sent, secrets as `***`; null if nothing could be sent.
     pub request: Option<String>,
     /// The beginning of the answer, at most 2 kB.
     pub answer: Option<String>,
 }
 
-/// A field that is there, be it as null.
+/// A field that is present, possibly as null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

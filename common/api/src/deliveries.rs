@@ -9,64 +9,67 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct DeliveryView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// Id of the flip that it tells of, of several the newest; null where it speaks of no monitor or of many.
+    /// Id of the flip that the delivery is about, the newest of several; null if it is about no monitor or
+    /// several.
     #[schema(format = Uuid)]
     pub flip: Option<String>,
-    /// Id of the monitor; null where it speaks of none or of many.
+    /// Id of the monitor; null if the delivery is about none or several.
     #[schema(format = Uuid)]
     pub monitor: Option<String>,
-    /// What the monitor was called then.
+    /// The monitor's name at that time.
     pub monitor_name: Option<String>,
     /// Id of the channel.
     #[schema(format = Uuid)]
     pub channel: String,
-    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down` (over before it could be told),
-    /// `monitor.flapping`, `digest`, `storm`, `repost`, `channel.failing` or `channel.test`.
+    /// The event: `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down` (over before the
+    /// channel could be told), `monitor.flapping`, `digest`, `storm`, `repost`, `channel.failing` or
+    /// `channel.test`.
     #[serde(rename = "type")]
     pub event: String,
-    /// Of a digest how many flips it tells of, of a storm or a repost how many monitors; else null.
+    /// The number of flips in a digest, or of monitors in a storm or repost; otherwise null.
     pub count: Option<usize>,
-    /// How it stands.
+    /// The state.
     pub state: DeliveryStateName,
-    /// While folded: id of the delivery that tells of it.
+    /// If folded: id of the delivery that carries the change.
     #[schema(format = Uuid)]
     pub folded_into: Option<String>,
-    /// Why it was folded or suppressed.
+    /// Why the delivery was folded or suppressed.
     pub note: Option<String>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: Time,
-    /// While pending: not before this.
+    /// If pending: the earliest time of the next attempt.
     pub next_attempt_at: Option<Time>,
     /// The newest attempts, at most 50, oldest first.
     pub attempts: Vec<AttemptView>,
 }
 
-/// How a delivery stands: `folded` = another delivery tells of it, `suppressed` = nobody is told of it.
+/// The state of a delivery: `folded` = another delivery carries the change, `suppressed` = no message is
+/// sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStateName {
-    /// It will be tried.
+    /// The delivery will be tried.
     Pending,
-    /// The receiver accepted it.
+    /// The receiver accepted the delivery.
     Delivered,
-    /// It was given up.
+    /// The delivery was given up.
     Dead,
-    /// Another delivery tells of it.
+    /// Another delivery carries the change.
     Folded,
-    /// Nobody is told of it.
+    /// No message is sent.
     Suppressed,
 }
 
-/// One try.
+/// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Attempt)]
 pub struct AttemptView {
     /// When it began.
     pub at: Time,
-    /// How long it took, milliseconds.
+    /// The duration, in milliseconds.
     pub ms: u64,
     /// The HTTP status, or the SMTP code, if there was an answer.
     pub status: Option<u16>,
@@ -74,7 +77,7 @@ pub struct AttemptView {
     pub error: Option<String>,
     /// The beginning of the answer.
     pub answer: Option<String>,
-    /// Of a test: what was sent, secrets as `***`. Lists leave it out.
+    /// For a test: what was sent, secrets as `***`. Lists leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! Pure. Exported histories as lines of JSON (NDJSON): what a file holds and an import takes.
 //!
-//! First a [`MonitorLine`] for each monitor; then, in the order of the log, heartbeats, changes of definitions and deaf time; last a
-//! [`SummaryLine`], without which the export is not whole.
+//! First a [`MonitorLine`] for each monitor; then, in the order of the log, heartbeats, changes of
+//! definitions and deaf time; last a [`SummaryLine`], without which the export is not whole.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Micros {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Line {
-    /// A monitor; after the first of its lines: what its definition became.
+    /// A monitor; in lines after its first: its new definition.
     Monitor(Box<MonitorLine>),
     /// A heartbeat.
     Heartbeat(HeartbeatLine),
@@ -62,29 +62,30 @@ pub enum Line {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MonitorLine {
-    /// Its id where it comes from.
+    /// Its id in the installation that it comes from.
     pub id: Option<MonitorId>,
-    /// From when on the definition was in force; `None` in the line of a monitor that was not there when the export begins.
+    /// The time from which the definition was in force; `None` in the line of a monitor that did not exist
+    /// when the export begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Micros>,
     /// Which of its definitions: a later one has a greater number. `None` where `at` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// In a change: up to when silence had been stated before it was read.
+    /// In a change: the time up to which silence had been settled before the change was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Micros>,
-    /// It was deleted then.
+    /// Whether the monitor was deleted then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
-    /// What it is called and how it is described; `None` in a change.
+    /// The name and what else describes the monitor; `None` in a change.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
-    /// What is expected of it; `None` if it was deleted.
+    /// The definition; `None` if the monitor was deleted.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
 }
 
-/// What the API shows of a monitor besides its schedule and its state.
+/// The fields of a monitor in the API besides its schedule and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Labels {
     /// 1 to 100 characters.
@@ -98,19 +99,19 @@ pub struct Labels {
     /// Recommended interval, seconds.
     #[serde(default)]
     pub interval: Option<u32>,
-    /// Ids of channels where it comes from.
+    /// Ids of channels in the installation that it comes from.
     #[serde(default)]
     pub channels: Vec<String>,
-    /// Id of the monitor that it depends on, where it comes from.
+    /// Id of its parent in the installation that it comes from.
     #[serde(default)]
     pub parent: Option<MonitorId>,
     /// Its push token, in the export of an admin key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// When it was made.
+    /// The time of its creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Micros>,
-    /// Its partition where it comes from: deaf time is stated by partition.
+    /// Its partition in the installation that it comes from. Deaf time is stated by partition.
     #[serde(default)]
     pub partition: u16,
 }
@@ -157,8 +158,8 @@ impl Expected {
     /// The definition.
     ///
     /// # Errors
-    /// [`ScheduleError`] if the pattern or the time zone cannot be read; [`ScheduleError::Never`] too if there is neither
-    /// timeout nor pattern.
+    /// [`ScheduleError`] if the pattern or the time zone cannot be read; [`ScheduleError::Never`] too if
+    /// there is neither timeout nor pattern.
     pub fn definition(&self) -> Result<Definition, ScheduleError> {
         let schedule = match (&self.cron, self.timeout) {
             (Some(pattern), _) => {
@@ -175,19 +176,20 @@ impl Expected {
 /// A heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatLine {
-    /// Whose.
+    /// Id of the monitor.
     pub monitor: MonitorId,
-    /// When it was received.
+    /// The time of receipt.
     pub at: Micros,
-    /// What it says.
+    /// Its status.
     pub status: HeartbeatKind,
     /// Its message.
     #[serde(default)]
     pub msg: Option<String>,
-    /// Its number.
+    /// Its value.
     #[serde(default)]
     pub value: Option<f64>,
-    /// Up to when silence had been stated before it was read, where something hangs on that.
+    /// The time up to which silence had been settled before the heartbeat was read, if the outcome depends on
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Micros>,
 }
@@ -223,7 +225,7 @@ impl HeartbeatLine {
 /// Deaf time of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapLine {
-    /// Whose.
+    /// The partition.
     pub partition: u16,
     /// When it began.
     pub from: Micros,
@@ -241,33 +243,33 @@ impl GapLine {
 /// The last line: the export is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryLine {
-    /// From when on everything is in it.
+    /// The time from which the export is complete.
     pub from: Micros,
-    /// Up to when everything is in it.
+    /// The time up to which the export is complete.
     pub until: Micros,
-    /// How many monitors.
+    /// The number of monitors.
     pub monitors: u64,
-    /// How many heartbeats.
+    /// The number of heartbeats.
     pub heartbeats: u64,
     /// Entries of the log that could not be read.
     #[serde(default)]
     pub skipped: Skipped,
-    /// Up to when each partition's monitors were judged.
+    /// For each partition the time up to which its monitors were settled.
     #[serde(default)]
     pub partitions: Vec<PartitionEnd>,
 }
 
-/// Up to when a partition's monitors were judged.
+/// The time up to which a partition's monitors were settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionEnd {
-    /// Which.
+    /// The partition.
     pub partition: u16,
-    /// Up to when.
+    /// The time.
     pub until: Micros,
 }
 
 impl SummaryLine {
-    /// Up to when the monitors of a partition were judged.
+    /// The time up to which the monitors of a partition were settled.
     pub fn until_of(&self, partition: u16) -> EventTime {
         let found = self.partitions.iter().find(|end| end.partition == partition);
         found.map_or(self.until.0, |end| end.until.0)
@@ -277,7 +279,7 @@ impl SummaryLine {
 /// Entries of the log that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Skipped {
-    /// How many.
+    /// The number.
     pub count: u64,
     /// The first 100.
     pub entries: Vec<SkippedEntry>,
@@ -286,9 +288,9 @@ pub struct Skipped {
 /// An entry that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedEntry {
-    /// In which partition.
+    /// Its partition.
     pub partition: u16,
-    /// Where.
+    /// Its offset.
     pub offset: u64,
 }
 

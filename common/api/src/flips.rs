@@ -9,36 +9,36 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Flip)]
 pub struct FlipView {
-    /// Stable, and equal in every alert about it.
+    /// The id. It is the same in every alert about this flip.
     #[schema(format = Uuid)]
     pub id: String,
-    /// Per monitor, from 1.
+    /// The number among the monitor's flips, from 1.
     pub sequence: u64,
     /// State before.
     pub from: FlipState,
     /// State after.
     pub to: FlipState,
-    /// Why.
+    /// The reason.
     pub reason: FlipReason,
-    /// When, in event time.
+    /// The event time.
     pub at: Time,
-    /// What the heartbeat said, or what was missing.
+    /// The message of the heartbeat, or what was missing.
     pub message: Option<String>,
-    /// How long Lubdub itself was deaf before it, seconds.
+    /// How long Lubdub itself was deaf before the flip, in seconds.
     pub deaf_seconds: u64,
 }
 
-/// The states that a monitor comes into.
+/// The states of a monitor in a flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FlipState {
-    /// It was never heard.
+    /// The monitor was never heard.
     New,
-    /// It was heard in time.
+    /// The monitor was heard in time.
     Up,
-    /// It is silent past its deadline, or said so.
+    /// The monitor is silent past its deadline, or reported that it is down.
     Down,
-    /// It is not watched.
+    /// The monitor is not watched.
     Paused,
 }
 
@@ -46,13 +46,13 @@ pub enum FlipState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FlipReason {
-    /// It was heard for the first time.
+    /// The monitor was heard for the first time.
     First,
-    /// It was silent past its deadline.
+    /// The monitor was silent past its deadline.
     Missed,
-    /// It said that it is down.
+    /// The monitor reported that it is down.
     Reported,
-    /// It was heard again.
+    /// The monitor was heard again.
     Recovered,
     /// It was paused.
     Paused,

@@ -11,17 +11,17 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Heartbeat)]
 pub struct HeartbeatView {
-    /// Names it within its monitor.
+    /// The id. It is unique within the monitor.
     pub id: String,
-    /// When it was received.
+    /// The time of receipt.
     pub at: Time,
-    /// What it says.
+    /// Its status.
     pub status: HeartbeatStatus,
     /// Its message.
     pub msg: Option<String>,
-    /// The number that it carried.
+    /// The value.
     pub value: Option<f64>,
-    /// Whether it has an output.
+    /// Whether there is an output.
     pub has_output: bool,
     /// The client's address.
     #[schema(value_type = Option<String>)]

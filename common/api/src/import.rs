@@ -5,12 +5,12 @@ use utoipa::ToSchema;
 
 use super::export::Micros;
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportDone {
-    /// Lines that are in the log now.
+    /// The number of lines that are in the log now.
     pub accepted: usize,
-    /// Lines that were passed over, because their monitors' histories are complete.
+    /// The number of lines that were skipped, because their monitors' histories are complete.
     pub ignored: usize,
     /// The server's time, with microseconds.
     #[schema(value_type = String, format = DateTime)]

@@ -5,20 +5,20 @@ use utoipa::ToSchema;
 
 use super::time::Time;
 
-/// An API key; the key itself is known to its owner only.
+/// An API key. Only its owner knows the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Key)]
 pub struct KeyView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it allows.
+    /// The scope: what the key allows.
     pub scope: KeyScope,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: Time,
-    /// The key itself: in the answer to its creation only.
+    /// The key itself. Only the answer to its creation shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -29,7 +29,7 @@ pub struct KeyView {
 pub enum KeyScope {
     /// Everything.
     Admin,
-    /// To read what is not secret.
+    /// Read what is not secret.
     Read,
 }
 
@@ -37,8 +37,8 @@ pub enum KeyScope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCreate {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it allows.
+    /// The scope: what the key allows.
     pub scope: KeyScope,
 }

@@ -73,7 +73,7 @@ pub const DEFAULT_PAGE: usize = 50;
 /// Most entries on a page.
 pub const MAX_PAGE: usize = 500;
 
-/// Most monitors that one question about the past names one by one.
+/// Most monitors that one request about the past names one by one.
 pub const MAX_NAMED_MONITORS: usize = 1_000;
 
 /// Monitors in an answer about the past by default.

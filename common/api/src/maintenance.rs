@@ -5,97 +5,98 @@ use utoipa::ToSchema;
 
 use super::time::Time;
 
-/// A time in which nobody is told of some monitors.
+/// A maintenance window: a time in which no channel is alerted about certain monitors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = MaintenanceWindow)]
 pub struct WindowView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// Ids of the monitors that it is for.
+    /// Ids of the monitors in the window.
     pub monitors: Vec<String>,
-    /// Monitors with one of these tags are meant too.
+    /// Monitors with one of these tags are in the window too.
     pub tags: Vec<String>,
-    /// Its beginning; null with cron.
+    /// The beginning; null with cron.
     pub from: Option<Time>,
-    /// Its end, which is no longer in it; null with cron.
+    /// The end, which is not part of the window; null with cron.
     pub to: Option<Time>,
-    /// It begins at each time of this pattern; null with from and to.
+    /// A cron pattern: the window begins at each time of it; null with from and to.
     pub cron: Option<String>,
     /// Time zone of the pattern; null with from and to.
     pub timezone: Option<String>,
-    /// With cron: how long it lasts, seconds.
+    /// With cron: how long the window lasts, in seconds.
     pub duration: Option<u32>,
-    /// Whether it is now.
+    /// Whether the window is active now.
     pub active: bool,
-    /// While it is active: until when.
+    /// If the window is active: its end.
     pub ends_at: Option<Time>,
-    /// When it begins next; null = never again.
+    /// The next beginning; null = never again.
     pub next_at: Option<Time>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: Time,
-    /// Grows with every change; also the ETag.
+    /// The revision. It grows with every change, and is also the ETag.
     pub revision: u64,
 }
 
-/// A new maintenance window as it is asked for: for at least one monitor or tag, and either with `from` and `to` or with
-/// `cron` and `duration`; null means the default.
+/// A new maintenance window. It needs at least one monitor or tag, and either `from` and `to` or `cron` and
+/// `duration`. Null means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowCreate {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// Ids of the monitors that it is for.
+    /// Ids of the monitors in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitors: Option<Vec<String>>,
-    /// Monitors with one of these tags are meant too, also those made later.
+    /// Monitors with one of these tags are in the window too, also those made later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// Its beginning, RFC 3339 with an offset.
+    /// The beginning, RFC 3339 with an offset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Its end, at most 31 days later, and not past.
+    /// The end, at most 31 days later, and not past.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// It begins at each time of this five-field cron pattern, or nickname such as `@daily`.
+    /// A five-field cron pattern, or a nickname such as `@daily`: the window begins at each time of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
     /// An IANA time zone name, with `cron` only; default `UTC`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// With `cron`: how long it lasts, seconds.
+    /// With `cron`: how long the window lasts, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<u32>,
 }
 
-/// A change of a maintenance window: only the fields that are given. Null means the default.
+/// A change of a maintenance window. Only the given fields change; null means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowChange {
-    /// What it is called.
+    /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Ids of the monitors that it is for.
+    /// Ids of the monitors in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitors: Option<Vec<String>>,
-    /// Monitors with one of these tags are meant too, also those made later.
+    /// Monitors with one of these tags are in the window too, also those made later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// Its beginning, RFC 3339 with an offset. It ends a `cron`.
+    /// The beginning, RFC 3339 with an offset. Giving it ends a `cron`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Its end, at most 31 days later.
+    /// The end, at most 31 days later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// It begins at each time of this five-field cron pattern, or nickname such as `@daily`. It ends a `from` and a `to`.
+    /// A five-field cron pattern, or a nickname such as `@daily`: the window begins at each time of it.
+    /// Giving it ends a `from` and a `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
     /// An IANA time zone name, with `cron` only; default `UTC`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// With `cron`: how long it lasts, seconds.
+    /// With `cron`: how long the window lasts, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<u32>,
 }

@@ -10,30 +10,31 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Monitor)]
 pub struct MonitorView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Its tags.
+    /// The tags.
     pub tags: Vec<String>,
-    /// A heartbeat is expected at least every so many seconds; null with cron.
+    /// The longest time between two heartbeats, in seconds; null with cron.
     pub timeout: Option<u32>,
-    /// A heartbeat is expected for each time of this pattern; null with timeout.
+    /// A cron pattern: a heartbeat is expected for each time of it; null with timeout.
     pub cron: Option<String>,
     /// Time zone of the pattern; null with timeout.
     pub timezone: Option<String>,
-    /// Tolerance after the expected time, seconds.
+    /// The tolerance after the expected time, in seconds.
     pub grace: u32,
-    /// Recommended interval between pushes, seconds; null with cron if none was given.
+    /// The recommended interval between pushes, in seconds; null with cron if none was given.
     pub interval: Option<u32>,
     /// Seconds between reminders while down; 0 = never.
     pub remind_every: u32,
-    /// Where its alerts go: the channels that it names, or else every default channel.
+    /// Ids of the channels that its alerts go to: those that the monitor names, or else every default
+    /// channel.
     pub channels: Vec<String>,
-    /// Id of the monitor that it depends on; null = none, also when that one is gone.
+    /// Id of its parent, the monitor that it depends on; null = none, or the parent is gone.
     #[schema(format = Uuid)]
     pub parent: Option<String>,
     /// Whether it is paused.
@@ -41,55 +42,55 @@ pub struct MonitorView {
     /// The push token; not shown to read keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Where heartbeats are pushed to; not shown to read keys.
+    /// The URL that heartbeats are pushed to; not shown to read keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_url: Option<String>,
-    /// How it stands.
+    /// The state.
     pub state: MonitorState,
-    /// When it came into this state (late: into up).
+    /// When the monitor came into this state; for `late`, into `up`.
     pub state_since: Time,
     /// The newest heartbeat.
     pub last_heartbeat: Option<HeartbeatView>,
-    /// While up or late: when silence becomes down.
+    /// If up or late: when silence becomes down.
     pub deadline: Option<Time>,
-    /// Grows with every change; also the ETag.
+    /// The revision. It grows with every change, and is also the ETag.
     pub revision: u64,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: Time,
-    /// When it was last changed.
+    /// The time of its last change.
     pub updated_at: Time,
 }
 
-/// How a monitor stands: `late` = up, past the expected time and within grace.
+/// The state of a monitor. `late` = up, past the expected time and within grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = MonitorStateName)]
 #[serde(rename_all = "lowercase")]
 pub enum MonitorState {
-    /// It was never heard.
+    /// The monitor was never heard.
     New,
-    /// It was heard in time.
+    /// The monitor was heard in time.
     Up,
-    /// Up, and past the time at which it was expected.
+    /// The monitor is up, and past its expected time.
     Late,
-    /// It is silent past its deadline, or said so.
+    /// The monitor is silent past its deadline, or reported that it is down.
     Down,
-    /// It is not watched.
+    /// The monitor is not watched.
     Paused,
 }
 
-/// A new monitor as it is asked for. Exactly one of `timeout` and `cron` is needed; null means the default.
+/// A new monitor. Exactly one of `timeout` and `cron` is needed; null means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorCreate {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its tags.
+    /// The tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// A heartbeat is expected at least every so many seconds.
+    /// The longest time between two heartbeats, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
     /// A five-field cron pattern, or a nickname such as `@daily`.
@@ -98,11 +99,12 @@ pub struct MonitorCreate {
     /// An IANA time zone name, with `cron` only; default `UTC`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// Seconds; default a tenth of the timeout, at least 5, at most 3,600; with cron 600.
-    /// In a cluster, with less than 1 s, a client that met the one frozen node may be taken for silent.
+    /// The tolerance after the expected time, in seconds; default a tenth of the timeout, at least 5, at most
+    /// 3,600; with cron 600. In a cluster, with less than 1 s, a monitor may go down although its client
+    /// pushed, if the push met the one node that was frozen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<u32>,
-    /// Recommended interval between pushes, seconds; default the timeout.
+    /// The recommended interval between pushes, in seconds; default the timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<u32>,
     /// Seconds between reminders while down; 0 = never, the default.
@@ -111,44 +113,46 @@ pub struct MonitorCreate {
     /// Ids of channels; default: every default channel, also those made later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Id of the monitor that it depends on; null = none, the default. While that is down, this one's changes are recorded and
-    /// told of in that one's messages. There must be no circle, and at most 10 above it.
+    /// Id of its parent, the monitor that it depends on; null = none, the default. While the parent is down,
+    /// this monitor's changes are recorded and told in the parent's messages. Parents must not form a circle,
+    /// and there may be at most 10 above a monitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Whether it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
-    /// A push token of one's own, of A-Z a-z 0-9 _ -.
+    /// A push token of your choice, of A-Z a-z 0-9 _ -; made if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
 
-/// A change of a monitor: only the fields that are given. Null means the default.
+/// A change of a monitor. Only the given fields change; null means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorChange {
-    /// What it is called.
+    /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it is for.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its tags.
+    /// The tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// A heartbeat is expected at least every so many seconds. It ends a `cron`.
+    /// The longest time between two heartbeats, in seconds. Giving it ends a `cron`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
-    /// A five-field cron pattern, or a nickname such as `@daily`. It ends a `timeout`.
+    /// A five-field cron pattern, or a nickname such as `@daily`. Giving it ends a `timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
     /// An IANA time zone name, with `cron` only; default `UTC`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// Seconds; default a tenth of the timeout, at least 5, at most 3,600; with cron 600.
+    /// The tolerance after the expected time, in seconds; default a tenth of the timeout, at least 5, at most
+    /// 3,600; with cron 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<u32>,
-    /// Recommended interval between pushes, seconds; default the timeout.
+    /// The recommended interval between pushes, in seconds; default the timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<u32>,
     /// Seconds between reminders while down; 0 = never, the default.
@@ -157,7 +161,8 @@ pub struct MonitorChange {
     /// Ids of channels; default: every default channel, also those made later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Id of the monitor that it depends on; null = none. There must be no circle, and at most 10 above it.
+    /// Id of its parent, the monitor that it depends on; null = none. Parents must not form a circle, and
+    /// there may be at most 10 above a monitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Whether it is paused.
@@ -165,11 +170,11 @@ pub struct MonitorChange {
     pub paused: Option<bool>,
 }
 
-/// How a token is rotated.
+/// The rotation of a token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRotation {
-    /// Seconds for which the old token still works.
+    /// How long the old token still works, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlap: Option<u32>,
 }

@@ -12,7 +12,7 @@ pub struct Problem {
     pub title: String,
     /// What went wrong, for people.
     pub detail: String,
-    /// The refused fields, all of them.
+    /// All refused fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }

@@ -9,32 +9,32 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Rebuild)]
 pub struct RebuildView {
-    /// Never changes.
+    /// The id. It never changes.
     #[schema(format = Uuid)]
     pub id: String,
-    /// Which partition.
+    /// The partition.
     pub partition: u16,
-    /// Compare only, and change nothing.
+    /// Whether the rebuild only compares, and changes nothing.
     pub verify: bool,
-    /// Heartbeats are written to the history again.
+    /// Whether heartbeats are written to the history again.
     pub history: bool,
     /// Where it begins.
     pub from: RebuildBeginning,
-    /// When it was asked for.
+    /// The time of the request.
     pub requested_at: Time,
-    /// The name of the key by which it was asked for.
+    /// The name of the key that requested it.
     pub requested_by: String,
-    /// When the rest was last written.
+    /// When the progress was last written.
     pub updated_at: Time,
-    /// How far it came.
+    /// The stage.
     pub state: RebuildStage,
-    /// While it runs: the log's entry that was read last.
+    /// If running: the offset of the log entry that was read last.
     pub applied: Option<u64>,
-    /// While it runs: the log's entry up to which it is read.
+    /// If running: the offset of the log entry up to which the rebuild reads.
     pub through: Option<u64>,
-    /// Why it failed.
+    /// Why the rebuild failed.
     pub why: Option<String>,
-    /// What came of it.
+    /// The report.
     pub report: Option<ReportView>,
 }
 
@@ -48,81 +48,84 @@ pub enum RebuildBeginning {
     Newest,
 }
 
-/// How far a rebuild came.
+/// The stage of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RebuildStage {
-    /// For the owner of the partition.
+    /// The rebuild waits for the owner of the partition.
     Waiting,
-    /// The log is read.
+    /// The owner reads the log.
     Running,
-    /// With a report.
+    /// The rebuild is done and has a report.
     Done,
-    /// With a reason.
+    /// The rebuild failed, for the stated reason.
     Failed,
 }
 
-/// A rebuild that is asked for.
+/// A request for a rebuild.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RebuildCreate {
-    /// Which partition; all if not given.
+    /// The partition; all if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<u16>,
-    /// True compares only, false puts what the log says in place of the live state.
+    /// True only compares; false puts the rebuilt state in place of the live one.
     pub verify: bool,
-    /// Write the heartbeats of the log to the history again: after a lost Redis. Not together with `verify`.
+    /// Whether to write the heartbeats of the log to the history again, as after a lost Redis. Not together
+    /// with `verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<bool>,
-    /// `oldest` (if not given) begins as early as the log allows, `newest` at the newest checkpoint.
+    /// `oldest`, the default, begins as early as the log allows; `newest` begins at the newest checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<RebuildBeginning>,
 }
 
-/// What came of a rebuild.
+/// The report of a rebuild.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RebuildReport)]
 pub struct ReportView {
     /// Whether nothing differs.
     pub equal: bool,
-    /// Monitors that were compared.
+    /// The number of monitors that were compared.
     pub monitors: u64,
-    /// Monitors that differ.
+    /// The number of monitors that differ.
     pub different: u64,
     /// The first 100 of them.
     pub differences: Vec<MonitorDifferenceView>,
-    /// What differs of the partition itself.
+    /// The differences in the partition itself.
     pub head: Vec<DifferenceView>,
-    /// Heartbeats read.
+    /// The number of heartbeats that were read.
     pub heartbeats: u64,
-    /// Log entries that cannot be read, and were passed over.
+    /// The number of log entries that cannot be read and were skipped.
     pub damaged: u64,
     /// The offsets of the first 100 of them.
     pub damaged_at: Vec<u64>,
-    /// The log was read from behind this entry on; 0 = from its beginning.
+    /// The offset behind which the log was read; 0 = from its beginning.
     pub began_after: u64,
-    /// Where it began at a checkpoint: what was before this time is taken from there, not computed again.
+    /// If the rebuild began at a checkpoint: what was before this time is taken from there, not computed
+    /// again.
     pub known_since: Option<Time>,
-    /// The entry behind which both were compared.
+    /// The offset of the log entry behind which both were compared.
     pub applied: u64,
     /// Whether the live state was replaced.
     pub replaced: bool,
-    /// Alerts that were told because the live state did not know of them; one that had been told before is told once.
+    /// The number of alerts that were enqueued because the live state lacked them. The queue drops an alert
+    /// that was sent before.
     pub alerts: u64,
-    /// Monitors whose live state was wrong and whose right alert is not known any more.
+    /// The number of monitors whose live state was wrong and whose right alert is no longer known.
     pub untold: u64,
-    /// How long the partition stood still to be compared.
+    /// How long the partition stood still for the comparison, in milliseconds.
     pub stood_still_ms: u64,
 }
 
-/// A monitor that differs.
+/// The differences in a monitor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RebuildMonitorDifference)]
 pub struct MonitorDifferenceView {
     /// Its id.
     #[schema(format = Uuid)]
     pub monitor: String,
-    /// What differs of it.
+    /// The fields that differ.
     pub fields: Vec<DifferenceView>,
 }
 
@@ -132,10 +135,10 @@ pub struct MonitorDifferenceView {
 pub struct DifferenceView {
     /// Its name.
     pub field: String,
-    /// By the log.
+    /// The value by the log.
     pub rebuilt: Option<String>,
-    /// By what the scheduler has in memory.
+    /// The value in the scheduler's memory.
     pub live: Option<String>,
-    /// By what the state store has.
+    /// The value in the state store.
     pub stored: Option<String>,
 }

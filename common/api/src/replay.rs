@@ -9,15 +9,15 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReplayRead)]
 pub struct ReadView {
-    /// From when on everything is known; `from`, unless the history begins later.
+    /// The time from which everything is known; equal to `from` unless the log knows nothing so early.
     pub begins: Time,
-    /// Heartbeats that were read, of all monitors.
+    /// The number of heartbeats that were read, of all monitors.
     pub heartbeats: u64,
-    /// Damaged entries of the log that were passed over.
+    /// Damaged entries of the log that were skipped.
     pub skipped: SkippedView,
-    /// Time for which Lubdub itself was deaf.
+    /// Time in which Lubdub itself was deaf.
     pub deaf: DeafView,
-    /// What else is to be known, in sentences.
+    /// Further remarks, in sentences.
     pub notes: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ pub struct ReadView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReplaySkipped)]
 pub struct SkippedView {
-    /// How many.
+    /// The number.
     pub count: u64,
     /// The first 100 of them.
     pub entries: Vec<EntryView>,
@@ -37,17 +37,17 @@ pub struct SkippedView {
 pub struct EntryView {
     /// The partition of the log.
     pub partition: u16,
-    /// Its place there.
+    /// Its offset.
     pub offset: u64,
 }
 
-/// Deaf time; of several partitions that were deaf together, once.
+/// Deaf time. If several partitions were deaf together, it counts once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReplayDeaf)]
 pub struct DeafView {
-    /// How many spans of it.
+    /// The number of gaps.
     pub gaps: usize,
-    /// How long in all.
+    /// The whole deaf time, in seconds.
     pub seconds: u64,
 }
 
@@ -59,8 +59,8 @@ pub struct CountsView {
     pub downs: u64,
     /// Seconds in down.
     pub down_seconds: u64,
-    /// Missed deadlines after which it was heard again within one period: the timeout, or for cron the time from the due time that was
-    /// missed to the next.
+    /// Missed deadlines after which the monitor was heard again within one period: the timeout, or for cron
+    /// the time from the missed due time to the next.
     pub false_alarms: u64,
 }
 
@@ -68,14 +68,14 @@ pub struct CountsView {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReplayComparison)]
 pub struct ComparisonView {
-    /// With the settings as they were.
+    /// The downs with the settings as they were.
     pub was: CountsView,
-    /// With those that were tried.
+    /// The downs with the settings that were tried.
     pub would_be: CountsView,
 }
 
 impl CountsView {
-    /// Those of another monitor, too.
+    /// Adds the downs of another monitor.
     pub const fn add(&mut self, other: Self) {
         self.downs += other.downs;
         self.down_seconds += other.down_seconds;
@@ -84,7 +84,7 @@ impl CountsView {
 }
 
 impl ComparisonView {
-    /// That of another monitor, too.
+    /// Adds the downs of another monitor.
     pub const fn add(&mut self, other: &Self) {
         self.was.add(other.was);
         self.would_be.add(other.would_be);
@@ -104,18 +104,18 @@ impl ComparisonView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WhatIf)]
 pub struct WhatIfView {
-    /// Beginning of the time that was looked at.
+    /// The beginning of the time that was read.
     pub from: Time,
     /// Its end.
     pub until: Time,
     /// What was read for it.
     #[serde(flatten)]
     pub read: ReadView,
-    /// Those with the largest difference first.
+    /// The monitors, those with the largest difference first.
     pub monitors: Vec<WhatIfMonitorView>,
-    /// Of all monitors, those too that are not in the list.
+    /// The sum over all monitors, also those that are not in the list.
     pub total: ComparisonView,
-    /// How many monitors were asked about.
+    /// The number of monitors that were asked for.
     pub count: usize,
     /// Whether the list leaves some out.
     pub truncated: bool,
@@ -125,12 +125,12 @@ pub struct WhatIfView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WhatIfMonitor)]
 pub struct WhatIfMonitorView {
-    /// Whose.
+    /// Id of the monitor.
     #[schema(format = Uuid)]
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What was, and what would have been.
+    /// The downs as they were, and as they would have been.
     #[serde(flatten)]
     pub comparison: ComparisonView,
 }
@@ -139,20 +139,20 @@ pub struct WhatIfMonitorView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Advice)]
 pub struct AdviceView {
-    /// Beginning of the time that was looked at.
+    /// The beginning of the time that was read.
     pub from: Time,
     /// Its end.
     pub until: Time,
-    /// How many alarms a month the proposals may have cost.
+    /// How many false alarms a month the proposals may have cost.
     pub alarms_per_month: f64,
     /// What was read for it.
     #[serde(flatten)]
     pub read: ReadView,
-    /// Those to be changed first, of them those with the largest difference.
+    /// The monitors, those with a proposal first, and among these those with the largest difference.
     pub monitors: Vec<AdviceMonitorView>,
-    /// Of all monitors, those too that are not in the list.
+    /// The sum over all monitors, also those that are not in the list.
     pub total: ComparisonView,
-    /// How many monitors were asked about.
+    /// The number of monitors that were asked for.
     pub count: usize,
     /// Whether the list leaves some out.
     pub truncated: bool,
@@ -162,22 +162,23 @@ pub struct AdviceView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AdviceMonitor)]
 pub struct AdviceMonitorView {
-    /// Whose.
+    /// Id of the monitor.
     #[schema(format = Uuid)]
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The revision that the advice is about: for `If-Match` when it is followed.
+    /// The revision that the advice is about. Send it as `If-Match` when you follow the advice.
     pub revision: u64,
-    /// What to do.
+    /// The verdict.
     pub verdict: AdviceVerdict,
     /// Its settings now.
     pub current: SettingsView,
     /// Settings that fit; null unless the verdict is `change`.
     pub proposal: Option<SettingsView>,
-    /// Why, for people.
+    /// The reason, in a sentence for people.
     pub why: String,
-    /// What was, and with the proposal would have been. Without one both are the same.
+    /// The downs as they were, and as they would have been with the proposal. Without a proposal both are
+    /// equal.
     #[serde(flatten)]
     pub comparison: ComparisonView,
 }
@@ -186,25 +187,25 @@ pub struct AdviceMonitorView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AdviceVerdict {
-    /// To follow the proposal.
+    /// Follow the proposal.
     Change,
-    /// To leave the settings as they are.
+    /// Leave the settings as they are.
     Keep,
     /// Too little is known.
     Unknown,
 }
 
-/// When a monitor is down.
+/// The settings that decide when a monitor is down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AdviceSettings)]
 pub struct SettingsView {
-    /// Seconds; without `cron` only.
+    /// The timeout, in seconds; only without `cron`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
     /// A cron pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
-    /// Of `cron`.
+    /// The time zone of `cron`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// Seconds.

@@ -1,26 +1,26 @@
-//! Pure. How Lubdub itself stands.
+//! Pure. The status of Lubdub itself.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time::Time;
 
-/// How Lubdub stands.
+/// The status of Lubdub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The version of this program.
     pub version: String,
     /// The console's time.
     pub now: Time,
-    /// How many monitors there are.
+    /// The number of monitors.
     pub monitors: usize,
-    /// How many channels there are.
+    /// The number of channels.
     pub channels: usize,
-    /// How each partition stands.
+    /// The status of each partition.
     pub partitions: Vec<PartitionStatus>,
 }
 
-/// How a partition stands, as of its last commit.
+/// The status of a partition, as of its last commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PartitionStatus {
     /// Its number.
@@ -29,19 +29,20 @@ pub struct PartitionStatus {
     pub applied: u64,
     /// Event time up to which the partition is complete; null before the first frame.
     pub watermark: Option<Time>,
-    /// All deaf time that is remembered, seconds.
+    /// All deaf time that is remembered, in seconds.
     pub deaf_seconds: u64,
     /// The newest 100 gaps, newest first.
     pub gaps: Vec<GapStatus>,
 }
 
-/// A span of time for which nobody vouches that Lubdub was listening. Time did not run against monitors in it.
+/// A span of time for which no frame vouches that Lubdub was listening. Time did not run against monitors in
+/// it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GapStatus {
     /// Its beginning.
     pub from: Time,
     /// Its end.
     pub to: Time,
-    /// Its length, seconds.
+    /// Its length, in seconds.
     pub seconds: f64,
 }

@@ -40,10 +40,10 @@ fn channel_id(text: &str) -> Result<ChannelId, Problem> {
     text.parse().map_err(|_| Problem::not_found("channel"))
 }
 
-/// Makes a channel. The first one is default unless it says otherwise.
+/// Makes a channel. The first channel is a default channel unless the request says otherwise.
 #[utoipa::path(
     post, path = "/channels", tag = "channels", operation_id = "createChannel", request_body = ChannelCreate,
-    responses((status = 201, description = "The new channel; a webhook's with its secret", body = ChannelView))
+    responses((status = 201, description = "The new channel; for a webhook with its secret", body = ChannelView))
 )]
 async fn create(
     State(app): State<Arc<App>>,
@@ -65,7 +65,7 @@ async fn create(
     get, path = "/channels", tag = "channels", operation_id = "listChannels",
     params(
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of channels", body = Page<ChannelView>))
 )]
@@ -96,19 +96,21 @@ async fn show(
     Ok(answer(view(&caller, revision, &channel, None, app.clock.now())))
 }
 
-/// Changes a channel: only the fields that are given, null back to the default. `state: "ok"` enables it again.
+/// Changes a channel.
 ///
-/// A webhook's secret is rotated by `secret`: the one before signs on beside the new one for `secret_overlap` seconds, so that
-/// receivers can be changed meanwhile.
+/// Only the given fields change; null resets a field to its default. `state: "ok"` enables the channel again.
+///
+/// `secret` rotates a webhook's secret. The previous secret still signs beside the new one for
+/// `secret_overlap` seconds, so that receivers can be changed meanwhile.
 #[utoipa::path(
     patch, path = "/channels/{id}", tag = "channels", operation_id = "changeChannel", request_body = ChannelChange,
     params(
         ("id" = String, Path, description = "The channel's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses(
         (status = 200, description = "The changed channel", body = ChannelView),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -129,11 +131,11 @@ async fn change(
     delete, path = "/channels/{id}", tag = "channels", operation_id = "deleteChannel",
     params(
         ("id" = String, Path, description = "The channel's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the deletion is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the deletion is meant for, in double quotes"),
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 204, description = "Deleted"),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(

@@ -49,7 +49,7 @@ fn view(delivery: Delivery) -> DeliveryView {
     }
 }
 
-/// A delivery as lists show it: requests are long.
+/// A delivery as lists show it, without requests, which are long.
 fn in_list(delivery: Delivery) -> DeliveryView {
     let mut view = view(delivery);
     view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
@@ -81,15 +81,17 @@ fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
     })
 }
 
-/// Lists deliveries, newest first. The newest 10,000 finished ones are kept, and every other one for 30 days.
+/// Lists deliveries, newest first.
+///
+/// Lubdub keeps the newest 10,000 finished deliveries, and every other one for 30 days.
 #[utoipa::path(
     get, path = "/deliveries", tag = "deliveries", operation_id = "listDeliveries",
     params(
-        ("monitor" = Option<String>, Query, description = "Of this monitor"),
-        ("channel" = Option<String>, Query, description = "To this channel"),
-        ("state" = Option<String>, Query, description = "In this state"),
+        ("monitor" = Option<String>, Query, description = "Only deliveries about this monitor"),
+        ("channel" = Option<String>, Query, description = "Only deliveries to this channel"),
+        ("state" = Option<String>, Query, description = "Only deliveries in this state"),
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of deliveries", body = Page<DeliveryView>))
 )]
@@ -122,7 +124,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     params(("id" = String, Path, description = "The delivery's id")),
     responses(
         (status = 200, description = "The delivery, pending", body = DeliveryView),
-        (status = 409, description = "It is not dead, or can never be delivered", body = api::problem::Problem),
+        (status = 409, description = "The delivery is not dead, or can never be delivered", body = api::problem::Problem),
     )
 )]
 async fn redrive(

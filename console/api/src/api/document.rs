@@ -12,30 +12,30 @@ use utoipa::openapi::{Components, Content, ContentBuilder, Ref, RefOr, ResponseB
 
 use api::problem::{FieldError, Problem};
 
-/// Where it is found.
+/// The path of the document.
 pub(super) const PATH: &str = "/api/v1/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Lubdub",
-        description = "Hears when your jobs go silent: the management API. Errors are problem documents (RFC 9457). \
+        description = "The management API of Lubdub, which notices when your jobs go silent. Errors are problem documents (RFC 9457). \
                        Times are RFC 3339 in UTC, durations whole seconds.",
     ),
     components(schemas(Problem, FieldError)),
     tags(
-        (name = "monitors", description = "What is expected to be heard from"),
-        (name = "channels", description = "Where alerts go"),
-        (name = "maintenance", description = "Times in which nobody is told"),
-        (name = "deliveries", description = "Alerts on their way"),
-        (name = "keys", description = "Who may use this API"),
-        (name = "replay", description = "What follows from the log"),
-        (name = "status", description = "How Lubdub itself stands"),
+        (name = "monitors", description = "Jobs, services and devices that push heartbeats"),
+        (name = "channels", description = "Destinations of alerts"),
+        (name = "maintenance", description = "Times in which no channel is alerted"),
+        (name = "deliveries", description = "Alerts and messages to channels, and what became of them"),
+        (name = "keys", description = "Keys of this API"),
+        (name = "replay", description = "What-if, advice, rebuilds, export, import and tail of the heartbeat log"),
+        (name = "status", description = "The status of Lubdub itself"),
     ),
 )]
 struct Document;
 
-/// What the document says besides its routes.
+/// The document without its routes.
 pub(super) fn base() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
@@ -62,7 +62,7 @@ pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
     document.to_string().into()
 }
 
-/// What every operation has in common: a key, and problems as errors.
+/// Adds what every operation has in common: a key, and problems as errors.
 fn complete(operation: &mut Operation) {
     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
     let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
@@ -76,7 +76,7 @@ fn complete(operation: &mut Operation) {
     operation.responses.responses.insert("default".to_owned(), response.into());
 }
 
-/// Problems are described as such where an operation names them itself.
+/// Gives problems their content type where an operation names them itself.
 fn as_problem_json(response: &mut RefOr<utoipa::openapi::Response>) {
     let RefOr::T(response) = response else { return };
     let is_problem = response.content.get("application/json").is_some_and(|content| match content {
@@ -94,7 +94,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
-/// The answer to whoever asks for it.
+/// The answer that shows the document.
 pub(super) fn answer(document: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }

@@ -1,4 +1,4 @@
-//! The history of monitors, to take elsewhere.
+//! Exports: the history of monitors, for another installation.
 
 use std::sync::Arc;
 
@@ -22,16 +22,17 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(export))
 }
 
-/// Exports heartbeats with the definitions and the deaf time that they are judged by, in the order of the log.
+/// Exports heartbeats, with the definitions and the deaf time that they are judged by.
 ///
-/// One line of JSON each: `monitor` for each monitor, then `heartbeat`, `monitor` where a definition changed, and `gap`; last
-/// `summary`, without which the export is not whole. Times have microseconds. Empty lines mean nothing. Outputs are not
-/// exported, tokens to admin keys only.
+/// Each line is a JSON object: first a `monitor` for each monitor; then, in the order of the log,
+/// `heartbeat`, `monitor` where a definition changed, and `gap`; last a `summary`, without which the export
+/// is not whole. Times have microseconds. Ignore empty lines. An export holds no outputs, and tokens for
+/// admin keys only.
 #[utoipa::path(
     get, path = "/replay/export", tag = "replay", operation_id = "exportHistory",
     params(
-        ("since" = String, Query, description = "RFC 3339: from when on"),
-        ("until" = Option<String>, Query, description = "RFC 3339: up to when; now if not given"),
+        ("since" = String, Query, description = "RFC 3339: the beginning"),
+        ("until" = Option<String>, Query, description = "RFC 3339: the end; now if not given"),
         ("monitor" = Option<Vec<String>>, Query, description = "A monitor's id; may be repeated; every monitor if not given"),
         ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
     ),

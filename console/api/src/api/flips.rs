@@ -62,7 +62,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     params(
         ("id" = String, Path, description = "The monitor's id"),
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of flips", body = Page<FlipView>))
 )]

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::request::{Path, monitor_id};
 use management::app::App;
 
-/// A heartbeat as it is shown.
+/// The view of a heartbeat.
 pub(super) fn view(entry: HeartbeatEntry) -> HeartbeatView {
     let HeartbeatEntry { heartbeat, has_output } = entry;
     HeartbeatView {
@@ -43,13 +43,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Lists a monitor's heartbeats, newest first.
 ///
-/// The newest 1,000 of each monitor are kept, unless the operator says otherwise.
+/// Lubdub keeps the newest 1,000 of each monitor, unless the operator sets another number.
 #[utoipa::path(
     get, path = "/monitors/{id}/heartbeats", tag = "monitors", operation_id = "listHeartbeats",
     params(
         ("id" = String, Path, description = "The monitor's id"),
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of heartbeats", body = Page<HeartbeatView>))
 )]

@@ -1,4 +1,4 @@
-//! Heartbeats from elsewhere.
+//! Imports: heartbeats from another installation.
 
 use std::sync::Arc;
 
@@ -20,33 +20,37 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(import))
 }
 
-/// Imports heartbeats: at most 8 MiB and 10,000 lines of JSON at a time. An empty body tells the server's time.
+/// Imports heartbeats: at most 8 MiB and 10,000 lines of JSON at a time.
 ///
-/// All lines are checked first; a bad one refuses them all. 200 says that all are in the log. After any other answer, or none,
-/// sending the same again is safe. An import is not rate-limited.
+/// For an empty body the answer is the server's time.
 ///
-/// With `mode=live` lines are `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, and count as pushes received then. `at`
-/// may be a day old, and a second ahead, which is waited for. No two of a monitor may have the same microsecond; one that is not
-/// newer than the newest changes nothing.
+/// The server checks all lines first; if one is invalid, it refuses all. 200 means that all are in the log.
+/// After any other answer, or none, sending the same again is safe. An import is not rate-limited.
 ///
-/// With `mode=history` they tell the past of monitors that were never heard here, in the order of the log that they are from:
-/// heartbeats as above, with `settled` where something hangs on up to when silence had been stated before; `{"type": "monitor", "id", "at",
-/// "revision", "settled", …definition}` where another definition came into force; `{"type": "gap", "monitor", "from", "to"}` for deaf time; and `{"type": "until", "monitor", "at"}`, which
-/// completes it: the monitor takes over the state that follows, nobody is told of its flips, and no deadline is counted from
-/// before now.
+/// With `mode=live` lines are `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, and count
+/// as pushes that were received at `at`. `at` may be a day old, or a second ahead; the server waits until
+/// then. No two heartbeats of a monitor may have the same microsecond. A heartbeat that is not newer than the
+/// newest changes nothing.
+///
+/// With `mode=history` lines are the past of monitors that were never heard here, in the order of the log
+/// that they are from: heartbeats as above, with `settled` where the outcome depends on the time up to which
+/// silence had been settled before; `{"type": "monitor", "id", "at", "revision", "settled", …definition}`
+/// where another definition came into force; `{"type": "gap", "monitor", "from", "to"}` for deaf time; and
+/// `{"type": "until", "monitor", "at"}`, which completes the history. The monitor then takes over the
+/// resulting state. Its flips cause no alerts, and no deadline is counted from before now.
 #[utoipa::path(
     post, path = "/import", tag = "replay", operation_id = "importHistory",
     request_body(content = String, content_type = "application/x-ndjson", description = "Lines"),
     params(
         ("mode" = String, Query, description = "live or history"),
-        ("again" = Option<bool>, Query, description = "true = the same lines were sent before, and it is not known what became of them"),
+        ("again" = Option<bool>, Query, description = "true = the same lines were sent before, with an unknown outcome"),
     ),
     responses(
-        (status = 200, description = "All of it is recorded", body = ImportDone),
+        (status = 200, description = "All lines are recorded", body = ImportDone),
         (status = 409, description = "Monitors that take no history, as errors of the fields `monitors.ID`", body = api::problem::Problem),
-        (status = 413, description = "Too large, or too many lines", body = api::problem::Problem),
+        (status = 413, description = "The body is too large, or has too many lines", body = api::problem::Problem),
         (status = 422, description = "Lines that are refused, as errors of the fields `line NUMBER.FIELD`", body = api::problem::Problem),
-        (status = 503, description = "Not everything is known to be recorded: send the same again", body = api::problem::Problem),
+        (status = 503, description = "Perhaps not all lines are recorded: send the same again", body = api::problem::Problem),
     )
 )]
 async fn import(

@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, delete))
 }
 
-/// Makes an API key, which is shown in this answer only.
+/// Makes an API key. Only this answer shows the key.
 #[utoipa::path(
     post, path = "/keys", tag = "keys", operation_id = "createKey", request_body = KeyCreate,
     responses((status = 201, description = "The new key", body = KeyView))
@@ -55,7 +55,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     get, path = "/keys", tag = "keys", operation_id = "listKeys",
     params(
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of keys", body = Page<KeyView>))
 )]
@@ -76,13 +76,13 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     Ok(Json(view(&stored.value, None)))
 }
 
-/// Deletes an API key: it stops working at once. The last admin key cannot be deleted.
+/// Deletes an API key. The key stops working at once. The last admin key cannot be deleted.
 #[utoipa::path(
     delete, path = "/keys/{id}", tag = "keys", operation_id = "deleteKey",
     params(("id" = String, Path, description = "The key's id")),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 409, description = "It is the last admin key", body = api::problem::Problem),
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "The key is the last admin key", body = api::problem::Problem),
     )
 )]
 async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {

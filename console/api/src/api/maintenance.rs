@@ -34,16 +34,17 @@ fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWind
     (etag, Json(view::show(app, *revision, window))).into_response()
 }
 
-/// Makes a maintenance window: a time in which nobody is told of its monitors.
+/// Makes a maintenance window: a time in which no channel is alerted about the window's monitors.
 ///
-/// It is either once, with `from` and `to`, or repeated, with `cron` and `duration`. What a monitor does meanwhile is recorded.
-/// If it is still down at the window's end, its alert is sent then. There can be 1,000 windows.
+/// A window occurs either once, with `from` and `to`, or repeatedly, with `cron` and `duration`. Lubdub
+/// records what the monitors do meanwhile. If a monitor is still down at the window's end, its alert is sent
+/// then. There can be 1,000 windows.
 #[utoipa::path(
     post, path = "/maintenance-windows", tag = "maintenance", operation_id = "createMaintenanceWindow",
     request_body = WindowCreate,
     responses(
         (status = 201, description = "The new window", body = WindowView),
-        (status = 409, description = "There are 1,000 already", body = api::problem::Problem),
+        (status = 409, description = "There are 1,000 windows already", body = api::problem::Problem),
     )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
@@ -57,7 +58,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     get, path = "/maintenance-windows", tag = "maintenance", operation_id = "listMaintenanceWindows",
     params(
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of windows", body = Page<WindowView>))
 )]
@@ -78,19 +79,20 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Res
     Ok(answer(&app, &app.windows().load(window_id(&id)?).await?))
 }
 
-/// Changes a maintenance window: only the fields that are given, null back to the default.
+/// Changes a maintenance window. Only the given fields change; null resets a field to its default.
 ///
-/// Giving `from` and `to` ends a `cron`, and the other way round. A window that is active ends early with a `to` that is past.
+/// Giving `from` and `to` ends a `cron`, and the other way round. A `to` in the past ends an active window
+/// early.
 #[utoipa::path(
     patch, path = "/maintenance-windows/{id}", tag = "maintenance", operation_id = "changeMaintenanceWindow",
     request_body = WindowChange,
     params(
         ("id" = String, Path, description = "The window's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses(
         (status = 200, description = "The changed window", body = WindowView),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -103,16 +105,16 @@ async fn change(
     Ok(answer(&app, &stored))
 }
 
-/// Deletes a maintenance window. One that is active ends with it.
+/// Deletes a maintenance window. An active window ends at once.
 #[utoipa::path(
     delete, path = "/maintenance-windows/{id}", tag = "maintenance", operation_id = "deleteMaintenanceWindow",
     params(
         ("id" = String, Path, description = "The window's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the deletion is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the deletion is meant for, in double quotes"),
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 204, description = "Deleted"),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(

@@ -70,7 +70,8 @@ async fn create(
 
 /// Lists monitors in the order of their creation.
 ///
-/// With a filter, one request looks at 20,000 monitors at most: a page may be short, even empty, and have a next one.
+/// With a filter, one request looks at 20,000 monitors at most. So a page may be short, even empty, although
+/// there is a next one.
 #[utoipa::path(
     get, path = "/monitors", tag = "monitors", operation_id = "listMonitors",
     params(
@@ -78,7 +79,7 @@ async fn create(
         ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
         ("q" = Option<String>, Query, description = "A part of the name, the description, a tag or the id, in any case"),
         ("limit" = Option<u32>, Query, description = "Most entries on a page"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
     ),
     responses((status = 200, description = "A page of monitors", body = Page<MonitorView>))
 )]
@@ -110,19 +111,20 @@ async fn show(
     answer(&app, &caller, held).await
 }
 
-/// Changes a monitor: only the fields that are given, null back to the default.
+/// Changes a monitor. Only the given fields change; null resets a field to its default.
 ///
-/// Giving `cron` ends a `timeout`, and the other way round. A grace that was never asked for follows the timeout.
+/// Giving `cron` ends a `timeout`, and the other way round. A grace that was the default follows the new
+/// schedule.
 #[utoipa::path(
     patch, path = "/monitors/{id}", tag = "monitors", operation_id = "changeMonitor", request_body = MonitorChange,
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses(
         (status = 200, description = "The changed monitor", body = MonitorView),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
-        (status = 503, description = "Try again; if it says so, the change is recorded and takes effect later", body = api::problem::Problem),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
+        (status = 503, description = "Try again. If the problem says so, the change is recorded and takes effect later", body = api::problem::Problem),
     )
 )]
 async fn change(
@@ -141,16 +143,18 @@ async fn change(
     answer(&app, &caller, held).await
 }
 
-/// Deletes a monitor with its history. Monitors that depend on it depend on nothing then: their alerts are their own again.
+/// Deletes a monitor with its history.
+///
+/// Monitors that depended on it then depend on nothing, and send alerts of their own again.
 #[utoipa::path(
     delete, path = "/monitors/{id}", tag = "monitors", operation_id = "deleteMonitor",
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the deletion is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the deletion is meant for, in double quotes"),
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 412, description = "It is at another revision", body = api::problem::Problem),
+        (status = 204, description = "Deleted"),
+        (status = 412, description = "The resource has another revision", body = api::problem::Problem),
     )
 )]
 async fn delete(
@@ -162,12 +166,12 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Pauses a monitor: it is not watched until it is resumed. Its heartbeats are still recorded.
+/// Pauses a monitor. Lubdub does not watch it until it is resumed, but still records its heartbeats.
 #[utoipa::path(
     post, path = "/monitors/{id}/pause", tag = "monitors", operation_id = "pauseMonitor",
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses((status = 200, description = "The monitor, paused", body = MonitorView))
 )]
@@ -182,12 +186,12 @@ async fn pause(
     answer(&app, &caller, held).await
 }
 
-/// Resumes a monitor: one that was heard before counts as heard now.
+/// Resumes a monitor. If the monitor was ever heard, it counts as heard now.
 #[utoipa::path(
     post, path = "/monitors/{id}/resume", tag = "monitors", operation_id = "resumeMonitor",
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses((status = 200, description = "The monitor, watched again", body = MonitorView))
 )]
@@ -206,14 +210,16 @@ fn set_paused(old: &Monitor, paused: bool) -> Monitor {
     Monitor { definition: Definition { paused, ..old.definition.clone() }, ..old.clone() }
 }
 
-/// Gives a monitor a new token. The old one, and those of earlier rotations, end after `overlap` at the latest;
-/// at most five of them work at a time.
+/// Gives a monitor a new token.
+///
+/// The old token, and those of earlier rotations, end after `overlap` at the latest. At most five of them
+/// work at a time.
 #[utoipa::path(
     post, path = "/monitors/{id}/rotate-token", tag = "monitors", operation_id = "rotateToken",
     request_body = Option<TokenRotation>,
     params(
         ("id" = String, Path, description = "The monitor's id"),
-        ("If-Match" = Option<String>, Header, description = "The revision in double quotes that the change is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change is meant for, in double quotes"),
     ),
     responses((status = 200, description = "The monitor with its new token", body = MonitorView))
 )]

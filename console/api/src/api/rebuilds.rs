@@ -1,4 +1,5 @@
-//! Rebuilds: partitions' states computed again from their logs. The console asks; the schedulers that own the partitions do it.
+//! Rebuilds: partitions' states computed again from their logs. The console requests them; the schedulers
+//! that own the partitions carry them out.
 
 mod view;
 
@@ -27,14 +28,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Computes the state of one partition, or of all, again from the log.
 ///
-/// With `verify` it is compared with the live state, monitor by monitor, and nothing is changed. Without, it takes the live state's
-/// place under another lease: alerts are neither repeated nor lost. The live partition goes on meanwhile; only for the
-/// comparison it stands still. What came of it is shown by `GET`.
+/// With `verify` the scheduler compares the result with the live state, monitor by monitor, and changes
+/// nothing. Without it the result replaces the live state under another lease; alerts are neither repeated
+/// nor lost. The live partition goes on meanwhile, and stands still only for the comparison. `GET` shows the
+/// report.
 #[utoipa::path(
     post, path = "/replay/rebuilds", tag = "replay", operation_id = "createRebuilds", request_body = RebuildCreate,
     responses(
-        (status = 202, description = "They are asked for", body = Page<RebuildView>),
-        (status = 409, description = "One is under way", body = api::problem::Problem),
+        (status = 202, description = "The requested rebuilds", body = Page<RebuildView>),
+        (status = 409, description = "A rebuild is under way", body = api::problem::Problem),
     )
 )]
 async fn create(
@@ -51,7 +53,7 @@ async fn create(
 /// Lists the newest rebuild of each partition that was ever rebuilt.
 #[utoipa::path(
     get, path = "/replay/rebuilds", tag = "replay", operation_id = "listRebuilds",
-    responses((status = 200, description = "One for each partition, on one page", body = Page<RebuildView>))
+    responses((status = 200, description = "One rebuild for each partition, on one page", body = Page<RebuildView>))
 )]
 async fn list(State(app): State<Arc<App>>) -> Result<Json<Page<RebuildView>>, Problem> {
     let rebuilds = app.rebuilds();

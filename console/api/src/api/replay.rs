@@ -1,4 +1,4 @@
-//! What the past tells.
+//! Routes about the past.
 
 mod advise;
 mod shown;

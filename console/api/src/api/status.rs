@@ -1,4 +1,4 @@
-//! How Lubdub itself stands.
+//! The status of Lubdub itself.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::problem::Problem;
 use management::app::App;
 
-/// Gaps that are shown of each partition.
+/// The number of gaps shown for each partition.
 const GAPS_SHOWN: usize = 100;
 
 fn gap(gap: &Interval) -> GapStatus {
@@ -25,10 +25,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// Shows how far each partition is, and when Lubdub was deaf.
+/// Shows how far each partition has come, and when Lubdub was deaf.
 #[utoipa::path(
     get, path = "/status", tag = "status", operation_id = "showStatus",
-    responses((status = 200, description = "How Lubdub stands", body = Status))
+    responses((status = 200, description = "The status", body = Status))
 )]
 async fn show(State(app): State<Arc<App>>) -> Result<Json<Status>, Problem> {
     let mut partitions = Vec::new();

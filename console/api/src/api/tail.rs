@@ -1,4 +1,4 @@
-//! What happens, as it happens.
+//! Tails: what happens, as it happens.
 
 use std::sync::Arc;
 
@@ -22,9 +22,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Shows heartbeats and flips from now on, until the client leaves.
 ///
-/// One line of JSON each: `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, `{"type": "flip", "monitor", "at", "sequence",
-/// "from", "to", "reason", "message", "deaf_seconds"}`, and `{"type": "note", "partition", "message"}` when something was
-/// missed. Empty lines mean nothing. At most 100,000 monitors, and 8 tails at a time.
+/// Each line is a JSON object: `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, `{"type":
+/// "flip", "monitor", "at", "sequence", "from", "to", "reason", "message", "deaf_seconds"}`, and
+/// `{"type": "note", "partition", "message"}` when something was missed. Ignore empty lines. A tail has at
+/// most 100,000 monitors, and there are 8 tails at a time.
 #[utoipa::path(
     get, path = "/tail", tag = "replay", operation_id = "tail",
     params(

@@ -1,4 +1,4 @@
-//! Tests a channel: one real delivery, waited for.
+//! Tests a channel by one real delivery, and waits for its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use management::app::App;
 const WAIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Sends a test to a channel, also to one that is disabled, and waits for the answer, at most 20 s.
+/// Sends a test to a channel, also to a disabled one, and waits for the answer, at most 20 s.
 #[utoipa::path(
     post, path = "/channels/{id}/test", tag = "channels", operation_id = "testChannel",
     params(("id" = String, Path, description = "The channel's id")),
-    responses((status = 200, description = "What became of it", body = TestResult))
+    responses((status = 200, description = "The result", body = TestResult))
 )]
 pub(super) async fn test(
     State(app): State<Arc<App>>,

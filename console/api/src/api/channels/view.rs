@@ -1,4 +1,4 @@
-//! A channel as it is shown.
+//! The view of a channel.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ fn of_webhook(common: ChannelView, webhook: &Webhook, admin: bool, now: EventTim
     }
 }
 
-/// The settings as they are shown, `url` among them.
+/// The settings in the view, `url` among them.
 fn preset_settings(channel: &PresetChannel, admin: bool) -> BTreeMap<String, String> {
     let settings: BTreeMap<String, String> =
         channel.settings.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();

@@ -1,4 +1,4 @@
-//! States in the document what requests may say, from the constants by which they are checked.
+//! Adds to the document the limits of requests, from the constants that validate them.
 
 use api::limits::{
     DEFAULT_ALARMS_PER_MONTH, DEFAULT_OVERLAP_SECS, DEFAULT_PAGE, DEFAULT_REPORTED, MAX_ADDRESS_BYTES,
@@ -24,10 +24,10 @@ const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x
 /// A text of several lines.
 const LINES: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
-/// What `If-Match` takes.
+/// The pattern of `If-Match`.
 const REVISIONS: &str = r#"^(\*|(W/)?"[0-9]{1,19}"( *, *(W/)?"[0-9]{1,19}")*)$"#;
 
-/// What a field of a body may be: the schema, the field, and keywords of JSON Schema.
+/// The limits of a field of a body: the schema, the field, and keywords of JSON Schema.
 type FieldLimits = (&'static str, &'static str, Value);
 
 fn line(most: usize) -> Value {
@@ -140,7 +140,7 @@ fn of_channel(schema: &'static str) -> Vec<FieldLimits> {
     ]
 }
 
-/// What the fields of bodies may be.
+/// The limits of the fields of bodies.
 fn of_fields() -> Vec<FieldLimits> {
     let token = json!({
         "minLength": TOKEN_CHARS.start(), "maxLength": TOKEN_CHARS.end(), "pattern": "^[A-Za-z0-9_-]*$",
@@ -160,7 +160,7 @@ fn of_fields() -> Vec<FieldLimits> {
     fields
 }
 
-/// What the fields of a body may be together.
+/// Which fields of a body go together.
 fn of_bodies() -> [(&'static str, Value); 3] {
     let either = |fields: [&str; 2], others: &[&str]| {
         let nothing = others.iter().map(|other| ((*other).to_owned(), json!({"type": "null"})));
@@ -192,7 +192,7 @@ fn of_bodies() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// What a parameter may be; `None` for one about which there is nothing to add.
+/// The limits of a parameter; `None` if there are none to add.
 fn of_parameter(path: &str, name: &str) -> Option<Value> {
     let about_the_past = path.starts_with("/api/v1/replay/");
     Some(match name {
@@ -225,7 +225,7 @@ fn of_parameter(path: &str, name: &str) -> Option<Value> {
     })
 }
 
-/// States every limit in the document.
+/// Adds every limit to the document.
 pub(super) fn state(document: &mut Value) {
     for (schema, field, keywords) in of_fields() {
         merge(document.pointer_mut(&format!("/components/schemas/{schema}/properties/{field}")), keywords);

@@ -1,4 +1,4 @@
-//! A maintenance window as it is shown.
+//! The view of a maintenance window.
 
 use api::maintenance::WindowView;
 use api::time::Time;
@@ -7,10 +7,11 @@ use model::maintenance::{MaintenanceWindow, WindowSpan};
 
 use management::app::App;
 
-/// A window as it is now.
+/// The view of a window at the present time.
 pub(super) fn show(app: &App, revision: Revision, window: &MaintenanceWindow) -> WindowView {
     let now = app.clock.now();
-    // A deleted monitor stays in the records of windows that named it, and nowhere else: ids are never used again.
+    // A deleted monitor stays in the records of windows that named it, and nowhere else: ids are never used
+    // again.
     let monitors = window.monitors.iter().filter(|id| app.directory.monitor_exists(**id));
     let ends_at = window.end_at(now);
     let (from, to, cron, duration, next) = match &window.span {

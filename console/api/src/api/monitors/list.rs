@@ -14,13 +14,14 @@ use management::labels::Labels;
 use management::records::Stored;
 use management::situation::{ShownState, Situation};
 
-/// Monitors looked at for one page. A page may therefore be short, even empty, and have a next one.
+/// The most monitors that one request looks at. So a page may be short, even empty, although there is a next
+/// one.
 const MAX_SCANNED: usize = 20_000;
 
-/// Monitors looked at in one go.
+/// The number of monitors that are read at once.
 const CHUNK: usize = 500;
 
-/// Which monitors are asked for; every `Some` must hold.
+/// The filter of a request; every `Some` must hold.
 pub(super) struct Filter {
     state: Option<ShownState>,
     tag: Option<String>,
@@ -39,7 +40,7 @@ impl Filter {
         self.state.is_none() && self.tag.is_none() && self.text.is_none()
     }
 
-    /// Whether everything but the state fits.
+    /// Whether a monitor fits in everything but the state.
     fn fits(&self, stored: &StoredMonitor) -> bool {
         if self.tag.is_none() && self.text.is_none() {
             return true;

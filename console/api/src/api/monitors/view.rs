@@ -1,4 +1,4 @@
-//! A monitor as it is shown.
+//! The view of a monitor.
 
 use std::collections::HashMap;
 
@@ -33,13 +33,13 @@ pub(super) async fn show(
     Ok(views.collect())
 }
 
-/// A monitor that was just made: nobody needs to be asked how it stands.
+/// The view of a monitor that was just made. Its state is known without asking the state store.
 pub(super) fn show_new(app: &App, caller: &Caller, held: Stored<Monitor>) -> MonitorView {
     let situation = situation(&held.value, None, &Gaps::default(), app.clock.now());
     view(app, caller, held, situation, None, &app.directory.default_channels())
 }
 
-/// How monitors stand now, in the order given.
+/// The states of monitors now, in the order given.
 pub(super) async fn situations(app: &App, held: &[&Stored<Monitor>]) -> Result<Vec<Situation>, Problem> {
     let partitions = app.log.partitions();
     let mut of_partition: HashMap<PartitionId, Vec<usize>> = HashMap::new();

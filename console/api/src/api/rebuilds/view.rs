@@ -1,4 +1,4 @@
-//! Rebuilds as they are shown.
+//! The views of rebuilds.
 
 use api::rebuilds::{
     DifferenceView, MonitorDifferenceView, RebuildBeginning, RebuildStage, RebuildView, ReportView,
@@ -6,7 +6,7 @@ use api::rebuilds::{
 use api::time::Time;
 use model::rebuild::{Difference, Rebuild, RebuildFrom, RebuildReport, RebuildState};
 
-/// A rebuild as it is shown.
+/// The view of a rebuild.
 pub(super) fn view(rebuild: &Rebuild) -> RebuildView {
     let mut view = RebuildView {
         id: rebuild.id.to_string(),

@@ -1,4 +1,4 @@
-//! Settings that fit what monitors do.
+//! Advice: settings that fit what monitors do.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -29,10 +29,10 @@ use management::replay::chosen::ChosenMonitors;
 use management::replay::comparison::compare;
 use management::replay::habits::look;
 
-/// How far back is looked if nobody says otherwise.
+/// The time before `until` that a request covers by default.
 const DEFAULT_SPAN: Duration = Duration::from_secs(14 * 86_400);
 
-/// Most monitors that one question is about: of each some thousand bytes are kept.
+/// The most monitors in one request. Each takes some thousand bytes.
 const MAX_MONITORS: usize = 20_000;
 
 fn settings(definition: &Definition) -> SettingsView {
@@ -54,24 +54,25 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Proposes a timeout and a grace, or a cron schedule, for monitors from their own past.
 ///
-/// The log is read twice: for what each monitor usually does, and for what the proposal would have meant. It takes 5 min at most. Two
-/// such requests, or those of `/replay/what-if`, are answered at a time.
+/// Lubdub reads the log twice: to learn what each monitor usually does, and to find what the proposal would
+/// have changed. This takes 5 min at most. Lubdub answers two requests at a time, those of `/replay/what-if`
+/// included.
 #[utoipa::path(
     get, path = "/replay/advise", tag = "replay", operation_id = "replayAdvise",
     params(
         ("monitor" = Option<Vec<String>>, Query, description = "A monitor's id; may be repeated. Exactly one of monitor, tag and all is needed"),
         ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
-        ("all" = Option<bool>, Query, description = "true: every monitor, of 20,000 at most"),
+        ("all" = Option<bool>, Query, description = "true: every monitor, 20,000 at most"),
         ("since" = Option<String>, Query, description = "RFC 3339; 14 days before `until` if not given"),
         ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
         ("alarms_per_month" = Option<f64>, Query, description = "How many false alarms in 30 days a proposal may have cost"),
-        ("timezone" = Option<String>, Query, description = "IANA time zone in which a cron schedule is looked for, besides the monitor's own; UTC if not given"),
+        ("timezone" = Option<String>, Query, description = "IANA time zone in which Lubdub looks for a cron schedule, besides the monitor's own; UTC if not given"),
         ("limit" = Option<usize>, Query, description = "Most monitors in the answer"),
     ),
     responses(
         (status = 200, description = "Advice on each monitor", body = AdviceView),
-        (status = 503, description = "Two are being answered already", body = api::problem::Problem),
-        (status = 504, description = "It took longer than 5 min", body = api::problem::Problem),
+        (status = 503, description = "Two such requests are being answered already", body = api::problem::Problem),
+        (status = 504, description = "The replay took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn advise(

@@ -1,4 +1,4 @@
-//! What all answers about the past say, and how it is refused.
+//! The parts and refusals that all answers about the past share.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serving::ClientConnection;
 use crate::problem::Problem;
 use management::replay::sweep::{ClientLeft, Report, SkippedEntry, SweepError};
 
-/// What a sweep read.
+/// The view of what a sweep read.
 pub(super) fn read_view(report: &Report) -> ReadView {
     let (gaps, deaf) = report.deaf();
     let entry = |entry: &SkippedEntry| EntryView { partition: entry.partition.0, offset: entry.offset.0 };
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// Too many others are worked on.
+/// The refusal while two other replays run.
 pub(super) fn busy() -> Problem {
     Problem::unavailable("two replays are running already: try again when one of them is done")
 }
@@ -66,7 +66,7 @@ impl From<SweepError> for Problem {
                 "the replay took longer than 5 min and was stopped: ask for fewer monitors, or for a shorter time",
             ),
             SweepError::Stopping => Self::unavailable("the console is stopping; try again"),
-            // Nobody reads this.
+            // The client that would read this has left.
             SweepError::Left => Self::bad_request("the client has left"),
             SweepError::Replay(_) => Self::behind(&error, "the past cannot be read for now; try again"),
             SweepError::Thread(_) | SweepError::Broken => {

@@ -22,38 +22,39 @@ use management::draft::replay::{ReplayDraft, Scope};
 use management::replay::chosen::ChosenMonitors;
 use management::replay::comparison::compare;
 
-/// How far back is looked if nobody says otherwise.
+/// The time before `until` that a request covers by default.
 const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
 
-/// Most monitors that one question is about.
+/// The most monitors in one request.
 const MAX_MONITORS: usize = 200_000;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(what_if))
 }
 
-/// Replays monitors with other settings, and compares.
+/// Replays monitors with other settings, and compares the outcomes.
 ///
-/// The very machine that decides live runs over the heartbeat log twice: with the settings as they were, and with every one of them
-/// changed by what is tried. It takes as long as there is log to read, 5 min at most. Two such requests are answered at a time.
+/// The machine that decides live runs over the heartbeat log twice: with the settings as they were, and with
+/// the tried ones in place of them. The more log there is to read, the longer it takes, 5 min at most. Lubdub
+/// answers two such requests at a time, of at most 200,000 monitors each.
 #[utoipa::path(
     get, path = "/replay/what-if", tag = "replay", operation_id = "replayWhatIf",
     params(
         ("monitor" = Option<Vec<String>>, Query, description = "A monitor's id; may be repeated. Exactly one of monitor, tag and all is needed"),
         ("tag" = Option<String>, Query, description = "Monitors with exactly this tag"),
-        ("all" = Option<bool>, Query, description = "true: every monitor"),
+        ("all" = Option<bool>, Query, description = "true: every monitor, 200,000 at most"),
         ("since" = Option<String>, Query, description = "RFC 3339; 7 days before `until` if not given"),
         ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
-        ("timeout" = Option<u32>, Query, description = "Seconds, in place of every schedule"),
-        ("cron" = Option<String>, Query, description = "A cron pattern, in place of every schedule"),
+        ("timeout" = Option<u32>, Query, description = "The tried timeout in seconds, in place of every schedule"),
+        ("cron" = Option<String>, Query, description = "The tried cron pattern, in place of every schedule"),
         ("timezone" = Option<String>, Query, description = "IANA time zone of `cron`; UTC if not given"),
-        ("grace" = Option<u32>, Query, description = "Seconds. If not given, a grace that was the default of its schedule becomes the default of the tried one, any other stays"),
+        ("grace" = Option<u32>, Query, description = "The tried grace in seconds. If not given, a grace that was the default of its schedule becomes the default of the tried one; any other stays"),
         ("limit" = Option<usize>, Query, description = "Most monitors in the answer"),
     ),
     responses(
         (status = 200, description = "The downs as they were and as they would have been", body = WhatIfView),
-        (status = 503, description = "Two are being answered already", body = api::problem::Problem),
-        (status = 504, description = "It took longer than 5 min", body = api::problem::Problem),
+        (status = 503, description = "Two such requests are being answered already", body = api::problem::Problem),
+        (status = 504, description = "The replay took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn what_if(
@@ -77,7 +78,7 @@ async fn what_if(
     Ok(Json(view(chosen, &scope, compared, read_view(&report), limit)))
 }
 
-/// How many monitors are listed.
+/// The number of monitors in the list.
 pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
     let allowed = format!("must be a whole number from 1 to {MAX_REPORTED}");
     let read = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_REPORTED).contains(limit));
