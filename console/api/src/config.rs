@@ -11,7 +11,8 @@ use crate::public_url::PublicUrl;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Address under which clients reach ingest: push URLs begin with it [default: where the request went that asks for one]
+    /// Address under which clients reach ingest: push URLs begin with it [default: where the request went
+    /// that asks for one]
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
@@ -25,7 +26,8 @@ pub struct Config {
     )]
     pub allow_private: String,
 
-    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated [default: none]
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated
+    /// [default: none]
     #[arg(
         long,
         env = "LUBDUB_TRUSTED_PROXIES",

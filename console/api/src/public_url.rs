@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use axum::http::{HeaderMap, header};
 use serving::TrustedProxies;
 
-/// What push URLs begin with if a request does not tell: where a proxy, or one process, listens on this machine.
+/// What push URLs begin with if a request does not tell: where a proxy, or one process, listens on this
+/// machine.
 const FALLBACK: &str = "http://127.0.0.1:8080";
 
 /// Longest name of a host (RFC 1035).
@@ -34,7 +35,8 @@ impl PublicUrl {
     }
 }
 
-/// The host that the request names, and its port, if it is nothing but that: people paste push URLs into shells.
+/// The host that the request names, and its port, if it is nothing but that: people paste push URLs into
+/// shells.
 fn host(headers: &HeaderMap) -> Option<&str> {
     let mut named = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (named.next(), named.next()) else { return None };

@@ -137,7 +137,8 @@ impl Service {
         self.readiness.clone()
     }
 
-    /// Follows the registry until `shutdown`. Requests that wait for something slow are then answered at once.
+    /// Follows the registry until `shutdown`. Requests that wait for something slow are then answered at
+    /// once.
     ///
     /// # Errors
     /// None yet: the role overcomes troubles of the registry, and its readiness names them.

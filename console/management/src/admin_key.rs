@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::mint;
 
-/// Id of the key that a start makes or is given: fixed, so that of several consoles that start at once one makes it, and so that
-/// a key that is given later takes its place.
+/// Id of the key that a start makes or is given: fixed, so that of several consoles that start at once one
+/// makes it, and so that a key that is given later takes its place.
 const FIRST_KEY: KeyId = KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
 
 /// How many keys are read at a time.
@@ -65,8 +65,8 @@ pub fn check_admin_key(given: &str) -> Result<(), KeyError> {
 
 /// Makes sure that there is an admin key: the given one, or else any.
 ///
-/// A given key takes the place of the one that was made or given at an earlier start: that one ends. Keys that were made by
-/// the API stay.
+/// A given key takes the place of the one that was made or given at an earlier start: that one ends. Keys
+/// that were made by the API stay.
 ///
 /// # Errors
 /// [`KeyError::WeakKey`] as [`check_admin_key`], [`KeyError::ReadKey`], [`KeyError::Registry`].

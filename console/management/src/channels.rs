@@ -17,7 +17,7 @@ impl App {
         Records::new(&self.registry)
     }
 
-    /// Makes a channel. The first one is default unless it says otherwise.
+    /// Makes a channel. The first channel is a default channel unless the request says otherwise.
     ///
     /// # Errors
     /// A field is refused, or the registry cannot be reached.
@@ -39,7 +39,8 @@ impl App {
         channels.create(channel.id, channel).await
     }
 
-    /// Changes a channel: only the fields that are given. Answers the secret that the change made, if it made one.
+    /// Changes a channel: only the fields that are given. Answers the secret that the change made, if it made
+    /// one.
     ///
     /// # Errors
     /// A field is refused, or the record cannot be changed.

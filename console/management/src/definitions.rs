@@ -17,8 +17,8 @@ const RETRY_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_m
 
 /// Appends definition changes, each to its monitor's partition.
 ///
-/// A change that cannot be appended is not lost: it stands in the registry, and the partition's owner appends what it finds
-/// missing there.
+/// A change that cannot be appended is not lost: it stands in the registry, and the partition's owner appends
+/// what it finds missing there.
 pub struct DefinitionLog {
     log: Arc<dyn HeartbeatLog>,
     clock: Arc<dyn Clock>,
@@ -28,14 +28,15 @@ pub struct DefinitionLog {
 }
 
 impl DefinitionLog {
-    /// A writer that counts in `late` the changes that could not be appended at once. `boot` names this start of the node.
+    /// A writer that counts in `late` the changes that could not be appended at once. `boot` names this start
+    /// of the node.
     pub fn new(log: Arc<dyn HeartbeatLog>, clock: Arc<dyn Clock>, boot: u64, late: Counter) -> Self {
         let numbers = (0..log.partitions().max(1)).map(|_| AtomicU64::new(0)).collect();
         Self { log, clock, boot, numbers, late }
     }
 
-    /// Appends a change that was made `at`; `None` = the monitor is deleted. Repeating one does no harm: its revision is
-    /// known then.
+    /// Appends a change that was made `at`; `None` = the monitor is deleted. Repeating one does no harm: its
+    /// revision is known then.
     pub async fn append(
         &self,
         monitor: MonitorId,

@@ -1,6 +1,7 @@
 //! What the registry holds, in memory: followed by a watch, asked by every request.
 //!
-//! Monitors are kept as their stored bytes (about 300 bytes each) and decoded on demand: there may be a million.
+//! Monitors are kept as their stored bytes (about 300 bytes each) and decoded on demand: there may be a
+//! million.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;

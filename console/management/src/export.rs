@@ -1,6 +1,7 @@
 //! An export: what the log holds of monitors, in its order, made as it is read.
 //!
-//! Partitions are merged by the times of their entries. A part of each partition is in memory: what was read at once.
+//! Partitions are merged by the times of their entries. A part of each partition is in memory: what was read
+//! at once.
 
 mod source;
 
@@ -25,7 +26,8 @@ use crate::selection::Selection;
 /// About so much is handed over at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// An empty line is sent when there was nothing to say for this long, so that no proxy takes the connection for dead.
+/// An empty line is sent when there was nothing to say for this long, so that no proxy takes the connection
+/// for dead.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What is to be exported.

@@ -1,7 +1,7 @@
 //! An import: heartbeats from elsewhere on their way into the log, live or as history.
 //!
-//! Everything is checked before anything is appended. Sending the same again is safe: a heartbeat is named by its monitor and its
-//! time, and the log's reader makes nothing of what it knows.
+//! Everything is checked before anything is appended. Sending the same again is safe: a heartbeat is named by
+//! its monitor and its time, and the log's reader makes nothing of what it knows.
 
 pub mod lines;
 pub mod log;
@@ -88,7 +88,8 @@ impl App {
         if errors.is_empty() { Ok(()) } else { Err(Refusal::fields(errors)) }
     }
 
-    /// Refuses monitors that take no history; with `again` those whose history may be complete are answered instead.
+    /// Refuses monitors that take no history; with `again` those whose history may be complete are answered
+    /// instead.
     async fn check_histories(&self, items: &[Item], again: bool) -> Result<HashSet<MonitorId>, Refusal> {
         let partitions = self.log.partitions();
         let mut of_partition: HashMap<PartitionId, Vec<MonitorId>> = HashMap::new();

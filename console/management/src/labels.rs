@@ -1,4 +1,5 @@
-//! What distinguishes monitors: a part of the stored monitor, read without its schedule, which is costly to parse.
+//! What distinguishes monitors: a part of the stored monitor, read without its schedule, which is costly to
+//! parse.
 
 use model::monitor::Monitor;
 use model::wire::Message;

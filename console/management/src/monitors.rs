@@ -1,5 +1,5 @@
-//! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim the token, write
-//! the registry record, append the definition to the log.
+//! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim
+//! the token, write the registry record, append the definition to the log.
 
 use model::chain::Chain;
 use model::ids::{ChannelId, MonitorId, Revision};
@@ -50,7 +50,8 @@ impl App {
 
     /// As [`Self::channels_of`], where `defaults` are the default channels.
     ///
-    /// A deleted channel stays in the records of monitors that named it, and nowhere else: ids are never used again.
+    /// A deleted channel stays in the records of monitors that named it, and nowhere else: ids are never used
+    /// again.
     pub fn channels_among(&self, monitor: &Monitor, defaults: &[ChannelId]) -> Vec<ChannelId> {
         match &monitor.channels {
             None => defaults.to_vec(),
@@ -111,8 +112,8 @@ impl App {
         Ok(())
     }
 
-    /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot be reached now
-    /// the monitor is there all the same, and its owner finds it in the registry.
+    /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot
+    /// be reached now the monitor is there all the same, and its owner finds it in the registry.
     pub async fn create_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
         let id = MonitorId::from_uuid(self.ids.next(self.clock.as_ref()));
         let token = new.token.unwrap_or_else(mint::token);
@@ -144,7 +145,8 @@ impl App {
         Ok(stored)
     }
 
-    /// Changes a monitor by `change`, which may be asked several times. A change that changes nothing writes nothing.
+    /// Changes a monitor by `change`, which may be asked several times. A change that changes nothing writes
+    /// nothing.
     pub async fn change_monitor(
         &self,
         id: MonitorId,
@@ -207,7 +209,8 @@ impl App {
         let expires_at = now + std::time::Duration::from_secs(overlap.into());
         let mut old_tokens = old.old_tokens.clone();
         old_tokens.push(OldToken { token: old.token.clone(), expires_at });
-        // Otherwise a token with a long overlap that became known could not be ended but by deleting the monitor.
+        // Otherwise a token with a long overlap that became known could not be ended but by deleting the
+        // monitor.
         for old in &mut old_tokens {
             old.expires_at = old.expires_at.min(expires_at);
         }

@@ -1,4 +1,5 @@
-//! Whether a user-given URL may be called: looked at when a channel is made, and by the notifier again when it is used.
+//! Whether a user-given URL may be called: looked at when a channel is made, and by the notifier again when
+//! it is used.
 
 use std::time::Duration;
 

@@ -118,12 +118,12 @@ impl<T: Kept> Records<T> {
         Ok(Stored { revision, value })
     }
 
-    /// Changes a record to what `change` makes of it. `change` is asked again when another client was faster; one that returns
-    /// the value as it is writes nothing.
+    /// Changes a record to what `change` makes of it. `change` is asked again when another client was faster;
+    /// one that returns the value as it is writes nothing.
     ///
     /// # Errors
-    /// What `change` refuses; the record is not there, is at another revision than `precondition` demands, is changed by others
-    /// all the time, or cannot be read or written.
+    /// What `change` refuses; the record is not there, is at another revision than `precondition` demands, is
+    /// changed by others all the time, or cannot be read or written.
     pub async fn change(
         &self,
         id: T::Id,
@@ -165,11 +165,12 @@ impl<T: Kept> Records<T> {
         }
     }
 
-    /// Deletes a record, also one that cannot be read. Answers the revision that it had, and the value if it could be read.
+    /// Deletes a record, also one that cannot be read. Answers the revision that it had, and the value if it
+    /// could be read.
     ///
     /// # Errors
-    /// The record is not there, is at another revision than `precondition` demands, is changed by others all the time, or the
-    /// registry cannot be reached.
+    /// The record is not there, is at another revision than `precondition` demands, is changed by others all
+    /// the time, or the registry cannot be reached.
     pub async fn delete(
         &self,
         id: T::Id,

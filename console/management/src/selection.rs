@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::labels::Labels;
 use crate::refusal::{Refusal, RefusalKind};
 
-/// Monitors looked at in one go.
+/// The number of monitors that are read at once.
 const CHUNK: usize = 5_000;
 
 /// The monitors of a request, as they were when it came.
@@ -25,7 +25,8 @@ impl Selection {
     /// The monitors that are `named` by id and those with the `tag`; every one if neither is given.
     ///
     /// # Errors
-    /// [`RefusalKind::Malformed`] if an id cannot be read, [`RefusalKind::NotFound`] if there is no such monitor.
+    /// [`RefusalKind::Malformed`] if an id cannot be read, [`RefusalKind::NotFound`] if there is no such
+    /// monitor.
     pub async fn read<'a>(
         app: &App,
         named: impl Iterator<Item = &'a str>,

@@ -1,8 +1,8 @@
 //! Pure. How a monitor stands: its definition as the registry has it, its state as of the last commit, and
 //! the time.
 //!
-//! The state follows a change of definition within about a second. What a pause or a resumption leads to is certain, so it is
-//! shown before the state store says so.
+//! The state follows a change of definition within about a second. What a pause or a resumption leads to is
+//! certain, so it is shown before the state store says so.
 
 use model::deadline::{Deadline, deadline};
 use model::flip::State;

@@ -1,5 +1,5 @@
-//! Heartbeats and flips as they come. Nothing is asked of the scheduler: each tail replays the log for itself, beginning with the
-//! states as they were committed last.
+//! Heartbeats and flips as they come. Nothing is asked of the scheduler: each tail replays the log for
+//! itself, beginning with the states as they were committed last.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -30,7 +30,8 @@ pub const MAX_MONITORS: usize = 100_000;
 /// Entries read at once.
 const ENTRIES: usize = 256;
 
-/// Portions of lines that wait for the client. A client that reads more slowly is behind, and then behind the log's retention.
+/// Portions of lines that wait for the client. A client that reads more slowly is behind, and then behind the
+/// log's retention.
 const WAITING: usize = 64;
 
 /// An empty line is sent when nothing happened for this long.
@@ -185,7 +186,8 @@ impl Follower {
                 }
             }
             is_well = false;
-            // If it cannot begin anew yet, that is logged where it was found, and the next try ends here again.
+            // If it cannot begin anew yet, that is logged where it was found, and the next try ends here
+            // again.
             if !trouble.is_transient()
                 && let Ok(anchored) = self.anchor().await
             {
@@ -198,8 +200,8 @@ impl Follower {
         }
     }
 
-    /// Begins behind the log's end, with the states as they stand. They are read before the log's end is: what they know of is not
-    /// behind it, and an entry that they know of already changes nothing.
+    /// Begins behind the log's end, with the states as they stand. They are read before the log's end is:
+    /// what they know of is not behind it, and an entry that they know of already changes nothing.
     async fn anchor(&mut self) -> Result<Replayer, Refusal> {
         let mut head = self.app.states.head(self.partition).await?;
         let mut states: Vec<(MonitorId, MonitorState)> = Vec::new();
@@ -211,7 +213,8 @@ impl Follower {
         let LogExtent { incarnation, first, last } = extent;
         let in_log = head.applied.next() >= first && head.applied <= last;
         if head.incarnation != incarnation || !in_log {
-            // The scheduler knows another log, or is far behind: heartbeats are shown, and flips as far as they are known.
+            // The scheduler knows another log, or is far behind: heartbeats are shown, and flips as far as
+            // they are known.
             head.incarnation = incarnation;
             head.applied = last;
             head.applied_at = None;

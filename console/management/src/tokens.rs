@@ -1,8 +1,8 @@
 //! Claims on push tokens: no two monitors have the same.
 //!
-//! A claim is a registry record named by the token's hash, which holds the monitor's id and when it was made. It is made
-//! before the monitor's own record is written. A console that dies between the two leaves a claim without a monitor;
-//! after a minute another monitor may replace it.
+//! A claim is a registry record named by the token's hash, which holds the monitor's id and when it was made.
+//! It is made before the monitor's own record is written. A console that dies between the two leaves a claim
+//! without a monitor; after a minute another monitor may replace it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,8 @@ pub async fn claim(
     Ok(Claimed::Taken)
 }
 
-/// Gives up a monitor's claims on tokens. A claim that cannot be given up now is replaced by the next monitor that wants the token.
+/// Gives up a monitor's claims on tokens. A claim that cannot be given up now is replaced by the next monitor
+/// that wants the token.
 pub async fn release(registry: &Arc<dyn Registry>, tokens: Vec<Token>, monitor: MonitorId) {
     for token in tokens {
         if let Err(error) = release_one(registry.as_ref(), &token, monitor).await {

@@ -32,7 +32,7 @@ fn operations(document: &Value) -> BTreeSet<(String, String)> {
 
 fn filled(path: &str) -> String {
     let nobody = "0192f0c0-0000-7000-8000-000000000000";
-    // A tail of somebody would not end.
+    // A tail of a monitor that exists would not end.
     let path = path.replace("/tail", &format!("/tail?monitor={nobody}"));
     path.replace("{id}", nobody).replace("{heartbeat}", "0").replace("{partition}", "0")
 }

@@ -121,7 +121,8 @@ async fn an_admin_key_is_made_once_or_given() {
         let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(weak)).await;
         assert!(matches!(refused, Err(KeyError::WeakKey)), "{weak}");
     }
-    // `LUBDUB_API_KEY` is the clients' variable as well: a dashboard's key in it must not become an admin key.
+    // `LUBDUB_API_KEY` is the clients' variable as well: a dashboard's key in it must not become an admin
+    // key.
     let body = r#"{"name": "dashboard", "scope": "read"}"#;
     let read = bench.call("my-next-admin-key", "POST", "/keys", &[], body).await;
     let read_key = read.json["key"].as_str().expect("a key").to_owned();

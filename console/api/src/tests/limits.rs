@@ -1,4 +1,5 @@
-//! Every limit that the document states is the one that a request meets: what reaches it is accepted, what passes it is refused.
+//! Every limit that the document states is the one that a request meets: what reaches it is accepted, what
+//! passes it is refused.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -169,7 +170,8 @@ impl Names {
 fn is_out_of_reach(field: &str, value: &Value) -> bool {
     let is_short = value.as_str().is_some_and(|text| text.len() < 20);
     match field {
-        // No time zone has so long or so short a name; every setting is one of a preset; the bench has four partitions.
+        // No time zone has so long or so short a name; every setting is one of a preset; the bench has four
+        // partitions.
         "timezone" | "settings" | "partition" => true,
         "cron" | "url" => is_short,
         _ => false,

@@ -107,7 +107,7 @@ async fn after_the_overlap_none_but_the_new_token_works() {
     for old in stored(&bench, &made.id()).await.old_tokens {
         assert_eq!(old.expires_at, bench.now() + Duration::from_secs(60), "also one that had a day");
     }
-    // Whoever finds out late that a token became known can still end it.
+    // An owner who finds out late that a token became known can still end it.
     assert_eq!(bench.post(&path, r#"{"overlap": 0}"#).await.status, StatusCode::OK);
     assert!(stored(&bench, &made.id()).await.old_tokens.is_empty(), "no overlap, nothing kept");
     for token in ["token-one", &second] {

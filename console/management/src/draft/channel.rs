@@ -124,8 +124,8 @@ impl ChannelDraft {
         Self { fields, name, kind, url, webhook, to, settings, default }
     }
 
-    /// The URLs of the channel after a change of `old`, if the change says anything about them, each with the field that it
-    /// comes from: they are to be checked.
+    /// The URLs of the channel after a change of `old`, if the change says anything about them, each with the
+    /// field that it comes from: they are to be checked.
     pub fn urls(&self, old: Option<&ChannelKind>) -> Vec<(&'static str, Url)> {
         let none = BTreeMap::new();
         let (kind, settings) = match old {

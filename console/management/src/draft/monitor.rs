@@ -192,7 +192,8 @@ impl MonitorDraft {
         })
     }
 
-    /// The schedule that the request leads to from `old`; `None` if something is wrong with it, which is noted.
+    /// The schedule that the request leads to from `old`; `None` if something is wrong with it, which is
+    /// noted.
     fn schedule(&mut self, old: Option<&Schedule>) -> Option<Schedule> {
         if ["timeout", "cron", "timezone"].iter().any(|field| self.fields.is_refused(field)) {
             return None;

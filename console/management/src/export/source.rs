@@ -1,4 +1,5 @@
-//! One partition of an export: its log, replayed to know what was in force, what was deaf, and up to when silence was stated.
+//! One partition of an export: its log, replayed to know what was in force, what was deaf, and up to when
+//! silence was stated.
 
 use std::collections::VecDeque;
 

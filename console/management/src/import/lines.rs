@@ -27,8 +27,9 @@ const MAX_ERRORS: usize = 100;
 /// How far ahead a time may be, for clocks differ; until then the import waits.
 pub const AHEAD: Duration = Duration::from_secs(1);
 
-/// How old a live heartbeat may be. It is stamped when it is sent, and sent again with the same stamp when its sender was killed in
-/// between: within a day a person finds that in the morning. An older one would only report silence that is long over.
+/// How old a live heartbeat may be. It is stamped when it is sent, and sent again with the same stamp when
+/// its sender was killed in between: within a day a person finds that in the morning. An older one would only
+/// report silence that is long over.
 pub const LIVE_FOR: Duration = Duration::from_secs(86_400);
 
 /// A line.

@@ -13,7 +13,7 @@ use crate::draft::replay::Selection;
 use crate::labels::Labels;
 use crate::refusal::{Refusal, RefusalKind};
 
-/// Monitors looked at in one go.
+/// The number of monitors that are read at once.
 const CHUNK: usize = 1_000;
 
 /// A monitor that is asked about.

@@ -1,6 +1,8 @@
-//! Reading the past: where a replay of a partition begins, and its log from there to where it ended when the replay began.
+//! Reading the past: where a replay of a partition begins, and its log from there to where it ended when the
+//! replay began.
 //!
-//! A replay has readers of its own and commits nothing; it reads a partition after another, a batch after another.
+//! A replay has readers of its own and commits nothing; it reads a partition after another, a batch after
+//! another.
 
 use std::sync::Arc;
 
@@ -75,8 +77,8 @@ impl Replays {
         (0..self.log.partitions()).map(PartitionId)
     }
 
-    /// Finds where the replay of a partition begins that is to know how everything stood at `since`: at the newest checkpoint
-    /// before it; at the beginning of the log; or else as early as possible.
+    /// Finds where the replay of a partition begins that is to know how everything stood at `since`: at the
+    /// newest checkpoint before it; at the beginning of the log; or else as early as possible.
     ///
     /// # Errors
     /// [`ReplayError`].

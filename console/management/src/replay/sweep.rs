@@ -1,7 +1,8 @@
 //! Reads the past of many monitors for one request, bounded in number, time and memory.
 //!
-//! Entries are read here and worked on by a thread of its own, of low priority, so that the live pipeline keeps its processors.
-//! When the request goes away, both end. A few batches are on their way between them at most.
+//! Entries are read here and worked on by a thread of its own, of low priority, so that the live pipeline
+//! keeps its processors. When the request goes away, both end. A few batches are on their way between them at
+//! most.
 
 mod feed;
 mod report;

@@ -72,7 +72,8 @@ pub fn takes_url(preset: &Preset) -> bool {
     preset.fields.iter().any(|field| field.name == URL)
 }
 
-/// The settings after a change of `old`, as the preset stores them; or what is wrong, by the request's fields.
+/// The settings after a change of `old`, as the preset stores them; or what is wrong, by the request's
+/// fields.
 pub(crate) fn changed(
     preset: &Preset,
     old: &BTreeMap<String, Secret>,

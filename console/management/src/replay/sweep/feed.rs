@@ -65,7 +65,8 @@ impl<W: Work> Thread<W> {
                 self.take(feed);
             }
             let Self { work, report, running, .. } = self;
-            // Before the answer: when the request ends, its permit must be free, also if this thread waits for a processor.
+            // Before the answer: when the request ends, its permit must be free, also if this thread waits
+            // for a processor.
             drop(running);
             // The request may have ended before.
             let _ = answer.send((work, report));
@@ -94,7 +95,8 @@ impl<W: Work> Thread<W> {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
-        // The reader did not know yet that this entry is not needed. A partition ends where the window ends, whatever was read.
+        // The reader did not know yet that this entry is not needed. A partition ends where the window ends,
+        // whatever was read.
         if self.enough.load(Ordering::Acquire) {
             return;
         }

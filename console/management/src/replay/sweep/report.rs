@@ -115,8 +115,8 @@ impl Report {
         latest.unwrap_or(self.window.start).clamp(self.window.start, self.window.end)
     }
 
-    /// How many spans of deaf time there are within the window, and how much in all. What several partitions were deaf for at the
-    /// same time counts once.
+    /// How many spans of deaf time there are within the window, and how much in all. What several partitions
+    /// were deaf for at the same time counts once.
     pub fn deaf(&self) -> (usize, Duration) {
         (self.deaf.len(), self.deaf.iter().map(|gap| gap.length()).sum())
     }
