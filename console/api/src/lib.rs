@@ -1,5 +1,5 @@
 //! The management API: everything under `/api/v1`. Handlers read requests, call the rules of `management`,
-//! and show what came of it.
+//! and show the results.
 //!
 //! - `api`: the routes, one resource per file, and the OpenAPI document made from them.
 //! - `auth`, `request`, `paging`, `problem`: who asks, what, for which page, and what went wrong.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::problem::Problem;
 use crate::request::Query;
 
-/// Which page is asked for.
+/// The page that a request asks for.
 pub(crate) struct Paging {
     /// Entries on the page, 1 to [`MAX_PAGE`].
     pub(crate) limit: usize,
@@ -113,7 +113,7 @@ impl Paging {
         })
     }
 
-    /// A page of `found`, which was asked for with one entry more than the limit.
+    /// A page of `found`, which holds one entry more than the limit if there is a next page.
     pub(crate) fn page<T>(&self, mut found: Vec<T>, position: impl FnOnce(&T) -> Cursor) -> Page<T> {
         let more = found.len() > self.limit;
         found.truncate(self.limit);

@@ -31,7 +31,7 @@ use management::mint::Ids;
 use management::replay::Replays;
 use management::replay::sweep::Sweeps;
 
-/// How often the readiness is looked at, and a watch that could not begin is tried again.
+/// How often the readiness is checked, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Exports that run at a time: each holds the states of every monitor in memory.

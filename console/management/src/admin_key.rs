@@ -24,9 +24,9 @@ const PAGE: usize = 500;
 pub enum AdminKey {
     /// The given key is an admin key.
     Given,
-    /// There was none, so this one was made: it can be shown now and never again.
+    /// A key that was just made, because there was none. It can be shown now and never again.
     Made(Secret),
-    /// There is one already. Only its hash is stored, so it cannot be shown.
+    /// A key that exists already. Only its hash is stored, so it cannot be shown.
     Present,
 }
 

@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// for dead.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What is to be exported.
+/// What an export covers.
 pub struct Request {
     /// The beginning of the exported time.
     pub since: EventTime,

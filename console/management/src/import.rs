@@ -23,7 +23,7 @@ use self::mode::Mode;
 use crate::app::App;
 use crate::refusal::{Refusal, RefusalKind};
 
-/// States asked for at once.
+/// The number of states that are loaded at once.
 const STATES: usize = 1_000;
 
 /// The latest time that an event tells of.

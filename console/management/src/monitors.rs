@@ -29,7 +29,7 @@ impl App {
     /// A monitor as the registry has it now.
     ///
     /// # Errors
-    /// There is none, or it cannot be read.
+    /// `NotFound` if there is no such monitor; or the record cannot be read.
     pub async fn load_monitor(&self, id: MonitorId) -> Result<Stored<Monitor>, Refusal> {
         self.monitors().load(id).await
     }

@@ -1,4 +1,4 @@
-//! Why a rule refuses what was asked for, or could not do it.
+//! Why a rule refuses a request, or could not carry it out.
 
 use std::error::Error;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::replay::source::ReplayError;
 pub enum RefusalKind {
     /// Ask in another form.
     Malformed,
-    /// Nothing: what was asked for is not there.
+    /// The thing that was asked for does not exist.
     NotFound,
     /// Change what stands against it first.
     Conflict,
@@ -68,7 +68,7 @@ impl Refusal {
         Self { errors, ..self }
     }
 
-    /// There is no such thing. `what`: "monitor", "channel", …
+    /// The refusal for a thing that does not exist. `what`: "monitor", "channel", …
     pub fn not_found(what: &str) -> Self {
         Self::new(RefusalKind::NotFound, format!("there is no such {what}"))
     }

@@ -40,7 +40,7 @@ const QUIET: Duration = Duration::from_secs(10);
 /// The log is asked again after this.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// States asked for at once.
+/// The number of states that are loaded at once.
 const STATES: usize = 1_000;
 
 /// What a tail shows.

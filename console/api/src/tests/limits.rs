@@ -170,7 +170,7 @@ impl Names {
 fn is_out_of_reach(field: &str, value: &Value) -> bool {
     let is_short = value.as_str().is_some_and(|text| text.len() < 20);
     match field {
-        // No time zone has so long or so short a name; every setting is one of a preset; the bench has four
+        // No time zone has a name of that length; every setting is one of a preset; the bench has four
         // partitions.
         "timezone" | "settings" | "partition" => true,
         "cron" | "url" => is_short,

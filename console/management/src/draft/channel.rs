@@ -46,14 +46,14 @@ enum Kind {
     Preset(&'static Preset),
 }
 
-/// What a new channel is to be.
+/// A request for a new channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChannel {
     /// Its name.
     pub name: String,
     /// How it is reached.
     pub kind: ChannelKind,
-    /// Whether monitors use it that name no channels; null: not asked for.
+    /// Whether monitors that name no channels use the channel; null: not given.
     pub default: Option<bool>,
 }
 
@@ -124,8 +124,8 @@ impl ChannelDraft {
         Self { fields, name, kind, url, webhook, to, settings, default }
     }
 
-    /// The URLs of the channel after a change of `old`, if the change says anything about them, each with the
-    /// field that it comes from: they are to be checked.
+    /// The URLs of the channel after a change of `old`, if the change touches them, each with its field. The
+    /// caller checks them.
     pub fn urls(&self, old: Option<&ChannelKind>) -> Vec<(&'static str, Url)> {
         let none = BTreeMap::new();
         let (kind, settings) = match old {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::change::Change;
 use super::fields::Fields;
 
-/// A new API key as it is asked for.
+/// A request for a new API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyDraft {
     /// Its name.

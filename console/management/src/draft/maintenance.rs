@@ -36,7 +36,7 @@ pub struct WindowDraft {
     duration: Change<u32>,
 }
 
-/// What a new window is to be.
+/// A request for a new window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWindow {
     /// Its name.
@@ -204,7 +204,7 @@ impl WindowDraft {
             ScheduleError::Timezone => self.fields.refuse("timezone", error.to_string()),
             ScheduleError::Pattern(_) | ScheduleError::Never => {
                 self.fields.refuse("cron", error.to_string());
-                // The pattern is looked at first; the zone may be wrong too.
+                // The parser checks the pattern first; the zone may be wrong too.
                 if let Err(zone_error) = CronSchedule::parse("* * * * *", zone) {
                     self.fields.refuse("timezone", zone_error.to_string());
                 }

@@ -47,7 +47,7 @@ pub struct MonitorDraft {
     token: Change<Token>,
 }
 
-/// What a new monitor is to be; its id, times and token are given to it elsewhere.
+/// A request for a new monitor. The rules add its id, times and token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMonitor {
     /// Its name.
@@ -170,7 +170,7 @@ impl MonitorDraft {
         let schedule = self.schedule(Some(&old.definition.schedule));
         let errors = self.fields.into_errors();
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };
-        // A grace that was never asked for follows the schedule's default.
+        // A grace that was the default follows the default of the new schedule.
         let grace_followed = old.definition.grace == old.definition.schedule.default_grace();
         let kept_grace = if grace_followed { schedule.default_grace() } else { old.definition.grace };
         let grace = self.grace.onto(kept_grace, schedule.default_grace());

@@ -1,4 +1,4 @@
-//! Pure. A rebuild that is asked for.
+//! Pure. The draft of a rebuild.
 
 use model::ids::PartitionId;
 use model::rebuild::RebuildFrom;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::change::Change;
 use super::fields::{Fields, whole_number};
 
-/// A rebuild as it is asked for.
+/// A request for a rebuild.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RebuildDraft {
     /// `None` = every one.

@@ -16,7 +16,7 @@ pub(crate) fn parse_cron(fields: &mut Fields, pattern: &str, zone: &str) -> Opti
         ScheduleError::Timezone => fields.refuse("timezone", error.to_string()),
         ScheduleError::Pattern(_) | ScheduleError::Never => {
             fields.refuse("cron", error.to_string());
-            // The pattern is looked at first; the zone may be wrong too.
+            // The parser checks the pattern first; the zone may be wrong too.
             if let Err(zone_error) = CronSchedule::parse("* * * * *", zone) {
                 fields.refuse("timezone", zone_error.to_string());
             }

@@ -1,6 +1,6 @@
-//! What becomes of what is imported.
+//! What an import does with its lines.
 
-/// What becomes of what is imported.
+/// What an import does with its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Heartbeats as if they were pushed.

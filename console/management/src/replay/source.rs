@@ -35,7 +35,7 @@ pub struct Replays {
     rules: TimeRules,
 }
 
-/// What is known of a partition where its replay begins.
+/// The knowledge about a partition where its replay begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// Everything: the log was read from its beginning, before which there was nothing.
@@ -51,7 +51,7 @@ pub enum Known {
 pub struct Start {
     /// The partition.
     pub partition: PartitionId,
-    /// What is known of it there.
+    /// The knowledge about the partition there.
     pub known: Known,
     /// Position, watermark, gaps.
     pub head: PartitionHead,

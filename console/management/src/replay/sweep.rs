@@ -50,7 +50,7 @@ pub enum SweepError {
     /// The thread ended before its time.
     #[error("the thread of a replay broke")]
     Broken,
-    /// The time limit of 300 s is over.
+    /// The sweep reached its time limit of 300 s.
     #[error("a replay took longer than {} s", TIME_LIMIT.as_secs())]
     TooLong,
     /// The role drains.
@@ -83,7 +83,7 @@ pub struct Admission {
 pub struct Plan<'a> {
     /// The partitions, in this order.
     pub partitions: Vec<PartitionId>,
-    /// The time that is looked at.
+    /// The time that the sweep covers.
     pub window: Interval,
     /// States to begin with where a log is cut and nothing else is known of its monitors.
     pub unheard: &'a (dyn Fn(PartitionId) -> Vec<(MonitorId, MonitorState)> + Sync),

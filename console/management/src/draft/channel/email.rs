@@ -43,7 +43,8 @@ fn list(value: Value) -> Option<Vec<String>> {
     good.then(|| given.iter().map(|item| item.as_str().map(str::to_owned)).collect())?
 }
 
-/// An address without a display name, quotes or comments; the domain in the form in which it is looked up.
+/// An address without a display name, quotes or comments. The domain has the form in which a resolver looks
+/// it up.
 fn address(text: &str) -> Option<String> {
     let (local, domain) = text.trim().rsplit_once('@')?;
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);

@@ -76,7 +76,7 @@ impl WebhookDraft {
         }
     }
 
-    /// Whether a secret is to be made.
+    /// Whether the change makes a new secret.
     pub(crate) const fn renews_secret(&self) -> bool {
         matches!(self.secret, Change::Reset)
     }

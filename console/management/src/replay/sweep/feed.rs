@@ -24,7 +24,7 @@ const NICE: i32 = 10;
 
 /// What the thread is sent.
 pub(crate) enum Feed {
-    /// A partition begins; the flag is to be set when it is decided beyond the window.
+    /// A partition begins. Its reader sets the flag when the partition is decided beyond the window.
     Begin(Box<Start>, Arc<AtomicBool>),
     Entries(Vec<LogEntry>),
     /// Entries up to this one are gone.

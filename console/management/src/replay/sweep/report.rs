@@ -1,4 +1,4 @@
-//! What is to be said of what was read.
+//! The report of what a sweep read.
 
 use std::time::Duration;
 
