@@ -39,7 +39,8 @@ pub struct Advise {
     /// How many false alarms a month the proposal may have cost, 0 to 1,000
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
     alarms_per_month: f64,
-    /// Time zone in which a cron schedule is looked for besides the monitor's own, as in Europe/Berlin [default: UTC]
+    /// Time zone in which a cron schedule is looked for besides the monitor's own, as in Europe/Berlin
+    /// [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     /// Set what is proposed, after asking
@@ -219,7 +220,7 @@ impl Answer {
         table
     }
 
-    /// Why, a line for each, and what is to be known besides.
+    /// The reasons, a line each, and further remarks.
     fn words(&self) -> String {
         let why = |advised: &Advised| format!("{}: {}\n", harmless(&advised.name), harmless(&advised.why));
         let reasons: String = self.monitors.iter().map(why).collect();

@@ -1,7 +1,7 @@
 //! The client commands: what a person types, and scripts.
 //!
-//! Each command is a struct of its arguments with one `run`. They speak to a server by [`api`] alone, and to the person by
-//! [`terminal`] alone.
+//! Each command is a struct of its arguments with one `run`. They speak to a server by [`api`] alone, and to
+//! the person by [`terminal`] alone.
 
 mod advise;
 mod api;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::api::Api;
 
-/// Items that are looked through for a name.
+/// The most items that are searched for a name.
 const SEARCHED: usize = 100_000;
 
 /// What can be named.

@@ -152,8 +152,8 @@ impl Push {
         }
     }
 
-    /// Where to send it, and what in the body. An output takes the body, so that the rest goes into the query. A
-    /// parameter of the given URL's own query gives way to a flag.
+    /// Where to send it, and what in the body. An output takes the body, so that the rest goes into the
+    /// query. A parameter of the given URL's own query gives way to a flag.
     fn address(&self, has_output: bool) -> (Url, Value) {
         let mut url = match &self.target {
             Target::Token(token) => below(self.server.url(), &["api", "push", token]),

@@ -185,7 +185,7 @@ impl Shown<'_> {
         }
     }
 
-    /// A monitor's name; of one that was made since it is asked for.
+    /// A monitor's name. The name of a monitor that was made since is asked from the server.
     async fn name(&mut self, api: &Api, id: MonitorId) -> String {
         if let Some(name) = self.names.get(&id) {
             return name.clone();

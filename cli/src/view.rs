@@ -1,4 +1,5 @@
-//! The API's objects, as far as people are shown them. Fields that a server of another version leaves out are empty.
+//! The API's objects, as far as people are shown them. Fields that a server of another version leaves out are
+//! empty.
 
 use std::collections::BTreeMap;
 
@@ -160,7 +161,8 @@ impl Channel {
         if let Some(to) = &self.to {
             return to.join(", ");
         }
-        // Of a preset, what tells its channels apart comes before the server, which is mostly the same.
+        // For a preset, the settings that tell its channels apart come before the server, which is mostly the
+        // same.
         let shown = self.settings.iter().filter(|(_, value)| *value != MASK);
         let settings = shown.map(|(name, value)| format!("{name} {value}"));
         let told: Vec<String> = settings.chain(self.url.clone()).collect();
@@ -209,7 +211,7 @@ pub(super) struct Delivery {
     pub(super) id: String,
     pub(super) flip: Option<String>,
     pub(super) monitor: Option<String>,
-    /// Of the time of the alert: the monitor may be gone.
+    /// The name at the time of the alert: the monitor may be gone.
     pub(super) monitor_name: Option<String>,
     pub(super) channel: Option<String>,
     #[serde(rename = "type")]
@@ -248,7 +250,7 @@ impl Delivery {
 }
 
 impl Attempt {
-    /// What came of it, in a few words.
+    /// The outcome, in a few words.
     pub(super) fn outcome(&self) -> String {
         match (&self.error, self.status) {
             (Some(error), Some(status)) if !error.contains(&status.to_string()) => {

@@ -66,7 +66,7 @@ pub(crate) struct Api {
     pub(super) key: String,
 }
 
-/// The items of a list, as far as they were asked for.
+/// The requested items of a list.
 #[derive(Debug)]
 pub(crate) struct Listing {
     /// Newest or first first, as the server orders them.

@@ -41,7 +41,7 @@ pub struct Create {
     kind: NewKind,
 }
 
-/// What is asked for by a command of its own, or by that of a preset.
+/// The new channel, given by a command of its own or by that of a preset.
 #[derive(Debug)]
 enum NewKind {
     Own(OwnKind),

@@ -25,7 +25,7 @@ static FLAGS: LazyLock<Vec<(&'static Preset, Vec<Flag>)>> = LazyLock::new(|| {
 struct Flag {
     field: &'static Field,
     long: String,
-    /// Of settings that may be left out: takes it back.
+    /// For settings that may be left out: the flag that resets the setting.
     off: String,
     placeholder: String,
 }

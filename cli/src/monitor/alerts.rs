@@ -33,7 +33,7 @@ pub(super) fn told(used: &[&Channel]) -> String {
     used.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// What to warn of when nobody would be alerted.
+/// The warning if the monitor's alerts would reach no channel.
 pub(super) fn warning(monitor: &Monitor, all: &[Channel], program: &str) -> Option<String> {
     let used = used(monitor, all);
     if used.iter().any(|channel| channel.works()) {

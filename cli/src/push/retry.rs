@@ -54,7 +54,8 @@ impl Outcome {
     }
 }
 
-/// How long to wait after try number `tried`, from 1; `None` = there is no point in another, or there were enough.
+/// How long to wait after try number `tried`, from 1; `None` = there is no point in another, or there were
+/// enough.
 pub(super) fn wait_before_next(tried: u32, outcome: &Outcome) -> Option<Duration> {
     if tried >= TRIES {
         return None;

@@ -59,7 +59,7 @@ pub(super) struct What {
     tag: Option<String>,
 }
 
-/// [`What`] as the API takes it: the same whenever it is asked for.
+/// [`What`] as the API takes it. It stays the same when the request is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) since: EventTime,

@@ -67,7 +67,8 @@ pub(super) struct To {
 /// How it goes there.
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
-    /// How fast: 1x is as it was, 60x an hour in a minute, max as fast as the server takes it [default: 1x; with --keep-times max]
+    /// How fast: 1x is as it was, 60x an hour in a minute, max as fast as the server takes it [default: 1x;
+    /// with --keep-times max]
     #[arg(long, value_name = "SPEED")]
     speed: Option<Speed>,
     /// Send them as if they were pushed now; this is the default
@@ -254,8 +255,8 @@ impl How {
         bail!("not every monitor can be matched:\n  {}", matching.troubles.join("\n  "))
     }
 
-    /// Makes the monitors that are missing, or says what to do about them. What is expected of those that were made, as it was
-    /// asked for.
+    /// Makes the missing monitors, or says what to do about them. Returns the requested definitions of those
+    /// that were made.
     async fn make(
         &self,
         api: &Api,

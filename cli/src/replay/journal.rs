@@ -1,7 +1,7 @@
 //! What an import notes before it does it, so that the same command goes on where it was killed.
 //!
-//! A file of lines that only grows: whom it made, what it sends next and with which stamps. What is in the last line may have been
-//! sent or not; sending it again with the same stamps is safe.
+//! A file of lines that only grows: whom it made, what it sends next and with which stamps. What is in the
+//! last line may have been sent or not; sending it again with the same stamps is safe.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -32,7 +32,8 @@ pub(super) struct Batch {
     pub(super) first: u64,
     /// Lines of it.
     pub(super) lines: u64,
-    /// Of live heartbeats: their times in microseconds, each from the one before, the first from the epoch.
+    /// For live heartbeats: their times in microseconds, each as the difference to the one before, the first
+    /// since the epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) stamps: Vec<i64>,
 }

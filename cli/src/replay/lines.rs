@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::super::api::stream::Chunks;
 
-/// Longest line, in bytes: a monitor's, with a description of 2,000 characters that are all escaped, has less.
+/// Longest line, in bytes: a monitor's, with a description of 2,000 characters that are all escaped, has
+/// less.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// Lines that are handed over at once.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use model::time::EventTime;
 
-/// How far behind it may be before the rest is moved: heartbeats must not come with old times because a server was slow.
+/// How far behind it may be before the rest is moved: heartbeats must not come with old times because a
+/// server was slow.
 const MOST_BEHIND: Duration = Duration::from_secs(1);
 
 /// How fast time passes.
@@ -64,7 +65,7 @@ impl Pace {
         self.stamped = self.stamped.max(stamped);
     }
 
-    /// When something of the time `then` is to be sent. The first is to be sent now.
+    /// When to send an event of the time `then`. The first event is due now.
     pub(super) fn due(&mut self, then: EventTime, now: EventTime) -> EventTime {
         let Speed::Times(times) = self.speed else { return now };
         let (anchor, anchored) = *self.anchor.get_or_insert((then, now));
@@ -76,8 +77,8 @@ impl Pace {
         due
     }
 
-    /// The time that something is given which is sent at `now` and was due at `due`: never later than now but for a microsecond
-    /// where there are more than one in each.
+    /// The time that something is given which is sent at `now` and was due at `due`: never later than now but
+    /// for a microsecond where there are more than one in each.
     pub(super) fn stamp(&mut self, due: EventTime, now: EventTime) -> EventTime {
         self.stamped = due.min(now).max(self.stamped.next());
         self.stamped

@@ -1,7 +1,7 @@
 //! Pure. Histories on their way to a server: which deaf time is sent for each monitor.
 //!
-//! An export states deaf time by partition. It is sent for a monitor when its next event comes, and only what ended after it was
-//! last heard: the rest changes nothing for it.
+//! An export states deaf time by partition. It is sent for a monitor when its next event comes, and only what
+//! ended after it was last heard: the rest changes nothing for it.
 
 use std::collections::{HashMap, VecDeque};
 

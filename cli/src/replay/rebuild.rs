@@ -24,14 +24,14 @@ Examples:
 
 It exits with 1 if --verify finds a difference, or if a rebuild fails.";
 
-/// How often it is looked how far a rebuild came.
+/// How often the command asks for the progress of a rebuild.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// One that has not moved for so long is not waited for.
+/// How long a rebuild may stand still before the command stops waiting for it.
 const STANDS_STILL: Duration = Duration::from_secs(90);
 
-/// Computes the state of partitions again from their logs, beside the live one. With --verify both are compared, monitor by
-/// monitor, and nothing is changed. Without it the live state is replaced under another lease; alerts are neither repeated nor
-/// lost.
+/// Computes the state of partitions again from their logs, beside the live one. With --verify both are
+/// compared, monitor by monitor, and nothing is changed. Without it the live state is replaced under another
+/// lease; alerts are neither repeated nor lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Rebuild {
@@ -97,7 +97,7 @@ impl Rebuild {
     }
 }
 
-/// Waits until those that were asked for are over, and answers them as they are then. A person sees how far they came.
+/// Waits until the requested rebuilds are over, and returns them. A person sees their progress.
 async fn follow(api: &Api, asked: &Value) -> anyhow::Result<Vec<Value>> {
     let mut waiting: BTreeMap<u64, (Value, Value, Instant)> = BTreeMap::new();
     for shown in asked.as_array().into_iter().flatten() {

@@ -25,7 +25,7 @@ pub(super) struct Target {
     seen: Option<(EventTime, Duration)>,
 }
 
-/// What came of sending.
+/// The outcome of sending.
 pub(super) enum Sent {
     /// All is recorded.
     Yes,

@@ -16,8 +16,8 @@ use super::progress::Progress;
 use super::target::{Sent, Target};
 use crate::terminal::Terminal;
 
-/// About so many lines are sent at once: a single one of an export may become two thousand more, of deaf time, and a server takes
-/// 10,000.
+/// About so many lines are sent at once: a single one of an export may become two thousand more, of deaf
+/// time, and a server takes 10,000.
 const BATCH_LINES: usize = 5_000;
 
 /// About so many bytes are sent at once; a server takes 8 MiB.
@@ -127,7 +127,7 @@ pub(super) struct Transfer<'a> {
     pub(super) pace: Pace,
     /// Target by source.
     pub(super) pairs: HashMap<MonitorId, MonitorId>,
-    /// Of histories; `None` of live heartbeats.
+    /// The histories; `None` for live heartbeats.
     pub(super) past: Option<Past>,
     /// Monitors that get nothing more, by their ids at the target.
     pub(super) skipped: HashSet<MonitorId>,

@@ -1,4 +1,4 @@
-//! What came of a rebuild, in words.
+//! The outcome of a rebuild, in words.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use crate::harmless::harmless;
 use crate::table::Field;
 use crate::terminal::Terminal;
 
-/// A rebuild that is over.
+/// A finished rebuild.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Rebuilt {
@@ -51,7 +51,8 @@ struct Difference {
 }
 
 impl Rebuilt {
-    /// Whether there is nothing to worry about: it did what it was to do, and where it was to compare, nothing differs.
+    /// Whether there is nothing to worry about: it did what it was to do, and where it was to compare,
+    /// nothing differs.
     pub(super) fn is_good(&self) -> bool {
         self.report.as_ref().is_some_and(|report| report.equal || !self.verify)
     }
