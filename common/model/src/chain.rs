@@ -5,7 +5,8 @@ use std::fmt;
 
 /// Displays an error and its sources in one line: `append to the log: reach the server: connection refused`.
 ///
-/// A source is left out whose text ends that of the error before it: some libraries repeat their sources themselves.
+/// A source is left out whose text ends that of the error before it: some libraries repeat their sources
+/// themselves.
 #[derive(Debug)]
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 

@@ -35,8 +35,8 @@ impl Definition {
 
 /// The deadline of a monitor that was last heard at `heard`, as far as the gaps are known.
 ///
-/// Time does not run while Lubdub is deaf. If a gap began before the deadline that follows from that, a
-/// refused client gets another chance: the deadline is not before the end of the last such gap plus timeout +
+/// Time does not run while Lubdub is deaf. If a gap began before the deadline that follows from that, the
+/// monitor gets a second chance: the deadline is not before the end of the last such gap plus timeout and
 /// grace (at least 10 s, at most 10 min); later gaps stretch it and do not restart it. With a cron schedule
 /// only gaps from `due - grace` on count, and the chance is the grace.
 ///

@@ -43,7 +43,7 @@ impl DeliveryState {
     /// Every one.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Dead, Self::Folded, Self::Suppressed];
 
-    /// Whether nothing more becomes of it by itself, and nothing can be asked for.
+    /// Whether the delivery is final: nothing more happens to it, by itself or on request.
     pub const fn is_over(self) -> bool {
         match self {
             Self::Delivered | Self::Folded | Self::Suppressed => true,
@@ -80,7 +80,7 @@ pub struct Attempt {
     pub request: Option<String>,
 }
 
-/// One alert to one channel, with what became of it.
+/// One alert to one channel, with its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     /// A function of (alert, channel).
@@ -185,7 +185,7 @@ impl DeliveryTask {
 }
 
 impl Delivery {
-    /// A dead delivery that gets another chance at `at`; it keeps its attempts.
+    /// A dead delivery that is tried again at `at`. It keeps its attempts.
     #[must_use]
     pub fn redriven(&self, at: EventTime) -> Self {
         Self { state: DeliveryState::Pending, next_attempt_at: Some(at), ..self.clone() }

@@ -114,7 +114,7 @@ impl Flip {
     }
 }
 
-/// Something that people are to be told, as the alert queue holds it.
+/// Something that people hear of, as the alert queue holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Alert {
     /// A flip that pages.
@@ -136,7 +136,7 @@ pub enum Alert {
         id: AlertId,
         /// The channel.
         channel: ChannelId,
-        /// When it was asked for.
+        /// The time of the request.
         at: EventTime,
     },
 }

@@ -66,7 +66,7 @@ uuid_id!(
     WindowId
 );
 uuid_id!(
-    /// A rebuild of a partition, as it was asked for: UUID version 7.
+    /// A request for a rebuild of a partition: UUID version 7.
     RebuildId
 );
 uuid_id!(

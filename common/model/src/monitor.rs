@@ -81,7 +81,7 @@ pub struct Monitor {
     /// Where its alerts go; `None` = every default channel, also those made later.
     #[serde(default)]
     pub channels: Option<Vec<ChannelId>>,
-    /// What it depends on: while that is down, this one's alerts are told of in that one's messages.
+    /// The parent: while it is down, its messages tell this monitor's alerts.
     #[serde(default)]
     pub parent: Option<MonitorId>,
     /// The push token.

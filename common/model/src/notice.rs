@@ -20,7 +20,7 @@ pub enum Notice {
     WasDown(Box<WasDown>),
     /// Many flips in one message.
     Digest(Box<Digest>),
-    /// More monitors went down at once than a pager can be told of one by one.
+    /// More monitors went down at once than a pager gets incidents for.
     Storm(Box<Storm>),
     /// A monitor goes up and down all the time.
     Flapping(Box<Flapping>),
@@ -37,7 +37,7 @@ pub struct MonitorLabel {
     pub name: String,
     /// Its tags.
     pub tags: Vec<String>,
-    /// Monitors that depend on it and whose alerts are told of here.
+    /// Monitors that depend on it and whose alerts this one tells.
     pub dependents: Dependents,
 }
 
@@ -53,7 +53,7 @@ pub struct Dependents {
 /// How many monitors a message that speaks of many names in each of its lists.
 pub const MAX_NAMES: usize = 20;
 
-/// An incident that was over before anybody could be told of it.
+/// An incident that was over before the channel could be told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WasDown {
     /// A function of the flip to down.

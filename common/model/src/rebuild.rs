@@ -13,7 +13,7 @@ pub const MAX_NAMED: usize = 100;
 /// owner carries it out and writes how far it came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rebuild {
-    /// Of this request; another request for the partition has another one.
+    /// Id of this request. Another request for the partition has another id.
     pub id: RebuildId,
     /// Which partition.
     pub partition: PartitionId,
@@ -23,9 +23,9 @@ pub struct Rebuild {
     pub history: bool,
     /// Where to begin.
     pub from: RebuildFrom,
-    /// When it was asked for.
+    /// The time of the request.
     pub requested_at: EventTime,
-    /// The name of the key by which it was asked for.
+    /// The name of the key that requested it.
     pub requested_by: String,
     /// When this was written last.
     pub updated_at: EventTime,
@@ -52,7 +52,7 @@ pub enum RebuildState {
     Running {
         /// The entry that was read last.
         applied: Offset,
-        /// The entry up to which it is to be read, as far as is known.
+        /// The entry up to which the rebuild reads, as far as is known.
         through: Offset,
     },
     /// It is done.
@@ -64,7 +64,7 @@ pub enum RebuildState {
     },
 }
 
-/// What came of a rebuild.
+/// The report of a rebuild.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RebuildReport {
     /// The last entry before the first that was read; 0 = the log was read from its beginning.

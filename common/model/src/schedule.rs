@@ -14,7 +14,7 @@ use super::time::EventTime;
 /// Longest timeout, in seconds: a year.
 pub const MAX_TIMEOUT_SECS: u32 = 31_536_000;
 
-/// Longest grace that can be asked for, in seconds: a year.
+/// The longest grace, in seconds: a year.
 pub const MAX_GRACE_SECS: u32 = 31_536_000;
 
 /// A schedule: a plain period, or a cron pattern in a time zone.
@@ -30,8 +30,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The grace that is given when none is asked for, in seconds: a tenth of the timeout, at least 5, at
-    /// most 3,600; for cron 600.
+    /// The default grace, in seconds: a tenth of the timeout, at least 5, at most 3,600; for cron 600.
     pub fn default_grace(&self) -> u32 {
         match self {
             Self::Period { timeout } => (timeout / 10).clamp(5, 3_600),

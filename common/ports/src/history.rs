@@ -64,7 +64,7 @@ pub trait History: Send + Sync {
         limit: usize,
     ) -> Result<Vec<HeartbeatEntry>, HistoryError>;
 
-    /// The newest heartbeat of each of these monitors, in the order asked for.
+    /// The newest heartbeat of each of these monitors, in the order of the request.
     ///
     /// # Errors
     /// [`HistoryError`].

@@ -76,7 +76,7 @@ pub struct Claim {
     pub body: Bytes,
 }
 
-/// What becomes of a claimed message.
+/// How a claimed message is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The message is done; only its id is remembered.
@@ -95,8 +95,8 @@ pub enum Outcome {
 
 /// A queue.
 ///
-/// At least once (P4): a message that was enqueued is claimed until it is completed or buried, whatever crashes.
-/// While it is claimed, no other node gets it.
+/// At least once (P4): a message that was enqueued is claimed until it is completed or buried, whatever
+/// crashes. While it is claimed, no other node gets it.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Enqueues messages, those of a lane and order key in this order.
@@ -153,7 +153,7 @@ pub trait DeadLetters: Send + Sync {
     async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError>;
 }
 
-/// A queue whose dead letters are looked after, too.
+/// A queue together with its dead letters.
 pub trait QueueWithDeadLetters: Queue + DeadLetters {}
 
 impl<Q: Queue + DeadLetters + ?Sized> QueueWithDeadLetters for Q {}

@@ -77,7 +77,7 @@ pub struct Record {
 /// What a writer expects of the record that it is about to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// There is no record.
+    /// The key has no record.
     Absent,
     /// The record is at this revision.
     At(Revision),

@@ -190,8 +190,8 @@ impl<S: Leases + States + Outbox + ?Sized> StateStore for S {}
 /// What nodes without a lease may see of a partition.
 #[async_trait]
 pub trait StateReader: Send + Sync {
-    /// The states of monitors of one partition, in the order asked for; `None` where there is none. As of the
-    /// last commit, which is at most about a second old.
+    /// The states of monitors of one partition, in the order of the request; `None` for a monitor without a
+    /// state. They are as of the last commit, which is at most about a second old.
     ///
     /// # Errors
     /// `Unavailable`.

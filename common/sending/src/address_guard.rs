@@ -37,7 +37,7 @@ pub enum RefusedAddress {
     /// It leads nowhere.
     #[error("the URL names no host")]
     NoHost,
-    /// Of this host or its networks, or of no use on the Internet.
+    /// The address belongs to this host or its networks, or is of no use on the Internet.
     #[error("{address} is {kind}; to allow it, add --allow-private {network}")]
     Address {
         /// The address, or `localhost`.
@@ -213,8 +213,8 @@ impl AddressGuard {
         }
     }
 
-    /// Whether a request to this URL may be made, as far as can be told without resolving a name: a named
-    /// host passes here and its addresses are to be checked when they are known.
+    /// Whether a request to this URL may be made, as far as can be told without resolving a name. A named
+    /// host passes here; the caller checks its addresses when they are known.
     ///
     /// # Errors
     /// One of [`RefusedAddress`].

@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How often it is looked whether a client that sent more before it was answered has left.
+/// How often the server checks whether a client that sent more before it was answered has left.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A request's connection, found in its extensions: says when the client has left.
 ///
-/// A client that only shut down its own side and waits for the answer looks the same, so ask for work that is worth stopping only,
-/// after the request's body was read, and only once at a time.
+/// A client that only shut down its own side and waits for the answer looks the same, so ask for work that is
+/// worth stopping only, after the request's body was read, and only once at a time.
 #[derive(Debug, Clone)]
 pub struct ClientConnection(Arc<Mutex<TcpStream>>);
 

@@ -1,4 +1,5 @@
-//! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`; and whose requests they are.
+//! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`; and whose requests they
+//! are.
 
 mod client;
 mod ops;

@@ -11,10 +11,12 @@ use model::networks::{AddressListError, contains, parse_networks};
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The most proxies between a client and us that are looked at: real chains are shorter, and a header may be long.
+/// The most proxies that are followed between a client and us. Real chains are shorter, and a header may be
+/// long.
 const MOST_PROXIES: usize = 32;
 
-/// The proxies whose headers are believed. If none are named, no header is believed: every client can write one.
+/// The proxies whose headers are believed. If none are named, no header is believed: every client can write
+/// one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -51,8 +53,9 @@ impl FromStr for TrustedProxies {
 impl TrustedProxies {
     /// Whose request it is: `peer`, or whom a trusted peer names in `X-Forwarded-For`.
     ///
-    /// Each proxy appends whom it heard from. So the list is read from its end, past the proxies that are trusted, up to the first address
-    /// that is not: a client may have written what stands before it. A client's IPv4 address is one in any notation.
+    /// Each proxy appends whom it heard from. So the list is read from its end, past the proxies that are
+    /// trusted, up to the first address that is not: a client may have written what stands before it. A
+    /// client's IPv4 address is one in any notation.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {

@@ -42,7 +42,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves `router` until `shutdown`, then lets connections finish what they are at.
 ///
-/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and whether it is still there by [`ClientConnection`].
+/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and whether it is still there by
+/// [`ClientConnection`].
 ///
 /// [`ClientConnection`]: super::ClientConnection
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, shutdown: CancellationToken) {

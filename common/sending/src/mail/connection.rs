@@ -16,7 +16,7 @@ use lettre::transport::smtp::response::Response;
 use super::error::MailError;
 use super::settings::{MailSettings, Security};
 
-/// One address of the server is given so long, so that there is time for its others.
+/// The time limit for one address of the server, so that there is time for its others.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Most characters that are kept of what the server says.

@@ -25,7 +25,7 @@ pub struct Mail {
     pub subject: String,
     /// As plain text, lines ended by `\n`.
     pub text: String,
-    /// The same as HTML, if it is to be had so too.
+    /// The same as HTML, if the mail has an HTML part too.
     pub html: Option<String>,
     /// The subject of the mail by which a recipient asks the sender for no more mails; `None` = no such
     /// offer.

@@ -195,7 +195,7 @@ impl fmt::Debug for MailSettings {
     }
 }
 
-/// As it is looked up, and as certificates name it: without the brackets of IPv6.
+/// The host as resolvers and certificates name it: without the brackets of IPv6.
 fn host_of(url: &Url) -> Result<String, MailSettingsError> {
     // The parser leaves names as they are for a scheme that the URL standard does not know.
     let host = match url.host() {

@@ -31,8 +31,8 @@ struct Source {
 ///
 /// - `ok`: statuses that may be a success; if there are none, 200 to 299. `"202"`, `"200-204"`.
 /// - `body`: what the body must be besides; `json` and `equals`: what must stand in it.
-/// - `permanent`, `transient`: statuses after which the same again can hardly help, or can. Of what is in
-///   neither, those from 400 to 499 are permanent, but for 408, 425 and 429.
+/// - `permanent`, `transient`: statuses after which another try hardly helps, or may help. Among statuses in
+///   neither list, those from 400 to 499 are permanent, except 408, 425 and 429.
 /// - `retry_after`: where the body says how many seconds to wait, if the header does not.
 /// - `why`: where the body says what went wrong. With none of these the body itself says it.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -62,8 +62,8 @@ impl Preset {
         (self.storm_limit > 0).then_some(self.storm_limit)
     }
 
-    /// What is to be sent for `message`, in this order, until one fails. `now` is the attempt's time, RFC
-    /// 3339, and `webhook` what a plain webhook would get.
+    /// The requests for `message`, to be sent in this order until one fails. `now` is the attempt's time, RFC
+    /// 3339, and `webhook` the body that a plain webhook would get.
     ///
     /// # Errors
     /// If a template cannot be filled in, or an address is none.

@@ -33,7 +33,7 @@ pub enum FieldKind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
-    /// Of `a–z 0–9 _`.
+    /// The name, of `a–z 0–9 _`.
     pub name: String,
     /// One line for people.
     pub help: String,

@@ -63,7 +63,8 @@ fn refuse_lists(template: &Template) -> Result<(), TemplateError> {
             }
             Instruction::Add | Instruction::Mul | Instruction::Pow => "+ and * cannot be used",
             Instruction::SetAttr(_) => "attributes cannot be set",
-            // Whatever a later version adds is looked at before it is allowed: it does not compile.
+            // An instruction that a later version adds does not compile here, so it is reviewed before it is
+            // allowed.
             Instruction::EmitRaw(_)
             | Instruction::StoreLocal(_)
             | Instruction::Lookup(_)
