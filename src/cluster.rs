@@ -48,12 +48,13 @@ pub(crate) struct Nats {
     #[arg(long, env = "LUBDUB_NATS_NKEY", value_name = "FILE")]
     nats_nkey: Option<PathBuf>,
 
-    /// Trust the certificates in this file (PEM), and no others, where NATS speaks TLS (tls://…) [default: those that
-    /// the system trusts]
+    /// Trust the certificates in this file (PEM), and no others, where NATS speaks TLS (tls://…) [default:
+    /// those that the system trusts]
     #[arg(long, env = "LUBDUB_NATS_CA", value_name = "FILE")]
     nats_ca: Option<PathBuf>,
 
-    /// What all names on NATS and Redis begin with, 1 to 32 of A–Z a–z 0–9 _ -: several installations can share the servers
+    /// What all names on NATS and Redis begin with, 1 to 32 of A–Z a–z 0–9 _ -: several installations can
+    /// share the servers
     #[arg(long, env = "LUBDUB_PREFIX", value_name = "NAME", default_value = "lubdub")]
     prefix: String,
 
@@ -62,7 +63,8 @@ pub(crate) struct Nats {
           value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
 
-    /// Number of partitions, 1 to 64; it is fixed when the installation is made [default: as it is; 4 in a new one]
+    /// Number of partitions, 1 to 64; it is fixed when the installation is made [default: as it is; 4 in a
+    /// new one]
     #[arg(long, env = "LUBDUB_PARTITIONS", value_name = "NUMBER",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     partitions: Option<u16>,
@@ -71,8 +73,8 @@ pub(crate) struct Nats {
     #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
     retention: Seconds,
 
-    /// Keep so many MiB of each partition's heartbeat log at most, 64 to 10,000,000; the oldest go first [default: as it is;
-    /// in a new installation as much as there is room for, up to 16 GiB]
+    /// Keep so many MiB of each partition's heartbeat log at most, 64 to 10,000,000; the oldest go first
+    /// [default: as it is; in a new installation as much as there is room for, up to 16 GiB]
     #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(64..=10_000_000))]
     log_size: Option<u32>,
@@ -82,8 +84,8 @@ pub(crate) struct Nats {
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Redis {
-    /// Redis 7 or Valkey; comma-separated addresses mean a Redis Cluster, redis+sentinel://HOST,HOST/NAME the primary that
-    /// Sentinels watch under that name; rediss:// and rediss+sentinel:// are with TLS
+    /// Redis 7 or Valkey; comma-separated addresses mean a Redis Cluster, redis+sentinel://HOST,HOST/NAME the
+    /// primary that Sentinels watch under that name; rediss:// and rediss+sentinel:// are with TLS
     #[arg(
         long,
         env = "LUBDUB_REDIS",
@@ -93,8 +95,8 @@ pub(crate) struct Redis {
     )]
     redis: String,
 
-    /// Trust the certificates in this file (PEM), and no others, where Redis speaks TLS (rediss://…) [default: those that
-    /// the system trusts]
+    /// Trust the certificates in this file (PEM), and no others, where Redis speaks TLS (rediss://…)
+    /// [default: those that the system trusts]
     #[arg(long, env = "LUBDUB_REDIS_CA", value_name = "FILE")]
     redis_ca: Option<PathBuf>,
 
@@ -152,10 +154,11 @@ impl Nats {
         }
     }
 
-    /// Connects, waiting for a while for servers that are not there yet, and for what `lubdub init` is to make on them.
+    /// Connects, waiting for a while for servers that are not there yet, and for what `lubdub init` is to
+    /// make on them.
     ///
     /// # Errors
-    /// Whatever keeps it from being used.
+    /// An error that keeps the connection from being used.
     pub(crate) async fn connect(
         &self,
         role: Role,
@@ -169,7 +172,7 @@ impl Nats {
     /// Sets the installation up, waiting for a while for servers that are not there yet.
     ///
     /// # Errors
-    /// Whatever keeps it from being done.
+    /// An error that keeps the work from being done.
     pub(crate) async fn init(&self) -> anyhow::Result<Provisioned> {
         let node = node_name(Role::Init.name());
         let set_up = || backend_nats::init(self.options(Role::Init, &node));
@@ -208,7 +211,7 @@ impl Redis {
     /// Connects, waiting for a while for a server that is not there yet.
     ///
     /// # Errors
-    /// Whatever keeps it from being used.
+    /// An error that keeps the connection from being used.
     pub(crate) async fn connect(
         &self,
         nats: &Nats,

@@ -9,7 +9,8 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::Arguments;
 
-/// Number of groups of commands (`monitor`, `channel`, …) from which on an argument that they share is shown once.
+/// Number of groups of commands (`monitor`, `channel`, …) from which on an argument that they share is shown
+/// once.
 const SHARED: usize = 7;
 
 /// Read by programs of this repository, but by no flag.

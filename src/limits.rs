@@ -4,8 +4,8 @@ use model::chain::Chain;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
-/// Makes the files that the process makes from now on its owner's only: the databases hold push tokens and signing secrets, and
-/// the data folder may have been made by another user, readable by all.
+/// Makes the files that the process makes from now on its owner's only: the databases hold push tokens and
+/// signing secrets, and the data folder may have been made by another user, readable by all.
 pub(crate) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }

@@ -11,8 +11,8 @@ use sending::mail::MailSettings;
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Smtp {
-    /// Send mail by this server: smtp://user:password@host:587 (STARTTLS when it is offered; no password without TLS) or
-    /// smtps://user:password@host:465; special characters of the user and the password as %XX
+    /// Send mail by this server: smtp://user:password@host:587 (STARTTLS when it is offered; no password
+    /// without TLS) or smtps://user:password@host:465; special characters of the user and the password as %XX
     #[arg(long, env = "LUBDUB_SMTP_URL", value_name = "URL", hide_env_values = true)]
     smtp_url: Option<SmtpUrl>,
 
@@ -20,8 +20,8 @@ pub(crate) struct Smtp {
     #[arg(long, env = "LUBDUB_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
 
-    /// Trust the certificates in this file (PEM), and no others, where the mail server speaks TLS [default: those that the
-    /// system trusts]
+    /// Trust the certificates in this file (PEM), and no others, where the mail server speaks TLS [default:
+    /// those that the system trusts]
     #[arg(long, env = "LUBDUB_SMTP_CA", value_name = "FILE")]
     smtp_ca: Option<PathBuf>,
 }

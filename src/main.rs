@@ -79,7 +79,8 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
     }
 }
 
-/// Servers log to standard error, at `info` unless `LUBDUB_LOG` says otherwise (`debug`, `warn`, `scheduler=debug`, …).
+/// Servers log to standard error, at `info` unless `LUBDUB_LOG` says otherwise (`debug`, `warn`,
+/// `scheduler=debug`, …).
 fn log_to_stderr() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())

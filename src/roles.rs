@@ -37,7 +37,7 @@ impl RoleCommand {
     /// Runs until SIGTERM or SIGINT, then drains. `init` ends by itself.
     ///
     /// # Errors
-    /// Whatever keeps it from starting, or from running.
+    /// An error that keeps the role from starting, or from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         match self {
             Self::Ingest(role) => role.run().await,

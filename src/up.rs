@@ -35,7 +35,8 @@ const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
 /// After a signal, the process is gone within this.
 const DRAIN: Duration = Duration::from_millis(9_500);
 
-/// The shortest retention of the log: a reader, of a copy or after a crash, must find what is not applied yet.
+/// The shortest retention of the log: a reader, of a copy or after a crash, must find what is not applied
+/// yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
 
@@ -125,7 +126,7 @@ impl Up {
     /// Runs until SIGTERM or SIGINT, then drains.
     ///
     /// # Errors
-    /// Whatever keeps it from starting, or a role from running.
+    /// An error that keeps the process from starting, or a role from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         if let Some(key) = &self.api_key {
             management::check_admin_key(key)?;
@@ -259,8 +260,8 @@ impl Up {
 }
 
 impl Roles {
-    /// Runs every role behind one listener until a signal, then drains them in the order of the pipeline: first what is
-    /// accepted gets its answer, then what was accepted is applied.
+    /// Runs every role behind one listener until a signal, then drains them in the order of the pipeline:
+    /// first what is accepted gets its answer, then what was accepted is applied.
     async fn run(
         self,
         listener: TcpListener,

@@ -21,11 +21,11 @@ use x509_cert::der::{Decode, Encode};
 
 use super::folders::Folders;
 
-/// Certificates are good for so long.
+/// The validity of certificates, in years.
 const YEARS: i32 = 10;
 /// Those that end within this are renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(90 * 24 * 3_600);
-/// A server is reached by these names whatever its others are.
+/// Names by which every server can be reached, besides its own.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Whose certificates the roles and the servers trust.
@@ -45,8 +45,8 @@ pub(super) fn check_host(host: &str) -> anyhow::Result<()> {
 }
 
 impl Authority {
-    /// The one that is in the folder. Its certificate is renewed in time, its key stays: a client that trusts the old certificate
-    /// trusts what it certifies from now on.
+    /// The one that is in the folder. Its certificate is renewed in time, its key stays: a client that trusts
+    /// the old certificate trusts what it certifies from now on.
     pub(super) fn ensure(folders: &mut Folders, now: EventTime) -> anyhow::Result<Self> {
         let key = key(folders, "authority", "ca-key.pem")?;
         let mut params = params(Vec::new(), "Lubdub authority", now)?;

@@ -26,7 +26,8 @@ impl Became {
     }
 }
 
-/// Folders in a folder. Those that are there stay as they are: they may be volumes, and the one that they are in may be read-only.
+/// Folders in a folder. Those that are there stay as they are: they may be volumes, and the one that they are
+/// in may be read-only.
 #[derive(Debug)]
 pub(super) struct Folders {
     root: PathBuf,

@@ -1,6 +1,6 @@
 //! `lubdub secrets`: what servers and roles know each other by.
 //!
-//! - `folders`: writes files, and tells what became of them.
+//! - `folders`: writes files, and reports which were made, renewed or kept.
 //! - `authority`: an authority of one's own, and what it certifies.
 //! - `nats`: a key for each role, and what the servers are to permit them.
 //! - `redis`: passwords of users that are no roles, and what Redis and Sentinel permit each user.
@@ -80,10 +80,11 @@ impl Secrets {
         Ok(())
     }
 
-    /// Makes what is missing. `report` gets a line for each file, also when a later one fails; it never says what the secrets are.
+    /// Makes what is missing. `report` gets a line for each file, also when a later one fails; it never says
+    /// what the secrets are.
     ///
     /// # Errors
-    /// Whatever cannot be read, made or written.
+    /// A file or certificate that cannot be read, made or written.
     pub fn run(&self, report: &mut String) -> anyhow::Result<()> {
         let mut folders = Folders::open(&self.folder)?;
         let written = self.write(&mut folders, &SystemClock::new());

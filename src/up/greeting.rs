@@ -11,7 +11,8 @@ use management::AdminKey;
 
 use cli::Terminal;
 
-/// Keeps the admin key, if it is known, in the data folder for the client commands, readable by its owner only.
+/// Keeps the admin key, if it is known, in the data folder for the client commands, readable by its owner
+/// only.
 pub(super) fn keep_key(data_dir: &Path, key: &AdminKey, given: Option<&str>) -> anyhow::Result<()> {
     let key = match (key, given) {
         (AdminKey::Made(key), _) => key.expose(),
