@@ -56,7 +56,7 @@ pub struct Advise {
     connection: Connection,
 }
 
-/// What the API answers.
+/// The API's answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -93,7 +93,7 @@ struct Settings {
     grace: u64,
 }
 
-/// What became of a proposal.
+/// The outcome of a proposal.
 enum Applied {
     Set(Value),
     /// Why not.

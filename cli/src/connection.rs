@@ -1,4 +1,4 @@
-//! Which server, and with which key.
+//! The connection: which server, and with which key.
 
 use std::fmt;
 use std::io;

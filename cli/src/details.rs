@@ -1,4 +1,4 @@
-//! One object, a line for each of its fields.
+//! Shows one object, with a line for each of its fields.
 
 use crate::harmless::harmless;
 

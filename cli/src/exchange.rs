@@ -1,4 +1,4 @@
-//! What was sent to a receiver and what it answered, for people.
+//! The request to a receiver and its answer, for people.
 
 use crate::harmless::harmless;
 

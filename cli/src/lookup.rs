@@ -9,7 +9,7 @@ use super::api::Api;
 /// The most items that are searched for a name.
 const SEARCHED: usize = 100_000;
 
-/// What can be named.
+/// The kinds of things that a person can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Monitor,
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// What its commands begin with.
+    /// The word that its commands begin with.
     const fn command(self) -> &'static str {
         match self {
             Self::Monitor => "monitor",
@@ -66,7 +66,7 @@ pub(super) async fn id_of(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result
     if is_id(wanted) {
         return Ok(wanted.to_owned());
     }
-    // Only monitors can be searched by the server; there are few of the others.
+    // The server can search monitors only; there are few of the other things.
     let search = (kind == Kind::Monitor).then_some(wanted);
     let listing = api.list(&[kind.collection()], &[("q", search)], SEARCHED).await?;
     let mut candidates = Vec::new();

@@ -17,7 +17,7 @@ use crate::harmless::harmless;
 use crate::terminal::Terminal;
 use retry::{Outcome, TRIES, wait_before_next};
 
-/// One try. A server that is well answers within 2 s.
+/// The time limit of one attempt. A healthy server answers within 2 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
@@ -70,7 +70,7 @@ impl Status {
     }
 }
 
-/// Where to push to. Everyone who knows it can push, so its `Debug` shows nothing.
+/// The push URL. Its holder can push, so its `Debug` shows nothing.
 #[derive(Clone)]
 enum Target {
     Token(String),
@@ -152,8 +152,8 @@ impl Push {
         }
     }
 
-    /// Where to send it, and what in the body. An output takes the body, so that the rest goes into the
-    /// query. A parameter of the given URL's own query gives way to a flag.
+    /// The URL and the body of the request. An output takes the body, so the parameters go into the query. A
+    /// flag replaces a parameter in the given URL's own query.
     fn address(&self, has_output: bool) -> (Url, Value) {
         let mut url = match &self.target {
             Target::Token(token) => below(self.server.url(), &["api", "push", token]),
@@ -186,7 +186,7 @@ impl Push {
     }
 
     async fn tell(&self, answer: reqwest::Response, terminal: &Terminal) -> anyhow::Result<()> {
-        // It is recorded, whatever becomes of the rest of the answer.
+        // The push is recorded, even if the rest of the answer is lost.
         let text = answer.text().await.unwrap_or_default();
         let body: Option<Value> = serde_json::from_str(&text).ok();
         match body {

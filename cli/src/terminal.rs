@@ -16,7 +16,7 @@ pub struct Terminal {
     interactive: bool,
 }
 
-/// What a colour says.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     /// All is well.
@@ -73,7 +73,7 @@ impl Terminal {
     /// Writes text to standard output.
     ///
     /// # Errors
-    /// It cannot be written, for another reason than that its reader has gone.
+    /// If the text cannot be written, unless the reader has gone.
     pub fn print(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

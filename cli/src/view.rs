@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::duration::Seconds;
 
-/// What the API shows instead of a secret.
+/// The mask that the API shows instead of a secret.
 const MASK: &str = "***";
 
 /// A monitor.
@@ -156,7 +156,7 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    /// Where its alerts go: a URL, addresses, or `chat_id -100123, https://…`.
+    /// The target of its alerts: a URL, addresses, or `chat_id -100123, https://…`.
     pub(super) fn target(&self) -> String {
         if let Some(to) = &self.to {
             return to.join(", ");
@@ -182,7 +182,7 @@ pub(super) struct OldSecret {
     pub(super) expires_at: String,
 }
 
-/// What a test of a channel brought.
+/// The result of a test of a channel.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Tested {
@@ -225,7 +225,7 @@ pub(super) struct Delivery {
     pub(super) attempts: Vec<Attempt>,
 }
 
-/// One try of a delivery.
+/// One attempt of a delivery.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Attempt {
@@ -238,7 +238,7 @@ pub(super) struct Attempt {
 }
 
 impl Delivery {
-    /// What is told: `down`, `was down`, `digest of 12`, `channel failing`.
+    /// The content: `down`, `was down`, `digest of 12`, `channel failing`.
     pub(super) fn what(&self) -> String {
         let kind = self.kind.trim_start_matches("monitor.").replace(['_', '.'], " ");
         match self.count {

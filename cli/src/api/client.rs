@@ -31,7 +31,7 @@ pub(crate) enum ApiError {
     Unreachable {
         /// The server's address.
         url: String,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
     /// A connection, and then no answer, or none in time.
@@ -39,7 +39,7 @@ pub(crate) enum ApiError {
     NoAnswer {
         /// The server's address.
         url: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// The server refused.

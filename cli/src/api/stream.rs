@@ -24,7 +24,7 @@ impl Chunks {
     /// The lines that came next, at least one; `None` at the end. Empty lines are left out.
     ///
     /// # Errors
-    /// It broke off.
+    /// The stream broke off.
     pub(crate) async fn lines(&mut self) -> Result<Option<Vec<String>>, ApiError> {
         loop {
             let chunk = self.answer.chunk().await.map_err(|error| failure(&self.server, &error))?;

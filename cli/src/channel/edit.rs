@@ -45,7 +45,7 @@ pub struct Edit {
     kind: Option<ChangedKind>,
 }
 
-/// What is changed by a command of its own, or by that of a preset.
+/// The change, given by a command of its own or by that of a preset.
 #[derive(Debug)]
 enum ChangedKind {
     Own(Box<OwnKind>),

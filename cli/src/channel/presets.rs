@@ -111,7 +111,7 @@ pub(super) fn knows(name: &str) -> bool {
     presets::find(name).is_some()
 }
 
-/// What was given to the command of a preset.
+/// The flags that the command of a preset was given.
 pub(super) struct Given {
     preset: &'static str,
     url: Option<Value>,
@@ -125,7 +125,7 @@ impl std::fmt::Debug for Given {
 }
 
 impl Given {
-    /// What the command of this name was given; `None` if there is no such preset.
+    /// Reads the flags of the command of this name; `None` if there is no such preset.
     pub(super) fn read(name: &str, matches: &ArgMatches) -> Option<Self> {
         let (preset, flags) = FLAGS.iter().find(|(preset, _)| preset.name == name)?;
         let mut given = Self { preset: &preset.name, url: None, settings: Map::new() };

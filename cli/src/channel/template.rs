@@ -19,10 +19,10 @@ pub(super) enum TemplateError {
     File {
         /// Its path.
         path: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is no template for sure.
+    /// A file of this size is no template.
     #[error("{path} has more than {MAX_BYTES} bytes")]
     TooLong {
         /// Its path.

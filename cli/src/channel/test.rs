@@ -43,7 +43,7 @@ impl Test {
 
 fn told(tested: &Tested) -> String {
     let status = tested.status.map(|status| format!(" ({status})")).unwrap_or_default();
-    // What was answered is shown below.
+    // The answer is shown below.
     let detail =
         tested.detail.as_deref().filter(|detail| !detail.is_empty() && tested.detail != tested.answer);
     let detail = detail.map(|detail| format!(": {}", harmless(detail))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Whom a monitor's alerts reach.
+//! The channels that a monitor's alerts reach.
 
 use super::super::api::{Api, ApiError};
 use super::super::view::{Channel, Monitor};

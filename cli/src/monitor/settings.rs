@@ -1,4 +1,4 @@
-//! What can be said about a monitor, when it is made and later.
+//! The settings of a monitor, given when it is made or changed.
 
 use serde_json::{Map, Value, json};
 

@@ -23,9 +23,9 @@ pub(super) enum Outcome {
     Refused {
         /// Its status.
         status: u16,
-        /// What the server said.
+        /// The server's message.
         reason: Option<String>,
-        /// What it asks to wait.
+        /// The wait that the server asks for.
         retry_after: Option<Duration>,
     },
 }
@@ -44,7 +44,7 @@ impl Outcome {
         Self::Refused { status, reason, retry_after }
     }
 
-    /// Why it failed, for people.
+    /// The reason of the failure, for people.
     pub(super) fn told(&self, server: &Url) -> String {
         match self {
             Self::NoAnswer(error) => error.to_string(),

@@ -167,7 +167,7 @@ pub(super) fn tell(terminal: &Terminal, summary: &SummaryLine, since: EventTime,
     }
 }
 
-/// Where an export goes. A file has another name until it is whole.
+/// The output of an export. A file has another name until it is whole.
 struct Output {
     writer: Option<Writer>,
     renamed: Option<(PathBuf, PathBuf)>,
@@ -225,7 +225,7 @@ impl Output {
         Ok(())
     }
 
-    /// What was written to standard output stays written.
+    /// Text on standard output stays written.
     fn abandon(self) {}
 }
 

@@ -53,7 +53,7 @@ pub struct Import {
     connection: Connection,
 }
 
-/// Where it goes.
+/// The target.
 #[derive(Debug, clap::Args)]
 pub(super) struct To {
     /// Address of the server that gets them [default: --url]
@@ -140,16 +140,16 @@ impl To {
     }
 }
 
-/// What is imported.
+/// The source of an import.
 pub(super) struct Source {
     /// Tells it from others.
     pub(super) name: String,
-    /// Where it is noted how far it is; `None` = nowhere.
+    /// The file for the notes on the progress; `None` = none.
     pub(super) notes: Option<PathBuf>,
 }
 
 impl How {
-    /// Where a person wants it noted how far it is.
+    /// The file that a person gave for the notes on the progress.
     pub(super) fn notes(&self) -> Option<PathBuf> {
         self.progress.clone()
     }

@@ -1,4 +1,5 @@
-//! What an import notes before it does it, so that the same command goes on where it was killed.
+//! The journal of an import: what it notes before it acts, so that the same command goes on where it was
+//! killed.
 //!
 //! A file of lines that only grows: whom it made, what it sends next and with which stamps. What is in the
 //! last line may have been sent or not; sending it again with the same stamps is safe.
@@ -14,12 +15,12 @@ use serde::{Deserialize, Serialize};
 /// Beyond this the file is written anew, with what still matters.
 const LARGE: u64 = 16 << 20;
 
-/// Which import it is.
+/// The identity of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
-    /// What comes from where: of a file a hash of its beginning.
+    /// The source; for a file a hash of its beginning.
     pub(super) source: String,
-    /// Where it goes.
+    /// The target.
     pub(super) target: String,
     /// `live` or `history`.
     pub(super) mode: String,
@@ -52,7 +53,7 @@ enum Note {
     Batch(Batch),
 }
 
-/// What was noted.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) created: Vec<(MonitorId, String)>,
@@ -79,7 +80,7 @@ impl Journal {
     /// Opens the notes at `path`, or begins them.
     ///
     /// # Errors
-    /// They are another import's, or cannot be read or written.
+    /// The notes are another import's, or cannot be read or written.
     pub(super) fn open(path: Option<&Path>, key: Key) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self { file: None, key, noted: Noted::default() }) };
         let context = || format!("failed to use the progress file {}", path.display());
@@ -107,12 +108,12 @@ impl Journal {
                 }
             }
         }
-        // What was cut off in the middle of a line was not sent. It holds tokens of monitors that it made.
+        // A line that was cut off was not sent. The file holds tokens of monitors that the import made.
         let (file, length) = rewrite(path, &key, &noted).with_context(context)?;
         Ok(Self { file: Some(Notes { path: path.to_owned(), file, length }), key, noted })
     }
 
-    /// What was noted before.
+    /// The notes of earlier runs.
     pub(super) const fn noted(&self) -> &Noted {
         &self.noted
     }
@@ -122,7 +123,7 @@ impl Journal {
         self.file.is_some()
     }
 
-    /// Whether it goes on with something that was begun before.
+    /// Whether the import continues an earlier run.
     pub(super) const fn is_resumed(&self) -> bool {
         self.noted.batch.is_some() || !self.noted.created.is_empty()
     }
@@ -148,7 +149,7 @@ impl Journal {
         Ok(())
     }
 
-    /// It is done.
+    /// Removes the notes of an import that is complete.
     pub(super) fn remove(self) -> anyhow::Result<()> {
         let Some(notes) = self.file else { return Ok(()) };
         std::fs::remove_file(&notes.path)

@@ -23,7 +23,7 @@ const PORTION: usize = 1_000;
 /// Portions that wait.
 const AHEAD: usize = 8;
 
-/// What a compressed file begins with.
+/// The bytes that a compressed file begins with.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Lines, one after the other. Empty ones are left out.

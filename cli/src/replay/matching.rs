@@ -24,7 +24,7 @@ pub(super) struct Index {
     by_name: HashMap<String, Vec<MonitorId>>,
 }
 
-/// What stands for a monitor of the export.
+/// The match for a monitor of the export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Match {
     One(MonitorId),
@@ -40,7 +40,7 @@ impl Index {
         self.known.insert(known.id, (known.name, known.state));
     }
 
-    /// By id, then by token, then by name.
+    /// Finds a monitor by id, then by token, then by name.
     pub(super) fn find(&self, id: MonitorId, labels: &Labels) -> Match {
         if self.known.contains_key(&id) {
             return Match::One(id);
@@ -63,7 +63,7 @@ impl Index {
         }
     }
 
-    /// What a person named: by id or name.
+    /// The monitor that a person named, by id or name.
     pub(super) fn named_by_person(&self, text: &str) -> Match {
         match text.parse() {
             Ok(id) if self.known.contains_key(&id) => Match::One(id),
@@ -105,9 +105,9 @@ impl std::str::FromStr for Mapped {
 pub(super) struct Matching {
     /// Target by source.
     pub(super) pairs: HashMap<MonitorId, MonitorId>,
-    /// Those for which there is none.
+    /// Monitors of the export without a match.
     pub(super) missing: Vec<MonitorLine>,
-    /// What cannot be decided.
+    /// Matches that cannot be decided.
     pub(super) troubles: Vec<String>,
     taken: HashMap<MonitorId, String>,
 }

@@ -14,7 +14,7 @@ const MOST_BEHIND: Duration = Duration::from_secs(1);
 pub(super) enum Speed {
     /// A multiple of the speed that it had.
     Times(f64),
-    /// As fast as it can.
+    /// As fast as the server takes it.
     Max,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Defined {
     pub(super) expected: Expected,
 }
 
-/// What was sent so far.
+/// The progress of sending.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     gaps: HashMap<u16, VecDeque<Interval>>,
@@ -59,7 +59,7 @@ struct Known {
     /// Its id at the target.
     target: MonitorId,
     partition: u16,
-    /// Up to when deaf time was sent for it.
+    /// The time up to which deaf time was sent for the monitor.
     deaf_until: EventTime,
     heard: Option<EventTime>,
 }
@@ -131,7 +131,7 @@ impl Known {
 }
 
 impl OutgoingLine {
-    /// Whose, at the target.
+    /// The monitor at the target.
     pub(super) const fn monitor(&self) -> MonitorId {
         match self {
             Self::Heartbeat(line) => line.monitor,

@@ -138,7 +138,7 @@ async fn follow(api: &Api, asked: &Value) -> anyhow::Result<Vec<Value>> {
     Ok(over)
 }
 
-/// One line on a terminal that says how far they came.
+/// One line on a terminal that shows the progress of the rebuilds.
 struct Progress {
     is_seen: bool,
     shown: bool,

@@ -61,7 +61,7 @@ impl Target {
     /// Sends lines until they are recorded or refused. `again` says that they may have been sent before.
     ///
     /// # Errors
-    /// They are wrong, or the key is.
+    /// The lines are refused, or the key is.
     pub(super) async fn send(
         &mut self,
         lines: &[u8],
@@ -131,7 +131,7 @@ fn refused_monitors(error: &ApiError) -> Vec<(MonitorId, String)> {
     problem.errors().iter().filter_map(monitor).collect()
 }
 
-/// What a command ends with that was stopped by a person.
+/// The exit code of a command that a person stopped.
 pub(super) fn stopped(terminal: &Terminal, goes_on: bool) -> ExitCode {
     terminal.note(if goes_on { "stopped; the same command goes on from here" } else { "stopped" });
     ExitCode::FAILURE

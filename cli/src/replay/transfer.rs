@@ -131,7 +131,7 @@ pub(super) struct Transfer<'a> {
     pub(super) past: Option<Past>,
     /// Monitors that get nothing more, by their ids at the target.
     pub(super) skipped: HashSet<MonitorId>,
-    /// What is expected of monitors that are made here, as it is at last.
+    /// The definitions of monitors that are made here, as of the end of the import.
     pub(super) expected: HashMap<MonitorId, Expected>,
 }
 

@@ -53,7 +53,7 @@ pub struct WhatIf {
     connection: Connection,
 }
 
-/// What the API answers.
+/// The API's answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -76,7 +76,7 @@ struct Compared {
     comparison: Comparison,
 }
 
-/// What was, and what would have been.
+/// The downs as they were, and as they would have been.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(default)]
 pub(crate) struct Comparison {
@@ -149,7 +149,7 @@ fn change(was: &str, would_be: &str) -> Field {
 }
 
 impl Answer {
-    /// Those who were down or would have been, and all together; `None` if there are none.
+    /// The monitors that were down or would have been, and the sum of all; `None` if there are none.
     fn table(&self, make: impl FnOnce(&[&str]) -> Table) -> Option<Table> {
         if self.total.is_nothing() {
             return None;
@@ -164,7 +164,7 @@ impl Answer {
         Some(table)
     }
 
-    /// What is said after the table.
+    /// The text after the table.
     fn words(&self) -> String {
         let silent = self.monitors.iter().filter(|monitor| monitor.comparison.is_nothing()).count();
         let others = match silent {

@@ -1,4 +1,4 @@
-//! Which monitors, and which time, a question about the past is about.
+//! The monitors and the time that a request about the past covers.
 
 use std::time::Duration;
 

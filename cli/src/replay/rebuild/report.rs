@@ -51,8 +51,7 @@ struct Difference {
 }
 
 impl Rebuilt {
-    /// Whether there is nothing to worry about: it did what it was to do, and where it was to compare,
-    /// nothing differs.
+    /// Whether the rebuild is good: it finished, and if it compared, nothing differs.
     pub(super) fn is_good(&self) -> bool {
         self.report.as_ref().is_some_and(|report| report.equal || !self.verify)
     }
