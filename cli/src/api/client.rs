@@ -71,7 +71,7 @@ pub(crate) struct Api {
 pub(crate) struct Listing {
     /// Newest or first first, as the server orders them.
     pub(crate) items: Vec<Value>,
-    /// Where the rest begins; null at the end.
+    /// The cursor of the next page; null at the end.
     pub(crate) next_cursor: Value,
 }
 
@@ -103,7 +103,7 @@ impl Api {
         self.send(Method::GET, self.url(path), None).await
     }
 
-    /// What the server takes its time to find out. It stops when this is dropped.
+    /// Gets an answer for which the server needs long. The server stops when this future is dropped.
     pub(crate) async fn get_slowly(
         &self,
         path: &[&str],
@@ -124,7 +124,7 @@ impl Api {
         self.send(Method::PATCH, self.url(path), Some(body)).await
     }
 
-    /// As [`Self::patch`], if it is still at this revision; else the server refuses with 412.
+    /// As [`Self::patch`], if the resource still has this revision; otherwise the server answers 412.
     pub(crate) async fn patch_at(
         &self,
         path: &[&str],
@@ -174,7 +174,7 @@ impl Api {
         Ok(listing)
     }
 
-    /// What a person's view of an answer is made of.
+    /// Reads an answer for a person's view.
     pub(crate) fn view<T: serde::de::DeserializeOwned>(&self, answer: &Value) -> Result<T, ApiError> {
         T::deserialize(answer).map_err(|_| self.stranger(StatusCode::OK))
     }
@@ -249,7 +249,8 @@ pub(super) fn shown(server: &Url) -> String {
     server.as_str().trim_end_matches('/').to_owned()
 }
 
-/// What to tell of a request that got no answer. The request's own address is left out: it may hold a token.
+/// The error text for a request that got no answer. It leaves the request's own address out, which may hold a
+/// token.
 pub(crate) fn failure(server: &Url, error: &reqwest::Error) -> ApiError {
     let url = shown(server);
     if error.is_connect() {

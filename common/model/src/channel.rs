@@ -38,19 +38,19 @@ pub struct Channel {
     pub id: ChannelId,
     /// 1 to 100 characters.
     pub name: String,
-    /// Where to.
+    /// The kind of the channel, with its settings.
     pub kind: ChannelKind,
     /// Whether monitors that name no channels use it.
     pub default: bool,
-    /// Whether it works.
+    /// Whether the channel works.
     pub state: ChannelState,
-    /// Why it does not, for people.
+    /// Why the channel does not work, for people.
     #[serde(default)]
     pub state_detail: Option<String>,
     /// While it is failing: since when.
     #[serde(default)]
     pub failing_since: Option<EventTime>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: EventTime,
 }
 
@@ -80,7 +80,7 @@ pub enum ChannelKind {
 /// A signed request (Standard Webhooks).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Where to. It may hold credentials.
+    /// The URL. It may hold credentials.
     pub url: Secret,
     /// `whsec_` and base64: the Standard Webhooks key.
     pub secret: Secret,
@@ -112,7 +112,7 @@ pub const MAX_OLD_SECRETS: usize = 3;
 pub struct OldSecret {
     /// The key.
     pub secret: Secret,
-    /// Until when it signs.
+    /// The time until which the secret signs.
     pub expires_at: EventTime,
 }
 
@@ -155,7 +155,7 @@ pub struct Email {
 pub struct PresetChannel {
     /// The preset's name (`slack`).
     pub preset: String,
-    /// What the preset asks for (`url`, `token`, …), by name.
+    /// The settings that the preset needs (`url`, `token`, …), by name.
     pub settings: BTreeMap<String, Secret>,
 }
 
@@ -163,11 +163,11 @@ pub struct PresetChannel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelState {
-    /// As far as is known.
+    /// The channel works, as far as is known.
     Ok,
     /// Its last attempts failed.
     Failing,
-    /// It gets nothing until it is enabled again.
+    /// The channel gets nothing until it is enabled again.
     Disabled,
 }
 

@@ -63,7 +63,7 @@ impl DeliveryState {
     }
 }
 
-/// One try to carry a delivery to its channel.
+/// One attempt to carry a delivery to its channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it began.
@@ -72,11 +72,11 @@ pub struct Attempt {
     pub ms: u64,
     /// The HTTP status, or the SMTP code, if there was an answer.
     pub status: Option<u16>,
-    /// What went wrong; `None` = accepted.
+    /// The error; `None` = accepted.
     pub error: Option<String>,
     /// The beginning of the answer's body, at most 2 kB.
     pub answer: Option<String>,
-    /// What a test sent, secrets masked, at most 16 kB.
+    /// The request of a test, secrets masked, at most 16 kB.
     pub request: Option<String>,
 }
 
@@ -85,11 +85,11 @@ pub struct Attempt {
 pub struct Delivery {
     /// A function of (alert, channel).
     pub id: DeliveryId,
-    /// What is told.
+    /// The notice that the delivery carries.
     pub notice: Notice,
     /// The channel that is told.
     pub channel: ChannelId,
-    /// How it stands.
+    /// The state.
     pub state: DeliveryState,
     /// When the alert was fanned out.
     pub created_at: EventTime,
@@ -102,14 +102,14 @@ pub struct Delivery {
     pub monitor: Option<MonitorLabel>,
     /// While folded: the delivery that tells of it.
     pub folded_into: Option<DeliveryId>,
-    /// Why it was suppressed or folded, for people.
+    /// Why the delivery was suppressed or folded, for people.
     pub note: Option<String>,
 }
 
 /// How many attempts of a delivery are kept.
 pub const MAX_ATTEMPTS_KEPT: usize = 50;
 
-/// What stands in the delivery queue.
+/// A message of the delivery queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum DeliveryMessage {
     /// A delivery to be carried.
@@ -136,7 +136,7 @@ pub struct Wake {
 pub struct DeliveryTask {
     /// The delivery's id, and the queue message's.
     pub id: DeliveryId,
-    /// What is told.
+    /// The notice that the delivery carries.
     pub notice: Notice,
     /// The channel that is told.
     pub channel: ChannelId,

@@ -86,7 +86,7 @@ pub struct Flip {
     pub reason: Reason,
     /// When, in event time; later than every earlier flip of the monitor.
     pub at: EventTime,
-    /// What the heartbeat that caused it said, in the client's words.
+    /// The message of the heartbeat that caused the flip, in the client's words.
     pub message: Option<String>,
     /// The value of the heartbeat that caused it.
     pub value: Option<f64>,
@@ -123,9 +123,9 @@ pub enum Alert {
     Reminder {
         /// A function of (monitor, time).
         id: AlertId,
-        /// Which reminder of the incident, from 1.
+        /// The number of the reminder within the incident, from 1.
         number: u32,
-        /// When it was due.
+        /// When the reminder was due.
         at: EventTime,
         /// The flip that began the incident.
         down: Flip,
@@ -171,7 +171,7 @@ impl Alert {
         }
     }
 
-    /// When it happened.
+    /// When it happened, in event time.
     pub const fn at(&self) -> EventTime {
         match self {
             Self::Flip(flip) => flip.at,

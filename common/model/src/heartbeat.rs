@@ -15,7 +15,7 @@ pub const MAX_MESSAGE_CHARS: usize = 1_000;
 /// Longest output, in bytes; of what is longer the end is kept.
 pub const MAX_OUTPUT_BYTES: usize = 10_000;
 
-/// What a heartbeat says.
+/// The status that a heartbeat reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeartbeatKind {
@@ -38,11 +38,11 @@ impl HeartbeatKind {
 /// One accepted push.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Whose.
+    /// The monitor.
     pub monitor: MonitorId,
     /// When its push was complete, by the ingest node's clock; distinct within a node and partition.
     pub received_at: EventTime,
-    /// What it says.
+    /// The reported status.
     pub kind: HeartbeatKind,
     /// At most 1,000 characters.
     pub message: Option<String>,

@@ -78,7 +78,7 @@ impl MonitorId {
     /// The partition, of `count`, that orders and owns this monitor: FNV-1a of the id's 16 bytes, modulo
     /// `count`.
     ///
-    /// It must never change: it decides where a monitor's heartbeats lie.
+    /// This function must never change: it decides where a monitor's heartbeats lie.
     pub fn partition(self, count: u16) -> PartitionId {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
         for byte in self.0.as_bytes() {
@@ -97,12 +97,13 @@ impl AlertId {
         Self(Uuid::new_v5(&monitor.0, name.as_bytes()))
     }
 
-    /// What a channel is told besides single alerts: `name` says which message of it this is.
+    /// The id of a message to a channel that is not a single alert. `name` tells the channel's messages
+    /// apart.
     pub fn of_channel(channel: ChannelId, name: &str) -> Self {
         Self(Uuid::new_v5(&channel.0, name.as_bytes()))
     }
 
-    /// What follows from this alert, under a name.
+    /// The id of what follows from this alert, under a name.
     #[must_use]
     pub fn followed_by(self, name: &str) -> Self {
         Self(Uuid::new_v5(&self.0, name.as_bytes()))

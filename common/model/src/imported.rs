@@ -11,39 +11,41 @@ use super::time::{EventTime, Interval};
 /// changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imported {
-    /// Whose. One that was ever heard here, or is paused, takes no history.
+    /// The monitor. One that was ever heard here, or is paused, takes no history.
     pub monitor: MonitorId,
-    /// When it was imported, by the console's clock: no deadline of what is imported is counted from before
-    /// it.
+    /// The time of the import, by the console's clock. No deadline of the imported history is counted from
+    /// before it.
     pub at: EventTime,
-    /// In the order of their log.
+    /// The events, in the order of their log.
     pub events: Vec<PastEvent>,
 }
 
 /// Something that happened to a monitor before it came here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PastEvent {
-    /// It was heard.
+    /// The monitor was heard.
     Heard {
         /// The heartbeat; it is named by its time here too.
         heartbeat: Heartbeat,
-        /// Up to when silence had been stated before it was read, where something hangs on that: a heartbeat
-        /// may come late and count all the same, or come in time and be read too late. `None`: up to its own
-        /// time.
+        /// The time up to which silence had been settled before the heartbeat was read, if the outcome
+        /// depends on that: a heartbeat may come late and still count, or come in time and be read too late.
+        /// `None`: up to its own time.
         settled: Option<EventTime>,
     },
     /// Another definition was in force from then on.
     Defined {
         /// When.
         at: EventTime,
-        /// Which of its definitions there; one that is not newer than the newest known does nothing.
+        /// The revision in the other installation. A definition that is not newer than the newest known has
+        /// no effect.
         revision: Revision,
-        /// Which.
+        /// The definition.
         definition: Definition,
-        /// As of a heartbeat.
+        /// As for a heartbeat.
         settled: Option<EventTime>,
     },
-    /// Its Lubdub was deaf. It comes before whatever was settled after its beginning.
+    /// The other installation was deaf. The event comes before all events that were settled after the gap
+    /// began.
     Deaf(Interval),
     /// The end: nothing else is known of it until then, and it is in the state that follows from all of this.
     Until(EventTime),

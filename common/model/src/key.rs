@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::KeyId;
 use super::time::EventTime;
 
-/// What a key allows.
+/// The scope of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -22,11 +22,11 @@ pub struct ApiKey {
     pub id: KeyId,
     /// 1 to 100 characters.
     pub name: String,
-    /// What it allows.
+    /// The scope.
     pub scope: Scope,
     /// SHA-256 of the key. A key has 256 random bits, so a plain hash cannot be guessed.
     #[serde(with = "serde_bytes")]
     pub hash: Vec<u8>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: EventTime,
 }

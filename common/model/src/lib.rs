@@ -1,4 +1,4 @@
-//! What Lubdub talks about. Nothing here reads a clock, a random source or the world.
+//! The model: the things that Lubdub deals with. No code here reads a clock, a random source or the world.
 //!
 //! - One module for each kind of thing: monitors, heartbeats, schedules, flips, channels, ids, times,
 //!   networks.

@@ -28,9 +28,9 @@ pub struct MaintenanceWindow {
     /// Monitors with one of these tags are meant too, at most 20.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// When it is.
+    /// When the window is active.
     pub span: WindowSpan,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: EventTime,
 }
 
@@ -46,7 +46,7 @@ pub enum WindowSpan {
     },
     /// Beginning at each time of a cron pattern.
     Cron {
-        /// When it begins.
+        /// The times at which the window begins.
         cron: Arc<CronSchedule>,
         /// How long it lasts, seconds: 60 to [`MAX_WINDOW_SECS`].
         duration: u32,
@@ -54,7 +54,7 @@ pub enum WindowSpan {
 }
 
 impl MaintenanceWindow {
-    /// Whether it is for this monitor.
+    /// Whether the window covers this monitor.
     pub fn is_for(&self, monitor: MonitorId, tags: &[String]) -> bool {
         self.monitors.contains(&monitor) || self.tags.iter().any(|tag| tags.contains(tag))
     }
@@ -73,8 +73,8 @@ impl MaintenanceWindow {
     }
 }
 
-/// Until when `windows` hold notifications of a monitor back, seen from `at`, and the window that ends last;
-/// `None` = they do not.
+/// The time until which `windows` hold notifications of a monitor back, seen from `at`, and the window that
+/// ends last; `None` = they do not.
 pub fn quiet_until<'a>(
     windows: impl Iterator<Item = &'a MaintenanceWindow> + Clone,
     monitor: MonitorId,

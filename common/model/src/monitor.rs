@@ -43,11 +43,11 @@ impl fmt::Debug for Token {
 pub struct OldToken {
     /// The token.
     pub token: Token,
-    /// Until when it works.
+    /// The time until which the token works.
     pub expires_at: EventTime,
 }
 
-/// What the scheduler needs to know of a monitor. It travels in the heartbeat log.
+/// The part of a monitor that the scheduler needs. It travels in the heartbeat log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// When heartbeats are expected.
@@ -56,7 +56,7 @@ pub struct Definition {
     pub grace: u32,
     /// Seconds between reminders while down; 0 = none.
     pub remind_every: u32,
-    /// Whether its owner paused it.
+    /// Whether the monitor is paused.
     pub paused: bool,
 }
 
@@ -67,10 +67,10 @@ pub struct Monitor {
     pub id: MonitorId,
     /// 1 to 100 characters.
     pub name: String,
-    /// At most 2,000 characters.
+    /// The description, at most 2,000 characters.
     #[serde(default)]
     pub description: String,
-    /// At most 20 of at most 50 characters.
+    /// The tags, at most 20 of at most 50 characters.
     #[serde(default)]
     pub tags: Vec<String>,
     /// Schedule, grace, reminders, pause.
@@ -78,7 +78,7 @@ pub struct Monitor {
     /// Recommended interval between pushes, seconds; `None` = the timeout.
     #[serde(default)]
     pub interval: Option<u32>,
-    /// Where its alerts go; `None` = every default channel, also those made later.
+    /// The channels that its alerts go to; `None` = every default channel, also those made later.
     #[serde(default)]
     pub channels: Option<Vec<ChannelId>>,
     /// The parent: while it is down, its messages tell this monitor's alerts.
@@ -89,21 +89,21 @@ pub struct Monitor {
     /// Tokens that were rotated away.
     #[serde(default)]
     pub old_tokens: Vec<OldToken>,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: EventTime,
-    /// When it was last changed.
+    /// The time of its last change.
     pub updated_at: EventTime,
 }
 
 /// A change of definition, as it travels in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefinitionChange {
-    /// Whose.
+    /// The monitor.
     pub monitor: MonitorId,
     /// The registry revision it came with; a change with a revision that is not newer than the known one does
     /// nothing.
     pub revision: Revision,
-    /// When it was made, by the console's clock.
+    /// The time of the change, by the console's clock.
     pub at: EventTime,
     /// The new definition; `None` = the monitor is deleted.
     pub definition: Option<Definition>,

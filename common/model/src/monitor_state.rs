@@ -1,4 +1,4 @@
-//! What the scheduler knows of a monitor, and of its partition.
+//! The scheduler's knowledge about a monitor, and about its partition.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,13 @@ pub struct MonitorState {
     pub definition: Option<Definition>,
     /// New, up, down or paused.
     pub state: State,
-    /// When it came into this state.
+    /// When the monitor came into this state.
     pub since: EventTime,
     /// Number of its last flip; 0 = none yet.
     pub sequence: u64,
     /// The newest heartbeat.
     pub heard_at: Option<EventTime>,
-    /// What its deadline is counted from: the newest heartbeat, or the time of its resumption if that is
-    /// later.
+    /// The time that its deadline is counted from: the newest heartbeat, or its resumption if that is later.
     pub counted_from: Option<EventTime>,
     /// While down: what happened.
     pub incident: Option<Box<Incident>>,
@@ -39,7 +38,7 @@ pub struct MonitorState {
 /// nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Past {
-    /// As of then. The definition is the one that was in force then.
+    /// The state at that time. The definition is the one that was in force then.
     pub state: MonitorState,
     /// Deaf time that still matters.
     pub gaps: Gaps,
@@ -68,18 +67,19 @@ impl MonitorState {
     }
 }
 
-/// What a partition knows besides its monitors' states.
+/// The state of a partition besides its monitors' states.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PartitionHead {
     /// The log that the offset belongs to; empty = none yet.
     pub incarnation: String,
     /// The last entry that was applied.
     pub applied: Offset,
-    /// When that entry was recorded, by the log's clock: tells it from another one in its place.
+    /// When that entry was recorded, by the log's clock. This tells the entry from another one at the same
+    /// offset.
     pub applied_at: Option<EventTime>,
     /// W: event time up to which the partition is complete; `None` before the first frame.
     pub watermark: Option<EventTime>,
-    /// What is vouched for beyond the watermark: sorted, disjoint.
+    /// The vouched time beyond the watermark: sorted, disjoint.
     pub vouched: Vec<Interval>,
     /// Deaf time before the watermark.
     pub gaps: Gaps,
@@ -101,7 +101,7 @@ pub struct OutboxAlert {
 /// A monitor's state, or its removal, in a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateChange {
-    /// Whose.
+    /// The monitor.
     pub monitor: MonitorId,
     /// `None` = the monitor is gone.
     pub state: Option<MonitorState>,

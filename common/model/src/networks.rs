@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{item}` is neither an address nor a CIDR such as 10.0.0.0/8")]
 pub struct AddressListError {
-    /// As it was given.
+    /// The item as it was given.
     pub item: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a channel is told: an alert as it is, or a message that the notifier makes of several.
+//! Notices: an alert as it is, or a message that the notifier makes of several.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::ids::{AlertId, ChannelId, MonitorId};
 use super::time::EventTime;
 use super::trace::TraceContext;
 
-/// What a channel is told.
+/// The content of one message to a channel.
 #[expect(
     clippy::large_enum_variant,
     reason = "most notices are alerts, and patterns do not see through a box"
@@ -24,13 +24,13 @@ pub enum Notice {
     Storm(Box<Storm>),
     /// A monitor goes up and down all the time.
     Flapping(Box<Flapping>),
-    /// What is down still is, for receivers that would forget it.
+    /// The monitors that are still down, for receivers that would forget them.
     Repost(Box<Repost>),
     /// Another channel does not work.
     ChannelFailing(Box<ChannelFailing>),
 }
 
-/// What a monitor is called.
+/// The name and tags of a monitor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonitorLabel {
     /// Its name.
@@ -76,7 +76,7 @@ pub struct Digest {
     pub id: AlertId,
     /// When the first of them was gathered.
     pub from: EventTime,
-    /// When they were put together.
+    /// When the desk made the digest.
     pub to: EventTime,
     /// How many flips it tells of.
     pub count: u32,
@@ -113,15 +113,15 @@ pub struct Group {
 /// A monitor in a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brief {
-    /// Which one.
+    /// The monitor.
     pub monitor: MonitorId,
     /// Its name.
     pub name: String,
     /// Since when it is, or was, down.
     pub since: Option<EventTime>,
-    /// When it came back.
+    /// When the monitor came back.
     pub until: Option<EventTime>,
-    /// What its newest flip said.
+    /// The message of its newest flip.
     pub message: Option<String>,
     /// How many flips the digest tells of it.
     pub flips: u32,
@@ -142,7 +142,7 @@ pub struct Storm {
     pub over: bool,
     /// How many monitors it has had.
     pub members: u32,
-    /// Those that are down.
+    /// The monitors that are down.
     pub down: Group,
 }
 
@@ -157,16 +157,16 @@ pub struct Flapping {
     pub flip: Flip,
     /// How many flips there were since the channel was last told.
     pub flips: u32,
-    /// Whether it is quiet again.
+    /// Whether the monitor is quiet again.
     pub over: bool,
 }
 
-/// What is down still is.
+/// The monitors that are still down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Repost {
     /// A function of (channel, running number).
     pub id: AlertId,
-    /// When it was due.
+    /// When the repost was due.
     pub at: EventTime,
     /// Holds the monitors whose id leaves this remainder …
     pub part: u32,
@@ -181,15 +181,15 @@ pub struct Repost {
 pub struct ChannelFailing {
     /// A function of (channel, since when).
     pub id: AlertId,
-    /// Which one.
+    /// The channel.
     pub channel: ChannelId,
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// Since when.
     pub since: EventTime,
-    /// Whether it gets nothing any more.
+    /// Whether the channel is disabled.
     pub disabled: bool,
-    /// What went wrong.
+    /// The error of the channel.
     pub detail: String,
 }
 
@@ -226,7 +226,7 @@ impl Notice {
         }
     }
 
-    /// Whether it is a test of its channel.
+    /// Whether the notice is a test of its channel.
     pub const fn is_test(&self) -> bool {
         matches!(self, Self::Alert(Alert::Test { .. }))
     }
@@ -246,7 +246,7 @@ impl Notice {
         }
     }
 
-    /// When it happened.
+    /// When it happened, in event time.
     pub const fn at(&self) -> EventTime {
         match self {
             Self::Alert(alert) => alert.at(),

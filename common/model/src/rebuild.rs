@@ -15,13 +15,13 @@ pub const MAX_NAMED: usize = 100;
 pub struct Rebuild {
     /// Id of this request. Another request for the partition has another id.
     pub id: RebuildId,
-    /// Which partition.
+    /// The partition.
     pub partition: PartitionId,
     /// Compare only, and change nothing.
     pub verify: bool,
     /// Write the heartbeats that are read to the history again, beside the flips.
     pub history: bool,
-    /// Where to begin.
+    /// Where the rebuild begins.
     pub from: RebuildFrom,
     /// The time of the request.
     pub requested_at: EventTime,
@@ -55,9 +55,9 @@ pub enum RebuildState {
         /// The entry up to which the rebuild reads, as far as is known.
         through: Offset,
     },
-    /// It is done.
+    /// The rebuild is done.
     Done(Box<RebuildReport>),
-    /// It cannot be done.
+    /// The rebuild failed.
     Failed {
         /// Why.
         why: String,
@@ -69,8 +69,8 @@ pub enum RebuildState {
 pub struct RebuildReport {
     /// The last entry before the first that was read; 0 = the log was read from its beginning.
     pub began_after: Offset,
-    /// Where it began at a checkpoint: its watermark. What was before is taken from it and not computed
-    /// again.
+    /// If the rebuild began at a checkpoint: the watermark of that checkpoint. What was before is taken from
+    /// the checkpoint and not computed again.
     pub known_since: Option<EventTime>,
     /// The entry behind which both were compared.
     pub applied: Offset,
@@ -86,7 +86,7 @@ pub struct RebuildReport {
     pub different: u64,
     /// The first [`MAX_NAMED`] of them, in the order of their ids.
     pub differences: Vec<MonitorDifference>,
-    /// What differs of the partition itself.
+    /// The differences in the partition itself.
     pub head: Vec<Difference>,
     /// Whether the rebuilt state is in force.
     pub replaced: bool,
@@ -101,22 +101,22 @@ pub struct RebuildReport {
 /// A monitor that differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MonitorDifference {
-    /// Which.
+    /// The monitor.
     pub monitor: MonitorId,
-    /// What of it differs.
+    /// The fields that differ.
     pub fields: Vec<Difference>,
 }
 
 /// A field that differs, with each side's value in words; `None` where that side has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Which field.
+    /// The field.
     pub field: String,
-    /// By the log.
+    /// The value by the log.
     pub rebuilt: Option<String>,
-    /// By what the owner has in memory.
+    /// The value in the owner's memory.
     pub live: Option<String>,
-    /// By what the state store has.
+    /// The value in the state store.
     pub stored: Option<String>,
 }
 

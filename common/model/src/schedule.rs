@@ -54,7 +54,7 @@ struct CronText {
     timezone: String,
 }
 
-/// What is wrong with a cron schedule.
+/// The error in a cron schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// The pattern cannot be read.

@@ -68,7 +68,7 @@ impl EventTime {
             .map_or_else(|_| String::from("9999-12-31T00:00:00.000Z"), |at| format!("{at:.3}"))
     }
 
-    /// As [`Self::to_rfc3339`] with microseconds, so that nothing of it is lost.
+    /// As [`Self::to_rfc3339`], but with microseconds, so that the time is exact.
     pub fn to_rfc3339_micros(self) -> String {
         jiff::Timestamp::from_microsecond(self.0)
             .map_or_else(|_| String::from("9999-12-31T00:00:00.000000Z"), |at| format!("{at:.6}"))

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a `traceparent` header says. It travels with a heartbeat to the flip and the webhook that came of it,
-/// so that the trace of a job shows its alert too.
+/// The content of a `traceparent` header. It travels with a heartbeat to the resulting flip and webhook, so
+/// that the trace of a job shows its alert too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TraceContext {
     /// The whole trace's id; not zero.
@@ -49,7 +49,7 @@ impl TraceContext {
     }
 }
 
-/// As a header's value.
+/// Formats the value of the header.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{:016x}{:016x}-{:016x}-{:02x}", self.trace.0, self.trace.1, self.parent, self.flags)

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is wrong with one field.
+/// The error in one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// The field's name in the request.
     pub field: String,
-    /// What is allowed.
+    /// The rule that the field breaks.
     pub message: String,
 }
 

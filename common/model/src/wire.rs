@@ -40,13 +40,13 @@ pub enum WireError {
     /// No bytes at all.
     #[error("decode {name}: it is empty")]
     Empty {
-        /// What was expected.
+        /// The expected kind of message.
         name: &'static str,
     },
     /// Written by a newer Lubdub.
     #[error("decode {name}: version {found} is newer than {known}, the newest that this program knows")]
     Newer {
-        /// What was expected.
+        /// The expected kind of message.
         name: &'static str,
         /// Version found.
         found: u8,
@@ -56,7 +56,7 @@ pub enum WireError {
     /// Written by an older Lubdub.
     #[error("decode {name}: version {found} is older than {known}, the oldest that this program reads")]
     Older {
-        /// What was expected.
+        /// The expected kind of message.
         name: &'static str,
         /// Version found.
         found: u8,
@@ -66,7 +66,7 @@ pub enum WireError {
     /// Damaged.
     #[error("decode {name}: {what}")]
     Damaged {
-        /// What was expected.
+        /// The expected kind of message.
         name: &'static str,
         /// What is wrong with it.
         what: &'static str,

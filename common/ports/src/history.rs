@@ -94,7 +94,7 @@ pub const FINISHED_DELIVERIES: usize = 10_000;
 /// How long unfinished and dead deliveries are kept.
 pub const OPEN_DELIVERIES_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Which deliveries to list; every `Some` must hold.
+/// The filter of a list of deliveries; every `Some` must hold.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct DeliveryFilter {
     /// Only deliveries about this monitor.

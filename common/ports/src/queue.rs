@@ -95,8 +95,8 @@ pub enum Outcome {
 
 /// A queue.
 ///
-/// At least once (P4): a message that was enqueued is claimed until it is completed or buried, whatever
-/// crashes. While it is claimed, no other node gets it.
+/// At least once (P4): whatever crashes, an enqueued message is claimed again until it is completed or
+/// buried. While it is claimed, no other node gets it.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Enqueues messages, those of a lane and order key in this order.

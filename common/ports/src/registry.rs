@@ -74,7 +74,7 @@ pub struct Record {
     pub value: Bytes,
 }
 
-/// What a writer expects of the record that it is about to write.
+/// The state of a record that a writer expects before it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// The key has no record.

@@ -47,7 +47,7 @@ fn weight(name: &str, share: u16) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// Which nodes live, judged by whether their beats move between two looks.
+/// The nodes that live, judged by whether their beats move between two looks.
 #[derive(Debug)]
 pub struct Liveness {
     /// How long the beat of a living node may stand still.

@@ -15,7 +15,7 @@ pub const MAX_COMMIT_MONITORS: usize = 2_000;
 /// The right to commit to a partition, until another node is given it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Which partition.
+    /// The partition.
     pub partition: PartitionId,
     /// Fencing token (I7): a counter and a random part; every commit compares it for equality.
     pub token: String,
@@ -89,7 +89,7 @@ impl StateError {
     }
 }
 
-/// Who may write to a partition.
+/// Leases: the right to write to a partition.
 #[async_trait]
 pub trait Leases: Send + Sync {
     /// Takes a partition without a holder, or one that `owner` itself held before.
@@ -118,7 +118,7 @@ pub trait Leases: Send + Sync {
     async fn release(&self, lease: &Lease) -> Result<(), StateError>;
 }
 
-/// What a partition's owner knows and decides, under its lease.
+/// The state of a partition, which its owner reads and commits under its lease.
 #[async_trait]
 pub trait States: Send + Sync {
     /// Most monitors that one commit to this store may change, at least [`MAX_COMMIT_MONITORS`]. Where a
@@ -187,7 +187,7 @@ pub trait StateStore: Leases + States + Outbox {}
 
 impl<S: Leases + States + Outbox + ?Sized> StateStore for S {}
 
-/// What nodes without a lease may see of a partition.
+/// The parts of a partition that nodes without a lease may read.
 #[async_trait]
 pub trait StateReader: Send + Sync {
     /// The states of monitors of one partition, in the order of the request; `None` for a monitor without a

@@ -15,7 +15,7 @@ use model::networks::{AddressListError, contains, parse_networks, without_mappin
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressGuard {
     allowed: Vec<IpNet>,
-    /// Where this installation itself is.
+    /// The URLs of this installation itself.
     own: Vec<Url>,
 }
 
@@ -25,16 +25,16 @@ pub enum RefusedAddress {
     /// Not `http` or `https`.
     #[error("the URL must begin with http:// or https://, not with {scheme}:")]
     Scheme {
-        /// What it begins with.
+        /// The scheme that the URL begins with.
         scheme: String,
     },
-    /// It leads back to this installation: an alert would be a push, which would be an alert.
+    /// The URL leads back to this installation: an alert would be a push, which would be an alert.
     #[error("it leads to this Lubdub itself ({own})")]
     Own {
-        /// Where that is.
+        /// The URL of the installation.
         own: Url,
     },
-    /// It leads nowhere.
+    /// The URL names no host.
     #[error("the URL names no host")]
     NoHost,
     /// The address belongs to this host or its networks, or is of no use on the Internet.
@@ -42,19 +42,19 @@ pub enum RefusedAddress {
     Address {
         /// The address, or `localhost`.
         address: String,
-        /// What it is.
+        /// The kind of the address.
         kind: AddressKind,
         /// The CIDR that would allow it.
         network: IpNet,
     },
 }
 
-/// What a refused address is.
+/// The kind of a refused address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKind {
     /// "This host".
     Unspecified,
-    /// This host.
+    /// The address is this host.
     Loopback,
     /// RFC 1918.
     Private,
@@ -256,7 +256,7 @@ impl AddressGuard {
     }
 }
 
-/// What an address is, if it is not an ordinary one of the Internet, and the network that it is so by.
+/// The kind of an address that is not an ordinary one of the Internet, and the network that makes it so.
 fn special(ip: IpAddr) -> Option<(AddressKind, IpNet)> {
     match ip {
         IpAddr::V4(ip) => {

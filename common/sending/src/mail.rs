@@ -38,8 +38,8 @@ pub struct Mailer {
     settings: MailSettings,
     time_limit: Duration,
     room: Semaphore,
-    // Only what is between two mails: a connection that is dropped in the middle of one is closed, for its
-    // next answer would be taken for that to another question.
+    // Only connections between two mails. A connection that is dropped in the middle of one is closed,
+    // because its next answer would be taken for the answer to another command.
     idle: Mutex<Vec<Idle>>,
 }
 

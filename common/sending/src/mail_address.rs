@@ -19,7 +19,7 @@ pub fn mail_address(text: &str) -> Option<String> {
     if !is_local_part(local) {
         return None;
     }
-    // What is longer than this in letters is longer still in ASCII; and %XX means nothing here.
+    // A name that is longer than this in letters is longer still in ASCII. And %XX has no meaning here.
     if domain.len() > 4 * LONGEST || domain.contains('%') {
         return None;
     }

@@ -16,24 +16,24 @@ pub struct Frame {
     pub boot: u64,
     /// Running number of the boot's frames in this partition, from 1.
     pub number: u64,
-    /// When it was sealed, by the node's clock; not before any of its heartbeats.
+    /// When the frame was sealed, by the node's clock; not before any of its heartbeats.
     pub sealed_at: EventTime,
     /// Whether and since when its node was listening.
     pub listening: Listening,
     /// Pushes of this partition that were answered 503 since the boot's previous frame.
     pub refused: u64,
-    /// In order of receipt.
+    /// The heartbeats, in order of receipt.
     pub heartbeats: Vec<Heartbeat>,
-    /// In the order in which they were made.
+    /// The changes of definitions, in the order in which they were made.
     pub definitions: Vec<DefinitionChange>,
     /// Histories from elsewhere.
     pub imported: Vec<Imported>,
 }
 
-/// What a frame says about listening for pushes.
+/// Whether and since when the frame's node was listening for pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Listening {
-    /// It was not sealed by an ingest node. It vouches for nothing, and does not move the watermark.
+    /// The frame was not sealed by an ingest node. It vouches for nothing, and does not move the watermark.
     No,
     /// The boot's first frame: it vouches for nothing yet.
     First,
@@ -45,7 +45,7 @@ pub enum Listening {
 }
 
 impl Frame {
-    /// Whether it carries nothing but its times: it may be written late, and be folded with the next.
+    /// Whether the frame carries nothing but its times: a log may write it late, and fold it with the next.
     pub const fn is_tick(&self) -> bool {
         self.heartbeats.is_empty()
             && self.definitions.is_empty()

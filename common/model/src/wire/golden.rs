@@ -310,7 +310,7 @@ fn every_kind_of_alert_notice_channel_window_and_rebuild_is_as_it_was() {
     check("delivery_message_digest_v4.hex", &DeliveryMessage::from(task));
 }
 
-/// As the first consoles wrote them.
+/// The forms that the first consoles wrote.
 #[test]
 fn records_of_the_registry_get_new_fields_with_defaults() {
     fn check_first<M: Message + PartialEq + Debug>(file: &str, message: &M) {

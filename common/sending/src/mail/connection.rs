@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most characters that are kept of what the server says.
 const LONGEST_TEXT: usize = 300;
 
-/// What the server said when it took the mail.
+/// The server's answer when it took the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedMail {
     /// Its code, 2xx.

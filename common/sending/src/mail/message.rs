@@ -19,7 +19,7 @@ pub struct Mail {
     pub id: Uuid,
     /// The id of the mail that began what this one goes on with: readers show them together.
     pub thread: Option<Uuid>,
-    /// When it was made.
+    /// The time of its creation.
     pub date: EventTime,
     /// One line.
     pub subject: String,

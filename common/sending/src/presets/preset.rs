@@ -17,23 +17,23 @@ pub struct Preset {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
-    /// What it is called.
+    /// The name.
     pub title: String,
-    /// How it wants to be told.
+    /// The class of its channels.
     pub class: ChannelClass,
-    /// What a channel of it needs.
+    /// The settings that a channel needs.
     #[serde(rename = "field", default)]
     pub fields: Vec<Field>,
     /// Least time between two messages to one channel, milliseconds.
     #[serde(default)]
     pub min_interval_ms: u64,
-    /// What is down is told again so often, seconds; for services that would forget it.
+    /// How often monitors that are down are reported again, in seconds; for services that would forget them.
     pub repost_every: Option<u32>,
     /// For pagers: most incidents that are opened in [`STORM_WINDOW_SECS`]; what goes beyond becomes one
     /// incident. 0 = as many as there are.
     #[serde(default = "default_storm_limit")]
     pub(super) storm_limit: u32,
-    /// What is sent.
+    /// The requests.
     #[serde(rename = "request")]
     pub(super) requests: Vec<RequestTemplate>,
     /// How answers are read.
@@ -41,7 +41,7 @@ pub struct Preset {
     pub answer: AnswerRules,
 }
 
-/// What [`Preset::storm_limit`] counts in, seconds.
+/// The time in which [`Preset::storm_limit`] counts, in seconds.
 pub const STORM_WINDOW_SECS: u32 = 30;
 
 const fn default_storm_limit() -> u32 {

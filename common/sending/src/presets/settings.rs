@@ -29,32 +29,32 @@ pub enum FieldKind {
     Choice,
 }
 
-/// What a channel of a preset needs.
+/// A setting that a channel of a preset needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// The name, of `a–z 0–9 _`.
     pub name: String,
-    /// One line for people.
+    /// The help text, one line.
     pub help: String,
-    /// What it may hold.
+    /// The kind of its values.
     #[serde(default)]
     pub kind: FieldKind,
     /// For a token, characters that it may have besides letters, digits, `-` and `_`. For a choice, what
     /// there is to choose from, with blanks between.
     #[serde(default)]
     pub allowed: String,
-    /// What it is if nothing is given; without one it must be given, unless it is optional.
+    /// The default. Without one the setting must be given, unless it is optional.
     pub default: Option<String>,
-    /// Whether it may be left out.
+    /// Whether the setting may be left out.
     #[serde(default)]
     pub optional: bool,
-    /// Whether it is shown to admins. What is not is shown as `***`.
+    /// Whether the API shows the value to admins. Other values are shown as `***`.
     #[serde(default)]
     pub shown: bool,
 }
 
-/// What the fields of a preset were set to, by name.
+/// The values of a preset's settings, by name.
 pub type Settings = BTreeMap<String, String>;
 
 /// A setting that is refused.

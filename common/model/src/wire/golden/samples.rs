@@ -140,7 +140,7 @@ pub(super) fn windows() -> [(&'static str, MaintenanceWindow); 2] {
     ]
 }
 
-/// What stands in a digest, and the digest's task.
+/// A delivery that is folded into a digest, and the digest's task.
 pub(super) fn folded() -> (Delivery, DeliveryTask) {
     let [_, (_, digest), ..] = notices();
     let channel = ChannelId::from_uuid(Uuid::from_u128(5));
@@ -166,7 +166,7 @@ pub(super) fn folded() -> (Delivery, DeliveryTask) {
     (folded, task)
 }
 
-/// One in each state.
+/// One rebuild in each state.
 pub(super) fn rebuilds() -> [(&'static str, Rebuild); 4] {
     let rebuild = |state| Rebuild {
         id: RebuildId::from_uuid(Uuid::from_u128(12)),
