@@ -1,4 +1,4 @@
-//! Where the parts of a cluster meet: NATS and Redis, and how they are set up.
+//! The servers of a cluster, NATS and Redis, and how they are set up.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -76,7 +76,7 @@ impl Leaf {
         self.name.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// Whether it asks a server, by flags that all such commands share.
+    /// Whether the command asks a server, by flags that all such commands share.
     fn is_of_a_client(&self, shared: &[Row]) -> bool {
         self.group() != self.name.trim_start_matches("lubdub ")
             || shared.iter().any(|row| self.rows.contains(row))

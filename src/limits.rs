@@ -1,4 +1,4 @@
-//! What the system allows the process, and what the process allows others.
+//! Limits: what the system allows the process, and what the process allows others.
 
 use model::chain::Chain;
 use rustix::fs::Mode;

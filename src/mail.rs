@@ -26,7 +26,8 @@ pub(crate) struct Smtp {
     smtp_ca: Option<PathBuf>,
 }
 
-/// As it was given: what is wrong with it is said later, without it, for it may hold a password.
+/// The URL as it was given. Its errors are reported later and do not repeat it, because it may hold a
+/// password.
 #[derive(Clone)]
 struct SmtpUrl(String);
 
@@ -45,7 +46,7 @@ impl fmt::Debug for SmtpUrl {
 }
 
 impl Smtp {
-    /// What was given, or nothing if that is nothing.
+    /// The given value, or `None` if it is empty.
     ///
     /// # Errors
     /// The flag, and what is wrong with it.

@@ -23,12 +23,12 @@ use super::folders::Folders;
 
 /// The validity of certificates, in years.
 const YEARS: i32 = 10;
-/// Those that end within this are renewed.
+/// Certificates that end within this time are renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// Names by which every server can be reached, besides its own.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Whose certificates the roles and the servers trust.
+/// The authority whose certificates the roles and the servers trust.
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
@@ -38,15 +38,16 @@ pub(super) struct Authority {
 /// Whether servers can be certified under this name.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the name is neither a host's name nor an IP address.
 pub(super) fn check_host(host: &str) -> anyhow::Result<()> {
     let read = ServerName::try_from(host);
     read.map(drop).with_context(|| format!("{host:?} is neither a host's name nor an IP address"))
 }
 
 impl Authority {
-    /// The one that is in the folder. Its certificate is renewed in time, its key stays: a client that trusts
-    /// the old certificate trusts what it certifies from now on.
+    /// The authority in the folder; it is made if there is none. Its certificate is renewed in time and its
+    /// key stays, so a client that trusts the old certificate also trusts what the authority certifies from
+    /// now on.
     pub(super) fn ensure(folders: &mut Folders, now: EventTime) -> anyhow::Result<Self> {
         let key = key(folders, "authority", "ca-key.pem")?;
         let mut params = params(Vec::new(), "Lubdub authority", now)?;
@@ -132,7 +133,7 @@ fn params(names: Vec<String>, called: &str, now: EventTime) -> anyhow::Result<Ce
     params.not_before = midnight(today.saturating_sub(1.day()));
     params.not_after = midnight(today.saturating_add(YEARS.years()));
     let mut serial: [u8; 16] = rand::random();
-    // It is a positive number that begins with no zero.
+    // The serial is a positive number whose first byte is not zero.
     serial[0] = serial[0] & 0x7f | 0x40;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     Ok(params)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// What became of a file.
+/// What was done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Became {
     Made,
@@ -26,8 +26,8 @@ impl Became {
     }
 }
 
-/// Folders in a folder. Those that are there stay as they are: they may be volumes, and the one that they are
-/// in may be read-only.
+/// Folders in a folder. Existing folders stay as they are: they may be volumes, and their parent may be
+/// read-only.
 #[derive(Debug)]
 pub(super) struct Folders {
     root: PathBuf,
@@ -40,7 +40,7 @@ impl Folders {
         Ok(Self { root: root.to_owned(), done: Vec::new() })
     }
 
-    /// What a file says, if it is there.
+    /// The content of a file, if it exists.
     pub(super) fn read(&self, folder: &str, file: &str) -> anyhow::Result<Option<String>> {
         let path = self.root.join(folder).join(file);
         match fs::read_to_string(&path) {
@@ -50,7 +50,7 @@ impl Folders {
         }
     }
 
-    /// What a file says; it is made if it is not there, and stays as it is if it is.
+    /// The content of a file. A missing file is made; an existing one stays as it is.
     pub(super) fn keep(
         &mut self,
         folder: &str,
@@ -65,7 +65,7 @@ impl Folders {
         Ok(text)
     }
 
-    /// Sees to it that a file says this.
+    /// Writes this content to a file, unless the file has it already.
     pub(super) fn put(&mut self, folder: &str, file: &str, text: &str) -> anyhow::Result<()> {
         let became = match self.read(folder, file)? {
             Some(found) if found == text => Became::Kept,
@@ -81,7 +81,7 @@ impl Folders {
         Ok(())
     }
 
-    /// What became of each file, a line for each.
+    /// A line for each file that says what was done with it.
     pub(super) fn told(&self) -> String {
         let mut text = String::new();
         for (became, file) in &self.done {
@@ -96,7 +96,7 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("make the folder {}", folder.display()))
 }
 
-/// A concurrent reader reads the old file or the new one.
+/// Replaces a file so that a concurrent reader sees the old file or the new one.
 fn write(folder: &Path, file: &str, text: &str) -> std::io::Result<()> {
     let new = folder.join(format!(".{file}.new"));
     match fs::remove_file(&new) {

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::folders::Folders;
 use super::password::password;
 
-/// Where the servers look.
+/// The folder that the servers read.
 const FOLDER: &str = "redis";
-/// What Sentinels call the primary; the last part of the URL by which roles find it.
+/// The name of the primary for Sentinels; the last part of the URL by which roles find it.
 const PRIMARY: &str = "lubdub";
 
 /// Makes sure that every user that is no role has a password, and writes the users of Redis and Sentinel.
@@ -28,7 +28,7 @@ pub(super) fn write(
         let file = format!("{}-password", user.name());
         let text = folders.keep(FOLDER, &file, || Ok(format!("{}\n", password())))?;
         let password = text.trim();
-        // It stands in configurations, where it would have to be quoted.
+        // The password is put into configurations, where other characters would have to be quoted.
         if password.is_empty() || !password.chars().all(|c| c.is_ascii_alphanumeric()) {
             anyhow::bail!(
                 "{FOLDER}/{file} may hold letters and digits only: remove it, and another one is made"
@@ -38,7 +38,7 @@ pub(super) fn write(
     }
     let of = |user: User| passwords.get(&user).with_context(|| format!("{} has no password", user.name()));
     let (replication, sentinel) = (of(User::Replication)?, of(User::Sentinel)?);
-    // Who has no password is let in by none.
+    // A user without a password cannot log in.
     let hashed = |user: User| passwords.get(&user).map_or_else(String::new, |password| hash(password));
     folders.put(FOLDER, "users.acl", &server_acl(prefix, hashed))?;
     folders.put(FOLDER, "sentinel.acl", &sentinel_acl(hashed))?;

@@ -93,7 +93,7 @@ impl Notifier {
         let readiness = service.readiness();
         let role = |stop| async move {
             let outcome = service.run(stop).await.context("run the notifier");
-            // What this node worked on goes to the others at once.
+            // Closing hands the shards of this node to the others at once.
             tokio::join!(alerts.close(), deliveries.close());
             outcome
         };

@@ -21,14 +21,14 @@ const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
 /// After a signal, the process is gone within this.
 const DRAIN: Duration = Duration::from_millis(9_500);
 
-/// What a role begins with: its signals and its listener.
+/// The things that a role begins with: its signals and its listener.
 pub(super) struct Serving {
     signals: StopSignals,
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// In which order a role drains.
+/// The order in which a role drains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drain {
     /// First the listener, so that what it has accepted is still dealt with; then the role.
@@ -39,7 +39,7 @@ pub(super) enum Drain {
 
 impl Serving {
     /// # Errors
-    /// If the address cannot be listened on.
+    /// If the role cannot listen on the address.
     pub(super) async fn begin(listen: SocketAddr) -> anyhow::Result<Self> {
         let signals = StopSignals::listen()?;
         limits::raise_open_files();
@@ -70,7 +70,7 @@ impl Serving {
     /// Runs a role until a signal, then drains it.
     ///
     /// # Errors
-    /// What ended the role before.
+    /// The error that ended the role.
     pub(super) async fn run<F>(
         mut self,
         router: Router,

@@ -1,4 +1,4 @@
-//! What a person reads when the server starts.
+//! The greeting that a person reads when the server starts.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
