@@ -46,13 +46,13 @@ impl LogError {
 pub struct LogEntry {
     /// The entry's place. Offsets grow; some may be missing (folded ticks).
     pub offset: Offset,
-    /// When it was recorded, by the log's clock.
+    /// When the entry was recorded, by the log's clock.
     pub logged_at: EventTime,
     /// The frame, or why it cannot be read: readers get damaged entries, skip and count them.
     pub frame: Result<Arc<Frame>, WireError>,
 }
 
-/// Which log this is and how far it reaches.
+/// The name and the extent of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogExtent {
     /// A random word, made with the log. Another word means another log.
@@ -98,7 +98,7 @@ pub trait HeartbeatLog: Send + Sync {
     /// `Unavailable`, `Full`.
     async fn sync(&self, partition: PartitionId, through: Offset) -> Result<(), LogError>;
 
-    /// Which log this is and how far it reaches.
+    /// The name and the extent of a log.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -18,8 +18,8 @@ use model::time::EventTime;
 #[error("reach the history")]
 pub struct HistoryError(#[source] pub BackendError);
 
-/// What a partition's owner writes. It is written before the commit of the state that it led to, so that a
-/// crash in between repeats it instead of losing it.
+/// The history that a partition's owner writes. It is written before the commit of the resulting state, so
+/// that a crash in between repeats it instead of losing it.
 #[derive(Debug, Default, Clone)]
 pub struct HistoryBatch {
     /// Heartbeats of any monitors, in log order.

@@ -1,4 +1,4 @@
-//! What goes out to people and other services.
+//! Sending: what goes out to people and other services.
 //!
 //! - [`address_guard`]: which addresses user-given URLs may lead to. Pure.
 //! - [`mail`]: e-mail to channels and to the operator, by SMTP. [`mail_address`]: e-mail addresses. Pure.

@@ -50,8 +50,8 @@ struct Idle {
 }
 
 impl Mailer {
-    /// One that gives up a mail to one recipient after `time_limit`, from the wait for a connection to the
-    /// server's last answer.
+    /// A mailer that gives up a mail to one recipient after `time_limit`, counted from the wait for a
+    /// connection to the server's last answer.
     pub const fn new(settings: MailSettings, time_limit: Duration) -> Self {
         Self { settings, time_limit, room: Semaphore::const_new(CONNECTIONS), idle: Mutex::new(Vec::new()) }
     }
@@ -93,7 +93,7 @@ impl Mailer {
     }
 
     async fn send_in_turn(&self, mail: &Mail, to: &str) -> Result<AcceptedMail, MailError> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _room = self.room.acquire().await.map_err(|_| MailError::TimedOut(self.time_limit))?;
         // Written only now, so that what waits takes no room.
         let written = mail.written(self.settings.sender(), to)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::flip::{Flip, Reason};
 
-/// What a flip says to people: the client's words if its heartbeat had any, else Lubdub's own; `None` =
-/// nothing.
+/// The text of a flip for people: the client's message if its heartbeat had one, otherwise Lubdub's own;
+/// `None` = none.
 pub fn flip_text(flip: &Flip) -> Option<Cow<'_, str>> {
     match &flip.message {
         Some(message) => Some(Cow::Borrowed(message)),

@@ -39,7 +39,7 @@ impl ClientConnection {
     }
 }
 
-/// What hyper reads from and writes to.
+/// The stream that hyper reads from and writes to.
 #[derive(Debug)]
 pub(super) struct SharedStream(Arc<Mutex<TcpStream>>);
 

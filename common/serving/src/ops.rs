@@ -1,4 +1,4 @@
-//! What operators ask of every role.
+//! The routes that operators ask of every role.
 
 use std::future;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ impl Readiness {
         Self { role, reason: Arc::new(Mutex::new(Some("it is starting".to_owned()))) }
     }
 
-    /// It can do its job.
+    /// Declares that the role can do its job.
     pub fn set_ready(&self) {
         *self.reason.lock() = None;
     }
 
-    /// It cannot, and why: a fragment that fits after "ingest is not ready: ".
+    /// Declares that the role cannot do its job. The reason is a fragment that fits after "ingest is not ready: ".
     pub fn set_not_ready(&self, reason: impl Into<String>) {
         *self.reason.lock() = Some(reason.into());
     }

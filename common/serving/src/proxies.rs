@@ -25,14 +25,14 @@ pub struct TrustedProxies {
 /// How a client came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// In the open.
+    /// Plain HTTP.
     Http,
-    /// By TLS.
+    /// HTTP over TLS.
     Https,
 }
 
 impl Scheme {
-    /// As a URL begins with it.
+    /// The scheme as a URL has it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -51,7 +51,7 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whose request it is: `peer`, or whom a trusted peer names in `X-Forwarded-For`.
+    /// The address of the client: `peer`, or the address that a trusted peer names in `X-Forwarded-For`.
     ///
     /// Each proxy appends whom it heard from. So the list is read from its end, past the proxies that are
     /// trusted, up to the first address that is not: a client may have written what stands before it. A

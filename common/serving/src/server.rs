@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use super::client::SharedStream;
 
-/// What one listener may use.
+/// The limits of one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
     /// Connections at once; further ones wait in the system's backlog.

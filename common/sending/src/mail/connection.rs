@@ -76,7 +76,7 @@ impl Connection {
         mail: &[u8],
     ) -> Result<AcceptedMail, MailError> {
         let to: Address = to.parse().map_err(|_| MailError::Address)?;
-        // Until it is known how the exchange stands.
+        // The connection is not usable until the outcome of the exchange is known.
         self.usable = false;
         self.sent += 1;
         match self.exchange(from.email.clone(), to, mail).await {
@@ -103,7 +103,7 @@ impl Connection {
         self.smtp.message(mail).await
     }
 
-    /// Whether it is between two mails.
+    /// Whether the connection is between two mails.
     pub(super) const fn is_usable(&self) -> bool {
         self.usable
     }

@@ -14,7 +14,7 @@ pub enum MailError {
     Refused {
         /// Its code: 4xx may pass, 5xx will not.
         code: u16,
-        /// What it said, in one line.
+        /// The server's text, in one line.
         text: String,
     },
     /// The server refused to talk at all, or the user and password.
@@ -22,7 +22,7 @@ pub enum MailError {
     NotLetIn {
         /// Its code.
         code: u16,
-        /// What it said, in one line.
+        /// The server's text, in one line.
         text: String,
     },
     /// The password would have gone over the network for all to read.
@@ -40,7 +40,7 @@ pub enum MailError {
     /// The server hung up, or talked nonsense.
     #[error("the exchange with the mail server broke off: {}", innermost(.0))]
     Broken(smtp::Error),
-    /// It took too long.
+    /// The server took too long.
     #[error("the mail server did not take it within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
     /// The recipient is no address.
@@ -84,7 +84,7 @@ impl MailError {
     }
 }
 
-/// What is at the bottom of it says most.
+/// The innermost error says most.
 fn innermost(error: &smtp::Error) -> String {
     let mut innermost: &(dyn Error + 'static) = error;
     while let Some(source) = innermost.source() {

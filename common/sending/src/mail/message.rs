@@ -12,7 +12,7 @@ use super::error::MailError;
 use crate::mail_address::mail_address;
 use model::time::EventTime;
 
-/// What is said. The same mail always makes the same bytes, so that a repeat is the same mail.
+/// The content of a mail. The same content always makes the same bytes, so that a repeat is the same mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
     /// Its Message-ID is this at the sender's domain.
@@ -23,7 +23,7 @@ pub struct Mail {
     pub date: EventTime,
     /// One line.
     pub subject: String,
-    /// As plain text, lines ended by `\n`.
+    /// The plain text, lines ended by `\n`.
     pub text: String,
     /// The same as HTML, if the mail has an HTML part too.
     pub html: Option<String>,
@@ -92,7 +92,7 @@ fn system_time(at: EventTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + at.since(EventTime::EPOCH).max(Duration::ZERO)
 }
 
-/// Without control characters, and without what readers would take for encoded words.
+/// The text without control characters, and without what mail readers would take for encoded words.
 fn one_line(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     spaced.trim().replace("=?", "= ?")

@@ -52,7 +52,7 @@ struct Login {
     password: Secret,
 }
 
-/// What is wrong with the settings. Nothing of the URL is in it, for it may hold the password.
+/// The error in the settings. It holds nothing of the URL, which may hold the password.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSettingsError {
     /// The URL alone.
@@ -82,7 +82,7 @@ pub enum MailSettingsError {
     /// More than a server.
     #[error("--smtp-url must end after the host and the port")]
     Rest,
-    /// One of the two alone, or not text.
+    /// A user without a password, a password without a user, or bytes that are not text.
     #[error(
         "--smtp-url must hold both a user and a password, as text in which special characters are written as %XX, or neither"
     )]
@@ -95,7 +95,7 @@ pub enum MailSettingsError {
     /// The file of certificates.
     #[error("read --smtp-ca {path}")]
     Ca {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Why not.
         #[source]
@@ -107,10 +107,10 @@ pub enum MailSettingsError {
 }
 
 impl MailSettings {
-    /// What the operator gave, or nothing if that is nothing. The file of certificates is read at once.
+    /// The given settings, or `None` if there are none. Reads the file of certificates at once.
     ///
     /// # Errors
-    /// What is wrong, by the flag.
+    /// The flag, and what is wrong with it.
     pub fn given(
         url: Option<&str>,
         from: Option<&str>,
@@ -129,7 +129,7 @@ impl MailSettings {
     /// the system.
     ///
     /// # Errors
-    /// What is wrong, by the flag.
+    /// The flag, and what is wrong with it.
     pub fn new(url: &str, from: &str, ca: Option<&Path>) -> Result<Self, MailSettingsError> {
         let url: Url = url.trim().parse().map_err(MailSettingsError::Url)?;
         let (security, usual_port) = match url.scheme() {
@@ -163,7 +163,7 @@ impl MailSettings {
         &self.tls
     }
 
-    /// What it calls itself: the sender's domain, for other hosts may not know this host's own name.
+    /// The name in the greeting: the sender's domain, because other hosts may not know this host's own name.
     pub(super) fn hello(&self) -> ClientId {
         ClientId::Domain(self.from.email.domain().to_owned())
     }
@@ -218,7 +218,7 @@ fn login_of(url: &Url) -> Result<Option<Login>, MailSettingsError> {
     match (user.as_str(), password.as_str()) {
         ("", "") => Ok(None),
         ("", _) | (_, "") => Err(MailSettingsError::Login),
-        // By PLAIN it parts the two.
+        // PLAIN separates the two by this character.
         _ if user.contains('\0') || password.contains('\0') => Err(MailSettingsError::Login),
         _ => Ok(Some(Login { user, password: Secret::new(password) })),
     }

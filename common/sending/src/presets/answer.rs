@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Longest reason that is taken out of an answer, in characters.
 const MAX_WHY_CHARS: usize = 200;
 
-/// As a file has them.
+/// The rules as the file has them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Source {
@@ -50,14 +50,14 @@ pub struct AnswerRules {
 #[derive(Debug, Clone, Default)]
 struct Statuses(Vec<RangeInclusive<u16>>);
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// Whether the message was taken.
     pub accepted: bool,
-    /// If not: whether the same again can hardly help.
+    /// If not accepted: whether another try hardly helps.
     pub permanent: bool,
-    /// If not: what the service says, at most 200 characters.
+    /// If not accepted: the service's message, at most 200 characters.
     pub why: Option<String>,
     /// How long it asks to be left alone, if its body says so.
     pub retry_after: Option<Duration>,
@@ -118,7 +118,7 @@ impl AnswerRules {
                 && !self.transient.contains(status)
                 && (self.permanent.contains(status) || client_error),
             why: if accepted { None } else { self.why(body, &json) },
-            // What is not a span of time (negative, endless) is no wish.
+            // A value that is not a span of time (negative, endless) is ignored.
             retry_after: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         }
     }

@@ -66,7 +66,7 @@ impl Preset {
     /// 3339, and `webhook` the body that a plain webhook would get.
     ///
     /// # Errors
-    /// If a template cannot be filled in, or an address is none.
+    /// If a template cannot be filled in, or a URL is invalid.
     pub fn requests(
         &self,
         message: &impl Serialize,

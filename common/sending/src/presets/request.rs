@@ -39,7 +39,7 @@ pub struct RequestTemplate {
     method: WebhookMethod,
     endpoint: Template,
     content_type: String,
-    /// One that turns out empty is not sent.
+    /// The headers. A header whose value turns out empty is not sent.
     headers: Vec<(String, Template)>,
     body: Template,
 }
@@ -49,9 +49,9 @@ pub struct RequestTemplate {
 pub struct PresetRequest {
     /// How.
     pub method: WebhookMethod,
-    /// Where to; it may hold credentials.
+    /// The URL; it may hold credentials.
     pub url: Url,
-    /// What the body is.
+    /// The content type of the body.
     pub content_type: String,
     /// Headers besides, none of them empty.
     pub headers: Vec<(String, String)>,

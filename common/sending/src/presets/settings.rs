@@ -11,10 +11,10 @@ pub const MAX_URL_CHARS: usize = 2_000;
 const MAX_TOKEN_CHARS: usize = 500;
 const MAX_TEXT_CHARS: usize = 200;
 
-/// What stands for a secret where it is shown.
+/// The mask in place of a secret.
 pub(super) const MASK: &str = "***";
 
-/// What a field may hold.
+/// The kinds of values of a field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldKind {
@@ -25,7 +25,7 @@ pub enum FieldKind {
     Url,
     /// Up to 200 characters, none of them a control character.
     Text,
-    /// One of what the field allows.
+    /// One of the values that the field allows.
     Choice,
 }
 
@@ -63,7 +63,7 @@ pub type Settings = BTreeMap<String, String>;
 pub struct FieldError {
     /// The field's name.
     pub field: String,
-    /// What is wrong and what is allowed; without the value, which may be secret.
+    /// The error and the allowed values; without the given value, which may be secret.
     pub message: String,
 }
 
@@ -78,7 +78,7 @@ pub fn masked_url(url: &str) -> String {
 
 impl Field {
     /// # Errors
-    /// What is wrong, and what is allowed.
+    /// The error, and the allowed values.
     pub(super) fn check(&self, value: &str) -> Result<(), String> {
         let chars = value.chars().count();
         match self.kind {

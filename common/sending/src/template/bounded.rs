@@ -16,7 +16,8 @@ pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
 /// Most that a template may make, bytes.
 pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
 
-/// One step costs one, 64 bytes of text as much: some milliseconds, and at most 13 MB.
+/// The limit of a template. A step costs one, and so do 64 bytes of text. All of it takes some milliseconds
+/// and at most 13 MB.
 const FUEL: u64 = 200_000;
 
 /// Most calls of a recursive loop within each other.
@@ -24,19 +25,19 @@ const DEPTH: usize = 50;
 
 pub(super) const NAME: &str = "template";
 
-/// What is inserted is written in this way.
+/// How inserted values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
-    /// As it is.
+    /// The value as it is.
     Nothing,
-    /// As a JSON value; and all of it must be JSON.
+    /// The value as JSON; the whole output must be JSON.
     Json,
-    /// With `&lt;` for `<`.
+    /// The value with `&lt;` for `<`.
     Html,
 }
 
 impl Escape {
-    /// What a body of this content type needs.
+    /// The escaping that a body of this content type needs.
     pub fn for_content_type(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if essence.ends_with("/json") || essence.ends_with("+json") {
@@ -55,7 +56,7 @@ pub struct Template {
     escape: Escape,
 }
 
-/// What is wrong with a template; a fragment that fits after its name.
+/// The error of a template; a fragment that fits after its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// Longer than [`MAX_SOURCE_BYTES`].
@@ -64,45 +65,45 @@ pub enum TemplateError {
         /// How many it has.
         bytes: usize,
     },
-    /// It cannot be read.
+    /// The template cannot be read.
     #[error("line {line}: {what}")]
     Syntax {
         /// From 1.
         line: usize,
-        /// What is wrong there.
+        /// The error there.
         what: String,
     },
-    /// It cannot be filled in.
+    /// The template cannot be filled in.
     #[error("line {line}: {what}")]
     Render {
         /// From 1.
         line: usize,
-        /// What is wrong there.
+        /// The error there.
         what: String,
     },
-    /// It takes too many steps.
+    /// The template takes too many steps.
     #[error("it takes too many steps")]
     TooSlow,
-    /// It uses what is not allowed.
+    /// The template uses something that is not allowed.
     #[error("line {line}: {what}")]
     Forbidden {
         /// From 1.
         line: usize,
-        /// What is not allowed.
+        /// The thing that is not allowed.
         what: &'static str,
     },
     /// The system gives us no thread to fill it in on.
     #[error("there is no room to fill it in just now")]
     NoRoom,
-    /// It makes more than [`MAX_OUTPUT_BYTES`].
+    /// The template makes more than [`MAX_OUTPUT_BYTES`].
     #[error("it makes more than {MAX_OUTPUT_BYTES} bytes")]
     TooMuch,
-    /// It is to make JSON and does not.
+    /// The output must be JSON and is not.
     #[error(
         "it does not make JSON: {what}; values are written with their quotes, as in {{\"text\": {{{{ title }}}}}}"
     )]
     NotJson {
-        /// Where, and what is wrong there.
+        /// The place and the error there.
         what: String,
     },
 }
@@ -204,7 +205,7 @@ fn line_of(error: &minijinja::Error) -> usize {
     error.line().unwrap_or(1)
 }
 
-/// Without the template's name, which says nothing.
+/// The error without the template's name, which says nothing.
 fn in_words(error: &minijinja::Error) -> String {
     match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),

@@ -29,7 +29,7 @@ fn or_all(most: Option<usize>) -> usize {
     most.unwrap_or(usize::MAX)
 }
 
-/// As most services count, an emoji as two; where one counts otherwise, it is less.
+/// The length as most services count it, an emoji as two. Services that count otherwise count less.
 fn utf16(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -64,7 +64,7 @@ fn plain(letter: char, result: &mut String) {
     result.push(letter);
 }
 
-/// What Slack, Telegram and Google Chat ask for, too.
+/// Slack, Telegram and Google Chat require this form, too.
 fn html(letter: char, result: &mut String) {
     match letter {
         '&' => result.push_str("&amp;"),

@@ -20,8 +20,8 @@ const REMOVED_FUNCTIONS: [&str; 3] = ["debug", "dict", "namespace"];
 const OPERATORS: [(&str, &str); 2] =
     [("+", "+ cannot be used; texts are joined by ~"), ("*", "* cannot be used")];
 
-/// It has no meaning in the language. So a template that can be read with it in the place of every operator
-/// has that operator in its texts only.
+/// This character has no meaning in the language. So a template that can be read with it in place of every
+/// operator has that operator in its texts only.
 const MEANINGLESS: &str = "$";
 
 pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateError> {
@@ -38,7 +38,7 @@ pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateErr
         if changed != source
             && let Err(TemplateError::Syntax { line, .. }) = template.set_source(&changed)
         {
-            // If it is wrong for another reason, that is so with another operator, too.
+            // If the template is wrong for another reason, it is also wrong with another operator.
             template.set_source(&source.replace(['+', '*'], "-"))?;
             return Err(TemplateError::Forbidden { line, what });
         }

@@ -1,4 +1,4 @@
-//! What arrives is what was said, and nothing else.
+//! The mail that arrives holds what was sent, and nothing else.
 
 use sending::mail::Mail;
 use servers::{Received, SmtpSink};

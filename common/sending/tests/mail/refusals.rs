@@ -1,4 +1,4 @@
-//! What may pass is told apart from what will not.
+//! Temporary refusals are told apart from permanent ones.
 
 use std::net::TcpListener;
 use std::time::Instant;
@@ -72,7 +72,7 @@ async fn a_connection_that_breaks_may_have_brought_the_mail() {
 async fn a_server_that_is_not_there_or_speaks_no_smtp_may_be_back() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("smtp://{}", listener.local_addr().expect("it is bound"));
-    // It accepts and never says a word.
+    // The server accepts the connection and sends nothing.
     let error =
         Mailer::new(settings(&url), SHORT).send(&mail(1), "ops@example.net").await.expect_err("silence");
     assert!(matches!(error, MailError::TimedOut(_)), "{error}");
