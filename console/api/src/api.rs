@@ -80,7 +80,7 @@ async fn no_such_method() -> Response {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method").into_response()
 }
 
-/// What every request is measured by.
+/// The meters of every request.
 #[derive(Clone)]
 struct Observation {
     clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! Who may do what: `Authorization: Bearer <key>`.
+//! Authentication and scopes: `Authorization: Bearer <key>`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use management::app::App;
 use management::directory::Freshness;
 use management::mint;
 
-/// Whose request it is, and where it went.
+/// The caller of a request, and the address that it was sent to.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Arc<ApiKey>,
@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whether it may see secrets and change things.
+    /// Whether the caller may see secrets and change things.
     pub(crate) fn is_admin(&self) -> bool {
         match self.key.scope {
             Scope::Admin => true,
@@ -36,17 +36,17 @@ impl Caller {
         &self.key.name
     }
 
-    /// Where heartbeats with this token are pushed to, for who asks.
+    /// The push URL of this token, for this caller.
     pub(crate) fn push_url(&self, token: &str) -> String {
         format!("{}/api/push/{token}", self.push_base)
     }
 }
 
-/// What a request is let in by.
+/// The means by which a request is let in.
 #[derive(Clone)]
 pub(crate) struct Authentication {
     pub(crate) app: Arc<App>,
-    /// Where push URLs lead.
+    /// The beginning of push URLs.
     pub(crate) public_url: Arc<PublicUrl>,
 }
 

@@ -8,7 +8,7 @@ pub enum Error {
     /// The public address cannot be one.
     #[error("use the public URL: it must be an http or https URL without query and fragment")]
     PublicUrl {
-        /// What the parser says, if it is no URL at all.
+        /// The parser's error, if the text is no URL at all.
         #[source]
         source: Option<url::ParseError>,
     },

@@ -6,24 +6,24 @@ use std::net::{IpAddr, Ipv6Addr};
 use axum::http::{HeaderMap, header};
 use serving::TrustedProxies;
 
-/// What push URLs begin with if a request does not tell: where a proxy, or one process, listens on this
-/// machine.
+/// The beginning of push URLs if a request does not give it: the address where a proxy, or one process,
+/// listens on this machine.
 const FALLBACK: &str = "http://127.0.0.1:8080";
 
 /// Longest name of a host (RFC 1035).
 const MAX_HOST_BYTES: usize = 253;
 
-/// Where push URLs lead.
+/// The beginning of push URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PublicUrl {
-    /// Where the operator says, without a slash at its end.
+    /// The operator's URL, without a slash at its end.
     Fixed(String),
-    /// Where the request that asks for them went: the proxy before the console leads to ingest, too.
+    /// The address that the request was sent to: the proxy before the console leads to ingest, too.
     AsAsked(TrustedProxies),
 }
 
 impl PublicUrl {
-    /// What push URLs begin with in the answer to a request, without a slash at its end.
+    /// The beginning of push URLs in the answer to a request, without a slash at its end.
     pub(crate) fn of_request(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Cow<'_, str> {
         let proxies = match self {
             Self::Fixed(url) => return Cow::Borrowed(url),

@@ -139,7 +139,7 @@ impl Query {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// Those that were given, in their order.
+    /// The given parameters, in their order.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (&**name, &**value))
     }
@@ -164,7 +164,7 @@ impl Query {
     }
 }
 
-/// What the `If-Match` header asks for.
+/// The precondition of the `If-Match` header.
 pub(crate) struct IfMatch(pub(crate) Precondition);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {

@@ -1,4 +1,4 @@
-//! What operators see of requests.
+//! The metrics of requests.
 
 use std::time::Duration;
 

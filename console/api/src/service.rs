@@ -43,9 +43,9 @@ const MAX_TAILS: usize = 8;
 /// Imports that are answered at a time: each holds a body of up to 8 MiB, and what it says, in memory.
 const MAX_IMPORTS: usize = 8;
 
-/// What the role works with.
+/// The ports and means of the role.
 pub struct Deps {
-    /// Where definition changes are appended.
+    /// The log that definition changes are appended to.
     pub log: Arc<dyn HeartbeatLog>,
     /// Monitors, channels, keys, token claims.
     pub registry: Arc<dyn Registry>,
@@ -55,13 +55,13 @@ pub struct Deps {
     pub history: Arc<dyn History>,
     /// Deliveries and their attempts.
     pub deliveries: Arc<dyn DeliveryHistory>,
-    /// Where replays begin.
+    /// The checkpoints at which replays begin.
     pub checkpoints: Arc<dyn CheckpointStore>,
     /// How event time is bounded, for replays.
     pub rules: TimeRules,
-    /// Where tests of channels are enqueued.
+    /// The queue that takes tests of channels.
     pub alert_queue: Arc<dyn Queue>,
-    /// Where dead letters are revived.
+    /// The dead letters, which a redrive revives.
     pub delivery_queue: Arc<dyn DeadLetters>,
     /// The node's clock.
     pub clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! What every request handler holds.
+//! The state that every request handler shares.
 
 use std::sync::Arc;
 
@@ -31,13 +31,13 @@ pub struct App {
     pub history: Arc<dyn History>,
     /// Deliveries and their attempts.
     pub deliveries: Arc<dyn DeliveryHistory>,
-    /// Where replays begin and how they read.
+    /// The means to replay.
     pub replays: Replays,
     /// Admits the requests that read the past.
     pub sweeps: Sweeps,
-    /// Where tests of channels are enqueued.
+    /// The queue that takes tests of channels.
     pub alert_queue: Arc<dyn Queue>,
-    /// Where dead letters are revived.
+    /// The dead letters, which a redrive revives.
     pub delivery_queue: Arc<dyn DeadLetters>,
     /// The node's clocks.
     pub clock: Arc<dyn Clock>,
@@ -49,13 +49,13 @@ pub struct App {
     pub ids: Ids,
     /// The addresses that user-given URLs may lead to.
     pub guard: AddressGuard,
-    /// One for each export that may run at a time.
+    /// One permit for each export that may run at a time.
     pub exports: Arc<Semaphore>,
     /// Appends imports to the log.
     pub imports: ImportLog,
-    /// One for each import that may run at a time.
+    /// One permit for each import that may run at a time.
     pub importing: Arc<Semaphore>,
-    /// One for each tail that may run at a time.
+    /// One permit for each tail that may run at a time.
     pub tails: Arc<Semaphore>,
     /// Held while a key is deleted: of two deletions at once, the second must see the first.
     pub key_deletion: tokio::sync::Mutex<()>,

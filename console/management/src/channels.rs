@@ -1,4 +1,4 @@
-//! What is done to channels.
+//! Changes of channels.
 
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;

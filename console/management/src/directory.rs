@@ -1,4 +1,4 @@
-//! What the registry holds, in memory: followed by a watch, asked by every request.
+//! The records of the registry in memory: a watch keeps them current, and every request reads them.
 //!
 //! Monitors are kept as their stored bytes (about 300 bytes each) and decoded on demand: there may be a
 //! million.
@@ -61,9 +61,9 @@ type RecordBytes = (Revision, Arc<[u8]>);
 pub enum Freshness {
     /// Not everything was read yet.
     Loading,
-    /// It may miss changes.
+    /// The directory may miss changes.
     Stale,
-    /// It is known to miss nothing.
+    /// The directory is known to miss nothing.
     Current,
 }
 

@@ -67,17 +67,17 @@ pub struct Export {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Where an export is.
+/// The position of an export.
 enum Step {
     /// Before its beginning.
     Approach,
-    /// At the monitors: those that are left, the next one last.
+    /// At the monitors: the remaining ones, the next one last.
     Monitors(Vec<MonitorId>),
     Events,
     Done,
 }
 
-/// Where the next line is.
+/// The place of the next line.
 enum Place {
     /// In this partition.
     Of(usize),

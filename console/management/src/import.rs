@@ -47,7 +47,7 @@ impl App {
             ignored = before - items.len();
         }
         let latest = items.iter().map(|item| time(&item.event)).max().unwrap_or(EventTime::EPOCH);
-        // What is a moment ahead of this clock is received then, with its own time.
+        // A heartbeat that is a moment ahead of this clock is received at its own time.
         tokio::time::sleep(latest.since(self.clock.now()).min(lines::AHEAD + Duration::from_millis(100)))
             .await;
         self.imports.append(mode, items).await.map_err(|error| {

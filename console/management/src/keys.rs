@@ -1,4 +1,4 @@
-//! What is done to API keys.
+//! Changes of API keys.
 
 use model::channel::Secret;
 use model::ids::KeyId;
@@ -39,7 +39,7 @@ impl App {
     /// Deletes a key: it stops working at once.
     ///
     /// # Errors
-    /// There is no such key, it is the last admin key, or the registry cannot be reached.
+    /// If there is no such key, it is the last admin key, or the registry cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
         let _one_at_a_time = self.key_deletion.lock().await;
         let all = admin_key::keys(self.registry.as_ref()).await?;

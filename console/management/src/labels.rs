@@ -1,5 +1,4 @@
-//! What distinguishes monitors: a part of the stored monitor, read without its schedule, which is costly to
-//! parse.
+//! Labels: a part of the stored monitor, read without its schedule, which is costly to parse.
 
 use model::monitor::Monitor;
 use model::wire::Message;
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Labels {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     #[serde(default)]
     pub description: String,
     /// Its tags.

@@ -1,4 +1,4 @@
-//! What operators see of the rules at work.
+//! The metrics of the rules.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;

@@ -1,4 +1,4 @@
-//! What is done to monitors, in the order that a crash at any point leaves nothing half done for good: claim
+//! Changes of monitors, in an order in which a crash at any point leaves nothing half done for good: claim
 //! the token, write the registry record, append the definition to the log.
 
 use model::chain::Chain;
@@ -43,7 +43,7 @@ impl App {
         self.load_monitor(id).await.map(|_| ())
     }
 
-    /// Where a monitor's alerts go.
+    /// The channels that a monitor's alerts go to.
     pub fn channels_of(&self, monitor: &Monitor) -> Vec<ChannelId> {
         self.channels_among(monitor, &self.directory.default_channels())
     }
@@ -104,7 +104,7 @@ impl App {
                 if id == parent {
                     draft.refuse_parent(format!("there is no monitor {parent}"));
                 }
-                // One that is gone counts as none.
+                // A parent that is gone counts as none.
                 return Ok(());
             };
             next = found.value.parent;

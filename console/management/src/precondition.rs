@@ -1,15 +1,15 @@
-//! Which revision of a record a change is meant for.
+//! Preconditions: the revision of a record that a change is meant for.
 
 use model::ids::Revision;
 
 use crate::refusal::{Refusal, RefusalKind};
 
-/// What a writer demands of the record that it changes.
+/// The state of the record that a writer demands before it changes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
     None,
-    /// It is at one of these revisions.
+    /// The record has one of these revisions.
     OneOf(Vec<Revision>),
 }
 

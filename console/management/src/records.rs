@@ -21,7 +21,7 @@ pub(crate) const WRITE_TRIES: usize = 8;
 
 /// A type that the registry keeps, a record for each.
 pub trait Kept: Message + PartialEq + Send + Sync {
-    /// What names a record.
+    /// The id of a record.
     type Id: Display + Copy + Send + Sync;
     /// The kind of its records.
     const KIND: RecordKind;
@@ -50,11 +50,11 @@ kept!(Rebuild, PartitionId, Rebuild, "rebuild");
 pub struct Stored<T> {
     /// The record's revision.
     pub revision: Revision,
-    /// What the record holds.
+    /// The content of the record.
     pub value: T,
 }
 
-/// What a change did. Both are the same if it changed nothing; then nothing was written.
+/// The outcome of a change. If it changed nothing, both are equal and nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed<T> {
     /// The record before.
@@ -86,7 +86,7 @@ impl<T: Kept> Records<T> {
     /// A record that must be there.
     ///
     /// # Errors
-    /// As [`Self::find`], and there is none.
+    /// As [`Self::find`], or if there is no such record.
     pub async fn load(&self, id: T::Id) -> Result<Stored<T>, Refusal> {
         self.find(id).await?.ok_or_else(|| Refusal::not_found(T::WORD))
     }
@@ -122,8 +122,8 @@ impl<T: Kept> Records<T> {
     /// one that returns the value as it is writes nothing.
     ///
     /// # Errors
-    /// What `change` refuses; the record is not there, is at another revision than `precondition` demands, is
-    /// changed by others all the time, or cannot be read or written.
+    /// The refusals of `change`; or the record does not exist, has another revision than `precondition`
+    /// demands, is changed by others all the time, or cannot be read or written.
     pub async fn change(
         &self,
         id: T::Id,

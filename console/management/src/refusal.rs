@@ -36,9 +36,9 @@ pub enum RefusalKind {
 /// A refusal, with words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the caller can do.
+    /// What the caller can do about it.
     pub kind: RefusalKind,
-    /// What went wrong.
+    /// What went wrong, for people.
     pub detail: String,
     /// The refused fields, all of them.
     pub errors: Vec<FieldError>,
@@ -78,7 +78,7 @@ impl Refusal {
         Self::new(RefusalKind::Conflict, detail)
     }
 
-    /// It may work later.
+    /// A refusal of something that may work later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(RefusalKind::Unavailable, detail)
     }

@@ -1,4 +1,4 @@
-//! Which monitors a stream is about.
+//! Selections: the monitors that a stream is about.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const CHUNK: usize = 5_000;
 #[derive(Debug, Clone)]
 pub struct Selection {
     ids: Arc<HashSet<MonitorId>>,
-    /// Whether it is every monitor that there is.
+    /// Whether the selection covers every monitor.
     pub is_all: bool,
 }
 
@@ -88,7 +88,7 @@ impl Selection {
         self.ids.len()
     }
 
-    /// In the order of their creation.
+    /// The ids, in the order of creation.
     pub fn sorted(&self) -> Vec<MonitorId> {
         let mut ids: Vec<MonitorId> = self.ids.iter().copied().collect();
         ids.sort_unstable();

@@ -14,15 +14,15 @@ use model::time::EventTime;
 /// The state as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownState {
-    /// It was never heard.
+    /// The monitor was never heard.
     New,
-    /// It was heard in time.
+    /// The monitor was heard in time.
     Up,
     /// Up, and past the time at which it was expected.
     Late,
-    /// It is silent past its deadline, or said so.
+    /// The monitor is silent past its deadline, or reported that it is down.
     Down,
-    /// It is not watched.
+    /// The monitor is not watched.
     Paused,
 }
 

@@ -43,7 +43,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The number of states that are loaded at once.
 const STATES: usize = 1_000;
 
-/// What a tail shows.
+/// The content of a tail.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The monitors.
@@ -186,8 +186,8 @@ impl Follower {
                 }
             }
             is_well = false;
-            // If it cannot begin anew yet, that is logged where it was found, and the next try ends here
-            // again.
+            // If the tail cannot begin anew yet, that was logged where it was found, and the next try ends
+            // here again.
             if !trouble.is_transient()
                 && let Ok(anchored) = self.anchor().await
             {

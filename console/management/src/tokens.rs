@@ -111,7 +111,7 @@ fn key(token: &Token) -> RecordKey {
     RecordKey::new(RecordKind::Token, mint::hex_hash(token.expose()))
 }
 
-/// Who made a claim, and when.
+/// The monitor that made a claim, and the time.
 fn owner(claim: &Record) -> Option<(MonitorId, EventTime)> {
     let text = std::str::from_utf8(&claim.value).ok()?;
     let (id, at) = text.split_once(' ')?;

@@ -1,4 +1,4 @@
-//! What is done to maintenance windows.
+//! Changes of maintenance windows.
 
 use model::ids::{MonitorId, WindowId};
 use model::maintenance::MaintenanceWindow;

@@ -139,7 +139,7 @@ async fn redrive(
     }
     let now = app.clock.now();
     let redriven = dead.redriven(now);
-    // In this order an attempt that is made at once is not overwritten.
+    // This order keeps an attempt that is made at once from being overwritten.
     app.deliveries.put(vec![redriven.clone()]).await?;
     let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
     match app.delivery_queue.revive(dead.id.into(), now, body).await {

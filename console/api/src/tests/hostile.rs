@@ -136,7 +136,7 @@ fn no_body_is_answered_with_a_server_error() {
             answer.status.is_success() || answer.json["detail"].is_string(),
             "{method} {path}: a problem"
         );
-        // What was accepted can be shown.
+        // A resource that was accepted can be shown.
         if answer.status.is_success() && call < 2 {
             let shown = runtime.block_on(bench.get(&format!("/monitors/{}", answer.id())));
             prop_assert_eq!(&shown.json, &answer.json);

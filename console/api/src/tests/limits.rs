@@ -9,14 +9,14 @@ use super::bench::Bench;
 /// A value of a field, and whether it is within the limits.
 type Probe = (Value, bool);
 
-/// Where a body goes, and what it holds besides the field that is probed.
+/// The route of a body, and its content besides the probed field.
 struct Target {
     method: &'static str,
     path: String,
     rest: Value,
 }
 
-/// What the requests name.
+/// The things that the requests name.
 struct Names {
     monitor: String,
     channel: String,
@@ -166,7 +166,7 @@ impl Names {
     }
 }
 
-/// Whether there is no value that reaches the limit and is good in all other ways.
+/// Whether no value reaches the limit and is valid in all other ways.
 fn is_out_of_reach(field: &str, value: &Value) -> bool {
     let is_short = value.as_str().is_some_and(|text| text.len() < 20);
     match field {

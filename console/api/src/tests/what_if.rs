@@ -1,4 +1,4 @@
-//! What would have been, over several partitions.
+//! What-ifs over several partitions.
 
 use std::sync::Arc;
 use std::time::Duration;

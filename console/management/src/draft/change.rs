@@ -1,6 +1,6 @@
 //! Pure. What a request says about one field.
 
-/// What a request says about one field.
+/// The change of one field in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<T> {
     /// Not given.

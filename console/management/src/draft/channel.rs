@@ -25,7 +25,7 @@ use webhook::WebhookDraft;
 
 const READ_ONLY: [&str; 6] = ["id", "state_detail", "failing_since", "old_secrets", "created_at", "revision"];
 
-/// What a request says about a channel. Each field is good by itself; together they may still not be.
+/// The fields of a channel in a request. Each field is valid by itself; together they may still be invalid.
 #[derive(Clone)]
 pub struct ChannelDraft {
     fields: Fields,
@@ -51,7 +51,7 @@ enum Kind {
 pub struct NewChannel {
     /// Its name.
     pub name: String,
-    /// How it is reached.
+    /// The kind.
     pub kind: ChannelKind,
     /// Whether monitors that name no channels use the channel; null: not given.
     pub default: Option<bool>,

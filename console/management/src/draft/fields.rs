@@ -141,7 +141,7 @@ impl Fields {
         self.errors.iter().any(|error| error.field == name)
     }
 
-    /// What is wrong, unknown fields included.
+    /// The errors, those about unknown fields included.
     pub fn into_errors(mut self) -> Vec<FieldError> {
         let allowed = match self.known.as_slice() {
             [] => "no field is allowed here".to_owned(),

@@ -12,7 +12,7 @@ use super::fields::Fields;
 pub struct KeyDraft {
     /// Its name.
     pub name: String,
-    /// What it allows.
+    /// The scope.
     pub scope: Scope,
 }
 

@@ -22,7 +22,7 @@ const FOR_SOMETHING: &str = "at least one monitor or tag is needed";
 const TIME_RULE: &str =
     "must be a time with an offset, such as 2026-11-22T02:00:00Z or 2026-11-22T03:00:00+01:00";
 
-/// What a request says about a window. Each field is good by itself; together they may still not be.
+/// The fields of a window in a request. Each field is valid by itself; together they may still be invalid.
 #[derive(Clone)]
 pub struct WindowDraft {
     fields: Fields,
@@ -43,9 +43,9 @@ pub struct NewWindow {
     pub name: String,
     /// The monitors that it names.
     pub monitors: Vec<MonitorId>,
-    /// It is for monitors with one of these tags, too.
+    /// Monitors with one of these tags are in the window too.
     pub tags: Vec<String>,
-    /// When it is.
+    /// When the window is active.
     pub span: WindowSpan,
 }
 
@@ -182,7 +182,7 @@ impl WindowDraft {
         Some(WindowSpan::Cron { cron: Arc::new(cron), duration: duration? })
     }
 
-    /// What is given, or stands already; refused if it is neither, or given as null.
+    /// The given value, or the stored one; refused if there is neither, or if it is given as null.
     fn needed<T>(&mut self, name: &str, given: Change<T>, old: Option<T>, rule: &str) -> Option<T> {
         let found = match given {
             Change::Keep => old,

@@ -28,7 +28,7 @@ const READ_ONLY: [&str; 9] = [
 
 const ONE_SCHEDULE: &str = "exactly one of timeout and cron is needed";
 
-/// What a request says about a monitor. Each field is good by itself; together they may still not be.
+/// The fields of a monitor in a request. Each field is valid by itself; together they may still be invalid.
 #[derive(Clone)]
 pub struct MonitorDraft {
     fields: Fields,
@@ -52,11 +52,11 @@ pub struct MonitorDraft {
 pub struct NewMonitor {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     pub description: String,
     /// Its tags.
     pub tags: Vec<String>,
-    /// What is expected of it.
+    /// Its definition.
     pub definition: Definition,
     /// The recommended interval between pushes, seconds.
     pub interval: Option<u32>,

@@ -17,18 +17,18 @@ use super::schedule::parse_cron;
 const ONE_SELECTION: &str = "exactly one of monitor, tag and all=true is needed";
 const ONE_SCHEDULE: &str = "timeout and cron cannot be tried together";
 
-/// Which monitors are asked about.
+/// The monitors of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// These, each once, at least one.
     Monitors(Vec<MonitorId>),
-    /// Those with exactly this tag.
+    /// The monitors with exactly this tag.
     Tag(String),
     /// All.
     All,
 }
 
-/// Which monitors, over which time.
+/// The monitors and the time of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The monitors that it is about.

@@ -1,5 +1,5 @@
-//! One partition of an export: its log, replayed to know what was in force, what was deaf, and up to when
-//! silence was stated.
+//! One partition of an export: its log, replayed to know which definitions were in force, which time was
+//! deaf, and up to when silence was settled.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ const MAX_SKIPPED: usize = 100;
 /// Reads that may bring nothing before the export says that it lives.
 const READS: usize = 64;
 
-/// What comes next of a partition.
+/// The next event of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A line of an entry of this time.
@@ -37,7 +37,7 @@ pub(crate) enum Next {
 /// A partition on its way into an export.
 pub(crate) struct Source {
     pub partition: PartitionId,
-    /// From when on everything is known.
+    /// The time from which everything is known.
     pub from: EventTime,
     until: Option<EventTime>,
     replayer: Replayer,
@@ -46,7 +46,7 @@ pub(crate) struct Source {
     entries: VecDeque<LogEntry>,
     selection: Selection,
     ended: bool,
-    /// Up to when deaf time was written.
+    /// The time up to which deaf time was written.
     deaf_until: EventTime,
     /// Lines in the order of the log, each with the time of its entry.
     ready: VecDeque<(EventTime, Line)>,
@@ -124,19 +124,19 @@ impl Source {
         Ok(true)
     }
 
-    /// Whether it is at the beginning: the monitors' own lines say what is in force there.
+    /// Leaves the beginning, where the monitors' own lines give the definitions in force.
     pub(crate) fn begin(&mut self) {
         self.ready.retain(|(_, line)| matches!(line, Line::Heartbeat(_)));
     }
 
-    /// What is in force for a monitor where the export is now.
+    /// The definition in force for a monitor where the export is now.
     pub(crate) fn in_force(&self, monitor: MonitorId) -> Option<(Revision, &Definition)> {
         let state = self.replayer.partition().monitor(monitor)?;
         // Any revision of the log is newer than one that is not known.
         Some((state.revision.max(Revision(1)), state.definition.as_ref()?))
     }
 
-    /// What comes next, after reading on a little.
+    /// The next event, after reading on a little.
     pub(crate) async fn peek(&mut self) -> Result<Next, ReplayError> {
         for _ in 0..READS {
             if let Some((at, _)) = self.ready.front() {
@@ -166,7 +166,7 @@ impl Source {
         self.ready.pop_front().map(|(_, line)| line)
     }
 
-    /// Up to when silence is stated in the export.
+    /// The time up to which the export has settled silence.
     pub(crate) fn reached(&self) -> EventTime {
         let settled = self.replayer.partition().head().settled.unwrap_or(self.from);
         self.until.map_or(settled, |until| until.min(settled)).max(self.from)

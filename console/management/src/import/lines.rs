@@ -39,7 +39,7 @@ pub struct Item {
     pub line: usize,
     /// The monitor.
     pub monitor: MonitorId,
-    /// What happened.
+    /// The event.
     pub event: PastEvent,
 }
 
@@ -124,7 +124,7 @@ fn heartbeat(
     message: Option<String>,
     value: Option<f64>,
 ) -> Heartbeat {
-    // As with a push: what is longer is cut.
+    // As with a push: a longer text is cut.
     let cut = |text: String| match text.char_indices().nth(MAX_MESSAGE_CHARS) {
         Some((end, _)) => text[..end].to_owned(),
         None => text,
@@ -215,7 +215,7 @@ impl Reader {
         }
     }
 
-    /// Up to when silence had been stated: it matters where it is given.
+    /// The time up to which silence had been settled, if the line gives it.
     fn settled(&mut self) -> Option<EventTime> {
         let allowed = "must be an RFC 3339 time or null";
         self.fields.read("settled", allowed, |value| EventTime::parse_rfc3339(value.as_str()?)).set()

@@ -23,7 +23,7 @@ pub struct Chosen {
     pub name: String,
     /// The revision of its record.
     pub revision: Revision,
-    /// What is expected of it.
+    /// Its definition.
     pub definition: Definition,
 }
 
@@ -99,7 +99,7 @@ async fn scan(
         let Some(last) = chunk.last() else { return Ok(()) };
         reached = Some(last.id);
         for stored in chunk.iter().filter(|stored| fits(stored)) {
-            // One that cannot be read is left out of every list, and said so there.
+            // A monitor that cannot be read is left out of every list, which logs it.
             if let Ok(monitor) = wire::decode::<Monitor>(&stored.value) {
                 monitors.insert(stored.id, Chosen::new(monitor, stored.revision));
             }

@@ -1,4 +1,4 @@
-//! What monitors usually do, and what settings follow from that.
+//! Habits: what monitors usually do, and the settings that follow from that.
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ pub enum ReplayError {
     Checkpoints(#[from] CheckpointError),
 }
 
-/// What is needed to replay.
+/// The means to replay.
 pub struct Replays {
     log: Arc<dyn HeartbeatLog>,
     checkpoints: Arc<dyn CheckpointStore>,
@@ -90,7 +90,7 @@ impl Replays {
             |place: &&CheckpointPlace| place.applied.next() >= extent.first && place.applied <= extent.last;
         let (before, after): (Vec<_>, Vec<_>) =
             places.iter().filter(in_log).copied().partition(|place| place.watermark <= since);
-        // What lies after `since` serves only where nothing earlier does.
+        // A checkpoint after `since` serves only if there is no earlier beginning.
         let later = after.into_iter().filter(|_| !whole);
         for place in before.into_iter().rev().chain(later) {
             if let Some(Checkpoint { head, states }) = self.load(partition, place, &extent).await? {
@@ -126,7 +126,7 @@ impl Replays {
         }
     }
 
-    /// Which log it is now.
+    /// The incarnation of the log now.
     ///
     /// # Errors
     /// [`ReplayError::Log`].

@@ -79,7 +79,7 @@ pub struct Admission {
     client_left: Option<ClientLeft>,
 }
 
-/// What is read.
+/// What a sweep reads.
 pub struct Plan<'a> {
     /// The partitions, in this order.
     pub partitions: Vec<PartitionId>,
@@ -141,7 +141,7 @@ impl Admission {
         for partition in &plan.partitions {
             read_partition(replays, plan, *partition, &to_thread).await?;
         }
-        // It ends when there is nothing more to come.
+        // The thread ends when nothing more can come.
         drop(to_thread);
         done.await.map_err(|_| SweepError::Broken)
     }
@@ -159,7 +159,7 @@ async fn read_partition(
         start.states = (plan.unheard)(partition);
     }
     let (mut after, through) = (start.head.applied, start.through);
-    // One for each partition: the thread may still be at the entries of the one before.
+    // One flag for each partition: the thread may still be at the entries of the partition before.
     let enough = Arc::new(AtomicBool::new(false));
     send(Feed::Begin(Box::new(start), Arc::clone(&enough))).await?;
     let mut reading = None;
@@ -180,7 +180,7 @@ async fn read_partition(
             }
             Ok(None) => break,
             Err(ReplayError::Log(LogError::Expired { first })) if first > after.next() => {
-                // As the owner of the partition goes on: what is missing is deaf time.
+                // The replay goes on as the owner of the partition would: missing entries are deaf time.
                 after = Offset(first.0.saturating_sub(1));
                 reading = None;
                 let incarnation = replays.incarnation(partition).await?;

@@ -25,7 +25,7 @@ const CHUNK: usize = 500;
 pub(super) struct Filter {
     state: Option<ShownState>,
     tag: Option<String>,
-    /// In lower case.
+    /// The text, in lower case.
     text: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What would have happened with other settings.
+//! What-ifs: what would have happened with other settings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

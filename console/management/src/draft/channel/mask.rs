@@ -1,4 +1,4 @@
 //! Pure. The mask of secret values.
 
-/// What stands in answers instead of a secret value; given back, it keeps the value.
+/// The mask that answers show instead of a secret value. Sent back, it keeps the value.
 pub const MASK: &str = "***";

@@ -93,7 +93,7 @@ pub(crate) fn changed(
         Change::Reset => {
             merged.remove(name);
         }
-        // As it is shown: it stays as it is.
+        // The value as it is shown keeps the stored one.
         Change::Set(value) if masked.get(name) == Some(value) => {}
         Change::Set(value) if value == MASK => {
             if !masked.contains_key(name) {
@@ -154,7 +154,7 @@ pub(crate) fn put(
         }
         Err(errors) => {
             for error in errors {
-                // What cannot be read at all is named already.
+                // A setting that cannot be read is already named.
                 if !fields.is_refused(&error.field) {
                     fields.refuse(&error.field, error.message);
                 }

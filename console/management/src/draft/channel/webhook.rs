@@ -35,7 +35,7 @@ const TAKEN_HEADERS: [&str; 9] = [
     "upgrade",
 ];
 
-/// What a request says of a webhook, its URL aside.
+/// The fields of a webhook in a request, except its URL.
 #[derive(Clone)]
 pub(crate) struct WebhookDraft {
     secret: Change<Secret>,
@@ -151,7 +151,7 @@ impl WebhookDraft {
             Change::Set(template) => Some(template),
         };
         let content_type = match self.content_type {
-            // What the template makes goes with the template.
+            // The content type goes away with the template.
             Change::Keep => old.content_type.filter(|_| template.is_some()),
             Change::Reset => None,
             Change::Set(content_type) => Some(content_type),
@@ -225,7 +225,7 @@ fn rotated(old: &Webhook, secret: &Secret, overlap: u32, now: EventTime) -> Webh
     Webhook { secret: secret.clone(), old_secrets, ..old.clone() }
 }
 
-/// What the URL of a channel must be.
+/// The rule for the URL of a channel.
 pub(crate) fn url_rule() -> String {
     format!("must be an http or https URL of at most {MAX_URL_BYTES} characters")
 }

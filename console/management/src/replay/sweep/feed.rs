@@ -15,14 +15,14 @@ use super::running::Running;
 use super::work::Work;
 use crate::replay::source::Start;
 
-/// What lands so late after the end of the window is not waited for.
+/// How long after the end of the window a sweep waits for late entries.
 const BEYOND: Duration = Duration::from_secs(60);
 
 /// How much less urgent its thread is than the others, as a nice value.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// What the thread is sent.
+/// The messages to the thread.
 pub(crate) enum Feed {
     /// A partition begins. Its reader sets the flag when the partition is decided beyond the window.
     Begin(Box<Start>, Arc<AtomicBool>),

@@ -21,7 +21,7 @@ pub struct SkippedEntry {
     pub offset: Offset,
 }
 
-/// What was read.
+/// The report of what was read.
 #[derive(Debug)]
 pub struct Report {
     window: Interval,
@@ -109,7 +109,7 @@ impl Report {
         }
     }
 
-    /// From when on everything within the window is known.
+    /// The time from which everything within the window is known.
     pub fn begins(&self) -> EventTime {
         let latest = self.begins.iter().map(|(_, at)| *at).max();
         latest.unwrap_or(self.window.start).clamp(self.window.start, self.window.end)
@@ -121,7 +121,7 @@ impl Report {
         (self.deaf.len(), self.deaf.iter().map(|gap| gap.length()).sum())
     }
 
-    /// What people should know, in sentences.
+    /// Remarks for people, in sentences.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let begins = self.begins();

@@ -1,4 +1,4 @@
-//! What can be done with the entries of a past.
+//! The work that a sweep can do with entries.
 
 use model::gaps::Gaps;
 use model::ids::Offset;
@@ -7,7 +7,7 @@ use model::wire::frame::Frame;
 
 use crate::replay::source::Start;
 
-/// What is done with the entries, partition after partition.
+/// The work on the entries, partition after partition.
 pub trait Work: Send + 'static {
     /// A partition begins here.
     fn begin(&mut self, start: Start);
