@@ -23,21 +23,21 @@ use proposal::{LEAST_INTERVALS, Proposal};
 /// A month, to count alarms in.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
-/// What comes of it.
+/// The verdict of an advice.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// Too little is known.
     Unknown,
-    /// What it has is good.
+    /// The settings are good.
     Keep,
-    /// This is better.
+    /// These settings are better.
     Change(Trial),
 }
 
 /// Advice on one monitor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Advice {
-    /// What to do.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why, in a sentence or two.
     pub why: String,

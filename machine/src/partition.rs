@@ -78,7 +78,7 @@ impl Partition {
         self.monitors.len()
     }
 
-    /// Whether there are no monitors.
+    /// Whether the partition has no monitors.
     pub fn is_empty(&self) -> bool {
         self.monitors.is_empty()
     }
@@ -95,8 +95,8 @@ impl Partition {
         self.apply_for(offset, logged_at, frame, |_| true, |_, _| (), effects);
     }
 
-    /// As [`Self::apply`], for the monitors that are `wanted`: what the entry says of others is passed over.
-    /// `before` sees each heartbeat just before it is heard.
+    /// As [`Self::apply`], but only for the monitors that are `wanted`; the entry's events of others are
+    /// skipped. `before` sees each heartbeat just before the machine applies it.
     pub fn apply_for(
         &mut self,
         offset: Offset,
@@ -140,7 +140,7 @@ impl Partition {
         self.head.applied_at = None;
     }
 
-    /// The watermark up to which the silent are to be settled now, or `None` if that was done.
+    /// The watermark up to which the caller must settle silent monitors now; `None` if that was done.
     pub fn settle_up_to(&self) -> Option<EventTime> {
         let watermark = self.head.watermark?;
         let slice = |at: EventTime| at.as_micros() / SETTLE_EVERY_MICROS;
@@ -184,7 +184,7 @@ impl Partition {
         self.changes.monitors.len()
     }
 
-    /// Whether there is something that a commit would tell others: states or gaps.
+    /// Whether a commit would change something that others see: states or gaps.
     pub const fn has_changes(&self) -> bool {
         !self.changes.monitors.is_empty() || self.changes.gaps
     }

@@ -64,7 +64,8 @@ impl Replayer {
         self.apply_observed(offset, logged_at, frame, |_, _| (), effects);
     }
 
-    /// As [`Self::apply`]; `before` sees each heartbeat, and the machine, just before it is heard.
+    /// As [`Self::apply`]. `before` sees each heartbeat, and the machine, just before the machine applies the
+    /// heartbeat.
     pub fn apply_observed(
         &mut self,
         offset: Offset,

@@ -1,6 +1,6 @@
-//! What would have happened with other settings: the machine runs twice over the same entries, once with the
-//! definitions as they were and once with what is tried on them, and the downs of both are counted within a
-//! window of event time.
+//! What-ifs: what would have happened with other settings. The machine runs twice over the same entries, once
+//! with the definitions as they were and once with the trials applied, and the downs of both runs are counted
+//! within a window of event time.
 
 mod counts;
 mod trial;
@@ -22,7 +22,7 @@ pub use counts::Counts;
 use counts::Tally;
 pub use trial::Trial;
 
-/// Which monitors are replayed, and what is tried on each.
+/// The monitors that are replayed, and the trial of each.
 #[derive(Debug, Clone)]
 pub enum Trials {
     /// Every monitor of the partition, and the same on each.
@@ -34,11 +34,11 @@ pub enum Trials {
 /// The downs of one monitor within the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
-    /// Whose.
+    /// The monitor.
     pub monitor: MonitorId,
-    /// With its definitions as they were.
+    /// The downs with its definitions as they were.
     pub was: Counts,
-    /// With what was tried.
+    /// The downs with the tried definitions.
     pub would_be: Counts,
 }
 
@@ -49,7 +49,7 @@ pub struct WhatIf {
     trials: Trials,
 }
 
-/// One of the two.
+/// One of the two runs.
 struct Run {
     replayer: Replayer,
     tally: Tally,
@@ -57,7 +57,7 @@ struct Run {
 }
 
 impl Trials {
-    /// What is tried on a monitor; `None` if it is not replayed.
+    /// The trial of a monitor; `None` if the monitor is not replayed.
     fn of(&self, monitor: MonitorId) -> Option<&Trial> {
         match self {
             Self::Every(trial) => Some(trial),

@@ -26,7 +26,7 @@ struct ScheduleFit {
     schedule: Arc<CronSchedule>,
     /// Times of the pattern, from the first run to the last.
     slots: usize,
-    /// Those of them that were kept.
+    /// How many of them were kept.
     kept: usize,
     /// How late the latest was, without those that may alarm.
     late: Duration,
@@ -42,7 +42,7 @@ pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u6
         Schedule::Cron(cron) => Some(cron),
         Schedule::Period { .. } => None,
     };
-    // What it has is not replaced by what means the same.
+    // The monitor's own schedule is not replaced by one with the same meaning.
     let kept = own.and_then(|own| fit(Arc::clone(own), &times, budget));
     let zones: BTreeSet<&str> = own.map(|own| own.timezone()).into_iter().chain([&*wish.timezone]).collect();
     let others = || {
@@ -78,7 +78,7 @@ fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<
         slots += 1;
         let mut kept = false;
         while let Some(at) = rest.next_if(|at| *at < next) {
-            // What is nearer to the next time belongs to none.
+            // A run that is nearer to the next time belongs to none.
             if kept || at.since(slot) * 2 > next.since(slot) {
                 stray += 1;
             } else {

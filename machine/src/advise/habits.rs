@@ -17,7 +17,7 @@ use crate::replayer::Replayer;
 /// Heartbeats of which the time is kept, the newest: enough for five-minute jobs of a day.
 const NEWEST: usize = 256;
 
-/// What the monitors of a partition do.
+/// The habits of the monitors of a partition.
 pub struct Habits {
     /// Knows how time passed. No monitor is in it.
     time: Replayer,
@@ -26,7 +26,7 @@ pub struct Habits {
     habits: HashMap<MonitorId, Habit>,
 }
 
-/// What one monitor does.
+/// The habits of one monitor.
 #[derive(Debug, Default, Clone)]
 pub struct Habit {
     pub(super) intervals: Sketch,
@@ -73,7 +73,7 @@ impl Habit {
         }
     }
 
-    /// What passes while it is paused is no interval.
+    /// Time in which the monitor is paused is no interval.
     pub(super) fn pause(&mut self, paused: bool, gaps: &Gaps) {
         if paused && !self.paused {
             self.close(gaps);
@@ -146,7 +146,7 @@ impl Habits {
         &self.time.partition().head().gaps
     }
 
-    /// What was found, of every monitor that was heard.
+    /// The habits of every monitor that was heard.
     pub fn end(mut self) -> HashMap<MonitorId, Habit> {
         let gaps = &self.time.partition().head().gaps;
         self.habits.values_mut().for_each(|habit| habit.close(gaps));

@@ -15,7 +15,7 @@ const MOST_MARGIN: Duration = Duration::from_secs(3_600);
 
 const LEAST_GRACE: Duration = Duration::from_secs(5);
 
-/// One real outage in each such time is thought possible.
+/// The time in which one real outage is thought possible.
 const OUTAGE_EVERY: Duration = Duration::from_secs(7 * 86_400);
 
 /// Finds a timeout and a grace that would have cost `budget` alarms at most, outages apart; `None` with too

@@ -1,16 +1,16 @@
-//! What is asked for, and the settings that are proposed.
+//! The request for advice, and the proposed settings.
 
 use model::schedule::Schedule;
 
 /// The fewest intervals that say what is usual.
 pub(super) const LEAST_INTERVALS: u64 = 10;
 
-/// What is asked for.
+/// The request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     /// How many alarms a month the settings may have cost.
     pub alarms_per_month: f64,
-    /// The time zone in which a cron schedule is looked for, besides the monitor's own.
+    /// The time zone in which a cron schedule is sought, besides the monitor's own.
     pub timezone: String,
 }
 

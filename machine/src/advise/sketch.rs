@@ -8,7 +8,7 @@ const BITS: u32 = 4;
 /// Counts intervals by length, in buckets that grow with it. At most about 600 of them, mostly a few dozen.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Sketch {
-    /// In the order of their lengths.
+    /// The buckets, in the order of their lengths.
     buckets: Vec<Bucket>,
     count: u64,
 }

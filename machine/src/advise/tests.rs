@@ -40,7 +40,7 @@ fn habit(times: impl IntoIterator<Item = EventTime>) -> Habit {
     habit
 }
 
-/// Each heartbeat so long after the one before, for two weeks.
+/// Heartbeats for two weeks, each after a pause from `pause`.
 fn every(mut pause: impl FnMut() -> Duration) -> Vec<EventTime> {
     let mut times = vec![start() + Duration::from_secs(17)];
     while let Some(last) = times.last().filter(|last| last.since(start()) < SPAN) {
@@ -138,7 +138,7 @@ fn a_nightly_job_is_followed_through_the_change_of_clocks() {
     let span = Duration::from_secs(28 * DAY);
     let times = started("30 2 * * *", berlin, span, || dice.between(5.0, 45.0));
     assert_eq!(proposed(times.clone(), berlin), cron("30 2 * * *", berlin, 60));
-    // One of the runs did not come, and one was made by hand.
+    // One run did not happen, and one was made by hand.
     let mut faulty = times;
     faulty.remove(9);
     faulty.push(*faulty.last().expect("one") + Duration::from_secs(5 * HOUR));

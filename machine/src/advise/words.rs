@@ -26,7 +26,7 @@ pub(super) fn number(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-/// That there is too little to judge by, and how much is needed.
+/// The text that there are too few heartbeats to judge by, and how many are needed.
 pub(super) fn too_little(habit: &Habit, least: u64) -> String {
     let intervals = habit.intervals.count();
     let heard = number(habit.heard(), "heartbeat is", "heartbeats are");

@@ -1,4 +1,4 @@
-//! What a changed definition does to its monitor.
+//! How a changed definition affects its monitor.
 
 use model::flip::{Reason, State};
 use model::ids::MonitorId;

@@ -1,16 +1,16 @@
-//! What comes of applying a log.
+//! Effects: the outcome of applying a log.
 
 use model::flip::{Alert, Flip};
 use model::heartbeat::Heartbeat;
 use model::ids::MonitorId;
 use model::monitor_state::{OutboxAlert, PartitionHead};
 
-/// What came of applying or settling, in order. The caller commits it together with the changed states.
+/// The outcome of applying or settling, in order. The caller commits it together with the changed states.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Effects {
     /// Every flip, silent ones too: for the history.
     pub flips: Vec<Flip>,
-    /// What people are told: for the outbox.
+    /// The alerts, for the outbox.
     pub alerts: Vec<OutboxAlert>,
     /// Monitors that were deleted: for the history.
     pub removed: Vec<MonitorId>,

@@ -18,7 +18,7 @@ impl Partition {
         let reached = frame.sealed_at.min(logged_at + self.rules.skew);
         let watermark = reached - self.rules.lateness;
         match self.head.watermark {
-            // Nothing was promised to anybody before a log's first frame.
+            // Before a log's first frame no push was promised to be recorded.
             None => {
                 self.head.watermark = Some(watermark);
                 self.vouch(Interval { start: watermark, end: reached });
@@ -28,7 +28,7 @@ impl Partition {
         }
     }
 
-    /// Since when the frame vouches that its node was listening without refusing anybody.
+    /// The time since which the frame vouches that its node was listening without refusing a push.
     fn vouched_since(&self, logged_at: EventTime, frame: &Frame) -> Option<EventTime> {
         let in_step = frame.sealed_at <= logged_at + self.rules.skew * 2;
         match frame.listening {

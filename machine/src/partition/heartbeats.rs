@@ -1,4 +1,4 @@
-//! What a heartbeat does to its monitor.
+//! How a heartbeat affects its monitor.
 
 use model::flip::{Reason, State};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -15,8 +15,8 @@ impl Partition {
     /// Applies a heartbeat at once, in log order, after settling its monitor at the watermark that stood
     /// before.
     ///
-    /// One that is not newer than the newest known is out of date or a duplicate and changes nothing. One
-    /// whose monitor is not defined yet is kept: the definition follows in the log.
+    /// A heartbeat that is not newer than the newest known is out of date or a duplicate and changes nothing.
+    /// A heartbeat whose monitor is not defined yet is kept: the definition follows in the log.
     pub(super) fn hear(&mut self, heartbeat: &Heartbeat, effects: &mut Effects) {
         let id = heartbeat.monitor;
         self.settle(id, effects);

@@ -1,8 +1,8 @@
-//! What an imported history does to its monitor.
+//! How an imported history affects its monitor.
 //!
-//! It is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the rules that
-//! decide live. Its flips are for the history and make no alerts. When the history is complete, the monitor
-//! takes over the state that came of it.
+//! The history is replayed in its own time, beside the monitor's state and with its own deaf gaps, by the
+//! rules that decide live. Its flips are for the history and make no alerts. When the history is complete,
+//! the monitor takes over the resulting state.
 
 use model::flip::State;
 use model::gaps::Gaps;
@@ -47,8 +47,8 @@ impl Partition {
 }
 
 impl Partition {
-    /// Up to when silence was stated of a monitor before something happens to it at `at`, if the outcome
-    /// hangs on that: what its exported history has to say ([`PastEvent`]).
+    /// The time up to which a monitor's silence was settled before an event at `at`, if the outcome depends
+    /// on that. Its exported history has to state it ([`PastEvent`]).
     pub fn settled_before(&self, monitor: MonitorId, at: EventTime) -> Option<EventTime> {
         let watermark = self.watermark();
         if watermark > at {

@@ -26,7 +26,7 @@ pub(super) struct MonitorSlot {
     pub(super) changed: bool,
 }
 
-/// What is not committed yet.
+/// The changes that are not committed yet.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Changed or removed monitors, each once unless it was removed and came again.

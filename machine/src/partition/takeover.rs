@@ -25,7 +25,7 @@ pub(super) fn take_over(
 ) {
     let Some(past) = state.imported.take() else { return };
     let found = past.state;
-    // One that was paused meanwhile has flips of its own.
+    // A monitor that was paused meanwhile has flips of its own.
     if found.sequence == 0 || !takes_imports(state) {
         return;
     }

@@ -33,7 +33,7 @@ impl Cause {
     }
 }
 
-/// The deadline that follows from the newest heartbeat, whatever the state.
+/// The deadline that follows from the newest heartbeat, in any state.
 pub(super) fn deadline_of(state: &MonitorState, gaps: &Gaps) -> Option<Deadline> {
     deadline(state.definition.as_ref()?, state.counted_from?, gaps)
 }
@@ -53,7 +53,7 @@ pub(super) fn next_wake(state: &MonitorState, gaps: &Gaps) -> Option<EventTime> 
 /// Arms the monitor if its wake-up is not in the sorted set early enough. A later wake-up leaves the entry as
 /// it is: it is moved when it fires.
 ///
-/// Whether it was.
+/// Returns whether the entry moved.
 pub(super) fn arm_earlier(state: &mut MonitorState, gaps: &Gaps) -> bool {
     if state.armed_at.is_some_and(|armed_at| armed_at <= earliest_wake(state)) {
         return false;

@@ -36,8 +36,8 @@ struct Track {
 #[derive(Debug, Clone, Copy)]
 struct OpenDown {
     at: EventTime,
-    /// If the deadline was missed within the window: a monitor that is heard again within this time was not
-    /// really down.
+    /// If the deadline was missed within the window: the time within which a monitor that is heard again was
+    /// not really down.
     period: Option<Duration>,
 }
 
@@ -76,7 +76,7 @@ impl Tally {
         self.monitors.remove(&monitor);
     }
 
-    /// What was counted of a monitor. If it is down still, it is down to the end of the window.
+    /// The counts of a monitor. A monitor that is still down is down to the end of the window.
     pub(super) fn counts(&self, monitor: MonitorId) -> Counts {
         let Some(track) = self.monitors.get(&monitor) else { return Counts::default() };
         let open = track.down.map(|down| within(self.window, down.at, self.window.end));

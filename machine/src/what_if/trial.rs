@@ -6,13 +6,13 @@ use model::monitor::Definition;
 use model::schedule::Schedule;
 use model::wire::frame::Frame;
 
-/// What of a definition is tried; what is not given stays as it was.
+/// The tried parts of a definition. A part that is not given stays as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trial {
-    /// In place of the schedule, of whatever kind that was.
+    /// The schedule in place of the old one, of either kind.
     pub schedule: Option<Schedule>,
-    /// In place of the grace, seconds. Without it, a grace that was the default of its schedule becomes the
-    /// default of the tried one, and any other stays: as when a monitor is edited.
+    /// The grace in place of the old one, in seconds. Without it, a grace that was the default of its
+    /// schedule becomes the default of the tried one, and any other stays, as when a monitor is edited.
     pub grace: Option<u32>,
 }
 

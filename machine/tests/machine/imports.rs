@@ -227,7 +227,7 @@ fn deaf_time_of_elsewhere_counts_there() {
     assert_eq!(brief(&target.flips()), [(State::Up, Reason::First, 0)]);
 }
 
-/// What an export says of each monitor of a log, in the log's order, and the flips that there were.
+/// The export of each monitor of a log, in the log's order, and the monitor's flips.
 fn exported(log: &[Entry]) -> BTreeMap<MonitorId, (Vec<PastEvent>, Vec<Flip>)> {
     let mut replayer = Replayer::new(RULES, PartitionHead::default(), []);
     let mut effects = Effects::default();
@@ -277,7 +277,7 @@ fn exported(log: &[Entry]) -> BTreeMap<MonitorId, (Vec<PastEvent>, Vec<Flip>)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However it is cut into parts, and whatever parts come twice.
+    /// The outcome is the same however the history is cut into parts, and whichever parts come twice.
     #[test]
     fn an_exported_history_gives_the_same_flips_elsewhere(
         ops in ops(2),
@@ -288,7 +288,8 @@ proptest! {
             .filter(|entry| entry.frame.definitions.iter().all(|change| change.definition.is_some()))
             .collect();
         for (id, (events, expected)) in exported(&log) {
-            // One of which nothing says by what it was judged is judged by its definition there.
+            // A monitor whose events state no definition first would be judged by its definition at the
+            // target.
             let defined = events.iter().find(|event| !matches!(event, PastEvent::Deaf(_)));
             if !matches!(defined, Some(PastEvent::Defined { .. })) {
                 continue;

@@ -154,7 +154,7 @@ proptest! {
                     driver.commit();
                     let applied = usize::try_from(driver.store.head.applied.0).expect("short");
                     prop_assert_eq!(applied, at);
-                    // What was read already is read again.
+                    // Entries that were read already are read again.
                     for (index, entry) in log.iter().enumerate().take(at).skip(at.saturating_sub(3)) {
                         driver.apply(index, entry);
                     }

@@ -250,7 +250,7 @@ fn reminders(store: &Store) -> Vec<(u32, u64)> {
 
 #[test]
 fn a_heartbeat_that_lands_late_rescues_only_if_it_reaches_to_now() {
-    // It was received in time, its frame landed after the deadline had passed.
+    // The heartbeat was received in time, but its frame landed after the deadline had passed.
     check(
         |w| {
             w.define(0, Some(period(10, 1)));

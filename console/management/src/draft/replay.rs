@@ -1,4 +1,4 @@
-//! Pure. What is asked of a replay: of which monitors, over which time, and with what settings.
+//! Pure. Requests for a replay: of which monitors, over which time, and with which settings.
 
 use std::time::Duration;
 

@@ -28,9 +28,9 @@ struct Run {
     micros: i64,
 }
 
-/// Where in its period the runs lie.
+/// The place of the runs in their period.
 struct RunSpan {
-    /// Where nearly all of them begin, in microseconds.
+    /// The place in the period where nearly all runs begin, in microseconds.
     begin: i64,
     /// How long it is to where they end.
     width: i64,
@@ -104,7 +104,7 @@ fn place(phases: &[i64], length: i64) -> Option<RunSpan> {
     places.min_by_key(|place| place.width)
 }
 
-/// Whether they move slowly through the period: then neighbours lie much nearer to each other than to the
+/// Whether the runs move slowly through the period: then neighbours lie much nearer to each other than to the
 /// rest.
 fn drifts(phases: &[i64], place: &RunSpan, length: i64) -> bool {
     let late = |phase: &i64| (phase - place.begin).rem_euclid(length);
@@ -121,8 +121,8 @@ fn drifts(phases: &[i64], place: &RunSpan, length: i64) -> bool {
     spread > half_a_second && steps < spread * least
 }
 
-/// Where the schedule begins, in seconds: a minute, or a rounder one that is not farther from where the runs
-/// begin than they lie apart.
+/// The time in the period at which the schedule begins, in seconds: a minute, or a rounder one that is not
+/// farther from the beginning of the runs than the runs lie apart.
 fn round_begin(place: &RunSpan, period: u32) -> u32 {
     let begin = u32::try_from(place.begin / 1_000_000).unwrap_or(0);
     let width = u32::try_from(place.width / 1_000_000).unwrap_or(0);
@@ -133,7 +133,7 @@ fn round_begin(place: &RunSpan, period: u32) -> u32 {
 
 /// The days of the week on which it runs, as cron says it; `None` if it runs too seldom to tell.
 fn weekdays(runs: &[Run], begin: i64) -> Option<String> {
-    // One that is heard after midnight may have begun before.
+    // A run that is heard after midnight may have begun before it.
     let day_of = |run: &Run| {
         if run.micros < begin { (run.day - 1, (run.weekday + 6) % 7) } else { (run.day, run.weekday) }
     };

@@ -1,4 +1,4 @@
-//! Pure. What only webhooks have.
+//! Pure. The fields that only webhooks have.
 
 use std::collections::BTreeMap;
 
