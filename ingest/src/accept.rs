@@ -10,7 +10,7 @@ use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
 pub(crate) use bad_parameter::BadParameter;
 use parameters::Parameters;
 
-/// What a push says, before its monitor is looked up.
+/// The content of a push, before its monitor is looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Accepted {
     pub(crate) kind: HeartbeatKind,

@@ -118,7 +118,7 @@ impl Server {
         Reply::read(stream).await
     }
 
-    /// As the root does it: first the listener, then the service.
+    /// Stops in the order of the root package: first the listener, then the service.
     async fn stop(mut self) -> Arc<FaultyHeartbeatLog> {
         self.listening.cancel();
         while self.listener.join_next().await.is_some() {}

@@ -1,4 +1,4 @@
-//! What an operator may set.
+//! The settings of an operator.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ pub enum Error {
     Config {
         /// The flag.
         flag: &'static str,
-        /// What it must be.
+        /// The rule for the value.
         rule: &'static str,
     },
 }

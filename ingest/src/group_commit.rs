@@ -1,5 +1,5 @@
-//! Group commit without a timer: per partition one append at a time (I2), and what arrives meanwhile is the next
-//! frame.
+//! Group commit without a timer: per partition one append at a time (I2), and what arrives meanwhile is the
+//! next frame.
 
 mod committer;
 mod lane;

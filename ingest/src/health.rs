@@ -18,15 +18,15 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) struct Acknowledged {
     /// The frame's place in the log.
     pub(crate) offset: Offset,
-    /// By this node's clock.
+    /// The time, by this node's clock.
     pub(crate) sealed_at: EventTime,
-    /// By this node's clock.
+    /// The time, by this node's clock.
     pub(crate) handled_at: EventTime,
-    /// By `clock.elapsed()`.
+    /// When the acknowledgement was handled, by `clock.elapsed()`.
     pub(crate) handled: Duration,
 }
 
-/// What is known of each partition's appends.
+/// The state of each partition's appends.
 #[derive(Debug)]
 pub(crate) struct Health {
     lanes: Vec<Mutex<LaneHealth>>,
@@ -49,13 +49,14 @@ impl Health {
         Self { lanes: (0..partitions).map(|_| Mutex::default()).collect(), skew: rules.skew, clock_agrees }
     }
 
-    /// Whether there is another clock to compare with.
+    /// Whether the log has a clock of its own to compare with.
     pub(crate) const fn has_two_clocks(&self) -> bool {
         !self.skew.is_zero()
     }
 
     /// Whether this node may date pushes. It may not before its clock was compared with the log's, nor while
-    /// the two differ by more than S: a heartbeat with a wrong time is a false alarm, or hides a true one.
+    /// the two differ by more than S: a heartbeat with a wrong time causes a false alarm, or hides a true
+    /// one.
     pub(crate) fn clock_agrees(&self) -> bool {
         self.clock_agrees.load(Ordering::Relaxed)
     }

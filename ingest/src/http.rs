@@ -26,7 +26,7 @@ use crate::tokens::{Resolved, TokenRef, Tokens};
 
 const PREFIX: &str = "/api/push/";
 
-/// What a push needs.
+/// The means to handle a push.
 pub(crate) struct PushFront {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) commits: Arc<GroupCommit>,

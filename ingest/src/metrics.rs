@@ -1,4 +1,4 @@
-//! What ingest counts.
+//! The metrics of ingest.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ struct ByAnswer {
 /// Ingest's metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    /// In the order of [`Answer::ALL`]; looked up once, not per push.
+    /// One counter for each answer, in the order of [`Answer::ALL`]; looked up once, not per push.
     pushes: Vec<Counter>,
     pub(crate) frames: Counter,
     pub(crate) heartbeats: Counter,

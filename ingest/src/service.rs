@@ -27,11 +27,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The interval between two comparisons of this node's clock with the log's.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
-/// What ingest stands on.
+/// The ports and means of ingest.
 pub struct Deps {
-    /// Where heartbeats go.
+    /// The log that takes heartbeats.
     pub log: Arc<dyn HeartbeatLog>,
-    /// Where tokens come from.
+    /// The registry that holds tokens.
     pub registry: Arc<dyn Registry>,
     /// This node's clocks.
     pub clock: Arc<dyn Clock>,

@@ -37,20 +37,20 @@ const REMEMBERED_UNREADABLE: usize = 1_000;
 /// The result of looking a token up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resolved {
-    /// It belongs to this monitor.
+    /// The token belongs to this monitor.
     Monitor(MonitorId, TokenRef),
-    /// It belongs to no monitor.
+    /// The token belongs to no monitor.
     Unknown,
-    /// It is not on the list, but the list may be incomplete.
+    /// The token is not on the list, but the list may be incomplete.
     Unsure,
 }
 
 /// How good the list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It has never been complete.
+    /// The list has never been complete.
     Loading,
-    /// It was complete, and may lack what came since.
+    /// The list was complete, and may lack later changes.
     Stale,
     /// Nothing is missing.
     Current,
@@ -86,7 +86,7 @@ impl Tokens {
 
     /// The monitor of a token. No I/O.
     pub(crate) fn resolve(&self, token: &str) -> Resolved {
-        // What is not a token cannot be on any list.
+        // A text that is not a token cannot be on any list.
         let Some(token) = Token::parse(token) else { return Resolved::Unknown };
         let digest = digest(&token);
         let found = self.table.read().find(&digest).map(|entry| (entry.monitor, entry.expires_at));

@@ -28,7 +28,7 @@ fn boundary(content_type: &[u8]) -> Option<&[u8]> {
 }
 
 struct Parts<'a> {
-    /// What follows the last delimiter; `None` after the end.
+    /// The bytes after the last delimiter; `None` after the end.
     rest: Option<&'a [u8]>,
     delimiter: Vec<u8>,
 }

@@ -75,8 +75,8 @@ impl<'a> Parameters<'a> {
 
     /// From a body; `None` if it is not parameters.
     ///
-    /// The content type decides little, because clients send any: `curl -d` says form whatever it sends,
-    /// `fetch` says text of a JSON string. Only `application/octet-stream` is always output.
+    /// The content type decides little, because clients send any: `curl -d` calls every body a form, `fetch`
+    /// calls a JSON string text. Only `application/octet-stream` is always output.
     pub(super) fn from_body(content_type: Option<&[u8]>, body: &'a [u8]) -> Option<Self> {
         let opaque = b"application/octet-stream";
         if content_type

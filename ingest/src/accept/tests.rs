@@ -99,11 +99,11 @@ fn a_body_is_parameters_or_output() {
         (JSON, b"{\"status\":", Ok(output(b"{\"status\":"))),
         (JSON, b"{\"level\":\"info\"}", Ok(output(b"{\"level\":\"info\"}"))),
         (JSON, b"{}", Ok(output(b"{}"))),
-        // What `curl -F status=down` sends, and a form without any of the parameters.
+        // The body that `curl -F status=down` sends, and a form without any of the parameters.
         (MULTIPART, PARTS, Ok(down())),
         (None, PARTS, Ok(output(PARTS))),
         (MULTIPART, b"--x\r\n\r\n--x--", Ok(output(b"--x\r\n\r\n--x--"))),
-        // JSON, whatever the client calls it.
+        // JSON under any content type.
         (JSON, br#"{"status":"Down"}"#, Ok(down())),
         (FORM, br#"{"status":"down"}"#, Ok(down())),
         (text, b" {\"status\":\"down\"}\r\n", Ok(down())),

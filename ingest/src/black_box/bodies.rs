@@ -109,7 +109,7 @@ async fn the_time_for_a_body_is_counted_in_all() {
     let (read, mut write) = stream.into_split();
     let mut trickle = tokio::task::JoinSet::new();
     trickle.spawn(async move {
-        // Until the server has had enough.
+        // The client writes until the server closes the connection.
         while write.write_all(b".").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

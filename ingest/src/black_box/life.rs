@@ -120,7 +120,7 @@ async fn a_push_that_was_taken_before_the_end_gets_its_true_answer() {
         stream.write_all(request.as_bytes()).await.unwrap();
         waiting.push(stream);
     }
-    // One is on its way to the log, so the others have at least been read by the time that it lands.
+    // One push is on its way to the log, so the others have at least been read by the time that it lands.
     eventually("the first are sealed", async || {
         (server.log.attempted().iter().any(|frame| !frame.heartbeats.is_empty())).then_some(())
     })

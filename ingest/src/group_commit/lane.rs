@@ -86,7 +86,7 @@ struct QueuedPush {
     waiter: Waiter,
 }
 
-/// A frame that is to be appended now, and the pushes that wait for it, in order of receipt.
+/// The next frame to append, and the pushes that wait for it, in order of receipt.
 pub(super) struct SealedFrame {
     pub(super) frame: Frame,
     pub(super) waiters: VecDeque<Waiter>,

@@ -1,4 +1,4 @@
-//! What the partitions of a node share.
+//! The state that the partitions of a node share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-/// What the partitions of a node share.
+/// The state that the partitions of a node share.
 pub(super) struct Node {
     pub(super) budget: PushBudget,
     pub(super) limits: Limits,

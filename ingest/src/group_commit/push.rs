@@ -8,7 +8,7 @@ use model::trace::TraceContext;
 use crate::accept::Accepted;
 use crate::tokens::Charge;
 
-/// A push that is to be recorded.
+/// A push that waits to be recorded.
 pub(crate) struct Push {
     pub(crate) monitor: MonitorId,
     pub(crate) accepted: Accepted,
@@ -16,7 +16,7 @@ pub(crate) struct Push {
     pub(crate) charge: Charge,
 }
 
-/// Where a push came from.
+/// The origin of a push.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Origin {
     /// The client's address.

@@ -1,4 +1,4 @@
-//! What stands for a token in memory.
+//! Digests, which stand for tokens in memory.
 
 use model::monitor::Token;
 use sha2::{Digest as _, Sha256};

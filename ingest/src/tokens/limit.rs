@@ -20,7 +20,7 @@ pub(super) struct PushLimit {
     limiter: RateLimiter<Digest, Budgets, Elapsed, NoOpMiddleware<Duration>>,
     table: Arc<RwLock<Table>>,
     clock: Arc<dyn Clock>,
-    /// What one push costs.
+    /// The price of one push.
     price: u64,
 }
 

@@ -99,7 +99,7 @@ fn a_token_that_found_a_new_owner_stays_with_it() {
     // The first one is renamed: its record still names the old token.
     list.put(&monitor(1, A, &[(OLD, 10)]));
     assert_eq!(list.owner(OLD), Some(monitor_id(2)));
-    // It is deleted after its token went to another: the change may be heard in that order.
+    // The monitor is deleted after its token went to another one: the changes may arrive in that order.
     list.put(&monitor(3, A, &[]));
     list.delete(1);
     assert_eq!(list.owner(A), Some(monitor_id(3)));
