@@ -1,4 +1,4 @@
-//! What can be set.
+//! The settings of the scheduler.
 
 use clap::Args;
 use sending::mail::MailSettings;
@@ -47,7 +47,7 @@ fn address(text: &str) -> Result<String, &'static str> {
 pub struct MetaWebhook(reqwest::Url);
 
 impl MetaWebhook {
-    /// Where to.
+    /// The URL.
     pub const fn url(&self) -> &reqwest::Url {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What the scheduler stands on.
+//! The ports and means of the scheduler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub const CHECKPOINTS_IN_CLUSTER: Duration = Duration::from_secs(5 * 60);
 /// writes.
 pub const CHECKPOINTS_EMBEDDED: Duration = Duration::from_secs(3_600);
 
-/// What the scheduler stands on.
+/// The ports and means of the scheduler.
 #[derive(Clone)]
 pub struct Deps {
     /// This scheduler's name. In a cluster each start has another one.

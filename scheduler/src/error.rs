@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The errors of the scheduler.
 
 use ports::checkpoints::CheckpointError;
 use ports::heartbeat_log::LogError;

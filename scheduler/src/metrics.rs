@@ -1,4 +1,4 @@
-//! What an operator may want to know.
+//! The metrics of the scheduler.
 
 use std::time::Duration;
 
@@ -49,16 +49,16 @@ impl CommitSeconds {
     }
 }
 
-/// What came of a rebuild.
+/// The outcome of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum RebuildOutcome {
     /// The partition is as its log says.
     Equal,
-    /// It is not.
+    /// The partition differs from its log.
     Different,
-    /// What the log says took its place.
+    /// The rebuilt partition took its place.
     Replaced,
-    /// It could not be done.
+    /// The rebuild failed.
     Failed,
 }
 

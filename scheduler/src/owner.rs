@@ -88,7 +88,7 @@ impl Owner {
     /// owner that starts from it does not make those alerts again.
     ///
     /// # Errors
-    /// As a commit.
+    /// As for a commit.
     async fn checkpoint(&mut self) -> Result<(), Error> {
         if !self.checkpoints.is_due(&self.deps, self.id) {
             return Ok(());
@@ -101,7 +101,7 @@ impl Owner {
         Ok(())
     }
 
-    /// How long until the gathered changes are to be committed; zero as soon as a flip pages.
+    /// The time until the gathered changes must be committed; zero as soon as a flip pages.
     fn until_commit(&self) -> Duration {
         let gather = if !self.outbox.is_empty() {
             Duration::ZERO

@@ -43,7 +43,7 @@ pub(crate) struct Reconciler {
 }
 
 enum Stage {
-    /// Until the next pass.
+    /// Waiting until the next pass.
     Resting,
     /// Reading a million monitors from the registry takes seconds, and the partition does not wait for that.
     Listing(JoinSet<Result<Listed, RegistryError>>),
@@ -54,7 +54,7 @@ enum Stage {
 type Listed = Vec<(MonitorId, Revision)>;
 
 struct Pass {
-    /// What the registry had and is still to be compared.
+    /// The records of the registry that are not compared yet.
     listed: Listed,
     /// Monitors that have a state and were not met in the registry.
     unmet: HashSet<MonitorId>,

@@ -1,4 +1,4 @@
-//! Which partitions are this scheduler's, and when they may be taken from another one.
+//! Shares: which partitions are this scheduler's, and when it may take them from another one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy)]
 struct ReachedWatermark {
     watermark: Option<EventTime>,
-    /// By the clock's elapsed time.
+    /// When it was seen, by the clock's elapsed time.
     seen_at: Duration,
 }
 

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 const FIRST: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_secs(2);
 
-/// Where the checkpoints of a partition stand.
+/// The state of the checkpoints of a partition.
 pub(super) struct Checkpoints {
     every: Duration,
     next: Duration,
@@ -52,7 +52,7 @@ impl Checkpoints {
         self.next = now;
     }
 
-    /// Notes finished work; whether a checkpoint is to be written now.
+    /// Notes finished work; whether a checkpoint is due now.
     pub(super) fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
         let now = deps.clock.elapsed();
         while let Some(done) = self.work.try_join_next() {

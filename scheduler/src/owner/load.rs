@@ -34,7 +34,7 @@ struct LoadedPartition {
     commits: u64,
 }
 
-/// Where a partition stood before its log was opened.
+/// The position of a partition before its log was opened.
 struct Anchor {
     incarnation: String,
     applied: Offset,
@@ -84,7 +84,7 @@ impl Owner {
         let anchor = Anchor::of(&partition);
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
         if anchor.was_lost(&partition) {
-            // Alerts that follow were never numbered, whatever the store says.
+            // Alerts that follow were never numbered, even if the store says so.
             partition.number_from(known);
         }
         tracing::info!(partition.id = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");

@@ -110,7 +110,7 @@ pub(super) fn message(
         id: alert.id().into(),
         lane: partition.into(),
         order_key: alert.monitor().map_or_else(|| alert.id().into(), OrderKey::from),
-        // Due at once, whatever the clocks of other nodes say.
+        // The alert is due at once, also by the clocks of other nodes.
         due_at: EventTime::EPOCH,
         origin,
         body: wire::encode(alert),

@@ -51,7 +51,7 @@ impl Owner {
     /// Takes the next steps of a rebuild; the rebuilt partition, once it is to take this one's place.
     ///
     /// # Errors
-    /// As a commit.
+    /// As for a commit.
     pub(super) async fn rebuild(&mut self) -> Result<Option<Box<RebuiltPartition>>, Error> {
         let rebuilds = &mut self.rebuilds;
         rebuilds.position.store(self.partition.head().applied.0, Ordering::Relaxed);

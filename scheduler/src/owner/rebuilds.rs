@@ -1,4 +1,4 @@
-//! Where the rebuilds of a partition stand.
+//! The state of the rebuilds of a partition.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! What the owner of a partition holds.
+//! The state of a partition's owner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::watchdog::Progress;
 /// The pause before something that failed is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
-/// What every owner of a scheduler needs.
+/// The means that every owner of a scheduler needs.
 #[derive(Clone)]
 pub(crate) struct OwnerContext {
     pub(crate) deps: Deps,
@@ -35,9 +35,9 @@ pub(crate) struct OwnerContext {
 
 /// How the owner of a partition came to its end.
 pub(crate) enum Ended {
-    /// By shutdown.
+    /// The owner was stopped by shutdown.
     Stopped,
-    /// This rebuilt partition is to take the owner's place, under another lease.
+    /// This rebuilt partition shall take the owner's place, under another lease.
     Rebuilt(Box<RebuiltPartition>),
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Owner {
     pub(super) partition: Partition,
     pub(super) reader: Box<dyn LogReader>,
     pub(super) reconciler: Reconciler,
-    /// What the next commit carries besides the states.
+    /// The history that is written with the next commit.
     pub(super) history: HistoryBatch,
     pub(super) history_bytes: usize,
     pub(super) outbox: Vec<OutboxAlert>,
@@ -66,7 +66,7 @@ pub(crate) struct Owner {
     pub(super) reported_at: Option<Duration>,
 }
 
-/// What the alert queue knew of a partition when it was loaded.
+/// The alert queue's knowledge about a partition when the partition was loaded.
 #[derive(Clone, Copy)]
 pub(super) struct KnownNumber {
     /// The greatest number of its alerts.
@@ -75,7 +75,7 @@ pub(super) struct KnownNumber {
     pub(super) end: Offset,
 }
 
-/// Where the commits of a lease stand.
+/// The state of the commits of a lease.
 pub(super) struct Commits {
     pub(super) committed: Offset,
     pub(super) number: u64,

@@ -37,7 +37,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Why a rebuild ended without a result.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// It cannot be done; the text is for the person who asked.
+    /// The rebuild failed; the text is for the person who asked for it.
     Failed(String),
     /// The request was withdrawn, or another one took its place.
     Withdrawn,

@@ -1,5 +1,5 @@
-//! The owner among faults: whatever fails and whenever it is killed, the outcome is that of an undisturbed
-//! run.
+//! The owner among faults: whichever port fails and whenever the owner is killed, the outcome is that of an
+//! undisturbed run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use super::world::{PARTITION, World, history};
 use histories::driver::run;
 use histories::{START, monitor, period};
 
-/// What happens to the state store between two runs.
+/// The fate of the state store between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disaster {
     None,
-    /// It knows nothing any more.
+    /// The store lost everything.
     Wiped,
     /// And the log begins where a checkpoint ends.
     WipedAndLogShort,

@@ -165,8 +165,8 @@ fn changed(
     StateChange { monitor: monitor(number), state: Some(state) }
 }
 
-/// What no log led to: one that is not down, one that is gone, one that was deleted, one that was heard
-/// earlier.
+/// States that no log led to: a monitor that is not down, one that is gone, one that was deleted, one that
+/// was heard earlier.
 fn corruption(expected: &Store) -> Vec<StateChange> {
     let states = &expected.states;
     vec![
