@@ -1,4 +1,4 @@
-//! What an operator may set.
+//! The settings of an operator.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 /// How often the queues are asked for what became due by the passing of time.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
 
-/// How often the dead letters are looked through for those that the delivery history does not know.
+/// How often the dead letters are searched for those that the delivery history does not know.
 pub(crate) const REVIEW_EVERY: Duration = Duration::from_secs(60);
 
 /// The notifier's settings.

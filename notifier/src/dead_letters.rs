@@ -1,9 +1,9 @@
 //! Keeps dead letters in sight (P4).
 //!
 //! A dead letter stays in the delivery queue, but people see it, and send it again, by its record in the
-//! delivery history. That may be lost, all of it (Redis was wiped), or say something else (a console died
-//! between the two steps of a redrive). So the dead letters of the queue are looked through now and then, and
-//! their records put back.
+//! delivery history. The record may be lost (Redis was wiped), or have another state (a console died between
+//! the two steps of a redrive). So a task reads the dead letters of the queue now and then, and puts their
+//! records back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,20 +22,19 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::bury;
 use crate::metrics::Metrics;
 
-/// Dead letters that are looked at together.
+/// The number of dead letters that are read at once.
 const PAGE: usize = 256;
 
-/// How many pages of dead letters are looked through in the time between two passes: many letters are looked
-/// through slowly.
+/// The number of pages that are read in the time between two passes, so that many letters are read slowly.
 const PAGES: u32 = 60;
 
 /// Most records that are remembered as perhaps half redriven; the next passes see the others.
 const SUSPECTS: usize = 10_000;
 
-/// What stands where the attempts did.
+/// The note in place of the attempts.
 const LOST: &str = "its record was lost, and what was attempted is not known; it can be sent again";
 
-/// What keeps a pass from going on.
+/// Errors that end a pass.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReviewError {
     #[error("list the dead letters")]
@@ -47,9 +46,9 @@ pub(crate) enum ReviewError {
 /// How many records a pass put back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RestoredCounts {
-    /// There was none.
+    /// Records that were missing.
     pub(crate) lost: u64,
-    /// It was pending, and no redrive was under way.
+    /// Records that were pending without a redrive under way.
     pub(crate) half_redriven: u64,
 }
 

@@ -1,14 +1,14 @@
-//! What a channel is told, and when: digests, storms, flapping, order.
+//! Desks: what a channel is told, and when: digests, storms, flapping, order.
 //!
 //! A channel that people read, or that pages them, has a desk. Every alert for it passes there before its
 //! first attempt and before each further one: the desk lets it go out, or folds it into another message. What
-//! the desk knows is in the ledger before anything follows from it (I12), so the notifier that takes the channel
-//! over goes on where the last one stopped.
+//! the desk knows is in the ledger before anything follows from it (I12), so the notifier that takes the
+//! channel over goes on where the last one stopped.
 //!
 //! - `chat`, `pager` (pure): the rules, one machine for each class of channel.
-//! - `gather` (pure): what a chat is still to be told of a monitor. `digest` (pure): many of them in one
-//!   message.
-//! - `flaps` (pure): when a monitor flaps. `timing` (pure): when a desk is to be looked at again.
+//! - `gather` (pure): the changes of a monitor that a chat has not been told yet. `digest` (pure): many of
+//!   them in one message.
+//! - `flaps` (pure): when a monitor flaps. `timing` (pure): when a desk has to be looked at again.
 //! - `machine` (pure): the desk of one channel, a chat's or a pager's. `storm` (pure): a pager's incident for
 //!   all monitors beyond its limit.
 //! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the

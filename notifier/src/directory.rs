@@ -71,15 +71,15 @@ impl Directory {
         self.windows.read().values().map(|(_, window)| Arc::clone(window)).collect()
     }
 
-    /// A channel. One that was never told of is asked for: the monitor that names it may be newer than the
-    /// watch.
+    /// A channel. A channel that the watch never told is read from the registry: the monitor that names it
+    /// may be newer than the watch.
     pub(crate) async fn find(&self, id: ChannelId) -> Result<Option<Arc<Channel>>, RegistryError> {
         if let Some(channel) = self.known(id) {
             return Ok(Some(channel));
         }
         let record = self.registry.get(&RecordKey::new(RecordKind::Channel, id)).await?;
         let Some(record) = record else { return Ok(None) };
-        // One that cannot be read is there all the same: a newer notifier may know it.
+        // A channel that cannot be read counts as existing: a newer notifier may know it.
         match wire::decode(&record.value) {
             Ok(channel) => Ok(Some(Arc::new(channel))),
             Err(error) => Err(RegistryError::Unavailable(error.into())),
@@ -90,8 +90,8 @@ impl Directory {
         self.channels.read().get(&id).map(|entry| Arc::clone(&entry.channel))
     }
 
-    /// The channel as it is to be by its attempts, and the revision that this changes; `None`: there is
-    /// nothing to change.
+    /// The channel with the state that its attempts give, and the revision that this changes; `None`: nothing
+    /// changes.
     pub(crate) async fn judge(
         &self,
         id: ChannelId,

@@ -27,7 +27,7 @@ enum Data<'a> {
     Monitor(Box<MonitorData<'a>>),
     Digest(DigestData<'a>),
     Channel(ChannelData<'a>),
-    /// What only chats and pagers are told otherwise.
+    /// A notice that otherwise only chats and pagers get.
     Message(Box<Message>),
 }
 
@@ -41,7 +41,7 @@ struct MonitorData<'a> {
     deadline: Option<String>,
     deaf_seconds: u64,
     down_seconds: Option<u64>,
-    /// Of reminders: which one of the incident.
+    /// For reminders: the number within the incident.
     #[serde(skip_serializing_if = "Option::is_none")]
     reminder: Option<u32>,
     /// Monitors that depend on this one and are down; left out if there are none.

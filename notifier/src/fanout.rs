@@ -1,7 +1,7 @@
 //! Alert → one delivery for each channel of its monitor (I14).
 //!
-//! In this order: the delivery's record, the delivery in its queue, the alert completed. Ids are functions of
-//! alert and channel, so a crash in between repeats the rest and doubles nothing.
+//! It writes in this order: the delivery's record, the delivery in its queue, the completion of the alert.
+//! Ids are functions of alert and channel, so a crash in between repeats the rest and doubles nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use crate::metrics::{AlertResult, Metrics};
 /// Alerts of a lane that are fanned out together.
 const BATCH: usize = 500;
 
-/// Alerts that are looked up at once.
+/// The number of alerts that are decided at once.
 const LOOKUPS: usize = 16;
 
 /// Most deliveries that are enqueued together.
@@ -41,13 +41,13 @@ const ENQUEUE: usize = 1_000;
 /// The wait before a failed step is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// The wait before an unreadable alert, perhaps of a newer Lubdub, is looked at again.
+/// The wait before an unreadable alert, perhaps of a newer Lubdub, is tried again.
 const POSTPONE_FOR: Duration = Duration::from_secs(60);
 
-/// The wait before an alert that could not be decided on is looked at again.
+/// The wait before an alert that could not be decided is tried again.
 const UNDECIDED_FOR: Duration = Duration::from_secs(1);
 
-/// What fanning out needs.
+/// The means to fan out.
 pub(crate) struct FanOut {
     pub(crate) alerts: Arc<dyn Queue>,
     pub(crate) deliveries: Arc<dyn Queue>,
@@ -74,7 +74,7 @@ enum FanOutError {
     Task(#[from] JoinError),
 }
 
-/// What is to be done about one alert.
+/// The plan for one alert.
 #[derive(Debug, Clone)]
 struct Plan {
     claim: MessageId,
@@ -83,7 +83,7 @@ struct Plan {
     deliveries: Vec<PlannedDelivery>,
     /// Records of deliveries that are not made.
     untold: Vec<Delivery>,
-    /// What is to be remembered before the alert is done with.
+    /// The notes to write before the alert is completed.
     notes: Vec<Note>,
 }
 
@@ -194,7 +194,7 @@ impl FanOut {
             match self.gate.decide(&alert, flip, &monitor, now).await {
                 Ok(decision) => decision,
                 Err(error) => {
-                    // One alert that cannot be decided on does not hold up the others.
+                    // An alert that cannot be decided does not hold up the others.
                     self.health.trouble(Part::FanOut, &error);
                     let outcome = Outcome::Retry { due_at: now + UNDECIDED_FOR, body: claim.body.clone() };
                     return Ok(Plan::new(claim, outcome));
@@ -224,7 +224,7 @@ impl FanOut {
         Ok(Plan { notes, ..plan })
     }
 
-    /// Whether there is a delivery of this alert already that was not silenced.
+    /// Whether this alert already has a delivery that was not suppressed.
     async fn is_begun(&self, alert: &Alert, channels: &[Arc<Channel>]) -> Result<bool, HistoryError> {
         for channel in channels {
             let known = self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?;

@@ -1,11 +1,11 @@
-//! Who is told at all: maintenance windows and monitors that depend on others.
+//! Whether an alert is told at all: maintenance windows and monitors that depend on others.
 //!
 //! A flip to down is held back while its monitor is in a maintenance window, or while a monitor that it
 //! depends on is down: the alert stays in the alert queue, and the later ones of its monitor behind it. When
-//! that is over it is told if it is still so. If it is not, neither it nor its recovery is: a row in the
-//! ledger says so until the recovery has come.
+//! that is over, the alert is told if the monitor is still down. If not, neither the failure nor its recovery
+//! is told: a row in the ledger says so until the recovery has come.
 //!
-//! - `rule` (pure): what becomes of an alert. Here: what it must know for that.
+//! - `rule` (pure): decides about an alert. This file collects the facts that it needs.
 
 mod rule;
 
@@ -38,7 +38,7 @@ const GENERATIONS: usize = 10;
 /// How often a write is tried again when another notifier wrote to the ledger meanwhile.
 const TRIES: usize = 50;
 
-/// What deciding takes.
+/// The means to decide.
 pub(crate) struct Gate {
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) directory: Arc<Directory>,
@@ -58,12 +58,12 @@ pub(crate) enum GateError {
     Ledger(#[from] LedgerError),
 }
 
-/// What is remembered, under the monitor that it is about.
+/// A row of the ledger, under the monitor that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Memory {
-    /// This incident was not told, so its end is not told either. Under the monitor's own id.
+    /// This incident was not told, so its end is not told either. The row has the monitor's own id.
     Untold { incident: AlertId, reason: SilenceReason },
-    /// A monitor that depends on this one is down, and that was not told. Under the dependent's id.
+    /// A monitor that depends on this one is down, and that was not told. The row has the dependent's id.
     Dependent { name: String, since: EventTime },
 }
 
@@ -73,7 +73,7 @@ impl Message for Memory {
     const NAMED: bool = false;
 }
 
-/// What is to be remembered, or forgotten.
+/// A row to write, or to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
     scope: MonitorId,
@@ -81,18 +81,18 @@ pub(crate) struct Note {
     memory: Option<Memory>,
 }
 
-/// What becomes of an alert.
+/// The decision about an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) verdict: Verdict,
-    /// To be written before the alert is done with.
+    /// Rows to write before the alert is completed.
     pub(crate) notes: Vec<Note>,
-    /// Who depends on the monitor and is down, for the message.
+    /// The monitors that depend on this one and are down, for the message.
     pub(crate) dependents: Dependents,
 }
 
 impl Gate {
-    /// What becomes of an alert of a monitor.
+    /// Decides about an alert of a monitor.
     pub(crate) async fn decide(
         &self,
         alert: &Alert,

@@ -18,9 +18,9 @@ pub(crate) enum Part {
     Claims,
     /// Claimed deliveries cannot be looked up.
     Attempts,
-    /// What channels are to be told cannot be decided.
+    /// Desks cannot decide.
     Desks,
-    /// What came of attempts is not written down.
+    /// The outcomes of attempts cannot be written.
     Records,
 }
 
@@ -70,7 +70,7 @@ impl Health {
         self.publish(&troubled);
     }
 
-    /// It has begun to work.
+    /// The notifier has begun to work.
     pub(crate) fn started(&self) {
         self.publish(&self.troubled.lock());
     }

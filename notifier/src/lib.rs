@@ -10,9 +10,9 @@
 //!   templates see. `retry` (pure): when to try again.
 //! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a
 //!   file there.
-//! - `gate`: who is told at all: maintenance windows, dependencies.
+//! - `gate`: whether an alert is told at all: maintenance windows, dependencies.
 //! - `desk`: what a channel is told, and when: digests, storms, flapping.
-//! - `standing` (pure): whether a channel works. `trouble`: tells over the others of one that does not.
+//! - `standing` (pure): whether a channel works. `trouble`: reports one that does not over the others.
 //! - `directory`: the channels, as the registry tells of them.
 
 mod config;

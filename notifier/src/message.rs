@@ -1,4 +1,4 @@
-//! Pure. What a delivery says, for people and for templates. It is the same for every attempt of a delivery.
+//! Pure. The message of a delivery, for people and for templates. It is the same for every attempt.
 //!
 //! The variables of templates are the fields of [`Message`]; `docs/channels.md` lists them.
 
@@ -21,7 +21,7 @@ use serde::Serialize;
 use digest::DigestView;
 pub(crate) use words::duration;
 
-/// What a delivery says.
+/// The message of a delivery.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Message {
     /// The delivery's id: the same over all repeats.
@@ -29,15 +29,15 @@ pub(crate) struct Message {
     /// `monitor.down`, `monitor.up`, `monitor.reminder`, `monitor.was_down`, `monitor.flapping`, `digest`,
     /// `storm`, `repost`, `channel.failing` or `channel.test`.
     pub(crate) event: &'static str,
-    /// When it happened, RFC 3339.
+    /// The time of the event, RFC 3339.
     pub(crate) at: String,
-    /// One line, at most 200 characters.
+    /// The title: one line, at most 200 characters.
     pub(crate) title: String,
-    /// What there is to say besides, in lines.
+    /// The details, in lines.
     pub(crate) text: String,
     /// How bad it is.
     pub(crate) severity: Severity,
-    /// What it does to an incident.
+    /// What the message does to an incident.
     pub(crate) action: Action,
     /// Names the incident: the same from its first message to its last.
     pub(crate) incident: String,
@@ -47,7 +47,7 @@ pub(crate) struct Message {
     pub(crate) monitor: Option<MonitorView>,
     /// The flip, if it speaks of one.
     pub(crate) flip: Option<FlipView>,
-    /// What the flip said.
+    /// The text of the flip.
     pub(crate) message: Option<String>,
     /// The value of the heartbeat that caused it.
     pub(crate) value: Option<f64>,
@@ -113,7 +113,7 @@ pub(crate) struct FlipView {
     at: String,
 }
 
-/// One that is down, of a repost.
+/// A monitor that is down, in a repost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct RepostedMonitor {
     pub(crate) incident: String,
@@ -137,7 +137,7 @@ impl FlipView {
 }
 
 impl Message {
-    /// What `task` says on `channel`.
+    /// The message of `task` on `channel`.
     pub(crate) fn new(task: &DeliveryTask, channel: &Channel) -> Self {
         let notice = &task.notice;
         let blank = Self {
@@ -414,7 +414,8 @@ fn reposted(one: &LabelledFlip) -> RepostedMonitor {
     }
 }
 
-/// What the flip says. The message of a recovery has its length already, in other words.
+/// The text of the flip. A recovery without a message from the client has none: the message gives its length
+/// already, in other words.
 fn said(flip: &Flip) -> Option<String> {
     let is_repeated = flip.reason == Reason::Recovered && flip.message.is_none();
     flip_text(flip).filter(|_| !is_repeated).map(|text| format!("It said: {text}"))

@@ -1,4 +1,4 @@
-//! What the notifier counts.
+//! The metrics of the notifier.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -7,10 +7,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// What became of an alert.
+/// The outcome of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum AlertResult {
-    /// It became one delivery or more.
+    /// The alert became one delivery or more.
     FannedOut,
     /// Its monitor has no enabled channel.
     NoChannel,
@@ -18,11 +18,11 @@ pub(crate) enum AlertResult {
     Silenced,
     /// Its monitor was deleted meanwhile.
     MonitorGone,
-    /// It is damaged.
+    /// The alert is damaged.
     Unreadable,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum DeliveryResult {
     /// Accepted.
@@ -33,7 +33,7 @@ pub(crate) enum DeliveryResult {
     Folded,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum AttemptResult {
     /// Any 2xx.

@@ -16,7 +16,7 @@ pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FailedAttempt {
-    /// Which one, from 1.
+    /// The number of the attempt, from 1.
     pub(crate) number: u32,
     /// When it began.
     pub(crate) began_at: EventTime,

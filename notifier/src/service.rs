@@ -42,13 +42,13 @@ const SETTLED_QUEUE: usize = 64;
 /// How long the last writes may take after the drain.
 const LAST_WRITES: Duration = Duration::from_millis(1_500);
 
-/// How often the age of the oldest pending delivery is looked up.
+/// How often the age of the oldest pending delivery is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// The wait before a watch that could not begin is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// What the notifier needs.
+/// The ports and means of the notifier.
 pub struct Deps {
     /// Alerts from the schedulers, and tests from the console.
     pub alerts: Arc<dyn Queue>,
@@ -56,9 +56,9 @@ pub struct Deps {
     pub deliveries: Arc<dyn QueueWithDeadLetters>,
     /// Monitors and channels.
     pub registry: Arc<dyn Registry>,
-    /// What became of deliveries, for people.
+    /// The outcomes of deliveries, for people.
     pub delivery_history: Arc<dyn DeliveryHistory>,
-    /// What is remembered of channels and monitors beyond the queues.
+    /// The memory of channels and monitors beyond the queues.
     pub ledger: Arc<dyn Ledger>,
     /// The states of monitors, to look at.
     pub states: Arc<dyn StateReader>,

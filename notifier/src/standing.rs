@@ -11,14 +11,14 @@ pub(crate) const FAILING_AFTER: u32 = 3;
 /// How long a channel fails before it is disabled.
 const DISABLED_AFTER: Duration = Duration::from_secs(5 * 24 * 3_600);
 
-/// What is known of a channel by its attempts.
+/// What attempts say about a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// It accepted a message; `test`: one that the owner sent to try it.
+    /// The channel accepted a message; `test`: one that the owner sent to try the channel.
     Accepted { test: bool },
-    /// It failed often enough, or for good, and why.
+    /// The channel failed often enough, or for good, for this reason.
     Failing(String),
-    /// It does not want anything any more, by its own words.
+    /// The receiver answered that it wants no more messages.
     Gone(String),
 }
 

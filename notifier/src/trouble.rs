@@ -23,7 +23,7 @@ pub(crate) enum TroubleError {
     Queue(#[from] QueueError),
 }
 
-/// What telling takes.
+/// The means to report a failing channel.
 pub(crate) struct Trouble {
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) directory: Arc<Directory>,

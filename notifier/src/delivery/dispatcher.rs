@@ -1,7 +1,7 @@
 //! Claims deliveries and makes their attempts.
 //!
-//! One task decides, each attempt is a task of its own, and the recorder writes down what came of them, so
-//! only its own deliveries wait for a slow receiver.
+//! One task decides, each attempt is a task of its own, and the recorder writes the outcomes down. So only a
+//! receiver's own deliveries wait when it is slow.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 /// node may do better.
 const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 
-/// What carrying a delivery needs.
+/// The means to carry a delivery.
 pub(crate) struct Context {
     pub(crate) deliveries: Arc<dyn Queue>,
     pub(crate) history: Arc<dyn DeliveryHistory>,
@@ -65,14 +65,14 @@ pub(crate) struct Dispatcher {
     /// Lanes that had more to claim than there was room for.
     unexhausted: HashSet<LaneId>,
     attempts: JoinSet<()>,
-    /// What each attempt works on, should it panic.
+    /// The claim of each attempt, in case the attempt panics.
     attempted: HashMap<task::Id, Claim>,
     recorder: mpsc::Sender<Settled>,
     settled: mpsc::Receiver<Vec<LaneId>>,
 }
 
 impl Dispatcher {
-    /// `recorder` takes what came of attempts, `settled` tells the lanes of those that were written down.
+    /// `recorder` takes the outcomes of attempts, `settled` gives the lanes of those that were written down.
     pub(crate) fn new(
         context: Arc<Context>,
         recorder: mpsc::Sender<Settled>,
@@ -218,7 +218,7 @@ impl Dispatcher {
     }
 }
 
-/// One delivery through all its phases.
+/// Carries one delivery through all its phases.
 async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
     let settled = carry_through(&context, claim).await;
     // The recorder goes last, unless the process is going anyway.

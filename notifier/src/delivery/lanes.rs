@@ -33,7 +33,7 @@ impl Capacity {
     }
 }
 
-/// What is claimed, by lane.
+/// The claimed messages, by lane.
 pub(crate) struct Lanes<T> {
     lanes: HashMap<LaneId, Lane<T>>,
     /// Lanes with something waiting, the one whose turn it is first.
@@ -45,7 +45,7 @@ pub(crate) struct Lanes<T> {
 }
 
 struct Lane<T> {
-    /// Where its channel leads, if that is known.
+    /// The host that its channel leads to, if known.
     host: Option<Arc<str>>,
     waiting: VecDeque<T>,
     attempting: usize,
@@ -142,7 +142,7 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// One of the lane is out of our hands.
+    /// Notes that one message of the lane is settled.
     pub(crate) fn settled(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.claimed = lane.claimed.saturating_sub(1);

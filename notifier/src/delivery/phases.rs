@@ -47,7 +47,7 @@ pub(crate) struct Opened {
     task: DeliveryTask,
     record: Delivery,
     channel: Arc<Channel>,
-    /// How its channel is told, if not each flip by itself.
+    /// The kind of desk of its channel, if the channel has one.
     manner: Option<Manner>,
 }
 
@@ -72,23 +72,23 @@ pub(crate) struct Attempted {
     answer: Answer,
 }
 
-/// What became of a delivery this time.
+/// The outcome of a delivery this time.
 pub(crate) struct Settled {
     /// The queue message's id.
     pub(crate) id: MessageId,
     /// Its lane.
     pub(crate) lane: LaneId,
-    /// What the history is to hold; `None` = no change.
+    /// The record for the history; `None` = no change.
     pub(crate) record: Option<Delivery>,
-    /// What is to become of the queue message.
+    /// How the queue message is settled.
     pub(crate) outcome: Outcome,
     /// The attempt that was made.
     pub(crate) attempted: Option<AttemptReport>,
-    /// What the channel's desk is to hear before the queue does.
+    /// The note that the channel's desk hears before the queue does.
     pub(crate) desk: Option<DeskNote>,
 }
 
-/// What a desk is to hear.
+/// A note for a desk.
 #[derive(Debug, Clone)]
 pub(crate) struct DeskNote {
     pub(crate) channel: ChannelId,
@@ -96,12 +96,12 @@ pub(crate) struct DeskNote {
     pub(crate) note: desk::Note,
 }
 
-/// What an attempt tells about its channel.
+/// The report of an attempt about its channel.
 pub(crate) struct AttemptReport {
     pub(crate) channel: ChannelId,
     /// The monitor that it was about, if it was one.
     pub(crate) monitor: Option<MonitorId>,
-    /// Whether it was a test of the channel.
+    /// Whether the delivery was a test of the channel.
     pub(crate) is_test: bool,
     /// Whether the delivery is given up.
     pub(crate) gave_up: bool,
@@ -110,26 +110,26 @@ pub(crate) struct AttemptReport {
     pub(crate) verdict: Verdict,
 }
 
-/// What an attempt says about its channel.
+/// The verdict of an attempt about its channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It works.
+    /// The channel works.
     Accepted,
-    /// It did not work this time.
+    /// The channel did not work this time.
     Failed(String),
-    /// It is not wanted any more.
+    /// The receiver wants no more messages.
     Gone(String),
 }
 
-/// What can be done with a claimed delivery.
+/// The result of opening a claimed delivery.
 pub(crate) enum Opening {
-    /// It can be carried.
+    /// The delivery can be carried.
     Open(Box<Opened>),
-    /// There is nothing to attempt.
+    /// The delivery needs no attempt.
     Settled(Box<Settled>),
 }
 
-/// What can be done with an opened delivery.
+/// The result of preparing an opened delivery.
 pub(crate) enum Preparation {
     /// An attempt.
     Ready(Prepared),
@@ -157,7 +157,7 @@ impl Claimed {
             note: desk::Note::Finished(self.task.id),
         });
         if record.state.is_over() {
-            // It was written down, but the queue was not told.
+            // The outcome was written down, but the queue was not told.
             return Opening::Settled(Box::new(self.over(None, Outcome::Complete, finished)));
         }
         let Some(channel) = channel else {
@@ -195,7 +195,7 @@ impl Claimed {
     }
 }
 
-/// How a channel is told of an alert, if not of each by itself.
+/// The kind of desk for an alert on a channel; `None`: the channel is told each alert by itself.
 fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
     match &task.notice {
         Notice::Alert(Alert::Test { .. }) | Notice::ChannelFailing(_) => None,
@@ -203,7 +203,7 @@ fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
             Some(Manner::of(channel).unwrap_or(Manner::Chat))
         }
         Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }) => Manner::of(channel),
-        // Made by a desk, whatever the channel has become since.
+        // A desk made this notice, whatever kind the channel has now.
         Notice::WasDown(_)
         | Notice::Digest(_)
         | Notice::Storm(_)
@@ -213,7 +213,7 @@ fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
 }
 
 impl Opened {
-    /// What the channel's desk is to be asked, if it has one.
+    /// The question for the channel's desk, if it has one.
     pub(crate) fn question(&self) -> Option<(Manner, Question)> {
         // A delivery that is sent again has attempts, and counts anew.
         let redriven = self.task.attempts == 0 && !self.record.attempts.is_empty();
@@ -227,7 +227,8 @@ impl Opened {
             |lane, record, outcome| Settled { id, lane, record, outcome, attempted: None, desk: None };
         match admission {
             Admission::Send(said) => {
-                // What came to the desk comes there as it was; what the desk made is kept as it is now.
+                // An alert that came to the desk goes there again as it was. A notice that the desk made is
+                // kept as it is now.
                 if !matches!(self.task.notice, Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. })) {
                     self.task.notice = (*said).clone();
                 }
@@ -296,7 +297,7 @@ impl Prepared {
 }
 
 impl Attempted {
-    /// Decides what becomes of it; `random` is from 0 to 1.
+    /// Decides the outcome of the delivery; `random` is from 0 to 1.
     pub(crate) fn settle(self, random: f64) -> Settled {
         let is_test = is_test(&self.task);
         let Self { lane, mut task, mut record, manner, began_at, ended_at, took, answer } = self;
@@ -355,13 +356,13 @@ impl Attempted {
     }
 }
 
-/// What follows an attempt.
+/// The step after an attempt.
 enum Next {
-    /// It was accepted.
+    /// The delivery was accepted.
     Done,
-    /// It failed, and the next attempt is due then.
+    /// The attempt failed, and the next one is due then.
     Retry { due_at: EventTime, error: String },
-    /// It failed, and there is no next attempt.
+    /// The attempt failed, and there is no next one.
     GiveUp(Verdict),
 }
 

@@ -1,4 +1,4 @@
-//! Writes down what came of attempts, many at a time: the history first, the queue second.
+//! Writes the outcomes of attempts down, many at a time: the history first, the queue second.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ const GROUP: usize = 512;
 /// The wait before a failed call is made again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// Writes down what came of attempts.
+/// Writes the outcomes of attempts down.
 pub(crate) struct Recorder {
     context: Arc<Context>,
     incoming: mpsc::Receiver<Settled>,
     /// Tells the lanes of what is written down.
     settled: mpsc::Sender<Vec<LaneId>>,
-    /// What the desks of their channels could not hear of: no more than can be claimed.
+    /// Outcomes that the desks of their channels could not be told yet; no more than can be claimed.
     deferred: Vec<Settled>,
     /// Failed attempts in a row. No more channels than there are: one that works is forgotten.
     failures: HashMap<ChannelId, u32>,
@@ -56,7 +56,7 @@ impl Recorder {
                 self.incoming.recv_many(&mut group, GROUP).await
             } else {
                 let more = self.incoming.recv_many(&mut group, GROUP);
-                // What waits is looked at again now and then, and with whatever comes.
+                // Deferred outcomes are tried again now and then, and with every new one.
                 tokio::time::timeout(RETRY_AFTER, more).await.unwrap_or(GROUP)
             };
             if received == 0 {
@@ -136,8 +136,8 @@ impl Recorder {
         self.context.health.well(Part::Records);
     }
 
-    /// Changes what is known of a channel, and tells over others of one that does not work any more; as often
-    /// as it takes.
+    /// Changes the state of a channel, and reports one that no longer works over the other channels. It tries
+    /// until this succeeds.
     async fn judge(&self, report: &AttemptReport, evidence: &Evidence) {
         let now = self.context.clock.now();
         loop {
@@ -163,7 +163,7 @@ impl Recorder {
             && let Err(error) = self.context.trouble.tell(&channel, report.monitor, now).await
         {
             match error {
-                // Only we make room in it.
+                // Only this notifier makes room in the queue.
                 TroubleError::Queue(QueueError::Full) => {
                     tracing::error!(channel.id = %channel.id, "the other channels are not told of one that fails: the queue is full");
                 }

@@ -1,14 +1,14 @@
 //! Pure. The desk of a channel that people read.
 //!
-//! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. What comes beyond begins a
-//!   storm: it is gathered, and goes out as a digest at the end of each window, until one stays below
-//!   [`SINGLES`].
-//! - While a message does not get through, whatever else comes is gathered too, so that a receiver that was
-//!   away is not flooded when it is back, and never sees an older state after a newer one. What is gathered
-//!   goes out at most once in [`PROBE`], in one message that takes over what the failing ones were to tell:
-//!   under an id of its own, since one of them may have arrived.
-//! - So what has recovered before it could be told is told as what it was.
-//! - A monitor that flaps is told of once, and then by a summary every quarter of an hour until it is quiet.
+//! - Up to [`SINGLES`] messages in any [`WINDOW`] go out one by one and at once. The next one begins a storm:
+//!   further messages are gathered and go out as a digest at the end of each window, until a window has fewer
+//!   than [`SINGLES`].
+//! - While a message does not get through, all later alerts are gathered too, so that a receiver that was
+//!   away is not flooded when it is back, and never sees an older state after a newer one. They go out at
+//!   most once in [`PROBE`], in one message that takes over the content of the failing ones, under an id of
+//!   its own, because one of them may have arrived.
+//! - So an incident that was over before it could be told is told as "was down".
+//! - A monitor that flaps is announced once, and then summed up every quarter of an hour until it is quiet.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) const SINGLES: usize = 5;
 /// The time in which messages are counted, and that a digest gathers.
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
-/// How often new messages are tried while none gets through, whatever the schedule of the failed ones.
+/// How often new messages are tried while none gets through, independent of the schedule of the failed ones.
 pub(super) const PROBE: Duration = Duration::from_secs(60);
 
 /// How long a message without an outcome is waited for: longer than any delivery is attempted.
@@ -101,7 +101,7 @@ impl Chat {
             && let Some(untold) = entry.untold.as_mut().filter(|_| !redriven)
             && untold.take_earlier(id, &lean(flip), number)
         {
-            // It was overtaken by a later one, which waits.
+            // The reminder was overtaken by a later one, which waits.
             return Admission::Folded(own_delivery(channel, number));
         }
         if flip.sequence <= entry.sequence {
@@ -186,7 +186,7 @@ impl Chat {
         Admission::Send(said.unwrap_or_else(|| Box::new(task.notice.clone())))
     }
 
-    /// It was accepted or given up: what it told is told.
+    /// A message was accepted or given up: its content counts as told.
     pub(super) fn finished(&mut self, id: DeliveryId, now: EventTime, effects: &mut Effects) {
         let Some(outstanding) = self.head.outstanding.remove(&id) else { return };
         let told = |entry: &ChatEntry| entry.carrier == Some(id);
@@ -301,7 +301,7 @@ impl Chat {
         Some(Emit { id, notice, monitor, order_key: id.into(), due_at: now })
     }
 
-    /// What the message that carries a monitor says; `original` if that is all.
+    /// The content of the message that carries a monitor; `original` if it holds nothing else.
     fn say_one(&self, monitor: MonitorId, original: Option<&Notice>) -> Option<Box<Notice>> {
         let entry = self.monitors.get(&monitor)?;
         let carried = entry.carried.as_ref()?;
@@ -322,7 +322,7 @@ impl Chat {
         if let Some(was) = carried.was_down(entry.told_down.is_some()) {
             return Some(Box::new(Notice::WasDown(Box::new(was))));
         }
-        // As it came, if it is that one: what is kept here is cut.
+        // The original alert if it is that one, because the copy that is kept here is shortened.
         let whole = match original {
             Some(Notice::Alert(Alert::Flip(flip))) if flip.id == carried.last.id => flip,
             Some(_) | None => &carried.last,
@@ -382,7 +382,7 @@ impl Chat {
         }
     }
 
-    /// When it is to be looked at next.
+    /// When the desk has to be looked at next.
     pub(super) fn next_wake(&self) -> Option<EventTime> {
         let storm = self.head.storm.map(|storm| storm.until);
         let outstanding = &self.head.outstanding;
@@ -396,16 +396,15 @@ impl Chat {
         } else if outstanding.values().all(|outstanding| outstanding.failed) {
             self.probe_at().filter(|_| self.monitors.values().any(waits))
         } else {
-            // What is on its way must end first.
+            // The messages on their way must end first.
             None
         };
-        // So must a window of a storm.
+        // A window of a storm must end first, too.
         let next = next.map(|at| storm.map_or(at, |until| at.max(until)));
         next.into_iter().chain(storm).chain(self.head.clean_at).min()
     }
 
-    /// Monitors that the channel was told are down and that are up, or gone, without anybody having been
-    /// told.
+    /// Monitors that the channel was told are down, and that are up, or gone, without a message about that.
     pub(super) fn ended(&mut self, monitors: &[(MonitorId, EventTime)]) {
         for (monitor, _) in monitors {
             if let Some(entry) = self.monitors.get_mut(monitor).filter(|entry| entry.carrier.is_none()) {
@@ -421,7 +420,7 @@ impl Chat {
         self.monitors.iter().filter_map(down).collect()
     }
 
-    /// Whether it is time to look through what is known.
+    /// Whether a review of the known monitors is due.
     pub(super) fn reviews(&self, now: EventTime) -> bool {
         self.head.clean_at.is_some_and(|at| at <= now)
     }
@@ -430,7 +429,7 @@ impl Chat {
         self.head.outstanding.keys().filter_map(|id| self.emit(*id, now)).collect()
     }
 
-    /// Deliveries that a message on its way tells of and that were said to be told of by another.
+    /// Deliveries that a message on its way carries, and whose records name another one.
     pub(super) fn refolded(&self) -> Vec<(DeliveryId, DeliveryId)> {
         let carried = self.monitors.values().filter_map(|entry| entry.carrier.zip(entry.carried.as_ref()));
         let told = carried.flat_map(|(carrier, carried)| carried.ids.iter().map(move |one| (*one, carrier)));
@@ -438,7 +437,7 @@ impl Chat {
         elsewhere.map(|((id, _), carrier)| (id, carrier)).collect()
     }
 
-    /// What is in the ledger under a key; `None`: nothing is to be there.
+    /// The row for the ledger under a key; `None` = no row.
     pub(super) fn row(&self, key: Uuid) -> Option<Row> {
         if key == HEAD {
             return Some(Row::ChatHead(Box::new(self.head.clone())));

@@ -25,7 +25,7 @@ impl Gathering {
     }
 }
 
-/// What the message `carrier` tells of all monitors.
+/// The content of the message `carrier` about all its monitors.
 pub(super) fn digest(
     id: AlertId,
     carrier: DeliveryId,

@@ -16,7 +16,7 @@ pub(super) const WITHIN: Duration = Duration::from_secs(15 * 60);
 /// The newest flips of a monitor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Flaps {
-    /// When they were, the newest last; at most [`MOST`] + 1.
+    /// The times of the flips, the newest last; at most [`MOST`] + 1.
     pub(super) times: Vec<EventTime>,
     pub(super) flapping: Option<Flapping>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Flapping {
     pub(super) next_at: EventTime,
     /// Flips since they were told.
     pub(super) flips: u32,
-    /// Whether they were told at all.
+    /// Whether people were told that it flaps.
     pub(super) announced: bool,
     /// The newest flip.
     pub(super) last: Flip,
@@ -57,12 +57,12 @@ impl Flaps {
         true
     }
 
-    /// Whether there was no flip for long.
+    /// Whether there was no flip for [`WITHIN`].
     pub(super) fn is_quiet(&self, now: EventTime) -> bool {
         self.times.last().is_none_or(|last| *last + WITHIN <= now)
     }
 
-    /// Whether people are to be told of its flapping now.
+    /// Whether people must be told now that it flaps.
     pub(super) fn is_due(&self, now: EventTime) -> bool {
         self.flapping.as_ref().is_some_and(|flapping| !flapping.announced || flapping.next_at <= now)
     }
@@ -71,7 +71,7 @@ impl Flaps {
     pub(super) fn tell(&mut self, now: EventTime) -> Option<(Flapping, bool)> {
         let quiet = self.is_quiet(now);
         let flapping = self.flapping.as_mut()?;
-        // What comes late may be long over; it is announced first all the same.
+        // A late announcement may be about flapping that is over. It is announced first all the same.
         let over = quiet && flapping.announced;
         let told = flapping.clone();
         flapping.announced = true;

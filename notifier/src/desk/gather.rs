@@ -1,4 +1,4 @@
-//! Pure. What a chat is still to be told of one monitor.
+//! Pure. The changes of one monitor that a chat has not been told yet.
 
 use model::flip::{Flip, State};
 use model::ids::{AlertId, DeliveryId};
@@ -12,7 +12,7 @@ use super::flaps::Flapping;
 /// are left.
 const MAX_IDS: usize = 64;
 
-/// Changes that the channel was not told of.
+/// Changes that the channel was not told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct UntoldChanges {
     /// The first flip to down among them.
@@ -23,7 +23,7 @@ pub(super) struct UntoldChanges {
     pub(super) flips: u32,
     /// The newest reminder among them.
     pub(super) reminder: Option<Reminder>,
-    /// That it flaps, and whether that is over.
+    /// The flapping of the monitor, and whether it is over.
     pub(super) flapping: Option<(Flapping, bool)>,
     /// The deliveries of these alerts that went no further, and the number of the message that is said to
     /// tell of them.
@@ -77,7 +77,7 @@ impl UntoldChanges {
         ids.drain(..surplus);
         let flapping = match (self.flapping, later.flapping) {
             (_, Some(told)) => Some(told),
-            // It was quiet, and is not any more.
+            // The monitor was quiet, and flaps again.
             (Some((_, true)), None) if later.flips > 0 => None,
             (Some((told, false)), None) => {
                 Some((Flapping { flips: told.flips + later.flips, last: later.last.clone(), ..told }, false))

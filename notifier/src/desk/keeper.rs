@@ -1,8 +1,8 @@
 //! Keeps the desks of all channels: reads them from the ledger, writes what they decide, and carries it out.
 //!
-//! In this order: the ledger, the records and messages of the desk's own, the answer. A notifier that dies in
-//! between leaves the asking message unsettled in the queue: it asks again, the desk is read anew, and what
-//! was not carried out is carried out then. Requests that come while the ledger is being written are served
+//! It works in this order: the ledger, the desk's own records and messages, the answer. A notifier that dies
+//! in between leaves the asking message unsettled in the queue. The message asks again, the desk is read
+//! anew, and the rest is carried out then. Requests that come while the ledger is being written are served
 //! together.
 
 use std::collections::{HashMap, HashSet};
@@ -65,17 +65,17 @@ pub(crate) enum DeskError {
     Stopped,
 }
 
-/// What kind of desk a channel has.
+/// The kind of desk that a channel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// People read it.
+    /// A channel that people read.
     Chat,
-    /// It pages them.
+    /// A channel that pages people.
     Pager(PagerRules),
 }
 
 impl Manner {
-    /// The desk that a channel is to have; `None`: it is told each flip.
+    /// The kind of desk for a channel; `None`: the channel is told each flip by itself.
     pub(crate) fn of(channel: &Channel) -> Option<Self> {
         match presets::class_of(&channel.kind) {
             ChannelClass::Webhook => None,
@@ -110,15 +110,15 @@ pub(crate) struct Keeper {
     pub(crate) slots: Mutex<HashMap<ChannelId, Arc<DeskSlot>>>,
 }
 
-/// Where the desk of a channel is.
+/// The place of a channel's desk.
 #[derive(Default)]
 pub(crate) struct DeskSlot {
     waiting: Mutex<WaitingCalls>,
-    /// `None`: it is to be read from the ledger.
+    /// The desk; `None`: it must be read from the ledger.
     open: tokio::sync::Mutex<Option<OpenDesk>>,
 }
 
-/// What waits for the desk, with where the answers go.
+/// The requests that wait for the desk, with the senders for the answers.
 #[derive(Default)]
 struct WaitingCalls {
     questions: Vec<(Question, oneshot::Sender<Admission>)>,
@@ -165,16 +165,16 @@ impl Keeper {
         Arc::clone(self.slots.lock().entry(channel).or_default())
     }
 
-    /// Serves whatever waits for the desk of a channel, unless another call took it along.
+    /// Serves the requests that wait for the desk of a channel, unless another call took them along.
     async fn attend(&self, channel: ChannelId, manner: Manner, slot: &DeskSlot) -> Result<(), DeskError> {
         let mut open = slot.open.lock().await;
         let mut batch = std::mem::take(&mut *slot.waiting.lock());
         if batch.questions.is_empty() && batch.notes.is_empty() {
             return Ok(());
         }
-        // What came together is heard in the order in which it happened.
+        // Requests that came together are served in the order of their events.
         batch.questions.sort_by_key(|(question, _)| question.sequence());
-        // While it is taken out, whatever stops us leaves it to be read again.
+        // The desk is taken out meanwhile, so that it is read again if this call is stopped.
         let taken = open.take();
         let (done, admissions) = self.serve(channel, manner, taken, &batch).await?;
         // A caller that was cancelled does not listen.
@@ -233,7 +233,7 @@ impl Keeper {
         Err(conflict)
     }
 
-    /// Of monitors that went down, those that have not been down for some time, with since when.
+    /// Of the monitors that went down, those that have been up for some time, with the time since when.
     async fn ended(
         &self,
         down: &[(MonitorId, EventTime)],
@@ -328,7 +328,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Puts a whole desk in the place of whatever is in the ledger.
+    /// Replaces the content of the ledger by a whole desk.
     async fn write_anew(&self, channel: ChannelId, desk: &Desk) -> Result<u64, LedgerError> {
         let page = self.ledger.load(channel.as_uuid()).await?;
         let rows = desk.all_rows();
@@ -389,7 +389,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// A channel is gone, and with it what it was told.
+    /// A channel is gone, so its desk is removed.
     pub(crate) async fn forget(&self, channel: ChannelId) -> Result<(), DeskError> {
         self.slots.lock().remove(&channel);
         let page = self.ledger.load(channel.as_uuid()).await?;

@@ -27,7 +27,7 @@ pub(crate) struct Question {
     pub(crate) redriven: bool,
 }
 
-/// What a desk is told of.
+/// The events that a desk hears.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Note {
     /// A delivery was accepted, or given up.
@@ -66,7 +66,7 @@ impl Desk {
         }
     }
 
-    /// Asks to be looked at again in time. To be called when everything was served.
+    /// Asks to be looked at again in time. The caller does this when everything was served.
     pub(super) fn set_wake(&mut self, now: EventTime, effects: &mut Effects) {
         let (channel, wanted, timer) = match self {
             Self::Chat(chat) => (chat.channel, chat.next_wake(), &mut chat.head.timer),
@@ -99,8 +99,8 @@ impl Desk {
         }
     }
 
-    /// What was sent and not yet heard of: it may have been lost before it came into the queue, and so may
-    /// what it tells of besides before that was written down.
+    /// Messages that were sent and have no outcome yet. They may have been lost before they came into the
+    /// queue, and so may the records of the deliveries that they carry.
     pub(super) fn unfinished(&mut self, now: EventTime) -> Effects {
         match self {
             Self::Chat(chat) => Effects {

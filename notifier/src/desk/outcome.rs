@@ -1,4 +1,4 @@
-//! Pure. What a desk decides, and what follows from it.
+//! Pure. The decisions of a desk, and what follows from them.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use model::notice::{MonitorLabel, Notice};
 use model::time::EventTime;
 use ports::queue::OrderKey;
 
-/// What becomes of an alert that came to the desk.
+/// The decision about an alert that came to the desk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Admission {
-    /// It goes out, saying this.
+    /// The alert goes out with this content.
     Send(Box<Notice>),
-    /// This delivery tells of it.
+    /// This delivery carries the alert.
     Folded(DeliveryId),
-    /// It is of no use any more, for this reason.
+    /// The alert is of no use any more, for this reason.
     Dropped(DropReason),
-    /// It is to come again.
+    /// The alert must come again after this time.
     Later(Duration),
 }
 
@@ -26,9 +26,9 @@ pub(crate) enum Admission {
 pub(crate) enum DropReason {
     /// The incident of a reminder.
     Over,
-    /// What a repost would name.
+    /// No monitor is down that a repost would name.
     NothingDown,
-    /// What an alert would have said was said before.
+    /// The content of the alert was told before.
     NothingToSay,
     /// The channel has become one that gets no reposts.
     NotReposted,
@@ -58,7 +58,7 @@ pub(crate) struct Emit {
     pub(crate) due_at: EventTime,
 }
 
-/// A moment at which a desk wants to be looked at again.
+/// A time at which a desk wants to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WakeUp {
     /// Another one for each moment.
@@ -66,10 +66,10 @@ pub(crate) struct WakeUp {
     pub(crate) due_at: EventTime,
 }
 
-/// What follows from what the desk did.
+/// The effects of what the desk did.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Effects {
-    /// To be put into the delivery queue. Putting them there again does no harm.
+    /// Messages for the delivery queue. Enqueueing them again does no harm.
     pub(crate) emits: Vec<Emit>,
     /// Moments to be put there as well, at which the desk is asked again.
     pub(crate) wakes: Vec<WakeUp>,

@@ -36,12 +36,12 @@ const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 /// How long a recovery waits for a repost on its way, which would undo the recovery if it came later.
 const AFTER_REPOST: Duration = Duration::from_millis(500);
 
-/// What depends on the service.
+/// The rules that depend on the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PagerRules {
     /// How many monitors get an incident of their own within [`WINDOW`]; `None` = all.
     pub(crate) storm_limit: Option<usize>,
-    /// How often it is to be told again of what is down.
+    /// How often monitors that are down are reported again.
     pub(crate) repost_every: Option<Duration>,
 }
 
@@ -188,7 +188,7 @@ impl Pager {
     }
 
     pub(super) fn failed(&mut self, id: DeliveryId) {
-        // What does not get through undoes nothing; it is put together anew when it is tried again.
+        // A repost that fails undoes nothing. It is made anew when it is tried again.
         self.head.stuck |=
             self.head.outbox.get(&id).is_some_and(|(notice, _)| matches!(notice, Notice::Repost(_)));
     }
@@ -202,14 +202,14 @@ impl Pager {
         if self.head.repost_at.is_some_and(|at| at <= now) {
             self.head.repost_at = None;
             let down = self.monitors.values().filter(|entry| entry.down.is_some()).count();
-            // Ids are not spread evenly: no part is to be too long.
+            // Ids are not spread evenly, and no part may be too long.
             let parts = u32::try_from(down.div_ceil(MAX_DIGEST_FLIPS / 2)).unwrap_or(u32::MAX);
             for part in 0..parts {
                 let number = self.head.number;
                 if let Some(repost) = self.repost(now, own_alert(self.channel, number), part, parts) {
                     self.head.number += 1;
                     let id = own_delivery(self.channel, number);
-                    // What is down is looked up for each attempt.
+                    // Each attempt looks up which monitors are down.
                     let due = Repost { down: Vec::new(), ..repost };
                     self.send(id, Notice::Repost(Box::new(due)), None, effects, now);
                 }
@@ -254,7 +254,7 @@ impl Pager {
                 continue;
             }
             if told.last.to == State::Down {
-                // It has an incident like any other from now on.
+                // From now on the monitor has an incident like any other.
                 let label = entry.label.clone();
                 let number = self.head.number;
                 self.head.number += 1;
@@ -316,12 +316,12 @@ impl Pager {
         self.monitors.iter().filter_map(|(id, entry)| Some((*id, entry.down.as_ref()?.at))).collect()
     }
 
-    /// Whether it is time to look through what is known.
+    /// Whether a review of the known monitors is due.
     pub(super) fn reviews(&self, now: EventTime) -> bool {
         self.head.clean_at.is_some_and(|at| at <= now)
     }
 
-    /// When it is to be looked at next.
+    /// When the desk has to be looked at next.
     pub(super) fn next_wake(&self) -> Option<EventTime> {
         let flapping = self.monitors.values().filter_map(|entry| entry.flaps.flapping.as_ref());
         let quiet = flapping.map(|flapping| flapping.next_at);
@@ -338,7 +338,7 @@ impl Pager {
         own.collect()
     }
 
-    /// What is in the ledger under a key; `None`: nothing is to be there.
+    /// The row for the ledger under a key; `None` = no row.
     pub(super) fn row(&self, key: Uuid) -> Option<Row> {
         if key == HEAD {
             return Some(Row::PagerHead(Box::new(self.head.clone())));
@@ -379,7 +379,7 @@ impl PagerEntry {
 }
 
 fn emit(id: DeliveryId, notice: Notice, monitor: Option<MonitorLabel>, due_at: EventTime) -> Emit {
-    // What is about one monitor waits for the others of that one.
+    // A message about one monitor waits for the other messages of that monitor.
     let monitor_key = notice.monitor().map(OrderKey::from);
     let order_key = monitor_key.unwrap_or_else(|| crate::message::incident(&notice).into());
     Emit { id, notice, monitor, order_key, due_at }

@@ -1,5 +1,5 @@
-//! Pure. What of a desk is in the ledger: its head under the nil id, and a row for each monitor under the
-//! monitor's.
+//! Pure. The rows of a desk in the ledger: its head under the nil id, and a row for each monitor under the
+//! monitor's id.
 
 use bytes::Bytes;
 use model::ids::MonitorId;
@@ -25,7 +25,7 @@ impl Message for Row {
     const NAMED: bool = false;
 }
 
-/// Where the head is.
+/// The key of the head.
 pub(super) const HEAD: Uuid = Uuid::nil();
 
 /// A change as the ledger takes it.

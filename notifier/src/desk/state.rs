@@ -1,4 +1,4 @@
-//! What desks know, as the ledger keeps it.
+//! The state of desks, as the ledger keeps it.
 
 pub(crate) mod chat;
 pub(crate) mod pager;

@@ -1,4 +1,4 @@
-//! Pure. When a desk is to be looked at again. The delivery queue is the clock: it outlives the notifier.
+//! Pure. When a desk has to be looked at again. The delivery queue is the clock: it outlives the notifier.
 
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;
@@ -10,7 +10,7 @@ use super::outcome::WakeUp;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Timer {
     at: Option<EventTime>,
-    /// How often it has asked: each time under another id.
+    /// The number of wake-ups so far, which makes each id another one.
     count: u64,
 }
 
@@ -35,7 +35,7 @@ impl Timer {
         Some(self.wake_up(channel, wanted))
     }
 
-    /// What was asked for last, should it have been lost.
+    /// The last wake-up that was asked for, in case it was lost.
     pub(super) fn pending(&self, channel: ChannelId) -> Option<WakeUp> {
         self.at.map(|at| self.wake_up(channel, at))
     }

@@ -1,4 +1,4 @@
-//! Pure. What becomes of an alert.
+//! Pure. Rules that decide about an alert.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 /// by hand.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
-/// What becomes of an alert.
+/// The decision about an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// People are told.
     Tell,
-    /// It is to be looked at again then.
+    /// The alert is held back and looked at again then.
     Hold { until: EventTime, reason: SilenceReason },
     /// No message of its own goes out.
     Silence(SilenceReason),
@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
 /// Why no message of its own goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SilenceReason {
-    /// Of this name.
+    /// A maintenance window of this name.
     Window { name: String },
     /// On a monitor of this name; while it is down, with the alert that began that.
     Depends { on: String, incident: Option<AlertId> },
@@ -68,13 +68,13 @@ pub(super) enum OwnIncident {
     Over,
 }
 
-/// What a flip to down is judged by.
+/// The facts by which a flip to down is judged.
 #[derive(Debug, Clone)]
 pub(super) struct DownFacts {
     pub(super) now: EventTime,
-    /// When it happened.
+    /// The time of the event.
     pub(super) at: EventTime,
-    /// What it fell into, whether that is over or not.
+    /// The maintenance windows that the flip fell into, over or not.
     pub(super) quiet: Option<QuietSpan>,
     pub(super) ancestors: Vec<Ancestor>,
     pub(super) own: OwnIncident,
@@ -82,12 +82,12 @@ pub(super) struct DownFacts {
     pub(super) chance: Duration,
 }
 
-/// What becomes of a flip to down.
+/// Decides about a flip to down.
 pub(super) fn down(facts: &DownFacts) -> Verdict {
     let DownFacts { now, at, quiet, ancestors, own, chance } = facts;
     let depends =
         |ancestor: &Ancestor, incident| SilenceReason::Depends { on: ancestor.name.clone(), incident };
-    // One that was down when this happened, or went down since.
+    // An ancestor that was down at the time of the flip, or went down since.
     let holding = ancestors.iter().find_map(|one| one.down.map(|incident| depends(one, Some(incident))));
     let back =
         ancestors.iter().filter(|one| one.down.is_none() && one.since > *at).max_by_key(|one| one.since);
@@ -115,7 +115,7 @@ pub(super) fn down(facts: &DownFacts) -> Verdict {
     }
 }
 
-/// What becomes of a reminder.
+/// Decides about a reminder.
 pub(super) fn reminder(quiet: Option<QuietSpan>, ancestors: Vec<Ancestor>, late: bool) -> Verdict {
     let down = ancestors.into_iter().find_map(|one| {
         one.down.map(|incident| SilenceReason::Depends { on: one.name, incident: Some(incident) })

@@ -1,4 +1,4 @@
-//! Pure. What messages say that speak of many monitors.
+//! Pure. The texts of messages about many monitors.
 
 use model::notice::{Brief, Digest, Group, Storm};
 use model::time::EventTime;

@@ -1,4 +1,4 @@
-//! What reaches whom.
+//! Deliveries: what reaches which channel.
 
 use model::channel::{ChannelState, Secret};
 use model::delivery::DeliveryState;

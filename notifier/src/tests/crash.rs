@@ -56,7 +56,7 @@ async fn fail_everywhere(one_run: fn(Fault) -> Run) {
     }
 }
 
-/// What a process that dies leaves behind.
+/// The things that a process that dies leaves behind.
 struct Doomed {
     fate: Arc<Fate>,
     alerts: Arc<FaultyQueue>,
@@ -82,7 +82,7 @@ impl Doomed {
         (running, Self { fate, alerts, deliveries })
     }
 
-    /// What it held comes back to the queues.
+    /// Its claims return to the queues.
     async fn recover(&self, world: &World) {
         self.alerts.recover(world.clock.now()).await;
         self.deliveries.recover(world.clock.now()).await;

@@ -1,4 +1,4 @@
-//! Dead letters stay in sight, whatever the history forgets.
+//! Dead letters stay in sight, even if the history forgets them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +104,7 @@ async fn a_dead_letter_that_the_history_lost_is_listed_again_and_can_be_sent_aga
     let dead = world.delivery(id, DeliveryState::Dead, 1).await;
     running.drain().await;
 
-    // What Redis held is gone; its owner wants the channel again.
+    // The history is gone; the owner of the channel wants it enabled again.
     world.history = Arc::new(InMemoryHistory::default());
     world.enable(channel).await;
     world.clock.advance(Duration::from_secs(60));

@@ -40,7 +40,7 @@ async fn a_refused_delivery_is_attempted_three_times_and_the_channel_is_failing(
     assert_eq!(notices()[0].path, "/fine");
     assert_eq!(notices()[0].json()["data"]["channel"]["id"], broken.to_string());
 
-    // It lasts over a restart; after five days of it the channel is disabled.
+    // The failing state lasts over a restart. After five days of it the channel is disabled.
     running.drain().await;
     let running = world.start();
     world.advance(Duration::from_secs(5 * 24 * 3_600)).await;

@@ -21,7 +21,7 @@ use ports::registry::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// What goes wrong, and at which call, counted from zero.
+/// The fault, and the call at which it happens, counted from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The process dies before the call happens.

@@ -1,4 +1,4 @@
-//! What the notifier does not let receivers do to it.
+//! Guards: what the notifier does not let receivers do to it.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -60,7 +60,7 @@ async fn of_an_endless_answer_the_beginning_is_read() {
     assert!(answer.starts_with("begun \u{fffd}xxx") && answer.len() <= 2_048, "{} bytes", answer.len());
     running.drain().await;
     let written = tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
-    // What the two sockets hold besides.
+    // The two sockets buffer the rest.
     assert!(written < 16 * 1024 * 1024, "{written} bytes were taken");
 }
 
@@ -73,7 +73,7 @@ async fn an_answer_that_stalls_counts_by_its_status() {
         let mut head = [0; 4_096];
         let _ = stream.read(&mut head).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").unwrap();
-        // Until the other side gives up.
+        // Reads until the other side gives up.
         while stream.read(&mut head).is_ok_and(|read| read > 0) {}
     });
     let mut world = World::new();
@@ -96,7 +96,7 @@ fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::Joi
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         if bytes.is_empty() {
-            // What came and was not read makes a reset of the close.
+            // Unread bytes would turn the close into a reset.
             std::thread::sleep(every);
             return;
         }

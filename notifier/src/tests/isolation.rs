@@ -1,4 +1,4 @@
-//! Who waits for whom.
+//! Isolation: which deliveries wait for which.
 
 use std::time::Duration;
 

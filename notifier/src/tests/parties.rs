@@ -1,4 +1,4 @@
-//! What others make of what is sent: libraries that verify signatures, and Alertmanager.
+//! Third parties that read what is sent: libraries that verify signatures, and Alertmanager.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -107,7 +107,7 @@ for one in json.load(sys.stdin):
             print(error)
 "#;
 
-/// What two libraries that know nothing of Lubdub say of a request.
+/// Verifies a request with two libraries that know nothing of Lubdub.
 fn verified(secret: &str, request: &Received) -> Vec<String> {
     let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
     let headers: BTreeMap<_, _> = names.iter().map(|name| (*name, request.header(name))).collect();

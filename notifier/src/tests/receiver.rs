@@ -74,7 +74,7 @@ impl Reply {
     }
 }
 
-/// What to answer, given everything received so far; the last of it is to be answered.
+/// The answer to the last request, given everything received so far.
 type Behaviour = Box<dyn Fn(&[Received]) -> Reply + Send + Sync>;
 
 struct ReceiverState {

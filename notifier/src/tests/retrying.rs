@@ -1,4 +1,4 @@
-//! What happens when a receiver does not accept.
+//! Attempts that a receiver does not accept.
 
 use std::time::Duration;
 

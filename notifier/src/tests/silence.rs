@@ -64,7 +64,7 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
     world.advance(Duration::from_secs(1)).await;
     window(&world).await;
     let running = world.start();
-    // What was told before is ended in the window too.
+    // An incident that was told before the window is ended in it too.
     world.happen(early, 2, Some(before.at)).await;
     let down = world.happen(monitor, 1, None).await;
     for _ in 0..5 {
@@ -168,7 +168,7 @@ async fn while_a_monitor_is_down_those_that_depend_on_it_are_told_of_in_its_mess
     assert_eq!(message["data"]["dependents"], json!({"down": 2, "names": ["host b", "host c"]}));
     assert_eq!(received.len(), 2, "no message is about the hosts alone");
 
-    // One of them is heard within its chance, the other is told of after it.
+    // One of them is heard within its chance; the other is reported after it.
     world.advance(Duration::from_secs(30)).await;
     world.happen(monitors[2], 2, Some(downs[1].at)).await;
     eventually("the last host is told of", async || {

@@ -1,4 +1,4 @@
-//! What the owner of a webhook may choose.
+//! The settings that the owner of a webhook may choose.
 
 use std::time::Duration;
 

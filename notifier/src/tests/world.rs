@@ -73,7 +73,7 @@ impl Running {
         self.service.join_next().await.unwrap().unwrap().unwrap();
     }
 
-    /// As by kill -9.
+    /// Ends the notifier as kill -9 would.
     pub(super) async fn kill(mut self) {
         self.service.shutdown().await;
     }
@@ -232,7 +232,7 @@ impl World {
         Flip { id: AlertId::derive(monitor, at, flip.to.as_str()), at, down_for, ..flip }
     }
 
-    /// What a scheduler has committed of a monitor: its newest flip.
+    /// Commits a monitor's newest flip, as a scheduler would.
     pub(super) async fn commit(&self, flip: &Flip) {
         let incident = (flip.to == State::Down).then(|| {
             let (down, reminded_at) = (flip.clone(), flip.at);

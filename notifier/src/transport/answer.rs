@@ -1,4 +1,4 @@
-//! What came of an attempt.
+//! The outcome of an attempt.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sending::template::TemplateError;
 use super::undelivered::UndeliveredMail;
 use crate::metrics::AttemptResult;
 
-/// What came of sending a request.
+/// The outcome of sending a request.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// The HTTP status or the SMTP code, if there was an answer.
@@ -18,9 +18,9 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// The beginning of the answer's body.
     pub(crate) body: Option<String>,
-    /// Why it does not count as accepted.
+    /// Why the request does not count as accepted.
     pub(crate) failure: Option<Failure>,
-    /// What was sent, secrets masked; only of tests.
+    /// The request, secrets masked; only for tests.
     pub(crate) request: Option<String>,
     /// The recipients that this attempt reached, for a channel with several.
     pub(crate) sent_to: Vec<String>,
@@ -97,7 +97,7 @@ impl Failure {
             Self::Redirect(_) => true,
             // The operator of this notifier, or of the name, puts that right.
             Self::Refused(_) | Self::NoMailServer | Self::UnknownPreset(_) => false,
-            // There may be more threads later.
+            // More threads may be available later.
             Self::Template(error) => *error != TemplateError::NoRoom,
             Self::Request(_) | Self::Setting(_) => true,
             Self::Rejected { permanent, .. } => *permanent,

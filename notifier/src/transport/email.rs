@@ -22,7 +22,7 @@ pub(crate) struct EmailTransport {
     mailer: Mailer,
 }
 
-/// A mail, and who has not got it yet.
+/// A mail, and the recipients that have not got it yet.
 pub(crate) struct EmailRequest {
     mail: Mail,
     /// Each address once.
@@ -73,8 +73,8 @@ impl EmailTransport {
         Self { mailer: Mailer::new(settings, time_limit) }
     }
 
-    /// Sends it to all that have not got it, side by side, so that one who is slow takes no time from the
-    /// others.
+    /// Sends the mail to all that have not got it, side by side, so that a slow recipient takes no time from
+    /// the others.
     pub(super) async fn send(&self, request: &EmailRequest) -> Answer {
         let EmailRequest { mail, to, had, is_test } = request;
         let outcomes = join_all(to.iter().map(|to| self.mailer.send(mail, to))).await;
@@ -105,7 +105,7 @@ fn summary(to: &[String], outcomes: Vec<Result<AcceptedMail, MailError>>, had: u
     answers.truncate(answers.floor_char_boundary(KEPT_BYTES));
     let answers = answers.trim_end();
     Answer {
-        // That of who did not get it says more.
+        // The code for a recipient who did not get the mail says more.
         status: if undelivered.failed.is_empty() { code } else { undelivered.code() },
         retry_after: None,
         body: (!answers.is_empty()).then(|| answers.to_owned()),

@@ -18,10 +18,10 @@ use crate::retry::parse_retry_after;
 /// Most bytes that are read of an answer's body, so that the connection can be used again.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// This much of it is kept.
+/// How much of an answer is kept.
 pub(super) const KEPT_BYTES: usize = 2_048;
 
-/// This much is shown of what a test sent.
+/// How much of a test's request is shown.
 const SHOWN_BYTES: usize = 16 * 1024;
 
 /// Idle connections kept to one receiver, and for how long.
@@ -36,10 +36,10 @@ pub(super) struct Http {
     time_limit: Duration,
 }
 
-/// What was answered.
+/// The answer.
 pub(super) struct Exchange {
     pub(super) status: StatusCode,
-    /// By the header.
+    /// The wait by the header.
     pub(super) retry_after: Option<Duration>,
     /// The beginning of the body.
     pub(super) body: String,
@@ -107,7 +107,7 @@ impl Http {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| parse_retry_after(text, now));
         let mut kept = Vec::new();
-        // A body that breaks off or does not end in time says no more than what came of it.
+        // Of a body that breaks off or does not end in time, the part that came is used.
         let _ = tokio::time::timeout_at(deadline, read_some(&mut response, &mut kept, keep)).await;
         let body = String::from_utf8_lossy(&kept).into_owned();
         Ok(Exchange { status: response.status(), retry_after, body })
@@ -115,7 +115,7 @@ impl Http {
 }
 
 impl Exchange {
-    /// What is written down of it.
+    /// The part of the exchange that is written down.
     pub(super) fn into_answer(self, failure: Option<Failure>) -> Answer {
         // Each byte that is no text became three.
         let text = self.body[..self.body.floor_char_boundary(KEPT_BYTES)].trim();
@@ -129,7 +129,7 @@ impl Exchange {
         }
     }
 
-    /// What an answer means that no receiver may give another meaning to.
+    /// The failure by answers whose meaning no preset may change.
     pub(super) fn refusal(&self) -> Option<Failure> {
         if self.status == StatusCode::GONE {
             Some(Failure::Gone)
@@ -156,7 +156,7 @@ pub(super) fn shown(request: &Request, url: &str) -> String {
     cut(text)
 }
 
-/// At most what is kept of a test's request.
+/// Cuts a test's request to the length that is kept.
 pub(super) fn cut(mut text: String) -> String {
     if text.len() > SHOWN_BYTES {
         text.truncate(text.floor_char_boundary(SHOWN_BYTES - '…'.len_utf8()));
@@ -176,7 +176,7 @@ async fn read_some(response: &mut Response, kept: &mut Vec<u8>, keep: usize) {
     }
 }
 
-/// In words, without the URL: what is at the bottom of it says most.
+/// The error in words, without the URL: the innermost error says most.
 fn why(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let mut innermost: &(dyn std::error::Error + 'static) = &error;

@@ -26,7 +26,7 @@ pub(crate) struct PresetRequest {
     preset: &'static Preset,
     settings: Settings,
     message: Message,
-    /// What a plain webhook would get.
+    /// The body that a plain webhook would get.
     webhook: Value,
     is_test: bool,
 }
@@ -50,7 +50,7 @@ impl PresetRequest {
         })
     }
 
-    /// What is to be sent at this time, one after the other.
+    /// The requests at this time, to be sent one after the other.
     fn made(&self, settings: &Settings, now: EventTime) -> Result<Vec<presets::PresetRequest>, Failure> {
         self.preset
             .requests(&self.message, settings, &now.to_rfc3339(), &self.webhook)
@@ -83,7 +83,7 @@ impl PresetTransport {
         Answer { request: request.is_test.then(|| request.masked(now)), ..answer }
     }
 
-    /// One after the other, until one fails; the last answer counts.
+    /// Sends the requests one after the other, until one fails. The last answer counts.
     async fn send_all(&self, preset: &Preset, requests: &[presets::PresetRequest], now: EventTime) -> Answer {
         let deadline = self.http.deadline();
         // A message that its preset has nothing to say of has arrived.

@@ -10,7 +10,7 @@ use crate::metrics::AttemptResult;
 /// Most bytes that are kept of the servers' answers, and of the addresses with their errors.
 pub(super) const KEPT_BYTES: usize = 2_048;
 
-/// Who did not get a mail, and why. There is at least one.
+/// The recipients that did not get a mail, and why. There is at least one.
 #[derive(Debug)]
 pub(crate) struct UndeliveredMail {
     pub(super) accepted: usize,
@@ -36,7 +36,7 @@ impl UndeliveredMail {
         results.into_iter().next().unwrap_or(AttemptResult::Rejected)
     }
 
-    /// What is still tried again counts first.
+    /// A code for a recipient that is tried again counts first.
     pub(super) fn code(&self) -> Option<u16> {
         let (permanent, transient): (Vec<_>, Vec<_>) =
             self.failed.iter().partition(|(_, error)| error.is_permanent());
@@ -46,7 +46,7 @@ impl UndeliveredMail {
 
 impl fmt::Display for UndeliveredMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What stands in the way of all is said once.
+        // A reason that several recipients share is given once.
         let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (to, error) in &self.failed {
             by_reason.entry(error.to_string()).or_default().push(to);

@@ -108,7 +108,7 @@ impl WebhookRequest {
         })
     }
 
-    /// By every key that has not ended yet, the current one first.
+    /// The signatures by every key that has not ended yet, the current one first.
     fn signatures(&self, id: &str, now: EventTime) -> Result<String, Failure> {
         let timestamp = now.as_millis().div_euclid(1_000);
         let old = self.old_signers.iter().filter(|(_, expires_at)| *expires_at > now).map(|(old, _)| old);

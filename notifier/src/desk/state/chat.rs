@@ -1,4 +1,4 @@
-//! Pure. What a chat's desk knows: of its channel, and of each monitor. It is kept in the ledger.
+//! Pure. The state of a chat's desk: of its channel, and of each monitor. The ledger keeps it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::super::gather::{UntoldChanges, gathered};
 use super::super::outcome::own_delivery;
 use super::super::timing::Timer;
 
-/// What is known of a channel.
+/// The state of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChatHead {
     /// The number of the message that is being gathered.
@@ -21,13 +21,13 @@ pub(crate) struct ChatHead {
     /// When the newest messages went out, at most `chat::SINGLES`.
     pub(in crate::desk) recent: Vec<EventTime>,
     pub(in crate::desk) storm: Option<StormWindow>,
-    /// What went out and is not finished.
+    /// The messages that went out and are not finished.
     pub(in crate::desk) outstanding: BTreeMap<DeliveryId, OutstandingMessage>,
     /// Messages that others have taken over, with those, the newest last; at most `chat::ADOPTED`.
     pub(in crate::desk) adopted: Vec<(DeliveryId, DeliveryId)>,
     /// When a message went out last.
     pub(in crate::desk) last_out: Option<EventTime>,
-    /// Until when the receiver asked to be left alone.
+    /// The time until which the receiver asked to be left alone.
     pub(in crate::desk) alone_until: Option<EventTime>,
     /// When the first of what is gathered came.
     pub(in crate::desk) gathered_from: Option<EventTime>,
@@ -47,31 +47,31 @@ pub(in crate::desk) struct StormWindow {
 /// A message that went out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::desk) struct OutstandingMessage {
-    /// What it tells of, if it is one monitor.
+    /// The monitor that the message is about, if it is one.
     pub(in crate::desk) monitor: Option<MonitorId>,
     /// Whether the desk made it.
     pub(in crate::desk) own: bool,
-    /// Whether it waits for another attempt.
+    /// Whether the message waits for another attempt.
     pub(in crate::desk) failed: bool,
     /// When the first of what it tells of came.
     pub(in crate::desk) from: EventTime,
     pub(in crate::desk) sent_at: EventTime,
 }
 
-/// What is known of a monitor.
+/// The state of a monitor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChatEntry {
     pub(in crate::desk) label: MonitorLabel,
     /// The number of the newest flip that came here.
     pub(in crate::desk) sequence: u64,
-    /// The flip to down that the channel was told of, unless it was told that it is over.
+    /// The flip to down that the channel was told, unless it was also told its end.
     pub(in crate::desk) told_down: Option<Flip>,
-    /// What a message that is on its way tells.
+    /// The changes that a message on its way carries.
     pub(in crate::desk) carried: Option<UntoldChanges>,
     pub(in crate::desk) carrier: Option<DeliveryId>,
-    /// What the channel was not told.
+    /// The changes that the channel was not told.
     pub(in crate::desk) untold: Option<UntoldChanges>,
-    /// The last message that told of it.
+    /// The last message about the monitor.
     pub(in crate::desk) told_by: Option<DeliveryId>,
     pub(in crate::desk) flaps: Flaps,
 }
@@ -98,7 +98,7 @@ impl ChatEntry {
         }
     }
 
-    /// Whether something of it is to be told now.
+    /// Whether a change of the monitor has to be told now.
     pub(in crate::desk) fn is_ripe(&self, now: EventTime) -> bool {
         match &self.flaps.flapping {
             Some(_) => self.flaps.is_due(now),
@@ -106,14 +106,14 @@ impl ChatEntry {
         }
     }
 
-    /// Whether there is nothing more to say.
+    /// Whether nothing more is left to tell about the monitor.
     pub(in crate::desk) fn is_over(&self, now: EventTime) -> bool {
         let silent = self.told_down.is_none() && self.carried.is_none() && self.untold.is_none();
         silent && self.flaps.flapping.is_none() && self.flaps.is_quiet(now)
     }
 
-    /// What is to be told becomes a part of the message `carrier`; deliveries that were said to be told of by
-    /// another one.
+    /// Moves the untold changes into the message `carrier`. Returns the deliveries whose records name another
+    /// one.
     pub(in crate::desk) fn load(
         &mut self,
         carrier: DeliveryId,
@@ -136,7 +136,7 @@ impl ChatEntry {
         refolded
     }
 
-    /// What the message told of it is known now.
+    /// The content of the message counts as told.
     pub(in crate::desk) fn unload(&mut self) {
         self.carrier = None;
         let Some(carried) = self.carried.take() else { return };
@@ -145,7 +145,7 @@ impl ChatEntry {
 }
 
 impl ChatEntry {
-    /// The message that is said to tell of a delivery that came here before.
+    /// The message that the record of an earlier delivery names.
     pub(in crate::desk) fn says_of(&self, id: DeliveryId, channel: ChannelId) -> Option<DeliveryId> {
         let waiting = self.untold.iter().flat_map(|untold| &untold.ids);
         let number = waiting.filter(|(one, _)| *one == id).map(|(_, number)| *number).next();

@@ -1,4 +1,4 @@
-//! Pure. What the desk of a pager knows: of its channel, and of each monitor. It is kept in the ledger.
+//! Pure. The state of a pager's desk: of its channel, and of each monitor. The ledger keeps it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::flaps::Flaps;
 use super::super::timing::Timer;
 
-/// What is known of a channel.
+/// The state of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PagerHead {
     pub(in crate::desk) number: u64,
@@ -36,12 +36,12 @@ pub(in crate::desk) struct OpenStorm {
     pub(in crate::desk) opens: u64,
     pub(in crate::desk) since: EventTime,
     pub(in crate::desk) members: u32,
-    /// When it is told of next, if anything has changed.
+    /// When the storm is reported next, if anything has changed.
     pub(in crate::desk) tell_at: Option<EventTime>,
     pub(in crate::desk) announced: bool,
 }
 
-/// What is known of a monitor.
+/// The state of a monitor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PagerEntry {
     pub(in crate::desk) label: MonitorLabel,

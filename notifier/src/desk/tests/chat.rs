@@ -188,7 +188,7 @@ fn reminders_count_as_messages_and_come_in_a_digest_when_they_are_many() {
     play.pass(30);
     assert_eq!(counts(digest(&play.got[5].2)), [0, 0, 100, 0]);
     play.take();
-    // One that is over by now reminds of nothing.
+    // A reminder of an incident that is over is not sent.
     play.works = false;
     let reminder = play.remind(7, 2);
     play.flip(7);

@@ -19,7 +19,7 @@ use super::super::rows::Row;
 use super::super::state::chat::ChatHead;
 use super::super::state::pager::PagerHead;
 
-/// When it begins.
+/// The time at which a play begins.
 pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
 
 /// A failed attempt is made again after this.
@@ -30,9 +30,9 @@ pub(super) struct Play {
     pub(super) now: EventTime,
     /// Whether the receiver accepts.
     pub(super) works: bool,
-    /// What it accepted.
+    /// The messages that the channel accepted.
     pub(super) got: Vec<(EventTime, DeliveryId, Notice)>,
-    /// By due time and place.
+    /// The queue, by due time and place.
     queue: BTreeMap<(EventTime, u64), DeliveryMessage>,
     /// The queue takes an id once.
     known: HashSet<DeliveryId>,
@@ -311,12 +311,12 @@ impl Play {
         self.got.iter().map(|(_, _, notice)| notice.event_type()).collect()
     }
 
-    /// What was accepted since the last call.
+    /// The notices that were accepted since the last call.
     pub(super) fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.got).into_iter().map(|(_, _, notice)| notice).collect()
     }
 
-    /// The message that told of a delivery, through however many it was folded into.
+    /// The message that told a delivery, through all the deliveries that it was folded into.
     pub(super) fn teller(&self, delivery: DeliveryId) -> Option<&Notice> {
         let mut id = delivery;
         for _ in 0..10_000 {

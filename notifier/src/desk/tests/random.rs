@@ -1,4 +1,4 @@
-//! Random histories: whatever happens, the channel is told the truth, in order, and not too often.
+//! Random histories: in all of them the channel is told the truth, in order, and not too often.
 
 use std::collections::HashMap;
 
@@ -60,7 +60,7 @@ fn run(play: &mut Play, steps: &[Step]) {
         }
     }
     play.works = true;
-    // Long enough for whatever flapped to be quiet.
+    // Long enough for every flapping monitor to be quiet.
     play.pass(7_200);
 }
 
@@ -77,7 +77,7 @@ fn flips(notice: &Notice) -> Vec<Flip> {
     }
 }
 
-/// What a reader of the messages believes.
+/// The states that a reader of the messages believes.
 fn believed(play: &Play) -> HashMap<MonitorId, State> {
     let mut believed = HashMap::new();
     for (_, _, notice) in &play.got {
@@ -107,7 +107,7 @@ proptest! {
                 prop_assert!(before <= flip.sequence, "{} after {}", flip.sequence, before);
             }
         }
-        // Those that go out at once, and the one that ends their window.
+        // The messages that go out at once, and the one that ends their window.
         let times: Vec<_> = play.got.iter().map(|(at, _, _)| *at).collect();
         for (index, at) in times.iter().enumerate() {
             let within = times[index..].iter().take_while(|later| **later < *at + WINDOW).count();

@@ -88,7 +88,7 @@ impl Block {
     }
 }
 
-/// As text between tags.
+/// The text, escaped to stand between tags.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

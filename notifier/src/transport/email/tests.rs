@@ -1,4 +1,4 @@
-//! What a mail says, and what came of it, without a mail server.
+//! The content of mails and the outcomes of sending, without a mail server.
 
 use std::time::Duration;
 

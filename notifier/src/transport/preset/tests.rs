@@ -208,7 +208,7 @@ fn request(
 
 const NOW: &str = "2026-11-22T10:00:08Z";
 
-/// With bodies of JSON spread over lines.
+/// The requests, with bodies of JSON spread over lines.
 fn readable(made: &[presets::PresetRequest]) -> String {
     let mut text = String::new();
     for one in made {
@@ -332,7 +332,7 @@ fn a_long_message_is_cut_to_what_the_service_takes() {
     }
 }
 
-/// What templates are tried on when they are made is what they will be filled in with.
+/// The sample on which templates are tried has the fields with which they are filled in later.
 #[test]
 fn the_sample_has_the_fields_of_a_message() {
     fn shape(value: &Value) -> Value {
