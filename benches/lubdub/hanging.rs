@@ -17,7 +17,7 @@ pub(crate) async fn measure<S: Scene>(size: Size) -> anyhow::Result<()> {
     let mut report = Report::new(title, &columns);
     for run in 1..=RUNS {
         let scene = S::start(monitors, CHANNELS).await?;
-        // Not measured: whatever is done once is done here.
+        // This is not measured: work that is done only once is done here.
         scene.told("down", CHANNELS).await?;
         let all = scene.told("up", CHANNELS - 1).await?;
         // The tenth may have some left; it is to have nothing to do but hang.

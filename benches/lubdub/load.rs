@@ -18,7 +18,7 @@ pub(crate) const WARM_UP: Duration = Duration::from_millis(700);
 /// Longest answer.
 const ANSWER_BYTES: usize = 4_096;
 
-/// What came of it.
+/// The outcome of a load.
 pub(crate) struct Outcome {
     /// Answers 200 a second.
     pub(crate) rate: f64,
@@ -44,8 +44,8 @@ struct Answers {
     errors: usize,
 }
 
-/// Pushes to random tokens over so many connections for so long, and looks how much processor time the
-/// processes use meanwhile.
+/// Pushes to random tokens over this many connections for this long, and measures the processor time of the
+/// processes meanwhile.
 pub(crate) fn run(
     address: SocketAddr,
     processes: &[u32],

@@ -63,7 +63,7 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    /// From now on it takes whatever comes and never answers.
+    /// From now on the receiver takes every request and never answers.
     pub(crate) fn hang(&self) {
         self.hangs.store(true, Ordering::Relaxed);
     }

@@ -78,7 +78,7 @@ impl Api {
         self.address
     }
 
-    /// One call of the API; the answer, whatever it is.
+    /// Makes one call of the API; returns the answer of any status.
     #[track_caller]
     pub(crate) fn call(&self, line: &str, body: &Value) -> Answer {
         let (method, path) = line.split_once(' ').expect("a method and a path");

@@ -34,7 +34,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client that waits so long for each answer.
+    /// A client that waits up to this long for each answer.
     pub(crate) const fn new(address: SocketAddr, patience: Duration) -> Self {
         Self { address, patience, connection: None }
     }

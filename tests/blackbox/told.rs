@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, Monitor};
 use crate::stub::{Answer, Request, Stub};
 
-/// A receiver keeps its caller waiting for up to so long, so that there is always something in hand.
+/// How long a receiver keeps its caller waiting, in milliseconds, so that deliveries are always under way.
 const THINKS_FOR: std::ops::Range<u64> = 0..100;
 
 /// A channel, as far as the tests need it.

@@ -85,7 +85,7 @@ fn labels_by_name(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// The URL of a receiver that accepts whatever it is sent.
+/// The URL of a receiver that accepts every request.
 fn receive() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");

@@ -35,7 +35,7 @@ const SEARCH_APART: Duration = Duration::from_millis(100);
 /// How often, while calls are made, the Sentinels are asked for another primary.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What is known of the primary; all connections share it.
+/// The known primary; all connections share it.
 pub(super) struct Lookout {
     watched: WatchedPrimary,
     known: parking_lot::Mutex<NamedPrimary>,

@@ -91,7 +91,7 @@ async fn missed(
     Ok(())
 }
 
-/// Monitors say down, and up again. So many are down before.
+/// Lets monitors report down, and up again. `down_before` is the number of monitors that are down already.
 async fn reported(
     ingest: &Installation,
     receiver: &Receiver,

@@ -20,7 +20,7 @@ use crate::monitors::{Seed, Seeded, monitor, register, state};
 /// Monitors made at once: a request to NATS waits for 2 s at most.
 const AT_ONCE: usize = 1_000;
 
-/// They were made, and heard if they were, so long ago.
+/// How long ago the monitors were made, and heard if they were.
 const AGO: Duration = Duration::from_secs(3_600);
 
 /// Makes monitors that only the registry knows.

@@ -2,7 +2,8 @@
 //!
 //! - [`plan`]: which calls fail, and whether before or after their work was done.
 //! - [`FaultyHeartbeatLog`]: each append fares as the test says.
-//! - The other wrappers ask a [`FaultPlan`] at each call that changes something, or that an owner of a partition depends on.
+//! - The other wrappers ask a [`FaultPlan`] at each call that changes something, or that an owner of a
+//!   partition depends on.
 
 mod heartbeat_log;
 mod history;

@@ -1,7 +1,8 @@
 //! Ports for tests and simulation.
 //!
-//! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they hold is gone with
-//! the last one. The `Faulty…` wrappers let calls fail. [`eventually()`] waits for a fact instead of sleeping.
+//! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they
+//! hold is gone with the last one. The `Faulty…` wrappers let calls fail. [`eventually()`] waits for a fact
+//! instead of sleeping.
 
 mod checkpoints;
 mod eventually;

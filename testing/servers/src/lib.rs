@@ -2,7 +2,8 @@
 //! their handle.
 //!
 //! - [`NatsServer`], [`NatsCluster`]: nats-server with JetStream.
-//! - [`RedisServer`]: redis-server, or whatever speaks for it; [`WatchedRedis`]: two of them, and Sentinels.
+//! - [`RedisServer`]: redis-server, or a server that speaks its protocol; [`WatchedRedis`]: two of them, and
+//!   Sentinels.
 //! - [`SmtpSink`]: a mail server that writes down what it gets, and refuses, stalls and hangs up as the
 //!   addresses say.
 //! - [`Authority`] certifies servers.

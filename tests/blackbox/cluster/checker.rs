@@ -121,7 +121,7 @@ fn missed(monitor: &Watched) -> impl Iterator<Item = &Flip> {
 /// No monitor goes down at D by silence if
 /// - a push was answered 200 before D that moves the deadline beyond D; or
 /// - the client goes on trying, and one of its tries began within timeout and grace before D, early enough to
-///   be repeated on another node: a refused client gets another chance.
+///   be repeated on another node: a monitor whose client was refused gets a second chance.
 fn false_downs(monitor: &Watched) -> Vec<Violation> {
     let after = monitor.down_after_ms;
     let false_down = |flip: &Flip| {

@@ -58,7 +58,7 @@ impl Pace {
         Self { habit: Habit::Flapping, pause, timeout: 20, grace: 10 }
     }
 
-    /// Silence for so long is down.
+    /// The length of silence after which the monitor is down.
     pub(crate) const fn down_after(&self) -> Duration {
         Duration::from_secs(self.timeout as u64 + self.grace as u64)
     }

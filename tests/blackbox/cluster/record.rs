@@ -74,7 +74,7 @@ impl Record {
         load: &Load,
         said: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        // First what came of the flips, then the flips: whatever came has its flip.
+        // The alerts are read before the flips, so each alert has its flip.
         let events = receiver.requests().iter().filter_map(event).collect();
         let last_heartbeats = last_heartbeats(api);
         let monitors = load.loaders().iter().map(|loader| watched(api, loader, &last_heartbeats)).collect();

@@ -33,7 +33,7 @@ fn every_container_may_be_killed_or_cut_off() {
     let nats = scene.stack.one("nats");
     scene.cut_off_for(&nats, 8);
 
-    // Whatever ends by accident is started again.
+    // Docker restarts a container that ends by accident.
     let scheduler = scene.stack.one("scheduler");
     scheduler.crash();
     scene.silence_one();

@@ -90,7 +90,7 @@ impl Stack {
             ("LUBDUB_IMAGE", IMAGE.to_owned()),
             ("LUBDUB_HTTP_PORT", http.to_string()),
             ("LUBDUB_HTTPS_PORT", https.to_string()),
-            // Whatever else runs here, it is not at these addresses.
+            // The addresses differ from those of other networks on this machine.
             ("LUBDUB_BACK", format!("10.{}.{}", 200 + http % 50, http / 50 % 250)),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();

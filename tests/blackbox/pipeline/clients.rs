@@ -48,7 +48,7 @@ while True:
 
 const CLIENTS: [&str; 4] = ["curl", "wget", "node", "python"];
 
-/// A loop with whatever it started.
+/// A loop and the processes that it started.
 struct Loop(Process);
 
 impl Loop {

@@ -135,8 +135,8 @@ pub(super) fn check_answers(attempts: &[Attempt]) {
     assert!(odd.is_empty(), "{odd:?}");
 }
 
-/// Checks that whatever was answered 200 is in the history, as soon as what was read from the log is
-/// committed.
+/// Checks that every push that was answered 200 is in the history, as soon as the entries that were read from
+/// the log are committed.
 #[track_caller]
 pub(super) fn check_recorded(server: &Server, monitor: &Monitor, attempts: &[Attempt]) {
     let acknowledged = attempts.iter().filter(|attempt| attempt.status == 200).map(|attempt| &*attempt.msg);

@@ -77,8 +77,7 @@ pub(crate) fn push(at: &Path, api: &Api, monitor: &Monitor, arguments: &[&str]) 
     well(at, api, &[&["push", &*monitor.push_url], arguments].concat());
 }
 
-/// Lets everything happen to monitors that may happen to one; of `crash` both tell when Lubdub is to be
-/// killed and started again.
+/// Lets everything happen to monitors that may happen to one. `crash` kills Lubdub and starts it again.
 #[track_caller]
 pub(crate) fn eventful(at: &Path, api: &Api, crash: impl FnOnce()) {
     let steady = api.monitor("steady", 3_600, None);

@@ -35,7 +35,7 @@ pub(crate) struct Tally {
     pub(crate) late: usize,
 }
 
-/// What is to be compared.
+/// The data to compare.
 pub(crate) struct Audit<'a> {
     pub(crate) api: Api,
     pub(crate) ears: &'a Ears,

@@ -1,5 +1,5 @@
-//! Which stray chunks may be removed: those without an object for so long that no writer can still be at
-//! work.
+//! Which stray chunks may be removed: those that have had no object for so long that no writer can still be
+//! at work.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

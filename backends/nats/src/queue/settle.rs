@@ -30,7 +30,7 @@ struct Job {
     outcome: Outcome,
 }
 
-/// The jobs of one call. Its drop, for whatever reason, ends the writing of those that are not written.
+/// The jobs of one call. Dropping it, for any reason, ends the writing of those that are not written.
 struct Together {
     shared: Arc<QueueCore>,
     unwritten: Vec<Job>,

@@ -23,7 +23,7 @@ use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
 /// Age of a pulse beyond which it does not prove that nothing is missing *now*.
 const FRESH: Duration = Duration::from_secs(2);
-/// Most apparently deleted records that are looked up one by one.
+/// The most apparently deleted records that are looked up one by one.
 const LOOKED_UP: usize = 10_000;
 /// Most findings of a review that wait to be told.
 const FINDINGS: usize = 64;

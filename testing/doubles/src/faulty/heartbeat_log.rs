@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
 use tokio::sync::Semaphore;
 
-/// What becomes of an append.
+/// The fate of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendFate {
     /// It lands and is acknowledged.
