@@ -46,15 +46,15 @@ pub enum NatsError {
     /// The server refuses this node.
     #[error("connect to NATS: it refused {shown}")]
     Refused {
-        /// What the node showed to the server.
+        /// The credentials that the node showed to the server.
         shown: Shown,
     },
     /// The TLS handshake failed.
     #[error("connect to NATS by TLS, trusting {trusted}")]
     Untrusted {
-        /// Whose certificates are trusted.
+        /// The trusted authorities.
         trusted: Trusted,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: ConnectError,
     },
@@ -98,16 +98,16 @@ pub enum NatsError {
         "set up {what} on NATS: no room; give the log fewer bytes, or JetStream a greater max_file_store"
     )]
     NoRoom {
-        /// What was to be made.
+        /// The thing that should be made.
         what: String,
-        /// What the server said.
+        /// The server's error.
         #[source]
         source: BackendError,
     },
     /// The server did not answer, or refused.
     #[error("set up {what} on NATS")]
     SetUp {
-        /// What was to be made or read.
+        /// The thing that should be made or read.
         what: String,
         /// Why not.
         #[source]
@@ -138,7 +138,7 @@ impl NatsError {
     }
 }
 
-/// What a node shows to the servers.
+/// The credentials that a node shows to the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
     /// Nothing at all.
@@ -162,7 +162,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Whose certificates a node trusts.
+/// The authorities whose certificates a node trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trusted {
     /// The authorities that the system trusts.

@@ -42,7 +42,7 @@ pub(super) enum Start {
 #[derive(Debug, Clone)]
 pub(super) struct Followed {
     pub(super) sequence: u64,
-    /// When it was stored, by the server's clock.
+    /// When the message was stored, by the server's clock.
     pub(super) stored_at: EventTime,
     pub(super) subject: String,
     pub(super) headers: Option<HeaderMap>,

@@ -1,4 +1,5 @@
-//! What the server did not permit. The server reports it apart from the request, which gets no answer.
+//! Refusals: acts that the server did not permit. The server reports them apart from the request, which gets
+//! no answer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ impl Refusals {
         let Event::ServerError(ServerError::Other(said)) = event else { return };
         let Some((act, subject)) = read(said) else { return };
         if act == Act::Publish {
-            // There may be no listener.
+            // Perhaps no task listens.
             let _ = self.0.publishes.send(subject.into());
         }
         let mut logged = self.0.logged.lock();
@@ -79,7 +80,7 @@ impl Act {
     }
 }
 
-/// What was refused, and on which subject.
+/// The refused act and its subject.
 fn read(said: &str) -> Option<(Act, &str)> {
     let rest = said.strip_prefix("Permissions Violation for ")?;
     let (act, rest) = match rest.strip_prefix("Publish to \"") {

@@ -27,10 +27,10 @@ pub(super) enum RequestError {
     /// The server refused.
     #[error(transparent)]
     Refused(async_nats::jetstream::Error),
-    /// This node lacks the right to publish there.
+    /// This node lacks the right to publish to a subject.
     #[error("NATS does not permit this node to publish to {subject}")]
     Forbidden {
-        /// Where to.
+        /// The subject.
         subject: String,
     },
     /// The request could not be sent, or its answer cannot be read.

@@ -1,4 +1,4 @@
-//! Pure. What each role may do on the servers: no more than its work takes.
+//! Pure. The rights of each role on the servers: no more than its work takes.
 //!
 //! A stream's name is one word of a subject, and a wildcard stands for whole words, so streams are named one
 //! by one, as many as there can be. A role that may make a consumer of a stream may read all of it, and have

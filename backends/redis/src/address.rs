@@ -19,7 +19,7 @@ const SENTINEL_PORT: u16 = 26_379;
 /// The servers that the options name.
 #[derive(Clone)]
 pub(super) enum ServerAddress {
-    /// One server, or the nodes of a cluster that are asked first.
+    /// One server, or the nodes of a cluster that a client asks first.
     Nodes(Vec<ConnectionInfo>),
     /// The current primary among servers that Sentinels watch.
     Watched(WatchedPrimary),

@@ -34,7 +34,7 @@ pub enum RedisError {
     /// No Sentinel knows a primary of this name.
     #[error("ask the Sentinels for the primary: none of them watches {name:?}")]
     Name {
-        /// What the URL says.
+        /// The value in the URL.
         name: String,
     },
     /// The server is too old.

@@ -1,4 +1,4 @@
-//! What the holder of a lease remembers of its writes.
+//! The memo: what the holder of a lease remembers of its writes.
 //!
 //! A heartbeat changes only the hot part of a state. The memo knows, in 40 bytes a monitor, that cold part
 //! and wake-up are stored already, so that they need be neither sent nor compared. Unknown parts are written.
@@ -12,7 +12,7 @@ use model::ids::MonitorId;
 use model::monitor_state::MonitorState;
 use model::time::EventTime;
 
-/// What is certainly stored of a monitor.
+/// The certainly stored part of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoredParts {
     /// A hash of the cold part.
@@ -21,7 +21,7 @@ pub(super) struct StoredParts {
     pub(super) armed_at: Option<EventTime>,
 }
 
-/// What is remembered under one lease.
+/// The memo of one lease.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// `None`: a write was sent, and its result is unknown.
@@ -39,8 +39,8 @@ pub(super) struct Pages {
 }
 
 impl Memo {
-    /// What is stored of a monitor that is about to be written, if that is known. From then on it is unknown
-    /// until the write is answered.
+    /// The stored part of a monitor that is about to be written, if known. From then on it is unknown until
+    /// the write is answered.
     pub(super) fn take(&mut self, monitor: MonitorId) -> Option<StoredParts> {
         let nothing = StoredParts { cold: self.hash(&[]), armed_at: None };
         match self.stored.insert(monitor, None) {

@@ -1,4 +1,4 @@
-//! Pure. What each user may do on Redis and on Sentinel: no more than its work takes.
+//! Pure. The rights of each user on Redis and on Sentinel: no more than its work takes.
 //!
 //! Commands are listed one by one, those of our scripts included, for a script's commands count as its
 //! user's. A key pattern with `%R` is for reading only. A user that is not listed cannot log in.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::OpenError;
 
-/// What kind of database a file is.
+/// The kind of a database file.
 pub(super) struct Schema {
     /// Name of the file in the data directory.
     pub(super) file: &'static str,

@@ -28,7 +28,7 @@ pub enum OpenError {
     Foreign {
         /// Which.
         dir: PathBuf,
-        /// One of those files.
+        /// One of the foreign files.
         found: PathBuf,
     },
     /// A newer Lubdub wrote the database.
@@ -60,7 +60,7 @@ pub enum OpenError {
     Damaged {
         /// The database.
         file: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The log was created with another number of partitions.
@@ -78,7 +78,7 @@ pub enum OpenError {
     Failed {
         /// The database.
         file: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What the data directory and its log are opened with.
+//! The options with which the data directory and its log are opened.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -102,7 +102,7 @@ impl EncodedCommit {
     }
 }
 
-/// Who holds a partition.
+/// The holder of a partition.
 pub(super) fn holder(conn: &Connection, partition: PartitionId) -> rusqlite::Result<Option<Holder>> {
     let sql = "SELECT owner, token FROM partitions WHERE partition = ?1 AND owner IS NOT NULL";
     let mut query = conn.prepare_cached(sql)?;

@@ -42,7 +42,7 @@ struct LogCursor {
     incarnation: String,
     /// Offset of the last entry that was handed out.
     position: Offset,
-    /// When that entry was stored; `None` before the first.
+    /// When the last entry was stored; `None` before the first.
     stored_at: Option<EventTime>,
 }
 

@@ -9,7 +9,7 @@ use super::subjects::SHARDS;
 use super::table::READS;
 use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError};
 
-/// Where the row of a dead letter was seen.
+/// The place at which the row of a dead letter was seen.
 struct DeadRow {
     id: MessageId,
     shard: u16,

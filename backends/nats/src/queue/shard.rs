@@ -1,4 +1,4 @@
-//! What a node knows of its shard: the unfinished messages, which of them are claimed, and the rows of dead
+//! A node's state of its shard: the unfinished messages, which of them are claimed, and the rows of dead
 //! letters.
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +45,7 @@ struct Claim {
     settling: bool,
     /// Its outcome is written, but not yet all outcomes of the same call.
     landed: Option<Landed>,
-    /// What another node wrote meanwhile.
+    /// The row that another node wrote meanwhile.
     newer: Option<FoundRow>,
 }
 
@@ -64,7 +64,7 @@ pub(super) enum Landed {
     Ours { sequence: u64, outcome: Outcome },
     /// Another row is there.
     Theirs(FoundRow),
-    /// There is no row any more.
+    /// The row is gone.
     Gone,
 }
 

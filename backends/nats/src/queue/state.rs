@@ -1,4 +1,4 @@
-//! What the parts of a queue share on a node.
+//! The state that the parts of a queue share on a node.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use ports::queue_changes::Changes;
 /// shards [`super::shares::LEASE`] after that beat.
 const CONFIRMED_FOR: Duration = Duration::from_secs(4);
 
-/// What a node knows of a queue.
+/// A node's state of a queue.
 pub(super) struct QueueCore {
     pub(super) name: QueueName,
     /// The rows.

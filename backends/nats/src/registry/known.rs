@@ -1,4 +1,4 @@
-//! What a watcher was told, in little room: needed to tell deletions.
+//! The records that a watcher was told, in little room. Deletions are told by comparing with them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;

@@ -1,4 +1,4 @@
-//! What the tasks of a watch share.
+//! The state that the tasks of a watch share.
 
 use std::sync::atomic::AtomicBool;
 
@@ -10,12 +10,12 @@ use super::pulse::Pulses;
 use super::store::Store;
 use ports::registry::RecordKind;
 
-/// What the tasks of a watch share.
+/// The state that the tasks of a watch share.
 pub(super) struct WatchState {
     pub(super) store: Store,
     pub(super) kinds: Vec<RecordKind>,
     pub(super) pulses: Pulses,
-    /// What the observer was told. Never locked during a call of the observer.
+    /// The records that the observer was told. Never locked during a call of the observer.
     pub(super) known: Mutex<KnownRecords>,
     /// The observer knows everything that was acknowledged before the pulse of this number; 0 while that is
     /// uncertain.

@@ -1,4 +1,4 @@
-//! What each role may not do on Redis, and how a refused login is reported.
+//! The commands that Redis refuses to each role, and how a refused login is reported.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the log's rows say: which log it is, and where its partitions stand.
+//! The rows of the log that say which log it is, and how far its partitions reach.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,7 +18,7 @@ pub(super) const fn offset(key: u64) -> Offset {
     Offset(key & ((1 << OFFSET_BITS) - 1))
 }
 
-/// What a partition's rows say.
+/// The extent of a partition by its rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StoredExtent {
     pub(super) expired: Offset,

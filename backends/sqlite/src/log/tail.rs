@@ -36,7 +36,7 @@ struct KeptEntries {
     top_sealed_at: Option<EventTime>,
 }
 
-/// What a reader gets.
+/// The entries that a reader gets.
 pub(super) enum Available {
     /// The next entries.
     Entries(Vec<LogEntry>),

@@ -28,7 +28,7 @@ const TICKS_WAIT: Duration = Duration::from_secs(10);
 const EXPIRE_STEP: i64 = 1_000;
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where and when an entry was recorded.
+/// The offset and the time of a recorded entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Written {
     pub(super) offset: Offset,

@@ -179,7 +179,7 @@ async fn write_on(registry: &Arc<dyn Registry>, stop: &AtomicBool) -> BTreeMap<S
         let id = format!("r{number}");
         match registry.put(&key(&id), Expected::Absent, value(&id)).await {
             Ok(revision) => drop(acknowledged.insert(id, revision)),
-            // It is unknown whether the record was written: the next one gets another id.
+            // The outcome of the write is unknown, so the next record gets another id.
             Err(RegistryError::Unavailable(_)) => sleep(Duration::from_millis(50)).await,
             Err(RegistryError::Conflict) => panic!("nobody else writes {id}"),
         }
