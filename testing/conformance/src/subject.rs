@@ -1,4 +1,4 @@
-//! What a suite needs of an adapter under test.
+//! Subjects: what a suite needs of an adapter under test.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ pub struct SinkOptions<'a> {
     pub implicit: bool,
     /// The only user that may send, and the password.
     pub login: Option<(&'a str, &'a str)>,
-    /// It refuses each login and repeats the credentials in its answer.
+    /// The server refuses each login and repeats the credentials in its answer.
     pub echo: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Received {
     pub sender: String,
     /// The recipients of the envelope.
     pub to: Vec<String>,
-    /// Whether it came over TLS.
+    /// Whether the mail came over TLS.
     pub tls: bool,
     /// The user that logged in.
     pub user: Option<String>,
@@ -73,7 +73,7 @@ pub struct Received {
     /// Its content type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the reader found wrong with it.
+    /// The defects that the reader found.
     pub defects: Vec<String>,
 }
 
@@ -88,7 +88,7 @@ impl Received {
         value
     }
 
-    /// Whether there is such a header.
+    /// Whether the mail has such a header.
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name))
     }

@@ -121,8 +121,8 @@ impl Drop for Process {
     }
 }
 
-/// Where a program is: the path in the environment variable `variable`, or else in `target/tools/venv/bin` of
-/// the project, or on the path.
+/// The path of a program: the one in the environment variable `variable`, or else in `target/tools/venv/bin`
+/// of the project, or on the search path.
 ///
 /// # Panics
 /// If it is not there, with a line that says how to get it.

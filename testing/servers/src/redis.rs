@@ -117,7 +117,7 @@ impl RedisServer {
         self.restart();
     }
 
-    /// What redis-cli prints for a command.
+    /// The output of redis-cli for a command.
     pub fn cli(&self, arguments: &[&str]) -> String {
         self.cli_at(self.port, arguments)
     }

@@ -96,7 +96,7 @@ impl WatchedRedis {
         assert_eq!(answer.trim(), "OK");
     }
 
-    /// What redis-cli prints for a command to a Sentinel; redis-cli logs in as it does to the servers.
+    /// The output of redis-cli for a command to a Sentinel. redis-cli logs in as it does to the servers.
     fn ask_sentinel(&self, sentinel: &Sentinel, arguments: &[&str]) -> String {
         self.servers[0].cli_at(sentinel.port, arguments)
     }

@@ -16,15 +16,15 @@ use tokio::sync::Semaphore;
 /// The fate of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendFate {
-    /// It lands and is acknowledged.
+    /// The append lands and is acknowledged.
     Lands,
-    /// It lands and is acknowledged after a while.
+    /// The append lands and is acknowledged after a while.
     LandsAfter(Duration),
-    /// It is refused and does not land.
+    /// The append is refused and does not land.
     Fails,
-    /// It lands, but the caller hears that it failed.
+    /// The append lands, but the caller hears that it failed.
     LandsUnheard,
-    /// It waits for a permit, then lands.
+    /// The append waits for a permit, then lands.
     Waits,
 }
 

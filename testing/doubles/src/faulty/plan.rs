@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ports::BackendError;
 
-/// What goes wrong with a call.
+/// The fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -61,7 +61,7 @@ impl Switch {
         self.0.store(broken, Ordering::SeqCst);
     }
 
-    /// Whether it is set.
+    /// Whether the switch is set.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
