@@ -56,7 +56,7 @@ impl Installation {
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
-    /// One push, which must be answered 200.
+    /// Sends one push, which must be answered 200.
     pub(crate) async fn push(&self, token: &str, query: &str) -> anyhow::Result<()> {
         let url = self.url(&format!("/api/push/{token}{query}"));
         self.client.post(url).send().await?.error_for_status()?;

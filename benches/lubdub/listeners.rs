@@ -30,7 +30,7 @@ pub(crate) struct WebhookRate {
     pub(crate) rate: f64,
 }
 
-/// What a channel that gathers received.
+/// The messages that a channel that gathers received.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GatheredMessages {
     pub(crate) messages: usize,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::report::Times;
 use crate::server::processor_time;
 
-/// What is not measured at the beginning.
+/// The time at the beginning that is not measured.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(700);
 
 /// Longest answer.

@@ -42,7 +42,7 @@ impl From<Monitor> for Seeded {
     }
 }
 
-/// What a person's monitor looks like; the `nth`.
+/// The `nth` of a person's monitors.
 pub(crate) fn monitor(nth: usize, seed: Seed, now: EventTime) -> Monitor {
     let schedule = Schedule::Period { timeout: seed.timeout };
     let definition = Definition { schedule, grace: 0, remind_every: 0, paused: false };

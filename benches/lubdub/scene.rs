@@ -6,7 +6,7 @@ use crate::listeners::{GatheredMessages, Listeners, WebhookRate};
 
 /// An installation with monitors and receivers.
 pub(crate) trait Scene: Sized {
-    /// What is installed.
+    /// The name of the installation.
     const WHERE: &'static str;
 
     /// Monitors that are up share this many channels, a receiver each. With `digest` the channels gather.
@@ -17,7 +17,7 @@ pub(crate) trait Scene: Sized {
     /// The tokens of the monitors.
     fn tokens(&self) -> &[String];
 
-    /// Where pushes go.
+    /// The address that pushes go to.
     fn ingest(&self) -> SocketAddr;
 
     fn stop(self) -> anyhow::Result<()>;

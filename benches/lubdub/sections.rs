@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The sections that the command line asks for.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use crate::{cluster, embedded};
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// What the figures are taken from.
+    /// The full run, from which the figures are taken.
     Full,
     /// A few seconds a section: whether everything works.
     Small,

@@ -66,7 +66,7 @@ impl Server {
         number.with_context(|| format!("a number after {name} in {path}"))
     }
 
-    /// Whether it has ended, and how.
+    /// Fails if the program has ended, and says how.
     pub(crate) fn check_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -91,7 +91,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

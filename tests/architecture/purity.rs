@@ -1,4 +1,5 @@
-//! What crates and files that call themselves pure must not use: clocks, random sources, files, the network.
+//! Things that crates and files that call themselves pure must not use: clocks, random sources, files, the
+//! network.
 //!
 //! A file calls itself pure by the first words of its documentation: `//! Pure`.
 

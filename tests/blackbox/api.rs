@@ -73,7 +73,7 @@ impl Api {
         Self { address }
     }
 
-    /// Where it is.
+    /// The address of the server.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -89,7 +89,7 @@ impl Api {
         answer.unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
-    /// One call that must succeed.
+    /// Makes one call that must succeed.
     #[track_caller]
     pub(crate) fn api(&self, line: &str, body: &Value) -> Value {
         let answer = self.call(line, body);

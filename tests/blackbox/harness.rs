@@ -1,4 +1,4 @@
-//! What every black-box test needs: processes that do not outlive their test, free ports, and patience.
+//! The harness of every black-box test: processes that do not outlive their test, free ports, and patience.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -70,7 +70,7 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// What a process said until its end.
+/// The output of a process until its end.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
@@ -110,7 +110,7 @@ impl Process {
         kill_process(self.pid(), signal).expect("it has not been waited for");
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_some()
     }
@@ -139,7 +139,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -42,7 +42,7 @@ impl Client {
     /// Sends a request and reads its answer. `head` is further lines of the head, each with its end.
     ///
     /// # Errors
-    /// There is no whole answer: the server is gone, or too slow.
+    /// The answer is not whole: the server is gone, or too slow.
     pub(crate) fn ask(&mut self, line: &str, head: &str, body: &[u8]) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -83,7 +83,7 @@ pub(crate) fn metric(address: SocketAddr, name: &str) -> Option<f64> {
 /// Reads one answer.
 ///
 /// # Errors
-/// It does not come whole.
+/// The answer does not come whole.
 pub(crate) fn read(from: &mut impl BufRead) -> io::Result<Answer> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

@@ -19,7 +19,7 @@ const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const CONSOLE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
 
-/// What looks like a placeholder of the proxy's must stay as it is.
+/// Text that looks like a placeholder of the proxy must stay as it is.
 const DOWN: &[u8] = b"status=down&msg={env.HOME}{http.request.uri}\xff\x00";
 
 /// More than the proxy keeps.
@@ -52,7 +52,7 @@ impl Scene {
         self.one.as_ref().expect("it was not stopped")
     }
 
-    /// What both nodes got.
+    /// The bodies that both nodes got.
     fn bodies(&self) -> Vec<Option<Vec<u8>>> {
         let mut bodies = self.other.bodies();
         bodies.extend(self.one.iter().flat_map(Node::bodies));

@@ -33,7 +33,7 @@ impl Receiver {
         Self { stub, planned }
     }
 
-    /// Where it listens.
+    /// The URL of the receiver.
     pub(crate) fn url(&self) -> String {
         self.stub.url() + "/hook"
     }
@@ -43,7 +43,7 @@ impl Receiver {
         self.planned.lock().expect("no test panics while it holds this").push_back(answer);
     }
 
-    /// What came, in order.
+    /// The requests, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.stub.requests()
     }

@@ -1,5 +1,4 @@
-//! What the heartbeat log is good for besides alerts: taken elsewhere, and watched, while everything is
-//! killed.
+//! Uses of the heartbeat log besides alerts: taken elsewhere, and watched, while everything is killed.
 
 mod advice;
 pub(crate) mod histories;

@@ -1,5 +1,5 @@
-//! What the servers permit each role, by the files that `lubdub secrets` makes: all that it needs, and no
-//! more.
+//! The rights of each role on the servers, by the files that `lubdub secrets` makes: all that the role needs,
+//! and no more.
 
 mod nats;
 mod secured;

@@ -138,17 +138,17 @@ impl Stub {
         format!("http://{}", self.address)
     }
 
-    /// What it was asked, in order.
+    /// The requests, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("no test panics while it holds this").clone()
     }
 
-    /// How often it was asked.
+    /// The number of requests.
     pub(crate) fn count(&self) -> usize {
         self.requests.lock().expect("no test panics while it holds this").len()
     }
 
-    /// What it was asked, in order, in short.
+    /// The requests, in order, in short.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.requests().iter().map(Request::line).collect()
     }

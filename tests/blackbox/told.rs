@@ -1,4 +1,4 @@
-//! What channels received, and whether it is complete.
+//! The messages that channels received, and whether they are complete.
 //!
 //! - [`audit`]: every flip reached its channels, in order, and repeats are repeats
 //! - [`flipping`]: monitors that flip on and on
@@ -24,9 +24,9 @@ const THINKS_FOR: std::ops::Range<u64> = 0..100;
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
     pub(crate) id: String,
-    /// Where on the receiver it leads.
+    /// The path on the receiver.
     pub(crate) path: String,
-    /// Whether it gathers.
+    /// Whether the channel gathers.
     pub(crate) digest: bool,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Ears {
 }
 
 impl Ears {
-    /// One that takes its time.
+    /// A receiver that takes its time.
     pub(crate) fn thoughtful() -> Self {
         let stub = Stub::start(|_| {
             Answer::text(204, "").after(Duration::from_millis(rand::random_range(THINKS_FOR)))
@@ -45,7 +45,7 @@ impl Ears {
         Self { stub }
     }
 
-    /// One that answers at once.
+    /// A receiver that answers at once.
     pub(crate) fn quick() -> Self {
         Self { stub: Stub::start(|_| Answer::text(204, "")) }
     }
@@ -61,7 +61,7 @@ impl Ears {
         Channel { id: made["id"].as_str().expect("a text").to_owned(), path, digest }
     }
 
-    /// What came, in order.
+    /// The requests, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.stub.requests()
     }

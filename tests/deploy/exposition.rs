@@ -1,4 +1,4 @@
-//! What a running Lubdub shows at `/metrics`.
+//! The metrics that a running Lubdub shows at `/metrics`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What an expression of PromQL speaks of.
+//! The metrics and labels that an expression of PromQL names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,7 +13,7 @@ const BUILT: [&str; 2] = ["base", "overlays/example"];
 /// The roles that run for good.
 const NODES: [&str; 4] = ["ingest", "scheduler", "notifier", "console"];
 
-/// What kustomize makes of a folder.
+/// Builds a folder with kustomize.
 fn build(folder: &str) -> (TempDir, PathBuf) {
     let (output, said) = run(kubectl().arg("kustomize").arg(deploy("kubernetes").join(folder)));
     assert!(output.status.success(), "{said}");
@@ -191,7 +191,7 @@ fn the_example_names_its_image_in_every_pod_and_its_namespace_in_every_object() 
     for object in example.iter().filter(|object| object["kind"] != "Namespace") {
         assert_eq!(object["metadata"]["namespace"], "lubdub", "{}", name(object));
     }
-    // That it has none is what lets an overlay choose.
+    // Objects of the base have no namespace, so that an overlay can choose it.
     for object in objects("base") {
         assert!(object["metadata"]["namespace"].is_null(), "{}", name(&object));
     }

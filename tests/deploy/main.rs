@@ -1,5 +1,5 @@
-//! What is in `deploy/` for Prometheus, Grafana, systemd and Kubernetes: whether its readers take it, and
-//! whether it speaks of things that Lubdub has.
+//! The files of `deploy/` for Prometheus, Grafana, systemd and Kubernetes: whether these programs accept
+//! them, and whether they name things that Lubdub has.
 
 mod exposition;
 mod expressions;

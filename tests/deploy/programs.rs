@@ -12,7 +12,7 @@ pub(crate) fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
 }
 
-/// What a file holds.
+/// The content of a file.
 #[track_caller]
 pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -96,7 +96,7 @@ pub(crate) fn variables(subcommand: &str) -> BTreeSet<String> {
     names
 }
 
-/// What `lubdub secrets` makes for a role: the names of the files.
+/// The names of the files that `lubdub secrets` makes for a role.
 #[track_caller]
 pub(crate) fn secrets(role: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().expect("a folder");

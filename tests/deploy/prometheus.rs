@@ -86,7 +86,7 @@ fn the_examples_of_a_configuration_are_valid_and_name_the_jobs_of_the_rules() {
     let configuration = yaml(&deploy("prometheus/prometheus.yml"));
     let jobs = configuration[0]["scrape_configs"].as_array().expect("jobs").iter();
     let mut jobs: BTreeSet<&str> = jobs.map(|job| text(job, "job_name")).collect();
-    // It stands there as a comment.
+    // The file names this job in a comment.
     jobs.insert("lubdub");
     for rule in &rules() {
         for (name, pattern) in selectors(text(rule, "expr")).into_values().flatten() {
@@ -132,7 +132,7 @@ fn the_rules_and_the_dashboard_speak_of_metrics_that_there_are() {
             }
         }
     }
-    // What is exported and never looked at should not be exported.
+    // A metric that no rule and no dashboard uses should not be exported.
     let families = |name: &String| {
         let name =
             ["_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);

@@ -35,13 +35,13 @@ fn systemd_takes_the_units_and_finds_them_hardened() {
     for (name, command) in UNITS {
         let unit = read(&deploy(&format!("systemd/{name}.service")));
         assert_eq!(settings(&unit, "ExecStart"), [format!("/usr/local/bin/lubdub {command}")], "{name}");
-        // It looks whether the program is there.
+        // systemd-analyze checks that the program exists.
         let unit = unit.replace("/usr/local/bin/lubdub", env!("CARGO_BIN_EXE_lubdub"));
         let file = folder.path().join(format!("{name}.service"));
         std::fs::write(&file, unit).expect("write it");
         files.push(file);
     }
-    // What it finds wrong with a setting it only says.
+    // systemd-analyze only prints what is wrong with a setting.
     let (verified, said) = run(systemd_analyze().args(["verify", "--man=no"]).args(&files));
     let of_ours: Vec<&str> = said.lines().filter(|line| line.contains("lubdub")).collect();
     assert!(verified.status.success() && of_ours.is_empty(), "{said}");

@@ -94,7 +94,7 @@ impl Bench {
         let times = || -> anyhow::Result<[Duration; 3]> {
             Ok([processor_time(pid)?, processor_time(self.nats)?, processor_time(self.redis)?])
         };
-        // What it did before it held all of its partitions does not count.
+        // Work before the scheduler held all of its partitions does not count.
         let began = Instant::now();
         let (before, redis_before) = (times()?, RedisUse::of(redis)?);
         let applied_before = scheduler.metric("lubdub_scheduler_heartbeats_total").await?;

@@ -110,7 +110,7 @@ async fn tokens(site: &Site, monitors: usize) -> anyhow::Result<Arc<[String]>> {
 struct MeasuredServer<'a> {
     name: &'static str,
     server: &'a Server,
-    /// What counts its frames.
+    /// The installation that counts its frames.
     ingest: Option<&'a Installation>,
     nats: &'a [u32],
     tokens: &'a Arc<[String]>,

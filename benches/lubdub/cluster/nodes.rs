@@ -32,10 +32,10 @@ const COLUMNS: [&str; 9] = [
     "pushes/frame",
 ];
 
-/// What is not measured at the beginning.
+/// The time at the beginning that is not measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// What so many nodes used.
+/// The usage of a number of nodes.
 #[derive(Default, Clone, Copy)]
 struct NodeUse {
     pushes: usize,
@@ -124,7 +124,7 @@ impl Bench {
     }
 }
 
-/// What was used up to now.
+/// The usage up to now.
 async fn look(nodes: &[Installation], nats: u32, steady: &Steady) -> anyhow::Result<NodeUse> {
     let (mut ingest, mut frames) = (Duration::ZERO, 0.0);
     for node in nodes {

@@ -68,7 +68,7 @@ impl Past {
     }
 }
 
-/// What is written to one partition.
+/// The entries that are written to one partition.
 struct Part {
     first: usize,
     since: Option<EventTime>,

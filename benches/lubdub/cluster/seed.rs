@@ -87,7 +87,7 @@ struct Writer {
 impl Writer {
     async fn begin(nats: &NatsBackend, redis: &RedisBackend, partition: PartitionId) -> anyhow::Result<Self> {
         let log = nats.log();
-        // Where nothing was applied, a scheduler begins anew.
+        // With nothing applied, a scheduler begins anew.
         let tick = frame(1, SystemClock::new().now() - AGO, Listening::First, Vec::new());
         let first = log.append(partition, Arc::new(tick)).await?;
         let incarnation = log.extent(partition).await?.incarnation;

@@ -1,4 +1,4 @@
-//! Where a cluster's servers are, and its roles as child processes.
+//! The servers of a cluster, and its roles as child processes.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -104,15 +104,15 @@ impl Starting {
     }
 }
 
-/// Where the role with this address logs to.
+/// The log file of the role with this address.
 pub(crate) fn log_of(address: SocketAddr) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}.log", address.port()))
 }
 
-/// What Redis says of itself.
+/// The usage that Redis reports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RedisUse {
-    /// Of its main thread, where commands are run.
+    /// The processor time of the main thread, which runs the commands.
     pub(crate) processor: Duration,
     pub(crate) memory: u64,
 }

@@ -1,4 +1,4 @@
-//! What a million monitors cost while nothing happens.
+//! The cost of a million monitors while nothing happens.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const TIMEOUT: u32 = 31_536_000;
 /// From readiness to the beginning of the idle time.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// What one installation costs.
+/// The cost of one installation.
 struct Cost {
     monitors: usize,
     started_in: Duration,

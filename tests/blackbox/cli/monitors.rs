@@ -21,7 +21,7 @@ fn page(items: &[Value]) -> Answer {
     Answer::json(200, &json!({"items": items, "next_cursor": null}))
 }
 
-/// One monitor, `billing`, and the given channels.
+/// A server with one monitor, `billing`, and the given channels.
 fn server(channels: &[Value]) -> Stub {
     let channels = channels.to_vec();
     Stub::start(move |request: &Request| match (request.method.as_str(), request.path.as_str()) {

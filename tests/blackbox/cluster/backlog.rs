@@ -91,7 +91,7 @@ async fn write(nats: &str, monitors: &[MonitorId], written: &Mutex<Written>) {
     futures_util::future::join_all((0..PARTITIONS).map(|partition| lane(partition).run(written))).await;
 }
 
-/// What a node of ingest does for one partition.
+/// The work of an ingest node for one partition.
 struct Lane<'a> {
     partition: PartitionId,
     monitors: Vec<MonitorId>,

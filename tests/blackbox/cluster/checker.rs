@@ -18,7 +18,7 @@ const CHANCE_MS: (i64, i64) = (10_000, 600_000);
 /// Errors that are explained by nothing.
 const PANIC: &str = "panicked at";
 
-/// What the fault explains.
+/// The deviations that the fault explains.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Allowed {
     /// Lubdub was deaf for moments that are too short to be shown, so silence may be noticed later.
@@ -46,7 +46,7 @@ pub(crate) enum Violation {
     FalseDown { monitor: String, at_ms: i64, msg: String },
     /// A client fell silent and its monitor did not go down, or more than once.
     Silence { monitor: String, downs: usize },
-    /// It went down, but at another time than its deadline.
+    /// The monitor went down, but at another time than its deadline.
     Misdated { monitor: String, at_ms: i64, earliest_ms: i64, latest_ms: i64 },
     /// Flips do not follow on each other.
     Disorder { monitor: String, sequence: u64 },
@@ -76,7 +76,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What is broken in a record.
+/// The violations in a record.
 pub(crate) fn violations(record: &Record, allowed: &Allowed) -> Vec<Violation> {
     let mut found = Vec::new();
     for monitor in &record.monitors {
@@ -174,7 +174,7 @@ fn silence(monitor: &Watched, allowed: &Allowed) -> Vec<Violation> {
     let earliest_ms = last.began_ms.max(ghost) + monitor.down_after_ms;
     let mut latest_ms = perhaps.ended_ms.max(ghost) + monitor.down_after_ms;
     if allowed.deaf || down.deaf_seconds > 0 {
-        // What is shown is cut to seconds.
+        // The shown value is cut to seconds.
         let deaf_ms =
             i64::try_from(down.deaf_seconds).unwrap_or(i64::MAX).saturating_add(1).saturating_mul(1_000);
         latest_ms += deaf_ms + monitor.down_after_ms.clamp(CHANCE_MS.0, CHANCE_MS.1);

@@ -45,7 +45,7 @@ fn a_frozen_node_of_ingest_costs_its_clients_one_retry() {
     scene.check_deliveries();
 }
 
-/// What ingest says whose append was not acknowledged in time.
+/// The error of an ingest node whose append was not acknowledged in time.
 const APPEND: &str = "failed to append; pushes are answered 503";
 
 #[test]

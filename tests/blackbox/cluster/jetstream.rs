@@ -1,4 +1,4 @@
-//! What only an operator of NATS does: looks at streams, and empties them.
+//! Acts of an operator of NATS: looks at streams, and empties them.
 
 use async_nats::jetstream::stream::Stream;
 use tokio::runtime::Runtime;

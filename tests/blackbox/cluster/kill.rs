@@ -11,7 +11,7 @@ use crate::harness::eventually;
 /// After the beat of a dead scheduler stood still for the lease time, another one takes over. Generous: the
 /// machine may be busy.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
-/// What passes between a kill and the next start.
+/// The time between a kill and the next start.
 const AWAY: Duration = Duration::from_secs(2);
 
 #[test]

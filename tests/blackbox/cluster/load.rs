@@ -24,7 +24,7 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// The interval at which a client that pauses looks up.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What a client does.
+/// The behaviour of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
     /// Pushes `up` on and on.
@@ -35,7 +35,7 @@ pub(crate) enum Habit {
     Flapping,
 }
 
-/// How it does it, and what its monitor expects.
+/// The rhythm of a client, and the settings of its monitor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) habit: Habit,
@@ -64,11 +64,11 @@ impl Pace {
     }
 }
 
-/// One try of a push.
+/// One attempt of a push.
 #[derive(Debug, Clone)]
 pub(crate) struct Try {
     pub(crate) msg: String,
-    /// Whether it said `down`.
+    /// Whether the push said `down`.
     pub(crate) down: bool,
     /// 0 = no answer.
     pub(crate) status: u16,
@@ -77,7 +77,7 @@ pub(crate) struct Try {
     pub(crate) ended_ms: i64,
 }
 
-/// What a proxy knows: which nodes are ready.
+/// The knowledge of a proxy: which nodes are ready.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     doors: Arc<Vec<Door>>,
@@ -155,12 +155,12 @@ impl Loader {
         Self { monitor, pace, stop, tries, thread: Some(std::thread::spawn(move || work.run())) }
     }
 
-    /// It dies after the try that it is at.
+    /// The client dies after its present attempt.
     pub(crate) fn silence(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it goes on.
+    /// Whether the client goes on.
     pub(crate) fn lives(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
@@ -276,7 +276,7 @@ impl Load {
         &self.loaders
     }
 
-    /// Those that fall silent, in the order of their making.
+    /// The clients that fall silent, in the order of their making.
     pub(crate) fn mortals(&self) -> impl Iterator<Item = &Loader> {
         self.loaders.iter().filter(|loader| loader.pace.habit == Habit::Mortal)
     }

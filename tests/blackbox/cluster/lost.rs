@@ -9,7 +9,7 @@ use super::node::Role;
 use super::scene::{Crowd, Scene};
 use crate::harness::eventually;
 
-/// What was read shortly before a kill need not be committed yet.
+/// Entries that were read shortly before a kill need not be committed yet.
 const UNCOMMITTED_MS: i64 = 3_000;
 
 #[test]
@@ -75,7 +75,7 @@ fn a_checkpoint_stands_in_for_what_redis_and_the_log_have_lost() {
     scene.silence(2);
     scene.go_on(Duration::from_secs(2));
     scene.check(&Allowed { history_from, counters_again: true, ..Allowed::default() });
-    // What happened before is in no history, but it is known.
+    // The flips from before are in no history, but the states are known.
     let down = scene.cluster.api().list("/monitors?state=down");
     assert!(down.len() >= scene.load.mortals().count(), "{down:#?}");
 }

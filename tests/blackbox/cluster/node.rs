@@ -17,7 +17,7 @@ use crate::http::{Answer, Client, metric};
 /// For an answer of a node.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a node does.
+/// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Ingest,
@@ -89,7 +89,7 @@ impl Node {
         });
     }
 
-    /// What `/readyz` answers; nothing if it does not answer.
+    /// The answer of `/readyz`; `None` if the node does not answer.
     pub(super) fn readiness(&self) -> Option<Answer> {
         Client::new(self.address, PATIENCE).ask("GET /readyz", "", b"").ok()
     }
@@ -99,7 +99,7 @@ impl Node {
         metric(self.address, name)
     }
 
-    /// Where it listens, whether it runs or not.
+    /// The address of the node, whether it runs or not.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -109,7 +109,7 @@ impl Node {
         &self.name
     }
 
-    /// What it said in all of its starts.
+    /// The output of all its starts.
     pub(super) fn said(&self) -> String {
         let bytes = std::fs::read(self.log()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -145,7 +145,7 @@ impl Node {
         self.process.as_mut().expect("it runs").signal(Signal::CONT);
     }
 
-    /// Whether it runs, frozen or not.
+    /// Whether the node runs, frozen or not.
     pub(super) const fn runs(&self) -> bool {
         self.process.is_some()
     }

@@ -1,4 +1,4 @@
-//! What was recorded: by the clients, by Lubdub's history, by the receiver, and in the schedulers' logs.
+//! The record of a run: by the clients, by Lubdub's history, by the receiver, and in the schedulers' logs.
 
 use std::collections::BTreeMap;
 
@@ -41,13 +41,13 @@ pub(crate) struct Event {
     pub(crate) sequence: u64,
 }
 
-/// What a node said.
+/// The log of a node.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     pub(crate) node: String,
     /// Leases that it took, in order.
     pub(crate) leases: Vec<Lease>,
-    /// What it said at ERROR, and panics.
+    /// Its lines at ERROR, and panics.
     pub(crate) errors: Vec<String>,
 }
 

@@ -46,7 +46,7 @@ impl Relay {
         Self { address, shared, accepting: Some(accepting) }
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     pub(super) const fn port(&self) -> u16 {
         self.address.port()
     }
@@ -56,7 +56,7 @@ impl Relay {
         self.shared.cut.store(true, Ordering::Relaxed);
     }
 
-    /// What was held back passes, and what comes.
+    /// Lets the held bytes pass, and all later ones.
     pub(super) fn mend(&self) {
         self.shared.cut.store(false, Ordering::Relaxed);
     }
@@ -109,7 +109,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, shared: &RelayState) {
             }
             Err(_) => break,
         };
-        // It may have been cut while this waited for bytes.
+        // The connection may have been cut while this waited for bytes.
         if !shared.wait() || to.write_all(&bytes[..count]).is_err() {
             break;
         }

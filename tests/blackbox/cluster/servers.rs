@@ -11,7 +11,7 @@ use super::scene::{Crowd, Scene};
 /// Longer than the lease time.
 const CUT_OFF: Duration = Duration::from_secs(8);
 
-/// What nodes say who cannot reach NATS.
+/// The errors of nodes that cannot reach NATS.
 const WITHOUT_NATS: &[&str] =
     &["failed to append; pushes are answered 503", "failed to watch the registry; trying again"];
 

@@ -8,7 +8,7 @@ use super::stack::{Files, Stack};
 use crate::cluster::checker::Allowed;
 use crate::harness::eventually;
 
-/// What a server of the cluster knows of its streams.
+/// The URL at which a server of the cluster shows its streams.
 const STREAMS: &str = "http://127.0.0.1:8222/jsz?streams=true&accounts=true";
 
 /// The server that leads a partition's heartbeat log.
@@ -87,6 +87,6 @@ fn the_leader_of_nats_and_the_primary_of_redis_may_die() {
     scene.until_well();
     second.start();
     scene.until_well();
-    // What was committed last may be gone with a primary; it is computed again, under the counters of before.
+    // The last commits may be gone with a primary. They are computed again, under the counters of before.
     scene.check(Allowed { deaf: true, late_repeats: true, counters_again: true, ..Allowed::default() });
 }

@@ -1,4 +1,4 @@
-//! What `deploy/backup` copies, `deploy/restore` brings back, into an empty project.
+//! `deploy/restore` brings back what `deploy/backup` copied, into an empty project.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the tests ask of Docker.
+//! The commands of Docker that the tests use.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::process::{Command, Output, Stdio};
 
 use crate::http::metric;
 
-/// Where each role listens in its container.
+/// The port of each role in its container.
 const PORT: u16 = 8080;
 
 /// Which docker-compose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// The one that this machine has: 1.29 as a program, or what `docker compose` starts.
+    /// The Compose of this machine: 1.29 as a program, or the one that `docker compose` starts.
     Program,
     Plugin,
     /// Compose v2, as `tests/compose/run` has installed it.
@@ -20,7 +20,7 @@ pub(super) enum Tool {
 }
 
 impl Tool {
-    /// What this machine has.
+    /// The Compose of this machine.
     pub(super) fn usual() -> Self {
         let there = Command::new("docker-compose").arg("version").output().is_ok();
         if there { Self::Program } else { Self::Plugin }
@@ -104,7 +104,7 @@ pub(super) fn containers(project: &str) -> Vec<Container> {
 }
 
 impl Container {
-    /// Whether it ran when it was asked for.
+    /// Whether the container ran when it was inspected.
     pub(super) fn runs(&self) -> bool {
         self.state == "running"
     }
@@ -120,7 +120,7 @@ impl Container {
         Some(self.inspect(format)).filter(|health| !health.is_empty())
     }
 
-    /// Where it listens on a network.
+    /// The address of the container on a network.
     pub(super) fn address(&self, network: &str) -> Option<SocketAddr> {
         let format = format!(
             "{{{{with index .NetworkSettings.Networks \"{network}\"}}}}{{{{.IPAddress}}}}{{{{end}}}}"

@@ -11,7 +11,7 @@ use crate::cluster::record::{Record, undelivered};
 use crate::cluster::scene::settled;
 use crate::harness::eventually;
 
-/// What a fault explains wherever NATS or Redis was away.
+/// Errors that a fault explains when NATS or Redis was away.
 const ERRORS: &[&str] =
     &["failed to append; pushes are answered 503", "failed to watch the registry; trying again"];
 

@@ -120,7 +120,7 @@ impl Stack {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Where the files are.
+    /// The folder of the files.
     pub(super) fn folder(&self) -> &Path {
         self.home.path()
     }
@@ -181,7 +181,7 @@ impl Stack {
         docker::containers(&self.project)
     }
 
-    /// Those of a service, oldest first.
+    /// The containers of a service, oldest first.
     pub(super) fn of(&self, service: &str) -> Vec<Container> {
         self.containers().into_iter().filter(|container| container.service == service).collect()
     }
@@ -192,7 +192,7 @@ impl Stack {
         self.of(service).into_iter().next().unwrap_or_else(|| panic!("there is no {service}"))
     }
 
-    /// Those of all roles.
+    /// The containers of all roles.
     pub(super) fn roles(&self) -> Vec<Container> {
         self.containers().into_iter().filter(|container| ROLES.contains(&&*container.service)).collect()
     }
@@ -225,7 +225,7 @@ impl Stack {
         running.filter_map(|container| container.metric(&network, name)).sum()
     }
 
-    /// Where the proxy is, on this machine.
+    /// The proxy's address on this machine.
     pub(super) const fn proxy(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.http)
     }

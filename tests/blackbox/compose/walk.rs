@@ -154,7 +154,7 @@ fn a_domain_makes_it_https() {
     assert_eq!(plain, "308 https://localhost/api/v1/monitors");
 }
 
-/// What `--profile dev` adds.
+/// The services that `--profile dev` adds.
 #[test]
 #[ignore = "needs Docker: make compose-test"]
 fn the_dev_profile_shows_webhooks() {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::harness::{Process, python_with};
 
-/// What the guide prints instead of a push URL.
+/// The placeholder that the guide prints instead of a push URL.
 const PLACEHOLDER: &str = "https://lubdub.example.com/api/push/YOUR_TOKEN";
 
 /// Languages whose blocks are run. A block of another language is not an example.

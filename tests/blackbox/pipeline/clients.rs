@@ -1,4 +1,4 @@
-//! What a person's heartbeat loop does: push, sleep the timeout, push.
+//! A person's heartbeat loop: push, sleep the timeout, push.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

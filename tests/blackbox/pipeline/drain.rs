@@ -40,7 +40,7 @@ fn a_stop_under_load_answers_truly_and_ends_with_exit_code_0() {
 
 #[test]
 fn a_stop_waits_for_nobody_who_never_finishes() {
-    // It lets others connect and never says anything.
+    // The socket accepts connections and never sends anything.
     let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut server = Server::start(&ALLOW);
     let address = mute.local_addr().expect("it is bound");

@@ -48,7 +48,7 @@ impl Scene {
         scene
     }
 
-    /// One that is patient for two seconds only and tries again, and pushes seldom enough to need each of its
+    /// A client that waits two seconds only and tries again, and pushes so seldom that it needs each of its
     /// pushes.
     fn hasty_client(&mut self) {
         let monitor = self.server.monitor("hasty", TIMEOUT.0, TIMEOUT.1);

@@ -106,7 +106,7 @@ fn thirty_kills_lose_nothing_and_alarm_nobody_without_need() {
 
     for round in 0..ROUNDS {
         if let Some(index) = SILENT_AFTER.iter().position(|after| *after == round) {
-            // It has been heard at least once: the server is ready.
+            // The monitor has been heard at least once: the server is ready.
             let silent = &silent[index];
             eventually("it was heard", || (!server.heartbeats(&silent.monitor).is_empty()).then_some(()));
             silent.pusher.tell_to_stop();

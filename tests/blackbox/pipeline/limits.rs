@@ -62,7 +62,7 @@ fn ten_thousand_slow_connections_cost_little_and_hold_nobody_up() {
     }
     for _ in 0..3 {
         for connection in &mut connections {
-            // One that is not open any more is slow no more.
+            // A connection that is closed is no longer slow.
             let sent = connection.write(b"a");
             let open = sent.as_ref().map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |n| *n == 1);
             assert!(open, "connections are given 30 s: {sent:?}");
@@ -144,7 +144,7 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
 
     let filler = server.data().with_file_name("filler");
     fill(&filler);
-    // What lies in the files already can be written over, so it may go well for a while.
+    // Space that the files already have can be written over, so pushes may succeed for a while.
     let status = |query: &str| server.push(&monitors[0], query);
     eventually("a push is answered 503", || (status("msg=probe") == 503).then_some(()));
     let answers: Vec<u16> = (0..20).map(|_| status("msg=probe")).collect();

@@ -24,7 +24,7 @@ pub(super) struct Habit {
     pub(super) pause: Duration,
     /// For each answer.
     pub(super) patience: Duration,
-    /// What the pushes say, in turn.
+    /// The statuses of the pushes, in turn.
     pub(super) statuses: &'static [&'static str],
 }
 
@@ -35,7 +35,7 @@ impl Habit {
     }
 }
 
-/// One try.
+/// One attempt.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) msg: String,

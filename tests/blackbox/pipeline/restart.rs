@@ -1,4 +1,4 @@
-//! What survives a stop and a start.
+//! The state that survives a stop and a start.
 
 use std::time::Duration;
 

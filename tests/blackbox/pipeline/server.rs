@@ -104,7 +104,7 @@ impl Server {
         });
     }
 
-    /// Where its data lie.
+    /// The folder of its data.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
@@ -144,7 +144,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
     }
 
-    /// One push; the answer's status.
+    /// Sends one push; returns the answer's status.
     #[track_caller]
     pub(crate) fn push(&self, monitor: &Monitor, query: &str) -> u16 {
         let mut client = Client::new(self.address(), Duration::from_secs(30));

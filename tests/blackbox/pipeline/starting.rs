@@ -1,4 +1,4 @@
-//! How it starts, and how it says that it cannot.
+//! How the program starts, and how it says that it cannot.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +36,7 @@ fn says(command: &mut Command, parts: &[&str]) {
     }
 }
 
-/// What a start printed before it was stopped.
+/// The output of a start until it was stopped.
 #[track_caller]
 fn greeting(command: &mut Command, home: &Path) -> String {
     let path = home.join("greeting");

@@ -1,4 +1,4 @@
-//! What a receiver of webhooks relies on.
+//! The properties that a receiver of webhooks relies on.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ for one in json.load(open(sys.argv[1])):
         print(type(error).__name__)
 "#;
 
-/// What the library says of each request.
+/// Verifies each request with the library.
 #[track_caller]
 fn verified(secret: &str, requests: &[Request]) -> Vec<String> {
     let home = directory();
@@ -41,7 +41,7 @@ fn verified(secret: &str, requests: &[Request]) -> Vec<String> {
     finished.stdout.lines().map(str::to_owned).collect()
 }
 
-/// What an event about a flip must hold: all of it.
+/// The whole content that an event about a flip must have.
 fn expected(monitor: &Monitor, flip: &Flip, kind: &str, event: &Value, rest: Value) -> Value {
     let mut data = json!({
         "flip": {"id": flip.id, "sequence": flip.sequence, "from": flip.from, "to": flip.to,

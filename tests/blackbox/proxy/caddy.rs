@@ -45,7 +45,7 @@ impl Proxy {
         Self { address, process, _home: home }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -82,7 +82,7 @@ impl Proxy {
         let head =
             format!("{line} HTTP/1.1\r\nhost: beats.example\r\nreferer: http://{TOKEN}/\r\n{head}\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
-        // It may answer before it has read everything.
+        // The proxy may answer before it has read everything.
         let _ = stream.write_all(body);
         stream
     }

@@ -34,7 +34,7 @@ impl Names {
         Self { address, known }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }

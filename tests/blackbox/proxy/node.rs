@@ -1,4 +1,4 @@
-//! What stands behind the proxy: a node that takes pushes, or fails in one of the ways in which nodes fail.
+//! A node behind the proxy: it takes pushes, or fails in one of the ways in which nodes fail.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,13 +13,13 @@ pub(super) enum Behaviour {
     Takes,
     /// 503, as ingest does.
     Refuses,
-    /// It reads the whole request, and ends the connection.
+    /// The node reads the whole request, and ends the connection.
     BreaksOff,
-    /// It reads the whole request, and says nothing.
+    /// The node reads the whole request, and sends nothing.
     IsSilent,
 }
 
-/// What came.
+/// A request that came.
 #[derive(Debug, Clone)]
 pub(super) struct Came {
     /// The request's head.
@@ -85,7 +85,7 @@ impl Node {
         *self.inside.behaviour.lock().expect("no holder panicked") = behaviour;
     }
 
-    /// What came, in order.
+    /// The requests, in order.
     pub(super) fn came(&self) -> Vec<Came> {
         self.inside.came.lock().expect("no holder panicked").clone()
     }

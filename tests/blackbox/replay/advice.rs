@@ -1,5 +1,4 @@
-//! What would have been, and what would be better: over eight days of heartbeats that are in the log when the
-//! server starts.
+//! What-if and advice, over eight days of heartbeats that are in the log when the server starts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -121,7 +120,7 @@ async fn write(data: &Path) -> EventTime {
     frame.definitions.clear();
     let heard = heard(begin, end);
     for (at, monitor) in heard.iter().copied() {
-        // It was listening all the time, and says so before a heartbeat that may be late.
+        // The node was listening all the time, and says so before a heartbeat that may be late.
         for (sealed_at, heartbeat) in
             [(at - Duration::from_secs(1), None), (at, Some(heartbeat(monitor, at)))]
         {
@@ -134,7 +133,7 @@ async fn write(data: &Path) -> EventTime {
             frame.number += 1;
             frame.sealed_at = sealed_at;
             frame.heartbeats = heartbeat.into_iter().collect();
-            // One after another: their order is what the past is made of.
+            // The entries are appended one after another, because their order makes the past.
             log.append(PARTITION, Arc::new(frame.clone())).await.expect("room");
         }
     }
@@ -167,7 +166,7 @@ fn a_proposal_saves_the_false_alarms_that_there_were_and_is_set_on_request() {
     let until = last.to_rfc3339();
     eventually("everything was read", || (shown("loop")["last_heartbeat"]["at"] == *until).then_some(()));
 
-    // What was is what the scheduler found in the same log.
+    // The downs as they were are those that the scheduler found in the same log.
     let until = until.as_str();
     let loop_id = shown("loop")["id"].as_str().expect("an id").to_owned();
     let downs = || {
@@ -194,7 +193,7 @@ fn a_proposal_saves_the_false_alarms_that_there_were_and_is_set_on_request() {
     );
     assert_eq!(of(&advice, "never")["verdict"], "unknown", "{advice:#}");
 
-    // There is no terminal to ask on.
+    // The command has no terminal to ask on.
     let refused = Process::start(&mut command(at, &server, &["advise", "--all", "--apply"])).finish();
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(refused.stderr.contains("--yes"), "{refused:?}");

@@ -34,7 +34,7 @@ pub(crate) fn monitors(api: &Api) -> Vec<Monitor> {
     monitors
 }
 
-/// What the API shows of every monitor's past, by the monitor's name.
+/// The past of every monitor as the API shows it, by the monitor's name.
 pub(crate) fn everything(api: &Api) -> Value {
     let of = |monitor: &Monitor| {
         let mut parts = serde_json::Map::new();

@@ -1,4 +1,4 @@
-//! What happens, as it happens.
+//! Tails: what happens, as it happens.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ChildStdout, Stdio};

@@ -99,7 +99,7 @@ async fn a_scheduler_may_keep_and_remove_checkpoints_and_a_console_read_them() {
     assert_eq!(secured.violations(), Vec::<String>::new());
 }
 
-/// What it has heard of, and of what it is current.
+/// The records that the observer was told, and whether it is current.
 #[derive(Default)]
 struct Heard {
     records: Mutex<BTreeSet<RecordKey>>,
@@ -172,7 +172,7 @@ impl Intruder {
         Self { client, refused }
     }
 
-    /// What is refused of these.
+    /// The subjects that are refused.
     async fn judge(&mut self, publish: &[String], subscribe: &[String]) -> BTreeSet<String> {
         let mut refused = BTreeSet::new();
         let mut subscribed = Vec::new();
@@ -218,7 +218,7 @@ const STREAMS: [&str; 6] = [
     "OBJ_lubdub-checkpoints",
 ];
 
-/// What can be asked of a stream.
+/// The requests that can be made of a stream.
 const REQUESTS: [&str; 20] = [
     "STREAM.INFO.{}",
     "STREAM.CREATE.{}",
@@ -242,7 +242,7 @@ const REQUESTS: [&str; 20] = [
     "CONSUMER.DELETE.{}.mine",
 ];
 
-/// What can be written, and what can be asked of no stream.
+/// Subjects that can be written, and requests that concern no stream.
 const OTHERS: [&str; 19] = [
     "lubdub.heartbeats.0",
     "lubdub.alerts.0.a",
@@ -268,7 +268,7 @@ const OTHERS: [&str; 19] = [
 /// Roles that read the past follow these.
 const REPLAYED: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
 
-/// What a role can do, of all that there is: requests of streams, and the rest.
+/// The rights of a role among all these: requests of streams, and the rest.
 fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'static [&'static str]) {
     match role {
         Role::Init => (&[("STREAM.CREATE.{}", &STREAMS), ("STREAM.UPDATE.{}", &STREAMS)], &[]),

@@ -19,7 +19,7 @@ const RUNNING: [Role; 4] = [Role::Ingest, Role::Scheduler, Role::Notifier, Role:
 /// Webhooks of tests are here.
 const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 
-/// What `lubdub secrets` made, and a nats-server that goes by it.
+/// The files of `lubdub secrets`, and a nats-server that uses them.
 #[derive(Debug)]
 pub(super) struct Secured {
     pub(super) nats: NatsServer,
@@ -73,7 +73,7 @@ impl Secured {
         assert!(finished.status.success(), "{finished:?}");
     }
 
-    /// What the server did not permit.
+    /// The acts that the server did not permit.
     pub(super) fn violations(&self) -> Vec<String> {
         let said = self.nats.said();
         said.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()

@@ -15,7 +15,7 @@ use crate::stub::Request;
 /// A storm's window, and what else takes time on a loaded machine.
 const SETTLED_WITHIN: Duration = Duration::from_secs(75);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What is shown of what is wrong.
+/// The most defects that are shown.
 const SHOWN: usize = 20;
 /// Reasons of flips that no message tells of by itself.
 const UNTOLD: [&str; 4] = ["first", "paused", "resumed", "changed"];
@@ -31,7 +31,7 @@ pub(crate) struct Tally {
     pub(crate) messages: usize,
     /// Messages that came again.
     pub(crate) duplicates: usize,
-    /// Of those: that came after a newer message about the same monitor.
+    /// Messages among them that came after a newer message about the same monitor.
     pub(crate) late: usize,
 }
 
@@ -55,7 +55,7 @@ struct Message<'a> {
     tells: Vec<ToldFlip>,
     /// Flips that it tells of, by name or not.
     count: u64,
-    /// Whether there are more than it names.
+    /// Whether there are more than the message names.
     truncated: bool,
 }
 
@@ -94,7 +94,7 @@ impl Audit<'_> {
         }
     }
 
-    /// Of the channels that hear of each flip, and of those that gather; and what is wrong.
+    /// The tallies of channels that hear of each flip and of those that gather, and the defects.
     fn look(&self) -> ([Tally; 2], Vec<String>) {
         let mut wrong = Vec::new();
         let deliveries: BTreeMap<String, Value> = self

@@ -32,7 +32,7 @@ const IN_HAND_MS: std::ops::Range<u64> = 0..40;
 /// than these without recording it.
 const IN_HAND: usize = 64;
 
-/// What is going on.
+/// The running processes and load.
 pub(crate) struct Killing<'a> {
     api: Api,
     ingest: SocketAddr,

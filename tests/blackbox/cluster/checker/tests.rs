@@ -87,7 +87,7 @@ const STEADY: usize = 0;
 const MORTAL: usize = 1;
 const FLAPPING: usize = 2;
 
-/// What is found in a good record after `spoil`.
+/// The violations in a good record after `spoil`.
 fn after(allowed: Allowed, spoil: impl FnOnce(&mut Record)) -> Vec<Violation> {
     let mut record = good();
     spoil(&mut record);
@@ -157,7 +157,7 @@ fn a_monitor_that_goes_down_while_its_client_is_refused_is_found() {
     };
     let witness = Violation::FalseDown { monitor: name(STEADY), at_ms: 25_005, msg: "steady-10".into() };
     assert_eq!(found(refused), [witness]);
-    // It made no try from 18 s to 26 s: too late.
+    // The client made no try from 18 s to 26 s: too late.
     let late = |record: &mut Record| {
         record.monitors[STEADY].tries.drain(10..13);
         goes_down(record, 25_005);
