@@ -58,7 +58,7 @@ pub(crate) struct Nats {
     #[arg(long, env = "LUBDUB_PREFIX", value_name = "NAME", default_value = "lubdub")]
     prefix: String,
 
-    /// Keep so many copies of everything on NATS, 1 to 5 (3 needs three servers)
+    /// Number of copies of everything on NATS, 1 to 5 (3 needs three servers)
     #[arg(long, env = "LUBDUB_REPLICAS", value_name = "COPIES", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
@@ -69,11 +69,11 @@ pub(crate) struct Nats {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     partitions: Option<u16>,
 
-    /// Keep the heartbeat log for so long, 1h to 3650d
+    /// How long the heartbeat log is kept, 1h to 3650d
     #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
     retention: Seconds,
 
-    /// Keep so many MiB of each partition's heartbeat log at most, 64 to 10,000,000; the oldest go first
+    /// Size of each partition's heartbeat log in MiB, 64 to 10,000,000; beyond it the oldest entries go first
     /// [default: as it is; in a new installation as much as there is room for, up to 16 GiB]
     #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(64..=10_000_000))]
@@ -113,7 +113,7 @@ pub(crate) struct Redis {
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct HistorySize {
-    /// Keep so many heartbeats of each monitor to look at, at most 10,000; 0 = none
+    /// Number of heartbeats that are kept of each monitor to look at, at most 10,000; 0 = none
     #[arg(long, env = "LUBDUB_HISTORY", value_name = "ENTRIES", default_value_t = 200,
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     history: u32,

@@ -79,11 +79,11 @@ pub(crate) struct Up {
     )]
     allow_private: String,
 
-    /// Keep the heartbeat log for so long, 1h to 3650d
+    /// How long the heartbeat log is kept, 1h to 3650d
     #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
     retention: Seconds,
 
-    /// Keep so many heartbeats, and so many flips, of each monitor to look at, 1 to 1,000,000
+    /// Number of heartbeats, and of flips, that are kept of each monitor to look at, 1 to 1,000,000
     #[arg(long, env = "LUBDUB_HISTORY", value_name = "ENTRIES", default_value_t = 1_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     history: u32,

@@ -39,7 +39,7 @@ pub struct Advise {
     /// How many false alarms a month the proposal may have cost, 0 to 1,000
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
     alarms_per_month: f64,
-    /// Time zone in which a cron schedule is looked for besides the monitor's own, as in Europe/Berlin
+    /// Time zone in which a cron schedule is sought besides the monitor's own, as in Europe/Berlin
     /// [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
@@ -49,7 +49,7 @@ pub struct Advise {
     /// With --apply: do not ask
     #[arg(long, requires = "apply")]
     yes: bool,
-    /// List at most so many monitors, those to be changed first
+    /// Number of monitors to list at most, those with a proposal first
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     #[command(flatten)]

@@ -77,7 +77,7 @@ pub enum ClientCommand {
     /// Create, test and change the channels that alerts go to
     #[command(subcommand, visible_alias = "channels", after_help = CHANNEL_EXAMPLES)]
     Channel(channel::ChannelCommand),
-    /// Plan times in which nobody is told
+    /// Plan times in which no channel is alerted
     #[command(subcommand, after_help = MAINTENANCE_EXAMPLES)]
     Maintenance(maintenance::MaintenanceCommand),
     /// Create and delete API keys

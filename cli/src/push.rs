@@ -27,7 +27,8 @@ Examples:
   backup 2>&1 | lubdub push YOUR_TOKEN --output -
   lubdub push YOUR_TOKEN --status down --msg 'disk full'
 
-No API key is needed. It tries up to 5 times. Nothing is printed when all is well and nobody looks, so that cron sends no mail.";
+No API key is needed. It tries up to 5 times.
+It prints nothing when all is well and there is no terminal, so that cron sends no mail.";
 
 /// Sends one heartbeat.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub struct Push {
     /// Push token, or the whole push URL
     #[arg(value_name = "TOKEN-OR-URL", env = "LUBDUB_PUSH_URL", hide_env_values = true)]
     target: Target,
-    /// What it says; down alerts at once [default: what the URL says, else up]
+    /// Status to report; down alerts at once [default: what the URL says, else up]
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<Status>,
     /// Message, kept with the heartbeat; longer than 1,000 characters is cut

@@ -36,10 +36,10 @@ const MAX_NAMES: usize = 200_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Tail {
-    /// Of this monitor, by name or id; may be repeated [default: every monitor]
+    /// Only this monitor, by name or id; may be repeated [default: every monitor]
     #[arg(long, value_name = "MONITOR")]
     monitor: Vec<String>,
-    /// Of monitors with this tag
+    /// Only monitors with this tag
     #[arg(long)]
     tag: Option<String>,
     /// Flips only

@@ -23,16 +23,16 @@ const HEADER: [&str; 5] = ["ID", "STATE", "WHEN", "CHANNEL", "WHAT"];
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct List {
-    /// Only those that tell of this monitor, by name or id
+    /// Only deliveries about this monitor, by name or id
     #[arg(long)]
     monitor: Option<String>,
-    /// Only those to this channel, by name or id
+    /// Only deliveries to this channel, by name or id
     #[arg(long)]
     channel: Option<String>,
-    /// Only those in this state
+    /// Only deliveries in this state
     #[arg(long, value_parser = ["pending", "delivered", "dead", "folded", "suppressed"])]
     state: Option<String>,
-    /// Show at most so many
+    /// Number of entries to show at most
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]

@@ -22,7 +22,7 @@ The last line printed is the key alone:
 pub struct Create {
     /// Name, 1 to 100 characters
     name: String,
-    /// It may only read, and sees no secrets
+    /// Make a key that may only read, and sees no secrets
     #[arg(long)]
     read: bool,
     #[command(flatten)]

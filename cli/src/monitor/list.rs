@@ -26,16 +26,16 @@ const CUT: [usize; 3] = [0, 4, 5];
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct List {
-    /// Only those in this state
+    /// Only monitors in this state
     #[arg(long, value_parser = ["new", "up", "late", "down", "paused"])]
     state: Option<String>,
-    /// Only those with this tag
+    /// Only monitors with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// Only those whose name holds this text
+    /// Only monitors whose name holds this text
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
-    /// Show at most so many
+    /// Number of entries to show at most
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]

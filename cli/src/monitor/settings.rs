@@ -15,7 +15,7 @@ pub(super) struct Settings {
     /// Tolerance after the expected time, as in 30s
     #[arg(long, value_name = "DURATION")]
     grace: Option<Seconds>,
-    /// How often the job is told to push
+    /// Recommended interval between pushes
     #[arg(long, value_name = "DURATION")]
     interval: Option<Seconds>,
     /// Remind while it stays down, as in 6h; 0 = never
@@ -24,10 +24,11 @@ pub(super) struct Settings {
     /// Channel to alert, by name or id; may be repeated
     #[arg(long = "channel", value_name = "CHANNEL")]
     channels: Vec<String>,
-    /// Alert nobody
+    /// Alert no channel
     #[arg(long, conflicts_with = "channels")]
     no_channels: bool,
-    /// Monitor that it depends on, by name or id: while that is down, this one is told of in its messages
+    /// Parent: the monitor that it depends on, by name or id; while the parent is down, its messages cover this
+    /// monitor
     #[arg(long, value_name = "MONITOR")]
     parent: Option<String>,
     /// Tag; may be repeated

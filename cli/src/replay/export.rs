@@ -45,16 +45,16 @@ pub struct Export {
 /// What is exported.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct What {
-    /// From when on: so long ago, as in 12h or 7d, or a time such as 2026-11-22T10:00:00Z
+    /// Beginning: a duration before now, as in 12h or 7d, or a time such as 2026-11-22T10:00:00Z
     #[arg(long, value_name = "WHEN")]
     since: Moment,
-    /// Up to when [default: now]
+    /// End, in the same form [default: now]
     #[arg(long, value_name = "WHEN")]
     until: Option<Moment>,
-    /// Of this monitor, by name or id; may be repeated [default: every monitor]
+    /// Only this monitor, by name or id; may be repeated [default: every monitor]
     #[arg(long, value_name = "MONITOR")]
     monitor: Vec<String>,
-    /// Of monitors with this tag
+    /// Only monitors with this tag
     #[arg(long)]
     tag: Option<String>,
 }

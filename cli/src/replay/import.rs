@@ -35,7 +35,7 @@ Examples:
   lubdub replay import week.ndjson.zst --dry-run
 
 Heartbeats are sent as if they were pushed now, spaced as they were. With --keep-times they become the past of monitors that were
-never heard there: nobody is told of it, and no deadline lies before now.
+never heard there: no alert is sent about it, and no deadline lies before now.
 
 A killed import goes on where it was when the same command is given again: what it does is noted in FILE.progress.";
 

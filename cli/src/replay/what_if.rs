@@ -16,7 +16,8 @@ Examples:
   lubdub replay what-if --monitor backup --cron '0 2 * * *' --timezone Europe/Berlin
   lubdub replay what-if --all --since 7d --timeout 10m --csv > compared.csv
 
-Reads the heartbeats of that time again and counts who would have been down. Nothing is changed, and nobody is told.
+Reads the heartbeats of that time again and counts which monitors would have been down.
+It changes nothing and sends no alerts.
 A grace that was the default follows --timeout and --cron, as it does when a monitor is edited; any other stays.
 A false alarm is a missed deadline after which the job was heard again within one period.";
 
@@ -43,7 +44,7 @@ pub struct WhatIf {
     /// Time zone of --cron, as in Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE", requires = "cron")]
     timezone: Option<String>,
-    /// List at most so many monitors, those with the largest difference first
+    /// Number of monitors to list at most, those with the largest difference first
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     /// Print comma-separated values

@@ -21,7 +21,7 @@ pub(crate) struct Which {
     /// Every monitor
     #[arg(long, conflicts_with_all = ["monitors", "tag"])]
     all: bool,
-    /// Beginning: so long ago, as in 7d, or a time, as in 2026-11-22T22:00:00Z
+    /// Beginning: a duration before now, as in 7d, or a time, as in 2026-11-22T22:00:00Z
     #[arg(long, value_name = "WHEN")]
     since: Option<Moment>,
     /// End, in the same form [default: now]
