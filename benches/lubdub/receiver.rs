@@ -83,7 +83,7 @@ impl Receiver {
         self.events.lock().last().map(|event| event.received)
     }
 
-    /// Waits for so many webhooks of a kind, and answers them.
+    /// Waits for this many webhooks of a kind, and returns them.
     pub(crate) async fn wait_for(
         &self,
         kind: &str,

@@ -54,7 +54,7 @@ impl Receiver {
         self.requests().iter().map(Request::json).filter(about).collect()
     }
 
-    /// Waits for so many requests.
+    /// Waits for this many requests.
     #[track_caller]
     pub(crate) fn until(&self, count: usize) -> Vec<Request> {
         eventually(&format!("{count} webhooks came"), || {

@@ -31,7 +31,7 @@ pub(crate) struct Past {
 pub(crate) type Ends = Vec<Offset>;
 
 impl Past {
-    /// Appends about so many heartbeats of random monitors, with times that end about now.
+    /// Appends about this many heartbeats of random monitors, with times that end about now.
     pub(crate) async fn write(
         &mut self,
         nats: &NatsBackend,

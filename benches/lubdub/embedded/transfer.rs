@@ -97,7 +97,7 @@ impl Target {
     }
 }
 
-/// An export of so many heartbeats, a millisecond apart.
+/// Writes an export of this many heartbeats, a millisecond apart.
 fn write(path: &Path, heartbeats: usize) -> anyhow::Result<()> {
     let mut file = BufWriter::new(std::fs::File::create(path)?);
     let id = |number: u128| uuid::Uuid::from_u128((0x0199_a3c4_7d2e_7000_8000 << 48) | number);

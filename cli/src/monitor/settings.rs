@@ -27,8 +27,8 @@ pub(super) struct Settings {
     /// Alert no channel
     #[arg(long, conflicts_with = "channels")]
     no_channels: bool,
-    /// Parent: the monitor that it depends on, by name or id; while the parent is down, its messages cover this
-    /// monitor
+    /// Parent: the monitor that it depends on, by name or id; while the parent is down, its messages cover
+    /// this monitor
     #[arg(long, value_name = "MONITOR")]
     parent: Option<String>,
     /// Tag; may be repeated

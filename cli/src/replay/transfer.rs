@@ -16,11 +16,11 @@ use super::progress::Progress;
 use super::target::{Sent, Target};
 use crate::terminal::Terminal;
 
-/// About so many lines are sent at once: a single one of an export may become two thousand more, of deaf
+/// The approximate number of lines in a request. One line of an export may become two thousand more, of deaf
 /// time, and a server takes 10,000.
 const BATCH_LINES: usize = 5_000;
 
-/// About so many bytes are sent at once; a server takes 8 MiB.
+/// The approximate size of a request in bytes; a server takes 8 MiB.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Lines of an export, its monitors' first, and after its end, for histories, that of each monitor.

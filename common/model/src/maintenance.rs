@@ -12,7 +12,7 @@ use super::time::EventTime;
 /// Longest time that one stretch of a window may last, in seconds: 31 days.
 pub const MAX_WINDOW_SECS: u32 = 31 * 24 * 3_600;
 
-/// Windows that follow each other are one silence; of so many stretches at most.
+/// The most windows that count as one when they follow each other.
 const MAX_CHAIN: usize = 100;
 
 /// A maintenance window, as the registry holds it.

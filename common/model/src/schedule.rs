@@ -20,7 +20,7 @@ pub const MAX_GRACE_SECS: u32 = 31_536_000;
 /// A schedule: a plain period, or a cron pattern in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
-    /// A heartbeat at least every so many seconds, 1 to 31,536,000.
+    /// The longest time between two heartbeats, in seconds, 1 to 31,536,000.
     Period {
         /// Seconds.
         timeout: u32,

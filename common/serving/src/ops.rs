@@ -28,7 +28,8 @@ impl Readiness {
         *self.reason.lock() = None;
     }
 
-    /// Declares that the role cannot do its job. The reason is a fragment that fits after "ingest is not ready: ".
+    /// Declares that the role cannot do its job. The reason is a fragment that fits after "ingest is not
+    /// ready: ".
     pub fn set_not_ready(&self, reason: impl Into<String>) {
         *self.reason.lock() = Some(reason.into());
     }

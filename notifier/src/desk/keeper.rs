@@ -233,7 +233,7 @@ impl Keeper {
         Err(conflict)
     }
 
-    /// Of the monitors that went down, those that have been up for some time, with the time since when.
+    /// The monitors among these that have been up for some time, with the time since when.
     async fn ended(
         &self,
         down: &[(MonitorId, EventTime)],

@@ -58,7 +58,7 @@ pub(crate) struct Emit {
     pub(crate) due_at: EventTime,
 }
 
-/// A time at which a desk wants to be looked at again.
+/// A time at which the desk has to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WakeUp {
     /// Another one for each moment.

@@ -107,7 +107,7 @@ impl Http {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| parse_retry_after(text, now));
         let mut kept = Vec::new();
-        // Of a body that breaks off or does not end in time, the part that came is used.
+        // If a body breaks off or does not end in time, the part that came is used.
         let _ = tokio::time::timeout_at(deadline, read_some(&mut response, &mut kept, keep)).await;
         let body = String::from_utf8_lossy(&kept).into_owned();
         Ok(Exchange { status: response.status(), retry_after, body })

@@ -256,7 +256,7 @@ impl Load {
         Self { proxy: Proxy::start(addresses), loaders: Vec::new() }
     }
 
-    /// Adds so many clients with monitors of their own.
+    /// Adds this many clients with monitors of their own.
     #[track_caller]
     pub(crate) fn add(&mut self, api: &Api, count: usize, pace: Pace) {
         for _ in 0..count {

@@ -52,7 +52,7 @@ fn what_an_older_redis_does_not_know_is_read_again_and_nobody_is_told_twice() {
     scene.check(&Allowed { counters_again: true, ..Allowed::default() });
 }
 
-/// Waits until so many webhooks came.
+/// Waits until this many webhooks came.
 #[track_caller]
 fn until_events(scene: &Scene, count: usize) {
     eventually(&format!("{count} webhooks came"), || {

@@ -56,7 +56,7 @@ impl Scene {
         self.load.mortals().find(|mortal| mortal.lives()).expect("too few are left").silence();
     }
 
-    /// `docker kill`, and `docker start` after so many seconds.
+    /// `docker kill`, and `docker start` after this many seconds.
     #[track_caller]
     pub(super) fn kill_for(&self, container: &Container, seconds: u64) {
         self.note(&format!("{} is dead for {seconds} s", container.name));
@@ -67,7 +67,7 @@ impl Scene {
         self.until_well();
     }
 
-    /// Cuts a container off from the servers for so many seconds.
+    /// Cuts a container off from the servers for this many seconds.
     #[track_caller]
     pub(super) fn cut_off_for(&self, container: &Container, seconds: u64) {
         self.note(&format!("{} is cut off for {seconds} s", container.name));

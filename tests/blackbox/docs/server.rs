@@ -80,7 +80,7 @@ impl Server {
         serde_json::from_value(page["items"].clone()).expect("monitors")
     }
 
-    /// The monitor's heartbeats, oldest first, as soon as there are at least so many.
+    /// The monitor's heartbeats, oldest first, as soon as there are at least this many.
     #[track_caller]
     pub(super) fn heartbeats(&self, monitor: &Monitor, at_least: usize) -> Vec<Heartbeat> {
         eventually("the heartbeats are recorded", || {

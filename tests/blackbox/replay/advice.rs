@@ -25,7 +25,7 @@ use crate::pipeline::server::Server;
 const PARTITION: PartitionId = PartitionId(0);
 const DAY: u64 = 86_400;
 const DAYS: u64 = 8;
-/// Every so many minutes the loop is late by five seconds.
+/// The loop is late by five seconds once in this many minutes.
 const LATE_EVERY: u64 = 100;
 
 fn id(number: u128) -> MonitorId {

@@ -10,7 +10,8 @@ use crate::harness::{Process, directory, eventually};
 use crate::pipeline::server::Server;
 use crate::stub::{Answer, Stub};
 
-/// An export of so many heartbeats of one monitor, a millisecond apart, each with its number as its message.
+/// Writes an export of this many heartbeats of one monitor, a millisecond apart, each with its number as its
+/// message.
 fn numbered(at: &Path, name: &str, count: usize) {
     let id = "0199a3c4-7d2e-7000-8000-000000000001";
     let begin: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");

@@ -211,7 +211,7 @@ async fn a_shard_is_given_over_when_what_is_claimed_of_it_is_settled() {
     let server = NatsServer::start();
     let first = join_alone(options(server.url()), NAME).await;
     let now = SystemClock::new().now();
-    // Two messages of an order key, in so many lanes that every shard has some.
+    // Two messages of an order key, in enough lanes that every shard has some.
     let (lanes, ordered) =
         (100..200_u128, |number, lane| QueueMessage { order_key: id(lane), ..message(number, lane) });
     enqueue(&*first, lanes.clone().flat_map(|lane| [ordered(lane, lane), ordered(1_000 + lane, lane)])).await;

@@ -93,7 +93,7 @@ fn unmention(text: &str) -> String {
     result
 }
 
-/// A time so many seconds later.
+/// A time, moved later by `seconds`.
 fn plus(time: &str, seconds: u32) -> Result<String, Error> {
     Ok((parsed(time)? + Duration::from_secs(seconds.into())).to_rfc3339())
 }

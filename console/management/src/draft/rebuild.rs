@@ -21,7 +21,7 @@ pub struct RebuildDraft {
     pub from: RebuildFrom,
 }
 
-/// Reads the body of `POST /replay/rebuilds`, where there are so many partitions.
+/// Reads the body of `POST /replay/rebuilds` in an installation of this many partitions.
 pub fn read(map: Map<String, Value>, partitions: u16) -> Result<RebuildDraft, Vec<FieldError>> {
     let mut fields = Fields::new(map);
     let allowed = format!("must be a partition from 0 to {}", partitions.saturating_sub(1));

@@ -72,7 +72,7 @@ impl ChosenMonitors {
         Ok(Self { monitors, all: *selection == Selection::All })
     }
 
-    /// The partitions that they are in, of so many.
+    /// The partitions that the monitors are in, of `count` in all.
     pub fn partitions(&self, count: u16) -> Vec<PartitionId> {
         let mut partitions: Vec<PartitionId> = self.monitors.keys().map(|id| id.partition(count)).collect();
         partitions.sort_unstable();
