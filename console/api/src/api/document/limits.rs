@@ -27,6 +27,15 @@ const LINES: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 /// The pattern of `If-Match`.
 const REVISIONS: &str = r#"^(\*|(W/)?"[0-9]{1,19}"( *, *(W/)?"[0-9]{1,19}")*)$"#;
 
+/// The pattern of a secret: 24 to 64 bytes in base64, without stray bits at the end.
+const SECRET: &str = concat!(
+    r"^whsec_(([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?",
+    r"|([A-Za-z0-9+/]{4}){21}([A-Za-z0-9+/][AQgw]==)?)$",
+);
+
+/// The pattern of a media type.
+const MEDIA_TYPE: &str = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(;[\x20-\x7e]*)?$";
+
 /// The limits of a field of a body: the schema, the field, and keywords of JSON Schema.
 type FieldLimits = (&'static str, &'static str, Value);
 
@@ -109,14 +118,16 @@ fn of_channel(schema: &'static str) -> Vec<FieldLimits> {
     let secret = json!({
         "minLength": secret(*SECRET_BYTES.start()),
         "maxLength": secret(*SECRET_BYTES.end()),
-        "pattern": "^whsec_([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        "pattern": SECRET,
     });
     let headers = json!({
         "maxProperties": MAX_HEADERS,
         "propertyNames": {
             "minLength": 1, "maxLength": MAX_HEADER_NAME_BYTES, "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
         },
-        "additionalProperties": {"type": "string", "maxLength": MAX_HEADER_VALUE_BYTES},
+        "additionalProperties": {
+            "type": "string", "maxLength": MAX_HEADER_VALUE_BYTES, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
+        },
     });
     let to = json!({
         "minItems": 1, "maxItems": MAX_ADDRESSES,
@@ -134,7 +145,11 @@ fn of_channel(schema: &'static str) -> Vec<FieldLimits> {
         (schema, "headers", headers),
         (schema, "method", json!({"enum": methods, "default": default_method})),
         (schema, "template", json!({"minLength": 1, "maxLength": MAX_SOURCE_BYTES})),
-        (schema, "content_type", json!({"minLength": 3, "maxLength": MAX_CONTENT_TYPE_CHARS})),
+        (
+            schema,
+            "content_type",
+            json!({"minLength": 3, "maxLength": MAX_CONTENT_TYPE_CHARS, "pattern": MEDIA_TYPE}),
+        ),
         (schema, "to", not_null(to, "array")),
         (schema, "settings", json!({"maxProperties": MAX_SETTINGS, "additionalProperties": value(kinds)})),
     ]
@@ -220,13 +235,15 @@ fn of_parameter(path: &str, name: &str) -> Option<Value> {
             json!({"minimum": 0, "maximum": MAX_ALARMS_PER_MONTH, "default": DEFAULT_ALARMS_PER_MONTH})
         }
         "partition" => json!({"type": "integer", "minimum": 0, "maximum": u16::MAX}),
-        "If-Match" => json!({"pattern": REVISIONS}),
+        "If-Match" => json!({"minLength": 1, "pattern": REVISIONS}),
+        "cursor" => json!({"minLength": 1, "format": "cursor"}),
         _ => return None,
     })
 }
 
 /// Adds every limit to the document.
 pub(super) fn state(document: &mut Value) {
+    no_lines(document);
     for (schema, field, keywords) in of_fields() {
         merge(document.pointer_mut(&format!("/components/schemas/{schema}/properties/{field}")), keywords);
     }
@@ -240,8 +257,19 @@ pub(super) fn state(document: &mut Value) {
                 let keywords = parameter["name"].as_str().and_then(|name| of_parameter(path, name));
                 without_null(&mut parameter["schema"]);
                 merge(parameter.get_mut("schema"), keywords.unwrap_or_default());
+                if parameter["in"] == "query" && parameter["required"] != true {
+                    // An empty parameter counts as not given.
+                    parameter["allowEmptyValue"] = true.into();
+                }
             }
         }
+    }
+}
+
+/// No lines at all are a whole import.
+fn no_lines(document: &mut Value) {
+    if let Some(body) = document.pointer_mut("/paths/~1api~1v1~1import/post/requestBody") {
+        body["required"] = false.into();
     }
 }
 
