@@ -59,13 +59,19 @@ pub(crate) fn python_with(module: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, ask)
+}
+
+/// As [`eventually`], for what takes longer than others.
+#[track_caller]
+fn eventually_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(begin.elapsed() < patience, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -117,8 +123,15 @@ impl Process {
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> Finished {
-        let status = eventually("the process ends", || self.child.try_wait().expect("it is our child"));
+    pub(crate) fn finish(self) -> Finished {
+        self.finish_within(PATIENCE)
+    }
+
+    /// As [`Self::finish`], for what takes longer than others.
+    #[track_caller]
+    pub(crate) fn finish_within(mut self, patience: Duration) -> Finished {
+        let ended = || self.child.try_wait().expect("it is our child");
+        let status = eventually_within(patience, "the process ends", ended);
         self.said(status)
     }
 

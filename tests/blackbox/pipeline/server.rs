@@ -104,6 +104,11 @@ impl Server {
         });
     }
 
+    /// The folder that it runs in, with its data below.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The folder of its data.
     pub(crate) fn data(&self) -> &Path {
         &self.data
