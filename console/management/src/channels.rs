@@ -1,5 +1,7 @@
 //! Changes of channels.
 
+mod test;
+
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
