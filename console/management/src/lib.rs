@@ -3,8 +3,8 @@
 //! - [`app`]: what every rule holds: the ports, the registry in memory, the limits.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
-//! - [`channels`], [`windows`], [`keys`], [`rebuilds`]: what is done to them. [`records`]: reading and
-//!   compare-and-set for all.
+//! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: what is done to them. [`records`]:
+//!   reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
 //! - [`situation`]: how a monitor stands. Pure.
 //! - [`directory`], [`labels`]: the registry in memory.
@@ -17,6 +17,7 @@ pub mod admin_key;
 pub mod app;
 pub mod channels;
 pub mod definitions;
+pub mod deliveries;
 pub mod directory;
 pub mod draft;
 pub mod export;

@@ -6,11 +6,10 @@ use api::deliveries::{AttemptView, DeliveryStateName, DeliveryView};
 use api::time::Time;
 use axum::Json;
 use axum::extract::State;
-use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::delivery::{Attempt, Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::notice::Notice;
 use model::time::EventTime;
-use model::wire;
 use ports::history::DeliveryFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -115,7 +114,7 @@ async fn list(
     responses((status = 200, description = "The delivery", body = DeliveryView))
 )]
 async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
-    Ok(Json(view(load(&app, &id).await?)))
+    Ok(Json(view(app.delivery(delivery_id(&id)?).await?)))
 }
 
 /// Sends a dead letter again, from the first attempt on.
@@ -132,30 +131,9 @@ async fn redrive(
     Path(id): Path<String>,
     _: NoFields,
 ) -> Result<Json<DeliveryView>, Problem> {
-    let dead = load(&app, &id).await?;
-    if dead.state != DeliveryState::Dead {
-        let detail = format!("it is {}; only a dead delivery is sent again", dead.state.as_str());
-        return Err(Problem::conflict(detail));
-    }
-    let now = app.clock.now();
-    let redriven = dead.redriven(now);
-    // This order keeps an attempt that is made at once from being overwritten.
-    app.deliveries.put(vec![redriven.clone()]).await?;
-    let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
-    match app.delivery_queue.revive(dead.id.into(), now, body).await {
-        Ok(true) => Ok(Json(view(redriven))),
-        Ok(false) => {
-            app.deliveries.put(vec![dead]).await?;
-            Err(Problem::conflict("it cannot be sent again: its channel is gone, or it was a test"))
-        }
-        Err(error) => {
-            app.deliveries.put(vec![dead]).await?;
-            Err(error.into())
-        }
-    }
+    Ok(Json(view(app.redrive(delivery_id(&id)?).await?)))
 }
 
-async fn load(app: &App, id: &str) -> Result<Delivery, Problem> {
-    let id: DeliveryId = id.parse().map_err(|_| Problem::not_found("delivery"))?;
-    app.deliveries.get(id).await?.ok_or_else(|| Problem::not_found("delivery"))
+fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("delivery"))
 }
