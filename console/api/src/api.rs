@@ -40,7 +40,7 @@ pub(crate) fn router(app: Arc<App>, public_url: PublicUrl, metrics: RequestMetri
     let (guarded, described) = described_routes();
     let document = document::bytes(described);
     let authentication = Authentication { app: Arc::clone(&app), public_url: public_url.into() };
-    let observation = Observation { clock: Arc::clone(&app.clock), metrics };
+    let observation = Observation { clock: Arc::clone(&app.ports.clock), metrics };
     let openapi = get(move || future::ready(document::answer(document.clone())));
     guarded
         .route_layer(from_fn_with_state(authentication, auth::authenticate))

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::public_url::PublicUrl;
 use crate::request_metrics::RequestMetrics;
-use management::app::App;
+use management::app::{App, Ports};
 use management::definitions::DefinitionLog;
 use management::directory::{Directory, Freshness, KINDS};
 use management::import::log::ImportLog;
@@ -97,10 +97,8 @@ impl Service {
         let replays = Replays::new(Arc::clone(&deps.log), deps.checkpoints, deps.rules);
         let stopping = CancellationToken::new();
         let imports = ImportLog::new(Arc::clone(&deps.log), Arc::clone(&deps.clock), rand::random());
-        let app = App {
-            replays,
-            sweeps: Sweeps::new(metrics.replays.clone(), stopping.clone()),
-            directory: Arc::new(Directory::new(Arc::clone(&deps.clock))),
+        let directory = Arc::new(Directory::new(Arc::clone(&deps.clock)));
+        let ports = Ports {
             log: deps.log,
             registry: deps.registry,
             states: deps.states,
@@ -109,6 +107,12 @@ impl Service {
             alert_queue: deps.alert_queue,
             delivery_queue: deps.delivery_queue,
             clock: deps.clock,
+        };
+        let app = App {
+            ports,
+            replays,
+            sweeps: Sweeps::new(metrics.replays.clone(), stopping.clone()),
+            directory,
             definitions,
             ids: Ids::default(),
             guard: checked.guard,
@@ -169,6 +173,7 @@ impl Service {
     async fn begin_watch(&self) -> Option<WatchGuard> {
         let observer: Arc<dyn RegistryObserver> = self.app.directory.clone();
         self.app
+            .ports
             .registry
             .watch(&KINDS, observer)
             .await

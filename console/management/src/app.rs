@@ -19,8 +19,8 @@ use crate::mint::Ids;
 use crate::replay::source::Replays;
 use crate::replay::sweep::Sweeps;
 
-/// The role's ports and what it knows.
-pub struct App {
+/// What is behind the rules: the installation's records, its log and its queues.
+pub struct Ports {
     /// The heartbeat log: definition changes and imports are appended to it, replays read it.
     pub log: Arc<dyn HeartbeatLog>,
     /// Monitors, channels, windows, keys and claims on tokens.
@@ -31,16 +31,22 @@ pub struct App {
     pub history: Arc<dyn History>,
     /// Deliveries and their attempts.
     pub deliveries: Arc<dyn DeliveryHistory>,
-    /// The means to replay.
-    pub replays: Replays,
-    /// Admits the requests that read the past.
-    pub sweeps: Sweeps,
     /// The queue that takes tests of channels.
     pub alert_queue: Arc<dyn Queue>,
     /// The dead letters, which a redrive revives.
     pub delivery_queue: Arc<dyn DeadLetters>,
     /// The node's clocks.
     pub clock: Arc<dyn Clock>,
+}
+
+/// The role's ports and what it knows.
+pub struct App {
+    /// What is behind the rules.
+    pub ports: Ports,
+    /// Where replays begin and how they read.
+    pub replays: Replays,
+    /// Admits the requests that read the past.
+    pub sweeps: Sweeps,
     /// The registry in memory.
     pub directory: Arc<Directory>,
     /// Appends definition changes to the log.

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 impl App {
     /// The stored channels.
     pub fn channels(&self) -> Records<Channel> {
-        Records::new(&self.registry)
+        Records::new(&self.ports.registry)
     }
 
     /// Makes a channel. The first channel is a default channel unless the request says otherwise.
@@ -29,14 +29,14 @@ impl App {
         let channels = self.channels();
         let is_first = channels.count(1).await? == 0;
         let channel = Channel {
-            id: ChannelId::from_uuid(self.ids.next(self.clock.as_ref())),
+            id: ChannelId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,
             kind: new.kind,
             default: new.default.unwrap_or(is_first),
             state: ChannelState::Ok,
             state_detail: None,
             failing_since: None,
-            created_at: self.clock.now(),
+            created_at: self.ports.clock.now(),
         };
         channels.create(channel.id, channel).await
     }
@@ -52,7 +52,7 @@ impl App {
         precondition: &Precondition,
         draft: ChannelDraft,
     ) -> Result<(Stored<Channel>, Option<Secret>), Refusal> {
-        let (fresh, now) = (mint::webhook_secret(), self.clock.now());
+        let (fresh, now) = (mint::webhook_secret(), self.ports.clock.now());
         let channels = self.channels();
         for _ in 0..WRITE_TRIES {
             let old = channels.load(id).await?;

@@ -13,7 +13,7 @@ impl App {
     /// # Errors
     /// There is none, or the delivery history cannot be reached.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Refusal> {
-        self.deliveries.get(id).await?.ok_or_else(|| Refusal::not_found("delivery"))
+        self.ports.deliveries.get(id).await?.ok_or_else(|| Refusal::not_found("delivery"))
     }
 
     /// Sends a dead letter again, from the first attempt on. Answers the delivery, which is pending then.
@@ -27,19 +27,19 @@ impl App {
             let detail = format!("it is {}; only a dead delivery is sent again", dead.state.as_str());
             return Err(Refusal::conflict(detail));
         }
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let redriven = dead.redriven(now);
         // In this order an attempt that is made at once is not overwritten.
-        self.deliveries.put(vec![redriven.clone()]).await?;
+        self.ports.deliveries.put(vec![redriven.clone()]).await?;
         let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
-        match self.delivery_queue.revive(dead.id.into(), now, body).await {
+        match self.ports.delivery_queue.revive(dead.id.into(), now, body).await {
             Ok(true) => Ok(redriven),
             Ok(false) => {
-                self.deliveries.put(vec![dead]).await?;
+                self.ports.deliveries.put(vec![dead]).await?;
                 Err(Refusal::conflict("it cannot be sent again: its channel is gone, or it was a test"))
             }
             Err(error) => {
-                self.deliveries.put(vec![dead]).await?;
+                self.ports.deliveries.put(vec![dead]).await?;
                 Err(error.into())
             }
         }

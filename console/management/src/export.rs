@@ -99,7 +99,7 @@ impl Export {
                 Source::open(&app, partition, request.since, request.until, &request.selection).await?;
             sources.push(source);
         }
-        let told_at = app.clock.elapsed();
+        let told_at = app.ports.clock.elapsed();
         Ok(Self { app, request, sources, step: Step::Approach, heartbeats: 0, told_at, _permit: permit })
     }
 
@@ -113,7 +113,7 @@ impl Export {
             () = stopping.cancelled() => Err(ExportError::Stopping),
             chunk = self.chunk() => chunk,
         };
-        self.told_at = self.app.clock.elapsed();
+        self.told_at = self.app.ports.clock.elapsed();
         if let Err(error) = &chunk {
             self.step = Step::Done;
             tracing::warn!(error = %Chain(error), "an export broke off");
@@ -136,7 +136,7 @@ impl Export {
                         let mut ids = self.request.selection.sorted();
                         ids.reverse();
                         self.step = Step::Monitors(ids);
-                    } else if self.app.clock.elapsed().saturating_sub(self.told_at) >= QUIET {
+                    } else if self.app.ports.clock.elapsed().saturating_sub(self.told_at) >= QUIET {
                         return Ok(Some(Bytes::from_static(b"\n")));
                     }
                 }
@@ -157,7 +157,7 @@ impl Export {
                         }
                     }
                     Place::Later => {
-                        if self.app.clock.elapsed().saturating_sub(self.told_at) >= QUIET {
+                        if self.app.ports.clock.elapsed().saturating_sub(self.told_at) >= QUIET {
                             bytes.push(b'\n');
                             break;
                         }

@@ -48,8 +48,10 @@ impl App {
         }
         let latest = items.iter().map(|item| time(&item.event)).max().unwrap_or(EventTime::EPOCH);
         // A heartbeat that is a moment ahead of this clock is received at its own time.
-        tokio::time::sleep(latest.since(self.clock.now()).min(lines::AHEAD + Duration::from_millis(100)))
-            .await;
+        tokio::time::sleep(
+            latest.since(self.ports.clock.now()).min(lines::AHEAD + Duration::from_millis(100)),
+        )
+        .await;
         self.imports.append(mode, items).await.map_err(|error| {
             tracing::warn!(error = %Chain(&error), "an import was not recorded whole");
             Refusal::unavailable("not everything is known to be recorded; send the same again")
@@ -91,7 +93,7 @@ impl App {
     /// Refuses monitors that take no history; with `again` those whose history may be complete are answered
     /// instead.
     async fn check_histories(&self, items: &[Item], again: bool) -> Result<HashSet<MonitorId>, Refusal> {
-        let partitions = self.log.partitions();
+        let partitions = self.ports.log.partitions();
         let mut of_partition: HashMap<PartitionId, Vec<MonitorId>> = HashMap::new();
         let mut seen = HashSet::new();
         for id in items.iter().map(|item| item.monitor).filter(|id| seen.insert(*id)) {
@@ -100,7 +102,7 @@ impl App {
         let (mut complete, mut errors) = (HashSet::new(), Vec::new());
         for (partition, ids) in of_partition {
             for ids in ids.chunks(STATES) {
-                let states = self.states.states(partition, ids).await?;
+                let states = self.ports.states.states(partition, ids).await?;
                 for (id, state) in ids.iter().zip(states) {
                     let held = self.directory.monitor(*id).and_then(|stored| stored.decode());
                     let paused = held.as_ref().is_some_and(|held| held.value.definition.paused);

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 impl App {
     /// The stored API keys.
     pub fn keys(&self) -> Records<ApiKey> {
-        Records::new(&self.registry)
+        Records::new(&self.ports.registry)
     }
 
     /// Makes a key. The key itself is answered here and stored nowhere.
@@ -25,11 +25,11 @@ impl App {
     pub async fn create_key(&self, new: KeyDraft) -> Result<(ApiKey, Secret), Refusal> {
         let secret = mint::api_key();
         let key = ApiKey {
-            id: KeyId::from_uuid(self.ids.next(self.clock.as_ref())),
+            id: KeyId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,
             scope: new.scope,
             hash: mint::hash(secret.expose()).to_vec(),
-            created_at: self.clock.now(),
+            created_at: self.ports.clock.now(),
         };
         let stored = self.keys().create(key.id, key).await?;
         tracing::info!(key.id = %stored.value.id, "made an API key");
@@ -42,7 +42,7 @@ impl App {
     /// If there is no such key, it is the last admin key, or the registry cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
         let _one_at_a_time = self.key_deletion.lock().await;
-        let all = admin_key::keys(self.registry.as_ref()).await?;
+        let all = admin_key::keys(self.ports.registry.as_ref()).await?;
         let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id != id;
         let keys = self.keys();
         if !all.iter().any(|(_, key)| is_other_admin(key)) && keys.load(id).await?.value.scope == Scope::Admin

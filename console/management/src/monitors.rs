@@ -23,7 +23,7 @@ const MAX_OLD_TOKENS: usize = 5;
 impl App {
     /// The stored monitors.
     pub fn monitors(&self) -> Records<Monitor> {
-        Records::new(&self.registry)
+        Records::new(&self.ports.registry)
     }
 
     /// A monitor as the registry has it now.
@@ -68,7 +68,7 @@ impl App {
             .filter(|channel| !self.directory.channel_exists(*channel))
             .collect();
         for channel in unknown {
-            if self.registry.get(&RecordKey::new(RecordKind::Channel, channel)).await?.is_none() {
+            if self.ports.registry.get(&RecordKey::new(RecordKind::Channel, channel)).await?.is_none() {
                 draft.refuse_channel(channel);
             }
         }
@@ -115,13 +115,13 @@ impl App {
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot
     /// be reached now the monitor is there all the same, and its owner finds it in the registry.
     pub async fn create_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
-        let id = MonitorId::from_uuid(self.ids.next(self.clock.as_ref()));
+        let id = MonitorId::from_uuid(self.ids.next(self.ports.clock.as_ref()));
         let token = new.token.unwrap_or_else(mint::token);
-        match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
+        match tokens::claim(self.ports.registry.as_ref(), self.ports.clock.as_ref(), &token, id).await? {
             Claimed::Yes => {}
             Claimed::Taken => return Err(Refusal::conflict("this token is taken; choose another one")),
         }
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let monitor = Monitor {
             id,
             name: new.name,
@@ -155,7 +155,7 @@ impl App {
     ) -> Result<Stored<Monitor>, Refusal> {
         let change = |old: &Monitor| {
             let changed = change(old)?;
-            let updated_at = if changed == *old { old.updated_at } else { self.clock.now() };
+            let updated_at = if changed == *old { old.updated_at } else { self.ports.clock.now() };
             Ok(Monitor { updated_at, ..changed })
         };
         let Changed { before, after } = self.monitors().change(id, precondition, change).await?;
@@ -176,7 +176,7 @@ impl App {
         let before = self.load_monitor(id).await?;
         precondition.check(before.revision)?;
         let token = mint::token();
-        match tokens::claim(self.registry.as_ref(), self.clock.as_ref(), &token, id).await? {
+        match tokens::claim(self.ports.registry.as_ref(), self.ports.clock.as_ref(), &token, id).await? {
             Claimed::Yes => {}
             Claimed::Taken => return Err(Refusal::unavailable("no new token could be made; try again")),
         }
@@ -185,14 +185,14 @@ impl App {
         match rotated {
             Ok(held) => {
                 let gone = self.tokens_lost(&before.value, &held.value);
-                tokens::release(&self.registry, gone, id).await;
+                tokens::release(&self.ports.registry, gone, id).await;
                 Ok(held)
             }
             Err(refusal) => {
-                let now = self.clock.now();
+                let now = self.ports.clock.now();
                 let held = self.load_monitor(id).await;
                 if held.is_ok_and(|held| !tokens::holds(&held.value, token.expose(), now)) {
-                    tokens::release(&self.registry, vec![token], id).await;
+                    tokens::release(&self.ports.registry, vec![token], id).await;
                 }
                 Err(refusal)
             }
@@ -200,12 +200,12 @@ impl App {
     }
 
     fn tokens_lost(&self, before: &Monitor, after: &Monitor) -> Vec<Token> {
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         known_tokens(before).filter(|token| !tokens::holds(after, token.expose(), now)).cloned().collect()
     }
 
     fn with_token(&self, old: &Monitor, token: &Token, overlap: u32) -> Monitor {
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let expires_at = now + std::time::Duration::from_secs(overlap.into());
         let mut old_tokens = old.old_tokens.clone();
         old_tokens.push(OldToken { token: old.token.clone(), expires_at });
@@ -225,11 +225,11 @@ impl App {
         let (revision, monitor) = self.monitors().delete(id, precondition).await?;
         // Claims of a monitor that cannot be read are replaced when another monitor wants them.
         if let Some(monitor) = monitor {
-            tokens::release(&self.registry, known_tokens(&monitor).cloned().collect(), id).await;
+            tokens::release(&self.ports.registry, known_tokens(&monitor).cloned().collect(), id).await;
         }
         // `revision` was the record's last one, so any greater one is newer.
         let newer = Revision(revision.0.saturating_add(1));
-        self.definitions.append(id, newer, self.clock.now(), None).await?;
+        self.definitions.append(id, newer, self.ports.clock.now(), None).await?;
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ const STANDS_STILL: Duration = Duration::from_secs(60);
 impl App {
     /// The newest rebuild of each partition.
     pub fn rebuilds(&self) -> Records<Rebuild> {
-        Records::new(&self.registry)
+        Records::new(&self.ports.registry)
     }
 
     /// Asks for a rebuild of one partition, or of all. `by` is the name of the key that asks.
@@ -28,7 +28,7 @@ impl App {
     pub async fn request_rebuilds(&self, draft: &RebuildDraft, by: &str) -> Result<Vec<Rebuild>, Refusal> {
         let partitions: Vec<PartitionId> = match draft.partition {
             Some(one) => vec![one],
-            None => (0..self.log.partitions()).map(PartitionId).collect(),
+            None => (0..self.ports.log.partitions()).map(PartitionId).collect(),
         };
         // All or none, as far as is known beforehand.
         let mut asked = Vec::new();
@@ -37,7 +37,7 @@ impl App {
         }
         let mut written = Vec::new();
         for (key, expected, rebuild) in asked {
-            match self.registry.put(&key, expected, wire::encode(&rebuild)).await {
+            match self.ports.registry.put(&key, expected, wire::encode(&rebuild)).await {
                 Ok(_) => written.push(rebuild),
                 Err(RegistryError::Conflict) => return Err(under_way(rebuild.partition)),
                 Err(error @ RegistryError::Unavailable(_)) => return Err(error.into()),
@@ -53,7 +53,7 @@ impl App {
         draft: &RebuildDraft,
         by: &str,
     ) -> Result<(RecordKey, Expected, Rebuild), Refusal> {
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let expected = match self.rebuilds().find(partition).await? {
             None => Expected::Absent,
             Some(found) => {
@@ -64,7 +64,7 @@ impl App {
             }
         };
         let rebuild = Rebuild {
-            id: RebuildId::from_uuid(self.ids.next(self.clock.as_ref())),
+            id: RebuildId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             partition,
             verify: draft.verify,
             history: draft.history,

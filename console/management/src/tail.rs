@@ -72,7 +72,7 @@ impl Tail {
     pub async fn open(app: Arc<App>, wanted: Wanted, permit: OwnedSemaphorePermit) -> Result<Self, Refusal> {
         let (sender, portions) = mpsc::channel(WAITING);
         let mut followers = JoinSet::new();
-        let partitions = app.log.partitions();
+        let partitions = app.ports.log.partitions();
         let named: Option<Vec<MonitorId>> = (!wanted.selection.is_all).then(|| wanted.selection.sorted());
         for partition in app.replays.partitions() {
             let ids: Vec<MonitorId> = named
@@ -166,19 +166,20 @@ impl Follower {
     async fn run(mut self, mut replayer: Replayer) {
         let mut is_well = true;
         loop {
-            let trouble = match self.app.log.open(self.partition, replayer.partition().head().applied).await {
-                Ok(reader) => {
-                    if !is_well && !self.note("the heartbeat log is followed again").await {
-                        return;
+            let trouble =
+                match self.app.ports.log.open(self.partition, replayer.partition().head().applied).await {
+                    Ok(reader) => {
+                        if !is_well && !self.note("the heartbeat log is followed again").await {
+                            return;
+                        }
+                        is_well = true;
+                        match self.follow(&mut replayer, reader).await {
+                            None => return,
+                            Some(trouble) => trouble,
+                        }
                     }
-                    is_well = true;
-                    match self.follow(&mut replayer, reader).await {
-                        None => return,
-                        Some(trouble) => trouble,
-                    }
-                }
-                Err(trouble) => trouble,
-            };
+                    Err(trouble) => trouble,
+                };
             if is_well {
                 tracing::warn!(error = %Chain(&trouble), partition.id = %self.partition, "a tail was interrupted");
                 if !self.note("the heartbeat log cannot be followed; trying again").await {
@@ -203,13 +204,13 @@ impl Follower {
     /// Begins behind the log's end, with the states as they stand. They are read before the log's end is:
     /// what they know of is not behind it, and an entry that they know of already changes nothing.
     async fn anchor(&mut self) -> Result<Replayer, Refusal> {
-        let mut head = self.app.states.head(self.partition).await?;
+        let mut head = self.app.ports.states.head(self.partition).await?;
         let mut states: Vec<(MonitorId, MonitorState)> = Vec::new();
         for ids in self.ids.chunks(STATES) {
-            let found = self.app.states.states(self.partition, ids).await?;
+            let found = self.app.ports.states.states(self.partition, ids).await?;
             states.extend(ids.iter().zip(found).filter_map(|(id, state)| Some((*id, state?))));
         }
-        let extent = self.app.log.extent(self.partition).await.map_err(ReplayError::from)?;
+        let extent = self.app.ports.log.extent(self.partition).await.map_err(ReplayError::from)?;
         let LogExtent { incarnation, first, last } = extent;
         let in_log = head.applied.next() >= first && head.applied <= last;
         if head.incarnation != incarnation || !in_log {

@@ -16,7 +16,7 @@ const MAX_WINDOWS: usize = 1_000;
 impl App {
     /// The stored maintenance windows.
     pub fn windows(&self) -> Records<MaintenanceWindow> {
-        Records::new(&self.registry)
+        Records::new(&self.ports.registry)
     }
 
     /// Makes a window.
@@ -25,7 +25,7 @@ impl App {
     /// A field is refused, there are 1,000 windows, or the registry cannot be reached.
     pub async fn create_window(&self, mut draft: WindowDraft) -> Result<Stored<MaintenanceWindow>, Refusal> {
         self.check_named_monitors(&mut draft).await?;
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let new = draft.into_new(now).map_err(Refusal::fields)?;
         let windows = self.windows();
         if windows.count(MAX_WINDOWS).await? >= MAX_WINDOWS {
@@ -34,7 +34,7 @@ impl App {
             )));
         }
         let window = MaintenanceWindow {
-            id: WindowId::from_uuid(self.ids.next(self.clock.as_ref())),
+            id: WindowId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,
             monitors: new.monitors,
             tags: new.tags,
@@ -65,7 +65,7 @@ impl App {
         let unknown: Vec<MonitorId> = named.filter(|id| !self.directory.monitor_exists(*id)).collect();
         for monitor in unknown {
             // Another console may have made it a moment ago.
-            if self.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_none() {
+            if self.ports.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?.is_none() {
                 draft.refuse_monitor(monitor);
             }
         }

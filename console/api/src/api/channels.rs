@@ -77,7 +77,7 @@ async fn list(
     let after = paging.after_id()?.map(ChannelId::from_uuid);
     let found = app.directory.channels(after, paging.limit + 1);
     let page = paging.page(found, |(_, last)| Cursor::Id(last.id.as_uuid()));
-    let now = app.clock.now();
+    let now = app.ports.clock.now();
     Ok(Json(page.map(|(revision, channel)| view(&caller, revision, &channel, None, now))))
 }
 
@@ -93,7 +93,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let Stored { revision, value: channel } = app.channels().load(channel_id(&id)?).await?;
-    Ok(answer(view(&caller, revision, &channel, None, app.clock.now())))
+    Ok(answer(view(&caller, revision, &channel, None, app.ports.clock.now())))
 }
 
 /// Changes a channel.
@@ -123,7 +123,7 @@ async fn change(
     let draft = ChannelDraft::read(body);
     let (stored, made_secret) = app.change_channel(channel_id(&id)?, &precondition, draft).await?;
     let Stored { revision, value: channel } = stored;
-    Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), app.clock.now())))
+    Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), app.ports.clock.now())))
 }
 
 /// Deletes a channel. Monitors that used it lose it.

@@ -102,7 +102,7 @@ async fn list(
     let filter = filter(&query)?;
     let before = paging.before_time_and_id()?;
     let before = before.map(|(at, id)| (EventTime::from_micros(at), DeliveryId::from_uuid(id)));
-    let found = app.deliveries.list(filter, before, paging.limit + 1).await?;
+    let found = app.ports.deliveries.list(filter, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::TimeAndId(last.created_at.as_micros(), last.id.as_uuid()));
     Ok(Json(page.map(in_list)))
 }

@@ -74,7 +74,7 @@ async fn list(
     let id = monitor_id(&id)?;
     let before = paging.before_time()?.map(EventTime::from_micros);
     app.require_monitor(id).await?;
-    let found = app.history.flips(id, before, paging.limit + 1).await?;
+    let found = app.ports.history.flips(id, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::Time(last.at.as_micros()));
     Ok(Json(page.map(view)))
 }

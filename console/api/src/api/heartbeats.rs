@@ -61,7 +61,7 @@ async fn list(
     let id = monitor_id(&id)?;
     let before = paging.before_time()?.map(EventTime::from_micros);
     app.require_monitor(id).await?;
-    let found = app.history.heartbeats(id, before, paging.limit + 1).await?;
+    let found = app.ports.history.heartbeats(id, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::Time(last.heartbeat.received_at.as_micros()));
     Ok(Json(page.map(view)))
 }
@@ -82,7 +82,7 @@ async fn output(
     let id: MonitorId = monitor_id(&id)?;
     app.require_monitor(id).await?;
     let HeartbeatId(at) = heartbeat.parse().map_err(|_| Problem::not_found("heartbeat"))?;
-    let output = app.history.output(id, at).await?.ok_or_else(|| Problem::not_found("output"))?;
+    let output = app.ports.history.output(id, at).await?.ok_or_else(|| Problem::not_found("output"))?;
     let mut response = output.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));

@@ -66,7 +66,7 @@ async fn import(
     let _permit = Arc::clone(&app.importing)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many imports as this console takes at a time are running"))?;
-    let now = app.clock.now();
+    let now = app.ports.clock.now();
     let read = tokio::task::spawn_blocking(move || lines::read(&body, mode, now)).await;
     let items = match read {
         Ok(Ok(items)) => items,
@@ -79,5 +79,5 @@ async fn import(
     };
     let given = items.len();
     let ignored = app.import(mode, items, again).await?;
-    Ok(Json(ImportDone { accepted: given - ignored, ignored, now: Micros(app.clock.now()) }))
+    Ok(Json(ImportDone { accepted: given - ignored, ignored, now: Micros(app.ports.clock.now()) }))
 }

@@ -44,7 +44,7 @@ async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let draft = draft::rebuild::read(body, app.log.partitions()).map_err(Problem::refused)?;
+    let draft = draft::rebuild::read(body, app.ports.log.partitions()).map_err(Problem::refused)?;
     let rebuilds = app.request_rebuilds(&draft, caller.name()).await?;
     let items = rebuilds.iter().map(view).collect();
     Ok((StatusCode::ACCEPTED, Json(Page { items, next_cursor: None })).into_response())
@@ -58,7 +58,7 @@ async fn create(
 async fn list(State(app): State<Arc<App>>) -> Result<Json<Page<RebuildView>>, Problem> {
     let rebuilds = app.rebuilds();
     let mut items = Vec::new();
-    for partition in (0..app.log.partitions()).map(PartitionId) {
+    for partition in (0..app.ports.log.partitions()).map(PartitionId) {
         items.extend(rebuilds.find(partition).await?.map(|stored| view(&stored.value)));
     }
     Ok(Json(Page { items, next_cursor: None }))

@@ -32,8 +32,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 )]
 async fn show(State(app): State<Arc<App>>) -> Result<Json<Status>, Problem> {
     let mut partitions = Vec::new();
-    for partition in 0..app.log.partitions() {
-        let head = app.states.head(PartitionId(partition)).await?;
+    for partition in 0..app.ports.log.partitions() {
+        let head = app.ports.states.head(PartitionId(partition)).await?;
         let gaps = head.gaps.as_slice();
         partitions.push(PartitionStatus {
             partition,
@@ -45,7 +45,7 @@ async fn show(State(app): State<Arc<App>>) -> Result<Json<Status>, Problem> {
     }
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        now: Time(app.clock.now()),
+        now: Time(app.ports.clock.now()),
         monitors: app.directory.monitor_count(),
         channels: app.directory.channel_count(),
         partitions,

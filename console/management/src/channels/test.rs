@@ -35,7 +35,7 @@ impl App {
 
     async fn enqueue_test(&self, channel: ChannelId) -> Result<AlertId, Refusal> {
         let id = AlertId::from_uuid(Uuid::new_v4());
-        let at = self.clock.now();
+        let at = self.ports.clock.now();
         let message = QueueMessage {
             id: id.into(),
             lane: channel.into(),
@@ -44,13 +44,13 @@ impl App {
             origin: None,
             body: wire::encode(&Alert::Test { id, channel, at }),
         };
-        self.alert_queue.enqueue(vec![message]).await?;
+        self.ports.alert_queue.enqueue(vec![message]).await?;
         Ok(id)
     }
 
     async fn settled(&self, id: DeliveryId) -> Result<Delivery, Refusal> {
         loop {
-            match self.deliveries.get(id).await? {
+            match self.ports.deliveries.get(id).await? {
                 Some(delivery) if delivery.state != DeliveryState::Pending => return Ok(delivery),
                 Some(_) | None => tokio::time::sleep(LOOK_EVERY).await,
             }

@@ -246,7 +246,7 @@ impl Source {
 
 /// New monitors with the definitions of the registry: any change in the log is newer.
 fn in_force_now(app: &App, partition: PartitionId, selection: &Selection) -> Vec<(MonitorId, MonitorState)> {
-    let partitions = app.log.partitions();
+    let partitions = app.ports.log.partitions();
     let of_here = selection.sorted().into_iter().filter(|id| id.partition(partitions) == partition);
     let known = of_here.filter_map(|id| Some((id, app.directory.monitor(id)?.decode()?)));
     known.map(|(id, held)| (id, unheard(held.value.definition, held.value.created_at))).collect()

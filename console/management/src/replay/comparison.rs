@@ -24,7 +24,7 @@ pub async fn compare(
     window: Interval,
     trials: Trials,
 ) -> Result<(BTreeMap<MonitorId, Compared>, Report), SweepError> {
-    let count = app.log.partitions();
+    let count = app.ports.log.partitions();
     let in_partition = |partition| {
         let of_it = chosen.monitors.iter().filter(move |(id, _)| id.partition(count) == partition);
         of_it.map(|(id, monitor)| (*id, unheard(monitor.definition.clone(), window.start))).collect()

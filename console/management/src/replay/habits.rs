@@ -26,7 +26,7 @@ pub async fn look(
     window: Interval,
     wish: Wish,
 ) -> Result<HashMap<MonitorId, Advice>, SweepError> {
-    let partitions = app.log.partitions();
+    let partitions = app.ports.log.partitions();
     let settings: HashMap<MonitorId, Definition> =
         chosen.monitors.iter().map(|(id, monitor)| (*id, monitor.definition.clone())).collect();
     let nothing = |_: PartitionId| Vec::new();

@@ -9,7 +9,7 @@ use management::app::App;
 
 /// The view of a window at the present time.
 pub(super) fn show(app: &App, revision: Revision, window: &MaintenanceWindow) -> WindowView {
-    let now = app.clock.now();
+    let now = app.ports.clock.now();
     // A deleted monitor stays in the records of windows that named it, and nowhere else: ids are never used
     // again.
     let monitors = window.monitors.iter().filter(|id| app.directory.monitor_exists(**id));

@@ -24,7 +24,7 @@ pub(super) async fn show(
     held: Vec<(Stored<Monitor>, Situation)>,
 ) -> Result<Vec<MonitorView>, Problem> {
     let ids: Vec<MonitorId> = held.iter().map(|(held, _)| held.value.id).collect();
-    let mut newest = app.history.newest(&ids).await?.into_iter();
+    let mut newest = app.ports.history.newest(&ids).await?.into_iter();
     let defaults = app.directory.default_channels();
     let views = held.into_iter().map(|(held, situation)| {
         let newest = newest.next().flatten();
@@ -35,23 +35,23 @@ pub(super) async fn show(
 
 /// The view of a monitor that was just made. Its state is known without asking the state store.
 pub(super) fn show_new(app: &App, caller: &Caller, held: Stored<Monitor>) -> MonitorView {
-    let situation = situation(&held.value, None, &Gaps::default(), app.clock.now());
+    let situation = situation(&held.value, None, &Gaps::default(), app.ports.clock.now());
     view(app, caller, held, situation, None, &app.directory.default_channels())
 }
 
 /// The states of monitors now, in the order given.
 pub(super) async fn situations(app: &App, held: &[&Stored<Monitor>]) -> Result<Vec<Situation>, Problem> {
-    let partitions = app.log.partitions();
+    let partitions = app.ports.log.partitions();
     let mut of_partition: HashMap<PartitionId, Vec<usize>> = HashMap::new();
     for (index, held) in held.iter().enumerate() {
         of_partition.entry(held.value.id.partition(partitions)).or_default().push(index);
     }
-    let now = app.clock.now();
+    let now = app.ports.clock.now();
     let mut found: Vec<Option<Situation>> = vec![None; held.len()];
     for (partition, indexes) in of_partition {
         let ids: Vec<MonitorId> = indexes.iter().map(|index| held[*index].value.id).collect();
-        let states = app.states.states(partition, &ids).await?;
-        let head = app.states.head(partition).await?;
+        let states = app.ports.states.states(partition, &ids).await?;
+        let head = app.ports.states.head(partition).await?;
         for (index, state) in indexes.into_iter().zip(states) {
             found[index] = Some(situation(&held[index].value, state.as_ref(), &head.gaps, now));
         }
