@@ -14,7 +14,6 @@ use ports::queue::{DeadLetters, Queue};
 use ports::registry::{Registry, RegistryObserver, WatchGuard};
 use ports::state_store::StateReader;
 use serving::Readiness;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
@@ -26,6 +25,7 @@ use management::app::{App, Ports};
 use management::definitions::DefinitionLog;
 use management::directory::{Directory, Freshness, KINDS};
 use management::import::log::ImportLog;
+use management::limits::Limits;
 use management::metrics::Metrics;
 use management::mint::Ids;
 use management::replay::Replays;
@@ -33,15 +33,6 @@ use management::replay::sweep::Sweeps;
 
 /// How often the readiness is checked, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Exports that run at a time: each holds the states of every monitor in memory.
-const MAX_EXPORTS: usize = 4;
-
-/// Tails that run at a time: each holds the states of the monitors that it shows.
-const MAX_TAILS: usize = 8;
-
-/// Imports that are answered at a time: each holds a body of up to 8 MiB, and what it says, in memory.
-const MAX_IMPORTS: usize = 8;
 
 /// The ports and means of the role.
 pub struct Deps {
@@ -110,17 +101,13 @@ impl Service {
         };
         let app = App {
             ports,
+            limits: Limits::new(Sweeps::new(metrics.replays.clone(), stopping.clone())),
             replays,
-            sweeps: Sweeps::new(metrics.replays.clone(), stopping.clone()),
             directory,
             definitions,
             ids: Ids::default(),
             guard: checked.guard,
             imports,
-            importing: Arc::new(Semaphore::new(MAX_IMPORTS)),
-            tails: Arc::new(Semaphore::new(MAX_TAILS)),
-            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
-            key_deletion: tokio::sync::Mutex::new(()),
             stopping,
         };
         Ok(Self {

@@ -1,4 +1,4 @@
-//! The state that every request handler shares.
+//! The state that every rule shares.
 
 use std::sync::Arc;
 
@@ -9,15 +9,14 @@ use ports::queue::{DeadLetters, Queue};
 use ports::registry::Registry;
 use ports::state_store::StateReader;
 use sending::address_guard::AddressGuard;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
 use crate::import::log::ImportLog;
+use crate::limits::Limits;
 use crate::mint::Ids;
 use crate::replay::source::Replays;
-use crate::replay::sweep::Sweeps;
 
 /// What is behind the rules: the installation's records, its log and its queues.
 pub struct Ports {
@@ -39,14 +38,14 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The role's ports and what it knows.
+/// The role's ports and limits, and what it knows.
 pub struct App {
     /// What is behind the rules.
     pub ports: Ports,
+    /// What is admitted at a time.
+    pub limits: Limits,
     /// Where replays begin and how they read.
     pub replays: Replays,
-    /// Admits the requests that read the past.
-    pub sweeps: Sweeps,
     /// The registry in memory.
     pub directory: Arc<Directory>,
     /// Appends definition changes to the log.
@@ -55,16 +54,8 @@ pub struct App {
     pub ids: Ids,
     /// The addresses that user-given URLs may lead to.
     pub guard: AddressGuard,
-    /// One permit for each export that may run at a time.
-    pub exports: Arc<Semaphore>,
     /// Appends imports to the log.
     pub imports: ImportLog,
-    /// One permit for each import that may run at a time.
-    pub importing: Arc<Semaphore>,
-    /// One permit for each tail that may run at a time.
-    pub tails: Arc<Semaphore>,
-    /// Held while a key is deleted: of two deletions at once, the second must see the first.
-    pub key_deletion: tokio::sync::Mutex<()>,
     /// Cancelled when the role drains: requests stop waiting for what is slow.
     pub stopping: CancellationToken,
 }

@@ -41,7 +41,7 @@ impl App {
     /// # Errors
     /// If there is no such key, it is the last admin key, or the registry cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
-        let _one_at_a_time = self.key_deletion.lock().await;
+        let _one_at_a_time = self.limits.key_deletion.lock().await;
         let all = admin_key::keys(self.ports.registry.as_ref()).await?;
         let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id != id;
         let keys = self.keys();

@@ -1,6 +1,7 @@
 //! The rules of an installation. They know no HTTP: routes call them, and pages will.
 //!
-//! - [`app`]: what every rule holds: the ports, the registry in memory, the limits.
+//! - [`app`]: what every rule holds: the ports, the registry in memory.
+//! - [`limits`]: what is admitted at a time.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
 //! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: what is done to them. [`records`]:
@@ -24,6 +25,7 @@ pub mod export;
 pub mod import;
 pub mod keys;
 pub mod labels;
+pub mod limits;
 pub mod metrics;
 pub mod mint;
 pub mod monitors;

@@ -51,7 +51,7 @@ async fn export(
     if until.is_some_and(|until| until <= since) {
         return Err(Problem::bad_parameter("until", "must be after since"));
     }
-    let permit = Arc::clone(&app.exports)
+    let permit = Arc::clone(&app.limits.exports)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many exports as this console makes at a time are running"))?;
     let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;

@@ -63,7 +63,7 @@ async fn import(
         return Err(Problem::bad_parameter("mode", allowed));
     };
     let again = query.parsed("again", "must be true or false", |text| text.parse().ok())?.unwrap_or(false);
-    let _permit = Arc::clone(&app.importing)
+    let _permit = Arc::clone(&app.limits.imports)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many imports as this console takes at a time are running"))?;
     let now = app.ports.clock.now();

@@ -38,7 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 async fn tail(State(app): State<Arc<App>>, query: Query) -> Result<Response, Problem> {
     let flips_only =
         query.parsed("flips", "must be true or false", |text| text.parse().ok())?.unwrap_or(false);
-    let permit = Arc::clone(&app.tails)
+    let permit = Arc::clone(&app.limits.tails)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many tails as this console shows at a time are running"))?;
     let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;

@@ -86,7 +86,7 @@ async fn advise(
     let alarms_per_month = draft.alarms_per_month().unwrap_or(DEFAULT_ALARMS_PER_MONTH);
     let timezone = draft.known_zone().unwrap_or_else(|| "UTC".to_owned());
     let scope = draft.finish(app.ports.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
-    let admission = app.sweeps.admit(client).ok_or_else(busy)?;
+    let admission = app.limits.sweeps.admit(client).ok_or_else(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
     let wish = Wish { alarms_per_month, timezone };
     let advice = look(&app, &admission, &chosen, scope.window, wish).await?;

@@ -67,7 +67,7 @@ async fn what_if(
     draft.pass_over("limit");
     let trial = draft.trial();
     let scope = draft.finish(app.ports.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
-    let admission = app.sweeps.admit(client).ok_or_else(busy)?;
+    let admission = app.limits.sweeps.admit(client).ok_or_else(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
     let trials = if chosen.all {
         Trials::Every(trial)
