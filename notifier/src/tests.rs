@@ -5,7 +5,6 @@ mod crash;
 mod dead_letters;
 mod documented;
 mod failing;
-mod faulty;
 mod guarding;
 mod isolation;
 mod mailing;

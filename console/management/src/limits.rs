@@ -19,11 +19,11 @@ const MAX_IMPORTS: usize = 8;
 pub struct Limits {
     /// Admits the requests that read the past.
     pub sweeps: Sweeps,
-    /// One for each export that may run at a time.
+    /// One permit for each export that may run at a time.
     pub exports: Arc<Semaphore>,
-    /// One for each import that may run at a time.
+    /// One permit for each import that may run at a time.
     pub imports: Arc<Semaphore>,
-    /// One for each tail that may run at a time.
+    /// One permit for each tail that may run at a time.
     pub tails: Arc<Semaphore>,
     /// Held while a key is deleted: of two deletions at once, the second must see the first.
     pub key_deletion: Mutex<()>,

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use doubles::{
+    Fault, FaultAt, FaultPlan, FaultyDeliveryHistory, FaultyLedger, FaultyQueue, FaultyRegistry, eventually,
+};
 use model::channel::ChannelState;
 use model::delivery::DeliveryState;
 use model::ids::DeliveryId;
 use ports::clock::Clock;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::faulty::{Fate, Fault, FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry};
 use super::receiver::{Received, Receiver, Reply};
-use super::world::{Running, World, eventually};
+use super::world::{Running, World};
 
 /// How many runs go on at once.
 const AT_ONCE: usize = 8;
@@ -38,16 +40,14 @@ async fn a_fault_at_any_step_of_a_recovery_that_joins_its_down_leaves_it_told_of
 
 type Run = std::pin::Pin<Box<dyn Future<Output = bool>>>;
 
-async fn fail_everywhere(one_run: fn(Fault) -> Run) {
-    let faults: [fn(usize) -> Fault; 4] =
-        [Fault::DeathBefore, Fault::DeathAfter, Fault::LostCall, Fault::LostAnswer];
-    for fault in faults {
+async fn fail_everywhere(one_run: fn(FaultAt) -> Run) {
+    for fault in [Fault::DeathBefore, Fault::DeathAfter, Fault::Before, Fault::After] {
         let mut steps = 0..;
         let mut runs = JoinSet::new();
         let mut finished = false;
         while !finished || !runs.is_empty() {
             while !finished && runs.len() < AT_ONCE {
-                runs.spawn_local(one_run(fault(steps.next().unwrap())));
+                runs.spawn_local(one_run(FaultAt::new(fault, steps.next().unwrap())));
             }
             finished |= !runs.join_next().await.unwrap().unwrap();
         }
@@ -58,39 +58,38 @@ async fn fail_everywhere(one_run: fn(Fault) -> Run) {
 
 /// The things that a process that dies leaves behind.
 struct Doomed {
-    fate: Arc<Fate>,
+    fault: FaultAt,
     alerts: Arc<FaultyQueue>,
     deliveries: Arc<FaultyQueue>,
 }
 
 impl Doomed {
     /// Starts a notifier whose ports meet a fault; the world itself keeps the whole ones.
-    fn start(world: &mut World, fault: Fault) -> (Running, Self) {
-        let fate = Fate::new(fault);
-        let alerts = FaultyQueue::new(Arc::clone(&world.alerts), Arc::clone(&fate));
-        let deliveries = FaultyQueue::new(Arc::clone(&world.deliveries), Arc::clone(&fate));
+    fn start(world: &mut World, fault: FaultAt) -> (Running, Self) {
+        let alerts = Arc::new(FaultyQueue::new(Arc::clone(&world.alerts), fault.clone()));
+        let deliveries = Arc::new(FaultyQueue::new(Arc::clone(&world.deliveries), fault.clone()));
         let queues = (Arc::clone(&world.alerts), Arc::clone(&world.deliveries));
         let stores = (Arc::clone(&world.history), Arc::clone(&world.registry), Arc::clone(&world.ledger));
         world.alerts = Arc::clone(&alerts) as _;
         world.deliveries = Arc::clone(&deliveries) as _;
-        world.history = Arc::new(FaultyHistory(Arc::clone(&stores.0), Arc::clone(&fate)));
-        world.registry = Arc::new(FaultyRegistry(Arc::clone(&stores.1), Arc::clone(&fate)));
-        world.ledger = Arc::new(FaultyLedger(Arc::clone(&stores.2), Arc::clone(&fate)));
+        world.history = Arc::new(FaultyDeliveryHistory::new(Arc::clone(&stores.0), fault.clone()));
+        world.registry = Arc::new(FaultyRegistry::new(Arc::clone(&stores.1), fault.clone()));
+        world.ledger = Arc::new(FaultyLedger::new(Arc::clone(&stores.2), fault.clone()));
         let running = world.start();
         (world.alerts, world.deliveries) = queues;
         (world.history, world.registry, world.ledger) = stores;
-        (running, Self { fate, alerts, deliveries })
+        (running, Self { fault, alerts, deliveries })
     }
 
     /// Its claims return to the queues.
     async fn recover(&self, world: &World) {
-        self.alerts.recover(world.clock.now()).await;
-        self.deliveries.recover(world.clock.now()).await;
+        self.alerts.recover(world.clock.now()).await.unwrap();
+        self.deliveries.recover(world.clock.now()).await.unwrap();
     }
 }
 
 /// Answers whether the fault was met: with a later step than there are, it is not.
-async fn one_run(fault: Fault) -> bool {
+async fn one_run(fault: FaultAt) -> bool {
     // The first attempt of all is rejected, and one channel does not want to hear of it any more.
     let receiver = Receiver::start(|all| match all.last() {
         Some(one) if one.path == "/gone" => Reply::status(410),
@@ -106,14 +105,14 @@ async fn one_run(fault: Fault) -> bool {
     let alerts = [world.flip(twice, 1), world.flip(once, 1), world.flip(twice, 2)];
     world.publish(&alerts).await;
 
-    let (first, doomed) = Doomed::start(&mut world, fault);
+    let (first, doomed) = Doomed::start(&mut world, fault.clone());
     let buried = DeliveryId::derive(alerts[1].id(), gone);
     let ids: Vec<DeliveryId> = alerts.iter().map(|alert| DeliveryId::derive(alert.id(), channel)).collect();
     let until = |what: &'static str, or_dead: bool| {
-        let (world, fate, ids) = (&world, &doomed.fate, &ids);
+        let (world, fault, ids) = (&world, &doomed.fault, &ids);
         async move {
             eventually(what, async || {
-                if or_dead && fate.is_dead() {
+                if or_dead && fault.is_dead() {
                     return Some(());
                 }
                 world.advance(Duration::from_millis(200)).await;
@@ -129,7 +128,7 @@ async fn one_run(fault: Fault) -> bool {
         }
     };
     until("everything is delivered, or the process is dead", true).await;
-    let met = doomed.fate.was_met();
+    let met = doomed.fault.was_met();
     first.kill().await;
 
     doomed.recover(&world).await;
@@ -165,7 +164,7 @@ async fn one_run(fault: Fault) -> bool {
 
 /// Monitors go down and some of them come back, on a channel that gathers what comes in numbers; its first
 /// answers are refusals.
-async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
+async fn gathering(fault: FaultAt, names: &[&str], recovering: &[&str]) -> bool {
     let receiver = Receiver::start(|all| Reply::status(if all.len() <= 2 { 503 } else { 200 })).await;
     let mut world = World::new();
     let channel =
@@ -180,7 +179,7 @@ async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
     }
     world.publish(&alerts).await;
 
-    let (first, doomed) = Doomed::start(&mut world, fault);
+    let (first, doomed) = Doomed::start(&mut world, fault.clone());
     let ids: Vec<DeliveryId> = alerts.iter().map(|alert| DeliveryId::derive(alert.id(), channel)).collect();
     let told = async |world: &World| {
         for id in &ids {
@@ -197,14 +196,14 @@ async fn gathering(fault: Fault, names: &[&str], recovering: &[&str]) -> bool {
         Some(())
     };
     eventually("every flip is told of, or the process is dead", async || {
-        if doomed.fate.is_dead() {
+        if doomed.fault.is_dead() {
             return Some(());
         }
         world.advance(Duration::from_secs(2)).await;
         told(&world).await
     })
     .await;
-    let met = doomed.fate.was_met();
+    let met = doomed.fault.was_met();
     first.kill().await;
 
     doomed.recover(&world).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use doubles::InMemoryHistory;
+use doubles::{Fault, FaultAt, FaultyDeliveryHistory, InMemoryHistory};
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
@@ -16,7 +16,6 @@ use ports::queue::{LaneId, Outcome, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind};
 use uuid::Uuid;
 
-use super::faulty::{Fate, Fault, FaultyHistory};
 use super::receiver::{Receiver, Reply};
 use super::world::{World, eventually};
 use crate::dead_letters::{DeadLetterReview, RestoredCounts};
@@ -238,8 +237,8 @@ async fn a_history_that_fails_is_asked_again_at_the_next_pass() {
     let letter = world.dead_letter(monitor, 1, channel).await;
     let healthy = Arc::clone(&world.history);
     for call in 0..2 {
-        let fate = Fate::new(Fault::LostCall(call));
-        world.history = Arc::new(FaultyHistory(Arc::clone(&healthy), Arc::clone(&fate)));
+        let fault = FaultAt::new(Fault::Before, call);
+        world.history = Arc::new(FaultyDeliveryHistory::new(Arc::clone(&healthy), fault));
         let mut review = review(&world);
         let mut found = RestoredCounts::default();
         assert!(review.pass(Duration::ZERO, &mut found).await.is_err());

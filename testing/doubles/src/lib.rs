@@ -18,8 +18,8 @@ mod state_store;
 pub use checkpoints::InMemoryCheckpoints;
 pub use eventually::eventually;
 pub use faulty::{
-    AbsentRegistry, AppendFate, Fault, FaultPlan, FaultyHeartbeatLog, FaultyHistory, FaultyQueue,
-    FaultyRegistry, FaultyStateStore, SeededFaults, Switch,
+    AbsentRegistry, AppendFate, Fault, FaultAt, FaultPlan, FaultyDeliveryHistory, FaultyHeartbeatLog,
+    FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry, FaultyStateStore, SeededFaults, Switch,
 };
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;

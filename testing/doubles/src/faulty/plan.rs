@@ -1,7 +1,7 @@
-//! Which calls fail.
+//! Which calls fail, and which one is the last of a process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ports::BackendError;
 
@@ -14,12 +14,24 @@ pub enum Fault {
     Before,
     /// The call happens, and its caller hears that it failed.
     After,
+    /// The process of the caller dies, and the call does not happen.
+    DeathBefore,
+    /// The call happens, and the process of the caller dies before it hears of it.
+    DeathAfter,
 }
 
 /// Decides what goes wrong with each call.
 pub trait FaultPlan: Send + Sync {
-    /// Asked once for each call.
+    /// Asked once for each call that may go wrong.
     fn next(&self) -> Fault;
+
+    /// Called when the process of the callers dies. A plan that lets none die needs nothing here.
+    fn die(&self) {}
+
+    /// Whether the process of the callers has died. Then no call of it ends.
+    fn is_dead(&self) -> bool {
+        false
+    }
 }
 
 /// Lets one call in eight fail, half of them after their work was done, by a seed. Clones share the sequence.
@@ -73,6 +85,49 @@ impl FaultPlan for Switch {
     }
 }
 
+/// Lets one call go wrong. Clones share the count of calls, and the death of the process.
+#[derive(Debug, Clone)]
+pub struct FaultAt {
+    fault: Fault,
+    call: usize,
+    calls: Arc<AtomicUsize>,
+    dead: Switch,
+}
+
+impl FaultAt {
+    /// The fault meets this call, counted from zero over all ports that have this plan.
+    pub fn new(fault: Fault, call: usize) -> Self {
+        Self { fault, call, calls: Arc::default(), dead: Switch::default() }
+    }
+
+    /// Whether the call that was to go wrong was made.
+    pub fn was_met(&self) -> bool {
+        self.calls.load(Ordering::SeqCst) > self.call
+    }
+}
+
+impl FaultPlan for FaultAt {
+    fn next(&self) -> Fault {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        if number == self.call { self.fault } else { Fault::None }
+    }
+
+    fn die(&self) {
+        self.dead.set(true);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead.is_set()
+    }
+}
+
+/// Hangs for ever in a process that has died.
+pub(super) async fn live(plan: &dyn FaultPlan) {
+    if plan.is_dead() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Makes a call as the plan says. Other tasks get their turn before and after it, as with a real server.
 pub(super) async fn call<T, E>(
     plan: &dyn FaultPlan,
@@ -80,12 +135,21 @@ pub(super) async fn call<T, E>(
     error: impl Fn(BackendError) -> E,
 ) -> Result<T, E> {
     tokio::task::yield_now().await;
+    live(plan).await;
     let fault = plan.next();
     if fault == Fault::Before {
         return Err(error("the call did not happen".into()));
     }
+    if fault == Fault::DeathBefore {
+        plan.die();
+    }
+    live(plan).await;
     let done = work.await;
+    if fault == Fault::DeathAfter {
+        plan.die();
+    }
     tokio::task::yield_now().await;
+    live(plan).await;
     if fault == Fault::After {
         return Err(error("the call happened and its answer was lost".into()));
     }

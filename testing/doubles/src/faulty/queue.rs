@@ -1,24 +1,49 @@
 //! A queue that fails.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use model::ids::PartitionId;
 use model::time::EventTime;
-use ports::queue::{Claim, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage};
+use parking_lot::Mutex;
+use ports::queue::{
+    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters,
+};
 
-use super::plan::{FaultPlan, call};
+use super::plan::{FaultPlan, call, live};
 
-/// A [`Queue`] that may fail those who put messages into it; claims and what follows from them do not fail.
+/// A [`Queue`] of which every call may fail, except those that only look at it. It remembers what the process
+/// holds.
 pub struct FaultyQueue {
-    inner: Arc<dyn Queue>,
+    inner: Arc<dyn QueueWithDeadLetters>,
     plan: Arc<dyn FaultPlan>,
+    claimed: Mutex<HashMap<MessageId, Bytes>>,
 }
 
 impl FaultyQueue {
     /// Wraps a port.
-    pub fn new(inner: Arc<dyn Queue>, plan: impl FaultPlan + 'static) -> Self {
-        Self { inner, plan: Arc::new(plan) }
+    pub fn new(inner: Arc<dyn QueueWithDeadLetters>, plan: impl FaultPlan + 'static) -> Self {
+        Self { inner, plan: Arc::new(plan), claimed: Mutex::default() }
+    }
+
+    /// Gives back what a process that died held, as the queue does by itself.
+    ///
+    /// # Errors
+    /// The wrapped queue fails.
+    pub async fn recover(&self, now: EventTime) -> Result<(), QueueError> {
+        let claimed = std::mem::take(&mut *self.claimed.lock());
+        self.give_back(claimed.into_iter(), now).await
+    }
+
+    async fn give_back(
+        &self,
+        claimed: impl Iterator<Item = (MessageId, Bytes)>,
+        now: EventTime,
+    ) -> Result<(), QueueError> {
+        let outcomes = claimed.map(|(id, body)| (id, Outcome::Retry { due_at: now, body })).collect();
+        self.inner.settle(outcomes).await
     }
 }
 
@@ -33,18 +58,49 @@ impl Queue for FaultyQueue {
     }
 
     async fn lanes(&self, now: EventTime) -> Result<Vec<LaneId>, QueueError> {
+        live(self.plan.as_ref()).await;
         self.inner.lanes(now).await
     }
 
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
-        self.inner.claim(lane, now, limit).await
+        let mut unheard = vec![];
+        let claim = async {
+            let claims = self.inner.claim(lane, now, limit).await?;
+            self.claimed.lock().extend(claims.iter().map(|claim| (claim.id, claim.body.clone())));
+            unheard.clone_from(&claims);
+            Ok(claims)
+        };
+        let claimed = call(self.plan.as_ref(), claim, QueueError::Unavailable).await;
+        if claimed.is_err() {
+            // The queue takes back claims whose answer was lost.
+            self.give_back(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await?;
+        }
+        claimed
     }
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
-        self.inner.settle(outcomes).await
+        let settle = async {
+            for (id, _) in &outcomes {
+                self.claimed.lock().remove(id);
+            }
+            self.inner.settle(outcomes).await
+        };
+        call(self.plan.as_ref(), settle, QueueError::Unavailable).await
     }
 
     async fn changed(&self) {
         self.inner.changed().await;
+    }
+}
+
+#[async_trait]
+impl DeadLetters for FaultyQueue {
+    async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
+        call(self.plan.as_ref(), self.inner.revive(id, due_at, body), QueueError::Unavailable).await
+    }
+
+    async fn dead_letters(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Claim>, QueueError> {
+        live(self.plan.as_ref()).await;
+        self.inner.dead_letters(after, limit).await
     }
 }
