@@ -1,5 +1,6 @@
 //! Deliveries: what reaches which channel.
 
+use doubles::eventually;
 use model::channel::{ChannelState, Secret};
 use model::delivery::DeliveryState;
 use model::flip::Alert;
@@ -8,7 +9,7 @@ use ports::registry::RecordKind;
 use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 #[tokio::test]
 async fn a_flip_reaches_each_enabled_default_channel_signed() {

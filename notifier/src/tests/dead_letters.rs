@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use doubles::{Fault, FaultAt, FaultyDeliveryHistory, InMemoryHistory};
+use doubles::{Fault, FaultAt, FaultyDeliveryHistory, InMemoryHistory, eventually};
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
@@ -17,7 +17,7 @@ use ports::registry::{Expected, RecordKey, RecordKind};
 use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 use crate::dead_letters::{DeadLetterReview, RestoredCounts};
 use crate::metrics::Metrics;
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use doubles::eventually;
 use model::channel::ChannelState;
 use model::delivery::DeliveryState;
 use ports::clock::Clock;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 #[tokio::test]
 async fn a_refused_delivery_is_attempted_three_times_and_the_channel_is_failing() {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use doubles::eventually;
 use model::delivery::DeliveryState;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 #[tokio::test]
 async fn a_monitors_flips_arrive_in_order_and_other_monitors_go_on() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doubles::eventually;
 use model::channel::{ChannelKind, Email};
 use model::delivery::DeliveryState;
 use model::flip::{Alert, Flip};
@@ -95,7 +96,7 @@ async fn of_several_addresses_only_those_without_it_get_it_again() {
         )
     );
     world.advance(LATER).await;
-    super::world::eventually("a second attempt", async || {
+    eventually("a second attempt", async || {
         let found = world.history.get(id).await.unwrap()?;
         let attempt = found.attempts.get(1)?;
         assert_eq!(attempt.status, Some(550));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use doubles::eventually;
 use model::channel::{
     Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
 };
@@ -19,7 +20,7 @@ use servers::{Process, find_program, free_port};
 use uuid::Uuid;
 
 use super::receiver::{Received, Receiver, Reply};
-use super::world::{SECRET, eventually};
+use super::world::SECRET;
 use crate::transport::{Answer, Transports};
 
 const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -1,11 +1,12 @@
 //! Channels of presets, with a receiver that answers as the services do.
 
+use doubles::eventually;
 use model::channel::{ChannelKind, PresetChannel, Secret};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::ChannelId;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 async fn channel(world: &mut World, preset: &str, settings: &[(&str, &str)]) -> ChannelId {
     let settings =

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use doubles::eventually;
 use model::channel::{Channel, ChannelState, Secret, Webhook};
 use model::delivery::{Delivery, DeliveryState};
 use ports::clock::Clock;
 use ports::registry::RecordKind;
 
 use super::receiver::{Received, Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 fn wait(delivery: &Delivery) -> Duration {
     let began = delivery.attempts.last().unwrap().at;

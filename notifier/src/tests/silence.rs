@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doubles::eventually;
 use model::delivery::DeliveryState;
 use model::flip::Alert;
 use model::ids::{AlertId, ChannelId, DeliveryId};
@@ -10,7 +11,7 @@ use ports::clock::Clock;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 fn types_of(receiver: &Receiver, name: &str) -> Vec<String> {
     receiver.received().iter().filter(|one| one.monitor() == name).map(|one| one.kind()).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use doubles::InMemoryLedger;
+use doubles::{InMemoryLedger, eventually};
 use model::delivery::DeliveryState;
 use model::flip::State;
 use model::ids::DeliveryId;
@@ -15,7 +15,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::receiver::{Received, Receiver, Reply};
-use super::world::{World, eventually};
+use super::world::World;
 
 /// A ledger that can be set back to what it was.
 #[derive(Default)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore};
+use doubles::{
+    InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore, eventually,
+};
 use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};
@@ -31,21 +33,6 @@ use crate::service::Limits;
 use crate::{Config, Deps, Error, Service};
 
 pub(super) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-
-/// Long enough for a loaded machine.
-pub(super) const SOON: Duration = Duration::from_secs(60);
-
-/// Waits until `done` answers something.
-pub(super) async fn eventually<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + SOON;
-    loop {
-        if let Some(found) = done().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "not within {SOON:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 pub(super) struct World {
     pub(super) alerts: Arc<dyn QueueWithDeadLetters>,

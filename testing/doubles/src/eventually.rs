@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The time that a fact may take to come true: generous, for the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks every 10 ms until `check` answers `Some`.
+/// Asks every 5 ms until `check` answers `Some`.
 ///
 /// # Panics
 /// If it has not after 60 s; the message names `what`.
@@ -16,6 +16,6 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
             return found;
         }
         assert!(began.elapsed() < PATIENCE, "did not come true: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
