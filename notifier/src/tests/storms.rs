@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use doubles::{InMemoryLedger, eventually};
+use doubles::{FaultyLedger, InMemoryLedger, Switch, eventually};
 use model::delivery::DeliveryState;
 use model::flip::State;
 use model::ids::DeliveryId;
@@ -150,40 +150,6 @@ async fn a_monitor_that_was_paused_is_not_told_of_as_still_down_for_ever() {
     running.drain().await;
 }
 
-/// A ledger that cannot be reached for one scope.
-#[derive(Default)]
-struct Unreachable {
-    inner: InMemoryLedger,
-    scope: Mutex<Option<Uuid>>,
-}
-
-impl Unreachable {
-    fn reach(&self, scope: Uuid) -> Result<(), LedgerError> {
-        match *self.scope.lock() == Some(scope) {
-            true => Err(LedgerError::Unavailable("it is away".into())),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Ledger for Unreachable {
-    async fn load(&self, scope: Uuid) -> Result<LedgerPage, LedgerError> {
-        self.reach(scope)?;
-        self.inner.load(scope).await
-    }
-
-    async fn write(
-        &self,
-        scope: Uuid,
-        expected: u64,
-        changes: Vec<(Uuid, Option<Bytes>)>,
-    ) -> Result<u64, LedgerError> {
-        self.reach(scope)?;
-        self.inner.write(scope, expected, changes).await
-    }
-}
-
 #[tokio::test]
 async fn a_desk_that_cannot_be_written_down_holds_up_no_other_channel() {
     let receiver = Receiver::start(|all| match all.last() {
@@ -192,8 +158,6 @@ async fn a_desk_that_cannot_be_written_down_holds_up_no_other_channel() {
     })
     .await;
     let mut world = World::new();
-    let ledger = Arc::new(Unreachable::default());
-    world.ledger = Arc::clone(&ledger) as _;
     let gathered = world
         .channel_with(receiver.url("/gathered"), |channel| {
             channel.default = false;
@@ -203,16 +167,19 @@ async fn a_desk_that_cannot_be_written_down_holds_up_no_other_channel() {
     let plain = world.channel_with(receiver.url("/plain"), |channel| channel.default = false).await;
     let one = world.monitor("one", Some(vec![gathered])).await;
     let other = world.monitor("other", Some(vec![plain])).await;
+    let away = Switch::default();
+    let ledger = FaultyLedger::new(Arc::clone(&world.ledger), away.clone()).only(gathered.as_uuid());
+    world.ledger = Arc::new(ledger);
     let running = world.start();
     let first = world.alert(one, 1, gathered).await;
     eventually("an attempt is in hand", async || (receiver.count("/gathered") == 1).then_some(())).await;
-    *ledger.scope.lock() = Some(gathered.as_uuid());
+    away.set(true);
     world.delivery(first, DeliveryState::Delivered, 1).await;
     for sequence in 1..=3 {
         let id = world.alert(other, sequence, plain).await;
         world.delivery(id, DeliveryState::Delivered, 1).await;
     }
-    *ledger.scope.lock() = None;
+    away.set(false);
     // Told by itself, or by a message of the desk's, whichever is first.
     world.alert(one, 2, gathered).await;
     eventually("the recovery", async || (receiver.count("/gathered") == 2).then_some(())).await;

@@ -13,19 +13,36 @@ use super::plan::{FaultPlan, call};
 pub struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     plan: Arc<dyn FaultPlan>,
+    only: Option<Uuid>,
 }
 
 impl FaultyLedger {
     /// Wraps a port.
     pub fn new(inner: Arc<dyn Ledger>, plan: impl FaultPlan + 'static) -> Self {
-        Self { inner, plan: Arc::new(plan) }
+        Self { inner, plan: Arc::new(plan), only: None }
+    }
+
+    /// Lets only the calls about this scope fail.
+    pub fn only(self, scope: Uuid) -> Self {
+        Self { only: Some(scope), ..self }
+    }
+
+    async fn call<T>(
+        &self,
+        scope: Uuid,
+        work: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        if self.only.is_some_and(|only| only != scope) {
+            return work.await;
+        }
+        call(self.plan.as_ref(), work, LedgerError::Unavailable).await
     }
 }
 
 #[async_trait]
 impl Ledger for FaultyLedger {
     async fn load(&self, scope: Uuid) -> Result<LedgerPage, LedgerError> {
-        call(self.plan.as_ref(), self.inner.load(scope), LedgerError::Unavailable).await
+        self.call(scope, self.inner.load(scope)).await
     }
 
     async fn write(
@@ -34,6 +51,6 @@ impl Ledger for FaultyLedger {
         expected: u64,
         changes: Vec<(Uuid, Option<Bytes>)>,
     ) -> Result<u64, LedgerError> {
-        call(self.plan.as_ref(), self.inner.write(scope, expected, changes), LedgerError::Unavailable).await
+        self.call(scope, self.inner.write(scope, expected, changes)).await
     }
 }
