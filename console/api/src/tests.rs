@@ -4,7 +4,6 @@ mod bench;
 mod channels;
 mod deliveries;
 mod document;
-mod faulty;
 mod hostile;
 mod keys;
 mod limits;

@@ -1,13 +1,15 @@
 //! A console on in-memory ports, and calls to it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
-use doubles::{InMemoryCheckpoints, InMemoryHistory, InMemoryQueue, InMemoryStateStore};
+use doubles::{
+    FaultyHeartbeatLog, FaultyRegistry, InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory,
+    InMemoryQueue, InMemoryRegistry, InMemoryStateStore, Switch, eventually,
+};
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor::DefinitionChange;
 use model::monitor_state::{MonitorState, PartitionHead, StateChange};
@@ -23,7 +25,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::faulty::{FaultyHeartbeatLog, FaultyRegistry};
 use crate::{Config, Deps, Service};
 use management::{AdminKey, ensure_admin_key};
 
@@ -31,7 +32,11 @@ use management::{AdminKey, ensure_admin_key};
 pub(super) struct Bench {
     pub(super) router: Router,
     pub(super) registry: Arc<FaultyRegistry>,
+    /// Whether the registry is cut off.
+    pub(super) registry_away: Switch,
     pub(super) log: Arc<FaultyHeartbeatLog>,
+    /// What the log holds.
+    pub(super) entries: Arc<InMemoryHeartbeatLog>,
     pub(super) states: Arc<InMemoryStateStore>,
     pub(super) history: Arc<InMemoryHistory>,
     pub(super) alerts: Arc<InMemoryQueue>,
@@ -81,8 +86,11 @@ impl Bench {
 
     pub(super) async fn start_with(config: Config) -> Self {
         let clock = Arc::new(ManualClock::new(start_time()));
-        let registry = Arc::new(FaultyRegistry::default());
-        let log = Arc::new(FaultyHeartbeatLog::new(4, clock.clone()));
+        let registry_away = Switch::default();
+        let registry = FaultyRegistry::new(Arc::new(InMemoryRegistry::new()), registry_away.clone());
+        let registry = Arc::new(registry);
+        let entries = Arc::new(InMemoryHeartbeatLog::with_partitions(4, clock.clone()));
+        let log = Arc::new(FaultyHeartbeatLog::new(entries.clone()));
         let states = Arc::new(InMemoryStateStore::new());
         let history = Arc::new(InMemoryHistory::new(1_000));
         let (alerts, tasks) = (Arc::new(InMemoryQueue::new(100)), Arc::new(InMemoryQueue::new(100)));
@@ -108,11 +116,13 @@ impl Bench {
         let shutdown = CancellationToken::new();
         let until = shutdown.clone();
         run.spawn(async move { service.run(until).await.expect("runs") });
-        eventually(Duration::from_secs(5), || readiness.check().is_ok()).await;
+        eventually("ready", async || readiness.check().is_ok().then_some(())).await;
         let mut bench = Self {
             router,
             registry,
+            registry_away,
             log,
+            entries,
             states,
             history,
             alerts,
@@ -234,14 +244,4 @@ impl Bench {
     pub(super) fn now(&self) -> EventTime {
         self.clock.now()
     }
-}
-
-/// Waits until `holds`.
-pub(super) async fn eventually(within: Duration, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(within, waiting).await.expect("it came true in time");
 }

@@ -187,7 +187,7 @@ async fn a_log_whose_beginning_is_gone_says_from_when_on_it_knows() {
     bench.clock.advance(Duration::from_secs(60));
     bench.post("/import?mode=live", &heartbeat(&id, "2026-11-22T10:01:00Z")).await;
     let monitor: MonitorId = id.parse().expect("an id");
-    bench.log.expire(monitor.partition(bench.log.partitions()), Offset(1));
+    bench.entries.expire(monitor.partition(bench.log.partitions()), Offset(1));
     let told = lines(&bench.get("/replay/export?since=2026-11-22T09:00:00Z").await);
     let summary = told.last().expect("a summary");
     assert_eq!(summary["from"], "2026-11-22T10:01:00.000000Z");
