@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use doubles::samples;
 use model::ids::MonitorId;
-use model::monitor::{Definition, Monitor, OldToken, Token};
-use model::schedule::Schedule;
+use model::monitor::{Monitor, OldToken, Token};
 use model::time::EventTime;
 use ports::clock::Clock;
 use uuid::Uuid;
@@ -50,22 +50,11 @@ pub(crate) fn monitor(n: u128, token: &str, old: &[(&str, i64)]) -> Monitor {
         expires_at: EventTime::from_millis(START.as_millis() + secs * 1_000),
     };
     Monitor {
-        id: monitor_id(n),
         name: format!("monitor {n}"),
-        description: String::new(),
-        tags: Vec::new(),
-        definition: Definition {
-            schedule: Schedule::Period { timeout: 60 },
-            grace: 6,
-            remind_every: 0,
-            paused: false,
-        },
-        interval: None,
-        channels: None,
-        parent: None,
         token: Token::parse(token).unwrap(),
         old_tokens: old.iter().map(old_token).collect(),
         created_at: START,
         updated_at: START,
+        ..samples::monitor(monitor_id(n))
     }
 }

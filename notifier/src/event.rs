@@ -173,26 +173,16 @@ fn monitor_data<'a>(
 
 #[cfg(test)]
 mod tests {
-    use model::channel::{ChannelKind, ChannelState, Email};
     use model::flip::{Reason, State};
     use model::ids::{AlertId, ChannelId, DeliveryId};
     use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
-    use crate::sample::{at, down};
+    use crate::sample::{at, channel, down};
 
     fn json_of(alert: Alert) -> Value {
-        let channel = Channel {
-            id: ChannelId::from_uuid(Uuid::from_u128(9)),
-            name: "ops".to_owned(),
-            kind: ChannelKind::Email(Email { to: vec![] }),
-            default: true,
-            state: ChannelState::Ok,
-            state_detail: None,
-            failing_since: None,
-            created_at: EventTime::EPOCH,
-        };
+        let channel = channel();
         let monitor = alert.monitor().map(|_| MonitorLabel {
             name: "nightly backup".to_owned(),
             tags: vec!["prod".to_owned()],

@@ -1,39 +1,25 @@
 //! An incident as tests tell of it, and stored forms as they were.
 
 use std::path::Path;
-use std::time::Duration;
 
-use model::flip::{Flip, Reason, State};
-use model::ids::{AlertId, MonitorId};
-use model::time::EventTime;
+use doubles::samples;
+use model::channel::{Channel, ChannelKind, Email};
+use model::flip::Flip;
+use model::ids::MonitorId;
 use uuid::Uuid;
 
-/// A time from its text.
-pub(crate) fn at(text: &str) -> EventTime {
-    EventTime::parse_rfc3339(text).expect("a time")
-}
+pub(crate) use doubles::samples::at;
 
 /// A monitor that was not heard from.
 pub(crate) fn down() -> Flip {
     let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
-    let deadline = at("2026-11-22T10:00:05Z");
-    Flip {
-        id: AlertId::derive(monitor, deadline, "down"),
-        monitor,
-        sequence: 12,
-        from: State::Up,
-        to: State::Down,
-        reason: Reason::Missed,
-        at: deadline,
-        message: None,
-        value: None,
-        last_heartbeat_at: Some(at("2026-11-22T09:58:59Z")),
-        deadline: Some(deadline),
-        deaf: Duration::ZERO,
-        down_for: None,
-        trace: None,
-        silent_for: Some(Duration::from_secs(66)),
-    }
+    let last_heartbeat_at = Some(at("2026-11-22T09:58:59Z"));
+    Flip { sequence: 12, last_heartbeat_at, ..samples::flip(monitor, at("2026-11-22T10:00:05Z")) }
+}
+
+/// A channel of which only the name matters.
+pub(crate) fn channel() -> Channel {
+    samples::channel(ChannelKind::Email(Email { to: vec![] }))
 }
 
 /// Compares a stored form with `golden/NAME.hex`; writes that when there is none.

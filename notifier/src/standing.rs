@@ -54,11 +54,8 @@ pub(crate) fn judged(channel: &Channel, evidence: &Evidence, now: EventTime) -> 
 
 #[cfg(test)]
 mod tests {
-    use model::channel::{ChannelKind, Email};
-    use model::ids::ChannelId;
-    use uuid::Uuid;
-
     use super::*;
+    use crate::sample;
 
     const DAY: i64 = 24 * 3_600;
 
@@ -67,16 +64,7 @@ mod tests {
     }
 
     fn channel(state: ChannelState, since: Option<i64>) -> Channel {
-        Channel {
-            id: ChannelId::from_uuid(Uuid::nil()),
-            name: "ops".to_owned(),
-            kind: ChannelKind::Email(Email { to: vec![] }),
-            default: true,
-            state,
-            state_detail: None,
-            failing_since: since.map(at),
-            created_at: EventTime::EPOCH,
-        }
+        Channel { state, failing_since: since.map(at), ..sample::channel() }
     }
 
     #[test]

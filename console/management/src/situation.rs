@@ -94,9 +94,9 @@ fn up(
 
 #[cfg(test)]
 mod tests {
-    use model::ids::{MonitorId, Revision};
-    use model::monitor::{Definition, Token};
-    use model::schedule::Schedule;
+    use doubles::samples;
+    use model::ids::MonitorId;
+    use model::monitor::Definition;
     use uuid::Uuid;
 
     use super::*;
@@ -106,40 +106,14 @@ mod tests {
     }
 
     fn monitor(paused: bool) -> Monitor {
-        Monitor {
-            id: MonitorId::from_uuid(Uuid::nil()),
-            name: "n".to_owned(),
-            description: String::new(),
-            tags: vec![],
-            definition: Definition {
-                schedule: Schedule::Period { timeout: 60 },
-                grace: 6,
-                remind_every: 0,
-                paused,
-            },
-            interval: None,
-            channels: None,
-            parent: None,
-            token: Token::parse("12345678").expect("a token"),
-            old_tokens: vec![],
-            created_at: at(1),
-            updated_at: at(500),
-        }
+        let definition = Definition { paused, ..samples::definition() };
+        let (created_at, updated_at) = (at(1), at(500));
+        Monitor { definition, created_at, updated_at, ..samples::monitor(MonitorId::from_uuid(Uuid::nil())) }
     }
 
     fn state(state: State, heard_at: Option<i64>) -> MonitorState {
-        MonitorState {
-            revision: Revision(1),
-            definition: None,
-            state,
-            since: at(100),
-            sequence: 1,
-            heard_at: heard_at.map(at),
-            counted_from: heard_at.map(at),
-            incident: None,
-            armed_at: None,
-            imported: None,
-        }
+        let heard_at = heard_at.map(at);
+        MonitorState { heard_at, counted_from: heard_at, ..samples::state(state, at(100)) }
     }
 
     #[test]

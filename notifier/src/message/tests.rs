@@ -1,12 +1,10 @@
 use std::time::Duration;
 
-use model::channel::{Channel, ChannelKind, ChannelState, Email};
-use model::ids::{ChannelId, DeliveryId};
+use model::ids::DeliveryId;
 use model::notice::{Brief, Dependents, Digest, Flapping, Group, Notice, Storm, WasDown};
-use uuid::Uuid;
 
 use super::*;
-use crate::sample::{at, down};
+use crate::sample::{at, channel, down};
 
 fn up() -> Flip {
     let span = Duration::from_secs(310);
@@ -26,16 +24,7 @@ fn up() -> Flip {
 
 fn say(notice: impl Into<Notice>) -> Message {
     let notice = notice.into();
-    let channel = Channel {
-        id: ChannelId::from_uuid(Uuid::from_u128(9)),
-        name: "ops".to_owned(),
-        kind: ChannelKind::Email(Email { to: vec![] }),
-        default: true,
-        state: ChannelState::Ok,
-        state_detail: None,
-        failing_since: None,
-        created_at: EventTime::EPOCH,
-    };
+    let channel = channel();
     let dependents = Dependents { down: 3, names: vec!["a".to_owned(), "b".to_owned()] };
     let label = MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()], dependents };
     let task = DeliveryTask {

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use doubles::eventually;
-use model::channel::{
-    Channel, ChannelKind, ChannelState, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod,
-};
+use doubles::{eventually, samples};
+use model::channel::{Channel, ChannelKind, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod};
 use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
-use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
+use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::notice::{LabelledFlip, MonitorLabel, Notice, Repost};
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
@@ -30,38 +28,8 @@ fn now() -> EventTime {
     SystemClock::new().now()
 }
 
-fn channel(kind: ChannelKind) -> Channel {
-    Channel {
-        id: ChannelId::from_uuid(Uuid::from_u128(9)),
-        name: "ops".to_owned(),
-        kind,
-        default: true,
-        state: ChannelState::Ok,
-        state_detail: None,
-        failing_since: None,
-        created_at: EventTime::EPOCH,
-    }
-}
-
 fn down(monitor: u128, at: EventTime) -> Flip {
-    let monitor = MonitorId::from_uuid(Uuid::from_u128(monitor));
-    Flip {
-        id: AlertId::derive(monitor, at, "down"),
-        monitor,
-        sequence: 1,
-        from: State::Up,
-        to: State::Down,
-        reason: Reason::Missed,
-        at,
-        message: None,
-        value: None,
-        last_heartbeat_at: None,
-        deadline: Some(at),
-        deaf: Duration::ZERO,
-        down_for: None,
-        trace: None,
-        silent_for: Some(Duration::from_secs(66)),
-    }
+    samples::flip(MonitorId::from_uuid(Uuid::from_u128(monitor)), at)
 }
 
 fn label(name: &str) -> MonitorLabel {
@@ -130,7 +98,7 @@ fn verified(secret: &str, request: &Received) -> Vec<String> {
 async fn other_libraries_verify_what_either_key_signed_and_refuse_what_is_old() {
     let receiver = Receiver::start(|_| Reply::status(204)).await;
     let old = |secret: &str, expires_at| OldSecret { secret: Secret::new(secret.to_owned()), expires_at };
-    let channel = channel(ChannelKind::Webhook(Box::new(Webhook {
+    let channel = samples::channel(ChannelKind::Webhook(Box::new(Webhook {
         url: Secret::new(receiver.url("/")),
         secret: Secret::new(NEW.to_owned()),
         old_secrets: vec![old(SECRET, now() + Duration::from_secs(3_600)), old(ENDED, now())],
@@ -204,7 +172,8 @@ async fn alertmanager_shows_an_alert_keeps_it_while_it_is_posted_again_and_shows
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let server = Alertmanager::start(&receiver);
     let settings = [("url".to_owned(), Secret::new(server.url.clone()))].into();
-    let channel = channel(ChannelKind::Preset(PresetChannel { preset: "alertmanager".to_owned(), settings }));
+    let channel =
+        samples::channel(ChannelKind::Preset(PresetChannel { preset: "alertmanager".to_owned(), settings }));
     let taken = |answer: Answer| {
         assert!(answer.failure.is_none(), "{answer:?}");
         assert_eq!(answer.status, Some(200));
@@ -259,7 +228,8 @@ async fn a_test_and_a_failing_channel_are_alerts_that_alertmanager_takes() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let server = Alertmanager::start(&receiver);
     let settings = [("url".to_owned(), Secret::new(format!("{}/", server.url)))].into();
-    let channel = channel(ChannelKind::Preset(PresetChannel { preset: "alertmanager".to_owned(), settings }));
+    let channel =
+        samples::channel(ChannelKind::Preset(PresetChannel { preset: "alertmanager".to_owned(), settings }));
     let test = Alert::Test { id: AlertId::from_uuid(Uuid::from_u128(7)), channel: channel.id, at: now() };
     let answer = send(&channel, test, None, now()).await;
     assert_eq!((answer.status, answer.failure.is_none()), (Some(200), true), "{answer:?}");

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doubles::{
-    InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore, eventually,
+    InMemoryHistory, InMemoryLedger, InMemoryQueue, InMemoryRegistry, InMemoryStateStore, eventually, samples,
 };
-use model::channel::{Channel, ChannelKind, ChannelState, Secret, Webhook, WebhookMethod};
+use model::channel::{Channel, ChannelKind, Secret, Webhook, WebhookMethod};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, Reason, State};
-use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId, Revision, WindowId};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId, PartitionId, WindowId};
 use model::maintenance::{MaintenanceWindow, WindowSpan};
-use model::monitor::{Definition, Monitor, Token};
+use model::monitor::Monitor;
 use model::monitor_state::{Incident, MonitorState, PartitionHead, StateChange};
-use model::schedule::Schedule;
 use model::time::EventTime;
 use model::wire;
 use ports::clock::{Clock, ManualClock, SystemClock};
@@ -122,25 +121,17 @@ impl World {
     pub(super) async fn channel_with(&mut self, url: String, change: impl FnOnce(&mut Channel)) -> ChannelId {
         let id = ChannelId::from_uuid(self.uuid());
         let secret = Secret::new(SECRET.to_owned());
-        let mut channel = Channel {
-            id,
-            name: "ops".to_owned(),
-            kind: ChannelKind::Webhook(Box::new(Webhook {
-                url: Secret::new(url),
-                secret,
-                old_secrets: vec![],
-                headers: BTreeMap::new(),
-                method: WebhookMethod::Post,
-                template: None,
-                content_type: None,
-                digest: false,
-            })),
-            default: true,
-            state: ChannelState::Ok,
-            state_detail: None,
-            failing_since: None,
-            created_at: self.clock.now(),
-        };
+        let kind = ChannelKind::Webhook(Box::new(Webhook {
+            url: Secret::new(url),
+            secret,
+            old_secrets: vec![],
+            headers: BTreeMap::new(),
+            method: WebhookMethod::Post,
+            template: None,
+            content_type: None,
+            digest: false,
+        }));
+        let mut channel = Channel { id, created_at: self.clock.now(), ..samples::channel(kind) };
         change(&mut channel);
         let key = RecordKey::new(RecordKind::Channel, id);
         self.registry.put(&key, Expected::Absent, wire::encode(&channel)).await.unwrap();
@@ -165,20 +156,13 @@ impl World {
 
     pub(super) async fn monitor(&mut self, name: &str, channels: Option<Vec<ChannelId>>) -> MonitorId {
         let id = MonitorId::from_uuid(self.uuid());
-        let schedule = Schedule::Period { timeout: 60 };
         let monitor = Monitor {
-            id,
             name: name.to_owned(),
-            description: String::new(),
             tags: vec!["prod".to_owned()],
-            definition: Definition { schedule, grace: 6, remind_every: 0, paused: false },
-            interval: None,
             channels,
-            parent: None,
-            token: Token::parse("a-token-of-a-monitor").unwrap(),
-            old_tokens: vec![],
             created_at: self.clock.now(),
             updated_at: self.clock.now(),
+            ..samples::monitor(id)
         };
         let key = RecordKey::new(RecordKind::Monitor, id);
         self.registry.put(&key, Expected::Absent, wire::encode(&monitor)).await.unwrap();
@@ -192,23 +176,8 @@ impl World {
             1 => (State::Up, State::Down, Reason::Missed),
             _ => (State::Down, State::Up, Reason::Recovered),
         };
-        Alert::Flip(Flip {
-            id: AlertId::derive(monitor, at, to.as_str()),
-            monitor,
-            sequence,
-            from,
-            to,
-            reason,
-            at,
-            message: None,
-            value: None,
-            last_heartbeat_at: None,
-            deadline: Some(at),
-            deaf: Duration::ZERO,
-            down_for: None,
-            trace: None,
-            silent_for: Some(Duration::from_secs(66)),
-        })
+        let id = AlertId::derive(monitor, at, to.as_str());
+        Alert::Flip(Flip { id, sequence, from, to, reason, ..samples::flip(monitor, at) })
     }
 
     /// The alert of a flip at this moment. `since`: when the incident began that it ends.
@@ -225,18 +194,7 @@ impl World {
             let (down, reminded_at) = (flip.clone(), flip.at);
             Box::new(Incident { down, reminders: 0, reminded_at })
         });
-        let state = MonitorState {
-            revision: Revision(1),
-            definition: None,
-            state: flip.to,
-            since: flip.at,
-            sequence: flip.sequence,
-            heard_at: None,
-            counted_from: None,
-            incident,
-            armed_at: None,
-            imported: None,
-        };
+        let state = MonitorState { sequence: flip.sequence, incident, ..samples::state(flip.to, flip.at) };
         let partition = PartitionId(0);
         let lease = self.states.acquire(partition, "a test").await.unwrap();
         let follows = self.states.load_head(&lease).await.unwrap().applied;

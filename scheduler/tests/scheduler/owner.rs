@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{AbsentRegistry, InMemoryRegistry, InMemoryStateStore};
+use doubles::{AbsentRegistry, InMemoryRegistry, InMemoryStateStore, samples};
 use model::ids::{MonitorId, Offset};
-use model::monitor::{Definition, Monitor, Token};
+use model::monitor::{Definition, Monitor};
 use model::time::{EventTime, TimeRules};
 use model::wire;
 use ports::heartbeat_log::HeartbeatLog;
@@ -15,11 +15,10 @@ use ports::history::History;
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use ports::state_store::StateReader;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::world::{PARTITION, World, history};
 use histories::driver::run;
-use histories::{START, monitor, period};
+use histories::{monitor, period};
 
 /// The fate of the state store between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,20 +135,8 @@ async fn a_log_that_lost_its_newest_entries_is_read_from_where_it_goes_on() {
 async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
     let registry: Arc<dyn Registry> = Arc::new(InMemoryRegistry::new());
     let world = World::new(7, Arc::clone(&registry));
-    let record = |number: u8, definition: Definition| Monitor {
-        id: monitor(number),
-        name: "job".to_owned(),
-        description: String::new(),
-        tags: Vec::new(),
-        definition,
-        interval: None,
-        channels: None,
-        parent: None,
-        token: Token::parse(&Uuid::from_u128(number.into()).simple().to_string()).expect("a token"),
-        old_tokens: Vec::new(),
-        created_at: START,
-        updated_at: START,
-    };
+    let record =
+        |number: u8, definition: Definition| Monitor { definition, ..samples::monitor(monitor(number)) };
     let key = RecordKey::new(RecordKind::Monitor, monitor(1));
     let value = wire::encode(&record(1, period(10, 1)));
     registry.put(&key, Expected::Absent, value).await.expect("it is put");

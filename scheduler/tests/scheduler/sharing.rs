@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use doubles::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
-    InMemoryRoster, InMemoryStateStore,
+    InMemoryRoster, InMemoryStateStore, samples,
 };
 use model::ids::PartitionId;
 use model::time::TimeRules;
-use model::wire::frame::{Frame, Listening};
+use model::wire::frame::Frame;
 use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use ports::state_store::{Leases, StateError};
@@ -83,17 +83,7 @@ impl World {
 
     /// An entry for the log, so that owners look into the store.
     fn tick(&self) -> Frame {
-        Frame {
-            node: "node".to_owned(),
-            boot: 1,
-            number: 1,
-            sealed_at: self.clock.now(),
-            listening: Listening::First,
-            refused: 0,
-            heartbeats: Vec::new(),
-            definitions: Vec::new(),
-            imported: Vec::new(),
-        }
+        samples::tick(1, self.clock.now())
     }
 
     /// The holder of each partition. The question must not take a partition: it is asked under a name that no

@@ -2,7 +2,7 @@
 //!
 //! The adapters in memory are the reference for the others. They are shared by cloning their `Arc`; what they
 //! hold is gone with the last one. The `Faulty…` wrappers let calls fail. [`eventually()`] waits for a fact
-//! instead of sleeping.
+//! instead of sleeping. [`samples`] are values that tests begin with.
 
 mod checkpoints;
 mod eventually;
@@ -13,6 +13,7 @@ mod ledger;
 mod queue;
 mod registry;
 mod roster;
+pub mod samples;
 mod state_store;
 
 pub use checkpoints::InMemoryCheckpoints;

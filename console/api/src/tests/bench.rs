@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
 use doubles::{
     FaultyHeartbeatLog, FaultyRegistry, InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory,
-    InMemoryQueue, InMemoryRegistry, InMemoryStateStore, Switch, eventually,
+    InMemoryQueue, InMemoryRegistry, InMemoryStateStore, Switch, eventually, samples,
 };
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor::DefinitionChange;
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 pub(super) fn start_time() -> EventTime {
-    EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time")
+    samples::at("2026-11-22T10:00:00Z")
 }
 
 impl Bench {

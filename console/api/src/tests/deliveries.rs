@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
-use model::flip::{Alert, Flip, Reason, State};
+use doubles::samples;
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::Flip;
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::{Digest, Group, MonitorLabel, Notice};
 use model::wire;
@@ -17,44 +18,11 @@ fn delivery(n: u64, state: DeliveryState) -> Delivery {
     let monitor = MonitorId::from_uuid(Uuid::from_u128(u128::from(n % 2)));
     let channel = ChannelId::from_uuid(Uuid::from_u128(9));
     let at = start_time() + Duration::from_secs(n / 2);
-    let id = AlertId::derive(monitor, at, "down");
-    let flip = Flip {
-        id,
-        monitor,
-        sequence: n,
-        from: State::Up,
-        to: State::Down,
-        reason: Reason::Missed,
-        at,
-        message: None,
-        value: None,
-        last_heartbeat_at: None,
-        deadline: None,
-        deaf: Duration::ZERO,
-        down_for: None,
-        trace: None,
-        silent_for: None,
-    };
-    let attempt = Attempt {
-        at,
-        ms: 12,
-        status: Some(500),
-        error: Some("answered 500".to_owned()),
-        answer: None,
-        request: None,
-    };
-    Delivery {
-        id: DeliveryId::derive(id, channel),
-        notice: Alert::Flip(flip).into(),
-        channel,
-        state,
-        created_at: at,
-        next_attempt_at: None,
-        attempts: vec![attempt],
-        monitor: Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() }),
-        folded_into: None,
-        note: None,
-    }
+    let flip = Flip { sequence: n, deadline: None, silent_for: None, ..samples::flip(monitor, at) };
+    let mut delivery = samples::delivery(flip, channel, state);
+    delivery.attempts[0].error = Some("answered 500".to_owned());
+    delivery.monitor = Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() });
+    delivery
 }
 
 /// Puts the delivery into the queue and buries it, as a notifier does that gave up.

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
+use doubles::samples;
 use model::flip::{Flip, Reason, State};
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{AlertId, MonitorId, Revision};
@@ -17,18 +18,7 @@ use super::bench::{Bench, start_time};
 use crate::Config;
 
 fn state(state: State, heard_at: Option<EventTime>) -> MonitorState {
-    MonitorState {
-        revision: Revision(1),
-        definition: None,
-        state,
-        since: start_time(),
-        sequence: 1,
-        heard_at,
-        counted_from: heard_at,
-        incident: None,
-        armed_at: None,
-        imported: None,
-    }
+    MonitorState { heard_at, counted_from: heard_at, ..samples::state(state, start_time()) }
 }
 
 #[tokio::test]
@@ -246,31 +236,24 @@ async fn history_is_paged_newest_first() {
     let monitor: MonitorId = made.id().parse().expect("an id");
     let at = |n: u64| start_time() + Duration::from_secs(n);
     let heartbeats = (0..5).map(|n| Heartbeat {
-        monitor,
-        received_at: at(n),
         kind: if n == 4 { HeartbeatKind::Down } else { HeartbeatKind::Up },
         message: Some(format!("m{n}")),
         value: Some(1.5),
         source: Some("192.0.2.7".parse().expect("an address")),
         output: (n == 4).then(|| Bytes::from_static(b"\xff out")),
-        trace: None,
+        ..samples::heartbeat(monitor, at(n))
     });
     let flips = (0..3).map(|n| Flip {
         id: AlertId::derive(monitor, at(n), "up"),
-        monitor,
         sequence: n + 1,
         from: State::Down,
         to: State::Up,
         reason: Reason::Recovered,
-        at: at(n),
-        message: None,
-        value: None,
-        last_heartbeat_at: None,
         deadline: None,
         deaf: Duration::from_millis(2_500),
         down_for: Some(Duration::from_secs(1)),
-        trace: None,
         silent_for: None,
+        ..samples::flip(monitor, at(n))
     });
     let batch = HistoryBatch { heartbeats: heartbeats.collect(), flips: flips.collect(), removed: vec![] };
     bench.history.append(batch).await.expect("written");

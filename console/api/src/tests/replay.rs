@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
+use doubles::samples;
 use model::flip::State;
 use model::ids::{MonitorId, Offset};
 use model::imported::PastEvent;
@@ -102,18 +103,8 @@ async fn a_history_is_taken_by_whoever_has_none() {
         bench.monitor("heard").await.id(),
         bench.monitor("asleep").await.id(),
     );
-    let state = MonitorState {
-        revision: model::ids::Revision(1),
-        definition: None,
-        state: State::Up,
-        since: bench.now(),
-        sequence: 1,
-        heard_at: Some(bench.now()),
-        counted_from: None,
-        incident: None,
-        armed_at: None,
-        imported: None,
-    };
+    let now = bench.now();
+    let state = MonitorState { heard_at: Some(now), ..samples::state(State::Up, now) };
     bench.commit(&heard, state).await;
     bench.post(&format!("/monitors/{paused}/pause"), "").await;
     let body = [&heard, &paused, &fresh].map(|id| heartbeat(id, "2026-11-21T10:00:00Z")).join("\n");

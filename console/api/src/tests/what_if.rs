@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::heartbeat::{Heartbeat, HeartbeatKind};
+use doubles::samples;
 use model::ids::{MonitorId, PartitionId};
 use model::wire::frame::{Frame, Listening};
 use ports::heartbeat_log::HeartbeatLog;
@@ -22,26 +22,10 @@ async fn live_on(bench: &Bench, monitors: &[MonitorId]) {
             let (since, sealed_at) =
                 (start + Duration::from_secs(second - 1), start + Duration::from_secs(second));
             let heard = monitors.iter().filter(|id| second == 1 && id.partition(4) == partition);
-            let heartbeat = |monitor: &MonitorId| Heartbeat {
-                monitor: *monitor,
-                received_at: sealed_at,
-                kind: HeartbeatKind::Up,
-                message: None,
-                value: None,
-                source: None,
-                output: None,
-                trace: None,
-            };
             let frame = Frame {
-                node: "node".to_owned(),
-                boot: 1,
-                number: second,
-                sealed_at,
                 listening: if second == 1 { Listening::First } else { Listening::Since(since) },
-                refused: 0,
-                heartbeats: heard.map(heartbeat).collect(),
-                definitions: Vec::new(),
-                imported: Vec::new(),
+                heartbeats: heard.map(|monitor| samples::heartbeat(*monitor, sealed_at)).collect(),
+                ..samples::tick(second, sealed_at)
             };
             bench.log.append(partition, Arc::new(frame)).await.expect("room");
         }

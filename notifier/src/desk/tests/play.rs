@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use doubles::samples;
 use model::delivery::{DeliveryMessage, DeliveryTask, Wake};
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
@@ -103,20 +104,14 @@ impl Play {
         }
         let flip = Flip {
             id: AlertId::derive(id, self.now, to.as_str()),
-            monitor: id,
             sequence: *sequence,
             from,
             to,
             reason: if is_down { Reason::Missed } else { Reason::Recovered },
-            at: self.now,
-            message: None,
-            value: None,
-            last_heartbeat_at: None,
             deadline: None,
-            deaf: Duration::ZERO,
             down_for: since.map(|since| self.now.since(since)),
-            trace: None,
             silent_for: None,
+            ..samples::flip(id, self.now)
         };
         let delivery = DeliveryId::derive(flip.id, channel());
         self.came.push((delivery, flip.clone()));

@@ -2,52 +2,19 @@
 
 use std::time::Duration;
 
-use model::channel::{ChannelKind, ChannelState};
+use doubles::samples;
+use model::channel::ChannelKind;
 use model::flip::{Alert, Flip, Reason, State};
-use model::ids::{AlertId, ChannelId, MonitorId};
+use model::ids::{AlertId, MonitorId};
 use model::notice::{Brief, Digest, Group, MonitorLabel, Notice};
-use model::time::EventTime;
 use uuid::Uuid;
 
 use super::*;
-
-fn at(text: &str) -> EventTime {
-    EventTime::parse_rfc3339(text).expect("a time")
-}
+use crate::sample::{at, down};
 
 fn channel(to: &[&str]) -> Channel {
-    Channel {
-        id: ChannelId::from_uuid(Uuid::from_u128(9)),
-        name: "night <watch>".to_owned(),
-        kind: ChannelKind::Email(Email { to: to.iter().map(|&to| to.to_owned()).collect() }),
-        default: true,
-        state: ChannelState::Ok,
-        state_detail: None,
-        failing_since: None,
-        created_at: EventTime::EPOCH,
-    }
-}
-
-fn down() -> Flip {
-    let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
-    let at = at("2026-11-22T10:00:05Z");
-    Flip {
-        id: AlertId::derive(monitor, at, "down"),
-        monitor,
-        sequence: 12,
-        from: State::Up,
-        to: State::Down,
-        reason: Reason::Missed,
-        at,
-        message: None,
-        value: None,
-        last_heartbeat_at: Some(EventTime::from_micros(at.as_micros() - 66_000_000)),
-        deadline: Some(at),
-        deaf: Duration::ZERO,
-        down_for: None,
-        trace: None,
-        silent_for: Some(Duration::from_secs(66)),
-    }
+    let kind = ChannelKind::Email(Email { to: to.iter().map(|&to| to.to_owned()).collect() });
+    Channel { name: "night <watch>".to_owned(), ..samples::channel(kind) }
 }
 
 fn up() -> Flip {

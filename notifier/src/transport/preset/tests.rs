@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::message::incident_of;
-use model::channel::{ChannelKind, ChannelState, Secret};
+use doubles::samples;
+use model::channel::{ChannelKind, Secret};
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::{
@@ -168,16 +169,7 @@ fn of_many_or_none() -> Vec<(&'static str, Notice)> {
 fn channel(preset: &str, settings: &Settings) -> (Channel, PresetChannel) {
     let settings = settings.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone())));
     let kind = PresetChannel { preset: preset.to_owned(), settings: settings.collect() };
-    let channel = Channel {
-        id: ChannelId::from_uuid(Uuid::from_u128(9)),
-        name: "ops".to_owned(),
-        kind: ChannelKind::Preset(kind.clone()),
-        default: true,
-        state: ChannelState::Ok,
-        state_detail: None,
-        failing_since: None,
-        created_at: EventTime::EPOCH,
-    };
+    let channel = samples::channel(ChannelKind::Preset(kind.clone()));
     (channel, kind)
 }
 

@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use doubles::samples;
 use model::channel::{OldSecret, Webhook, WebhookMethod};
-use model::ids::ChannelId;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
 
@@ -61,14 +60,10 @@ fn webhook() -> Webhook {
 
 fn stored(kind: ChannelKind) -> Channel {
     Channel {
-        id: ChannelId::from_uuid(Uuid::nil()),
-        name: "ops".to_owned(),
-        kind,
-        default: true,
         state: ChannelState::Disabled,
         state_detail: Some("410".to_owned()),
         failing_since: Some(at(5)),
-        created_at: EventTime::EPOCH,
+        ..samples::channel(kind)
     }
 }
 

@@ -1,5 +1,5 @@
+use doubles::samples;
 use model::ids::MonitorId;
-use model::time::EventTime;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,18 +25,12 @@ fn period(timeout: u32, grace: u32) -> Definition {
 
 fn stored(definition: Definition) -> Monitor {
     Monitor {
-        id: MonitorId::from_uuid(Uuid::nil()),
-        name: "backup".to_owned(),
         description: "nightly".to_owned(),
         tags: vec!["prod".to_owned()],
         definition,
         interval: Some(7),
         channels: Some(vec![]),
-        parent: None,
-        token: Token::parse("12345678").expect("a token"),
-        old_tokens: vec![],
-        created_at: EventTime::EPOCH,
-        updated_at: EventTime::EPOCH,
+        ..samples::monitor(MonitorId::from_uuid(Uuid::nil()))
     }
 }
 
