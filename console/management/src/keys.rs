@@ -8,7 +8,6 @@ use crate::admin_key;
 use crate::app::App;
 use crate::draft::key::KeyDraft;
 use crate::mint;
-use crate::precondition::Precondition;
 use crate::records::Records;
 use crate::refusal::Refusal;
 
@@ -39,17 +38,20 @@ impl App {
     /// Deletes a key: it stops working at once.
     ///
     /// # Errors
-    /// If there is no such key, it is the last admin key, or the registry cannot be reached.
+    /// If there is no such key, it is the last admin key, another client changes it meanwhile, or the registry
+    /// cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
         let _one_at_a_time = self.limits.key_deletion.lock().await;
+        let keys = self.keys();
+        // Read before the check, so that a key that is changed afterwards is not deleted unchecked.
+        let revision = keys.revision(id).await?;
         let all = admin_key::keys(self.ports.registry.as_ref()).await?;
         let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id != id;
-        let keys = self.keys();
         if !all.iter().any(|(_, key)| is_other_admin(key)) && keys.load(id).await?.value.scope == Scope::Admin
         {
             return Err(Refusal::conflict("it is the last admin key; make another one first"));
         }
-        keys.delete(id, &Precondition::None).await?;
+        keys.delete_at(id, revision).await?;
         tracing::info!(key.id = %id, "deleted an API key");
         Ok(())
     }

@@ -165,6 +165,23 @@ impl<T: Kept> Records<T> {
         }
     }
 
+    /// The revision of a record that must be there, also of one that cannot be read.
+    ///
+    /// # Errors
+    /// The record is not there, or the registry cannot be reached.
+    pub async fn revision(&self, id: T::Id) -> Result<Revision, Refusal> {
+        let record = self.registry.get(&key::<T>(id)).await?;
+        Ok(record.ok_or_else(|| Refusal::not_found(T::WORD))?.revision)
+    }
+
+    /// Deletes a record that is at this revision, also one that cannot be read.
+    ///
+    /// # Errors
+    /// Another client was faster, or the registry cannot be reached.
+    pub async fn delete_at(&self, id: T::Id, revision: Revision) -> Result<(), Refusal> {
+        Ok(self.registry.delete(&key::<T>(id), revision).await?)
+    }
+
     /// Deletes a record, also one that cannot be read. Answers the revision that it had, and the value if it
     /// could be read.
     ///

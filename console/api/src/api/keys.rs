@@ -82,7 +82,7 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
     params(("id" = String, Path, description = "The key's id")),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 409, description = "The key is the last admin key", body = api::problem::Problem),
+        (status = 409, description = "The key is the last admin key, or was changed meanwhile", body = api::problem::Problem),
     )
 )]
 async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use model::key::ApiKey;
+use model::wire;
 use ports::registry::{RecordKind, Registry};
 use serde_json::json;
 
@@ -48,6 +50,28 @@ async fn the_last_admin_key_cannot_be_deleted() {
     let mut statuses = [a.status.as_u16(), b.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 409]);
+}
+
+#[tokio::test]
+async fn a_key_that_another_console_replaces_meanwhile_is_not_deleted() {
+    let bench = Bench::start().await;
+    assert_eq!(
+        bench.post("/keys", r#"{"name": "other", "scope": "admin"}"#).await.status,
+        StatusCode::CREATED
+    );
+    let first = bench.registry.list(RecordKind::Key, None, 1).await.expect("records").remove(0);
+    let found: ApiKey = wire::decode(&first.value).expect("a key");
+    let replaced = ApiKey { hash: vec![7; 32], ..found };
+    bench.registry.overtake_deletion(wire::encode(&replaced));
+    let path = format!("/keys/{}", first.key.id);
+    assert_eq!(bench.delete(&path).await.status, StatusCode::CONFLICT);
+    let kept = bench.registry.get(&first.key).await.expect("a registry").expect("it is there");
+    assert_eq!(wire::decode::<ApiKey>(&kept.value).expect("a key"), replaced);
+    assert_eq!(
+        bench.delete(&path).await.status,
+        StatusCode::UNAUTHORIZED,
+        "the key of this client has ended"
+    );
 }
 
 #[tokio::test]

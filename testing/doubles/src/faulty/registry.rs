@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::ids::{MonitorId, PartitionId, Revision};
+use parking_lot::Mutex;
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
@@ -16,6 +17,7 @@ pub struct FaultyRegistry {
     inner: Arc<dyn Registry>,
     plan: Arc<dyn FaultPlan>,
     only: Option<RecordKind>,
+    overtaking: Mutex<Option<Bytes>>,
     /// While it is set, watchers do not hear that nothing is missing.
     pub silent: Switch,
 }
@@ -23,12 +25,31 @@ pub struct FaultyRegistry {
 impl FaultyRegistry {
     /// Wraps a port.
     pub fn new(inner: Arc<dyn Registry>, plan: impl FaultPlan + 'static) -> Self {
-        Self { inner, plan: Arc::new(plan), only: None, silent: Switch::default() }
+        Self {
+            inner,
+            plan: Arc::new(plan),
+            only: None,
+            overtaking: Mutex::default(),
+            silent: Switch::default(),
+        }
     }
 
     /// Answers for records of this kind only: of others it knows none, and cannot be asked.
     pub fn only(self, kind: RecordKind) -> Self {
         Self { only: Some(kind), ..self }
+    }
+
+    /// Lets another client be faster than the next deletion: it writes this value into the record just
+    /// before.
+    pub fn overtake_deletion(&self, value: Bytes) {
+        *self.overtaking.lock() = Some(value);
+    }
+
+    async fn overtake(&self, key: &RecordKey, value: Bytes) -> Result<(), RegistryError> {
+        let found = self.inner.get(key).await?;
+        let expected = found.map_or(Expected::Absent, |record| Expected::At(record.revision));
+        self.inner.put(key, expected, value).await?;
+        Ok(())
     }
 
     fn check(&self, kind: RecordKind) -> Result<(), RegistryError> {
@@ -55,6 +76,10 @@ impl Registry for FaultyRegistry {
 
     async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
         self.check(key.kind)?;
+        let overtaking = self.overtaking.lock().take();
+        if let Some(value) = overtaking {
+            self.overtake(key, value).await?;
+        }
         call(self.plan.as_ref(), self.inner.delete(key, expected), RegistryError::Unavailable).await
     }
 
