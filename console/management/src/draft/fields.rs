@@ -164,6 +164,7 @@ pub fn whole_number(value: &Value) -> Option<u32> {
     (0.0..=f64::from(u32::MAX)).contains(&number).then_some(number as u32)
 }
 
+/// The document can say how many tags may be given, not how many different ones: so repeats count.
 fn tags(value: &Value) -> Option<Vec<String>> {
     let given = value.as_array().filter(|given| given.len() <= MAX_TAGS)?;
     let mut tags: Vec<String> = Vec::new();
@@ -202,6 +203,21 @@ mod tests {
             (json!(7), None),
         ] {
             assert_eq!(line(&given, 100), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn tags_are_counted_as_they_are_given_and_kept_once() {
+        let given =
+            |count: usize, different: usize| (0..count).map(|n| format!("t{}", n % different)).collect();
+        for (given, kept) in [
+            (given(MAX_TAGS, MAX_TAGS), Some(MAX_TAGS)),
+            (given(MAX_TAGS, 3), Some(3)),
+            (given(MAX_TAGS + 1, MAX_TAGS), None),
+            (given(MAX_TAGS + 1, 1), None),
+            (Vec::<String>::new(), Some(0)),
+        ] {
+            assert_eq!(tags(&json!(given)).map(|tags| tags.len()), kept, "{given:?}");
         }
     }
 
