@@ -1,7 +1,7 @@
 //! Guards: what the notifier does not let receivers do to it.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use model::delivery::DeliveryState;
@@ -100,7 +100,7 @@ fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::Joi
             std::thread::sleep(every);
             return;
         }
-        let _ = stream.read(&mut [0; 4_096]).unwrap();
+        read_request(&mut stream);
         for byte in bytes {
             if stream.write_all(&[*byte]).is_err() {
                 return;
@@ -109,6 +109,25 @@ fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::Joi
         }
     });
     (url, server)
+}
+
+/// Reads a request to its end: what is left unread would turn a later close into a reset, and the answer with
+/// it would be lost.
+fn read_request(stream: &mut TcpStream) {
+    let mut request = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        request.read_line(&mut line).unwrap();
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    request.read_exact(&mut vec![0; length]).unwrap();
 }
 
 #[tokio::test]
