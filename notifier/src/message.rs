@@ -193,7 +193,8 @@ impl Message {
                 text: lines([
                     Some(format!("Since {}: {}", words::time(failing.since), failing.detail)),
                     failing.disabled.then(|| {
-                        "It is disabled and gets nothing more until somebody tests or enables it.".to_owned()
+                        "It is disabled and gets nothing more until a test is accepted or it is enabled."
+                            .to_owned()
                     }),
                 ]),
                 severity: Severity::Warning,
