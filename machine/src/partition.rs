@@ -26,7 +26,7 @@ pub use effects::Effects;
 pub use monitors::Partition;
 use monitors::{Changes, MonitorSlot};
 
-/// The silent are settled whenever the watermark enters another slice of this length, in microseconds.
+/// Silent monitors are settled whenever the watermark enters another slice of this length, in microseconds.
 /// Settling at points that follow from the log alone makes the running numbers of alerts a function of the
 /// log (I8).
 const SETTLE_EVERY_MICROS: i64 = 250_000;

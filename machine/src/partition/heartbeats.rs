@@ -26,11 +26,12 @@ impl Partition {
             .entry(id)
             .or_insert_with(|| MonitorSlot { state: unknown(heartbeat.received_at), changed: false });
         let state = &mut slot.state;
-        if state.imported.is_some() {
+        let had_imports = state.imported.is_some();
+        if had_imports {
             // A history that was not complete ends here; what follows is its monitor's own.
             takeover::take_over(id, state, heartbeat.received_at, head, effects);
         }
-        if !heard(id, state, heartbeat, watermark, head, effects) {
+        if !heard(id, state, heartbeat, watermark, head, effects) && !had_imports {
             return;
         }
         let rearmed = transitions::arm_earlier(state, &head.gaps);

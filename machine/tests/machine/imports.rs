@@ -187,6 +187,24 @@ fn a_heartbeat_of_its_own_ends_a_history_that_is_not_complete() {
 }
 
 #[test]
+fn a_heartbeat_that_is_older_than_the_history_ends_it_too() {
+    let mut target = Target::new();
+    target.define(monitor(1), 1, period(60, 6));
+    // The clock there is a little ahead of the clock here.
+    let ahead = target.now + Duration::from_millis(200);
+    target.import(
+        monitor(1),
+        vec![beat(0), PastEvent::Heard { heartbeat: heard(monitor(1), ahead), settled: None }],
+    );
+    target.push(monitor(1));
+    target.flips();
+    target.tick(2 * 66 + 10);
+    let flips = target.flips();
+    let found: Vec<(State, Reason)> = flips.iter().map(|flip| (flip.to, flip.reason)).collect();
+    assert_eq!(found, [(State::Down, Reason::Missed)], "the monitor has a wake-up");
+}
+
+#[test]
 fn a_monitor_that_is_paused_before_its_history_is_complete_goes_on_without_it() {
     let mut target = Target::new();
     target.define(monitor(1), 1, period(60, 6));
