@@ -174,7 +174,7 @@ impl Holdings {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                Some(ended) = self.tasks.join_next() => self.ended(ended),
+                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
                 () = held.changed.notified() => {}
                 _ = beats.tick() => match self.shares.beat(self.deps.roster.as_ref()).await {
                     Ok(mine) => {
@@ -262,15 +262,16 @@ impl Holdings {
         });
     }
 
-    fn ended(&mut self, ended: Result<PartitionId, JoinError>) {
+    async fn ended(&mut self, ended: Result<PartitionId, JoinError>) {
         match ended {
             Ok(partition) => drop(self.holding.remove(&partition)),
             // The error does not say which partition it was: all are taken anew. Leases in our own name are
             // no obstacle.
             Err(error) => {
                 tracing::error!(error = %Chain(&error), "the owner of a partition panicked; taking all partitions anew");
+                // Until they have ended, they may say that they hold a partition.
+                self.tasks.shutdown().await;
                 self.held.clear();
-                self.tasks.abort_all();
                 self.holding.clear();
             }
         }
