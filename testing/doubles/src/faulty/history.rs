@@ -9,7 +9,7 @@ use model::ids::MonitorId;
 use model::time::EventTime;
 use ports::history::{HeartbeatEntry, History, HistoryBatch, HistoryError};
 
-use super::plan::{FaultPlan, call};
+use super::plan::{FaultPlan, call, live};
 
 /// A [`History`] of which every append may fail.
 pub struct FaultyHistory {
@@ -36,14 +36,17 @@ impl History for FaultyHistory {
         before: Option<EventTime>,
         limit: usize,
     ) -> Result<Vec<HeartbeatEntry>, HistoryError> {
+        live(self.plan.as_ref()).await;
         self.inner.heartbeats(monitor, before, limit).await
     }
 
     async fn newest(&self, monitors: &[MonitorId]) -> Result<Vec<Option<HeartbeatEntry>>, HistoryError> {
+        live(self.plan.as_ref()).await;
         self.inner.newest(monitors).await
     }
 
     async fn output(&self, monitor: MonitorId, at: EventTime) -> Result<Option<Bytes>, HistoryError> {
+        live(self.plan.as_ref()).await;
         self.inner.output(monitor, at).await
     }
 
@@ -53,6 +56,7 @@ impl History for FaultyHistory {
         before: Option<EventTime>,
         limit: usize,
     ) -> Result<Vec<Flip>, HistoryError> {
+        live(self.plan.as_ref()).await;
         self.inner.flips(monitor, before, limit).await
     }
 }

@@ -14,7 +14,7 @@ use ports::queue::{
 
 use super::plan::{FaultPlan, call, live};
 
-/// A [`Queue`] of which every call may fail, except those that only look at it. It remembers what the process
+/// A [`Queue`] of which every call may fail, except those that look for work in it. It remembers what the process
 /// holds.
 pub struct FaultyQueue {
     inner: Arc<dyn QueueWithDeadLetters>,
@@ -73,6 +73,10 @@ impl Queue for FaultyQueue {
         let claimed = call(self.plan.as_ref(), claim, QueueError::Unavailable).await;
         if claimed.is_err() {
             // The queue takes back claims whose answer was lost.
+            {
+                let mut claimed = self.claimed.lock();
+                unheard.iter().for_each(|claim| drop(claimed.remove(&claim.id)));
+            }
             self.give_back(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await?;
         }
         claimed
@@ -80,15 +84,17 @@ impl Queue for FaultyQueue {
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         let settle = async {
-            for (id, _) in &outcomes {
-                self.claimed.lock().remove(id);
-            }
-            self.inner.settle(outcomes).await
+            let ids: Vec<MessageId> = outcomes.iter().map(|(id, _)| *id).collect();
+            self.inner.settle(outcomes).await?;
+            let mut claimed = self.claimed.lock();
+            ids.iter().for_each(|id| drop(claimed.remove(id)));
+            Ok(())
         };
         call(self.plan.as_ref(), settle, QueueError::Unavailable).await
     }
 
     async fn changed(&self) {
+        live(self.plan.as_ref()).await;
         self.inner.changed().await;
     }
 }

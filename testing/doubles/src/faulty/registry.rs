@@ -101,7 +101,7 @@ impl Registry for FaultyRegistry {
         if self.check(RecordKind::Monitor).is_err() {
             return Ok(Vec::new());
         }
-        self.inner.revisions(partition, count).await
+        call(self.plan.as_ref(), self.inner.revisions(partition, count), RegistryError::Unavailable).await
     }
 
     async fn watch(
