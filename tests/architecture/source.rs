@@ -175,9 +175,18 @@ impl Names {
     fn tokens(&mut self, tokens: &TokenStream) {
         let mut segments: Vec<String> = Vec::new();
         let mut colons = 0;
+        let mut behind_a_dot = false;
         for token in tokens.clone() {
+            let is_method = std::mem::replace(
+                &mut behind_a_dot,
+                matches!(&token, TokenTree::Punct(mark) if mark.as_char() == '.'),
+            );
             match token {
                 TokenTree::Punct(mark) if mark.as_char() == ':' => colons += 1,
+                TokenTree::Ident(name) if is_method => {
+                    self.has_async |= name == "await";
+                    self.methods.push(name.to_string());
+                }
                 TokenTree::Ident(name) => {
                     self.has_async |= name == "async" || name == "await";
                     if colons != 2 {
