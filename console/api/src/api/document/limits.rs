@@ -34,7 +34,7 @@ const SECRET: &str = concat!(
 );
 
 /// The pattern of a media type.
-const MEDIA_TYPE: &str = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(;[\x20-\x7e]*)?$";
+const MEDIA_TYPE: &str = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?$";
 
 /// The limits of a field of a body: the schema, the field, and keywords of JSON Schema.
 type FieldLimits = (&'static str, &'static str, Value);
@@ -236,7 +236,7 @@ fn of_parameter(path: &str, name: &str) -> Option<Value> {
         }
         "partition" => json!({"type": "integer", "minimum": 0, "maximum": u16::MAX}),
         "If-Match" => json!({"minLength": 1, "pattern": REVISIONS}),
-        "cursor" => json!({"minLength": 1, "format": "cursor"}),
+        "cursor" => json!({"format": "cursor"}),
         _ => return None,
     })
 }

@@ -246,7 +246,7 @@ fn content_type(value: Value) -> Option<String> {
     let text = line(&value, MAX_CONTENT_TYPE_CHARS)?;
     let (kind, rest) = text.split_once('/')?;
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
-    let subtype = rest.split(';').next()?.trim();
+    let subtype = rest.split(';').next()?.trim_end_matches(' ');
     let good = [kind, subtype].iter().all(|part| !part.is_empty() && part.chars().all(token));
     (good && text.is_ascii() && HeaderValue::from_str(&text).is_ok()).then_some(text)
 }
@@ -289,7 +289,8 @@ fn header(name: &str, value: &Value) -> Result<(String, Header), String> {
     if text == MASK {
         return Ok((lower, Header::Kept));
     }
-    if text.len() > MAX_HEADER_VALUE_BYTES || HeaderValue::from_str(text).is_err() {
+    let is_plain = !text.chars().any(char::is_control) && HeaderValue::from_str(text).is_ok();
+    if text.len() > MAX_HEADER_VALUE_BYTES || !is_plain {
         return Err(format!(
             "must have a value of at most {MAX_HEADER_VALUE_BYTES} characters without control characters"
         ));
