@@ -18,7 +18,7 @@ pub(crate) enum AlertResult {
     Silenced,
     /// Its monitor was deleted meanwhile.
     MonitorGone,
-    /// The alert is damaged.
+    /// The alert is damaged, or of an older version.
     Unreadable,
 }
 

@@ -16,8 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
-use crate::config::{ATTEMPT_TIMEOUT, DRAIN, REVIEW_EVERY};
+use crate::config::{ATTEMPT_TIMEOUT, Config, DRAIN, REVIEW_EVERY};
 use crate::dead_letters::DeadLetterReview;
 use crate::delivery::dispatcher::{Context, Dispatcher};
 use crate::delivery::pace::Pace;

@@ -110,7 +110,7 @@ pub struct ReportView {
     /// Whether the live state was replaced.
     pub replaced: bool,
     /// The number of alerts that were enqueued because the live state lacked them. The queue drops an alert
-    /// that was sent before.
+    /// that was sent within about a day.
     pub alerts: u64,
     /// The number of monitors whose live state was wrong and whose right alert is no longer known.
     pub untold: u64,

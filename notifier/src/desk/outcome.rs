@@ -24,7 +24,7 @@ pub(crate) enum Admission {
 /// Why an alert is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DropReason {
-    /// The incident of a reminder.
+    /// The incident of a reminder is over.
     Over,
     /// No monitor is down that a repost would name.
     NothingDown,

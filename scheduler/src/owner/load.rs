@@ -84,7 +84,8 @@ impl Owner {
         let anchor = Anchor::of(&partition);
         let reader = open(&deps, id, &mut partition, extent, &metrics).await?;
         if anchor.was_lost(&partition) {
-            // Alerts that follow were never numbered, even if the store says so.
+            // Alerts that follow have no number yet, whatever the store says: they go on behind the greatest
+            // that the queue knows.
             partition.number_from(known);
         }
         tracing::info!(partition.id = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");

@@ -50,7 +50,7 @@ impl Escape {
     }
 }
 
-/// A template that can be read, of a preset's.
+/// A parsed template.
 pub struct Template {
     pub(super) environment: Environment<'static>,
     escape: Escape,
