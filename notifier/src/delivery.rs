@@ -1,7 +1,7 @@
 //! Carrying deliveries to their channels.
 //!
-//! - `phases`: the phases of carrying one, as types. `dispatcher`: claims and attempts. `lanes` (pure), `pace`:
-//!   whose turn it is. `recorder`: writes down what came of attempts.
+//! - `phases`: the phases of carrying one, as types. `dispatcher`: claims and attempts. `lanes` (pure),
+//!   `pace`: whose turn it is. `recorder`: writes down what came of attempts.
 
 pub(crate) mod dispatcher;
 pub(crate) mod lanes;

@@ -5,6 +5,8 @@ use std::fs;
 use crate::source::{member_files, members, root, shown};
 
 const MAX_LINES: usize = 500;
+/// The width of rustfmt.toml, in characters: rustfmt wraps code only.
+const MAX_COMMENT_WIDTH: usize = 110;
 const MAX_MAIN_LINES: usize = 100;
 const NAMES_THAT_SAY_NOTHING: [&str; 7] = ["utils", "util", "helpers", "helper", "misc", "imp", "mod"];
 /// The members of each role.
@@ -23,6 +25,20 @@ fn no_source_file_is_long_or_named_after_nothing() {
             assert!(!NAMES_THAT_SAY_NOTHING.contains(&stem), "{} is named after nothing", shown(&file));
         }
     }
+}
+
+#[test]
+fn comments_are_wrapped() {
+    let mut wide = Vec::new();
+    for file in members().iter().flat_map(member_files) {
+        let text = fs::read_to_string(&file).expect("a readable file");
+        for (number, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > MAX_COMMENT_WIDTH {
+                wide.push(format!("{}:{}", shown(&file), number + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "wider than {MAX_COMMENT_WIDTH} characters:\n{}", wide.join("\n"));
 }
 
 #[test]

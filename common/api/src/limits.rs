@@ -1,5 +1,5 @@
-//! Pure. Bounds of what requests may say; those of a schedule stand in `model::schedule`. The drafts refuse by them,
-//! and the OpenAPI document states them.
+//! Pure. Bounds of what requests may say; those of a schedule stand in `model::schedule`. The drafts refuse
+//! by them, and the OpenAPI document states them.
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 100;

@@ -1,8 +1,8 @@
 //! Messages as bytes: one version byte, then MessagePack.
 //!
 //! Frames, states and queue messages are arrays (compact); registry records are maps (readable by people, and
-//! new fields may have defaults). A reader refuses every other version by name instead of guessing: nothing is
-//! released yet, so no older form is read.
+//! new fields may have defaults). A reader refuses every other version by name instead of guessing: nothing
+//! is released yet, so no older form is read.
 
 pub mod frame;
 #[cfg(test)]
@@ -27,8 +27,8 @@ use crate::rebuild::Rebuild;
 pub trait Message: Serialize + DeserializeOwned {
     /// For error messages.
     const NAME: &'static str;
-    /// Version written, and the only one that is read. A form that takes another's place goes on with its numbers,
-    /// so that older programs leave it alone.
+    /// Version written, and the only one that is read. A form that takes another's place goes on with its
+    /// numbers, so that older programs leave it alone.
     const VERSION: u8;
     /// Maps instead of arrays.
     const NAMED: bool = false;
@@ -74,8 +74,8 @@ pub enum WireError {
 }
 
 impl WireError {
-    /// The error for what the decoder refused. The decoder's own words are left out: they may quote a value, and
-    /// values may be secret.
+    /// The error for what the decoder refused. The decoder's own words are left out: they may quote a value,
+    /// and values may be secret.
     pub const fn damaged(name: &'static str, error: &rmp_serde::decode::Error) -> Self {
         use rmp_serde::decode::Error;
         let what = match error {

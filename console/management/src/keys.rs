@@ -38,8 +38,8 @@ impl App {
     /// Deletes a key: it stops working at once.
     ///
     /// # Errors
-    /// If there is no such key, it is the last admin key, another client changes it meanwhile, or the registry
-    /// cannot be reached.
+    /// If there is no such key, it is the last admin key, another client changes it meanwhile, or the
+    /// registry cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
         let _one_at_a_time = self.limits.key_deletion.lock().await;
         let keys = self.keys();

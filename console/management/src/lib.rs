@@ -4,8 +4,8 @@
 //! - [`limits`]: what is admitted at a time.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
-//! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: changes of these records. [`records`]:
-//!   reading and compare-and-set for all.
+//! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: changes of these records.
+//!   [`records`]: reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
 //! - [`situation`]: how a monitor stands. Pure.
 //! - [`directory`], [`labels`]: the registry in memory.

@@ -59,8 +59,8 @@ impl Partition {
         wake
     }
 
-    /// Settles one monitor at the watermark: before something happens to it, and after, as what landed late may
-    /// be due already. What is due before the watermark then never hangs on how often it is polled.
+    /// Settles one monitor at the watermark: before something happens to it, and after, as what landed late
+    /// may be due already. What is due before the watermark then never hangs on how often it is polled.
     pub(super) fn settle(&mut self, id: MonitorId, effects: &mut Effects) {
         let watermark = self.watermark();
         let armed_at = self.monitors.get(&id).and_then(|slot| slot.state.armed_at);

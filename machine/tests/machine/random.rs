@@ -71,7 +71,8 @@ fn same_outcome(left: &Store, right: &Store) -> Result<(), TestCaseError> {
 /// The two do not say the same.
 fn same_when_folded(log: &[Entry]) -> Result<(), TestCaseError> {
     let rules = TimeRules::EMBEDDED;
-    // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from that.
+    // An entry in the sorted set may be moved less often, as there are fewer polls; nothing follows from
+    // that.
     let unarmed = |log: &[Entry]| {
         let mut store = run(rules, log);
         store.states.values_mut().for_each(|state| state.armed_at = None);

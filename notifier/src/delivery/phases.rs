@@ -2,10 +2,10 @@
 //! compile.
 //!
 //! ```text
-//! Claimed ──open──▶ Opened ──(desk)──prepare──▶ Prepared ──attempt──▶ Attempted ──settle──▶ Settled ──▶ recorder
-//!    └─ accepted before, channel gone or disabled ────────────────────────────────────────────▶ Settled
-//!                     └─ another message tells of it ─────────────────────────────────────────▶ Settled
-//!                               └─ no request can be made of it ─────▶ Attempted
+//! Claimed ─open─▶ Opened ─(desk)─prepare─▶ Prepared ─attempt─▶ Attempted ─settle─▶ Settled ─▶ recorder
+//!    └─ accepted before, channel gone or disabled ───────────────────────────────▶ Settled
+//!                         └─ another message tells of it ────────────────────────▶ Settled
+//!                                └─ no request can be made of it ─────▶ Attempted
 //! ```
 //!
 //! The recorder writes the history first and the queue second. A notifier that dies in between leaves the

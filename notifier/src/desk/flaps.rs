@@ -1,4 +1,5 @@
-//! Pure. When a monitor flaps: more than [`MOST`] flips in [`WITHIN`]. It does until it was quiet for as long.
+//! Pure. When a monitor flaps: more than [`MOST`] flips in [`WITHIN`]. It flaps until it was quiet for as
+//! long.
 
 use std::time::Duration;
 

@@ -233,8 +233,8 @@ impl Keeper {
         Err(conflict)
     }
 
-    /// The monitors among these that have not been down for some time (up, paused or gone), with the time since
-    /// when.
+    /// The monitors among these that have not been down for some time (up, paused or gone), with the time
+    /// since when.
     async fn ended(
         &self,
         down: &[(MonitorId, EventTime)],

@@ -14,8 +14,8 @@ use ports::queue::{
 
 use super::plan::{FaultPlan, call, live};
 
-/// A [`Queue`] of which every call may fail, except those that look for work in it. It remembers what the process
-/// holds.
+/// A [`Queue`] of which every call may fail, except those that look for work in it. It remembers what the
+/// process holds.
 pub struct FaultyQueue {
     inner: Arc<dyn QueueWithDeadLetters>,
     plan: Arc<dyn FaultPlan>,
