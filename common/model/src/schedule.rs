@@ -1,15 +1,24 @@
 //! When a monitor is expected to be heard from.
 
+mod pattern;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::TimeZone;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::time::EventTime;
+use pattern::Pattern;
+
+/// The longest clock change, and an hour.
+const CLOCK_CHANGE: SignedDuration = SignedDuration::from_hours(25);
+
+/// The shortest time that counts here.
+const MOMENT: SignedDuration = SignedDuration::from_micros(1);
 
 /// Longest timeout, in seconds: a year.
 pub const MAX_TIMEOUT_SECS: u32 = 31_536_000;
@@ -44,7 +53,7 @@ impl Schedule {
 #[serde(try_from = "CronText", into = "CronText")]
 pub struct CronSchedule {
     text: CronText,
-    cron: Cron,
+    pattern: Pattern,
     zone: TimeZone,
 }
 
@@ -74,12 +83,11 @@ impl CronSchedule {
     /// # Errors
     /// One of [`ScheduleError`].
     pub fn parse(pattern: &str, timezone: &str) -> Result<Self, ScheduleError> {
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(pattern).map_err(|error| ScheduleError::Pattern(error.to_string()))?;
+        let cron = Pattern::parse(pattern).map_err(ScheduleError::Pattern)?;
         let zone = TimeZone::get(timezone).map_err(|_| ScheduleError::Timezone)?;
         let text = CronText { pattern: pattern.to_owned(), timezone: timezone.to_owned() };
-        let schedule = Self { text, cron, zone };
-        // 29 February comes at most eight years after any day in reach.
+        let schedule = Self { text, pattern: cron, zone };
+        // 29 February comes at most eight years after any day in reach, as a given weekday forty.
         schedule.next_after(EventTime::from_secs(1_700_000_000)).ok_or(ScheduleError::Never)?;
         Ok(schedule)
     }
@@ -94,20 +102,92 @@ impl CronSchedule {
         &self.text.timezone
     }
 
-    /// The first time of the pattern strictly after `at`. A local time that a clock change skips moves to the
-    /// end of the skipped hour, one that it repeats comes once, as in Vixie cron; `None` when none is in
-    /// reach.
+    /// The first time of the pattern strictly after `at`; `None` if none is in reach.
+    ///
+    /// When clocks change, it is as in Vixie cron. A job that is given by the clock runs once: at the end of
+    /// a gap that swallows its time, at the first of two equal times. A job whose minute or hour begins with
+    /// `*` runs by the time that passes.
     pub fn next_after(&self, at: EventTime) -> Option<EventTime> {
-        let zoned = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?.to_zoned(self.zone.clone());
-        let next = self.cron.find_next_occurrence(&zoned, false).ok()?;
-        Some(EventTime::from_micros(next.timestamp().as_microsecond()))
+        let at = Timestamp::from_microsecond(at.as_micros()).ok()?;
+        let next = if self.pattern.is_by_the_clock { self.next_by_clock(at) } else { self.next_by_time(at) };
+        Some(EventTime::from_micros(next?.as_microsecond()))
     }
 
     /// The last time of the pattern at or before `at`.
     pub fn last_at(&self, at: EventTime) -> Option<EventTime> {
-        let zoned = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?.to_zoned(self.zone.clone());
-        let last = self.cron.find_previous_occurrence(&zoned, true).ok()?;
-        Some(EventTime::from_micros(last.timestamp().as_microsecond()))
+        let at = Timestamp::from_microsecond(at.as_micros()).ok()?;
+        let last = if self.pattern.is_by_the_clock { self.last_by_clock(at) } else { self.last_by_time(at) };
+        Some(EventTime::from_micros(last?.as_microsecond()))
+    }
+
+    fn next_by_clock(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut local = self.zone.to_datetime(at);
+        loop {
+            local = self.pattern.next(local, false)?;
+            // In the second of two equal hours, the first one's times lie behind.
+            let next = self.at_clock(local)?;
+            if next > at {
+                return Some(next);
+            }
+        }
+    }
+
+    fn last_by_clock(&self, at: Timestamp) -> Option<Timestamp> {
+        // After a change back, times that the clock shows later may have been before.
+        let changed =
+            self.change_at_or_before(at).is_some_and(|change| at.duration_since(change) < CLOCK_CHANGE);
+        let local = self.zone.to_datetime(at);
+        let mut local = if changed { local.checked_add(CLOCK_CHANGE).ok()? } else { local };
+        let mut inclusive = true;
+        loop {
+            local = self.pattern.previous(local, inclusive)?;
+            inclusive = false;
+            let last = self.at_clock(local)?;
+            if last <= at {
+                return Some(last);
+            }
+        }
+    }
+
+    /// The first time at which the clock shows `local`; the end of the gap if it never does.
+    fn at_clock(&self, local: DateTime) -> Option<Timestamp> {
+        match self.zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok(),
+            AmbiguousOffset::Gap { before, .. } => self.change_at_or_before(before.to_timestamp(local).ok()?),
+        }
+    }
+
+    fn next_by_time(&self, at: Timestamp) -> Option<Timestamp> {
+        let (mut from, mut inclusive) = (at, false);
+        // From one clock change to the next, the clock runs like time.
+        loop {
+            let offset = self.zone.to_offset(from);
+            let next = self.pattern.next(offset.to_datetime(from), inclusive)?;
+            let next = offset.to_timestamp(next).ok()?;
+            match self.zone.following(from).next().map(|change| change.timestamp()) {
+                Some(change) if change <= next => (from, inclusive) = (change, true),
+                Some(_) | None => return Some(next),
+            }
+        }
+    }
+
+    fn last_by_time(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut from = at;
+        loop {
+            let offset = self.zone.to_offset(from);
+            let last = self.pattern.previous(offset.to_datetime(from), true)?;
+            let last = offset.to_timestamp(last).ok()?;
+            match self.change_at_or_before(from) {
+                Some(change) if change > last => from = change.checked_sub(MOMENT).ok()?,
+                Some(_) | None => return Some(last),
+            }
+        }
+    }
+
+    fn change_at_or_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let after = at.checked_add(MOMENT).ok()?;
+        Some(self.zone.preceding(after).next()?.timestamp())
     }
 
     /// The time that the job is due next after a heartbeat at `heard`.
@@ -172,6 +252,59 @@ mod tests {
         check_next("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z");
         check_next("@daily", "UTC", "2026-11-22T10:00:00Z", "2026-11-23T00:00:00Z");
         check_next("0 0 29 2 *", "UTC", "2026-11-22T10:00:00Z", "2028-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn what_runs_by_the_clock_runs_once_when_the_clock_changes() {
+        // Back: the repeated hour is not expected again.
+        check_next("0 1-3 * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z");
+        check_next("0 1,13 * * *", "America/New_York", "2026-11-01T05:00:00Z", "2026-11-01T18:00:00Z");
+        // Forward: the time in the gap comes at its end.
+        check_next("0 2,14 * * *", "Europe/Berlin", "2026-03-28T13:00:00Z", "2026-03-29T01:00:00Z");
+        check_next("15,45 2 * * *", "Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-30T00:15:00Z");
+    }
+
+    #[test]
+    fn what_runs_by_time_runs_as_often_as_the_clock_shows_it() {
+        let each = |pattern, zone, times: &[&str]| {
+            times.windows(2).for_each(|pair| check_next(pattern, zone, pair[0], pair[1]));
+        };
+        each(
+            "58 * * * *",
+            "Australia/Lord_Howe",
+            &["2025-04-05T13:58:00Z", "2025-04-05T14:58:00Z", "2025-04-05T15:28:00Z", "2025-04-05T16:28:00Z"],
+        );
+        each("* 8 * * *", "Australia/Lord_Howe", &["2025-10-04T20:59:00Z", "2025-10-04T21:00:00Z"]);
+        // The clock shows no hour 0 on that day.
+        each("*/5 0 * * *", "America/Havana", &["2026-03-07T05:55:00Z", "2026-03-09T04:00:00Z"]);
+    }
+
+    #[test]
+    fn a_day_field_that_begins_with_a_star_narrows_the_other() {
+        let first = |pattern, expected| check_next(pattern, "UTC", "2026-11-29T12:00:00Z", expected);
+        first("0 0 1-7 * */7", "2026-12-06T00:00:00Z");
+        first("0 2 1-7 * */7", "2026-12-06T02:00:00Z");
+        first("0 0 */2 * 3", "2026-12-09T00:00:00Z");
+        first("0 0 13 * 5", "2026-12-04T00:00:00Z");
+        first("0 0 ? * 5", "2026-12-04T00:00:00Z");
+    }
+
+    #[test]
+    fn takes_what_crontabs_have() {
+        let first = |pattern, expected| check_next(pattern, "UTC", "2026-11-29T12:00:00Z", expected);
+        first("0\t2\t*  *\t*", "2026-11-30T02:00:00Z");
+        first(" @midnight ", "2026-11-30T00:00:00Z");
+        first("@Hourly", "2026-11-29T13:00:00Z");
+        first("1/5 * * * *", "2026-11-29T12:01:00Z");
+        first("0 0 1 jan/6 *", "2027-01-01T00:00:00Z");
+        for refused in
+            ["@reboot", "@every 5m", "0 0 * * +1", "60 * * * *", "*/0 * * * *", "5-1 * * * *", "", "* * * *"]
+        {
+            assert!(
+                matches!(CronSchedule::parse(refused, "UTC"), Err(ScheduleError::Pattern(_))),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

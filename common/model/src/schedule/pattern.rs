@@ -1,0 +1,85 @@
+//! A cron pattern as Vixie cron and Debian's cron read it.
+//!
+//! The library knows the grammar and walks through local times. Here is what it reads otherwise: the words
+//! `@midnight` and `5/10`, and the day fields, of which one that begins with `*` narrows the other.
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// The greatest values of the five fields.
+const GREATEST: [&str; 5] = ["59", "23", "31", "12", "7"];
+
+/// A pattern, without a time zone.
+#[derive(Clone)]
+pub(super) struct Pattern {
+    cron: Cron,
+    /// Whether minute and hour are given by the clock. Vixie cron lets such a job neither run twice nor stay
+    /// away when the clocks change; a job whose minute or hour begins with `*` runs by the time that passes.
+    pub(super) is_by_the_clock: bool,
+}
+
+impl Pattern {
+    /// Reads a pattern of five fields, or one of the words that begin with `@`.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let fields: Vec<&str> = match text.trim().to_ascii_lowercase().as_str() {
+            "@yearly" | "@annually" => vec!["0", "0", "1", "1", "*"],
+            "@monthly" => vec!["0", "0", "1", "*", "*"],
+            "@weekly" => vec!["0", "0", "*", "*", "0"],
+            "@daily" | "@midnight" => vec!["0", "0", "*", "*", "*"],
+            "@hourly" => vec!["0", "*", "*", "*", "*"],
+            word if word.starts_with('@') => {
+                return Err("of the words, @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly are known".to_owned());
+            }
+            _ => text.split_whitespace().collect(),
+        };
+        let [minute, hour, day, month, weekday] = fields[..] else {
+            return Err(format!("it has {} fields", fields.len()));
+        };
+        if weekday.starts_with('+') {
+            return Err("a weekday does not begin with +".to_owned());
+        }
+        let begins_with_star = |field: &str| field.starts_with(['*', '?']);
+        let parser = CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .dom_and_dow(begins_with_star(day) || begins_with_star(weekday))
+            .build();
+        let whole = [minute, hour, day, month, weekday];
+        let whole: Vec<String> =
+            whole.iter().zip(GREATEST).map(|(field, greatest)| with_ends(field, greatest)).collect();
+        let cron = parser.parse(&whole.join(" ")).map_err(|error| error.to_string())?;
+        let is_by_the_clock = !begins_with_star(minute) && !begins_with_star(hour);
+        Ok(Self { cron, is_by_the_clock })
+    }
+
+    /// The first local time of the pattern after `local`, or at it if `inclusive`; `None` if none is in
+    /// reach.
+    pub(super) fn next(&self, local: DateTime, inclusive: bool) -> Option<DateTime> {
+        // In UTC each local time is there once.
+        let from = local.to_zoned(TimeZone::UTC).ok()?;
+        Some(self.cron.find_next_occurrence(&from, inclusive).ok()?.datetime())
+    }
+
+    /// The last local time of the pattern before `local`, or at it if `inclusive`; `None` if none is in
+    /// reach.
+    pub(super) fn previous(&self, local: DateTime, inclusive: bool) -> Option<DateTime> {
+        let from = local.to_zoned(TimeZone::UTC).ok()?;
+        Some(self.cron.find_previous_occurrence(&from, inclusive).ok()?.datetime())
+    }
+}
+
+/// Writes `5/10` out as `5-59/10`, in each part of a list.
+fn with_ends(field: &str, greatest: &str) -> String {
+    let parts = field.split(',').map(|part| match part.split_once('/') {
+        Some((begin, step)) if !begin.is_empty() && begin.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            format!("{begin}-{greatest}/{step}")
+        }
+        Some(_) | None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
