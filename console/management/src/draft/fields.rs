@@ -96,10 +96,12 @@ impl Fields {
         self.read("tags", &allowed, |value| tags(&value))
     }
 
-    /// A cron pattern, not yet parsed.
+    /// A cron pattern, not yet parsed. Crontabs have tabs between the fields; blanks are kept.
     pub fn cron(&mut self) -> Change<String> {
         let allowed = format!("must be a cron pattern of at most {MAX_CRON_CHARS} characters");
-        self.read("cron", &allowed, |value| line(&value, MAX_CRON_CHARS))
+        self.read("cron", &allowed, |value| {
+            line(&Value::from(value.as_str()?.replace('\t', " ")), MAX_CRON_CHARS)
+        })
     }
 
     /// The name of a time zone, not yet looked up.
@@ -189,6 +191,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn tabs_in_a_cron_pattern_become_blanks() {
+        let mut fields = Fields::new(json!({"cron": "0\t3\t*\t*\t*"}).as_object().expect("one").clone());
+        assert_eq!(fields.cron(), Change::Set("0 3 * * *".to_owned()));
+    }
 
     #[test]
     fn a_name_is_one_trimmed_line_of_1_to_100_characters() {

@@ -21,6 +21,9 @@ use serde_json::{Map, Value, json};
 /// A text on one line that is not blank.
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
+/// A cron pattern: a text on one line, with tabs.
+const CRON: &str = r"^[^\x00-\x08\x0a-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0a-\x1f\x7f-\x9f]*$";
+
 /// A text of several lines.
 const LINES: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
@@ -44,7 +47,7 @@ fn line(most: usize) -> Value {
 }
 
 fn cron() -> Value {
-    json!({"minLength": 1, "maxLength": MAX_CRON_CHARS, "pattern": LINE, "format": "cron"})
+    json!({"minLength": 1, "maxLength": MAX_CRON_CHARS, "pattern": CRON, "format": "cron"})
 }
 
 fn timezone() -> Value {
