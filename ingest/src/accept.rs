@@ -1,14 +1,16 @@
 //! Pure. From a request to what its heartbeat says.
 
-mod bad_parameter;
-mod multipart;
-mod parameters;
+mod found;
+mod not_understood;
+mod scan;
+mod words;
 
 use bytes::Bytes;
 use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
 
-pub(crate) use bad_parameter::BadParameter;
-use parameters::Parameters;
+use found::{Found, Given, Name};
+pub(crate) use not_understood::NotUnderstood;
+pub(crate) use scan::{Scanned, Scanner};
 
 /// The content of a push, before its monitor is looked up.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,50 +21,71 @@ pub(crate) struct Accepted {
     pub(crate) output: Option<Bytes>,
 }
 
-/// The part of a body that is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A body that was read.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Body {
     /// Its last bytes, at most [`model::heartbeat::MAX_OUTPUT_BYTES`].
     pub(crate) tail: Bytes,
-    /// Whether bytes before the tail were dropped: then it can only be output.
-    pub(crate) cut: bool,
+    /// What all of it says.
+    pub(crate) scanned: Scanned,
 }
 
 /// Reads a push. Parameters come from the query, then from the body; a body that holds none is output.
 ///
 /// # Errors
-/// [`BadParameter`] for the first bad parameter.
-pub(crate) fn accept(
-    query: Option<&str>,
-    content_type: Option<&[u8]>,
-    body: &Body,
-) -> Result<Accepted, BadParameter> {
-    let from_query = query.map(Parameters::from_form).unwrap_or_default();
-    let from_body = if body.cut { None } else { Parameters::from_body(content_type, &body.tail) };
-    let output = (from_body.is_none() && !body.tail.is_empty()).then(|| body.tail.clone());
-    let given = from_query.or(from_body.unwrap_or_default());
-
-    let kind = given.status.map_or(Ok(HeartbeatKind::Up), |status| kind(&status.text()?))?;
-    let value = given.number.map(|number| finite(&number.text()?)).transpose()?;
-    let message =
-        given.message.map(|message| message.text().map(|text| cut(text.into_owned()))).transpose()?;
+/// [`NotUnderstood`]: nothing that tried to say something and was not understood counts as up.
+pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnderstood> {
+    let asked = query.map(scan::query).unwrap_or_default();
+    let Body { tail, scanned: Scanned { found: said, is_output, trouble } } = body;
+    if let Some(trouble) = trouble
+        && asked.status.is_none()
+    {
+        return Err(NotUnderstood::Body(trouble));
+    }
+    let kind = kind(asked.status.as_ref(), said.status.as_ref())?;
+    // Another tool's object beside our names.
+    let foreign = is_output && said.any;
+    let value = match value(&asked, false)? {
+        Some(value) => Some(value),
+        None => value(&said, foreign)?,
+    };
+    let message = match asked.message.or(said.message) {
+        Some(Given::Text(text)) => Some(cut(text)),
+        // Another tool's object may have a message of its own kind.
+        Some(Given::Unfit) if foreign => None,
+        Some(Given::Unfit) => return Err(NotUnderstood::Parameter(Name::Message)),
+        None => None,
+    };
+    let output = (is_output && !tail.is_empty()).then_some(tail);
     Ok(Accepted { kind, message, value, output })
 }
 
-fn kind(text: &str) -> Result<HeartbeatKind, BadParameter> {
-    let text = text.trim();
-    [HeartbeatKind::Up, HeartbeatKind::Down]
-        .into_iter()
-        .find(|kind| text.eq_ignore_ascii_case(kind.as_str()))
-        .ok_or(BadParameter::Status)
+/// The status of a push: down if either place says so, or else what the query says, or else what the body
+/// does.
+fn kind(asked: Option<&Given>, said: Option<&Given>) -> Result<HeartbeatKind, NotUnderstood> {
+    let asked = asked.map(|given| given.text().and_then(words::status));
+    let said = said.map(|given| given.text().and_then(words::status_of_any_tool));
+    if asked == Some(Some(HeartbeatKind::Down)) || said == Some(Some(HeartbeatKind::Down)) {
+        return Ok(HeartbeatKind::Down);
+    }
+    match asked.or(said) {
+        None => Ok(HeartbeatKind::Up),
+        Some(kind) => kind.ok_or(NotUnderstood::Parameter(Name::Status)),
+    }
 }
 
-fn finite(text: &str) -> Result<f64, BadParameter> {
-    let text = text.trim();
-    // Rust also reads "inf" and "nan", which are not decimal.
-    let decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    let number: f64 = if decimal { text.parse().ok() } else { None }.ok_or(BadParameter::Value)?;
-    if number.is_finite() { Ok(number) } else { Err(BadParameter::Value) }
+/// The number of a push. `value` is strict, unless another tool means something of its own by it; `ping` is
+/// never an error.
+fn value(found: &Found, foreign: bool) -> Result<Option<f64>, NotUnderstood> {
+    let ping = || found.ping.as_ref().and_then(Given::text).and_then(words::leading_number);
+    match &found.value {
+        None => Ok(ping()),
+        Some(given) => match given.text().and_then(words::number) {
+            Some(number) => Ok(Some(number)),
+            None if foreign => Ok(ping()),
+            None => Err(NotUnderstood::Parameter(Name::Value)),
+        },
+    }
 }
 
 fn cut(mut message: String) -> String {

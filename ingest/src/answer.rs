@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
+use model::heartbeat::HeartbeatKind;
 
-use crate::accept::BadParameter;
+use crate::accept::NotUnderstood;
 
 /// The kinds of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,45 +55,51 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) const fn recorded() -> Self {
-        Self::fixed(Answer::Recorded, br#"{"ok":true}"#)
+    /// Says what was understood.
+    pub(crate) const fn recorded(kind: HeartbeatKind) -> Self {
+        let body: &[u8] = match kind {
+            HeartbeatKind::Up => br#"{"ok":true,"status":"up"}"#,
+            HeartbeatKind::Down => br#"{"ok":true,"status":"down"}"#,
+        };
+        Self::fixed(Answer::Recorded, body)
     }
 
-    pub(crate) fn bad_parameter(error: BadParameter) -> Self {
-        Self { body: format!(r#"{{"ok":false,"error":"{error}"}}"#).into(), ..Self::fixed(Answer::Bad, b"") }
+    pub(crate) fn not_understood(error: NotUnderstood) -> Self {
+        Self::refused(Answer::Bad, &error.to_string())
     }
 
-    pub(crate) const fn broken_off() -> Self {
-        Self::fixed(Answer::Bad, br#"{"ok":false,"error":"the body broke off"}"#)
+    pub(crate) fn broken_off() -> Self {
+        Self::refused(Answer::Bad, "the body broke off")
     }
 
-    pub(crate) const fn unknown_token() -> Self {
-        Self::fixed(Answer::Unknown, br#"{"ok":false,"error":"unknown token"}"#)
+    pub(crate) fn unknown_token() -> Self {
+        Self::refused(Answer::Unknown, "unknown token")
     }
 
-    pub(crate) const fn method_not_allowed() -> Self {
-        Self::fixed(Answer::Method, br#"{"ok":false,"error":"push with GET, HEAD, POST or PUT"}"#)
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::refused(Answer::Method, "push with GET, HEAD, POST or PUT")
     }
 
     pub(crate) fn limited(wait: Duration) -> Self {
         let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let secs = secs.max(1);
         Self {
-            body: format!(r#"{{"ok":false,"error":"this token pushes too fast: try again in {secs} s"}}"#)
-                .into(),
             retry_after: Some(HeaderValue::from(secs)),
-            ..Self::fixed(Answer::Limited, b"")
+            ..Self::refused(Answer::Limited, &format!("this token pushes too fast: try again in {secs} s"))
         }
     }
 
     pub(crate) fn unavailable() -> Self {
         Self {
             retry_after: Some(HeaderValue::from_static("2")),
-            ..Self::fixed(
-                Answer::Unavailable,
-                br#"{"ok":false,"error":"not recorded, or not known to be: try again"}"#,
-            )
+            ..Self::refused(Answer::Unavailable, "not recorded, or not known to be: try again")
         }
+    }
+
+    /// Says why, twice: Uptime Kuma's clients read `msg`. The text has no quotes and no backslashes.
+    fn refused(answer: Answer, why: &str) -> Self {
+        let body = format!(r#"{{"ok":false,"error":"{why}","msg":"{why}"}}"#);
+        Self { body: body.into(), ..Self::fixed(answer, b"") }
     }
 
     const fn fixed(answer: Answer, body: &'static [u8]) -> Self {

@@ -1,4 +1,4 @@
-//! Reads a body of any size, keeping its end only.
+//! Reads a body of any size, keeping its end and its parameters only.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use model::heartbeat::MAX_OUTPUT_BYTES;
 
-use crate::accept::Body;
+use crate::accept::{Body, Scanned, Scanner};
 
 /// The result of reading a body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum ReceivedBody {
     /// All of it.
     Whole(Body),
@@ -22,28 +22,41 @@ pub(crate) enum ReceivedBody {
 }
 
 /// Reads until the end of the body, or for `allowed`.
-pub(crate) async fn receive(body: axum::body::Body, allowed: Duration) -> ReceivedBody {
+pub(crate) async fn receive(body: axum::body::Body, scanner: Scanner, allowed: Duration) -> ReceivedBody {
     if axum::body::HttpBody::is_end_stream(&body) {
-        return ReceivedBody::Whole(Body::default());
+        return ReceivedBody::Whole(Body { tail: Bytes::new(), scanned: Scanned::default() });
     }
-    let mut tail = Tail::default();
+    let mut reading = Reading { tail: Tail::default(), scanner };
     // The timer is armed only if the body has not arrived yet.
-    let read = tokio::time::timeout(allowed, read(body, &mut tail)).await;
+    let read = tokio::time::timeout(allowed, read(body, &mut reading)).await;
     match read {
-        Ok(true) => ReceivedBody::Whole(tail.into_body()),
+        Ok(true) => ReceivedBody::Whole(reading.into_body()),
         Ok(false) => ReceivedBody::BrokenOff,
-        Err(_elapsed) => ReceivedBody::Late(tail.into_body()),
+        Err(_elapsed) => ReceivedBody::Late(reading.into_body()),
+    }
+}
+
+/// A body that is being read.
+struct Reading {
+    tail: Tail,
+    scanner: Scanner,
+}
+
+impl Reading {
+    fn into_body(self) -> Body {
+        Body { tail: self.tail.into_bytes(), scanned: self.scanner.finish() }
     }
 }
 
 /// Whether the body ended as it should.
-async fn read(body: axum::body::Body, tail: &mut Tail) -> bool {
+async fn read(body: axum::body::Body, reading: &mut Reading) -> bool {
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
         // Trailers are ignored.
         if let Ok(data) = frame.into_data() {
-            tail.push(&data);
+            reading.tail.push(&data);
+            reading.scanner.feed(&data);
         }
     }
     true
@@ -54,15 +67,11 @@ async fn read(body: axum::body::Body, tail: &mut Tail) -> bool {
 #[derive(Debug, Default)]
 struct Tail {
     kept: VecDeque<u8>,
-    cut: bool,
 }
 
 impl Tail {
     fn push(&mut self, piece: &[u8]) {
         let dropped = (self.kept.len() + piece.len()).saturating_sub(MAX_OUTPUT_BYTES);
-        if dropped > 0 {
-            self.cut = true;
-        }
         let old = dropped.min(self.kept.len());
         self.kept.drain(..old);
         let new = &piece[dropped - old..];
@@ -75,10 +84,10 @@ impl Tail {
         self.kept.extend(new);
     }
 
-    fn into_body(self) -> Body {
-        let Self { mut kept, cut } = self;
+    fn into_bytes(self) -> Bytes {
+        let Self { mut kept } = self;
         kept.shrink_to_fit();
-        Body { tail: Bytes::from(Vec::from(kept)), cut }
+        Bytes::from(Vec::from(kept))
     }
 }
 
@@ -86,13 +95,13 @@ impl Tail {
 mod tests {
     use super::*;
 
-    fn tail_of(pieces: &[Vec<u8>]) -> Body {
+    fn tail_of(pieces: &[Vec<u8>]) -> Bytes {
         let mut tail = Tail::default();
         for piece in pieces {
             tail.push(piece);
             assert!(tail.kept.capacity() <= MAX_OUTPUT_BYTES, "{}", tail.kept.capacity());
         }
-        tail.into_body()
+        tail.into_bytes()
     }
 
     #[test]
@@ -102,15 +111,15 @@ mod tests {
             for step in [1, 7, 4_096, 9_999, 10_000, 16_384, 60_000] {
                 let sent = &all[..length];
                 let body = tail_of(&sent.chunks(step).map(<[u8]>::to_vec).collect::<Vec<_>>());
-                assert_eq!(body.cut, length > MAX_OUTPUT_BYTES, "{length} by {step}");
-                assert_eq!(body.tail, sent[length.saturating_sub(MAX_OUTPUT_BYTES)..], "{length} by {step}");
+                assert_eq!(body, sent[length.saturating_sub(MAX_OUTPUT_BYTES)..], "{length} by {step}");
             }
         }
     }
 
     #[tokio::test]
     async fn an_empty_body_needs_no_time() {
-        let received = receive(axum::body::Body::empty(), Duration::ZERO).await;
-        assert_eq!(received, ReceivedBody::Whole(Body::default()));
+        let received = receive(axum::body::Body::empty(), Scanner::new(None), Duration::ZERO).await;
+        let nothing = Body { tail: Bytes::new(), scanned: Scanned::default() };
+        assert_eq!(received, ReceivedBody::Whole(nothing));
     }
 }

@@ -17,7 +17,7 @@ use serving::TrustedProxies;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
 
-use crate::accept::{Accepted, BadParameter, accept};
+use crate::accept::{Accepted, NotUnderstood, Scanner, accept};
 use crate::answer::Reply;
 use crate::body::{ReceivedBody, receive};
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
@@ -76,12 +76,10 @@ impl PushFront {
         let query = head.uri.query();
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let accepting = async {
-            match receive(body, self.body_timeout).await {
-                ReceivedBody::Whole(body) => {
-                    self.record(monitor, token, origin, accept(query, kind, &body)).await
-                }
+            match receive(body, Scanner::new(kind), self.body_timeout).await {
+                ReceivedBody::Whole(body) => self.record(monitor, token, origin, accept(query, body)).await,
                 ReceivedBody::Late(body) => {
-                    self.record(monitor, token, origin, accept(query, kind, &body)).await.and_close()
+                    self.record(monitor, token, origin, accept(query, body)).await.and_close()
                 }
                 ReceivedBody::BrokenOff => Reply::broken_off().and_close(),
             }
@@ -91,6 +89,8 @@ impl PushFront {
 
     fn resolve(&self, path: &str) -> Resolved {
         let Some(token) = path.strip_prefix(PREFIX) else { return Resolved::Unknown };
+        // Clients that join a base and a path leave a slash at the end.
+        let token = token.strip_suffix('/').unwrap_or(token);
         self.tokens.resolve(&unescaped(token))
     }
 
@@ -105,21 +105,22 @@ impl PushFront {
         monitor: MonitorId,
         token: TokenRef,
         origin: Origin,
-        accepted: Result<Accepted, BadParameter>,
+        accepted: Result<Accepted, NotUnderstood>,
     ) -> Reply {
         let accepted = match accepted {
             Ok(accepted) => accepted,
-            Err(error) => return Reply::bad_parameter(error),
+            Err(error) => return Reply::not_understood(error),
         };
         let charge = match self.tokens.charge(token) {
             Ok(charge) => charge,
             Err(wait) => return Reply::limited(wait),
         };
+        let kind = accepted.kind;
         let Ok(recorded) = self.commits.enter(Push { monitor, accepted, origin, charge }) else {
             return Reply::unavailable();
         };
         match recorded.await.map_err(|_dropped| Refused) {
-            Ok(()) => Reply::recorded(),
+            Ok(()) => Reply::recorded(kind),
             Err(Refused) => Reply::unavailable(),
         }
     }

@@ -65,7 +65,10 @@ fn is_the_proxys_own_refusal(answer: &Answer) {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.body, r#"{"ok":false,"error":"no ingest node can be reached: try again"}"#);
+    assert_eq!(
+        answer.body,
+        r#"{"ok":false,"error":"no ingest node can be reached: try again","msg":"no ingest node can be reached: try again"}"#
+    );
 }
 
 #[test]
@@ -115,7 +118,10 @@ fn a_body_that_breaks_off_is_not_taken_for_a_whole_one() {
     let scene = Scene::start(Behaviour::Takes, Behaviour::Takes);
     for sent in [&b""[..], b"msg=disk+full&status"] {
         let answer = scene.proxy.push_torn("content-length: 25\r\n", sent).expect("an answer");
-        assert_eq!((answer.status, &*answer.body), (400, r#"{"ok":false,"error":"the body broke off"}"#));
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (400, r#"{"ok":false,"error":"the body broke off","msg":"the body broke off"}"#)
+        );
     }
     assert_eq!(scene.bodies(), []);
     scene.proxy.push_torn("transfer-encoding: chunked\r\n", b"3\r\nmsg\r\n");

@@ -23,7 +23,7 @@ async fn every_method_of_the_contract_pushes() {
         let before = server.heartbeats().len();
         let reply = server.request(method, &path("?status=down&msg=a%20b&ping="), &[], b"").await;
         assert_eq!(reply.status, 200, "{method}");
-        assert_eq!(reply.body, if method == "HEAD" { "" } else { r#"{"ok":true}"# });
+        assert_eq!(reply.body, if method == "HEAD" { "" } else { r#"{"ok":true,"status":"down"}"# });
         assert_eq!(reply.header("content-type"), Some("application/json"));
         assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
         assert_eq!(server.heartbeats().len(), before + 1);
@@ -82,7 +82,7 @@ async fn what_is_not_a_known_token_is_not_found() {
         "/api/push/",
         "/api/push/unknown-token",
         "/api/push//",
-        &path("/"),
+        &path("//"),
         &path("/more"),
         "/api/push/%2F",
         "/api/push/%ff%fe%00",
@@ -91,11 +91,13 @@ async fn what_is_not_a_known_token_is_not_found() {
         let reply = server.get(path).await;
         assert_eq!(
             (reply.status, reply.body.as_str()),
-            (404, r#"{"ok":false,"error":"unknown token"}"#),
+            (404, r#"{"ok":false,"error":"unknown token","msg":"unknown token"}"#),
             "{path}"
         );
     }
     assert_eq!(server.get("/api/push/a%2Dtoken-of-mine").await.status, 200, "escaped, but the same");
+    assert_eq!(server.get(&path("/")).await.status, 200, "a slash at the end");
+    assert_eq!(server.get(&path("/?status=down")).await.status, 200);
 }
 
 #[tokio::test]
@@ -104,10 +106,13 @@ async fn a_bad_parameter_is_named_and_nothing_is_recorded() {
     for (rest, error) in [
         ("?status=dead", "status must be 'up' or 'down'"),
         ("?value=much", "value must be a finite decimal number"),
-        ("?ping=NaN", "value must be a finite decimal number"),
+        ("?Status=dead", "status must be 'up' or 'down'"),
     ] {
         let reply = server.get(&path(rest)).await;
-        assert_eq!((reply.status, reply.body), (400, format!(r#"{{"ok":false,"error":"{error}"}}"#)));
+        assert_eq!(
+            (reply.status, reply.body),
+            (400, format!(r#"{{"ok":false,"error":"{error}","msg":"{error}"}}"#))
+        );
     }
     assert!(server.heartbeats().is_empty());
 }
@@ -173,7 +178,7 @@ async fn a_push_that_cannot_be_recorded_in_time_is_refused_and_told() {
 async fn exchange(stream: &mut TcpStream, request: &str) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    while !answer.ends_with(br#"{"ok":true}"#) {
+    while !answer.ends_with(br#"{"ok":true,"status":"up"}"#) {
         assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "it stays open");
     }
     assert!(answer.starts_with(b"HTTP/1.1 200"));

@@ -1,0 +1,34 @@
+//! Pure. Why a push is refused: it tried to say something, and was not understood.
+
+use std::fmt;
+
+use super::found::Name;
+use super::scan::Trouble;
+
+/// What was not understood. The push is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotUnderstood {
+    /// A parameter is not what it must be.
+    Parameter(Name),
+    /// The body, and the query has no status.
+    Body(Trouble),
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parameter(Name::Status) => "status must be 'up' or 'down'",
+            Self::Parameter(Name::Value | Name::Ping) => "value must be a finite decimal number",
+            Self::Parameter(Name::Message) => "msg must be text",
+            Self::Body(Trouble::Json) => {
+                "the body begins like JSON or says that it is, and cannot be read to its end; put status into the URL, or send text as text/plain"
+            }
+            Self::Body(Trouble::Multipart) => {
+                "the body says that it is multipart/form-data, and has no boundary or no end; put status into the URL"
+            }
+            Self::Body(Trouble::ListOfStatuses) => {
+                "the body is a list of objects with a status each: send one object, or put status into the URL"
+            }
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! Pure. Reads a body piece by piece, and keeps the parameters in it, in bounded memory.
+//!
+//! The content type decides little, because clients send any: `curl -d` calls every body a form, also JSON.
+//! What the body begins with decides the rest.
+
+mod array;
+mod form;
+mod json;
+mod multipart;
+mod text;
+mod utf16;
+
+use array::ArrayScanner;
+use form::FormScanner;
+use json::JsonScanner;
+use multipart::MultipartScanner;
+use utf16::Utf16;
+
+use super::found::Found;
+
+/// The longest JSON number or word that is taken for one, bytes.
+const MAX_SCALAR: usize = 64;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a body said.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Scanned {
+    pub(super) found: Found,
+    /// Whether the body is output: it holds no parameters, or others beside ours.
+    pub(super) is_output: bool,
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Why what a body said is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It is JSON by its type or its beginning, and cannot be read to its end.
+    Json,
+    /// It is multipart by its type, names no boundary, or was cut off.
+    Multipart,
+    /// It is a list of objects with a status each.
+    ListOfStatuses,
+}
+
+/// Reads one body.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    utf16: Option<Utf16>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Not yet known.
+    Begin(Declared, Vec<u8>),
+    Json(Box<JsonScanner>),
+    Array(ArrayScanner),
+    /// Another JSON value, which holds no parameters: its first bytes.
+    Scalar(Vec<u8>),
+    Form {
+        form: Box<FormScanner>,
+        declared: bool,
+    },
+    Multipart(Box<MultipartScanner>),
+    Output,
+    Unreadable(Trouble),
+}
+
+/// What the content type says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Declared {
+    Json,
+    Form,
+    Other,
+}
+
+/// The parameters of a query, which may hold anything else as well.
+pub(super) fn query(query: &str) -> Found {
+    let mut form = FormScanner::new();
+    form.feed(query.as_bytes());
+    form.finish().0
+}
+
+impl Default for Scanned {
+    /// What an empty body says.
+    fn default() -> Self {
+        Self { found: Found::default(), is_output: true, trouble: None }
+    }
+}
+
+impl Scanner {
+    pub(crate) fn new(content_type: Option<&[u8]>) -> Self {
+        let content_type = content_type.unwrap_or_default();
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let essence = String::from_utf8_lossy(essence).to_ascii_lowercase();
+        let content = match essence.as_str() {
+            "multipart/form-data" => match MultipartScanner::new(content_type) {
+                Some(scanner) => Content::Multipart(Box::new(scanner)),
+                None => Content::Unreadable(Trouble::Multipart),
+            },
+            "text/plain" | "application/octet-stream" => Content::Output,
+            "application/x-www-form-urlencoded" => Content::Begin(Declared::Form, Vec::new()),
+            json if json == "application/json" || json.ends_with("+json") => {
+                Content::Begin(Declared::Json, Vec::new())
+            }
+            _ => Content::Begin(Declared::Other, Vec::new()),
+        };
+        Self { utf16: None, content }
+    }
+
+    pub(crate) fn feed(&mut self, piece: &[u8]) {
+        match &mut self.utf16 {
+            Some(utf16) => {
+                let piece = utf16.decode(piece);
+                self.content.feed(&piece);
+            }
+            None => self.begin(piece),
+        }
+    }
+
+    /// Feeds what is not known to be UTF-16: that shows in the first bytes.
+    fn begin(&mut self, piece: &[u8]) {
+        let Content::Begin(declared, begun) = &mut self.content else { return self.content.feed(piece) };
+        begun.extend_from_slice(piece);
+        if let Some(utf16) = Utf16::of(begun) {
+            let bytes = std::mem::take(begun);
+            self.content = Content::Begin(*declared, Vec::new());
+            self.utf16 = Some(utf16);
+            return self.feed(&bytes);
+        }
+        // Two bytes show UTF-16, three a mark of the byte order.
+        if begun.len() < 2 || BYTE_ORDER_MARK.starts_with(begun) {
+            return;
+        }
+        let bytes = std::mem::take(begun);
+        let (content, rest) = Content::of(*declared, &bytes);
+        self.content = content;
+        self.content.feed(rest);
+    }
+
+    pub(crate) fn finish(mut self) -> Scanned {
+        if let Content::Begin(declared, begun) = &mut self.content {
+            let bytes = std::mem::take(begun);
+            let (mut content, rest) = Content::of(*declared, &bytes);
+            content.feed(rest);
+            self.content = content;
+        }
+        self.content.finish()
+    }
+}
+
+impl Content {
+    /// What a body is that begins with these bytes, and those of them that belong to it. Only blanks: not yet
+    /// known.
+    fn of(declared: Declared, begin: &[u8]) -> (Self, &[u8]) {
+        let begin = begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin).trim_ascii_start();
+        let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
+        let content = match (begin.first(), declared) {
+            (None, _) => Self::Begin(declared, Vec::new()),
+            (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
+            (Some(b'['), _) => Self::Array(ArrayScanner::new()),
+            (_, Declared::Form) => form(true),
+            (Some(b'"'), Declared::Json) => Self::Output,
+            (_, Declared::Json) => Self::Scalar(Vec::new()),
+            (_, Declared::Other) => form(false),
+        };
+        (content, begin)
+    }
+
+    fn feed(&mut self, piece: &[u8]) {
+        match self {
+            Self::Begin(declared, _) => {
+                let (content, rest) = Self::of(*declared, piece);
+                *self = content;
+                if !rest.is_empty() {
+                    self.feed(rest);
+                }
+            }
+            Self::Json(json) => json.feed(piece),
+            Self::Array(array) => array.feed(piece),
+            Self::Scalar(begin) => {
+                let room = MAX_SCALAR.saturating_sub(begin.len());
+                begin.extend(piece.iter().take(room));
+            }
+            Self::Form { form, .. } => form.feed(piece),
+            Self::Multipart(multipart) => multipart.feed(piece),
+            Self::Output | Self::Unreadable(_) => {}
+        }
+    }
+
+    fn finish(self) -> Scanned {
+        let output = Scanned::default;
+        let parameters = |found: Found, foreign: bool| {
+            if found.any { Scanned { found, is_output: foreign, trouble: None } } else { output() }
+        };
+        let unreadable = |trouble| Scanned { trouble: Some(trouble), ..Scanned::default() };
+        match self {
+            Self::Begin(..) | Self::Output => output(),
+            Self::Json(json) => match json.finish() {
+                Some(object) => parameters(object.found, object.foreign),
+                None => unreadable(Trouble::Json),
+            },
+            Self::Array(array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
+            Self::Array(_) => output(),
+            Self::Scalar(value) if serde_json::from_slice::<serde_json::Value>(&value).is_ok() => output(),
+            Self::Scalar(_) => unreadable(Trouble::Json),
+            Self::Form { form, declared } => {
+                let (found, begins_like_one) = form.finish();
+                if declared || begins_like_one { parameters(found, false) } else { output() }
+            }
+            Self::Multipart(multipart) => match multipart.finish() {
+                Some(found) => parameters(found, false),
+                None => unreadable(Trouble::Multipart),
+            },
+            Self::Unreadable(trouble) => unreadable(trouble),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Pure. The pairs of a form (`application/x-www-form-urlencoded`), read piece by piece.
+
+use super::super::found::{Found, Given, Name};
+use super::text::from_client;
+
+/// The longest name that is compared with ours.
+const MAX_NAME: usize = 32;
+
+/// Reads one form.
+#[derive(Debug)]
+pub(super) struct FormScanner {
+    found: Found,
+    state: State,
+    first: FirstName,
+}
+
+#[derive(Debug)]
+enum State {
+    Name(Escaped),
+    Value(Option<Name>, Escaped),
+}
+
+/// Whether the body begins like a form: with a name of plain characters and an equals sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstName {
+    NotBegun,
+    Plain,
+    Ended,
+    NoName,
+}
+
+impl FormScanner {
+    pub(super) fn new() -> Self {
+        Self {
+            found: Found::default(),
+            state: State::Name(Escaped::new(MAX_NAME)),
+            first: FirstName::NotBegun,
+        }
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8]) {
+        for byte in piece {
+            self.first = self.first.step(*byte);
+            match &mut self.state {
+                State::Name(name) => match byte {
+                    b'=' => {
+                        let name = Name::of(&name.take());
+                        self.state = State::Value(name, Escaped::new(name.map_or(0, Name::most)));
+                    }
+                    b'&' => self.end_pair(),
+                    _ => name.push(*byte),
+                },
+                State::Value(_, value) => match byte {
+                    b'&' => self.end_pair(),
+                    _ => value.push(*byte),
+                },
+            }
+        }
+    }
+
+    fn end_pair(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Name(Escaped::new(MAX_NAME)));
+        let (name, value) = match state {
+            State::Name(mut name) => (Name::of(&name.take()), String::new()),
+            State::Value(name, mut value) => (name, value.take()),
+        };
+        if let Some(name) = name {
+            self.found.add(name, Given::Text(value));
+        }
+    }
+
+    /// What was found, and whether the body begins like a form.
+    pub(super) fn finish(mut self) -> (Found, bool) {
+        self.end_pair();
+        (self.found, self.first == FirstName::Ended)
+    }
+}
+
+impl FirstName {
+    const fn step(self, byte: u8) -> Self {
+        let is_plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'[' | b']');
+        match self {
+            Self::NotBegun if byte == b'&' => self,
+            Self::NotBegun | Self::Plain if is_plain => Self::Plain,
+            Self::Plain if byte == b'=' => Self::Ended,
+            Self::NotBegun | Self::Plain | Self::NoName => Self::NoName,
+            Self::Ended => self,
+        }
+    }
+}
+
+/// A text with `%20` and `+`, decoded as it comes, and kept up to a length.
+#[derive(Debug)]
+struct Escaped {
+    bytes: Vec<u8>,
+    most: usize,
+    /// A percent sign, and one digit behind it.
+    pending: Vec<u8>,
+}
+
+impl Escaped {
+    const fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), most, pending: Vec::new() }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if self.most == 0 {
+            return;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (self.pending.as_slice(), byte) {
+            ([], b'%') => self.pending.push(byte),
+            ([], b'+') => self.keep(b' '),
+            ([], _) => self.keep(byte),
+            ([_], _) if digit(byte).is_some() => self.pending.push(byte),
+            ([_, high], low) if let (Some(high), Some(low)) = (digit(*high), digit(low)) => {
+                self.pending.clear();
+                self.keep(high << 4 | low);
+            }
+            // No escape: it stands for itself.
+            _ => {
+                self.keep_pending();
+                self.push(byte);
+            }
+        }
+    }
+
+    fn keep_pending(&mut self) {
+        for byte in std::mem::take(&mut self.pending) {
+            self.keep(byte);
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.bytes.len() < self.most {
+            self.bytes.push(byte);
+        } else {
+            self.most = self.bytes.len();
+        }
+    }
+
+    fn take(&mut self) -> String {
+        self.keep_pending();
+        from_client(std::mem::take(&mut self.bytes))
+    }
+}

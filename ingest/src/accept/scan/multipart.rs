@@ -1,0 +1,175 @@
+//! Pure. The fields of a `multipart/form-data` body (RFC 7578), read piece by piece: what `curl -F` and a
+//! browser's `FormData` send.
+
+use super::super::found::{Found, Given, Name};
+use super::text::from_client;
+
+/// The most bytes of a part's head that are looked at.
+const MAX_HEAD: usize = 4_096;
+
+/// The longest delimiter: RFC 2046 allows 70 characters, and two dashes come before.
+const MAX_DELIMITER: usize = 128;
+
+/// Reads one body.
+#[derive(Debug)]
+pub(super) struct MultipartScanner {
+    found: Found,
+    delimiter: Delimiter,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before the first delimiter.
+    Preamble,
+    /// After a delimiter: two dashes end the body, anything up to the end of the line does not matter.
+    Delimited(u8),
+    Head(Vec<u8>),
+    /// In the content of a field of ours, or of another part.
+    Content(Option<Name>, Vec<u8>),
+    End,
+}
+
+impl MultipartScanner {
+    /// `None` if the content type is not that of such a body, or names no boundary.
+    pub(super) fn new(content_type: &[u8]) -> Option<Self> {
+        let delimiter = Delimiter::new(boundary(content_type)?)?;
+        Some(Self { found: Found::default(), delimiter, state: State::Preamble })
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8]) {
+        for byte in piece {
+            match &mut self.state {
+                State::End => return,
+                State::Delimited(dashes) => match byte {
+                    b'-' if *dashes == 1 => self.state = State::End,
+                    b'-' => *dashes += 1,
+                    b'\n' => self.state = State::Head(Vec::new()),
+                    _ => {}
+                },
+                State::Head(head) => {
+                    if head.len() < MAX_HEAD {
+                        head.push(*byte);
+                    }
+                    let ended = head == b"\r\n" || head == b"\n";
+                    if ended || head.ends_with(b"\r\n\r\n") || head.ends_with(b"\n\n") {
+                        let name = field(head);
+                        self.state = State::Content(name, Vec::new());
+                    }
+                }
+                State::Preamble | State::Content(..) => self.content(*byte),
+            }
+        }
+    }
+
+    fn content(&mut self, byte: u8) {
+        let Self { found, delimiter, state } = self;
+        // And the line break before the delimiter.
+        let most = if let State::Content(Some(name), _) = state { name.most() + 2 } else { 0 };
+        let is_met = delimiter.step(byte, |byte| {
+            if let State::Content(Some(_), content) = state
+                && content.len() < most
+            {
+                content.push(byte);
+            }
+        });
+        if is_met && let State::Content(Some(name), content) = std::mem::replace(state, State::Delimited(0)) {
+            found.add(name, value(content));
+        }
+    }
+
+    /// What was found; `None` if the body was cut off before its end.
+    pub(super) fn finish(self) -> Option<Found> {
+        matches!(self.state, State::End).then_some(self.found)
+    }
+}
+
+fn value(mut content: Vec<u8>) -> Given {
+    if content.ends_with(b"\n") {
+        content.pop();
+        if content.ends_with(b"\r") {
+            content.pop();
+        }
+    }
+    Given::Text(from_client(content))
+}
+
+/// The name of ours that a part's head gives; `None` for another one, and for a file.
+fn field(head: &[u8]) -> Option<Name> {
+    let head = String::from_utf8_lossy(head);
+    let disposition = head.lines().find_map(|line| {
+        let (name, rest) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(rest)
+    })?;
+    let parameter = |wanted: &str| {
+        disposition.split(';').find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"'))
+        })
+    };
+    if parameter("filename").is_some() || parameter("filename*").is_some() {
+        return None;
+    }
+    Name::of(parameter("name")?)
+}
+
+fn boundary(content_type: &[u8]) -> Option<&[u8]> {
+    let mut parameters = content_type.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    if !parameters.next()?.eq_ignore_ascii_case(b"multipart/form-data") {
+        return None;
+    }
+    parameters.find_map(|parameter| {
+        let equals = parameter.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = parameter.split_at(equals);
+        let value = value.get(1..)?.trim_ascii();
+        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        name.trim_ascii().eq_ignore_ascii_case(b"boundary").then_some(value)
+    })
+}
+
+/// Finds a delimiter in bytes that come one by one (Knuth, Morris, Pratt).
+#[derive(Debug)]
+struct Delimiter {
+    wanted: Vec<u8>,
+    /// For each length of a met beginning, the longest beginning that is also its end.
+    fallback: Vec<usize>,
+    met: usize,
+}
+
+impl Delimiter {
+    fn new(boundary: &[u8]) -> Option<Self> {
+        if boundary.is_empty() || boundary.len() + 2 > MAX_DELIMITER {
+            return None;
+        }
+        let wanted = [b"--", boundary].concat();
+        let mut fallback = vec![0, 0];
+        let mut length = 0;
+        for index in 1..wanted.len() {
+            while length > 0 && wanted.get(index) != wanted.get(length) {
+                length = fallback.get(length).copied().unwrap_or_default();
+            }
+            length += usize::from(wanted.get(index) == wanted.get(length));
+            fallback.push(length);
+        }
+        Some(Self { wanted, fallback, met: 0 })
+    }
+
+    /// Takes a byte, and gives those that are not part of a delimiter; whether the delimiter is complete.
+    fn step(&mut self, byte: u8, mut give: impl FnMut(u8)) -> bool {
+        while self.met > 0 && self.wanted.get(self.met) != Some(&byte) {
+            let shorter = self.fallback.get(self.met).copied().unwrap_or_default();
+            self.wanted.iter().take(self.met - shorter).for_each(|byte| give(*byte));
+            self.met = shorter;
+        }
+        if self.wanted.get(self.met) == Some(&byte) {
+            self.met += 1;
+        } else {
+            give(byte);
+        }
+        let is_complete = self.met == self.wanted.len();
+        if is_complete {
+            self.met = 0;
+        }
+        is_complete
+    }
+}

@@ -1,0 +1,262 @@
+//! What bodies say, and that it does not matter in which pieces they come.
+
+use proptest::prelude::*;
+
+use super::super::found::{Found, Given};
+use super::{Scanned, Scanner, Trouble};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data; boundary=------xx";
+
+fn scan(content_type: &str, body: &[u8], step: usize) -> Scanned {
+    let kind = (!content_type.is_empty()).then_some(content_type.as_bytes());
+    let mut scanner = Scanner::new(kind);
+    body.chunks(step.max(1)).for_each(|piece| scanner.feed(piece));
+    scanner.finish()
+}
+
+/// The same in one piece and in small ones.
+fn scanned(content_type: &str, body: &[u8]) -> Scanned {
+    let whole = scan(content_type, body, body.len());
+    for step in [1, 2, 3, 7] {
+        assert_eq!(
+            scan(content_type, body, step),
+            whole,
+            "in pieces of {step}: {}",
+            String::from_utf8_lossy(body)
+        );
+    }
+    whole
+}
+
+fn text(given: Option<Given>) -> Option<String> {
+    match given? {
+        Given::Text(text) => Some(text),
+        Given::Unfit => Some("<unfit>".to_owned()),
+    }
+}
+
+/// Status and message, and whether the body is output.
+fn said(content_type: &str, body: impl AsRef<[u8]>) -> (Option<String>, Option<String>, bool) {
+    let Scanned { found, is_output, trouble } = scanned(content_type, body.as_ref());
+    assert_eq!(trouble, None, "{}", String::from_utf8_lossy(body.as_ref()));
+    (text(found.status), text(found.message), is_output)
+}
+
+fn pair(status: &str, message: &str) -> (Option<String>, Option<String>, bool) {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    (some(status), some(message), false)
+}
+
+fn trouble(content_type: &str, body: impl AsRef<[u8]>) -> Option<Trouble> {
+    scanned(content_type, body.as_ref()).trouble
+}
+
+const OUTPUT: (Option<String>, Option<String>, bool) = (None, None, true);
+
+#[test]
+fn a_status_is_found_before_and_behind_very_long_values() {
+    let long = "x".repeat(300_000);
+    for (kind, body) in [
+        (FORM, format!("status=down&msg={long}")),
+        (FORM, format!("log={long}&status=down")),
+        (JSON, format!(r#"{{"status":"down","msg":"{long}"}}"#)),
+        (JSON, format!(r#"{{"log":{{"all":["{long}"]}},"status":"down"}}"#)),
+        (
+            MULTIPART,
+            format!(
+                "--------xx\r\nContent-Disposition: form-data; name=\"log\"; filename=\"a\"\r\n\r\n{long}\r\n--------xx\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\ndown\r\n--------xx--\r\n"
+            ),
+        ),
+    ] {
+        let found = scan(kind, body.as_bytes(), 8_192).found;
+        assert_eq!(text(found.status).as_deref(), Some("down"), "{kind}");
+        let message = text(found.message).unwrap_or_default();
+        assert!(message.is_empty() || message.len() == 4_000, "{}", message.len());
+    }
+}
+
+#[test]
+fn json_is_read_as_it_was_meant() {
+    for (body, status, message) in [
+        (
+            r#"{"status":"down","msg":"a\u0041\n\"b\" 😀 \ud83d\ude00 \ud83d"}"#,
+            "down",
+            "aA\n\"b\" 😀 😀 \u{fffd}",
+        ),
+        ("{\"status\":\"down\",\"msg\":\"line\nline\ttab\"}", "down", "line\nline\ttab"),
+        (r#"{"msg":"he said "no" and left","status":"down"}"#, "down", r#"he said "no" and left"#),
+        (r#"{"msg":"a "b", c","status":"down"}"#, "down", r#"a "b", c"#),
+        (r#"{"status":"down","value":NaN}"#, "down", ""),
+        (r#"{"status":"down","msg":null,}"#, "down", ""),
+        ("{\"status\":\"down\"}\0", "down", ""),
+        ("{\"status\":\"down\"}\n{\"status\":\"up\"}", "down", ""),
+        ("\u{feff} {\"Status\":\"down\"}", "down", ""),
+        (r#"{ "status" : "down" , "msg" : 17 }"#, "down", "17"),
+        (r#"{"status":"up","STATUS":"down"}"#, "down", ""),
+        (r#"{"status":["down"]}"#, "<unfit>", ""),
+        (r#"{"status":true}"#, "<unfit>", ""),
+    ] {
+        assert_eq!(said(JSON, body), pair(status, message), "{body}");
+        assert_eq!(said(FORM, body), pair(status, message), "curl -d calls it a form: {body}");
+    }
+    // Latin-1, and UTF-16 with and without a byte order mark.
+    assert_eq!(said(JSON, b"{\"status\":\"down\",\"msg\":\"f\xfcr\"}"), pair("down", "für"));
+    let object = r#"{"status":"down","msg":"für 😀"}"#;
+    let little: Vec<u8> = object.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = object.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for body in [
+        little.clone(),
+        big.clone(),
+        [&[0xff, 0xfe], &little[..]].concat(),
+        [&[0xfe, 0xff], &big[..]].concat(),
+    ] {
+        assert_eq!(said(JSON, body), pair("down", "für 😀"));
+    }
+}
+
+#[test]
+fn json_that_is_not_clear_is_not_read() {
+    for body in [
+        r#"{"status":"down""#,
+        r#"{"status":"down","msg":"cut"#,
+        r#"{"status" "down"}"#,
+        r#"{"status":"#,
+        r#"{"msg":"a "}" b","status":"down"}"#,
+        "{status:down}",
+        "{",
+    ] {
+        assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
+        assert_eq!(trouble("", body), Some(Trouble::Json), "{body}");
+    }
+    for text in ["all went well", "no JSON at all", "3 files failed", "true story"] {
+        assert_eq!(trouble(JSON, text), Some(Trouble::Json), "{text}");
+    }
+    assert_eq!(trouble(JSON, r#"[{"status":"down"}]"#), Some(Trouble::ListOfStatuses));
+}
+
+#[test]
+fn what_names_no_parameter_is_output() {
+    for (kind, body) in [
+        (JSON, "{}"),
+        (JSON, r#"{"level":"info","nested":{"status":"down"}}"#),
+        (JSON, r#"[{"a":{"status":"down"}},["status",1]]"#),
+        (JSON, "17"),
+        (JSON, " null\n"),
+        (JSON, "\"a text\""),
+        (FORM, "all went well & nothing=missing"),
+        ("", "GET /a?x=1&status=ok HTTP/1.1"),
+        ("text/plain", "status=down"),
+        ("text/plain;charset=utf-8", r#"{"status":"down"}"#),
+        ("application/octet-stream", "status=down"),
+        ("", ""),
+    ] {
+        assert_eq!(said(kind, body), OUTPUT, "{kind} {body}");
+    }
+    let beside = scanned(JSON, br#"{"status":"down","systems":{}}"#);
+    assert!(beside.is_output && beside.found.any, "another tool's object is kept as well");
+}
+
+#[test]
+fn forms_are_read_with_names_of_any_kind() {
+    for (kind, body, status, message) in [
+        (FORM, "Server+Name=web1&status=down", "down", ""),
+        (FORM, "a:b@c$/=1&STATUS=Down&msg=%f0%9f%98%80+%zz%4", "Down", "😀 %zz%4"),
+        (FORM, "status=up&status=down", "down", ""),
+        (FORM, "status=down&status=up", "down", ""),
+        (FORM, "&&status=&status=down&", "down", ""),
+        (FORM, "status=up&status=broken", "broken", ""),
+        ("", "status=down&msg=f%fcr", "down", "für"),
+        ("image/png", "status=down", "down", ""),
+    ] {
+        assert_eq!(said(kind, body), pair(status, message), "{kind} {body}");
+    }
+    assert_eq!(said(FORM, "status="), (None, None, false), "an empty parameter is one of ours");
+}
+
+fn part(head: &str, value: &str) -> String {
+    format!("--------xx\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
+}
+
+#[test]
+fn multipart_fields_are_read_and_files_are_not() {
+    let status = part("name=\"status\"", "down");
+    let message = part("name=msg", "two\r\nlines");
+    let file = part("name=\"status\"; filename=\"a\"", "up");
+    let end = "--------xx--\r\n";
+    assert_eq!(said(MULTIPART, format!("{file}{status}{message}{end}")), pair("down", "two\r\nlines"));
+    assert_eq!(said(MULTIPART, format!("preamble\r\n{status}{end}epilogue")), pair("down", ""));
+    let quoted = "Multipart/Form-Data;charset=x; Boundary=\"------xx\"";
+    assert_eq!(said(quoted, format!("{status}{end}")), pair("down", ""));
+    // Dashes that could begin a delimiter.
+    let dashes = part("name=\"msg\"", "-------x --------x -");
+    assert_eq!(said(MULTIPART, format!("{dashes}{end}")), pair("", "-------x --------x -"));
+    assert_eq!(said(MULTIPART, end), OUTPUT);
+    for cut in [status.as_str(), "--------xx\r\nContent-Dispo", ""] {
+        assert_eq!(trouble(MULTIPART, cut), Some(Trouble::Multipart), "{cut}");
+    }
+    assert_eq!(trouble("multipart/form-data", &status), Some(Trouble::Multipart));
+}
+
+fn json_text() -> impl Strategy<Value = String> {
+    "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
+}
+
+proptest! {
+    #[test]
+    fn strict_json_is_read_as_a_strict_parser_does(
+        fields in proptest::collection::vec(
+            (prop_oneof![Just("status"), Just("msg"), Just("value"), Just("other")], json_text()), 0..6),
+        nested in json_text(),
+    ) {
+        let mut object = serde_json::Map::new();
+        for (name, value) in fields {
+            object.insert(name.to_owned(), value.into());
+        }
+        object.insert("nested".to_owned(), serde_json::json!({"status": nested, "list": [nested, {"a": 1}]}));
+        let expected = |name: &str| {
+            object.get(name).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let body = serde_json::Value::Object(object.clone()).to_string();
+        let Scanned { found, trouble, .. } = scanned(JSON, body.as_bytes());
+        prop_assert_eq!(trouble, None);
+        // A status is kept up to 64 bytes.
+        if expected("status").is_none_or(|status| status.len() <= 64) {
+            prop_assert_eq!(text(found.status), expected("status"));
+        }
+        prop_assert_eq!(text(found.message), expected("msg"));
+        prop_assert_eq!(text(found.value), expected("value"));
+    }
+
+    #[test]
+    fn forms_are_read_as_a_url_library_does(body in "(status|msg|value|x|=|&|%41|%|[+]|a|%c3%a9|[ -~]){0,30}") {
+        prop_assume!(!body.trim_start().starts_with(['{', '[']));
+        let mut expected = Found::default();
+        for (name, value) in url::form_urlencoded::parse(body.trim_start().as_bytes()) {
+            if let Some(name) = super::super::found::Name::of(&name) {
+                expected.add(name, Given::Text(value.into_owned()));
+            }
+        }
+        let found = scanned(FORM, body.as_bytes()).found;
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn pieces_do_not_matter_and_nothing_panics(
+        kind in prop_oneof![Just(JSON), Just(FORM), Just(MULTIPART), Just(""), Just("text/plain")],
+        body in proptest::collection::vec(
+            prop_oneof![
+                Just(b"status".to_vec()), Just(b"\"".to_vec()), Just(b"{".to_vec()), Just(b"}".to_vec()),
+                Just(b":".to_vec()), Just(b",".to_vec()), Just(b"[".to_vec()), Just(b"\\u12".to_vec()),
+                Just(b"--------xx".to_vec()), Just(b"\r\n\r\n".to_vec()), Just(b"--".to_vec()),
+                Just(b"name=\"msg\"".to_vec()), Just(b"Content-Disposition: form-data; ".to_vec()),
+                Just(b"down".to_vec()), Just(b"&".to_vec()), Just(b"=".to_vec()), Just(b"\xff\xfe".to_vec()),
+                Just(b"\0".to_vec()), Just(b" ".to_vec()), proptest::collection::vec(any::<u8>(), 1..4),
+            ],
+            0..30,
+        ),
+    ) {
+        scanned(kind, &body.concat());
+    }
+}

@@ -1,0 +1,85 @@
+//! Pure. The words and numbers that clients send.
+
+use model::heartbeat::HeartbeatKind;
+
+/// Words of other tools for a job that went well, and for one that did not.
+const WELL: [&str; 9] =
+    ["ok", "success", "successful", "passed", "healthy", "completed", "warn", "warning", "info"];
+const ILL: [&str; 6] = ["fail", "failed", "failure", "error", "critical", "unhealthy"];
+
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// A status, in letters of any case.
+pub(super) fn status(text: &str) -> Option<HeartbeatKind> {
+    let text = text.trim();
+    [HeartbeatKind::Up, HeartbeatKind::Down].into_iter().find(|kind| text.eq_ignore_ascii_case(kind.as_str()))
+}
+
+/// A status in a body, also in the words of other tools.
+pub(super) fn status_of_any_tool(text: &str) -> Option<HeartbeatKind> {
+    let word = text.trim();
+    status(word)
+        .or_else(|| is_one_of(word, &WELL).then_some(HeartbeatKind::Up))
+        .or_else(|| is_one_of(word, &ILL).then_some(HeartbeatKind::Down))
+}
+
+/// A finite decimal number.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    // Rust also reads "inf" and "nan", which are not decimal.
+    let decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number: f64 = if decimal { text.parse().ok()? } else { return None };
+    number.is_finite().then_some(number)
+}
+
+/// The longest number that a text begins with, as Uptime Kuma reads `ping`: `12ms` is 12, `0,12` is 0.
+pub(super) fn leading_number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
+    let sign = usize::from(text.starts_with(['+', '-']));
+    let whole = digits(sign);
+    let mut end = sign + whole;
+    if text.as_bytes().get(end) == Some(&b'.') {
+        let fraction = digits(end + 1);
+        if whole + fraction > 0 {
+            end += 1 + fraction;
+        }
+    }
+    let exponent = text.as_bytes().get(end).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'e'));
+    if exponent && end > sign {
+        let sign = usize::from(matches!(text.as_bytes().get(end + 1), Some(b'+' | b'-')));
+        let digits = digits(end + 1 + sign);
+        if digits > 0 {
+            end += 1 + sign + digits;
+        }
+    }
+    number(text.get(..end)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ping_is_the_number_that_a_text_begins_with() {
+        for (text, expected) in [
+            ("12", Some(12.0)),
+            ("12ms", Some(12.0)),
+            ("0,12", Some(0.0)),
+            (" -1.5e2x", Some(-150.0)),
+            ("1e", Some(1.0)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("undefined", None),
+            ("NaN", None),
+            ("-", None),
+            (".", None),
+            ("1e999", None),
+            ("", None),
+        ] {
+            assert_eq!(leading_number(text), expected, "{text}");
+        }
+    }
+}
