@@ -5,6 +5,7 @@ mod clients;
 mod drain;
 mod flood;
 mod freeze;
+mod heard;
 mod kill;
 mod limits;
 mod mount;
