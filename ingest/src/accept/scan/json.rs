@@ -122,7 +122,7 @@ impl JsonScanner {
             State::String(name, text, quote) => self.in_string(name, text, quote, byte),
             State::Bare(name, mut text) => match byte {
                 b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.note(name, bare(&text.into_string()));
+                    self.note(name, bare(name, &text.into_string()));
                     self.step(State::AfterValue, byte)
                 }
                 b'"' | b'{' | b'[' | b':' => State::Unreadable,
@@ -196,11 +196,13 @@ impl JsonScanner {
     }
 }
 
-/// A value without quotes.
-fn bare(text: &str) -> Given {
-    let is_nothing = ["null", "nan", "infinity", "-infinity", "undefined", "none"]
+/// A value without quotes. A number that is none counts as not given; a status that is none is not
+/// understood.
+fn bare(name: Option<Name>, text: &str) -> Given {
+    let is_no_number = ["nan", "infinity", "-infinity", "undefined", "none"]
         .iter()
         .any(|word| text.eq_ignore_ascii_case(word));
+    let is_nothing = text == "null" || (is_no_number && name != Some(Name::Status));
     let is_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     if is_nothing {
         Given::Text(String::new())

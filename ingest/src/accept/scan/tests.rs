@@ -97,6 +97,8 @@ fn json_is_read_as_it_was_meant() {
         (r#"{"status":"up","STATUS":"down"}"#, "down", ""),
         (r#"{"status":["down"]}"#, "<unfit>", ""),
         (r#"{"status":true}"#, "<unfit>", ""),
+        (r#"{"status":NaN}"#, "<unfit>", ""),
+        (r#"{"status":undefined,"msg":"x"}"#, "<unfit>", "x"),
     ] {
         assert_eq!(said(JSON, body), pair(status, message), "{body}");
         assert_eq!(said(FORM, body), pair(status, message), "curl -d calls it a form: {body}");
