@@ -44,7 +44,10 @@ async fn without_the_registry_every_write_is_503_and_lists_go_on() {
         let answer = bench.call(&bench.admin, method, path, &[], body).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{method} {path}");
         assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
-        assert!(!answer.json.to_string().contains("did not happen"), "what is behind is nobody's business");
+        assert!(
+            !answer.json.to_string().contains("did not happen"),
+            "the answer says nothing of what is behind the port"
+        );
     }
     for path in ["/monitors", "/channels", "/keys"] {
         assert_eq!(bench.get(path).await.status, StatusCode::OK, "{path}");
