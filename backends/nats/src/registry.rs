@@ -73,6 +73,7 @@ pub struct NatsRegistry {
     tokens: OnceCell<Index>,
     maintenance: OnceCell<Index>,
     rebuilds: OnceCell<Index>,
+    turns: OnceCell<Index>,
 }
 
 impl NatsRegistry {
@@ -95,6 +96,7 @@ impl NatsRegistry {
             tokens: OnceCell::new(),
             maintenance: OnceCell::new(),
             rebuilds: OnceCell::new(),
+            turns: OnceCell::new(),
         })
     }
 
@@ -107,6 +109,7 @@ impl NatsRegistry {
             RecordKind::Token => &self.tokens,
             RecordKind::Maintenance => &self.maintenance,
             RecordKind::Rebuild => &self.rebuilds,
+            RecordKind::Turn => &self.turns,
         };
         cell.get_or_try_init(|| Index::begin(self.store.clone(), Arc::clone(&self.clock), kind)).await
     }

@@ -220,6 +220,7 @@ mod tests {
             ("$KV.some-registry.channel.abc", vec![Notifier, Console]),
             ("$KV.some-registry.maintenance.abc", vec![Console]),
             ("$KV.some-registry.rebuild.0", vec![Scheduler, Console]),
+            ("$KV.some-registry.turn.rules", vec![Console]),
             ("$KV.some-shares.shard.alerts.3", vec![Notifier]),
             ("_INBOX_ingest.a.b", vec![]),
             ("other.heartbeats.3", vec![]),

@@ -7,6 +7,7 @@
 //! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
 //! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue
 //!   changed.
+//! - [`turns`]: consoles change one thing at a time where a rule binds several records together.
 //! - [`checkpoint_codec`]: a checkpoint's stored form.
 
 pub mod checkpoint_codec;
@@ -23,5 +24,6 @@ pub mod registry;
 pub mod roster;
 pub mod shares;
 pub mod state_store;
+pub mod turns;
 
 pub use error::BackendError;

@@ -27,12 +27,14 @@ pub enum RecordKind {
     Maintenance,
     /// [`model::rebuild::Rebuild`] by its partition's number.
     Rebuild,
+    /// Whose turn it is: see [`crate::turns`]. The value is text.
+    Turn,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance, Self::Rebuild];
+    pub const ALL: [Self; 7] =
+        [Self::Monitor, Self::Channel, Self::Key, Self::Token, Self::Maintenance, Self::Rebuild, Self::Turn];
 
     /// The kind in one word, as it stands in keys.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +45,7 @@ impl RecordKind {
             Self::Token => "token",
             Self::Maintenance => "maintenance",
             Self::Rebuild => "rebuild",
+            Self::Turn => "turn",
         }
     }
 }

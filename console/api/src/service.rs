@@ -13,6 +13,7 @@ use ports::history::{DeliveryHistory, History};
 use ports::queue::{DeadLetters, Queue};
 use ports::registry::{Registry, RegistryObserver, WatchGuard};
 use ports::state_store::StateReader;
+use ports::turns::Turns;
 use serving::Readiness;
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +101,7 @@ impl Service {
             clock: deps.clock,
         };
         let app = App {
+            turns: Turns::new(Arc::clone(&ports.registry)),
             ports,
             limits: Limits::new(Sweeps::new(metrics.replays.clone(), stopping.clone())),
             replays,

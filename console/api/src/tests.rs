@@ -1,5 +1,6 @@
 //! The API as clients see it, on in-memory ports.
 
+mod at_once;
 mod bench;
 mod channels;
 mod deliveries;

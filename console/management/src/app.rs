@@ -8,6 +8,7 @@ use ports::history::{DeliveryHistory, History};
 use ports::queue::{DeadLetters, Queue};
 use ports::registry::Registry;
 use ports::state_store::StateReader;
+use ports::turns::Turns;
 use sending::address_guard::AddressGuard;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,8 @@ pub struct App {
     pub ports: Ports,
     /// What is admitted at a time.
     pub limits: Limits,
+    /// Orders the changes that a rule over several records forbids together.
+    pub turns: Turns,
     /// Where replays begin and how they read.
     pub replays: Replays,
     /// The registry in memory.

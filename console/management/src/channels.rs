@@ -6,7 +6,8 @@ use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
 use crate::app::App;
-use crate::draft::channel::{ChangedChannel, ChannelDraft};
+use crate::draft::channel::{ChangedChannel, ChannelDraft, NewChannel};
+use crate::in_turn;
 use crate::mint;
 use crate::precondition::Precondition;
 use crate::reach;
@@ -26,8 +27,20 @@ impl App {
     pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
         let draft = self.with_checked_urls(draft, None).await;
         let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
-        let channels = self.channels();
-        let is_first = channels.count(1).await? == 0;
+        if new.default.is_some() || self.channels().count(1).await? > 0 {
+            return self.store_channel(new, false).await;
+        }
+        let turn = self.take_turn(None).await?;
+        let outcome = async {
+            // Another one may have become the first since.
+            let is_first = self.channels().count(1).await? == 0;
+            self.store_channel(new, is_first).await
+        };
+        let outcome = outcome.await;
+        in_turn::end(turn, outcome).await
+    }
+
+    async fn store_channel(&self, new: NewChannel, is_first: bool) -> Result<Stored<Channel>, Refusal> {
         let channel = Channel {
             id: ChannelId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,
@@ -38,7 +51,7 @@ impl App {
             failing_since: None,
             created_at: self.ports.clock.now(),
         };
-        channels.create(channel.id, channel).await
+        self.channels().create(channel.id, channel).await
     }
 
     /// Changes a channel: only the fields that are given. Answers the secret that the change made, if it made

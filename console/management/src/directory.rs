@@ -221,7 +221,7 @@ impl RegistryObserver for Directory {
                 }
                 keys.by_id.insert(key.id, key);
             }
-            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild => {}
+            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild | RecordKind::Turn => {}
         }
     }
 
@@ -242,7 +242,7 @@ impl RegistryObserver for Directory {
                     self.keys.write().remove(id);
                 }
             }
-            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild => {}
+            RecordKind::Token | RecordKind::Maintenance | RecordKind::Rebuild | RecordKind::Turn => {}
         }
     }
 

@@ -3,10 +3,13 @@
 use model::channel::Secret;
 use model::ids::KeyId;
 use model::key::{ApiKey, Scope};
+use ports::registry::{RecordKey, RecordKind};
+use ports::turns::Turn;
 
 use crate::admin_key;
 use crate::app::App;
 use crate::draft::key::KeyDraft;
+use crate::in_turn;
 use crate::mint;
 use crate::records::Records;
 use crate::refusal::Refusal;
@@ -41,18 +44,24 @@ impl App {
     /// If there is no such key, it is the last admin key, another client changes it meanwhile, or the
     /// registry cannot be reached.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
-        let _one_at_a_time = self.limits.key_deletion.lock().await;
+        let turn = self.take_turn(Some(&RecordKey::new(RecordKind::Key, id))).await?;
+        let outcome = self.delete_unless_last(&turn, id).await;
+        in_turn::end(turn, outcome).await?;
+        tracing::info!(key.id = %id, "deleted an API key");
+        Ok(())
+    }
+
+    async fn delete_unless_last(&self, turn: &Turn<'_>, id: KeyId) -> Result<(), Refusal> {
         let keys = self.keys();
         // Read before the check, so that a key that is changed afterwards is not deleted unchecked.
         let revision = keys.revision(id).await?;
+        in_turn::check(turn).await?;
         let all = admin_key::keys(self.ports.registry.as_ref()).await?;
         let is_other_admin = |key: &ApiKey| key.scope == Scope::Admin && key.id != id;
         if !all.iter().any(|(_, key)| is_other_admin(key)) && keys.load(id).await?.value.scope == Scope::Admin
         {
             return Err(Refusal::conflict("it is the last admin key; make another one first"));
         }
-        keys.delete_at(id, revision).await?;
-        tracing::info!(key.id = %id, "deleted an API key");
-        Ok(())
+        keys.delete_at(id, revision).await
     }
 }

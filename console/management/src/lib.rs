@@ -4,6 +4,7 @@
 //! - [`limits`]: what is admitted at a time.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
+//! - [`parents`]: which monitor may depend on which. `in_turn`: changes that are made one at a time.
 //! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: changes of these records.
 //!   [`records`]: reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
@@ -23,12 +24,14 @@ pub mod directory;
 pub mod draft;
 pub mod export;
 pub mod import;
+mod in_turn;
 pub mod keys;
 pub mod labels;
 pub mod limits;
 pub mod metrics;
 pub mod mint;
 pub mod monitors;
+pub mod parents;
 pub mod precondition;
 pub mod reach;
 pub mod rebuilds;

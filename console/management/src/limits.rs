@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::replay::sweep::Sweeps;
 
@@ -25,8 +25,6 @@ pub struct Limits {
     pub imports: Arc<Semaphore>,
     /// One permit for each tail that may run at a time.
     pub tails: Arc<Semaphore>,
-    /// Held while a key is deleted: of two deletions at once, the second must see the first.
-    pub key_deletion: Mutex<()>,
 }
 
 impl Limits {
@@ -37,7 +35,6 @@ impl Limits {
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             imports: Arc::new(Semaphore::new(MAX_IMPORTS)),
             tails: Arc::new(Semaphore::new(MAX_TAILS)),
-            key_deletion: Mutex::new(()),
         }
     }
 }

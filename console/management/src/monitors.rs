@@ -14,9 +14,6 @@ use crate::records::{Changed, Records, Stored};
 use crate::refusal::Refusal;
 use crate::tokens::{self, Claimed};
 
-/// Most monitors that a monitor depends on, one through the other.
-pub const MAX_PARENTS: usize = 10;
-
 /// Rotated tokens that are kept.
 const MAX_OLD_TOKENS: usize = 5;
 
@@ -75,43 +72,6 @@ impl App {
         Ok(())
     }
 
-    /// Says why the named parent cannot be that of `child`, which is none yet if it is new.
-    pub async fn check_parent(
-        &self,
-        draft: &mut MonitorDraft,
-        child: Option<MonitorId>,
-    ) -> Result<(), Refusal> {
-        let Some(parent) = draft.named_parent() else { return Ok(()) };
-        if child == Some(parent) {
-            draft.refuse_parent("must be another monitor");
-            return Ok(());
-        }
-        let mut next = Some(parent);
-        let mut levels = 0;
-        while let Some(id) = next {
-            if child == Some(id) {
-                draft.refuse_parent("depends on this monitor itself");
-                return Ok(());
-            }
-            levels += 1;
-            if levels > MAX_PARENTS {
-                draft.refuse_parent(format!(
-                    "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
-                ));
-                return Ok(());
-            }
-            let Some(found) = self.monitors().find(id).await? else {
-                if id == parent {
-                    draft.refuse_parent(format!("there is no monitor {parent}"));
-                }
-                // A parent that is gone counts as none.
-                return Ok(());
-            };
-            next = found.value.parent;
-        }
-        Ok(())
-    }
-
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot
     /// be reached now the monitor is there all the same, and its owner finds it in the registry.
     pub async fn create_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
@@ -153,14 +113,24 @@ impl App {
         precondition: &Precondition,
         change: impl Fn(&Monitor) -> Result<Monitor, Refusal> + Send + Sync,
     ) -> Result<Stored<Monitor>, Refusal> {
-        let change = |old: &Monitor| {
-            let changed = change(old)?;
-            let updated_at = if changed == *old { old.updated_at } else { self.ports.clock.now() };
-            Ok(Monitor { updated_at, ..changed })
-        };
-        let Changed { before, after } = self.monitors().change(id, precondition, change).await?;
+        let change = |old: &Monitor| Ok(self.dated(old, change(old)?));
+        let changed = self.monitors().change(id, precondition, change).await?;
+        self.record_definition(changed).await
+    }
+
+    /// A monitor that is to take the place of `old`, with the time of the change if it is one.
+    pub(crate) fn dated(&self, old: &Monitor, changed: Monitor) -> Monitor {
+        let updated_at = if changed == *old { old.updated_at } else { self.ports.clock.now() };
+        Monitor { updated_at, ..changed }
+    }
+
+    /// Appends the definition of a changed monitor to the log, if it is another one.
+    pub(crate) async fn record_definition(
+        &self,
+        Changed { before, after }: Changed<Monitor>,
+    ) -> Result<Stored<Monitor>, Refusal> {
         if after.value.definition != before.value.definition {
-            let definition = Some(after.value.definition.clone());
+            let (id, definition) = (after.value.id, Some(after.value.definition.clone()));
             self.definitions.append(id, after.revision, after.value.updated_at, definition).await?;
         }
         Ok(after)

@@ -2,10 +2,12 @@
 
 use model::ids::{MonitorId, WindowId};
 use model::maintenance::MaintenanceWindow;
+use model::time::EventTime;
 use ports::registry::{RecordKey, RecordKind};
 
 use crate::app::App;
-use crate::draft::maintenance::WindowDraft;
+use crate::draft::maintenance::{NewWindow, WindowDraft};
+use crate::in_turn;
 use crate::precondition::Precondition;
 use crate::records::{Records, Stored};
 use crate::refusal::Refusal;
@@ -27,6 +29,16 @@ impl App {
         self.check_named_monitors(&mut draft).await?;
         let now = self.ports.clock.now();
         let new = draft.into_new(now).map_err(Refusal::fields)?;
+        let turn = self.take_turn(None).await?;
+        let outcome = self.create_within_limit(new, now).await;
+        in_turn::end(turn, outcome).await
+    }
+
+    async fn create_within_limit(
+        &self,
+        new: NewWindow,
+        now: EventTime,
+    ) -> Result<Stored<MaintenanceWindow>, Refusal> {
         let windows = self.windows();
         if windows.count(MAX_WINDOWS).await? >= MAX_WINDOWS {
             return Err(Refusal::conflict(format!(

@@ -47,7 +47,8 @@ impl Keys {
             | RecordKind::Key
             | RecordKind::Token
             | RecordKind::Maintenance
-            | RecordKind::Rebuild => {
+            | RecordKind::Rebuild
+            | RecordKind::Turn => {
                 format!("{root}{kind}.{id}")
             }
         })
@@ -63,7 +64,8 @@ impl Keys {
             | RecordKind::Key
             | RecordKind::Token
             | RecordKind::Maintenance
-            | RecordKind::Rebuild => rest,
+            | RecordKind::Rebuild
+            | RecordKind::Turn => rest,
         };
         Some((kind, CompactId::new(id)))
     }
@@ -76,7 +78,8 @@ impl Keys {
             | RecordKind::Key
             | RecordKind::Token
             | RecordKind::Maintenance
-            | RecordKind::Rebuild => "*",
+            | RecordKind::Rebuild
+            | RecordKind::Turn => "*",
         };
         format!("{}{}.{depth}", self.root, kind.as_str())
     }

@@ -16,6 +16,7 @@ pub(super) const fn kind_number(kind: RecordKind) -> i64 {
         RecordKind::Token => 3,
         RecordKind::Maintenance => 4,
         RecordKind::Rebuild => 5,
+        RecordKind::Turn => 6,
     }
 }
 

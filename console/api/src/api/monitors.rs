@@ -26,7 +26,6 @@ use management::app::App;
 use management::draft::fields::Fields;
 use management::draft::monitor::MonitorDraft;
 use management::records::Stored;
-use management::refusal::Refusal;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -135,11 +134,7 @@ async fn change(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let id = monitor_id(&id)?;
-    let mut draft = MonitorDraft::read(body);
-    app.check_channels(&mut draft).await?;
-    app.check_parent(&mut draft, Some(id)).await?;
-    let change = |old: &Monitor| draft.clone().onto(old).map_err(Refusal::fields);
-    let held = app.change_monitor(id, &precondition, change).await?;
+    let held = app.edit_monitor(id, &precondition, MonitorDraft::read(body)).await?;
     answer(&app, &caller, held).await
 }
 

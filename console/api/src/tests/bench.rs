@@ -50,6 +50,9 @@ pub(super) struct Bench {
     _run: JoinSet<()>,
 }
 
+/// A console that stops when this is dropped.
+pub(super) struct Running(#[expect(dead_code, reason = "held for its drop")] JoinSet<()>);
+
 /// An answer, its body read as JSON if it is.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -235,6 +238,31 @@ impl Bench {
     /// Whether something is in the alert queue.
     pub(super) async fn has_alerts(&self) -> bool {
         !self.alerts.lanes(self.now()).await.expect("lanes").is_empty()
+    }
+
+    /// Another console of the same installation, with the same keys.
+    pub(super) async fn another(&self) -> (Router, Running) {
+        let deps = Deps {
+            log: self.log.clone(),
+            registry: self.registry.clone(),
+            states: self.states.clone(),
+            history: self.history.clone(),
+            deliveries: self.history.clone(),
+            checkpoints: Arc::new(InMemoryCheckpoints::new()),
+            rules: TimeRules::EMBEDDED,
+            alert_queue: self.alerts.clone(),
+            delivery_queue: self.tasks.clone(),
+            clock: self.clock.clone(),
+        };
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let config = Config { allow_private: "127.0.0.0/8".to_owned(), ..Config::default() };
+        let service = Service::new(config, deps, &mut metrics).expect("a service");
+        let (router, readiness) = (service.router(), service.readiness());
+        let mut run = JoinSet::new();
+        let until = self.shutdown.clone();
+        run.spawn(async move { service.run(until).await.expect("runs") });
+        eventually("ready", async || readiness.check().is_ok().then_some(())).await;
+        (router, Running(run))
     }
 
     pub(super) fn stop(&self) {

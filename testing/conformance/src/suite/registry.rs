@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::ids::{MonitorId, PartitionId, Revision};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
+use ports::turns::Turns;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ macro_rules! registry_suite {
                 revisions_grow_over_all_records,
                 every_kind_has_records_of_its_own,
                 of_many_creators_one_wins,
+                those_who_take_turns_keep_a_limit_over_many_records,
+                a_turn_that_stands_still_is_taken_over_and_its_change_comes_to_nothing,
                 lists_are_in_the_order_of_bytes_and_paged,
                 records_and_revisions_last,
                 a_partition_knows_its_monitors_and_their_revisions,
@@ -147,6 +150,46 @@ pub async fn of_many_creators_one_wins(subject: &mut Records) {
     }
     let won = creators.join_all().await.into_iter().filter(|won| *won).count();
     assert_eq!(won, 1);
+}
+
+/// Two consoles make records, six clients at each, and no more than five records may be there.
+pub async fn those_who_take_turns_keep_a_limit_over_many_records(subject: &mut Records) {
+    const LIMIT: usize = 5;
+    let registry = subject.port();
+    let consoles = [Turns::new(Arc::clone(&registry)), Turns::new(Arc::clone(&registry))].map(Arc::new);
+    let mut clients = JoinSet::new();
+    for (n, turns) in consoles.iter().cycle().take(12).enumerate() {
+        let (registry, turns) = (Arc::clone(&registry), Arc::clone(turns));
+        clients.spawn(async move {
+            let turn = turns.take(None).await.expect("a turn");
+            let found = ids(&registry, RecordKind::Monitor, None, 100).await.len();
+            if found < LIMIT {
+                create(&registry, &key(&n.to_string()), "x").await;
+            }
+            turn.end().await;
+        });
+    }
+    clients.join_all().await;
+    assert_eq!(ids(&registry, RecordKind::Monitor, None, 100).await.len(), LIMIT);
+}
+
+pub async fn a_turn_that_stands_still_is_taken_over_and_its_change_comes_to_nothing(subject: &mut Records) {
+    let registry = subject.port();
+    let [first, second] = [Turns::new(Arc::clone(&registry)), Turns::new(Arc::clone(&registry))];
+    let known = create(&registry, &key("a"), "one").await;
+    let late = first.take(Some(&key("a"))).await.expect("a turn");
+    late.check().await.expect("it is its turn");
+    let next = second.take(Some(&key("b"))).await.expect("the turn of one that stands still");
+    let refused = late.check().await;
+    assert!(matches!(refused, Err(RegistryError::Conflict)), "{refused:?}");
+    let refused = registry.put(&key("a"), Expected::At(known), value("late")).await;
+    assert!(matches!(refused, Err(RegistryError::Conflict)), "{refused:?}");
+    late.end().await;
+    next.check().await.expect("the late one has ended no turn but its own");
+    next.end().await;
+    let record = registry.get(&key("a")).await.expect("get").expect("a record");
+    assert_eq!(record.value, value("one"));
+    first.take(None).await.expect("a turn").end().await;
 }
 
 pub async fn lists_are_in_the_order_of_bytes_and_paged(subject: &mut Records) {

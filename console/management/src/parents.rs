@@ -1,0 +1,100 @@
+//! Which monitor may depend on which: none on itself, and only so many in a row.
+
+use model::ids::MonitorId;
+use model::monitor::Monitor;
+use ports::registry::{RecordKey, RecordKind};
+use ports::turns::Turn;
+
+use crate::app::App;
+use crate::draft::monitor::MonitorDraft;
+use crate::in_turn;
+use crate::precondition::Precondition;
+use crate::records::{Changed, Stored, WRITE_TRIES};
+use crate::refusal::Refusal;
+
+/// Most monitors that a monitor depends on, one through the other.
+pub const MAX_PARENTS: usize = 10;
+
+impl App {
+    /// Changes a monitor: only the fields that are given.
+    ///
+    /// # Errors
+    /// A field is refused, or the record cannot be changed.
+    pub async fn edit_monitor(
+        &self,
+        id: MonitorId,
+        precondition: &Precondition,
+        mut draft: MonitorDraft,
+    ) -> Result<Stored<Monitor>, Refusal> {
+        self.check_channels(&mut draft).await?;
+        if draft.named_parent().is_none() {
+            let change = |old: &Monitor| draft.clone().onto(old).map_err(Refusal::fields);
+            return self.change_monitor(id, precondition, change).await;
+        }
+        let turn = self.take_turn(Some(&RecordKey::new(RecordKind::Monitor, id))).await?;
+        let outcome = self.edit_with_parent(&turn, id, precondition, &draft).await;
+        self.record_definition(in_turn::end(turn, outcome).await?).await
+    }
+
+    async fn edit_with_parent(
+        &self,
+        turn: &Turn<'_>,
+        id: MonitorId,
+        precondition: &Precondition,
+        draft: &MonitorDraft,
+    ) -> Result<Changed<Monitor>, Refusal> {
+        for _ in 0..WRITE_TRIES {
+            let before = self.load_monitor(id).await?;
+            precondition.check(before.revision)?;
+            in_turn::check(turn).await?;
+            let mut draft = draft.clone();
+            self.check_parent(&mut draft, Some(id)).await?;
+            let changed = draft.onto(&before.value).map_err(Refusal::fields)?;
+            let changed = self.dated(&before.value, changed);
+            if changed == before.value {
+                return Ok(Changed { after: before.clone(), before });
+            }
+            if let Some(after) = self.monitors().replace(id, before.revision, changed).await? {
+                return Ok(Changed { before, after });
+            }
+        }
+        Err(Refusal::contended())
+    }
+
+    /// Says why the named parent cannot be that of `child`, which is none yet if it is new.
+    pub async fn check_parent(
+        &self,
+        draft: &mut MonitorDraft,
+        child: Option<MonitorId>,
+    ) -> Result<(), Refusal> {
+        let Some(parent) = draft.named_parent() else { return Ok(()) };
+        if child == Some(parent) {
+            draft.refuse_parent("must be another monitor");
+            return Ok(());
+        }
+        let mut next = Some(parent);
+        let mut levels = 0;
+        while let Some(id) = next {
+            if child == Some(id) {
+                draft.refuse_parent("depends on this monitor itself");
+                return Ok(());
+            }
+            levels += 1;
+            if levels > MAX_PARENTS {
+                draft.refuse_parent(format!(
+                    "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
+                ));
+                return Ok(());
+            }
+            let Some(found) = self.monitors().find(id).await? else {
+                if id == parent {
+                    draft.refuse_parent(format!("there is no monitor {parent}"));
+                }
+                // A parent that is gone counts as none.
+                return Ok(());
+            };
+            next = found.value.parent;
+        }
+        Ok(())
+    }
+}
