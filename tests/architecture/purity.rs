@@ -68,6 +68,7 @@ const PURE: [&str; 45] = [
     "common/sending/src/words.rs",
     "common/serving/src/proxies.rs",
     "console/api/src/public_url.rs",
+    "console/api/src/sight.rs",
     "console/management/src/draft",
     "console/management/src/draft.rs",
     "console/management/src/import/lines.rs",

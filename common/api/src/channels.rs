@@ -53,7 +53,7 @@ pub struct ChannelView {
     pub default: bool,
     /// Whether the channel works.
     pub state: ChannelStateName,
-    /// Why the channel does not work.
+    /// Why the channel does not work. Only admin keys see it.
     pub state_detail: Option<String>,
     /// If the channel is failing: since when.
     pub failing_since: Option<Time>,

@@ -73,11 +73,11 @@ pub struct AttemptView {
     pub ms: u64,
     /// The HTTP status, or the SMTP code, if there was an answer.
     pub status: Option<u16>,
-    /// What went wrong; null = accepted.
+    /// What went wrong; null = accepted. Read keys see the status only.
     pub error: Option<String>,
-    /// The beginning of the answer.
+    /// The beginning of the answer. Null for read keys.
     pub answer: Option<String>,
-    /// For a test: what was sent, secrets as `***`. Lists leave it out.
+    /// For a test: what was sent, secrets as `***`. Lists leave it out, and read keys do not see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
 }

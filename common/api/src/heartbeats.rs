@@ -23,7 +23,7 @@ pub struct HeartbeatView {
     pub value: Option<f64>,
     /// Whether there is an output.
     pub has_output: bool,
-    /// The client's address.
+    /// The client's address. Null for read keys.
     #[schema(value_type = Option<String>)]
     pub source: Option<IpAddr>,
 }

@@ -11,6 +11,7 @@ use model::key::{ApiKey, Scope};
 
 use crate::problem::Problem;
 use crate::public_url::PublicUrl;
+use crate::sight::Secretive;
 use management::app::App;
 use management::directory::Freshness;
 use management::mint;
@@ -29,6 +30,25 @@ impl Caller {
             Scope::Admin => true,
             Scope::Read => false,
         }
+    }
+
+    /// As much of a resource as the caller may see.
+    pub(crate) fn sees<T: Secretive>(&self, mut whole: T) -> T {
+        if !self.is_admin() {
+            whole.hide_secrets();
+        }
+        whole
+    }
+
+    /// Refuses callers that are not admins.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn require_admin(&self) -> Result<(), Problem> {
+        if self.is_admin() {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "this key may not see this; an admin key is needed"))
     }
 
     /// The name of its key.

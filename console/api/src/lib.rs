@@ -17,6 +17,7 @@ mod public_url;
 mod request;
 mod request_metrics;
 mod service;
+mod sight;
 
 pub use config::Config;
 pub use error::Error;

@@ -13,6 +13,7 @@ mod monitors;
 mod paging;
 mod rebuilds;
 mod replay;
+mod sight;
 mod tokens;
 mod troubles;
 mod what_if;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use api::deliveries::{AttemptView, DeliveryStateName, DeliveryView};
 use api::time::Time;
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use model::delivery::{Attempt, Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::notice::Notice;
@@ -14,6 +14,7 @@ use ports::history::DeliveryFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Caller;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{NoFields, Path, Query};
@@ -96,6 +97,7 @@ fn filter(query: &Query) -> Result<DeliveryFilter, Problem> {
 )]
 async fn list(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     query: Query,
     paging: Paging,
 ) -> Result<Json<Page<DeliveryView>>, Problem> {
@@ -104,7 +106,7 @@ async fn list(
     let before = before.map(|(at, id)| (EventTime::from_micros(at), DeliveryId::from_uuid(id)));
     let found = app.ports.deliveries.list(filter, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::TimeAndId(last.created_at.as_micros(), last.id.as_uuid()));
-    Ok(Json(page.map(in_list)))
+    Ok(Json(caller.sees(page.map(in_list))))
 }
 
 /// Shows a delivery.
@@ -113,8 +115,12 @@ async fn list(
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryView))
 )]
-async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
-    Ok(Json(view(app.delivery(delivery_id(&id)?).await?)))
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<DeliveryView>, Problem> {
+    Ok(Json(caller.sees(view(app.delivery(delivery_id(&id)?).await?))))
 }
 
 /// Sends a dead letter again, from the first attempt on.
@@ -128,10 +134,11 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Jso
 )]
 async fn redrive(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     _: NoFields,
 ) -> Result<Json<DeliveryView>, Problem> {
-    Ok(Json(view(app.redrive(delivery_id(&id)?).await?)))
+    Ok(Json(caller.sees(view(app.redrive(delivery_id(&id)?).await?))))
 }
 
 fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use api::heartbeats::{HeartbeatStatus, HeartbeatView};
 use api::time::Time;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use model::heartbeat::HeartbeatKind;
 use model::ids::{HeartbeatId, MonitorId};
 use model::time::EventTime;
@@ -15,6 +15,7 @@ use ports::history::HeartbeatEntry;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Caller;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{Path, monitor_id};
@@ -55,6 +56,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 )]
 async fn list(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     paging: Paging,
 ) -> Result<Json<Page<HeartbeatView>>, Problem> {
@@ -63,7 +65,7 @@ async fn list(
     app.require_monitor(id).await?;
     let found = app.ports.history.heartbeats(id, before, paging.limit + 1).await?;
     let page = paging.page(found, |last| Cursor::Time(last.heartbeat.received_at.as_micros()));
-    Ok(Json(page.map(view)))
+    Ok(Json(caller.sees(page.map(view))))
 }
 
 /// Shows a heartbeat's output: the last 10,000 bytes of the pushed body, as they came.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use api::keys::{KeyCreate, KeyScope, KeyView};
 use api::time::Time;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use model::ids::KeyId;
 use model::key::{ApiKey, Scope};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Caller;
 use crate::paging::{Cursor, Page, Paging};
 use crate::problem::Problem;
 use crate::request::{JsonBody, Path};
@@ -50,7 +51,7 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     Ok((StatusCode::CREATED, location, Json(shown)).into_response())
 }
 
-/// Lists API keys in the order of their creation.
+/// Lists API keys in the order of their creation, for admin keys.
 #[utoipa::path(
     get, path = "/keys", tag = "keys", operation_id = "listKeys",
     params(
@@ -59,19 +60,29 @@ async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result
     ),
     responses((status = 200, description = "A page of keys", body = Page<KeyView>))
 )]
-async fn list(State(app): State<Arc<App>>, paging: Paging) -> Result<Json<Page<KeyView>>, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    paging: Paging,
+) -> Result<Json<Page<KeyView>>, Problem> {
+    caller.require_admin()?;
     let after = paging.after_id()?.map(KeyId::from_uuid);
     let page = paging.page(app.directory.keys(after, paging.limit + 1), |last| Cursor::Id(last.id.as_uuid()));
     Ok(Json(page.map(|key| view(&key, None))))
 }
 
-/// Shows an API key.
+/// Shows an API key, for admin keys.
 #[utoipa::path(
     get, path = "/keys/{id}", tag = "keys", operation_id = "showKey",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, description = "The key", body = KeyView))
 )]
-async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<KeyView>, Problem> {
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<KeyView>, Problem> {
+    caller.require_admin()?;
     let stored = app.keys().load(key_id(&id)?).await?;
     Ok(Json(view(&stored.value, None)))
 }

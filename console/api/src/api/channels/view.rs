@@ -8,9 +8,9 @@ use model::channel::{Channel, ChannelKind, ChannelState, PresetChannel, Secret, 
 use model::ids::Revision;
 use model::time::EventTime;
 use sending::presets;
-use url::Url;
 
 use crate::auth::Caller;
+use crate::sight::host_only;
 use management::draft::channel::{MASK, URL, kind_name};
 
 /// A channel as `caller` may see it at `now`, with a secret that was made just now.
@@ -21,7 +21,6 @@ pub(super) fn view(
     secret: Option<&Secret>,
     now: EventTime,
 ) -> ChannelView {
-    let admin = caller.is_admin();
     let common = ChannelView {
         id: channel.id.to_string(),
         name: channel.name.clone(),
@@ -47,28 +46,23 @@ pub(super) fn view(
         revision: revision.0,
         secret: secret.map(|secret| secret.expose().to_owned()),
     };
-    match &channel.kind {
-        ChannelKind::Webhook(webhook) => of_webhook(common, webhook, admin, now),
-        ChannelKind::Email(email) => {
-            let address = |address: &String| if admin { address.clone() } else { domain_only(address) };
-            ChannelView { to: Some(email.to.iter().map(address).collect()), ..common }
-        }
+    caller.sees(match &channel.kind {
+        ChannelKind::Webhook(webhook) => of_webhook(common, webhook, now),
+        ChannelKind::Email(email) => ChannelView { to: Some(email.to.clone()), ..common },
         ChannelKind::Preset(preset) => {
-            let mut settings = preset_settings(preset, admin);
+            let mut settings = preset_settings(preset);
             ChannelView { url: settings.remove(URL), settings: Some(settings), ..common }
         }
-    }
+    })
 }
 
-fn of_webhook(common: ChannelView, webhook: &Webhook, admin: bool, now: EventTime) -> ChannelView {
-    let url = webhook.url.expose();
+fn of_webhook(common: ChannelView, webhook: &Webhook, now: EventTime) -> ChannelView {
     let still = webhook.old_secrets.iter().filter(|old| old.expires_at > now);
-    let template = |template: &String| if admin { template.clone() } else { MASK.to_owned() };
     ChannelView {
-        url: Some(if admin { url.to_owned() } else { host_only(url) }),
+        url: Some(webhook.url.expose().to_owned()),
         headers: Some(webhook.headers.keys().map(|name| (name.clone(), MASK.to_owned())).collect()),
         method: Some(webhook.method.as_str().to_owned()),
-        template: Some(webhook.template.as_ref().map(template)),
+        template: Some(webhook.template.clone()),
         content_type: Some(webhook.content_type.clone()),
         digest: Some(webhook.digest),
         old_secrets: Some(still.map(|old| OldSecretView { expires_at: Time(old.expires_at) }).collect()),
@@ -77,7 +71,7 @@ fn of_webhook(common: ChannelView, webhook: &Webhook, admin: bool, now: EventTim
 }
 
 /// The settings in the view, `url` among them.
-fn preset_settings(channel: &PresetChannel, admin: bool) -> BTreeMap<String, String> {
+fn preset_settings(channel: &PresetChannel) -> BTreeMap<String, String> {
     let settings: BTreeMap<String, String> =
         channel.settings.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     let mask = |(name, value): (String, String)| {
@@ -85,16 +79,8 @@ fn preset_settings(channel: &PresetChannel, admin: bool) -> BTreeMap<String, Str
         (name, shown)
     };
     match presets::find(&channel.preset) {
-        Some(preset) if admin => preset.masked(&settings),
-        Some(_) | None => settings.into_iter().map(mask).collect(),
+        Some(preset) => preset.masked(&settings),
+        // It cannot be known which of them are secret.
+        None => settings.into_iter().map(mask).collect(),
     }
-}
-
-fn host_only(url: &str) -> String {
-    let Ok(url) = url.parse::<Url>() else { return MASK.to_owned() };
-    format!("{}/{MASK}", url.origin().ascii_serialization())
-}
-
-fn domain_only(address: &str) -> String {
-    address.rsplit_once('@').map_or_else(|| MASK.to_owned(), |(_, domain)| format!("{MASK}@{domain}"))
 }

@@ -74,8 +74,8 @@ fn view(
         Schedule::Period { timeout } => (Some(*timeout), None),
         Schedule::Cron(cron) => (None, Some(cron)),
     };
-    let token = caller.is_admin().then(|| monitor.token.expose().to_owned());
-    MonitorView {
+    let token = monitor.token.expose().to_owned();
+    caller.sees(MonitorView {
         id: monitor.id.to_string(),
         name: monitor.name,
         description: monitor.description,
@@ -89,8 +89,8 @@ fn view(
         channels,
         parent: monitor.parent.filter(|id| app.directory.monitor_exists(*id)).map(|id| id.to_string()),
         paused: monitor.definition.paused,
-        push_url: token.as_ref().map(|token| caller.push_url(token)),
-        token,
+        push_url: Some(caller.push_url(&token)),
+        token: Some(token),
         state: state(situation.state),
         state_since: Time(situation.since),
         last_heartbeat: newest.map(heartbeats::view),
@@ -98,7 +98,7 @@ fn view(
         revision,
         created_at: Time(monitor.created_at),
         updated_at: Time(monitor.updated_at),
-    }
+    })
 }
 
 const fn state(state: ShownState) -> MonitorState {
