@@ -6,7 +6,7 @@ mod scan;
 mod words;
 
 use bytes::Bytes;
-use model::heartbeat::{HeartbeatKind, MAX_MESSAGE_CHARS};
+use model::heartbeat::{HeartbeatKind, clean_message};
 
 use found::{Found, Given, Name};
 pub(crate) use not_understood::NotUnderstood;
@@ -50,7 +50,7 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
         None => value(&said, foreign)?,
     };
     let message = match asked.message.or(said.message) {
-        Some(Given::Text(text)) => Some(cut(text)),
+        Some(Given::Text(text)) => Some(clean_message(text)),
         // Another tool's object may have a message of its own kind.
         Some(Given::Unfit) if foreign => None,
         Some(Given::Unfit) => return Err(NotUnderstood::Parameter(Name::Message)),
@@ -86,14 +86,6 @@ fn value(found: &Found, foreign: bool) -> Result<Option<f64>, NotUnderstood> {
             None => Err(NotUnderstood::Parameter(Name::Value)),
         },
     }
-}
-
-fn cut(mut message: String) -> String {
-    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
-        message.truncate(end);
-        message.shrink_to_fit();
-    }
-    message
 }
 
 #[cfg(test)]

@@ -15,6 +15,36 @@ pub const MAX_MESSAGE_CHARS: usize = 1_000;
 /// Longest output, in bytes; of what is longer the end is kept.
 pub const MAX_OUTPUT_BYTES: usize = 10_000;
 
+/// A client's text as the message of a heartbeat: at most [`MAX_MESSAGE_CHARS`] characters, without those
+/// that do something to the text around them.
+///
+/// Messages are shown on terminals, in chats, in mails and in files of lines. Newline and tab stay; other ends
+/// of a line (CR LF, CR, NEL, U+2028, U+2029) become newlines. The other control characters, and those that
+/// change the direction of the text behind them (U+202A to U+202E, U+2066 to U+2069), become U+FFFD. Marks of
+/// a direction, which change nothing but their neighbours, stay.
+pub fn clean_message(text: String) -> String {
+    let needs = |character: char| {
+        (character.is_control() && !matches!(character, '\n' | '\t'))
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut text = if text.chars().any(needs) {
+        let lines = text.replace("\r\n", "\n");
+        let clean = |character| match character {
+            '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
+            _ if needs(character) => char::REPLACEMENT_CHARACTER,
+            _ => character,
+        };
+        lines.chars().map(clean).collect()
+    } else {
+        text
+    };
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_CHARS) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// The status that a heartbeat reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,4 +84,27 @@ pub struct Heartbeat {
     pub output: Option<Bytes>,
     /// The trace that its push belongs to.
     pub trace: Option<TraceContext>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_does_nothing_to_the_text_around_it() {
+        for (given, expected) in [
+            ("plain äöü 😀", "plain äöü 😀"),
+            ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+            ("a\r\nb\rc\u{85}d\u{2028}e\u{2029}f", "a\nb\nc\nd\ne\nf"),
+            ("\0\u{1b}[31mred\u{7f}\u{9b}0m", "\u{fffd}\u{fffd}[31mred\u{fffd}\u{fffd}0m"),
+            ("\u{202e}txt.exe\u{2066}", "\u{fffd}txt.exe\u{fffd}"),
+            ("\u{200f}שלום\u{200e}", "\u{200f}שלום\u{200e}"),
+        ] {
+            assert_eq!(clean_message(given.to_owned()), expected, "{given:?}");
+        }
+        for (characters, kept) in [(999, 999), (1_000, 1_000), (1_001, 1_000), (5_000, 1_000)] {
+            assert_eq!(clean_message("ü".repeat(characters)), "ü".repeat(kept));
+            assert_eq!(clean_message("\u{1b}".repeat(characters)), "\u{fffd}".repeat(kept));
+        }
+    }
 }

@@ -1,3 +1,4 @@
+use model::heartbeat::MAX_MESSAGE_CHARS;
 use proptest::prelude::*;
 
 use super::*;
@@ -52,6 +53,7 @@ fn reads_the_query() {
         ("status=up&msg=OK&ping=", Ok(message("OK"))),
         ("status=d%6Fwn", Ok(down())),
         ("status=sideways", Err(BAD_STATUS)),
+        ("msg=a%00b%1b%5b31m%0d%0ac%e2%80%ae", Ok(message("a\u{fffd}b\u{fffd}[31m\nc\u{fffd}"))),
         ("status=%20", Err(BAD_STATUS)),
         ("Status=sideways&STATUS=x", Err(BAD_STATUS)),
         ("msg=a+b%20c", Ok(message("a b c"))),
@@ -229,6 +231,6 @@ proptest! {
     #[test]
     fn a_message_that_was_encoded_comes_back(text in "\\PC{1,200}") {
         let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("msg", &text).finish();
-        prop_assert_eq!(read(Some(&query), None, b"").unwrap().message, Some(text));
+        prop_assert_eq!(read(Some(&query), None, b"").unwrap().message, Some(clean_message(text)));
     }
 }

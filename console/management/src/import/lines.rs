@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use api::export::Micros;
-use model::heartbeat::{Heartbeat, HeartbeatKind, MAX_MESSAGE_CHARS};
+use model::heartbeat::{Heartbeat, HeartbeatKind, clean_message};
 use model::ids::{MonitorId, Revision};
 use model::imported::PastEvent;
 use model::monitor::Definition;
@@ -124,12 +124,8 @@ fn heartbeat(
     message: Option<String>,
     value: Option<f64>,
 ) -> Heartbeat {
-    // As with a push: a longer text is cut.
-    let cut = |text: String| match text.char_indices().nth(MAX_MESSAGE_CHARS) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
-    };
-    let message = message.map(cut).filter(|text| !text.is_empty());
+    // As with a push.
+    let message = message.map(clean_message).filter(|text| !text.is_empty());
     Heartbeat { monitor, received_at, kind, message, value, source: None, output: None, trace: None }
 }
 
