@@ -8,7 +8,7 @@ mod words;
 use bytes::Bytes;
 use model::heartbeat::{HeartbeatKind, clean_message};
 
-use found::{Found, Given, Name};
+use found::{Found, Given, Name, Told};
 pub(crate) use not_understood::NotUnderstood;
 pub(crate) use scan::{Scanned, Scanner};
 
@@ -38,11 +38,11 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
     let asked = query.map(scan::query).unwrap_or_default();
     let Body { tail, scanned: Scanned { found: said, is_output, trouble } } = body;
     if let Some(trouble) = trouble
-        && asked.status.is_none()
+        && !asked.tells()
     {
         return Err(NotUnderstood::Body(trouble));
     }
-    let kind = kind(asked.status.as_ref(), said.status.as_ref())?;
+    let kind = kind(&asked, &said)?;
     // Another tool's object beside our names.
     let foreign = is_output && said.any;
     let value = match value(&asked, false)? {
@@ -61,16 +61,16 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
 }
 
 /// The status of a push: down if either place says so, or else what the query says, or else what the body
-/// does.
-fn kind(asked: Option<&Given>, said: Option<&Given>) -> Result<HeartbeatKind, NotUnderstood> {
-    let asked = asked.map(|given| given.text().and_then(words::status));
-    let said = said.map(|given| given.text().and_then(words::status_of_any_tool));
-    if asked == Some(Some(HeartbeatKind::Down)) || said == Some(Some(HeartbeatKind::Down)) {
-        return Ok(HeartbeatKind::Down);
-    }
-    match asked.or(said) {
+/// does; and if neither tells, what the exit code says.
+fn kind(asked: &Found, said: &Found) -> Result<HeartbeatKind, NotUnderstood> {
+    let either = |asked: Option<Told>, said: Option<Told>| match said {
+        Some((_, Some(HeartbeatKind::Down))) => said,
+        Some(_) | None => asked.or(said),
+    };
+    let status = either(asked.status(words::status), said.status(words::status_of_any_tool));
+    match status.or_else(|| either(asked.exit_code(), said.exit_code())) {
         None => Ok(HeartbeatKind::Up),
-        Some(kind) => kind.ok_or(NotUnderstood::Parameter(Name::Status)),
+        Some((name, kind)) => kind.ok_or(NotUnderstood::Parameter(name)),
     }
 }
 

@@ -11,15 +11,44 @@ pub(crate) enum Name {
     Message,
     Value,
     Ping,
+    ExitCode,
+    /// Gatus's word for the status, in a query.
+    Success,
+    /// Cronitor's.
+    State,
+    /// Dead Man's Snitch's.
+    Snitch,
 }
 
 impl Name {
-    const ALL: [(&'static str, Self); 4] =
-        [("status", Self::Status), ("msg", Self::Message), ("value", Self::Value), ("ping", Self::Ping)];
+    const EVERYWHERE: [(&'static str, Self); 5] = [
+        ("status", Self::Status),
+        ("msg", Self::Message),
+        ("value", Self::Value),
+        ("ping", Self::Ping),
+        ("exit_code", Self::ExitCode),
+    ];
 
-    /// The parameter of this name, in letters of any case.
+    /// In a body these are words of anybody's, in the push URL they are meant for us.
+    const IN_A_QUERY: [(&'static str, Self); 3] =
+        [("success", Self::Success), ("state", Self::State), ("s", Self::Snitch)];
+
+    /// The parameter of this name, in letters of any case, and as copying and hand-written code leave it:
+    /// with blanks, a byte order mark, the rest of an `&amp;`, or the brackets of a list.
     pub(super) fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, name)| name)
+        Self::among(&Self::EVERYWHERE, text)
+    }
+
+    /// As [`Self::of`], in the query of a push URL.
+    pub(super) fn in_a_query(text: &str) -> Option<Self> {
+        Self::of(text).or_else(|| Self::among(&Self::IN_A_QUERY, text))
+    }
+
+    fn among(names: &[(&str, Self)], text: &str) -> Option<Self> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let text = text.strip_prefix("amp;").unwrap_or(text);
+        let text = text.strip_suffix("[]").unwrap_or(text);
+        names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, name)| *name)
     }
 
     /// The most bytes of its value that are kept: no good value is longer, but for a message, which is cut.
@@ -27,7 +56,7 @@ impl Name {
         match self {
             Self::Message => MAX_MESSAGE_CHARS * 4,
             Self::Value => 400,
-            Self::Status | Self::Ping => 64,
+            Self::Status | Self::Ping | Self::ExitCode | Self::Success | Self::State | Self::Snitch => 64,
         }
     }
 }
@@ -49,10 +78,16 @@ impl Given {
     }
 }
 
+/// A parameter that tells how the job went, and what it says; `None` if that is not clear.
+pub(super) type Told = (Name, Option<HeartbeatKind>);
+
 /// The parameters that were given. An empty one counts as not given.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
     pub(super) status: Option<Given>,
+    /// A status by another tool's name for it, in a query.
+    pub(super) alias: Option<Told>,
+    pub(super) exit_code: Option<Given>,
     pub(super) message: Option<Given>,
     pub(super) value: Option<Given>,
     pub(super) ping: Option<Given>,
@@ -70,22 +105,72 @@ impl Found {
         }
         let place = match name {
             Name::Status => {
-                if self.status.as_ref().is_none_or(|status| weight(&given) > weight(status)) {
+                let said = |given: &Given| weight(given.text().and_then(words::status_of_any_tool));
+                if self.status.as_ref().is_none_or(|status| said(&given) > said(status)) {
                     self.status = Some(given);
                 }
                 return;
             }
+            Name::ExitCode => {
+                let said = |given: &Given| weight(given.text().and_then(words::exit_code));
+                if self.exit_code.as_ref().is_none_or(|code| said(&given) > said(code)) {
+                    self.exit_code = Some(given);
+                }
+                return;
+            }
+            Name::Success => return self.add_alias(name, given.text().and_then(words::success)),
+            Name::State => return self.add_alias(name, given.text().and_then(words::state)),
+            Name::Snitch => return self.add_alias(name, given.text().and_then(words::zero_is_good)),
             Name::Message => &mut self.message,
             Name::Value => &mut self.value,
             Name::Ping => &mut self.ping,
         };
         place.get_or_insert(given);
     }
+
+    fn add_alias(&mut self, name: Name, kind: Option<HeartbeatKind>) {
+        if self.alias.is_none_or(|(_, other)| weight(kind) > weight(other)) {
+            self.alias = Some((name, kind));
+        }
+    }
+
+    /// What these parameters say of the status. `read` is how a word of `status` is read.
+    pub(super) fn status(&self, read: impl Fn(&str) -> Option<HeartbeatKind>) -> Option<Told> {
+        let status = self.status.as_ref().map(|given| (Name::Status, given.text().and_then(read)));
+        match (status, self.alias) {
+            (Some(status), Some(alias)) if weight(alias.1) > weight(status.1) => Some(alias),
+            (Some(status), _) => Some(status),
+            (None, alias) => alias,
+        }
+    }
+
+    /// What the exit code says of the status.
+    pub(super) fn exit_code(&self) -> Option<Told> {
+        let given = self.exit_code.as_ref()?;
+        Some((Name::ExitCode, given.text().and_then(words::exit_code)))
+    }
+
+    /// Whether these parameters try to say how the job went.
+    pub(super) const fn tells(&self) -> bool {
+        self.status.is_some() || self.alias.is_some() || self.exit_code.is_some()
+    }
+
+    /// What is believed of a body that was not read to its end: that the job failed, if the body says so.
+    pub(super) fn only_a_failure(self) -> Self {
+        let failed = matches!(
+            self.status(words::status_of_any_tool).or_else(|| self.exit_code()),
+            Some((_, Some(HeartbeatKind::Down)))
+        );
+        Self {
+            status: failed.then(|| Given::Text(HeartbeatKind::Down.as_str().to_owned())),
+            ..Self::default()
+        }
+    }
 }
 
 /// What counts of two statuses: down before what is not understood, and that before up.
-fn weight(status: &Given) -> u8 {
-    match status.text().and_then(words::status_of_any_tool) {
+const fn weight(kind: Option<HeartbeatKind>) -> u8 {
+    match kind {
         Some(HeartbeatKind::Down) => 2,
         None => 1,
         Some(HeartbeatKind::Up) => 0,

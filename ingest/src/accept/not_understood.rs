@@ -18,6 +18,10 @@ impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parameter(Name::Status) => "status must be 'up' or 'down'",
+            Self::Parameter(Name::ExitCode) => "exit_code must be a whole number from 0 to 255",
+            Self::Parameter(Name::Success) => "success must be 'true' or 'false'",
+            Self::Parameter(Name::State) => "state must be 'complete', 'ok', 'tick' or 'fail'",
+            Self::Parameter(Name::Snitch) => "s must be a whole number, 0 if all went well",
             Self::Parameter(Name::Value | Name::Ping) => "value must be a finite decimal number",
             Self::Parameter(Name::Message) => "msg must be text",
             Self::Body(Trouble::Json) => {

@@ -3,6 +3,7 @@
 //! The content type decides little, because clients send any: `curl -d` calls every body a form, also JSON.
 //! What the body begins with decides the rest.
 
+mod alerts;
 mod array;
 mod form;
 mod json;
@@ -12,11 +13,11 @@ mod utf16;
 
 use array::ArrayScanner;
 use form::FormScanner;
-use json::JsonScanner;
+use json::{JsonObject, JsonScanner};
 use multipart::MultipartScanner;
 use utf16::Utf16;
 
-use super::found::Found;
+use super::found::{Found, Name};
 
 /// The longest JSON number or word that is taken for one, bytes.
 const MAX_SCALAR: usize = 64;
@@ -77,15 +78,32 @@ enum Declared {
 
 /// The parameters of a query, which may hold anything else as well.
 pub(super) fn query(query: &str) -> Found {
-    let mut form = FormScanner::new();
-    form.feed(query.as_bytes());
-    form.finish().0
+    let read = |query: &str| {
+        let mut form = FormScanner::of_a_query();
+        form.feed(query.as_bytes());
+        form.finish().0
+    };
+    let mut found = read(query);
+    // A script that adds `?status=down` to a URL that has a query already.
+    for again in query.split('?').skip(1) {
+        if let Some(status) = read(again).status {
+            found.add(Name::Status, status);
+        }
+    }
+    found
 }
 
 impl Default for Scanned {
     /// What an empty body says.
     fn default() -> Self {
         Self { found: Found::default(), is_output: true, trouble: None }
+    }
+}
+
+impl Scanned {
+    /// What is known of a body that did not arrive whole.
+    fn cut_short(self, trouble: Trouble) -> Self {
+        Self { found: self.found.only_a_failure(), is_output: true, trouble: Some(trouble) }
     }
 }
 
@@ -194,12 +212,14 @@ impl Content {
         let parameters = |found: Found, foreign: bool| {
             if found.any { Scanned { found, is_output: foreign, trouble: None } } else { output() }
         };
-        let unreadable = |trouble| Scanned { trouble: Some(trouble), ..Scanned::default() };
+        let unread = |found: Found, trouble| Scanned { found, ..Scanned::default() }.cut_short(trouble);
+        let unreadable = |trouble| unread(Found::default(), trouble);
         match self {
             Self::Begin(..) | Self::Output => output(),
             Self::Json(json) => match json.finish() {
-                Some(object) => parameters(object.found, object.foreign),
-                None => unreadable(Trouble::Json),
+                JsonObject::Alerts(found) => parameters(found, false),
+                JsonObject::Whole { found, foreign } => parameters(found, foreign),
+                JsonObject::Unreadable(found) => unread(found, Trouble::Json),
             },
             Self::Array(array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
             Self::Array(_) => output(),
@@ -210,8 +230,8 @@ impl Content {
                 if declared || begins_like_one { parameters(found, false) } else { output() }
             }
             Self::Multipart(multipart) => match multipart.finish() {
-                Some(found) => parameters(found, false),
-                None => unreadable(Trouble::Multipart),
+                (found, true) => parameters(found, false),
+                (found, false) => unread(found, Trouble::Multipart),
             },
             Self::Unreadable(trouble) => unreadable(trouble),
         }

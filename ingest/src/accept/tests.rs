@@ -195,8 +195,125 @@ fn a_body_that_is_not_understood_counts_only_with_a_status_in_the_query() {
         assert!(matches!(read(None, kind, body), Err(NotUnderstood::Body(_))));
         assert!(matches!(read(Some("msg=x"), kind, body), Err(NotUnderstood::Body(_))));
         let accepted = read(Some("status=up"), kind, body).unwrap();
-        assert_eq!((accepted.kind, accepted.output.as_deref()), (HeartbeatKind::Up, Some(body)));
+        // A failure that was read before the trouble began is not lost.
+        let kind =
+            if body.starts_with(b"{\"status\":\"down") { HeartbeatKind::Down } else { HeartbeatKind::Up };
+        assert_eq!((accepted.kind, accepted.output.as_deref()), (kind, Some(body)));
     }
+}
+
+#[test]
+fn a_status_in_the_query_may_have_the_name_that_another_tool_gives_it() {
+    let bad = |name| Err(NotUnderstood::Parameter(name));
+    for (query, expected) in [
+        ("success=true", Ok(up())),
+        ("success=false&error=disk&duration=1.5s", Ok(down())),
+        ("Success=FALSE", Ok(down())),
+        ("success=", Ok(up())),
+        ("success=maybe", bad(Name::Success)),
+        ("state=complete&series=1", Ok(up())),
+        ("state=ok", Ok(up())),
+        ("state=fail&msg=", Ok(down())),
+        ("state=run", bad(Name::State)),
+        ("s=0", Ok(up())),
+        ("s=2", Ok(down())),
+        ("s=", Ok(up())),
+        ("s=x", bad(Name::Snitch)),
+        ("exit_code=0", Ok(up())),
+        ("exit_code=1", Ok(down())),
+        ("exit_code=256", bad(Name::ExitCode)),
+        ("exit_code=-1", bad(Name::ExitCode)),
+        ("exit_code=x", bad(Name::ExitCode)),
+        ("exit_code=0&exit_code=3", Ok(down())),
+        // The command's own judge knows better than its code.
+        ("exit_code=1&status=up", Ok(up())),
+        ("exit_code=0&status=down", Ok(down())),
+        ("status=up&success=false", Ok(down())),
+        ("status=down&success=true", Ok(down())),
+        ("status=up&state=run", bad(Name::State)),
+        ("state=fail&s=x", Ok(down())),
+        ("status=start", bad(Name::Status)),
+        ("status=log", bad(Name::Status)),
+    ] {
+        assert_eq!(read(Some(query), None, b""), expected, "{query}");
+    }
+    for (body, expected) in [
+        (r#"{"exit_code":3,"status":null}"#, Ok(down())),
+        (r#"{"exit_code":"0"}"#, Ok(up())),
+        (r#"{"exit_code":true}"#, bad(Name::ExitCode)),
+        (
+            r#"{"success":false,"state":"fail","s":1}"#,
+            Ok(output(br#"{"success":false,"state":"fail","s":1}"#)),
+        ),
+        ("exit_code=4", Ok(down())),
+    ] {
+        assert_eq!(read(None, FORM, body.as_bytes()), expected, "{body}");
+    }
+    assert_eq!(read(Some("exit_code=0"), FORM, b"exit_code=1").unwrap().kind, HeartbeatKind::Down);
+    assert_eq!(read(Some("status=up"), FORM, b"exit_code=1"), Ok(up()));
+    assert_eq!(read(Some("s=1"), JSON, b"{").unwrap().kind, HeartbeatKind::Down);
+}
+
+#[test]
+fn a_name_is_ours_as_copying_and_hand_written_code_leave_it() {
+    for query in [
+        "%EF%BB%BFstatus=down",
+        "msg=a&amp;status=down",
+        "msg=a&%20status%20=down",
+        "status[]=down",
+        "status%5B%5D=down",
+        // A URL that has a query already, and another one behind it.
+        "status=up&msg=OK&ping=?status=down",
+        "status=up?status=down",
+    ] {
+        assert_eq!(read(Some(query), None, b"").unwrap().kind, HeartbeatKind::Down, "{query}");
+    }
+    assert_eq!(read(Some("msg=what?+why?"), None, b""), Ok(message("what? why?")));
+    for body in ["status =down", "x=1&status =down", "\u{feff}status=down", "status%20=down"] {
+        assert_eq!(read(None, FORM, body.as_bytes()), Ok(down()), "{body}");
+    }
+    let utf16: Vec<u8> = "status=down&msg=für".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read(None, FORM, &utf16), Ok(Accepted { message: Some("für".to_owned()), ..down() }));
+    assert_eq!(read(None, None, b"a\0b\0"), Ok(output(b"a\0b\0")), "binary output stays what it is");
+}
+
+/// What Alertmanager 0.25 sends.
+fn webhook(status: &str, annotations: &str) -> String {
+    format!(
+        r#"{{"receiver":"lubdub","status":"{status}","alerts":[{{"status":"{status}","labels":{{"alertname":"Watchdog"}},"annotations":{annotations},"startsAt":"2026-11-29T10:00:00Z"}}],"groupLabels":{{"alertname":"Watchdog"}},"commonLabels":{{"severity":"none","alertname":"Watch\u0064og"}},"commonAnnotations":{annotations},"externalURL":"http://x:9093","version":"4","groupKey":"{{}}:{{alertname=\"Watchdog\"}}","truncatedAlerts":0}}"#
+    )
+}
+
+#[test]
+fn a_webhook_of_alertmanager_or_grafana_is_a_heartbeat_while_it_fires() {
+    let annotations = r#"{"description":"summary","nested":{"summary":"no"},"summary":"Always \"on\""}"#;
+    for (status, annotations, expected) in [
+        ("firing", annotations, message("Always \"on\"")),
+        ("firing", "{}", message("Watchdog")),
+        ("firing", r#"{"summary":""}"#, message("Watchdog")),
+        ("firing", r#"["summary"]"#, message("Watchdog")),
+        ("resolved", annotations, Accepted { kind: HeartbeatKind::Down, ..message("Always \"on\"") }),
+        ("Resolved", "{}", Accepted { kind: HeartbeatKind::Down, ..message("Watchdog resolved") }),
+    ] {
+        let body = webhook(status, annotations);
+        assert_eq!(read(None, JSON, body.as_bytes()), Ok(expected.clone()), "{body}");
+        let queried = read(Some("status=down&msg=mine"), JSON, body.as_bytes());
+        assert_eq!(queried, Ok(Accepted { kind: HeartbeatKind::Down, ..message("mine") }));
+        assert_eq!(read(Some("status=up"), JSON, body.as_bytes()), Ok(expected), "down wins");
+    }
+    for body in [
+        webhook("pending", "{}"),
+        r#"{"status":"firing"}"#.to_owned(),
+        r#"{"status":"firing","alerts":{}}"#.to_owned(),
+    ] {
+        assert_eq!(read(None, JSON, body.as_bytes()), Err(BAD_STATUS), "{body}");
+    }
+    let long = "x".repeat(100_000);
+    let body = webhook("firing", &format!(r#"{{"{long}":"{long}","summary":"{long}"}}"#));
+    assert_eq!(read(None, JSON, body.as_bytes()), Ok(message(&long[..1_000])));
+    let grafana = r#"{"receiver":"","status":"resolved","orgId":1,"alerts":[{"status":"resolved","labels":{},"values":null}],"groupLabels":{},"commonLabels":{"alertname":"DatasourceNoData"},"commonAnnotations":{},"version":"1","title":"[RESOLVED] x","state":"ok","message":"**Resolved**"}"#;
+    let expected = Accepted { kind: HeartbeatKind::Down, ..message("DatasourceNoData resolved") };
+    assert_eq!(read(None, JSON, grafana.as_bytes()), Ok(expected));
 }
 
 #[test]

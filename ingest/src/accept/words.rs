@@ -25,6 +25,38 @@ pub(super) fn status_of_any_tool(text: &str) -> Option<HeartbeatKind> {
         .or_else(|| is_one_of(word, &ILL).then_some(HeartbeatKind::Down))
 }
 
+/// Whether a job went well, as Gatus's clients say it.
+pub(super) fn success(text: &str) -> Option<HeartbeatKind> {
+    let (well, ill) = (is_one_of(text.trim(), &["true"]), is_one_of(text.trim(), &["false"]));
+    well.then_some(HeartbeatKind::Up).or_else(|| ill.then_some(HeartbeatKind::Down))
+}
+
+/// A state as Cronitor's clients say it. That a job began (`run`) does not say that it went well.
+pub(super) fn state(text: &str) -> Option<HeartbeatKind> {
+    let (well, ill) =
+        (is_one_of(text.trim(), &["complete", "ok", "tick"]), is_one_of(text.trim(), &["fail"]));
+    well.then_some(HeartbeatKind::Up).or_else(|| ill.then_some(HeartbeatKind::Down))
+}
+
+/// What a whole number says that is 0 when all went well.
+pub(super) fn zero_is_good(text: &str) -> Option<HeartbeatKind> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_zero = digits.bytes().all(|byte| byte == b'0');
+    Some(if is_zero { HeartbeatKind::Up } else { HeartbeatKind::Down })
+}
+
+/// What the exit code of a command says, 0 to 255.
+pub(super) fn exit_code(text: &str) -> Option<HeartbeatKind> {
+    match text.trim().parse::<u8>().ok()? {
+        0 => Some(HeartbeatKind::Up),
+        1..=255 => Some(HeartbeatKind::Down),
+    }
+}
+
 /// A finite decimal number.
 pub(super) fn number(text: &str) -> Option<f64> {
     let text = text.trim();
@@ -61,6 +93,31 @@ pub(super) fn leading_number(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_by_another_name() {
+        const UP: Option<HeartbeatKind> = Some(HeartbeatKind::Up);
+        const DOWN: Option<HeartbeatKind> = Some(HeartbeatKind::Down);
+        type Kind = Option<HeartbeatKind>;
+        type Case<'a> = (fn(&str) -> Kind, &'a [(&'a str, Kind)]);
+        let cases: [Case<'_>; 4] = [
+            (success, &[("true", UP), ("False", DOWN), ("1", None), ("yes", None)]),
+            (
+                state,
+                &[("complete", UP), ("OK", UP), ("tick", UP), ("fail", DOWN), ("run", None), ("up", None)],
+            ),
+            (
+                zero_is_good,
+                &[("0", UP), ("000", UP), ("1", DOWN), ("-7", DOWN), ("300", DOWN), ("-", None), ("x", None)],
+            ),
+            (exit_code, &[("0", UP), ("1", DOWN), ("255", DOWN), ("256", None), ("-1", None), ("1.0", None)]),
+        ];
+        for (read, words) in cases {
+            for (word, expected) in words {
+                assert_eq!(read(word), *expected, "{word}");
+            }
+        }
+    }
 
     #[test]
     fn ping_is_the_number_that_a_text_begins_with() {

@@ -25,8 +25,17 @@ const ONCE: [(&str, Said<'static>); 5] = [
 const LOOPS: [&str; 4] = ["shell-loop", "node", "python-loop", "python-thread"];
 
 /// Examples with a test of their own.
-const OTHERS: [&str; 8] =
-    ["create", "create-cron", "cron", "curl-output", "python-sync", "rotate", "shell-wrapper", "show"];
+const OTHERS: [&str; 9] = [
+    "create",
+    "create-cron",
+    "create-watchdog",
+    "cron",
+    "curl-output",
+    "python-sync",
+    "rotate",
+    "shell-wrapper",
+    "show",
+];
 
 fn said(heartbeat: &Heartbeat) -> Said<'_> {
     (&heartbeat.status, heartbeat.msg.as_deref(), heartbeat.value)
@@ -197,4 +206,9 @@ fn monitors_are_made_looked_at_and_rotated() {
     let made = server.monitors().into_iter().find(|monitor| monitor.name == "backup").expect("it is made");
     assert_eq!((made.cron.as_deref(), made.timezone.as_deref()), (Some("0 3 * * *"), Some("Europe/Berlin")));
     assert_eq!(made.grace, 3_600);
+
+    let created = run("create-watchdog", &server, &other, directory.path());
+    assert!(created.status.success(), "{created:?}");
+    let made = server.monitors().into_iter().find(|monitor| monitor.name == "watchdog").expect("it is made");
+    assert_eq!((made.timeout, made.grace), (Some(180), 60));
 }

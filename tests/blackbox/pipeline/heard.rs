@@ -35,7 +35,7 @@ const SAID: [(&str, &str); 22] = [
     ),
     (r#"curl -d '{"status":"down","msg":"cut' $U"#, "refused"),
     (r#"curl -H 'content-type: application/json' -d 'no JSON at all' $U"#, "refused"),
-    (r#"curl -d '{"status":"down","msg":"cut' "$U?status=up""#, "up"),
+    (r#"curl -d '{"status":"down","msg":"cut' "$U?status=up""#, "down"),
     ("curl -d 'Server+Name=web1&status=down' $U", "down"),
     ("curl -d 'a:b@c$/=web1&status=down' $U", "down"),
     (r#"curl -d '{"Status":"down"}' $U"#, "down"),

@@ -12,6 +12,7 @@ pub(super) struct FormScanner {
     found: Found,
     state: State,
     first: FirstName,
+    is_query: bool,
 }
 
 #[derive(Debug)]
@@ -35,16 +36,23 @@ impl FormScanner {
             found: Found::default(),
             state: State::Name(Escaped::new(MAX_NAME)),
             first: FirstName::NotBegun,
+            is_query: false,
         }
     }
 
+    /// Reads the query of a push URL.
+    pub(super) fn of_a_query() -> Self {
+        Self { is_query: true, ..Self::new() }
+    }
+
     pub(super) fn feed(&mut self, piece: &[u8]) {
+        let named = if self.is_query { Name::in_a_query } else { Name::of };
         for byte in piece {
             self.first = self.first.step(*byte);
             match &mut self.state {
                 State::Name(name) => match byte {
                     b'=' => {
-                        let name = Name::of(&name.take());
+                        let name = named(&name.take());
                         self.state = State::Value(name, Escaped::new(name.map_or(0, Name::most)));
                     }
                     b'&' => self.end_pair(),

@@ -5,6 +5,7 @@
 //! must not be lost for it. What is not clear makes the object unreadable.
 
 use super::super::found::{Found, Given, Name};
+use super::alerts::TextOf;
 use super::text::Text;
 
 /// Bytes behind a quote that are kept while it is not clear whether the quote ends its text.
@@ -20,8 +21,29 @@ pub(super) struct JsonScanner {
     found: Found,
     /// Whether the object has a name that is not ours.
     foreign: bool,
+    alerts: Alerts,
     /// Whether the object ended by a text whose end may have been a quote within it.
     ended_by_a_text: bool,
+}
+
+/// What the webhooks of Alertmanager and Grafana say of their alerts.
+#[derive(Debug, Default)]
+struct Alerts {
+    /// Whether there is a list of them.
+    listed: bool,
+    summary: Option<String>,
+    name: Option<String>,
+}
+
+/// The name of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Ours(Name),
+    /// Of the webhooks of Alertmanager and Grafana.
+    Alerts,
+    Annotations,
+    Labels,
+    Other,
 }
 
 #[derive(Debug)]
@@ -30,12 +52,14 @@ enum State {
     Begin,
     BeforeName,
     Name(Text),
-    AfterName(Option<Name>),
-    BeforeValue(Option<Name>),
-    String(Option<Name>, Text, Quote),
+    AfterName(Key),
+    BeforeValue(Key),
+    String(Key, Text, Quote),
     /// A number, a word, or whatever stands without quotes.
-    Bare(Option<Name>, Text),
+    Bare(Key, Text),
     Nested(Nested),
+    /// Within the labels or annotations of alerts.
+    TextOf(Key, TextOf),
     AfterValue,
     Done,
     Unreadable,
@@ -58,15 +82,74 @@ struct Nested {
 
 /// What an object said.
 #[derive(Debug, PartialEq)]
-pub(super) struct JsonObject {
-    pub(super) found: Found,
-    /// Whether the object has a name that is not ours.
-    pub(super) foreign: bool,
+pub(super) enum JsonObject {
+    Whole {
+        found: Found,
+        /// Whether the object has a name that is not ours.
+        foreign: bool,
+    },
+    /// It is the webhook of Alertmanager or Grafana.
+    Alerts(Found),
+    /// It cannot be read, or was cut off before its end; with what was found until then.
+    Unreadable(Found),
+}
+
+impl Key {
+    fn of(text: &str) -> Self {
+        match text {
+            "alerts" => Self::Alerts,
+            "commonAnnotations" => Self::Annotations,
+            "commonLabels" => Self::Labels,
+            _ => Name::of(text).map_or(Self::Other, Self::Ours),
+        }
+    }
+
+    const fn ours(self) -> Option<Name> {
+        match self {
+            Self::Ours(name) => Some(name),
+            Self::Alerts | Self::Annotations | Self::Labels | Self::Other => None,
+        }
+    }
+
+    /// An empty text for its value.
+    fn text(self) -> Text {
+        Text::new(self.ours().map_or(0, Name::most))
+    }
+}
+
+impl Alerts {
+    /// While an alert fires that is made to fire always, all is well; when it is over, something is wrong.
+    fn fill_in(self, mut found: Found) -> JsonObject {
+        let is = |word: &str| {
+            found
+                .status
+                .as_ref()
+                .and_then(Given::text)
+                .is_some_and(|status| status.eq_ignore_ascii_case(word))
+        };
+        let (status, message) = if is("firing") {
+            ("up", self.summary.or(self.name))
+        } else if is("resolved") {
+            let resolved = |name: &str| format!("{name} resolved");
+            ("down", self.summary.or_else(|| Some(resolved(self.name.as_deref().unwrap_or("the alert")))))
+        } else {
+            return JsonObject::Whole { found, foreign: true };
+        };
+        found.status = Some(Given::Text(status.to_owned()));
+        found.message = found.message.or(message.map(Given::Text));
+        JsonObject::Alerts(found)
+    }
 }
 
 impl JsonScanner {
     pub(super) fn new() -> Self {
-        Self { state: State::Begin, found: Found::default(), foreign: false, ended_by_a_text: false }
+        Self {
+            state: State::Begin,
+            found: Found::default(),
+            foreign: false,
+            alerts: Alerts::default(),
+            ended_by_a_text: false,
+        }
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
@@ -76,10 +159,27 @@ impl JsonScanner {
         }
     }
 
-    /// `None` if it cannot be read, or was cut off before its end.
-    pub(super) fn finish(self) -> Option<JsonObject> {
-        let Self { state, found, foreign, .. } = self;
-        matches!(state, State::Done).then_some(JsonObject { found, foreign })
+    pub(super) fn finish(self) -> JsonObject {
+        let Self { state, mut found, foreign, alerts, .. } = self;
+        match state {
+            State::Done if alerts.listed => alerts.fill_in(found),
+            State::Done => JsonObject::Whole { found, foreign },
+            State::String(Key::Ours(name), text, Quote::Behind(_)) => {
+                found.add(name, Given::Text(text.into_string()));
+                JsonObject::Unreadable(found)
+            }
+            State::Begin
+            | State::BeforeName
+            | State::Name(_)
+            | State::AfterName(_)
+            | State::BeforeValue(_)
+            | State::String(..)
+            | State::Bare(..)
+            | State::Nested(_)
+            | State::TextOf(..)
+            | State::AfterValue
+            | State::Unreadable => JsonObject::Unreadable(found),
+        }
     }
 
     fn step(&mut self, state: State, byte: u8) -> State {
@@ -96,41 +196,46 @@ impl JsonScanner {
             },
             State::Name(mut text) => {
                 if text.ends_at(byte) {
-                    let name = Name::of(&text.into_string());
-                    self.foreign |= name.is_none();
-                    State::AfterName(name)
+                    let key = Key::of(&text.into_string());
+                    self.foreign |= key.ours().is_none();
+                    State::AfterName(key)
                 } else {
                     State::Name(text)
                 }
             }
-            State::AfterName(name) if byte == b':' => State::BeforeValue(name),
-            State::AfterName(name) if is_blank => State::AfterName(name),
-            State::BeforeValue(name) => match byte {
-                b'"' => State::String(name, Text::new(name.map_or(0, Name::most)), Quote::None),
-                b'{' | b'[' => {
-                    self.note(name, Given::Unfit);
-                    State::Nested(Nested { depth: 1, ..Nested::default() })
-                }
+            State::AfterName(key) if byte == b':' => State::BeforeValue(key),
+            State::AfterName(key) if is_blank => State::AfterName(key),
+            State::BeforeValue(key) => match byte {
+                b'"' => State::String(key, key.text(), Quote::None),
+                b'{' | b'[' => self.nested(key, byte),
                 b',' | b'}' => State::Unreadable,
-                _ if is_blank => State::BeforeValue(name),
+                _ if is_blank => State::BeforeValue(key),
                 _ => {
-                    let mut text = Text::new(name.map_or(0, Name::most));
+                    let mut text = key.text();
                     text.push(byte);
-                    State::Bare(name, text)
+                    State::Bare(key, text)
                 }
             },
-            State::String(name, text, quote) => self.in_string(name, text, quote, byte),
-            State::Bare(name, mut text) => match byte {
+            State::String(key, text, quote) => self.in_string(key, text, quote, byte),
+            State::Bare(key, mut text) => match byte {
                 b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.note(name, bare(name, &text.into_string()));
+                    self.note(key, bare(key.ours(), &text.into_string()));
                     self.step(State::AfterValue, byte)
                 }
                 b'"' | b'{' | b'[' | b':' => State::Unreadable,
                 _ => {
                     text.push(byte);
-                    State::Bare(name, text)
+                    State::Bare(key, text)
                 }
             },
+            State::TextOf(key, mut text) => {
+                if !text.ends_at(byte) {
+                    return State::TextOf(key, text);
+                }
+                let place = if key == Key::Labels { &mut self.alerts.name } else { &mut self.alerts.summary };
+                *place = text.into_found();
+                State::AfterValue
+            }
             State::Nested(mut nested) => {
                 nested.step(byte);
                 if nested.depth == 0 { State::AfterValue } else { State::Nested(nested) }
@@ -154,43 +259,56 @@ impl JsonScanner {
         }
     }
 
-    fn in_string(&mut self, name: Option<Name>, mut text: Text, quote: Quote, byte: u8) -> State {
+    /// After the byte that opens an object or a list.
+    fn nested(&mut self, key: Key, byte: u8) -> State {
+        self.note(key, Given::Unfit);
+        match key {
+            Key::Annotations if byte == b'{' => State::TextOf(key, TextOf::new("summary")),
+            Key::Labels if byte == b'{' => State::TextOf(key, TextOf::new("alertname")),
+            Key::Alerts | Key::Annotations | Key::Labels | Key::Ours(_) | Key::Other => {
+                self.alerts.listed |= key == Key::Alerts && byte == b'[';
+                State::Nested(Nested { depth: 1, ..Nested::default() })
+            }
+        }
+    }
+
+    fn in_string(&mut self, key: Key, mut text: Text, quote: Quote, byte: u8) -> State {
         let Quote::Behind(mut behind) = quote else {
             let quote = if text.ends_at(byte) { Quote::Behind(Vec::new()) } else { Quote::None };
-            return State::String(name, text, quote);
+            return State::String(key, text, quote);
         };
         let has_comma = behind.contains(&b',');
         match byte {
             b'"' if has_comma => {
-                self.note(name, Given::Text(text.into_string()));
+                self.note(key, Given::Text(text.into_string()));
                 State::Name(Text::new(MAX_NAME))
             }
             b'}' => {
-                self.note(name, Given::Text(text.into_string()));
+                self.note(key, Given::Text(text.into_string()));
                 self.ended_by_a_text = true;
                 State::Done
             }
             b',' if !has_comma => {
                 behind.push(byte);
-                State::String(name, text, Quote::Behind(behind))
+                State::String(key, text, Quote::Behind(behind))
             }
             _ if byte.is_ascii_whitespace() => {
                 if behind.len() < MAX_BEHIND {
                     behind.push(byte);
                 }
-                State::String(name, text, Quote::Behind(behind))
+                State::String(key, text, Quote::Behind(behind))
             }
             // The quote stands within the text.
             _ => {
                 text.push(b'"');
                 behind.iter().for_each(|byte| text.push(*byte));
-                self.in_string(name, text, Quote::None, byte)
+                self.in_string(key, text, Quote::None, byte)
             }
         }
     }
 
-    fn note(&mut self, name: Option<Name>, given: Given) {
-        if let Some(name) = name {
+    fn note(&mut self, key: Key, given: Given) {
+        if let Some(name) = key.ours() {
             self.found.add(name, given);
         }
     }

@@ -78,9 +78,9 @@ impl MultipartScanner {
         }
     }
 
-    /// What was found; `None` if the body was cut off before its end.
-    pub(super) fn finish(self) -> Option<Found> {
-        matches!(self.state, State::End).then_some(self.found)
+    /// What was found, and whether the body came to its end.
+    pub(super) fn finish(self) -> (Found, bool) {
+        (self.found, matches!(self.state, State::End))
     }
 }
 

@@ -18,12 +18,12 @@ pub(super) struct Utf16 {
 }
 
 impl Utf16 {
-    /// A decoder for a text that begins with these bytes: with a byte order mark, or with one of the
-    /// characters that begin JSON.
+    /// A decoder for a text that begins with these bytes: with a byte order mark, or with a character of
+    /// ASCII, of which one byte is zero.
     pub(super) fn of(begin: &[u8]) -> Option<Self> {
         let order = match begin {
-            [0xff, 0xfe, ..] | [b'{' | b'[', 0, ..] => Order::Little,
-            [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] => Order::Big,
+            [0xff, 0xfe, ..] | [1..=0x7f, 0, ..] => Order::Little,
+            [0xfe, 0xff, ..] | [0, 1..=0x7f, ..] => Order::Big,
             _ => return None,
         };
         Some(Self { order, byte: None, high: None })
