@@ -111,7 +111,7 @@ impl PushFront {
             Ok(accepted) => accepted,
             Err(error) => return Reply::not_understood(error),
         };
-        let charge = match self.tokens.charge(token) {
+        let charge = match self.tokens.charge(token, accepted.kind) {
             Ok(charge) => charge,
             Err(wait) => return Reply::limited(wait),
         };

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::chain::Chain;
+use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
 use model::monitor::{Monitor, Token};
 use model::wire;
@@ -105,10 +106,9 @@ impl Tokens {
     ///
     /// # Errors
     /// How long to wait, if the token is over its limit.
-    pub(crate) fn charge(&self, token: TokenRef) -> Result<Charge, Duration> {
+    pub(crate) fn charge(&self, token: TokenRef, kind: HeartbeatKind) -> Result<Charge, Duration> {
         let Some(limit) = &self.limit else { return Ok(Charge::free()) };
-        limit.charge(&token.0)?;
-        Ok(Charge::of(Arc::clone(limit), token))
+        PushLimit::charge(limit, token, kind)
     }
 
     pub(crate) fn standing(&self) -> Standing {

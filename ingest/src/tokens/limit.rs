@@ -1,27 +1,30 @@
-//! Pushes per token. The limiter's 8 bytes of state lie in the token's entry, so there is no second map.
+//! Pushes per token. The limiter's state lies in the token's entry, so there is no second map.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
+use model::heartbeat::HeartbeatKind;
 use parking_lot::RwLock;
 use ports::clock::Clock;
 
 use super::digest::{Digest, TokenRef};
-use super::table::Table;
+use super::table::{Budget, Entry, Table};
+
+/// The reserve for changes of state: a job that pushes too often must still be able to say that it failed.
+/// Changes at once, and then in a minute.
+const CHANGES: NonZeroU32 = NonZeroU32::new(6).expect("it is not zero");
 
 /// The limit of every token.
 pub(super) struct PushLimit {
-    limiter: RateLimiter<Digest, Budgets, Elapsed, NoOpMiddleware<Duration>>,
+    pushes: Limit,
+    changes: Limit,
     table: Arc<RwLock<Table>>,
-    clock: Arc<dyn Clock>,
-    /// The price of one push.
-    price: u64,
 }
 
 impl PushLimit {
@@ -33,21 +36,78 @@ impl PushLimit {
         clock: Arc<dyn Clock>,
     ) -> Option<Self> {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute)?).allow_burst(NonZeroU32::new(burst)?);
-        let price = u64::try_from(quota.replenish_interval().as_nanos()).unwrap_or(u64::MAX);
-        let limiter = RateLimiter::new(quota, Budgets(Arc::clone(&table)), Elapsed(Arc::clone(&clock)));
-        Some(Self { limiter, table, clock, price })
+        let pushes = Limit::new(quota, |budget| &budget.pushes, &table, &clock);
+        let changes = Limit::new(Quota::per_minute(CHANGES), |budget| &budget.changes, &table, &clock);
+        Some(Self { pushes, changes, table })
     }
 
-    pub(super) fn charge(&self, token: &Digest) -> Result<(), Duration> {
-        self.limiter.check_key(token).map_err(|not_until| not_until.wait_time_from(self.clock.elapsed()))
+    /// Charges a push; what is over the limit is charged to the reserve if it changes the state.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub(super) fn charge(this: &Arc<Self>, token: TokenRef, kind: HeartbeatKind) -> Result<Charge, Duration> {
+        let charge = |from| Charge(Some(Charged { limit: Arc::clone(this), token, kind, from }));
+        let Err(wait) = this.pushes.charge(token) else { return Ok(charge(Fund::Pushes)) };
+        if !this.is_a_change(token, kind) {
+            return Err(wait);
+        }
+        match this.changes.charge(token) {
+            Ok(()) => Ok(charge(Fund::Changes)),
+            Err(until_a_change) => Err(wait.min(until_a_change)),
+        }
     }
 
-    fn refund(&self, token: &Digest) {
+    fn is_a_change(&self, token: TokenRef, kind: HeartbeatKind) -> bool {
         let table = self.table.read();
-        if let Some(entry) = table.find(token) {
+        table.find(&token.0).is_some_and(|entry| entry.budget.last.load(Ordering::Relaxed) != mark(kind))
+    }
+
+    fn recorded(&self, token: TokenRef, kind: HeartbeatKind) {
+        if let Some(entry) = self.table.read().find(&token.0) {
+            entry.budget.last.store(mark(kind), Ordering::Relaxed);
+        }
+    }
+}
+
+const fn mark(kind: HeartbeatKind) -> u8 {
+    match kind {
+        HeartbeatKind::Up => 1,
+        HeartbeatKind::Down => 2,
+    }
+}
+
+/// A limit whose states lie in the table.
+struct Limit {
+    limiter: RateLimiter<Digest, States, Elapsed, NoOpMiddleware<Duration>>,
+    states: States,
+    clock: Arc<dyn Clock>,
+    /// The price of one push.
+    price: u64,
+}
+
+impl Limit {
+    fn new(
+        quota: Quota,
+        of: fn(&Budget) -> &AtomicU64,
+        table: &Arc<RwLock<Table>>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let price = u64::try_from(quota.replenish_interval().as_nanos()).unwrap_or(u64::MAX);
+        let states = States { of, table: Arc::clone(table) };
+        let limiter = RateLimiter::new(quota, states.clone(), Elapsed(Arc::clone(clock)));
+        Self { limiter, states, clock: Arc::clone(clock), price }
+    }
+
+    fn charge(&self, token: TokenRef) -> Result<(), Duration> {
+        self.limiter.check_key(&token.0).map_err(|not_until| not_until.wait_time_from(self.clock.elapsed()))
+    }
+
+    fn refund(&self, token: TokenRef) {
+        let States { of, table } = &self.states;
+        if let Some(entry) = table.read().find(&token.0) {
             // The state is the time at which everything taken is paid for; never below what governor would
             // make of an earlier one, because it begins again from now.
-            let _ = entry.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
+            let _ = of(&entry.budget).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
                 Some(state.saturating_sub(self.price))
             });
         }
@@ -64,29 +124,29 @@ impl governor::clock::Clock for Elapsed {
     }
 }
 
-struct Budgets(Arc<RwLock<Table>>);
+#[derive(Clone)]
+struct States {
+    of: fn(&Budget) -> &AtomicU64,
+    table: Arc<RwLock<Table>>,
+}
 
-impl StateStore for Budgets {
+impl StateStore for States {
     type Key = Digest;
 
     fn measure_and_replace<T, F, E>(&self, token: &Digest, decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let table = self.0.read();
-        let Some(entry) = table.find(token) else {
+        let table = self.table.read();
+        let Some(Entry { budget, .. }) = table.find(token) else {
             // The token was deleted since it was looked up.
             return decide(None).map(|(outcome, _)| outcome);
         };
-        let mut state = entry.budget.load(Ordering::Relaxed);
+        let kept = (self.of)(budget);
+        let mut state = kept.load(Ordering::Relaxed);
         loop {
             let (outcome, next) = decide((state != 0).then_some(Nanos::new(state)))?;
-            match entry.budget.compare_exchange_weak(
-                state,
-                next.as_u64(),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
+            match kept.compare_exchange_weak(state, next.as_u64(), Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(outcome),
                 Err(changed) => state = changed,
             }
@@ -96,27 +156,41 @@ impl StateStore for Budgets {
 
 /// A push's charge on its token. When it is dropped, the charge is given back.
 #[must_use]
-pub(crate) struct Charge(Option<(Arc<PushLimit>, TokenRef)>);
+pub(crate) struct Charge(Option<Charged>);
+
+struct Charged {
+    limit: Arc<PushLimit>,
+    token: TokenRef,
+    kind: HeartbeatKind,
+    from: Fund,
+}
+
+#[derive(Clone, Copy)]
+enum Fund {
+    Pushes,
+    Changes,
+}
 
 impl Charge {
     pub(crate) const fn free() -> Self {
         Self(None)
     }
 
-    pub(super) const fn of(limit: Arc<PushLimit>, token: TokenRef) -> Self {
-        Self(Some((limit, token)))
-    }
-
     /// The push was recorded.
     pub(crate) fn keep(mut self) {
-        self.0 = None;
+        if let Some(Charged { limit, token, kind, .. }) = self.0.take() {
+            limit.recorded(token, kind);
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Some((limit, token)) = self.0.take() {
-            limit.refund(&token.0);
+        if let Some(Charged { limit, token, from, .. }) = self.0.take() {
+            match from {
+                Fund::Pushes => limit.pushes.refund(token),
+                Fund::Changes => limit.changes.refund(token),
+            }
         }
     }
 }

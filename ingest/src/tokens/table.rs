@@ -1,7 +1,7 @@
 //! The table of tokens: compact, because there may be millions.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 use model::ids::MonitorId;
@@ -16,14 +16,34 @@ pub(super) const NEVER: EventTime = EventTime::from_micros(i64::MAX);
 type EntryIndex = u32;
 const NO_ENTRY: EntryIndex = EntryIndex::MAX;
 
+/// What a token may still push.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    /// The rate limit's state, as governor wants it kept; 0 = none yet.
+    pub(super) pushes: AtomicU64,
+    /// The same for the reserve for changes of state.
+    pub(super) changes: AtomicU64,
+    /// The status that was recorded last, as the limit writes it; 0 = none yet.
+    pub(super) last: AtomicU8,
+}
+
+impl Budget {
+    fn copied(&self) -> Self {
+        Self {
+            pushes: AtomicU64::new(self.pushes.load(Ordering::Relaxed)),
+            changes: AtomicU64::new(self.changes.load(Ordering::Relaxed)),
+            last: AtomicU8::new(self.last.load(Ordering::Relaxed)),
+        }
+    }
+}
+
 /// One token.
 #[derive(Debug)]
 pub(super) struct Entry {
     digest: Digest,
     pub(super) monitor: MonitorId,
     pub(super) expires_at: EventTime,
-    /// The rate limit's state, as governor wants it kept; 0 = none yet.
-    pub(super) budget: AtomicU64,
+    pub(super) budget: Budget,
     /// The monitor's next token, or the next free place.
     next: EntryIndex,
 }
@@ -70,7 +90,7 @@ impl Table {
         while let Some(first) = self.first_of(monitor) {
             let entry = self.at(first);
             let digest = entry.digest;
-            budgets.push((digest, entry.budget.load(std::sync::atomic::Ordering::Relaxed)));
+            budgets.push((digest, entry.budget.copied()));
             self.remove(&digest);
         }
         for (digest, expires_at) in tokens {
@@ -80,14 +100,9 @@ impl Table {
                 }
                 self.remove(digest);
             }
-            let budget = budgets.iter().find(|(of, _)| of == digest).map_or(0, |(_, budget)| *budget);
-            self.insert(Entry {
-                digest: *digest,
-                monitor,
-                expires_at: *expires_at,
-                budget: AtomicU64::new(budget),
-                next: NO_ENTRY,
-            });
+            let kept = budgets.iter().find(|(of, _)| of == digest);
+            let budget = kept.map_or_else(Budget::default, |(_, budget)| budget.copied());
+            self.insert(Entry { digest: *digest, monitor, expires_at: *expires_at, budget, next: NO_ENTRY });
         }
     }
 

@@ -46,8 +46,12 @@ impl List {
     }
 
     fn charge(&self, token: &str) -> Result<Charge, Duration> {
+        self.charge_for(token, HeartbeatKind::Up)
+    }
+
+    fn charge_for(&self, token: &str, kind: HeartbeatKind) -> Result<Charge, Duration> {
         let Resolved::Monitor(_, token) = self.tokens.resolve(token) else { panic!("{token} is known") };
-        self.tokens.charge(token)
+        self.tokens.charge(token, kind)
     }
 
     /// How many pushes in a row are taken.
@@ -181,9 +185,40 @@ fn a_push_that_was_not_recorded_does_not_count() {
         drop(list.charge(A).unwrap());
     }
     let held: Vec<Charge> = (0..3).map(|_| list.charge(A).unwrap()).collect();
+    drop(list.charge(A).expect("the first of a kind is a change"));
+    list.charge(A).map(Charge::keep).expect("nothing of it was recorded");
     assert!(list.charge(A).is_err());
     drop(held);
     assert_eq!(list.taken(A), 3);
+}
+
+#[test]
+fn a_change_of_state_has_a_reserve() {
+    use HeartbeatKind::{Down, Up};
+    let list = List::limited(60, 3);
+    list.put(&monitor(1, A, &[]));
+    let taken = |kind| list.charge_for(A, kind).map(Charge::keep).is_ok();
+    assert_eq!(list.taken(A), 3);
+    assert!(taken(Down), "the first down after up");
+    assert!(!taken(Down), "the second says nothing new");
+    assert!(taken(Up), "the first up after down");
+    assert!(!taken(Up));
+    for _ in 0..100 {
+        drop(list.charge_for(A, Down).expect("what was not recorded does not count"));
+    }
+    for kind in [Down, Up, Down, Up] {
+        assert!(taken(kind));
+    }
+    assert!(!taken(Down), "the reserve is small");
+    let wait = list.charge_for(A, Down).err().expect("limited");
+    assert_eq!(wait, Duration::from_secs(1), "until the next push of any kind");
+    // Renaming the monitor does not fill the reserve, and does not forget the state.
+    list.put(&Monitor { name: "renamed".to_owned(), ..monitor(1, A, &[]) });
+    assert!(!taken(Down));
+    list.pass(Duration::from_secs(10));
+    assert_eq!(list.taken(A), 3);
+    assert!(taken(Down), "a change in 10 s");
+    assert!(!taken(Up));
 }
 
 #[test]
@@ -204,6 +239,6 @@ fn a_charge_outlives_its_token() {
     let Resolved::Monitor(_, token) = list.tokens.resolve(A) else { panic!("it is known") };
     let charge = list.charge(A).unwrap();
     list.delete(1);
-    assert!(list.tokens.charge(token).is_ok());
+    assert!(list.tokens.charge(token, HeartbeatKind::Up).is_ok());
     drop(charge);
 }
