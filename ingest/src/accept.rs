@@ -10,7 +10,7 @@ use model::heartbeat::{HeartbeatKind, clean_message};
 
 use found::{Found, Given, Name, Told};
 pub(crate) use not_understood::NotUnderstood;
-pub(crate) use scan::{Scanned, Scanner};
+pub(crate) use scan::{Scanned, Scanner, Trouble};
 
 /// The content of a push, before its monitor is looked up.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,8 @@ pub(crate) struct Accepted {
     pub(crate) output: Option<Bytes>,
 }
 
-/// A body that was read.
-#[derive(Debug, PartialEq)]
+/// A body that was read; by default an empty one.
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Body {
     /// Its last bytes, at most [`model::heartbeat::MAX_OUTPUT_BYTES`].
     pub(crate) tail: Bytes,

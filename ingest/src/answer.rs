@@ -8,7 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use model::heartbeat::HeartbeatKind;
 
-use crate::accept::NotUnderstood;
+use crate::accept::{NotUnderstood, Trouble};
 
 /// The kinds of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,12 @@ pub(crate) enum Answer {
     Unknown,
     /// The method is not one for pushing.
     Method,
+    /// The body did not arrive whole in time.
+    Late,
+    /// The body unpacks to too much.
+    TooLong,
+    /// The body is packed in a way that cannot be read.
+    Encoding,
     /// The token is over its limit.
     Limited,
     /// Not recorded, or not known to be.
@@ -29,8 +35,17 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// All of them, in order.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Recorded, Self::Bad, Self::Unknown, Self::Method, Self::Limited, Self::Unavailable];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Recorded,
+        Self::Bad,
+        Self::Unknown,
+        Self::Method,
+        Self::Late,
+        Self::TooLong,
+        Self::Encoding,
+        Self::Limited,
+        Self::Unavailable,
+    ];
 
     /// Its HTTP status.
     pub(crate) const fn status(self) -> u16 {
@@ -39,6 +54,9 @@ impl Answer {
             Self::Bad => 400,
             Self::Unknown => 404,
             Self::Method => 405,
+            Self::Late => 408,
+            Self::TooLong => 413,
+            Self::Encoding => 415,
             Self::Limited => 429,
             Self::Unavailable => 503,
         }
@@ -65,11 +83,27 @@ impl Reply {
     }
 
     pub(crate) fn not_understood(error: NotUnderstood) -> Self {
-        Self::refused(Answer::Bad, &error.to_string())
+        let answer = match error {
+            NotUnderstood::Body(Trouble::Late) => Answer::Late,
+            NotUnderstood::Body(Trouble::TooLong) => Answer::TooLong,
+            NotUnderstood::Parameter(_) | NotUnderstood::Body(_) => Answer::Bad,
+        };
+        Self::refused(answer, &error.to_string())
     }
 
-    pub(crate) fn broken_off() -> Self {
-        Self::refused(Answer::Bad, "the body broke off")
+    pub(crate) fn encoding() -> Self {
+        Self::refused(Answer::Encoding, "Content-Encoding must be gzip, deflate or identity")
+    }
+
+    /// The client can do without packing, or wait: this says nothing about what the node can record.
+    pub(crate) fn too_many_to_unpack() -> Self {
+        Self {
+            retry_after: Some(HeaderValue::from_static("2")),
+            ..Self::refused(
+                Answer::Limited,
+                "too many compressed bodies at once: try again, or send it uncompressed",
+            )
+        }
     }
 
     pub(crate) fn unknown_token() -> Self {
@@ -129,6 +163,9 @@ impl Reply {
         }
         if self.answer == Answer::Method {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, OPTIONS"));
+        }
+        if self.answer == Answer::Encoding {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

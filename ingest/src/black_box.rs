@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod life;
+mod packed;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

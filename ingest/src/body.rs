@@ -1,65 +1,99 @@
 //! Reads a body of any size, keeping its end and its parameters only.
 
+mod unpack;
+
 use std::collections::VecDeque;
+use std::io;
 use std::pin::pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use model::heartbeat::MAX_OUTPUT_BYTES;
+use tokio::time::{Instant, timeout_at};
 
-use crate::accept::{Body, Scanned, Scanner};
+use crate::accept::{Body, Scanner, Trouble};
+use crate::config::Limits;
+pub(crate) use unpack::Encoding;
+use unpack::{Unpackable, Unpacker};
 
-/// The result of reading a body.
-#[derive(Debug, PartialEq)]
-pub(crate) enum ReceivedBody {
-    /// All of it.
-    Whole(Body),
-    /// The part that came within the time allowed. The connection cannot be used any more.
-    Late(Body),
-    /// The client went away, or what it sent is not HTTP.
-    BrokenOff,
-}
+/// Packed bytes that are unpacked before others have their turn: they may become a thousand times as many.
+const UNPACKED_IN_ONE_GO: usize = 512;
 
-/// Reads until the end of the body, or for `allowed`.
-pub(crate) async fn receive(body: axum::body::Body, scanner: Scanner, allowed: Duration) -> ReceivedBody {
-    if axum::body::HttpBody::is_end_stream(&body) {
-        return ReceivedBody::Whole(Body { tail: Bytes::new(), scanned: Scanned::default() });
-    }
-    let mut reading = Reading { tail: Tail::default(), scanner };
-    // The timer is armed only if the body has not arrived yet.
-    let read = tokio::time::timeout(allowed, read(body, &mut reading)).await;
-    match read {
-        Ok(true) => ReceivedBody::Whole(reading.into_body()),
-        Ok(false) => ReceivedBody::BrokenOff,
-        Err(_elapsed) => ReceivedBody::Late(reading.into_body()),
-    }
-}
-
-/// A body that is being read.
-struct Reading {
+/// What is kept of a body that is being read.
+pub(crate) struct Reading {
     tail: Tail,
     scanner: Scanner,
 }
 
 impl Reading {
-    fn into_body(self) -> Body {
+    pub(crate) fn new(content_type: Option<&[u8]>) -> Self {
+        Self { tail: Tail::default(), scanner: Scanner::new(content_type) }
+    }
+
+    /// The body, which came to its end.
+    pub(crate) fn into_whole(self) -> Body {
         Body { tail: self.tail.into_bytes(), scanned: self.scanner.finish() }
+    }
+
+    /// What came of a body.
+    pub(crate) fn into_part(self, trouble: Trouble) -> Body {
+        let Body { tail, scanned } = self.into_whole();
+        Body { tail, scanned: scanned.cut_short(trouble) }
     }
 }
 
-/// Whether the body ended as it should.
-async fn read(body: axum::body::Body, reading: &mut Reading) -> bool {
+impl io::Write for Reading {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.tail.push(piece);
+        self.scanner.feed(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a body to its end, within the limits of time and length.
+///
+/// # Errors
+/// Why it did not arrive whole. The connection cannot be used again.
+pub(crate) async fn receive(
+    body: axum::body::Body,
+    encoding: Encoding,
+    reading: &mut Reading,
+    limits: &Limits,
+) -> Result<(), Trouble> {
     let mut body = pin!(body);
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
+    let mut unpacker = Unpacker::new(encoding, reading, limits.unpacked_bytes);
+    let end = Instant::now() + limits.body_time;
+    loop {
+        let until = end.min(Instant::now() + limits.body_pause);
+        let frame = timeout_at(until, body.frame()).await.map_err(|_elapsed| Trouble::Late)?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_error| Trouble::BrokenOff)?;
         // Trailers are ignored.
-        if let Ok(data) = frame.into_data() {
-            reading.tail.push(&data);
-            reading.scanner.feed(&data);
+        let Ok(data) = frame.into_data() else { continue };
+        if unpacker.is_plain() {
+            unpacker.feed(&data)?;
+            continue;
+        }
+        for piece in data.chunks(UNPACKED_IN_ONE_GO) {
+            unpacker.feed(piece)?;
+            tokio::task::yield_now().await;
         }
     }
-    true
+    unpacker.finish()?;
+    Ok(())
+}
+
+impl From<Unpackable> for Trouble {
+    fn from(error: Unpackable) -> Self {
+        match error {
+            Unpackable::Damaged => Self::Damaged,
+            Unpackable::TooLong => Self::TooLong,
+        }
+    }
 }
 
 /// The last bytes of what was pushed, at most [`MAX_OUTPUT_BYTES`]; a ring, so that many small pieces stay
@@ -114,12 +148,5 @@ mod tests {
                 assert_eq!(body, sent[length.saturating_sub(MAX_OUTPUT_BYTES)..], "{length} by {step}");
             }
         }
-    }
-
-    #[tokio::test]
-    async fn an_empty_body_needs_no_time() {
-        let received = receive(axum::body::Body::empty(), Scanner::new(None), Duration::ZERO).await;
-        let nothing = Body { tail: Bytes::new(), scanned: Scanned::default() };
-        assert_eq!(received, ReceivedBody::Whole(nothing));
     }
 }

@@ -44,8 +44,16 @@ pub struct Config {
 /// Bounds in time and memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// A body has this long to arrive; what came by then is used.
-    pub body_timeout: Duration,
+    /// A body may pause for this long.
+    pub body_pause: Duration,
+    /// A body has this long to arrive: the output of a job that is sent while the job runs takes its time.
+    pub body_time: Duration,
+    /// Bytes that a compressed body may become.
+    pub unpacked_bytes: usize,
+    /// Compressed bodies that are read at once, in the whole node: each takes about 80 kB more than others.
+    pub unpacked_at_once: usize,
+    /// A compressed body waits for its turn this long.
+    pub unpacking_wait: Duration,
     /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered
     /// 503.
     pub queued_pushes: usize,
@@ -62,7 +70,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_timeout: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            body_time: Duration::from_secs(600),
+            unpacked_bytes: 64 << 20,
+            unpacked_at_once: 256,
+            unpacking_wait: Duration::from_secs(2),
             queued_pushes: 16_384,
             queued_bytes: 64 << 20,
             frame_heartbeats: 1_000,

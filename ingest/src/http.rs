@@ -6,20 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
+use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
 use model::trace::TraceContext;
 use serving::TrustedProxies;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
 
-use crate::accept::{Accepted, NotUnderstood, Scanner, accept};
+use crate::accept::{Body, Trouble, accept};
 use crate::answer::Reply;
-use crate::body::{ReceivedBody, receive};
+use crate::body::{Encoding, Reading, receive};
+use crate::config::Limits;
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;
 use crate::tokens::{Resolved, TokenRef, Tokens};
@@ -31,7 +36,9 @@ pub(crate) struct PushFront {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) commits: Arc<GroupCommit>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) body_timeout: Duration,
+    pub(crate) limits: Limits,
+    /// A permit for each compressed body that is being read.
+    pub(crate) unpacking: Semaphore,
     pub(crate) proxies: TrustedProxies,
 }
 
@@ -73,18 +80,37 @@ impl PushFront {
         };
         let (head, body) = request.into_parts();
         let origin = Origin { source: self.source(&head), trace: trace(&head.headers) };
-        let query = head.uri.query();
-        let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let push = Addressed { front: self, monitor, token, origin, query: head.uri.query() };
         let accepting = async {
-            match receive(body, Scanner::new(kind), self.body_timeout).await {
-                ReceivedBody::Whole(body) => self.record(monitor, token, origin, accept(query, body)).await,
-                ReceivedBody::Late(body) => {
-                    self.record(monitor, token, origin, accept(query, body)).await.and_close()
-                }
-                ReceivedBody::BrokenOff => Reply::broken_off().and_close(),
+            if body.is_end_stream() {
+                return push.record(Body::default()).await;
             }
+            self.hear(push, &head.headers, body).await
         };
         accepting.instrument(tracing::debug_span!("ingest.accept", monitor.id = %monitor)).await
+    }
+
+    /// Reads the body of a push and records what it says.
+    async fn hear(&self, push: Addressed<'_>, headers: &HeaderMap, body: axum::body::Body) -> Reply {
+        let Some(encoding) = Encoding::of(headers) else { return Reply::encoding().and_close() };
+        let permit = async {
+            match encoding {
+                Encoding::Identity => Ok(None),
+                Encoding::Gzip | Encoding::Deflate => {
+                    timeout(self.limits.unpacking_wait, self.unpacking.acquire()).await.map(Result::ok)
+                }
+            }
+        };
+        let Ok(_permit) = permit.await else { return Reply::too_many_to_unpack().and_close() };
+        let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let mut hearing = Hearing { push, reading: Some(Reading::new(content_type)) };
+        let Some(reading) = &mut hearing.reading else { return Reply::unavailable() };
+        let received = receive(body, encoding, reading, &self.limits).await;
+        let Some(reading) = hearing.reading.take() else { return Reply::unavailable() };
+        match received {
+            Ok(()) => push.record(reading.into_whole()).await,
+            Err(trouble) => push.record(reading.into_part(trouble)).await.and_close(),
+        }
     }
 
     fn resolve(&self, path: &str) -> Resolved {
@@ -99,29 +125,53 @@ impl PushFront {
         let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
         Some(self.proxies.client(peer.ip(), &head.headers))
     }
+}
 
-    async fn record(
-        &self,
-        monitor: MonitorId,
-        token: TokenRef,
-        origin: Origin,
-        accepted: Result<Accepted, NotUnderstood>,
-    ) -> Reply {
-        let accepted = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => return Reply::not_understood(error),
-        };
-        let charge = match self.tokens.charge(token, accepted.kind) {
-            Ok(charge) => charge,
-            Err(wait) => return Reply::limited(wait),
-        };
+/// A push whose monitor is known.
+#[derive(Clone, Copy)]
+struct Addressed<'a> {
+    front: &'a PushFront,
+    monitor: MonitorId,
+    token: TokenRef,
+    origin: Origin,
+    query: Option<&'a str>,
+}
+
+impl Addressed<'_> {
+    async fn record(self, body: Body) -> Reply {
+        match self.enter(body) {
+            Ok((kind, recorded)) => match recorded.await {
+                Ok(()) => Reply::recorded(kind),
+                Err(_dropped) => Reply::unavailable(),
+            },
+            Err(reply) => reply,
+        }
+    }
+
+    /// Puts what the push says into the queue.
+    fn enter(self, body: Body) -> Result<(HeartbeatKind, oneshot::Receiver<()>), Reply> {
+        let Self { front, monitor, token, origin, query } = self;
+        let accepted = accept(query, body).map_err(Reply::not_understood)?;
         let kind = accepted.kind;
-        let Ok(recorded) = self.commits.enter(Push { monitor, accepted, origin, charge }) else {
-            return Reply::unavailable();
-        };
-        match recorded.await.map_err(|_dropped| Refused) {
-            Ok(()) => Reply::recorded(kind),
-            Err(Refused) => Reply::unavailable(),
+        let charge = front.tokens.charge(token, kind).map_err(Reply::limited)?;
+        let push = Push { monitor, accepted, origin, charge };
+        let recorded = front.commits.enter(push).map_err(|Refused| Reply::unavailable())?;
+        Ok((kind, recorded))
+    }
+}
+
+/// A push whose body is being read. It is dropped in the middle when the client resets the connection: then
+/// the status in its query counts, like that of any other body that did not arrive whole.
+struct Hearing<'a> {
+    push: Addressed<'a>,
+    reading: Option<Reading>,
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            // Nobody waits for an answer.
+            let _ = self.push.enter(reading.into_part(Trouble::BrokenOff));
         }
     }
 }

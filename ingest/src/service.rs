@@ -10,6 +10,7 @@ use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
 use serving::{Readiness, TrustedProxies};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +89,8 @@ impl Service {
             tokens: Arc::clone(&self.tokens),
             commits: Arc::clone(&self.commits),
             metrics: Arc::clone(&self.metrics),
-            body_timeout: self.limits.body_timeout,
+            limits: self.limits,
+            unpacking: Semaphore::new(self.limits.unpacked_at_once),
             proxies: self.proxies.clone(),
         }))
     }

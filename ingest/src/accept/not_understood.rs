@@ -30,6 +30,12 @@ impl fmt::Display for NotUnderstood {
             Self::Body(Trouble::Multipart) => {
                 "the body says that it is multipart/form-data, and has no boundary or no end; put status into the URL"
             }
+            Self::Body(Trouble::Late) => {
+                "the body did not arrive whole: it paused for 30 s, or took 10 minutes in all; put status into the URL"
+            }
+            Self::Body(Trouble::BrokenOff) => "the body broke off",
+            Self::Body(Trouble::Damaged) => "the compressed body is damaged or cut off",
+            Self::Body(Trouble::TooLong) => "the compressed body unpacks to more than 64 MiB",
             Self::Body(Trouble::ListOfStatuses) => {
                 "the body is a list of objects with a status each: send one object, or put status into the URL"
             }

@@ -42,6 +42,14 @@ pub(crate) enum Trouble {
     Multipart,
     /// It is a list of objects with a status each.
     ListOfStatuses,
+    /// It did not arrive whole within the time for it.
+    Late,
+    /// The client went away, or what it sent is not HTTP.
+    BrokenOff,
+    /// It is compressed, and the compressed stream is damaged or ends too early.
+    Damaged,
+    /// It is compressed, and unpacks to more than may be read.
+    TooLong,
 }
 
 /// Reads one body.
@@ -102,7 +110,7 @@ impl Default for Scanned {
 
 impl Scanned {
     /// What is known of a body that did not arrive whole.
-    fn cut_short(self, trouble: Trouble) -> Self {
+    pub(crate) fn cut_short(self, trouble: Trouble) -> Self {
         Self { found: self.found.only_a_failure(), is_output: true, trouble: Some(trouble) }
     }
 }

@@ -159,6 +159,8 @@ async fn a_token_that_pushes_too_fast_is_told_when_to_come_back() {
     assert!((1..=60).contains(&wait), "{wait}");
     assert!(limited.body.starts_with(r#"{"ok":false,"error":""#));
     assert_eq!(server.heartbeats().len(), 2);
+    assert_eq!(server.get(&path("?status=down")).await.status, 200, "a change of state is heard");
+    assert_eq!(server.get(&path("?status=down")).await.status, 429, "once");
 }
 
 #[tokio::test]

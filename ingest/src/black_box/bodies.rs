@@ -11,7 +11,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 fn impatient() -> Config {
     Config {
-        limits: Limits { body_timeout: Duration::from_millis(300), ..Limits::default() },
+        limits: Limits { body_pause: Duration::from_millis(300), ..Limits::default() },
         ..Config::default()
     }
 }
@@ -21,7 +21,11 @@ fn path() -> String {
 }
 
 fn head(rest: &str) -> String {
-    format!("POST {} HTTP/1.1\r\nhost: lubdub\r\n{rest}\r\n\r\n", path())
+    head_with("", rest)
+}
+
+fn head_with(query: &str, rest: &str) -> String {
+    format!("POST {}{query} HTTP/1.1\r\nhost: lubdub\r\n{rest}\r\n\r\n", path())
 }
 
 #[tokio::test]
@@ -87,67 +91,153 @@ async fn a_body_without_a_length_comes_in_chunks() {
     assert!(output.ends_with(b"yyyend"));
 }
 
+/// Sends a head and a part of its body, and waits for the answer.
+async fn stalled(server: &Server, query: &str, rest: &str, sent: &str) -> Reply {
+    let mut stream = server.connect().await;
+    stream.write_all(head_with(query, rest).as_bytes()).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    Reply::read(stream).await
+}
+
 #[tokio::test]
-async fn what_came_of_a_slow_body_in_time_is_used() {
+async fn a_body_that_does_not_go_on_is_not_recorded() {
     let server = Server::ready(impatient()).await;
-    for (rest, sent, output, kind) in [
-        ("content-length: 100", "so far", Some("so far"), HeartbeatKind::Up),
-        ("transfer-encoding: chunked", "6\r\nso far\r\n", Some("so far"), HeartbeatKind::Up),
-        ("content-length: 100", "status=down", None, HeartbeatKind::Down),
-        ("content-length: 100", "", None, HeartbeatKind::Up),
+    for (rest, sent) in [
+        ("content-length: 100", "so far"),
+        ("transfer-encoding: chunked", "6\r\nso far\r\n"),
+        ("content-length: 100", "status=down"),
+        ("content-length: 100", "status=up&msg=x&status="),
+        ("content-length: 100", ""),
     ] {
-        let mut stream = server.connect().await;
-        stream.write_all(head(rest).as_bytes()).await.unwrap();
-        stream.write_all(sent.as_bytes()).await.unwrap();
-        let reply = Reply::read(stream).await;
-        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")), "{rest}, {sent}");
-        let heartbeat = server.last_heartbeat();
-        assert_eq!(heartbeat.output.as_deref(), output.map(str::as_bytes), "{rest}, {sent}");
-        assert_eq!(heartbeat.kind, kind, "{rest}, {sent}");
+        let reply = stalled(&server, "", rest, sent).await;
+        assert_eq!((reply.status, reply.header("connection")), (408, Some("close")), "{rest}, {sent}");
+        assert!(reply.body.contains("did not arrive whole"), "{}", reply.body);
     }
-    assert_eq!(server.heartbeats().len(), 4);
+    assert!(server.heartbeats().is_empty());
+}
+
+#[tokio::test]
+async fn a_status_in_the_query_counts_with_what_came_of_the_body() {
+    let server = Server::ready(impatient()).await;
+    for (query, sent, output, kind) in [
+        ("?status=up", "so far", Some("so far"), HeartbeatKind::Up),
+        ("?status=down", "so far", Some("so far"), HeartbeatKind::Down),
+        ("?status=down", "", None, HeartbeatKind::Down),
+        // A failure that came before the body broke off is not lost, and nothing else of it is believed.
+        (
+            "?status=up&value=1",
+            "status=down&msg=x&value=12",
+            Some("status=down&msg=x&value=12"),
+            HeartbeatKind::Down,
+        ),
+        (
+            "?status=up&value=1",
+            r#"{"status":"down","msg":"x"#,
+            Some(r#"{"status":"down","msg":"x"#),
+            HeartbeatKind::Down,
+        ),
+        ("?status=up&value=1", "status=nonsen", Some("status=nonsen"), HeartbeatKind::Up),
+    ] {
+        let reply = stalled(&server, query, "content-length: 100", sent).await;
+        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")), "{query}, {sent}");
+        let heartbeat = server.last_heartbeat();
+        assert_eq!(heartbeat.output.as_deref(), output.map(str::as_bytes), "{query}, {sent}");
+        assert_eq!((heartbeat.kind, heartbeat.message), (kind, None), "{query}, {sent}");
+        assert_eq!(heartbeat.value, query.contains("value").then_some(1.0), "{query}, {sent}");
+    }
+}
+
+/// Writes into a body, little by little, until the server answers; its status.
+async fn trickle(server: &Server, query: &str, pieces: Option<usize>) -> u16 {
+    let mut stream = server.connect().await;
+    let rest = "transfer-encoding: chunked\r\nconnection: close";
+    stream.write_all(head_with(query, rest).as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let mut writing = tokio::task::JoinSet::new();
+    writing.spawn(async move {
+        let mut sent = 0;
+        while pieces != Some(sent) && write.write_all(b"1\r\n.\r\n").await.is_ok() {
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        let _ = write.write_all(b"0\r\n\r\n").await;
+        // The server closes the connection.
+        std::future::pending::<()>().await;
+    });
+    let mut answer = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut read, &mut answer).await.unwrap();
+    str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_body_may_take_longer_than_any_pause_in_it() {
+    let limits = Limits { body_pause: Duration::from_millis(600), ..Limits::default() };
+    let server = Server::ready(Config { limits, ..Config::default() }).await;
+    assert_eq!(trickle(&server, "", Some(20)).await, 200);
+    assert_eq!(server.last_heartbeat().output.as_deref(), Some(&[b'.'; 20][..]));
 }
 
 #[tokio::test]
 async fn the_time_for_a_body_is_counted_in_all() {
-    let server = Server::ready(impatient()).await;
-    let mut stream = server.connect().await;
-    stream.write_all(head("content-length: 100000").as_bytes()).await.unwrap();
-    let (read, mut write) = stream.into_split();
-    let mut trickle = tokio::task::JoinSet::new();
-    trickle.spawn(async move {
-        // The client writes until the server closes the connection.
-        while write.write_all(b".").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    let mut answer = [0; 12];
-    let mut read = read;
-    tokio::io::AsyncReadExt::read_exact(&mut read, &mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200");
+    let limits = Limits { body_time: Duration::from_millis(500), ..Limits::default() };
+    let server = Server::ready(Config { limits, ..Config::default() }).await;
+    assert_eq!(trickle(&server, "", None).await, 408);
+    assert!(server.heartbeats().is_empty());
+    assert_eq!(trickle(&server, "?status=down", None).await, 200);
     let length = server.last_heartbeat().output.unwrap().len();
     assert!((1..100).contains(&length), "{length}");
 }
 
 #[tokio::test]
-async fn of_a_body_that_broke_off_nothing_is_recorded() {
+async fn a_body_that_broke_off_counts_only_with_a_status_in_the_query() {
     let server = Server::ready(Config::default()).await;
+    let mut recorded = 0;
     for (rest, sent) in [
         ("content-length: 100", "status=down"),
         ("transfer-encoding: chunked", "6\r\nso far\r\n"),
-        ("transfer-encoding: chunked", "nonsense\r\n"),
+        ("transfer-encoding: chunked", "6\r\nso far\r\nnonsense\r\n"),
     ] {
-        let mut stream = server.connect().await;
-        stream.write_all(head(rest).as_bytes()).await.unwrap();
-        stream.write_all(sent.as_bytes()).await.unwrap();
-        // Time to be read before the end comes.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        stream.shutdown().await.unwrap();
-        let reply = Reply::read(stream).await;
-        assert_ne!(reply.status, 200, "{rest}");
+        for query in ["", "?status=down"] {
+            let mut stream = server.connect().await;
+            stream.write_all(head_with(query, rest).as_bytes()).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let reply = Reply::read(stream).await;
+            if query.is_empty() {
+                assert_ne!(reply.status, 200, "{rest}");
+            } else {
+                recorded += 1;
+            }
+        }
+        eventually("the failure is recorded", async || (server.heartbeats().len() == recorded).then_some(()))
+            .await;
+        let heartbeat = server.last_heartbeat();
+        assert_eq!(heartbeat.kind, HeartbeatKind::Down);
+        assert!(heartbeat.output.is_some_and(|output| sent.contains(&*String::from_utf8_lossy(&output))));
     }
-    assert_eq!(server.get(&path()).await.status, 200);
-    assert_eq!(server.heartbeats().len(), 1, "only the last one");
+}
+
+#[tokio::test]
+async fn a_client_that_is_killed_while_it_sends_has_said_its_status() {
+    let server = Server::ready(Config::default()).await;
+    for (query, recorded) in [("", 0), ("?status=down", 1)] {
+        let mut stream = server.connect().await;
+        let rest = "content-length: 100\r\nexpect: 100-continue";
+        stream.write_all(head_with(query, rest).as_bytes()).await.unwrap();
+        // The server asks for the body when it is about to read it.
+        let mut asked = [0; 25];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut asked).await.unwrap();
+        stream.write_all(b"so far").await.unwrap();
+        // A reset, not an orderly end.
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        assert_eq!(server.get(&path()).await.status, 200);
+        eventually(query, async || {
+            let downs = server.heartbeats().iter().filter(|found| found.kind == HeartbeatKind::Down).count();
+            (downs == recorded).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -156,7 +246,7 @@ async fn slow_clients_in_number_do_not_hold_up_a_quick_one() {
     let mut slow = Vec::new();
     for _ in 0..300 {
         let mut stream = server.connect().await;
-        stream.write_all(head("content-length: 50").as_bytes()).await.unwrap();
+        stream.write_all(head_with("?status=up", "content-length: 50").as_bytes()).await.unwrap();
         stream.write_all(b"slow").await.unwrap();
         slow.push(stream);
     }
