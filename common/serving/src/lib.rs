@@ -5,6 +5,7 @@ mod client;
 mod ops;
 mod proxies;
 mod server;
+mod write_limit;
 
 pub use client::ClientConnection;
 pub use ops::{Readiness, ops_router};

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::client::SharedStream;
+use super::write_limit::WriteLimit;
 
 /// The limits of one listener.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +105,7 @@ async fn connection(
         .max_buf_size(BUFFER_BYTES)
         // A client may shut down its side right after the request and still wait for the answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(WriteLimit::new(stream)), service);
     // A client that hangs up or talks nonsense is its own business.
     let _ = watcher.watch(connection).await;
     drop(permit);
