@@ -15,6 +15,7 @@ use crate::sight::Secretive;
 use management::app::App;
 use management::directory::Freshness;
 use management::mint;
+use management::slots::Worker;
 
 /// The caller of a request, and the address that it was sent to.
 #[derive(Debug, Clone)]
@@ -49,6 +50,11 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::new(StatusCode::FORBIDDEN, "this key may not see this; an admin key is needed"))
+    }
+
+    /// Who takes slots.
+    pub(crate) fn worker(&self) -> Worker {
+        Worker { key: self.key.id, is_admin: self.is_admin() }
     }
 
     /// The name of its key.

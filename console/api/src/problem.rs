@@ -15,6 +15,7 @@ use ports::state_store::StateError;
 
 use management::refusal::{Refusal, RefusalKind};
 use management::replay::ReplayError;
+use management::slots::NoSlot;
 
 /// An answer that says what went wrong.
 #[derive(Debug, Clone)]
@@ -55,6 +56,19 @@ impl Problem {
     /// `what`: "monitor", "channel", …
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// No slot for work that is called by this name, in the plural.
+    pub(crate) fn no_slot(reason: NoSlot, works: &str) -> Self {
+        match reason {
+            NoSlot::KeyHasEnough(most) => {
+                let detail = format!("this key has {most} {works} running, and no more at a time");
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            }
+            NoSlot::Busy => {
+                Self::unavailable(format!("as many {works} as this console allows at a time are running"))
+            }
+        }
     }
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {

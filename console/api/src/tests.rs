@@ -14,6 +14,7 @@ mod paging;
 mod rebuilds;
 mod replay;
 mod sight;
+mod slots;
 mod tokens;
 mod troubles;
 mod what_if;

@@ -15,13 +15,13 @@ use model::chain::Chain;
 use model::ids::{MonitorId, Revision};
 use model::monitor::Monitor;
 use model::time::EventTime;
-use tokio::sync::OwnedSemaphorePermit;
 
 use self::source::{Next, Source};
 use crate::app::App;
 use crate::records::Stored;
 use crate::replay::source::ReplayError;
 use crate::selection::Selection;
+use crate::slots::Slot;
 
 /// About so much is handed over at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -64,7 +64,7 @@ pub struct Export {
     step: Step,
     heartbeats: u64,
     told_at: Duration,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 /// The position of an export.
@@ -88,11 +88,7 @@ enum Place {
 
 impl Export {
     /// Finds where it begins.
-    pub async fn open(
-        app: Arc<App>,
-        request: Request,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Self, ReplayError> {
+    pub async fn open(app: Arc<App>, request: Request, slot: Slot) -> Result<Self, ReplayError> {
         let mut sources = Vec::new();
         for partition in app.replays.partitions() {
             let source =
@@ -100,7 +96,7 @@ impl Export {
             sources.push(source);
         }
         let told_at = app.ports.clock.elapsed();
-        Ok(Self { app, request, sources, step: Step::Approach, heartbeats: 0, told_at, _permit: permit })
+        Ok(Self { app, request, sources, step: Step::Approach, heartbeats: 0, told_at, _slot: slot })
     }
 
     /// The next bytes; `None` at the end.

@@ -1,7 +1,7 @@
 //! The rules of an installation. They know no HTTP: routes call them, and pages will.
 //!
 //! - [`app`]: what every rule holds: the ports, the registry in memory.
-//! - [`limits`]: what is admitted at a time.
+//! - [`limits`], [`slots`]: what is admitted at a time, and for whom.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
 //! - [`parents`]: which monitor may depend on which. `in_turn`: changes that are made one at a time.
@@ -40,6 +40,7 @@ pub mod refusal;
 pub mod replay;
 pub mod selection;
 pub mod situation;
+pub mod slots;
 pub mod tail;
 pub mod tokens;
 pub mod windows;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::replay::sweep::Sweeps;
+use crate::slots::{SlotRules, Slots};
 
 /// Exports that run at a time: each holds the states of every monitor in memory.
-const MAX_EXPORTS: usize = 4;
+const EXPORTS: SlotRules = SlotRules { all: 4, one_key: 2, kept_for_admins: 1 };
 
 /// Tails that run at a time: each holds the states of the monitors that it shows.
-const MAX_TAILS: usize = 8;
+const TAILS: SlotRules = SlotRules { all: 8, one_key: 4, kept_for_admins: 2 };
 
 /// Imports that are answered at a time: each holds a body of up to 8 MiB, and what it says, in memory.
 const MAX_IMPORTS: usize = 8;
@@ -19,12 +20,12 @@ const MAX_IMPORTS: usize = 8;
 pub struct Limits {
     /// Admits the requests that read the past.
     pub sweeps: Sweeps,
-    /// One permit for each export that may run at a time.
-    pub exports: Arc<Semaphore>,
-    /// One permit for each import that may run at a time.
+    /// One slot for each export that may run at a time.
+    pub exports: Slots,
+    /// One permit for each import that may run at a time. Only admin keys import.
     pub imports: Arc<Semaphore>,
-    /// One permit for each tail that may run at a time.
-    pub tails: Arc<Semaphore>,
+    /// One slot for each tail that may run at a time.
+    pub tails: Slots,
 }
 
 impl Limits {
@@ -32,9 +33,9 @@ impl Limits {
     pub fn new(sweeps: Sweeps) -> Self {
         Self {
             sweeps,
-            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            exports: Slots::new(EXPORTS),
             imports: Arc::new(Semaphore::new(MAX_IMPORTS)),
-            tails: Arc::new(Semaphore::new(MAX_TAILS)),
+            tails: Slots::new(TAILS),
         }
     }
 }

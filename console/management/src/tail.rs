@@ -16,13 +16,14 @@ use model::monitor_state::MonitorState;
 use ports::heartbeat_log::{LogEntry, LogError, LogExtent, LogReader};
 use sending::words;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::replay::source::ReplayError;
 use crate::selection::Selection;
+use crate::slots::Slot;
 
 /// Most monitors of one tail: it holds their states.
 pub const MAX_MONITORS: usize = 100_000;
@@ -64,12 +65,12 @@ pub struct Tail {
     app: Arc<App>,
     portions: mpsc::Receiver<Bytes>,
     _followers: JoinSet<()>,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Tail {
     /// Begins behind the last entry of each partition.
-    pub async fn open(app: Arc<App>, wanted: Wanted, permit: OwnedSemaphorePermit) -> Result<Self, Refusal> {
+    pub async fn open(app: Arc<App>, wanted: Wanted, slot: Slot) -> Result<Self, Refusal> {
         let (sender, portions) = mpsc::channel(WAITING);
         let mut followers = JoinSet::new();
         let partitions = app.ports.log.partitions();
@@ -95,7 +96,7 @@ impl Tail {
             let replayer = follower.anchor().await?;
             followers.spawn(follower.run(replayer));
         }
-        Ok(Self { app, portions, _followers: followers, _permit: permit })
+        Ok(Self { app, portions, _followers: followers, _slot: slot })
     }
 
     /// The next lines; `None` when the role drains.

@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// Each line is a JSON object: first a `monitor` for each monitor; then, in the order of the log,
 /// `heartbeat`, `monitor` where a definition changed, and `gap`; last a `summary`, without which the export
 /// is not whole. Times have microseconds. Ignore empty lines. An export holds no outputs, and tokens for
-/// admin keys only.
+/// admin keys only. There are 4 exports at a time: 2 of one key, and one is kept for admin keys.
 #[utoipa::path(
     get, path = "/replay/export", tag = "replay", operation_id = "exportHistory",
     params(
@@ -51,12 +51,11 @@ async fn export(
     if until.is_some_and(|until| until <= since) {
         return Err(Problem::bad_parameter("until", "must be after since"));
     }
-    let permit = Arc::clone(&app.limits.exports)
-        .try_acquire_owned()
-        .map_err(|_| Problem::unavailable("as many exports as this console makes at a time are running"))?;
+    let slot =
+        app.limits.exports.take(caller.worker()).map_err(|reason| Problem::no_slot(reason, "exports"))?;
     let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;
     let request = Request { since, until, selection, with_tokens: caller.is_admin() };
-    let export = Export::open(Arc::clone(&app), request, permit).await?;
+    let export = Export::open(Arc::clone(&app), request, slot).await?;
     let lines = futures_util::stream::try_unfold(export, |mut export| async move {
         Ok::<_, management::export::ExportError>(export.next().await?.map(|bytes| (bytes, export)))
     });

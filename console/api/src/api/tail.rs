@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -10,6 +11,7 @@ use model::validation::FieldError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
@@ -25,7 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// Each line is a JSON object: `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, `{"type":
 /// "flip", "monitor", "at", "sequence", "from", "to", "reason", "message", "deaf_seconds"}`, and
 /// `{"type": "note", "partition", "message"}` when something was missed. Ignore empty lines. A tail has at
-/// most 100,000 monitors, and there are 8 tails at a time.
+/// most 100,000 monitors, and there are 8 tails at
+/// a time: 4 of one key, and 2 are kept for admin keys.
 #[utoipa::path(
     get, path = "/tail", tag = "replay", operation_id = "tail",
     params(
@@ -35,19 +38,21 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
     responses((status = 200, description = "Lines", content_type = "application/x-ndjson", body = String))
 )]
-async fn tail(State(app): State<Arc<App>>, query: Query) -> Result<Response, Problem> {
+async fn tail(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> Result<Response, Problem> {
     let flips_only =
         query.parsed("flips", "must be true or false", |text| text.parse().ok())?.unwrap_or(false);
-    let permit = Arc::clone(&app.limits.tails)
-        .try_acquire_owned()
-        .map_err(|_| Problem::unavailable("as many tails as this console shows at a time are running"))?;
+    let slot = app.limits.tails.take(caller.worker()).map_err(|reason| Problem::no_slot(reason, "tails"))?;
     let selection = Selection::read(&app, query.all("monitor"), query.get("tag")).await?;
     if selection.count() > MAX_MONITORS {
         let message = format!("there are {}: choose {MAX_MONITORS} at most, or a tag", selection.count());
         return Err(Problem::refused(vec![FieldError::new("monitor", message)]));
     }
     let wanted = Wanted { selection, flips_only };
-    let tail = Tail::open(Arc::clone(&app), wanted, permit).await?;
+    let tail = Tail::open(Arc::clone(&app), wanted, slot).await?;
     let lines = futures_util::stream::unfold(tail, |mut tail| async move {
         Some((Ok::<_, std::convert::Infallible>(tail.next().await?), tail))
     });

@@ -19,18 +19,19 @@ use model::monitor_state::MonitorState;
 use model::time::Interval;
 use ports::heartbeat_log::LogError;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::source::{Known, ReplayError, Replays};
+use crate::slots::{NoSlot, SlotRules, Slots, Worker};
 use feed::Feed;
 pub use report::{Report, SkippedEntry};
 use running::Running;
 pub use work::Work;
 
 /// Requests of this kind that are worked on at a time.
-const AT_A_TIME: usize = 2;
+const AT_A_TIME: SlotRules = SlotRules { all: 2, one_key: 2, kept_for_admins: 1 };
 
 /// After this long a request is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
@@ -66,7 +67,7 @@ pub type ClientLeft = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Lets a few requests at a time read the past.
 pub struct Sweeps {
-    permits: Arc<Semaphore>,
+    slots: Slots,
     running: Gauge,
     stopping: CancellationToken,
 }
@@ -92,15 +93,18 @@ pub struct Plan<'a> {
 impl Sweeps {
     /// Admission to a few at a time; `running` counts them, `stopping` ends them.
     pub fn new(running: Gauge, stopping: CancellationToken) -> Self {
-        Self { permits: Arc::new(Semaphore::new(AT_A_TIME)), running, stopping }
+        Self { slots: Slots::new(AT_A_TIME), running, stopping }
     }
 
-    /// Lets a request in; `None` while too many others are worked on. It is given up if its client leaves.
-    pub fn admit(&self, client_left: Option<ClientLeft>) -> Option<Admission> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        let running = Arc::new(Running::new(self.running.clone(), permit));
+    /// Lets a request in. It is given up if its client leaves.
+    ///
+    /// # Errors
+    /// [`NoSlot`] while too many others are worked on.
+    pub fn admit(&self, worker: Worker, client_left: Option<ClientLeft>) -> Result<Admission, NoSlot> {
+        let slot = self.slots.take(worker)?;
+        let running = Arc::new(Running::new(self.running.clone(), slot));
         let until = Instant::now() + TIME_LIMIT;
-        Some(Admission { running, until, stopping: self.stopping.clone(), client_left })
+        Ok(Admission { running, until, stopping: self.stopping.clone(), client_left })
     }
 }
 

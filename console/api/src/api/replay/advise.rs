@@ -8,8 +8,8 @@ use std::time::Duration;
 use api::limits::DEFAULT_ALARMS_PER_MONTH;
 use api::replay::{AdviceMonitorView, AdviceVerdict, AdviceView, ComparisonView, ReadView, SettingsView};
 use api::time::Time;
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use hashbrown::HashMap;
 use machine::advise::{Advice, Verdict, Wish};
 use machine::what_if::{Compared, Trial, Trials};
@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 
 use super::shown::{Client, busy, comparison_view, read_view};
 use super::what_if::limit;
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
@@ -71,12 +72,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
     responses(
         (status = 200, description = "Advice on each monitor", body = AdviceView),
-        (status = 503, description = "Two such requests are being answered already", body = api::problem::Problem),
+        (status = 503, description = "Two such requests are being answered already, or one for a read key", body = api::problem::Problem),
         (status = 504, description = "The replay took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn advise(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Client(client): Client,
     query: Query,
 ) -> Result<Json<AdviceView>, Problem> {
@@ -86,7 +88,7 @@ async fn advise(
     let alarms_per_month = draft.alarms_per_month().unwrap_or(DEFAULT_ALARMS_PER_MONTH);
     let timezone = draft.known_zone().unwrap_or_else(|| "UTC".to_owned());
     let scope = draft.finish(app.ports.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
-    let admission = app.limits.sweeps.admit(client).ok_or_else(busy)?;
+    let admission = app.limits.sweeps.admit(caller.worker(), client).map_err(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
     let wish = Wish { alarms_per_month, timezone };
     let advice = look(&app, &admission, &chosen, scope.window, wish).await?;

@@ -12,6 +12,7 @@ use serving::ClientConnection;
 
 use crate::problem::Problem;
 use management::replay::sweep::{ClientLeft, Report, SkippedEntry, SweepError};
+use management::slots::NoSlot;
 
 /// The view of what a sweep read.
 pub(super) fn read_view(report: &Report) -> ReadView {
@@ -53,9 +54,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// The refusal while two other replays run.
-pub(super) fn busy() -> Problem {
-    Problem::unavailable("two replays are running already: try again when one of them is done")
+/// The refusal while others run.
+pub(super) fn busy(_: NoSlot) -> Problem {
+    Problem::unavailable(
+        "as many replays as may run at a time are running already: try again when one of them is done",
+    )
 }
 
 impl From<SweepError> for Problem {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use api::limits::{DEFAULT_REPORTED, MAX_REPORTED};
 use api::replay::{ComparisonView, ReadView, WhatIfMonitorView, WhatIfView};
 use api::time::Time;
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use machine::what_if::{Compared, Trials};
 use model::ids::MonitorId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::shown::{Client, busy, comparison_view, read_view};
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
@@ -53,12 +54,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     ),
     responses(
         (status = 200, description = "The downs as they were and as they would have been", body = WhatIfView),
-        (status = 503, description = "Two such requests are being answered already", body = api::problem::Problem),
+        (status = 503, description = "Two such requests are being answered already, or one for a read key", body = api::problem::Problem),
         (status = 504, description = "The replay took longer than 5 min", body = api::problem::Problem),
     )
 )]
 async fn what_if(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Client(client): Client,
     query: Query,
 ) -> Result<Json<WhatIfView>, Problem> {
@@ -67,7 +69,7 @@ async fn what_if(
     draft.pass_over("limit");
     let trial = draft.trial();
     let scope = draft.finish(app.ports.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
-    let admission = app.limits.sweeps.admit(client).ok_or_else(busy)?;
+    let admission = app.limits.sweeps.admit(caller.worker(), client).map_err(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
     let trials = if chosen.all {
         Trials::Every(trial)

@@ -1,19 +1,20 @@
 //! Counts the requests that are worked on.
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::slots::Slot;
 
 /// A request that is worked on. The next one may begin when this is dropped.
 pub(super) struct Running {
     gauge: Gauge,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Running {
-    /// Counts a request that has this permit.
-    pub(super) fn new(gauge: Gauge, permit: OwnedSemaphorePermit) -> Self {
+    /// Counts a request that has this slot.
+    pub(super) fn new(gauge: Gauge, slot: Slot) -> Self {
         gauge.inc();
-        Self { gauge, _permit: permit }
+        Self { gauge, _slot: slot }
     }
 }
 
