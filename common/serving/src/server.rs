@@ -26,7 +26,8 @@ use super::write_limit::WriteLimit;
 pub struct ServerLimits {
     /// Connections at once; further ones wait in the system's backlog.
     pub connections: usize,
-    /// A request's head must arrive within this.
+    /// A request's head must arrive within this time after the answer before it, so a connection may be idle
+    /// for as long: more than the 60 s for which balancers keep theirs, lest a request meet its end.
     pub head_timeout: Duration,
     /// After shutdown began, connections are given this long to finish.
     pub drain: Duration,
@@ -34,7 +35,7 @@ pub struct ServerLimits {
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 16_384, head_timeout: Duration::from_secs(30), drain: Duration::from_secs(8) }
+        Self { connections: 16_384, head_timeout: Duration::from_secs(90), drain: Duration::from_secs(8) }
     }
 }
 

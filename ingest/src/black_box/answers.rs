@@ -198,6 +198,21 @@ async fn one_connection_carries_many_pushes() {
     assert_eq!(server.last_heartbeat().output.as_deref(), Some(b"hello".as_slice()));
 }
 
+#[tokio::test]
+async fn an_idle_connection_is_kept_longer_than_balancers_keep_theirs() {
+    let server = Server::ready(Config::default()).await;
+    let mut stream = server.connect().await;
+    let one = format!("GET {} HTTP/1.1\r\nhost: lubdub\r\n\r\n", path(""));
+    for _ in 0..3 {
+        exchange(&mut stream, &one).await;
+        // No socket is waited for while time stands still.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(75)).await;
+        tokio::time::resume();
+    }
+    exchange(&mut stream, &one).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_connections_at_once_are_recorded_once_each_and_at_distinct_times() {
     let (connections, pushes) = (48, 40);
