@@ -1,14 +1,15 @@
 //! Failures as jobs report them with real clients, in every form that a trial found recorded as up.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::server::Server;
-use crate::harness::{Process, eventually, needs, python_with};
+use crate::harness::{Process, eventually, free_port, needs, python_with};
 
 /// What each shell command must be answered; `$U` is the push URL, and `log` a file of 27 kB.
-const SAID: [(&str, &str); 22] = [
+const SAID: &[(&str, &str)] = &[
     ("curl -d status=down --data-urlencode msg@log $U", "down"),
     ("curl -F status=down -F log=@log $U", "down"),
     ("curl -F log=@log -F status=down $U", "down"),
@@ -36,6 +37,7 @@ const SAID: [(&str, &str); 22] = [
     (r#"curl -d '{"status":"down","msg":"cut' $U"#, "refused"),
     (r#"curl -H 'content-type: application/json' -d 'no JSON at all' $U"#, "refused"),
     (r#"curl -d '{"status":"down","msg":"cut' "$U?status=up""#, "down"),
+    (r#"curl -d '{"msg":"cut' "$U?status=up""#, "up"),
     ("curl -d 'Server+Name=web1&status=down' $U", "down"),
     ("curl -d 'a:b@c$/=web1&status=down' $U", "down"),
     (r#"curl -d '{"Status":"down"}' $U"#, "down"),
@@ -43,11 +45,37 @@ const SAID: [(&str, &str); 22] = [
     ("curl -d status=down \"$U?status=up&msg=OK&ping=\"", "down"),
     ("curl \"$U/?ping=N/A\"", "up"),
     ("curl -H 'content-type: text/plain' -d 'status=done with it' $U", "up"),
+    // Names of other tools, and what is not built.
+    ("curl \"$U?success=false&error=disk\"", "down"),
+    ("curl \"$U?state=fail\"", "down"),
+    ("curl \"$U?state=complete\"", "up"),
+    ("curl \"$U?state=run\"", "refused"),
+    ("curl \"$U?s=1\"", "down"),
+    ("curl \"$U?m=done&s=0\"", "up"),
+    ("curl \"$U?exit_code=1\"", "down"),
+    ("curl -d exit_code=300 $U", "refused"),
+    ("curl \"$U?status=start\"", "refused"),
+    ("curl \"$U/fail\"", "refused"),
+    ("curl \"$U/1\"", "refused"),
+    // Clients and scripts of every kind.
+    ("curl -0 -d status=down $U", "down"),
+    ("curl --url-query status=down $U", "down"),
+    ("curl -G -d status=down $U", "down"),
+    ("curl -H 'expect: 100-continue' -d status=down $U", "down"),
+    ("printf status=down | curl -T - $U", "down"),
+    ("printf status=down | curl -H 'transfer-encoding: chunked' --data-binary @- $U", "down"),
+    ("curl \"$U?status=up&msg=OK&ping=?status=down\"", "down"),
+    ("curl \"$U?msg=OK&amp;status=down\"", "down"),
+    ("curl -d 'x=1&status =down' $U", "down"),
+    (r#"printf 'status=down' | iconv -t UTF-16LE | curl --data-binary @- $U"#, "down"),
+    (r#"printf '\357\273\277{"status":"down"}' | curl --data-binary @- $U"#, "down"),
+    ("wget -q -O - --post-data=status=down $U", "down"),
 ];
 
 #[test]
 fn a_job_that_says_it_failed_is_never_recorded_as_up() {
     needs("curl");
+    needs("wget");
     let server = Server::start(&["--push-limit", "0"]);
     let monitor = server.monitor("job", 3_600, None);
     std::fs::write(server.home().join("log"), "all went wrong\n".repeat(1_800)).expect("written");
@@ -84,4 +112,58 @@ print(urllib.request.urlopen(request, timeout=20).read().decode())
     let mut python = Command::new(python_with("json"));
     let finished = Process::start(python.args(["-c", PUSH, &monitor.push_url])).finish();
     assert!(finished.stdout.contains(r#""status":"down""#), "{finished:?}");
+}
+
+/// Debian's Alertmanager, whose one receiver is a push URL.
+fn alertmanager(folder: &Path, push_url: &str, port: u16) -> Process {
+    // As the guide prints it, with shorter times.
+    let guide = include_str!("../../../docs/push.md");
+    let (_, printed) = guide.split_once("```yaml\n").expect("the guide has it");
+    let (printed, _) = printed.split_once("```\n").expect("it ends");
+    assert!(printed.contains("interval: 1m"), "{printed}");
+    let configuration = printed
+        .replace("interval: 1m", "interval: 1s")
+        .replace("https://lubdub.example.com/api/push/YOUR_TOKEN", push_url);
+    let file = folder.join("alertmanager.yml");
+    std::fs::write(&file, configuration).expect("written");
+    let mut command = Command::new("prometheus-alertmanager");
+    command
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.path={}", folder.join("alertmanager").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .arg("--cluster.listen-address=");
+    Process::start(&mut command)
+}
+
+#[test]
+fn a_watchdog_of_alertmanager_is_a_heartbeat_while_it_fires() {
+    needs("curl");
+    needs("prometheus-alertmanager");
+    let server = Server::start(&[]);
+    let monitor = server.monitor("watchdog", 3_600, None);
+    let port = free_port();
+    let mut alertmanager = alertmanager(server.home(), &monitor.push_url, port);
+    let tell = |end: &str| {
+        let alert = format!(
+            r#"[{{"labels":{{"alertname":"Watchdog"}},"annotations":{{"summary":"always firing"}}{end}}}]"#
+        );
+        let mut curl = Command::new("curl");
+        curl.args(["-fsS", "-m", "20", "-H", "content-type: application/json", "-d", &alert])
+            .arg(format!("http://127.0.0.1:{port}/api/v2/alerts"));
+        Process::start(&mut curl).finish().status.success().then_some(())
+    };
+    eventually("Alertmanager takes an alert", || {
+        assert!(!alertmanager.has_ended(), "it runs");
+        tell("")
+    });
+    let last = |status: &str| {
+        let heartbeats = server.heartbeats(&monitor);
+        heartbeats.into_iter().next_back().filter(|heartbeat| heartbeat.status == status)
+    };
+    let up = eventually("it fires", || last("up"));
+    assert_eq!(up.msg.as_deref(), Some("always firing"));
+    eventually("it repeats", || (server.heartbeats(&monitor).len() > 2).then_some(()));
+    tell(r#","endsAt":"2020-01-01T00:00:00Z""#).expect("taken");
+    let down = eventually("it is resolved", || last("down"));
+    assert_eq!(down.msg.as_deref(), Some("always firing"));
 }
