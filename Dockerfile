@@ -20,7 +20,7 @@ RUN set -eu; \
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
-# `dev` builds faster, and is for tests.
+# `image-test` builds faster, and is for tests.
 ARG PROFILE=release
 COPY --from=skeleton /build .
 # The dependencies.
