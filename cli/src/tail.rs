@@ -1,7 +1,6 @@
 //! `lubdub tail`
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -102,7 +101,7 @@ impl Tail {
                     loop {
                         match chunks.lines().await {
                             Ok(Some(lines)) => {
-                                if !self.print(api, lines, &mut shown).await? {
+                                if !self.print(api, lines, &mut shown, terminal).await? {
                                     break Ended::Unread;
                                 }
                             }
@@ -138,6 +137,7 @@ impl Tail {
         api: &Api,
         lines: Vec<String>,
         shown: &mut Option<Shown<'_>>,
+        terminal: &Terminal,
     ) -> anyhow::Result<bool> {
         let mut text = String::new();
         for line in lines {
@@ -147,12 +147,8 @@ impl Tail {
             }
             text.push('\n');
         }
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let written = if shown.is_some() { terminal.print_on(&text) } else { terminal.json_lines(&text) };
+        Ok(written?)
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 
+use super::harmless::{harmless, harmless_json, harmless_lines};
 use super::table::Table;
 
 /// How this process was started and what its output can show.
@@ -70,17 +71,17 @@ impl Terminal {
         Table::new(header, self.styled)
     }
 
-    /// Writes text to standard output.
+    /// Writes text to standard output. Whatever it holds from elsewhere cannot steer the terminal.
     ///
     /// # Errors
     /// If the text cannot be written, unless the reader has gone.
     pub fn print(&self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            // `lubdub monitor list | head` is not a failure.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
-        }
+        self.print_on(text).map(|_| ())
+    }
+
+    /// As [`Terminal::print`]: `false` when the reader has gone.
+    pub(super) fn print_on(&self, text: &str) -> io::Result<bool> {
+        write_out(&harmless_lines(text, self.styled))
     }
 
     /// Writes a line to standard output.
@@ -96,25 +97,76 @@ impl Terminal {
     /// # Errors
     /// See [`Terminal::print`].
     pub(super) fn json(&self, value: &serde_json::Value) -> io::Result<()> {
-        self.line(format_args!("{value:#}"))
+        self.json_lines(&format!("{value:#}\n")).map(|_| ())
+    }
+
+    /// Writes lines of JSON to standard output: `false` when the reader has gone.
+    ///
+    /// # Errors
+    /// See [`Terminal::print`].
+    pub(super) fn json_lines(&self, lines: &str) -> io::Result<bool> {
+        write_out(&harmless_json(lines))
     }
 
     /// Tells the person something that is not the answer.
     pub(super) fn warn(&self, text: impl Display) {
-        // When writing fails, no output is left to report it on.
-        let _ = writeln!(io::stderr(), "warning: {text}");
+        tell(format_args!("warning: {text}"));
     }
 
     /// Tells the person how it went, where the answer itself goes elsewhere.
     pub(super) fn note(&self, text: impl Display) {
-        let _ = writeln!(io::stderr(), "{text}");
+        tell(text);
     }
 
     /// Tells the person why it failed. Commands in it are written as `lubdub …`.
     pub fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}").replace("`lubdub ", &format!("`{} ", self.program));
-        let _ = writeln!(io::stderr(), "error: {text}");
+        tell(format_args!("error: {text}"));
     }
+}
+
+/// Writes to standard output what is harmless: `false` when the reader has gone.
+fn write_out(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        // `lubdub monitor list | head` is not a failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn tell(text: impl Display) {
+    // When writing fails, no output is left to report it on.
+    let _ = writeln!(io::stderr(), "{}", harmless_lines(&text.to_string(), false));
+}
+
+/// Whether a person can read standard error.
+pub(super) fn is_error_seen() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Writes this over the line on standard error that the cursor is in; nothing clears the line.
+pub(super) fn overwrite(text: &str) {
+    let _ = write!(io::stderr(), "\r\u{1b}[K{}", harmless(text));
+}
+
+/// Writes a question to standard error, and leaves the cursor behind it.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn ask(question: &str) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    write!(err, "{} ", harmless_lines(question, false))?;
+    err.flush()
+}
+
+/// Standard output for data, and whether a person reads it there: then lines must be made harmless.
+pub(super) fn data_out() -> (io::Stdout, bool) {
+    let out = io::stdout();
+    let seen = out.is_terminal();
+    (out, seen)
 }
 
 /// Lets the usage lines and examples of all help texts begin with the path by which the program was started.
@@ -166,6 +218,29 @@ mod tests {
         ] {
             assert_eq!(quoted(text), expected);
         }
+    }
+
+    /// So whatever a command shows was made harmless here.
+    #[test]
+    fn nothing_but_the_terminal_writes_to_the_standard_streams() {
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                seen += 1;
+                let text = std::fs::read_to_string(&path).expect("a text");
+                for way in ["stdout()", "stderr()", "println!(", "print!(", "dbg!("] {
+                    let is_own = path.ends_with("src/terminal.rs");
+                    assert!(is_own || !text.contains(way), "{}: {way}", path.display());
+                }
+            }
+        }
+        assert!(seen > 50, "{seen} files");
     }
 
     #[test]

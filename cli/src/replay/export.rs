@@ -1,5 +1,6 @@
 //! `lubdub replay export`
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use super::super::lookup::{Kind, ids_of};
 use super::super::terminal::now;
 use super::moment::Moment;
 use super::progress::Progress;
-use crate::terminal::Terminal;
+use crate::harmless::harmless_json;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -171,6 +173,8 @@ pub(super) fn tell(terminal: &Terminal, summary: &SummaryLine, since: EventTime,
 struct Output {
     writer: Option<Writer>,
     renamed: Option<(PathBuf, PathBuf)>,
+    /// A person reads the lines on a terminal.
+    is_seen: bool,
 }
 
 enum Writer {
@@ -181,7 +185,13 @@ enum Writer {
 impl Output {
     fn create(path: Option<&Path>, packed: bool) -> anyhow::Result<Self> {
         let (target, renamed): (Box<dyn Write>, _) = match path {
-            None => (Box::new(io::stdout()), None),
+            None => {
+                let (out, is_seen) = terminal::data_out();
+                if is_seen && packed {
+                    bail!("a terminal cannot show a compressed export; name a file with --out");
+                }
+                (Box::new(out), None)
+            }
             Some(path) => {
                 let mut name = path.file_name().context("--out must name a file")?.to_owned();
                 name.push(format!(".{}.part", std::process::id()));
@@ -197,10 +207,11 @@ impl Output {
         } else {
             Writer::Plain(buffered)
         };
-        Ok(Self { writer: Some(writer), renamed })
+        Ok(Self { writer: Some(writer), renamed, is_seen: path.is_none() && terminal::data_out().1 })
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {
+        let line = if self.is_seen { Cow::Owned(harmless_json(line)) } else { Cow::Borrowed(line) };
         match &mut self.writer {
             Some(Writer::Plain(writer)) => {
                 writer.write_all(line.as_bytes()).and_then(|()| writer.write_all(b"\n"))

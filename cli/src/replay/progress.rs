@@ -1,10 +1,12 @@
 //! How far it is: a bar on a terminal, else a line now and then.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ports::clock::{Clock, SystemClock};
+
+use crate::harmless::harmless;
+use crate::terminal;
 
 /// The interval between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -32,7 +34,7 @@ impl Progress {
 
     fn with(shown: bool, total: Option<u64>) -> Self {
         let clock = SystemClock::new();
-        let bar = (shown && std::io::stderr().is_terminal()).then(|| match total {
+        let bar = (shown && terminal::is_error_seen()).then(|| match total {
             Some(total) => ProgressBar::new(total)
                 .with_style(style("{wide_bar} {percent:>3} %  {msg}  {elapsed_precise}, {eta} left")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}  {elapsed_precise}")),
@@ -66,13 +68,13 @@ impl Progress {
             format!("{} lines{of}, {rate:.0} a second", self.lines)
         };
         if let Some(bar) = &self.bar {
-            bar.set_message(told());
+            bar.set_message(harmless(&told()));
             match bytes {
                 Some(bytes) => bar.set_position(bytes),
                 None => bar.tick(),
             }
         } else if now.saturating_sub(self.told_at) >= LINE_EVERY {
-            eprintln!("{}", told());
+            terminal::tell(told());
             self.told_at = now;
         }
     }

@@ -3,7 +3,6 @@
 mod report;
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use super::super::api::Api;
 use super::super::confirm::{confirmed, somebody_is_there};
 use super::super::connection::Connection;
 use crate::bad_usage::BadUsage;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,7 +145,7 @@ struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        Self { is_seen: io::stderr().is_terminal(), shown: false }
+        Self { is_seen: terminal::is_error_seen(), shown: false }
     }
 
     fn show(&mut self, rebuild: &Value) {
@@ -157,14 +156,13 @@ impl Progress {
         if self.is_seen {
             self.shown = true;
             let percent = (applied.saturating_mul(100)).checked_div(through).unwrap_or(0);
-            // When writing fails, no output is left to report it on.
-            let _ = write!(io::stderr(), "\r\x1b[Kpartition {}: {percent} %", rebuild["partition"]);
+            terminal::overwrite(&format!("partition {}: {percent} %", rebuild["partition"]));
         }
     }
 
     fn end(&self) {
         if self.shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            terminal::overwrite("");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::table::{Field, Table};
 use super::which::Which;
-use crate::harmless::harmless;
+use crate::harmless::{harmless, harmless_csv};
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -184,7 +184,7 @@ impl Answer {
         let line = |id: &str, name: &str, Comparison { was, would_be }: Comparison| {
             format!(
                 "{id},{},{},{},{},{},{},{}\n",
-                csv_text(name),
+                harmless_csv(name),
                 was.downs,
                 would_be.downs,
                 was.down_seconds,
@@ -196,12 +196,6 @@ impl Answer {
         let lines = self.monitors.iter().map(|monitor| line(&monitor.id, &monitor.name, monitor.comparison));
         head.to_owned() + &lines.collect::<String>() + &line("", "total", self.total)
     }
-}
-
-/// A value in quotes where it needs them (RFC 4180).
-fn csv_text(text: &str) -> String {
-    let text = harmless(text);
-    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
