@@ -27,7 +27,7 @@ pub(crate) enum Answer {
     TooLong,
     /// The body is packed in a way that cannot be read.
     Encoding,
-    /// The token is over its limit.
+    /// The token, or an address that tries tokens that nobody has, is over its limit.
     Limited,
     /// Not recorded, or not known to be.
     Unavailable,
@@ -115,11 +115,20 @@ impl Reply {
     }
 
     pub(crate) fn limited(wait: Duration) -> Self {
+        Self::too_fast(wait, "this token pushes too fast")
+    }
+
+    /// The token is unknown, as others that this address tried.
+    pub(crate) fn limited_stranger(wait: Duration) -> Self {
+        Self::too_fast(wait, "unknown token, and too many of them from your address")
+    }
+
+    fn too_fast(wait: Duration, why: &str) -> Self {
         let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let secs = secs.max(1);
         Self {
             retry_after: Some(HeaderValue::from(secs)),
-            ..Self::refused(Answer::Limited, &format!("this token pushes too fast: try again in {secs} s"))
+            ..Self::refused(Answer::Limited, &format!("{why}: try again in {secs} s"))
         }
     }
 

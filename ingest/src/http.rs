@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
 use model::trace::TraceContext;
-use serving::TrustedProxies;
+use ports::clock::Clock;
+use serving::{Change, Strangers, TrustedProxies};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
@@ -40,6 +40,8 @@ pub(crate) struct PushFront {
     /// A permit for each compressed body that is being read.
     pub(crate) unpacking: Semaphore,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) strangers: Strangers,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 pub(crate) fn router(front: Arc<PushFront>) -> Router {
@@ -72,14 +74,15 @@ impl PushFront {
         }
         let (monitor, token) = match self.resolve(request.uri().path()) {
             Resolved::Monitor(monitor, token) => (monitor, token),
-            Resolved::Unknown => return Reply::unknown_token(),
+            Resolved::Unknown => return self.unknown(&request),
             Resolved::Unsure => {
                 self.commits.refuse_in_every_partition();
                 return Reply::unavailable();
             }
         };
         let (head, body) = request.into_parts();
-        let origin = Origin { source: self.source(&head), trace: trace(&head.headers) };
+        let origin =
+            Origin { source: self.source(&head.extensions, &head.headers), trace: trace(&head.headers) };
         let push = Addressed { front: self, monitor, token, origin, query: head.uri.query() };
         let accepting = async {
             if body.is_end_stream() {
@@ -121,9 +124,28 @@ impl PushFront {
     }
 
     /// The client's address, as the listener saw it or as a trusted proxy reports it.
-    fn source(&self, head: &Parts) -> Option<IpAddr> {
-        let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
-        Some(self.proxies.client(peer.ip(), &head.headers))
+    fn source(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(self.proxies.client(peer.ip(), headers))
+    }
+
+    /// The answer to a token that no monitor has. Pushes with good tokens from the same address never come
+    /// here.
+    fn unknown(&self, request: &Request) -> Reply {
+        let Some(address) = self.source(request.extensions(), request.headers()) else {
+            return Reply::unknown_token();
+        };
+        let judged = self.strangers.guessed(address, self.clock.elapsed());
+        match judged.change {
+            Some(Change::Began) => {
+                tracing::warn!("a client tries many tokens that no monitor has; answering 429");
+            }
+            Some(Change::Ended(count)) => {
+                tracing::info!(count, "no client tries many tokens that no monitor has any longer");
+            }
+            None => {}
+        }
+        judged.wait.map_or_else(Reply::unknown_token, Reply::limited_stranger)
     }
 }
 

@@ -9,7 +9,7 @@ use model::time::TimeRules;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
-use serving::{Readiness, TrustedProxies};
+use serving::{Readiness, Strangers, TrustedProxies};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,8 @@ impl Service {
             limits: self.limits,
             unpacking: Semaphore::new(self.limits.unpacked_at_once),
             proxies: self.proxies.clone(),
+            strangers: Strangers::default(),
+            clock: Arc::clone(&self.clock),
         }))
     }
 

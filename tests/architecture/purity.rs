@@ -67,6 +67,7 @@ const PURE: [&str; 45] = [
     "common/sending/src/template",
     "common/sending/src/words.rs",
     "common/serving/src/proxies.rs",
+    "common/serving/src/strangers.rs",
     "console/api/src/public_url.rs",
     "console/api/src/sight.rs",
     "console/management/src/draft",

@@ -5,9 +5,11 @@ mod client;
 mod ops;
 mod proxies;
 mod server;
+mod strangers;
 mod write_limit;
 
 pub use client::ClientConnection;
 pub use ops::{Readiness, ops_router};
 pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};
+pub use strangers::{Change, Strangers};

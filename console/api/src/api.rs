@@ -25,6 +25,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use ports::clock::Clock;
+use serving::TrustedProxies;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Authentication};
@@ -36,10 +37,20 @@ use management::app::App;
 const PREFIX: &str = "/api/v1";
 
 /// Every route of the management API.
-pub(crate) fn router(app: Arc<App>, public_url: PublicUrl, metrics: RequestMetrics) -> Router {
+pub(crate) fn router(
+    app: Arc<App>,
+    public_url: PublicUrl,
+    proxies: TrustedProxies,
+    metrics: RequestMetrics,
+) -> Router {
     let (guarded, described) = described_routes();
     let document = document::bytes(described);
-    let authentication = Authentication { app: Arc::clone(&app), public_url: public_url.into() };
+    let authentication = Authentication {
+        app: Arc::clone(&app),
+        public_url: public_url.into(),
+        strangers: Arc::default(),
+        proxies,
+    };
     let observation = Observation { clock: Arc::clone(&app.ports.clock), metrics };
     let openapi = get(move || future::ready(document::answer(document.clone())));
     guarded

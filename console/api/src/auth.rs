@@ -1,6 +1,6 @@
 //! Authentication and scopes: `Authorization: Bearer <key>`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use model::key::{ApiKey, Scope};
+use serving::{Change, Strangers, TrustedProxies};
 
 use crate::problem::Problem;
 use crate::public_url::PublicUrl;
@@ -74,14 +75,18 @@ pub(crate) struct Authentication {
     pub(crate) app: Arc<App>,
     /// The beginning of push URLs.
     pub(crate) public_url: Arc<PublicUrl>,
+    /// Who comes with keys that nobody has.
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Lets a request through if its key allows it: reading for every key, everything else for admins.
 pub(crate) async fn authenticate(
-    State(Authentication { app, public_url }): State<Authentication>,
+    State(authentication): State<Authentication>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let Authentication { app, public_url, .. } = &authentication;
     let freshness = app.directory.freshness();
     if freshness == Freshness::Loading {
         return Err(Problem::unavailable("the console is starting; try again"));
@@ -94,14 +99,13 @@ pub(crate) async fn authenticate(
     };
     let Some(key) = app.directory.key(&mint::hash(given)) else {
         return Err(match freshness {
-            Freshness::Current => Problem::new(StatusCode::UNAUTHORIZED, "this is not a valid API key"),
+            Freshness::Current => stranger(&authentication, &request),
             Freshness::Loading | Freshness::Stale => Problem::unavailable(
                 "the registry cannot be reached, so the key cannot be checked; try again",
             ),
         });
     };
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let push_base = public_url.of_request(peer, request.headers()).into_owned();
+    let push_base = public_url.of_request(peer(&request), request.headers()).into_owned();
     let caller = Caller { key, push_base };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !caller.is_admin() {
@@ -109,6 +113,29 @@ pub(crate) async fn authenticate(
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+}
+
+/// The answer to a key that nobody has. Requests with good keys from the same address never come here.
+fn stranger(authentication: &Authentication, request: &Request) -> Problem {
+    let Authentication { app, strangers, proxies, .. } = authentication;
+    let unknown = Problem::new(StatusCode::UNAUTHORIZED, "this is not a valid API key");
+    let Some(peer) = peer(request) else { return unknown };
+    let client = proxies.client(peer, request.headers());
+    let judged = strangers.guessed(client, app.ports.clock.elapsed());
+    match judged.change {
+        Some(Change::Began) => tracing::warn!("a client tries many keys that are not valid; answering 429"),
+        Some(Change::Ended(count)) => {
+            tracing::info!(count, "no client tries many keys that are not valid any longer");
+        }
+        None => {}
+    }
+    let Some(wait) = judged.wait else { return unknown };
+    let detail = "this is not a valid API key, and too many such came from your address; try again later";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use std::time::Duration;
+
 use api::problem;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -23,11 +25,15 @@ pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
     errors: Vec<FieldError>,
+    /// When to try again, in seconds.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new() }
+        // What is unavailable may be there in a moment.
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        Self { status, detail: detail.into(), errors: Vec::new(), retry_after }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -58,6 +64,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
     }
 
+    /// The client may ask again after so long.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)), ..self }
+    }
+
     /// No slot for work that is called by this name, in the plural.
     pub(crate) fn no_slot(reason: NoSlot, works: &str) -> Self {
         match reason {
@@ -84,7 +95,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, detail, errors } = self;
+        let Self { status, detail, errors, retry_after } = self;
         let body = problem::Problem {
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -94,8 +105,8 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(secs) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lubdub\""));

@@ -14,7 +14,7 @@ use ports::queue::{DeadLetters, Queue};
 use ports::registry::{Registry, RegistryObserver, WatchGuard};
 use ports::state_store::StateReader;
 use ports::turns::Turns;
-use serving::Readiness;
+use serving::{Readiness, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
@@ -63,6 +63,7 @@ pub struct Deps {
 pub struct Service {
     app: Arc<App>,
     public_url: PublicUrl,
+    proxies: TrustedProxies,
     request_metrics: RequestMetrics,
     readiness: Readiness,
 }
@@ -115,6 +116,7 @@ impl Service {
         Ok(Self {
             app: Arc::new(app),
             public_url: checked.public_url,
+            proxies: config.trusted_proxies,
             request_metrics,
             readiness: Readiness::new("console"),
         })
@@ -122,7 +124,8 @@ impl Service {
 
     /// The management API. Its routes all begin with `/api/v1`.
     pub fn router(&self) -> Router {
-        api::router(Arc::clone(&self.app), self.public_url.clone(), self.request_metrics.clone())
+        let (app, proxies) = (Arc::clone(&self.app), self.proxies.clone());
+        api::router(app, self.public_url.clone(), proxies, self.request_metrics.clone())
     }
 
     /// Ready once the registry was read, and while it is followed.

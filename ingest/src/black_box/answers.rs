@@ -259,3 +259,24 @@ async fn a_message_in_the_url_may_be_raw_and_long() {
     assert_eq!(server.get(&path(&format!("?msg={long}"))).await.status, 200);
     assert_eq!(server.last_heartbeat().message.unwrap(), "\u{1f600}".repeat(1_000));
 }
+
+#[tokio::test]
+async fn whoever_tries_many_tokens_is_slowed_down_and_good_clients_at_its_address_are_not() {
+    let config = Config { trusted_proxies: "127.0.0.0/8".parse().unwrap(), ..Config::default() };
+    let server = Server::ready(config).await;
+    let from = async |address: &str, path: &str| {
+        server.request("GET", path, &[("x-forwarded-for", address)], b"").await
+    };
+    let mut statuses = Vec::new();
+    for n in 0..40 {
+        let reply = from("198.51.100.7", &format!("/api/push/a-token-that-nobody-has-{n}")).await;
+        if reply.status == 429 {
+            assert!(reply.header("retry-after").is_some(), "{}", reply.body);
+        }
+        statuses.push(reply.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 30, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 10, "{statuses:?}");
+    assert_eq!(from("198.51.100.7", &path("")).await.status, 200, "a good token from the same address");
+    assert_eq!(from("198.51.100.8", "/api/push/nobody-has-it").await.status, 404, "another address");
+}

@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use model::key::ApiKey;
 use model::wire;
@@ -8,6 +10,7 @@ use ports::registry::{RecordKind, Registry};
 use serde_json::json;
 
 use super::bench::Bench;
+use crate::Config;
 use management::{AdminKey, KeyError, ensure_admin_key};
 
 #[tokio::test]
@@ -153,4 +156,29 @@ async fn an_admin_key_is_made_once_or_given() {
     let refused = ensure_admin_key(&registry, bench.clock.as_ref(), Some(&read_key)).await;
     assert!(matches!(refused, Err(KeyError::ReadKey)));
     assert_eq!(bench.call(&read_key, "POST", "/keys", &[], "{}").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn whoever_tries_many_keys_is_slowed_down_and_good_clients_at_its_address_are_not() {
+    let config = Config { trusted_proxies: "127.0.0.0/8".parse().expect("a list"), ..Config::default() };
+    let bench = Bench::start_with(config).await;
+    let ask = async |address: &str, key: &str| {
+        let request = Request::builder()
+            .uri("/api/v1/monitors")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header("x-forwarded-for", address)
+            .extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+        bench.send(request.body(Body::empty()).expect("a request")).await
+    };
+    let mut statuses = Vec::new();
+    for n in 0..40 {
+        let answer = ask("198.51.100.7", &format!("lub_nobody-{n}")).await;
+        let is_limited = answer.status == StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), is_limited);
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::UNAUTHORIZED).count(), 30);
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count(), 10);
+    assert_eq!(ask("198.51.100.7", &bench.admin).await.status, StatusCode::OK, "a good key of its neighbour");
+    assert_eq!(ask("198.51.100.8", "lub_nobody").await.status, StatusCode::UNAUTHORIZED, "another address");
 }
