@@ -31,11 +31,13 @@ pub(crate) enum Answer {
     Limited,
     /// Not recorded, or not known to be.
     Unavailable,
+    /// An alert of Lubdub itself, which would be the cause of the next one.
+    Loop,
 }
 
 impl Answer {
     /// All of them, in order.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Recorded,
         Self::Bad,
         Self::Unknown,
@@ -45,6 +47,7 @@ impl Answer {
         Self::Encoding,
         Self::Limited,
         Self::Unavailable,
+        Self::Loop,
     ];
 
     /// Its HTTP status.
@@ -59,6 +62,7 @@ impl Answer {
             Self::Encoding => 415,
             Self::Limited => 429,
             Self::Unavailable => 503,
+            Self::Loop => 508,
         }
     }
 }
@@ -112,6 +116,10 @@ impl Reply {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::refused(Answer::Method, "push with GET, HEAD, POST or PUT")
+    }
+
+    pub(crate) fn is_loop() -> Self {
+        Self::refused(Answer::Loop, "this is an alert of Lubdub: pushing it would cause the next one")
     }
 
     pub(crate) fn limited(wait: Duration) -> Self {

@@ -31,6 +31,9 @@ use crate::tokens::{Resolved, TokenRef, Tokens};
 
 const PREFIX: &str = "/api/push/";
 
+/// What the user agent of every notifier begins with.
+const NOTIFIER: &[u8] = b"lubdub-notifier/";
+
 /// The means to handle a push.
 pub(crate) struct PushFront {
     pub(crate) tokens: Arc<Tokens>,
@@ -71,6 +74,9 @@ impl PushFront {
     async fn push(&self, request: Request) -> Reply {
         if ![Method::GET, Method::HEAD, Method::POST, Method::PUT].contains(request.method()) {
             return Reply::method_not_allowed();
+        }
+        if is_own_alert(request.headers()) {
+            return Reply::is_loop();
         }
         let (monitor, token) = match self.resolve(request.uri().path()) {
             Resolved::Monitor(monitor, token) => (monitor, token),
@@ -196,6 +202,13 @@ impl Drop for Hearing<'_> {
             let _ = self.push.enter(reading.into_part(Trouble::BrokenOff));
         }
     }
+}
+
+/// Whether the request is an alert that a notifier of Lubdub sends: of this installation or of another one
+/// that watches it. Two monitors that alert each other would never come to rest.
+fn is_own_alert(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    agent.get(..NOTIFIER.len()).is_some_and(|start| start.eq_ignore_ascii_case(NOTIFIER))
 }
 
 /// The client's trace, if the request names one.

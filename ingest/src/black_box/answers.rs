@@ -261,6 +261,25 @@ async fn a_message_in_the_url_may_be_raw_and_long() {
 }
 
 #[tokio::test]
+async fn an_alert_of_lubdub_itself_is_a_loop_and_those_of_others_are_welcome() {
+    let server = Server::ready(Config::default()).await;
+    for (agent, expected) in [
+        ("lubdub-notifier/0.1.0", 508),
+        ("Lubdub-Notifier/2", 508),
+        ("lubdub/0.1.0", 200),
+        ("Alertmanager/0.27", 200),
+        ("", 200),
+    ] {
+        let before = server.heartbeats().len();
+        let body = br#"{"status":"down"}"#;
+        let headers = [("user-agent", agent), ("content-type", "application/json")];
+        let reply = server.request("POST", &path(""), &headers, body).await;
+        assert_eq!(reply.status, expected, "{agent}: {}", reply.body);
+        assert_eq!(server.heartbeats().len() - before, usize::from(expected == 200), "{agent}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_tries_many_tokens_is_slowed_down_and_good_clients_at_its_address_are_not() {
     let config = Config { trusted_proxies: "127.0.0.0/8".parse().unwrap(), ..Config::default() };
     let server = Server::ready(config).await;
