@@ -9,6 +9,7 @@ use anyhow::Context;
 use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned};
 use backend_redis::{RedisBackend, RedisError, RedisOptions};
 use clap::Args;
+use model::byte_size::ByteSize;
 use model::chain::Chain;
 use model::channel::Secret;
 use model::prefix::check_prefix;
@@ -25,6 +26,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// The shortest retention of the log: a scheduler that was down that long must find what is not applied yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
+
+const LEAST_LOG: ByteSize = ByteSize(64 << 20);
+const MOST_LOG: ByteSize = ByteSize(10_000_000_000_000);
 
 /// NATS, and what is kept on it.
 #[derive(Debug, Clone, Args)]
@@ -70,14 +74,13 @@ pub(crate) struct Nats {
     partitions: Option<u16>,
 
     /// How long the heartbeat log is kept, 1h to 3650d
-    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
+    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "90d")]
     retention: Seconds,
 
-    /// Size of each partition's heartbeat log in MiB, 64 to 10,000,000; beyond it the oldest entries go first
+    /// Most bytes of each partition's heartbeat log, 64MiB to 10TB; beyond it the oldest entries go first
     /// [default: as it is; in a new installation as much as there is room for, up to 16 GiB]
-    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "MIB",
-          value_parser = clap::value_parser!(u32).range(64..=10_000_000))]
-    log_size: Option<u32>,
+    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "SIZE")]
+    log_size: Option<ByteSize>,
 }
 
 /// Redis, and what is kept on it.
@@ -135,6 +138,9 @@ impl Nats {
         if !(SHORTEST_RETENTION.0..=LONGEST_RETENTION.0).contains(&self.retention.0) {
             anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
         }
+        if self.log_size.is_some_and(|size| !(LEAST_LOG..=MOST_LOG).contains(&size)) {
+            anyhow::bail!("--log-size must be {LEAST_LOG} to {MOST_LOG}");
+        }
         Ok(())
     }
 
@@ -149,7 +155,7 @@ impl Nats {
             replicas: self.replicas.into(),
             partitions: self.partitions,
             retention: Duration::from_secs(self.retention.0),
-            log_bytes: self.log_size.map(|mebibytes| i64::from(mebibytes) << 20),
+            log_bytes: self.log_size.and_then(|size| i64::try_from(size.0).ok()),
             ..NatsOptions::new(&self.nats, node)
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use backend_sqlite::{SqliteBackend, SqliteOptions};
 use clap::Args;
+use model::byte_size::ByteSize;
 use model::chain::Chain;
 use model::time::TimeRules;
 use ports::clock::{Clock, SystemClock};
@@ -39,6 +40,10 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 /// yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
 const LONGEST_RETENTION: Seconds = Seconds(3_650 * 24 * 3_600);
+
+/// Below this, a burst of pushes could fill the log before it is applied.
+const LEAST_LOG: ByteSize = ByteSize(8 << 20);
+const MOST_LOG: ByteSize = ByteSize(10_000_000_000_000);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,8 +85,13 @@ pub(crate) struct Up {
     allow_private: String,
 
     /// How long the heartbeat log is kept, 1h to 3650d
-    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "7d")]
+    #[arg(long, env = "LUBDUB_RETENTION", value_name = "DURATION", default_value = "90d")]
     retention: Seconds,
+
+    /// Most bytes of the heartbeat log, 8MiB to 10TB, and as many of the history; beyond it the oldest
+    /// entries go first [default: a tenth of the disk, at most 8 GiB]
+    #[arg(long, env = "LUBDUB_LOG_SIZE", value_name = "SIZE")]
+    log_size: Option<ByteSize>,
 
     /// Number of heartbeats, and of flips, that are kept of each monitor to look at, 1 to 1,000,000
     #[arg(long, env = "LUBDUB_HISTORY", value_name = "ENTRIES", default_value_t = 1_000,
@@ -114,6 +124,9 @@ impl Up {
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         if !(SHORTEST_RETENTION.0..=LONGEST_RETENTION.0).contains(&self.retention.0) {
             anyhow::bail!("--retention must be {SHORTEST_RETENTION} to {LONGEST_RETENTION}");
+        }
+        if self.log_size.is_some_and(|size| !(LEAST_LOG..=MOST_LOG).contains(&size)) {
+            anyhow::bail!("--log-size must be {LEAST_LOG} to {MOST_LOG}");
         }
         self.ingest.validate()?;
         let mail = self.smtp.settings()?;
@@ -152,6 +165,7 @@ impl Up {
         let options = SqliteOptions {
             retention: Duration::from_secs(self.retention.0),
             history_per_monitor: self.history as usize,
+            log_bytes: self.log_size.map(|size| size.0),
             ..SqliteOptions::new(&self.data_dir)
         };
         let backend = SqliteBackend::open_with(options, |newest| {

@@ -47,7 +47,7 @@ impl NatsOptions {
             prefix: "lubdub".to_owned(),
             replicas: 1,
             partitions: None,
-            retention: Duration::from_secs(7 * 24 * 3_600),
+            retention: Duration::from_secs(90 * 24 * 3_600),
             log_bytes: None,
             queue_capacity: 1_000_000,
             node: node.into(),

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
 use super::error::OpenError;
+use super::room::wal_pages;
 
 /// The kind of a database file.
 pub(super) struct Schema {
@@ -23,24 +24,26 @@ pub(super) struct Schema {
 }
 
 /// Version of every schema and of what it stores, in `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Page cache of a reading connection, KiB.
 const READER_CACHE_KIB: i64 = 4_096;
+
+/// How long a connection waits for another one's lock.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 impl Schema {
     pub(super) fn path(&self, dir: &Path) -> PathBuf {
         dir.join(self.file)
     }
 
-    /// Opens the database for writing; creates it if there is none. `max_pages` bounds its size, for tests of
-    /// a full disk.
+    /// Opens the database for writing; creates it if there is none. Beyond `max_pages` it is full.
     pub(super) fn open(&self, dir: &Path, max_pages: Option<u32>) -> Result<Connection, OpenError> {
         let file = self.path(dir);
         let failed = |source| OpenError::of(file.clone(), source);
         let conn = Connection::open(&file).map_err(failed)?;
         self.identify(&conn, &file)?;
-        self.prepare(&conn, max_pages).map_err(failed)?;
+        self.prepare(&conn, wal_pages(dir, self.checkpoint_pages), max_pages).map_err(failed)?;
         Ok(conn)
     }
 
@@ -66,15 +69,15 @@ impl Schema {
         Ok(())
     }
 
-    fn prepare(&self, conn: &Connection, max_pages: Option<u32>) -> rusqlite::Result<()> {
-        conn.busy_timeout(Duration::from_secs(5))?;
+    fn prepare(&self, conn: &Connection, wal_pages: i64, max_pages: Option<u32>) -> rusqlite::Result<()> {
+        conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(64);
         // FULL: a commit is on the disk when it returns. `fullfsync` says the same on macOS and nothing
-        // elsewhere.
+        // elsewhere. `auto_vacuum` comes first, because it can only be set in an empty file.
         conn.execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
+            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
              PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864;",
-            self.cache_kib, self.checkpoint_pages
+            self.cache_kib, wal_pages
         ))?;
         if let Some(pages) = max_pages {
             conn.pragma_update(None, "max_page_count", pages)?;
@@ -94,7 +97,7 @@ impl Schema {
     pub(super) fn open_reader(&self, dir: &Path) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(self.path(dir), flags)?;
-        conn.busy_timeout(Duration::from_secs(5))?;
+        conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(32);
         conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         Ok(conn)

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::OpenError;
+use super::room::Room;
 
 const LOCK: &str = "lock";
 
@@ -20,6 +21,7 @@ const OURS: [&str; 4] = [LOCK, "admin.key", CHECKPOINTS, "lost+found"];
 pub(super) struct DataDir {
     /// The kernel releases the lock when the file is closed, also when the process is killed.
     _lock: File,
+    room: Room,
 }
 
 impl DataDir {
@@ -35,10 +37,15 @@ impl DataDir {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let lock = options.open(dir.join(LOCK)).map_err(not_writable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _lock: lock }),
+            Ok(()) => Ok(Self { _lock: lock, room: Room::new(dir) }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: dir.to_owned() }),
             Err(error) => Err(not_writable(error.into())),
         }
+    }
+
+    /// The room on its disk.
+    pub(super) const fn room(&self) -> &Room {
+        &self.room
     }
 }
 

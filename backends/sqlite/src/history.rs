@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,14 +10,16 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::database::{Schema, limit as sql_limit, optional};
+use super::database::{Schema, in_transaction, limit as sql_limit, optional};
 use super::deliveries::SqliteDeliveries;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
 use super::options::SqliteOptions;
+use super::pages::give_back;
 use super::prune::{Pruner, remove_step};
 use super::readers::Readers;
 use super::tasks::{TaskHandler, TaskWriter};
+use super::trim::Trim;
 use super::writer::Writer;
 use model::flip::Flip;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -36,6 +39,7 @@ pub(super) static SCHEMA: Schema = Schema {
                  value REAL, source BLOB, has_output INTEGER NOT NULL, PRIMARY KEY (monitor, at)) WITHOUT ROWID;
              CREATE TABLE outputs (monitor BLOB NOT NULL, at INTEGER NOT NULL, output BLOB NOT NULL,
                  PRIMARY KEY (monitor, at)) WITHOUT ROWID;
+             CREATE INDEX outputs_by_time ON outputs (at);
              CREATE TABLE flips (monitor BLOB NOT NULL, at INTEGER NOT NULL, flip BLOB NOT NULL,
                  PRIMARY KEY (monitor, at)) WITHOUT ROWID;
              CREATE TABLE removals (monitor BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -53,6 +57,9 @@ pub(super) static SCHEMA: Schema = Schema {
 /// later, so that deleting many monitors does not hold up the writer.
 const REMOVED_AT_ONCE: usize = 4;
 
+/// Pause between two steps that give room back to the disk.
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(100);
+
 /// The open `history.db` with its adapters.
 pub(super) struct HistoryDb {
     writer: Arc<TaskWriter>,
@@ -64,13 +71,21 @@ pub(super) struct HistoryDb {
 impl HistoryDb {
     pub(super) fn open(
         options: &SqliteOptions,
+        max_bytes: u64,
         clock: Arc<dyn Clock>,
         dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
         let conn = SCHEMA.open(&options.dir, None)?;
         let pruner = Arc::new(Mutex::new(Pruner::new(options.history_per_monitor)));
         let sweeper = Arc::clone(&pruner);
-        let maintenance = move |conn: &Connection| sweeper.lock().maintain(conn, clock.now());
+        let mut trim = Trim::new(max_bytes, options.history_per_monitor, Arc::clone(&dir));
+        let maintenance = move |conn: &Connection| {
+            // First, because what else is tidied up may need room.
+            let trimmed = in_transaction(conn, |conn| trim.step(conn))?;
+            let pause = sweeper.lock().maintain(conn, clock.now())?;
+            let more_to_give_back = give_back(conn)?;
+            Ok(trimmed.pause(if more_to_give_back { pause.min(GIVE_BACK_EVERY) } else { pause }))
+        };
         let writer = Writer::start("lubdub-history", conn, TaskHandler::new(Box::new(maintenance)), dir)
             .map_err(|source| OpenError::NotWritable { dir: options.dir.clone(), source })?;
         let writer = Arc::new(writer);

@@ -6,6 +6,7 @@
 //! acknowledged write is on the disk. [readers] have connections of their own. Checkpoints are files in a
 //! folder beside the databases.
 
+mod applied;
 mod checkpoints;
 mod database;
 mod deliveries;
@@ -16,19 +17,23 @@ mod history;
 mod ledger;
 mod log;
 mod options;
+mod pages;
 mod prune;
 mod queue;
 mod readers;
 mod registry;
+mod room;
 mod state;
 mod state_db;
 mod state_rows;
 mod tasks;
+mod trim;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use applied::Applied;
 use directory::DataDir;
 use history::HistoryDb;
 use log::OpenedLog;
@@ -81,20 +86,23 @@ impl SqliteBackend {
         let dir = options.dir.clone();
         let databases = [log::SCHEMA.file, state_db::SCHEMA.file, history::SCHEMA.file];
         let held = Arc::new(DataDir::take(&dir, &databases)?);
+        let max_bytes = options.log_bytes.unwrap_or_else(|| room::default_limit(&dir));
         let log_options = LogOptions {
             dir: dir.clone(),
             partitions: options.partitions.max(1),
             retention: options.retention,
             expire_every: options.expire_every.max(Duration::from_millis(1)),
+            max_bytes,
             max_pages: options.max_log_pages,
         };
         let opened = OpenedLog::open(log_options)?;
         let clock = clock(opened.newest_time());
         let no_thread = |source| OpenError::NotWritable { dir: dir.clone(), source };
-        let state_db = StateDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
-        let history_db = HistoryDb::open(&options, Arc::clone(&clock), Arc::clone(&held))?;
+        let applied = Arc::new(Applied::new(options.partitions.max(1)));
+        let state_db = StateDb::open(&options, Arc::clone(&clock), Arc::clone(&applied), Arc::clone(&held))?;
+        let history_db = HistoryDb::open(&options, max_bytes, Arc::clone(&clock), Arc::clone(&held))?;
         let checkpoints = Arc::new(FileCheckpoints::new(&dir, Arc::clone(&held)));
-        let log = opened.start(clock, held).map_err(no_thread)?;
+        let log = opened.start(clock, applied, held).map_err(no_thread)?;
         Ok(Self { log: Arc::new(log), state_db, history_db, checkpoints })
     }
 

@@ -5,30 +5,34 @@
 //! Readers that keep up are fed from the [`tail`] in memory and see single ticks; later readers see the
 //! folded row.
 
+mod bound;
 mod fold;
 mod reader;
 mod rows;
 mod tail;
 mod writing;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::applied::Applied;
 use super::database::Schema;
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
 use super::options::LogOptions;
 use super::readers::Readers;
+use super::room::PAGE;
 use super::writer::Writer;
+use bound::Bound;
 use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::encode;
 use model::wire::frame::Frame;
 use ports::clock::Clock;
-use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader, LogRoom};
 use reader::SqliteLogReader;
 use rows::{StoredExtent, identity, stored};
 use tail::Tail;
@@ -48,12 +52,17 @@ pub(super) static SCHEMA: Schema = Schema {
     checkpoint_pages: 4_000,
 };
 
+/// Bytes that a log may take in any case: what is appended while the state is behind.
+const LEAST_BYTES: u64 = 4 << 20;
+
 /// A [`HeartbeatLog`] in SQLite.
 pub struct SqliteHeartbeatLog {
     incarnation: String,
     tails: Vec<Arc<Tail>>,
     writer: Writer<Job>,
     readers: Readers,
+    /// Held by the writer.
+    dir: Weak<DataDir>,
 }
 
 /// An opened log database that does not write yet.
@@ -66,7 +75,7 @@ pub(super) struct OpenedLog {
 
 impl OpenedLog {
     pub(super) fn open(options: LogOptions) -> Result<Self, OpenError> {
-        let conn = SCHEMA.open(&options.dir, options.max_pages)?;
+        let conn = SCHEMA.open(&options.dir, Some(most_pages(&options)))?;
         let file = SCHEMA.path(&options.dir);
         let failed = |source| OpenError::of(file.clone(), source);
         let (incarnation, found) = identity(&conn, options.partitions).map_err(failed)?;
@@ -86,15 +95,30 @@ impl OpenedLog {
     pub(super) fn start(
         self,
         clock: Arc<dyn Clock>,
+        applied: Arc<Applied>,
         dir: Arc<DataDir>,
     ) -> std::io::Result<SqliteHeartbeatLog> {
         let tails: Vec<Arc<Tail>> =
             self.partitions.iter().map(|stored| Arc::new(Tail::new(*stored))).collect();
         let readers = Readers::new(&SCHEMA, self.options.dir.clone());
-        let handler = LogWriter::new(&self.partitions, tails.clone(), clock, &self.options);
-        let writer = Writer::start("lubdub-log", self.conn, handler, dir)?;
-        Ok(SqliteHeartbeatLog { incarnation: self.incarnation, tails, writer, readers })
+        let bound = Bound::new(self.options.max_bytes, applied, Arc::clone(&dir));
+        let handler = LogWriter::new(&self.partitions, tails.clone(), clock, &self.options, bound);
+        let writer = Writer::start("lubdub-log", self.conn, handler, Arc::clone(&dir))?;
+        Ok(SqliteHeartbeatLog {
+            incarnation: self.incarnation,
+            tails,
+            writer,
+            readers,
+            dir: Arc::downgrade(&dir),
+        })
     }
+}
+
+/// The log is full at a quarter over its limit: it gets there only if nothing of it may be dropped.
+fn most_pages(options: &LogOptions) -> u32 {
+    let bytes = options.max_bytes.saturating_add(options.max_bytes / 4).saturating_add(LEAST_BYTES);
+    let pages = u32::try_from(bytes / PAGE).unwrap_or(u32::MAX - 1);
+    options.max_pages.map_or(pages, |most| most.min(pages))
 }
 
 impl SqliteHeartbeatLog {
@@ -114,6 +138,11 @@ impl SqliteHeartbeatLog {
 impl HeartbeatLog for SqliteHeartbeatLog {
     fn partitions(&self) -> u16 {
         u16::try_from(self.tails.len()).unwrap_or(u16::MAX)
+    }
+
+    fn room(&self) -> LogRoom {
+        let is_short = self.dir.upgrade().is_some_and(|dir| dir.room().is_short());
+        if is_short { LogRoom::Short } else { LogRoom::Enough }
     }
 
     async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {

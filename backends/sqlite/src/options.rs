@@ -18,20 +18,24 @@ pub struct SqliteOptions {
     pub history_per_monitor: usize,
     /// Most unfinished messages of each queue.
     pub queue_capacity: usize,
+    /// Most bytes of the heartbeat log, and as many of the history; `None` = a tenth of the disk, at most
+    /// 8 GiB. The oldest entries go first.
+    pub log_bytes: Option<u64>,
     /// Most pages of the log's database, 4 KiB each, to simulate a full disk in tests; `None` = no bound.
     pub max_log_pages: Option<u32>,
 }
 
 impl SqliteOptions {
-    /// The defaults: one partition, 7 days of log, 1,000 heartbeats a monitor, a million messages a queue.
+    /// The defaults: one partition, 90 days of log, 1,000 heartbeats a monitor, a million messages a queue.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             partitions: 1,
-            retention: Duration::from_secs(7 * 24 * 3_600),
+            retention: Duration::from_secs(90 * 24 * 3_600),
             expire_every: Duration::from_secs(60),
             history_per_monitor: 1_000,
             queue_capacity: 1_000_000,
+            log_bytes: None,
             max_log_pages: None,
         }
     }
@@ -43,5 +47,6 @@ pub(super) struct LogOptions {
     pub(super) partitions: u16,
     pub(super) retention: Duration,
     pub(super) expire_every: Duration,
+    pub(super) max_bytes: u64,
     pub(super) max_pages: Option<u32>,
 }

@@ -43,7 +43,7 @@ pub(super) struct Pruner {
 
 /// A table of entries by monitor.
 #[derive(Clone, Copy)]
-enum Table {
+pub(super) enum Table {
     Heartbeats,
     Flips,
 }
@@ -138,7 +138,12 @@ fn is_due(counts: &mut HashMap<u64, u32>, monitor: MonitorId, slack: u32) -> boo
 }
 
 /// Removes a monitor's oldest entries beyond the newest `keep`, at most a step.
-fn keep_newest(conn: &Connection, table: Table, monitor: Uuid, keep: usize) -> rusqlite::Result<()> {
+pub(super) fn keep_newest(
+    conn: &Connection,
+    table: Table,
+    monitor: Uuid,
+    keep: usize,
+) -> rusqlite::Result<()> {
     let (newest_too_many, end_of_step) = match table {
         Table::Heartbeats => (
             "SELECT at FROM heartbeats WHERE monitor = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2",

@@ -13,12 +13,13 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use super::applied::Applied;
 use super::database::{behind, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
 use super::state_rows::{Committed, EncodedCommit, acquire, armed, holder, reset};
 use super::tasks::TaskWriter;
-use model::ids::{MonitorId, PartitionId};
+use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor_state::{MonitorState, OutboxAlert, PartitionHead};
 use model::time::EventTime;
 use model::wire::decode;
@@ -33,6 +34,7 @@ pub struct SqliteStateStore {
     writer: Arc<TaskWriter>,
     readers: Readers,
     held: Arc<Mutex<HashMap<PartitionId, OwnedPartition>>>,
+    applied: Arc<Applied>,
 }
 
 /// A partition under a lease, with its wake-ups.
@@ -70,8 +72,8 @@ fn unavailable(error: StoreError) -> StateError {
 }
 
 impl SqliteStateStore {
-    pub(super) fn new(writer: Arc<TaskWriter>, readers: Readers) -> Self {
-        Self { writer, readers, held: Arc::default() }
+    pub(super) fn new(writer: Arc<TaskWriter>, readers: Readers, applied: Arc<Applied>) -> Self {
+        Self { writer, readers, held: Arc::default(), applied }
     }
 
     /// Refuses a lease that is not in force.
@@ -220,7 +222,11 @@ impl States for SqliteStateStore {
             .map(|change| (change.monitor, change.state.as_ref().and_then(|state| state.armed_at)))
             .collect();
         let (held, lease) = (Arc::clone(&self.held), lease.clone());
+        let (applied, applied_to) = (Arc::clone(&self.applied), commit.head.applied);
         let arm = move |committed: &Committed| {
+            if matches!(committed, Committed::Done) {
+                applied.set(lease.partition, applied_to);
+            }
             let mut held = held.lock();
             if matches!(committed, Committed::Done)
                 && let Some(held) = held.get_mut(&lease.partition).filter(|held| held.token == lease.token)
@@ -240,7 +246,11 @@ impl States for SqliteStateStore {
         self.check(lease)?;
         let (lease, held) = (lease.clone(), Arc::clone(&self.held));
         let reset_lease = lease.clone();
+        let applied = Arc::clone(&self.applied);
         let disarm = move |in_force: &bool| {
+            if *in_force {
+                applied.set(lease.partition, Offset::START);
+            }
             if *in_force && let Some(held) = held.lock().get_mut(&lease.partition) {
                 *held = OwnedPartition::new(lease.token, Vec::new());
             }

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::database::Schema;
+use super::applied::Applied;
+use super::database::{Schema, from_sql};
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
 use super::ledger::{self, SqliteLedger};
 use super::options::SqliteOptions;
+use super::pages::give_back;
 use super::queue::{self, SqliteQueue};
 use super::readers::Readers;
 use super::registry::SqliteRegistry;
 use super::state::SqliteStateStore;
 use super::tasks::{TaskHandler, TaskWriter};
 use super::writer::Writer;
+use model::ids::{Offset, PartitionId};
 use ports::clock::Clock;
 use ports::queue::QueueName;
 
@@ -56,6 +59,15 @@ pub(super) static SCHEMA: Schema = Schema {
 /// How often old finished messages are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
+fn load_applied(conn: &Connection, applied: &Applied) -> rusqlite::Result<()> {
+    let mut query = conn.prepare("SELECT partition, applied FROM partitions")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        applied.set(PartitionId(row.get(0)?), Offset(from_sql(row.get(1)?)));
+    }
+    Ok(())
+}
+
 /// The open `state.db` with its adapters.
 pub(super) struct StateDb {
     writer: Arc<TaskWriter>,
@@ -71,12 +83,14 @@ impl StateDb {
     pub(super) fn open(
         options: &SqliteOptions,
         clock: Arc<dyn Clock>,
+        applied: Arc<Applied>,
         dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
         let conn = SCHEMA.open(&options.dir, None)?;
         let failed = |source| OpenError::of(SCHEMA.path(&options.dir), source);
         // The holders of stored leases died with the former process.
         conn.execute("UPDATE partitions SET owner = NULL, token = NULL", []).map_err(failed)?;
+        load_applied(&conn, &applied).map_err(failed)?;
         // Not in the schema: databases of the first versions lack this index, and those versions ignore it.
         let dead = queue::DEAD;
         let sql = format!("CREATE INDEX IF NOT EXISTS dead_ids ON messages (queue, id) WHERE state = {dead}");
@@ -87,6 +101,7 @@ impl StateDb {
         let (capacity, forget_clock) = (options.queue_capacity, Arc::clone(&clock));
         let maintenance = move |conn: &Connection| {
             let more = queue::forget(conn, forget_clock.now(), capacity)?;
+            let more = give_back(conn)? || more;
             Ok(if more { Duration::from_millis(100) } else { FORGET_EVERY })
         };
         let handler = TaskHandler::new(Box::new(maintenance));
@@ -100,7 +115,7 @@ impl StateDb {
         };
         Ok(Self {
             registry: Arc::new(SqliteRegistry::new(Arc::clone(&writer), readers.clone())),
-            state: Arc::new(SqliteStateStore::new(Arc::clone(&writer), readers.clone())),
+            state: Arc::new(SqliteStateStore::new(Arc::clone(&writer), readers.clone(), applied)),
             alerts: queue(QueueName::Alerts, indexes.0),
             deliveries: queue(QueueName::Deliveries, indexes.1),
             ledger: Arc::new(SqliteLedger::new(Arc::clone(&writer), readers.clone())),

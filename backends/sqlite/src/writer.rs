@@ -14,12 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::database::in_transaction;
 use super::directory::DataDir;
 use super::error::StoreError;
+use super::pages::cut_wal;
 
 /// Most waiting jobs; further callers wait for room.
 const WAITING: usize = 4_096;
 
 /// Most jobs in one transaction.
 const BATCH: usize = 1_024;
+
+/// On a short disk, the write-ahead log is cut so often.
+const CUT_EVERY: Duration = Duration::from_secs(10);
 
 /// The work of a writer thread.
 pub(super) trait Handler: Send + 'static {
@@ -35,6 +39,10 @@ pub(super) trait Handler: Send + 'static {
     fn failed(&mut self, job: Self::Job, error: rusqlite::Error);
     /// Does periodic work, and answers when to call again.
     fn maintain(&mut self, conn: &Connection) -> rusqlite::Result<Duration>;
+    /// Whether [`maintain`](Self::maintain) should be called before its time.
+    fn wants_maintenance(&self) -> bool {
+        false
+    }
     /// Writes what is left in memory.
     fn close(&mut self, conn: &Connection) -> rusqlite::Result<()>;
 }
@@ -59,7 +67,8 @@ impl<J: Send + 'static> Writer<J> {
         dir: Arc<DataDir>,
     ) -> std::io::Result<Self> {
         let (commands, received) = channel();
-        let thread = WriterThread { conn, handler, received, permits: Vec::new(), dir };
+        let thread =
+            WriterThread { conn, handler, received, permits: Vec::new(), next_cut: Instant::now(), dir };
         std::thread::Builder::new().name(name.to_owned()).spawn(move || thread.run())?;
         Ok(Self { commands, permits: Arc::new(Semaphore::new(WAITING)) })
     }
@@ -83,6 +92,7 @@ struct WriterThread<H: Handler> {
     handler: H,
     received: Receiver<Command<H::Job>>,
     permits: Vec<OwnedSemaphorePermit>,
+    next_cut: Instant,
     dir: Arc<DataDir>,
 }
 
@@ -101,11 +111,11 @@ impl<H: Handler> WriterThread<H> {
             if closing.is_some() {
                 break closing;
             }
-            if Instant::now() >= next_maintenance {
+            if Instant::now() >= next_maintenance || self.handler.wants_maintenance() {
                 next_maintenance = Instant::now() + self.maintain();
             }
         };
-        let Self { conn, mut handler, received, permits, dir } = self;
+        let Self { conn, mut handler, received, permits, dir, next_cut: _ } = self;
         let written = handler.close(&conn);
         drop(handler);
         // The last connection to close takes the write-ahead log into the database and removes it.
@@ -157,6 +167,14 @@ impl<H: Handler> WriterThread<H> {
     }
 
     fn maintain(&mut self) -> Duration {
+        let room = self.dir.room();
+        room.look();
+        if room.disk_is_short() && Instant::now() >= self.next_cut {
+            self.next_cut = Instant::now() + CUT_EVERY;
+            if let Err(error) = cut_wal(&self.conn) {
+                tracing::debug!(error = %Chain(&error), "failed to cut a write-ahead log");
+            }
+        }
         self.handler.maintain(&self.conn).unwrap_or_else(|error| {
             tracing::warn!(
                 thread = std::thread::current().name(),

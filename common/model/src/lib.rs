@@ -6,6 +6,7 @@
 //! - [`role`]: the parts of a cluster, by name.
 //! - [`chain`]: shows an error with its sources in one line.
 
+pub mod byte_size;
 pub mod chain;
 pub mod channel;
 pub mod deadline;

@@ -63,6 +63,15 @@ pub struct LogExtent {
     pub last: Offset,
 }
 
+/// The room that a log has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRoom {
+    /// Everything can be appended.
+    Enough,
+    /// Room runs short: what people can do without, the outputs of jobs, is to be left out.
+    Short,
+}
+
 /// The heartbeat log.
 ///
 /// - An acknowledged append is durable (P1). Only a tick ([`Frame::is_tick`]) may be lost in a crash, and
@@ -78,6 +87,11 @@ pub struct LogExtent {
 pub trait HeartbeatLog: Send + Sync {
     /// How many partitions there are; fixed when the log was made.
     fn partitions(&self) -> u16;
+
+    /// The room that the log has. An answer may be a second old.
+    fn room(&self) -> LogRoom {
+        LogRoom::Enough
+    }
 
     /// Appends a frame; answers its offset.
     ///

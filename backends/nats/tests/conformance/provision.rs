@@ -116,7 +116,7 @@ async fn init_changes_settings_and_a_role_does_not() {
         let stream = admin.get_stream("lubdub-heartbeats-1").await.expect("a stream");
         (stream.cached_info().config.max_age, stream.cached_info().config.max_bytes)
     };
-    assert_eq!(settings().await, (Duration::from_secs(7 * 24 * 3_600), 256 << 20), "a role keeps them");
+    assert_eq!(settings().await, (Duration::from_secs(90 * 24 * 3_600), 256 << 20), "a role keeps them");
     let changed = init(longer.clone()).await.expect("init");
     assert_eq!(changed.changed, ["lubdub-heartbeats-0", "lubdub-heartbeats-1"]);
     assert_eq!(settings().await, (Duration::from_secs(99_000), 300 << 20));

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::oneshot;
 
+use super::bound::{Bound, Surplus};
 use super::fold::PendingTicks;
 use super::rows::{StoredExtent, key, offset};
 use super::tail::Tail;
 use crate::database::{from_sql, in_transaction, to_sql};
 use crate::error::StoreError;
 use crate::options::LogOptions;
+use crate::pages::give_back;
 use crate::writer::Handler;
 use model::ids::Offset;
 use model::time::EventTime;
@@ -71,6 +73,7 @@ pub(super) struct LogWriter {
     retention: Duration,
     expire_every: Duration,
     next_expiry: Instant,
+    bound: Bound,
 }
 
 impl Partition {
@@ -132,6 +135,7 @@ impl LogWriter {
         tails: Vec<Arc<Tail>>,
         clock: Arc<dyn Clock>,
         options: &LogOptions,
+        bound: Bound,
     ) -> Self {
         let partition = |stored: &StoredExtent| Partition {
             last: stored.last,
@@ -143,7 +147,8 @@ impl LogWriter {
         let committed: Vec<Partition> = stored.iter().map(partition).collect();
         let working = committed.clone();
         let (retention, expire_every) = (options.retention, options.expire_every);
-        Self { committed, working, tails, clock, retention, expire_every, next_expiry: Instant::now() }
+        let next_expiry = Instant::now();
+        Self { committed, working, tails, clock, retention, expire_every, next_expiry, bound }
     }
 
     /// Writes all pending ticks, or those that have waited long enough.
@@ -168,7 +173,7 @@ impl LogWriter {
     fn expire(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
         let cutoff = self.clock.now() - self.retention;
         let mut more = false;
-        for (number, tail) in (0_u16..).zip(&self.tails) {
+        for number in (0_u16..).zip(&self.tails).map(|(number, _)| number) {
             let first = to_sql(key(number, Offset::START));
             let end = to_sql(key(number, Offset(u64::MAX >> 16)));
             // The newest of the first entries that are all expired.
@@ -179,19 +184,37 @@ impl LogWriter {
                 )?
                 .query_row(params![first, end, EXPIRE_STEP, cutoff.as_micros()], |row| row.get(0))?;
             let Some(through) = old else { continue };
-            let through_offset = offset(from_sql(through));
-            let top = self.committed.get(usize::from(number)).and_then(|partition| partition.top_sealed_at);
-            tail.expire(through_offset);
-            let removed = in_transaction(conn, |conn| {
-                conn.execute(
-                    "INSERT OR REPLACE INTO partitions VALUES (?1, ?2, ?3)",
-                    params![number, to_sql(through_offset.0), top.map(EventTime::as_micros)],
-                )?;
-                conn.execute("DELETE FROM entries WHERE key BETWEEN ?1 AND ?2", [first, through])
-            })?;
+            let removed = self.remove(conn, number, through)?;
             more |= to_sql(removed as u64) >= EXPIRE_STEP;
         }
         Ok(more)
+    }
+
+    /// Removes the entries of a partition up to a key; answers how many.
+    fn remove(&self, conn: &Connection, number: u16, through: i64) -> rusqlite::Result<usize> {
+        let through_offset = offset(from_sql(through));
+        let top = self.committed.get(usize::from(number)).and_then(|partition| partition.top_sealed_at);
+        if let Some(tail) = self.tails.get(usize::from(number)) {
+            tail.expire(through_offset);
+        }
+        in_transaction(conn, |conn| {
+            conn.execute(
+                "INSERT OR REPLACE INTO partitions VALUES (?1, ?2, ?3)",
+                params![number, to_sql(through_offset.0), top.map(EventTime::as_micros)],
+            )?;
+            let first = to_sql(key(number, Offset::START));
+            conn.execute("DELETE FROM entries WHERE key BETWEEN ?1 AND ?2", [first, through])
+        })
+    }
+
+    /// Removes a step of the oldest entries if the log takes more than it may; answers whether it did.
+    fn shrink(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        let partitions = u16::try_from(self.tails.len()).unwrap_or(u16::MAX);
+        let Some(Surplus { partition, through }) = self.bound.surplus(conn, partitions)? else {
+            return Ok(false);
+        };
+        self.remove(conn, partition, through)?;
+        Ok(true)
     }
 }
 
@@ -230,7 +253,9 @@ impl Handler for LogWriter {
             {
                 let Written { offset, logged_at } = *written;
                 let entry = LogEntry { offset, logged_at, frame: Ok(Arc::clone(frame)) };
-                added.push((entry, bytes.as_ref().map_or(0, Bytes::len)));
+                let size = bytes.as_ref().map_or(0, Bytes::len);
+                self.bound.count(size);
+                added.push((entry, size));
             }
         }
         for ((tail, entries), partition) in self.tails.iter().zip(added).zip(&self.committed) {
@@ -248,6 +273,9 @@ impl Handler for LogWriter {
     }
 
     fn failed(&mut self, job: Job, error: rusqlite::Error) {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            self.bound.found_no_room();
+        }
         match job {
             Job::Append { answer, .. } => drop(answer.send(Err(error.into()))),
             Job::Sync { answer, .. } => drop(answer.send(Err(error.into()))),
@@ -255,13 +283,21 @@ impl Handler for LogWriter {
     }
 
     fn maintain(&mut self, conn: &Connection) -> rusqlite::Result<Duration> {
+        // Before the ticks, which may find no room.
+        let shrunk = self.shrink(conn)?;
         self.write_ticks(conn, false)?;
-        if Instant::now() < self.next_expiry {
-            return Ok(Duration::from_secs(1).min(self.expire_every));
+        let mut pause = Duration::from_secs(1).min(self.expire_every);
+        if Instant::now() >= self.next_expiry {
+            let more = self.expire(conn)?;
+            self.next_expiry = Instant::now() + if more { EXPIRE_PAUSE } else { self.expire_every };
+            pause = if more { pause.min(EXPIRE_PAUSE) } else { pause };
         }
-        let pause = if self.expire(conn)? { EXPIRE_PAUSE } else { self.expire_every };
-        self.next_expiry = Instant::now() + pause;
-        Ok(pause.min(Duration::from_secs(1)))
+        let more_to_give_back = give_back(conn)?;
+        Ok(if shrunk || more_to_give_back { pause.min(EXPIRE_PAUSE) } else { pause })
+    }
+
+    fn wants_maintenance(&self) -> bool {
+        self.bound.is_due()
     }
 
     fn close(&mut self, conn: &Connection) -> rusqlite::Result<()> {

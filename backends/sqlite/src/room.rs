@@ -1,0 +1,131 @@
+//! The room on the disk of the databases, and how much of it they may take.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes of a page: SQLite's default, which every database is made with.
+pub(super) const PAGE: u64 = 4_096;
+
+/// Without a limit in the options, the log may take this part of the disk, and at most so many bytes.
+const PART_OF_DISK: u64 = 10;
+const MOST: u64 = 8 << 30;
+/// The limit where the disk cannot be asked.
+const UNKNOWN_DISK: u64 = 1 << 30;
+
+/// The disk is short when less than this part of it is free, or less than so many bytes if that is less.
+const SHORT_PART: u64 = 10;
+const SHORT: u64 = 256 << 20;
+
+/// A write-ahead log is written back at this part of the disk, so that a small disk is not full of them.
+const WAL_PART: u64 = 64;
+const LEAST_WAL_PAGES: u64 = 64;
+
+/// The size of a disk and what an ordinary user may still take of it, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Disk {
+    size: u64,
+    free: u64,
+}
+
+fn disk(dir: &Path) -> Option<Disk> {
+    let found = rustix::fs::statvfs(dir).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some(Disk { size: bytes(found.f_blocks), free: bytes(found.f_bavail) })
+}
+
+/// The limit of the log on the disk of `dir`: a tenth of it, at most 8 GiB.
+pub(super) fn default_limit(dir: &Path) -> u64 {
+    disk(dir).map_or(UNKNOWN_DISK, |disk| (disk.size / PART_OF_DISK).min(MOST))
+}
+
+/// The length at which a write-ahead log is written back, pages: `wanted`, or less on a small disk.
+pub(super) fn wal_pages(dir: &Path, wanted: i64) -> i64 {
+    let Some(disk) = disk(dir) else { return wanted };
+    let fitting = (disk.size / WAL_PART / PAGE).max(LEAST_WAL_PAGES);
+    wanted.min(i64::try_from(fitting).unwrap_or(i64::MAX))
+}
+
+/// Whether there is room, as the writers of all databases see it.
+pub(super) struct Room {
+    dir: PathBuf,
+    disk_is_short: AtomicBool,
+    log_is_full: AtomicBool,
+}
+
+impl Room {
+    pub(super) fn new(dir: &Path) -> Self {
+        let room = Self {
+            dir: dir.to_owned(),
+            disk_is_short: AtomicBool::new(false),
+            log_is_full: AtomicBool::new(false),
+        };
+        room.look();
+        room
+    }
+
+    /// Whether only what is needed should be written: the disk is short, or the log is full of entries that
+    /// are not applied.
+    pub(super) fn is_short(&self) -> bool {
+        self.disk_is_short() || self.log_is_full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn disk_is_short(&self) -> bool {
+        self.disk_is_short.load(Ordering::Relaxed)
+    }
+
+    /// Asks how much of the disk is free.
+    pub(super) fn look(&self) {
+        let Some(disk) = disk(&self.dir) else { return };
+        let was = self.disk_is_short();
+        let is = is_short(disk, was);
+        if self.disk_is_short.swap(is, Ordering::Relaxed) != is {
+            let mebibytes_free = disk.free >> 20;
+            if is {
+                tracing::warn!(mebibytes_free, "the disk is nearly full; outputs of jobs are not kept");
+            } else {
+                tracing::info!(mebibytes_free, "the disk has room again");
+            }
+        }
+    }
+
+    /// Whether the log takes all that it may and can drop nothing.
+    pub(super) fn set_log_full(&self, full: bool) {
+        if self.log_is_full.swap(full, Ordering::Relaxed) != full {
+            if full {
+                tracing::warn!(
+                    "the heartbeat log is full of entries that are not applied; outputs of jobs are not kept"
+                );
+            } else {
+                tracing::info!("the heartbeat log has room again");
+            }
+        }
+    }
+}
+
+/// A disk that was short stays so until a quarter more is free: it would change to and fro otherwise.
+fn is_short(disk: Disk, was: bool) -> bool {
+    let least = (disk.size / SHORT_PART).min(SHORT);
+    disk.free < if was { least + least / 4 } else { least }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_short_below_a_tenth_or_256_mib_and_until_a_quarter_more_is_free() {
+        const MIB: u64 = 1 << 20;
+        for (size, free, was, expected) in [
+            (20 * MIB, 3 * MIB, false, false),
+            (20 * MIB, MIB, false, true),
+            (20 * MIB, 2 * MIB + MIB / 4, true, true),
+            (20 * MIB, 3 * MIB, true, false),
+            (1 << 40, 300 * MIB, false, false),
+            (1 << 40, 300 * MIB, true, true),
+            (1 << 40, 255 * MIB, false, true),
+            (1 << 40, 321 * MIB, true, false),
+        ] {
+            assert_eq!(is_short(Disk { size, free }, was), expected, "{free} of {size}, short before: {was}");
+        }
+    }
+}
