@@ -67,6 +67,17 @@ impl Answer {
     }
 }
 
+/// How much of an output is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptOutput {
+    /// All of it, or there was none.
+    Whole,
+    /// Its end.
+    End,
+    /// Nothing.
+    Nothing,
+}
+
 /// An answer with its text.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -77,13 +88,19 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Says what was understood.
-    pub(crate) const fn recorded(kind: HeartbeatKind) -> Self {
-        let body: &[u8] = match kind {
-            HeartbeatKind::Up => br#"{"ok":true,"status":"up"}"#,
-            HeartbeatKind::Down => br#"{"ok":true,"status":"down"}"#,
+    /// Says what was understood, and if not all of the output is kept.
+    pub(crate) fn recorded(kind: HeartbeatKind, output: KeptOutput) -> Self {
+        let (status, whole): (_, &[u8]) = match kind {
+            HeartbeatKind::Up => ("up", br#"{"ok":true,"status":"up"}"#),
+            HeartbeatKind::Down => ("down", br#"{"ok":true,"status":"down"}"#),
         };
-        Self::fixed(Answer::Recorded, body)
+        let kept = match output {
+            KeptOutput::Whole => return Self::fixed(Answer::Recorded, whole),
+            KeptOutput::End => "cut",
+            KeptOutput::Nothing => "dropped",
+        };
+        let body = format!(r#"{{"ok":true,"status":"{status}","output":"{kept}"}}"#);
+        Self { body: body.into(), ..Self::fixed(Answer::Recorded, b"") }
     }
 
     pub(crate) fn not_understood(error: NotUnderstood) -> Self {

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use model::byte_size::ByteSize;
+use model::heartbeat::MAX_OUTPUT_BYTES;
 use serving::TrustedProxies;
 
 use crate::error::Error;
 
 /// The largest limit and burst: the limiter's arithmetic holds up to here, and more is no limit at all.
 const MOST_PUSHES: u32 = 1_000_000;
+
+/// Sixty whole outputs, and then one every 60 s.
+const OUTPUT_LIMIT: ByteSize = ByteSize(600_000);
+/// A limit lets at least one whole output through, and the limiter's arithmetic holds up to the largest.
+const LEAST_OUTPUT: ByteSize = ByteSize(MAX_OUTPUT_BYTES as u64);
+const MOST_OUTPUT: ByteSize = ByteSize(1_000_000_000);
 
 /// How heartbeats are accepted.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,6 +32,11 @@ pub struct Config {
     /// Pushes of one token that are taken at once, before the limit holds, 1 to 1,000,000
     #[arg(long, env = "LUBDUB_PUSH_BURST", value_name = "PUSHES", default_value_t = 60)]
     pub push_burst: u32,
+
+    /// Bytes of output that a token may send in an hour, and as many at once before, 10kB to 1GB; 0 = no
+    /// limit. Of output beyond it the last 500 bytes are kept, or nothing
+    #[arg(long, env = "LUBDUB_OUTPUT_LIMIT", value_name = "SIZE", default_value = "600kB")]
+    pub output_limit: ByteSize,
 
     /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: CIDRs or addresses, comma-separated
     /// [default: none]
@@ -90,6 +103,7 @@ impl Default for Config {
             node: None,
             push_limit: 60,
             push_burst: 60,
+            output_limit: OUTPUT_LIMIT,
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
         }
@@ -113,6 +127,9 @@ impl Config {
         }
         if self.push_limit > 0 && !(1..=MOST_PUSHES).contains(&self.push_burst) {
             return wrong("--push-burst", "must be 1 to 1,000,000");
+        }
+        if !self.output_limit.is_zero() && !(LEAST_OUTPUT..=MOST_OUTPUT).contains(&self.output_limit) {
+            return wrong("--output-limit", "must be 0, or 10kB to 1GB");
         }
         Ok(())
     }
@@ -141,6 +158,9 @@ mod tests {
             (Config { push_limit: 1_000_001, ..Config::default() }, Some("--push-limit")),
             (Config { push_limit: 1, push_burst: 1_000_000, ..Config::default() }, None),
             (Config { push_burst: 0, push_limit: 0, ..Config::default() }, None),
+            (Config { output_limit: ByteSize(0), ..Config::default() }, None),
+            (Config { output_limit: ByteSize(9_999), ..Config::default() }, Some("--output-limit")),
+            (Config { output_limit: ByteSize(1_000_000_001), ..Config::default() }, Some("--output-limit")),
         ];
         for (config, expected) in cases {
             let found = config.validate().err().map(|error| match error {

@@ -12,7 +12,7 @@ use model::heartbeat::Heartbeat;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
-use ports::heartbeat_log::HeartbeatLog;
+use ports::heartbeat_log::{HeartbeatLog, LogRoom};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,11 @@ impl GroupCommit {
             self.node.metrics.refused.inc();
         }
         entered
+    }
+
+    /// The room that the log has.
+    pub(crate) fn room(&self) -> LogRoom {
+        self.node.log.room()
     }
 
     /// Counts a push that was answered 503 before its monitor was known: the next frame of no partition may

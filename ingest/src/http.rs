@@ -22,11 +22,12 @@ use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
 
 use crate::accept::{Body, Trouble, accept};
-use crate::answer::Reply;
+use crate::answer::{KeptOutput, Reply};
 use crate::body::{Encoding, Reading, receive};
 use crate::config::Limits;
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;
+use crate::outputs;
 use crate::tokens::{Resolved, TokenRef, Tokens};
 
 const PREFIX: &str = "/api/push/";
@@ -168,8 +169,8 @@ struct Addressed<'a> {
 impl Addressed<'_> {
     async fn record(self, body: Body) -> Reply {
         match self.enter(body) {
-            Ok((kind, recorded)) => match recorded.await {
-                Ok(()) => Reply::recorded(kind),
+            Ok((kind, kept, recorded)) => match recorded.await {
+                Ok(()) => Reply::recorded(kind, kept),
                 Err(_dropped) => Reply::unavailable(),
             },
             Err(reply) => reply,
@@ -177,14 +178,17 @@ impl Addressed<'_> {
     }
 
     /// Puts what the push says into the queue.
-    fn enter(self, body: Body) -> Result<(HeartbeatKind, oneshot::Receiver<()>), Reply> {
+    fn enter(self, body: Body) -> Result<(HeartbeatKind, KeptOutput, oneshot::Receiver<()>), Reply> {
         let Self { front, monitor, token, origin, query } = self;
-        let accepted = accept(query, body).map_err(Reply::not_understood)?;
+        let mut accepted = accept(query, body).map_err(Reply::not_understood)?;
         let kind = accepted.kind;
         let charge = front.tokens.charge(token, kind).map_err(Reply::limited)?;
+        let (output, kept) =
+            outputs::fit(accepted.output.take(), token, &front.tokens, front.commits.room(), &front.metrics);
+        accepted.output = output;
         let push = Push { monitor, accepted, origin, charge };
         let recorded = front.commits.enter(push).map_err(|Refused| Reply::unavailable())?;
-        Ok((kind, recorded))
+        Ok((kind, kept, recorded))
     }
 }
 

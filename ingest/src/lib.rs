@@ -17,6 +17,7 @@ mod group_commit;
 mod health;
 mod http;
 mod metrics;
+mod outputs;
 mod service;
 mod tokens;
 

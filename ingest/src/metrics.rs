@@ -16,6 +16,20 @@ struct ByAnswer {
     answer: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// Why not all of an output is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputCut {
+    /// Its token is over its limit.
+    OverLimit,
+    /// Room in the log runs short.
+    NoRoom,
+}
+
 /// Ingest's metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -27,6 +41,8 @@ pub(crate) struct Metrics {
     append_seconds: Histogram,
     pub(crate) queued: Gauge,
     pub(crate) refused: Counter,
+    outputs_over_limit: Counter,
+    outputs_without_room: Counter,
     pub(crate) tokens: Gauge,
     pub(crate) undecodable: Counter,
 }
@@ -34,6 +50,8 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let pushes = Family::<ByAnswer, Counter>::default();
+        let outputs = Family::<ByReason, Counter>::default();
+        let outputs_cut = |reason| outputs.get_or_create(&ByReason { reason }).clone();
         let metrics = Self {
             pushes: Answer::ALL
                 .iter()
@@ -45,6 +63,8 @@ impl Metrics {
             append_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
             queued: Gauge::default(),
             refused: Counter::default(),
+            outputs_over_limit: outputs_cut("over_limit"),
+            outputs_without_room: outputs_cut("no_room"),
             tokens: Gauge::default(),
             undecodable: Counter::default(),
         };
@@ -71,6 +91,11 @@ impl Metrics {
             "Pushes counted as refused (503) in a frame",
             metrics.refused.clone(),
         );
+        registry.register(
+            "lubdub_ingest_outputs_cut",
+            "Outputs of which only the end was kept, or nothing",
+            outputs,
+        );
         registry.register("lubdub_ingest_tokens", "Tokens known", metrics.tokens.clone());
         registry.register(
             "lubdub_ingest_undecodable_monitors",
@@ -84,6 +109,13 @@ impl Metrics {
         if let Some(counter) = self.pushes.get(answer as usize) {
             counter.inc();
         }
+    }
+
+    pub(crate) fn output_cut(&self, reason: OutputCut) {
+        match reason {
+            OutputCut::OverLimit => self.outputs_over_limit.inc(),
+            OutputCut::NoRoom => self.outputs_without_room.inc(),
+        };
     }
 
     pub(crate) fn acknowledged(&self, heartbeats: usize, took: Duration) {
@@ -106,6 +138,7 @@ mod tests {
         metrics.answered(Answer::Unavailable);
         metrics.acknowledged(3, Duration::from_millis(2));
         metrics.refused.inc_by(4);
+        metrics.output_cut(OutputCut::OverLimit);
         metrics.tokens.set(5);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
@@ -117,6 +150,8 @@ mod tests {
             "lubdub_ingest_heartbeats_total 3",
             "lubdub_ingest_append_seconds_count 1",
             "lubdub_ingest_refused_pushes_total 4",
+            r#"lubdub_ingest_outputs_cut_total{reason="over_limit"} 1"#,
+            r#"lubdub_ingest_outputs_cut_total{reason="no_room"} 0"#,
             "lubdub_ingest_tokens 5",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");

@@ -23,7 +23,7 @@ use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 pub(crate) use digest::TokenRef;
 use digest::digest;
 pub(crate) use limit::Charge;
-use limit::PushLimit;
+use limit::{OutputLimit, PushLimit};
 use table::{NEVER, Table};
 
 use crate::config::Config;
@@ -61,6 +61,7 @@ pub(crate) enum Standing {
 pub(crate) struct Tokens {
     table: Arc<RwLock<Table>>,
     limit: Option<Arc<PushLimit>>,
+    outputs: Option<OutputLimit>,
     clock: Arc<dyn Clock>,
     loaded: AtomicBool,
     /// When the watch last said that nothing is missing: nanoseconds of `clock.elapsed()`.
@@ -74,9 +75,11 @@ impl Tokens {
         let table = Arc::new(RwLock::new(Table::default()));
         let limit =
             PushLimit::new(config.push_limit, config.push_burst, Arc::clone(&table), Arc::clone(&clock));
+        let outputs = OutputLimit::new(config.output_limit.0, &table, &clock);
         Self {
             table,
             limit: limit.map(Arc::new),
+            outputs,
             clock,
             loaded: AtomicBool::new(false),
             current_at: AtomicU64::new(0),
@@ -109,6 +112,11 @@ impl Tokens {
     pub(crate) fn charge(&self, token: TokenRef, kind: HeartbeatKind) -> Result<Charge, Duration> {
         let Some(limit) = &self.limit else { return Ok(Charge::free()) };
         PushLimit::charge(limit, token, kind)
+    }
+
+    /// How many bytes of an output of this length the token may have kept; charged to the token.
+    pub(crate) fn output_bytes(&self, token: TokenRef, length: usize) -> usize {
+        self.outputs.as_ref().map_or(length, |limit| limit.take(token, length))
     }
 
     pub(crate) fn standing(&self) -> Standing {

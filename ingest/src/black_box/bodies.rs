@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use model::byte_size::ByteSize;
 use model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
 use tokio::io::AsyncWriteExt;
 
 use super::{Reply, Server, TOKEN};
 use crate::{Config, Limits};
-use doubles::eventually;
+use doubles::{AppendFate, eventually};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -255,4 +256,48 @@ async fn slow_clients_in_number_do_not_hold_up_a_quick_one() {
     for stream in slow {
         assert_eq!(Reply::read(stream).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn outputs_beyond_the_tokens_limit_are_cut_and_then_dropped_but_pushes_are_taken() {
+    let limited = Config { output_limit: ByteSize(10_000), push_limit: 0, ..Config::default() };
+    let server = Server::ready(limited).await;
+    for (size, answer, kept) in [
+        (9_000, r#"{"ok":true,"status":"up"}"#, Some(9_000)),
+        (9_001, r#"{"ok":true,"status":"up","output":"cut"}"#, Some(500)),
+        (9_002, r#"{"ok":true,"status":"up","output":"cut"}"#, Some(500)),
+        (9_003, r#"{"ok":true,"status":"up","output":"dropped"}"#, None),
+    ] {
+        let mut output = vec![b'-'; size - 1];
+        output.push(b'!');
+        let reply = server.post(&path(), "text/plain", &output).await;
+        assert_eq!((reply.status, &*reply.body), (200, answer), "{size}");
+        let found = server.last_heartbeat().output;
+        assert_eq!(found.as_ref().map(bytes::Bytes::len), kept, "{size}");
+        assert!(found.is_none_or(|output| output.ends_with(b"-!")), "its end is kept");
+    }
+    let reply = server.post(&path(), FORM, b"status=down&msg=heard").await;
+    assert_eq!(reply.body, r#"{"ok":true,"status":"down"}"#, "a push without output says nothing of it");
+}
+
+#[tokio::test]
+async fn outputs_are_left_out_while_room_runs_short() {
+    let server = Server::ready(Config::default()).await;
+    server.log.set_short(true);
+    let reply = server.post(&path(), "text/plain", b"the job's output").await;
+    assert_eq!((reply.status, &*reply.body), (200, r#"{"ok":true,"status":"up","output":"dropped"}"#));
+    assert_eq!(server.last_heartbeat().output, None);
+    server.log.set_short(false);
+    server.post(&path(), "text/plain", b"the job's output").await;
+    assert_eq!(server.last_heartbeat().output.as_deref(), Some(&b"the job's output"[..]));
+}
+
+#[tokio::test]
+async fn a_log_without_room_for_outputs_takes_the_pushes_without_them() {
+    let server = Server::ready(Config::default()).await;
+    server.log.set(AppendFate::LandsBare);
+    let reply = server.post(&path(), "text/plain", b"the job's output").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(server.heartbeats().len(), 1);
+    assert_eq!(server.last_heartbeat().output, None);
 }

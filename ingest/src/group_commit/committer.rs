@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::lane::{Lane, SealedFrame, Waiter};
 use super::node::Node;
 use crate::health::Acknowledged;
+use crate::metrics::OutputCut;
 
 /// The shortest interval between two sweeps for overdue pushes.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
@@ -67,7 +68,15 @@ impl<'a> Committer<'a> {
         self.answer_refused(overdue);
         let frame = Arc::new(frame);
         let (sealed_at, began) = (frame.sealed_at, self.node.clock.elapsed());
-        let (result, in_time) = self.append(&frame, waiters).await;
+        let (mut result, mut in_time) = self.append(&frame, waiters).await;
+        let mut frame = frame;
+        if let Err(LogError::Full(_)) = result
+            && let Some(bare) = self.without_outputs(&frame)
+        {
+            // Nothing was recorded, so the same frame may be appended without the outputs.
+            frame = bare;
+            (result, in_time) = self.append(&frame, in_time).await;
+        }
         let handled = self.node.clock.elapsed();
         match result {
             Ok(offset) => {
@@ -87,6 +96,18 @@ impl<'a> Committer<'a> {
             }
         }
         self.node.metrics.queued.set(i64::try_from(self.node.budget.taken()).unwrap_or(i64::MAX));
+    }
+
+    /// The frame without its outputs; `None` if it has none.
+    fn without_outputs(&self, frame: &Frame) -> Option<Arc<Frame>> {
+        let outputs = frame.heartbeats.iter().filter(|heartbeat| heartbeat.output.is_some()).count();
+        if outputs == 0 {
+            return None;
+        }
+        (0..outputs).for_each(|_| self.node.metrics.output_cut(OutputCut::NoRoom));
+        let mut bare = frame.clone();
+        bare.heartbeats.iter_mut().for_each(|heartbeat| heartbeat.output = None);
+        Some(Arc::new(bare))
     }
 
     /// Awaits the append to its end, however long, and meanwhile answers the pushes that become overdue.

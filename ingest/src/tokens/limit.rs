@@ -1,4 +1,5 @@
-//! Pushes per token. The limiter's state lies in the token's entry, so there is no second map.
+//! Pushes and bytes of output per token. The limiters' states lie in the token's entry, so there is no second
+//! map.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ use super::table::{Budget, Entry, Table};
 /// The reserve for changes of state: a job that pushes too often must still be able to say that it failed.
 /// Changes at once, and then in a minute.
 const CHANGES: NonZeroU32 = NonZeroU32::new(6).expect("it is not zero");
+
+/// The bytes that are kept of an output that is over the limit.
+const SHORT_OUTPUT: usize = 500;
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The limit of every token.
 pub(super) struct PushLimit {
@@ -73,6 +79,27 @@ const fn mark(kind: HeartbeatKind) -> u8 {
     match kind {
         HeartbeatKind::Up => 1,
         HeartbeatKind::Down => 2,
+    }
+}
+
+/// The limit of every token's outputs, in bytes.
+pub(super) struct OutputLimit(Limit);
+
+impl OutputLimit {
+    /// `None` if there is no limit.
+    pub(super) fn new(per_hour: u64, table: &Arc<RwLock<Table>>, clock: &Arc<dyn Clock>) -> Option<Self> {
+        let bytes = NonZeroU32::new(u32::try_from(per_hour).unwrap_or(u32::MAX))?;
+        let quota = Quota::with_period(HOUR / bytes.get())?.allow_burst(bytes);
+        Some(Self(Limit::new(quota, |budget| &budget.outputs, table, clock)))
+    }
+
+    /// How many bytes of an output of this length are to be kept; charged to the token.
+    pub(super) fn take(&self, token: TokenRef, length: usize) -> usize {
+        let fits = |length: &usize| {
+            let bytes = u32::try_from(*length).ok().and_then(NonZeroU32::new);
+            bytes.is_some_and(|bytes| matches!(self.0.limiter.check_key_n(&token.0, bytes), Ok(Ok(()))))
+        };
+        [length, SHORT_OUTPUT.min(length)].into_iter().find(fits).unwrap_or(0)
     }
 }
 

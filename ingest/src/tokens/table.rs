@@ -23,6 +23,8 @@ pub(super) struct Budget {
     pub(super) pushes: AtomicU64,
     /// The same for the reserve for changes of state.
     pub(super) changes: AtomicU64,
+    /// The same for bytes of output.
+    pub(super) outputs: AtomicU64,
     /// The status that was recorded last, as the limit writes it; 0 = none yet.
     pub(super) last: AtomicU8,
 }
@@ -32,6 +34,7 @@ impl Budget {
         Self {
             pushes: AtomicU64::new(self.pushes.load(Ordering::Relaxed)),
             changes: AtomicU64::new(self.changes.load(Ordering::Relaxed)),
+            outputs: AtomicU64::new(self.outputs.load(Ordering::Relaxed)),
             last: AtomicU8::new(self.last.load(Ordering::Relaxed)),
         }
     }

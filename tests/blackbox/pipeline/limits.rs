@@ -121,6 +121,58 @@ fn bodies_of_100_mb_cost_no_more_than_their_end() {
     }
 }
 
+#[test]
+fn one_token_that_fills_the_log_takes_no_room_from_another_monitor() {
+    let flags = ["--push-limit", "0", "--output-limit", "0", "--log-size", "16MiB", "--history", "100000"];
+    let server = Server::start(&flags);
+    let (loud, quiet) = (server.monitor("loud", 60, None), server.monitor("quiet", 60, None));
+    let pusher = Pusher::start(server.address(), &quiet, "quiet", Habit::every(Duration::from_millis(100)));
+    let output = vec![b'x'; 10_000];
+    let mut client = http::Client::new(server.address(), Duration::from_secs(30));
+    let line = format!("POST /api/push/{}", loud.token);
+    for number in 0..4_000 {
+        let answer = client.ask(&line, "content-type: text/plain\r\n", &output);
+        assert_eq!(answer.expect("an answer").status, 200, "push {number}");
+    }
+    let attempts = pusher.stop();
+    assert!(attempts.iter().all(|attempt| attempt.status == 200), "all of the quiet one's are taken");
+    check_recorded(&server, &quiet, &attempts);
+    assert_eq!(server.reasons(&quiet), ["first"], "it was up all the time");
+    for file in ["log.db", "history.db"] {
+        let size = || std::fs::metadata(server.data().join(file)).expect("it is there").len();
+        // 40 MB of output came. Up to 16 MiB of free pages are kept.
+        let bytes = eventually("it has given room back", || Some(size()).filter(|bytes| *bytes < 34 << 20));
+        println!("{file}: {bytes} bytes after 40 MB of output");
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_costs_outputs_and_no_push() {
+    let Some(server) = Server::start_on_disk(24, &["--push-limit", "0"]) else { return };
+    let monitor = server.monitor("job", 60, None);
+    let mut client = http::Client::new(server.address(), Duration::from_secs(30));
+    let line = format!("POST /api/push/{}", monitor.token);
+    let mut push =
+        || client.ask(&line, "content-type: text/plain\r\n", b"what the job said").expect("an answer");
+    assert_eq!(push().body, r#"{"ok":true,"status":"up"}"#);
+    let filler = server.data().with_file_name("filler");
+    let rest = 1_800_000;
+    let free = rustix::fs::statvfs(server.data()).map(|disk| disk.f_bavail * disk.f_frsize).expect("a disk");
+    let size = usize::try_from(free - rest).expect("it fits");
+    std::fs::write(&filler, vec![0; size]).expect("there is room for it");
+    eventually("outputs are dropped", || {
+        let answer = push();
+        assert_eq!(answer.status, 200);
+        answer.body.ends_with(r#""output":"dropped"}"#).then_some(())
+    });
+    for _ in 0..200 {
+        assert_eq!(push().status, 200);
+    }
+    std::fs::remove_file(&filler).expect("it is there");
+    eventually("outputs are kept again", || push().body.ends_with(r#""status":"up"}"#).then_some(()));
+    assert_eq!(server.reasons(&monitor), ["first"]);
+}
+
 /// Takes all the room that is left.
 fn fill(file: &Path) {
     let mut file = File::create(file).expect("made");
@@ -131,7 +183,7 @@ fn fill(file: &Path) {
 
 #[test]
 fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
-    let flags = ["--push-limit", "0", "--history", "100000"];
+    let flags = ["--push-limit", "0", "--history", "100000", "--log-size", "8MiB"];
     let Some(server) = Server::start_on_disk(24, &flags) else { return };
     let monitors: Vec<Monitor> = (0..3).map(|n| server.monitor(&format!("job {n}"), 60, None)).collect();
     let pushers: Vec<Pusher> = monitors

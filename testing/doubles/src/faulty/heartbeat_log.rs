@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::frame::Frame;
 use parking_lot::Mutex;
-use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader, LogRoom};
 use tokio::sync::Semaphore;
 
 /// The fate of an append.
@@ -26,6 +26,8 @@ pub enum AppendFate {
     LandsUnheard,
     /// The append waits for a permit, then lands.
     Waits,
+    /// The append lands if no heartbeat of the frame has an output; otherwise the log has no room for it.
+    LandsBare,
 }
 
 /// A [`HeartbeatLog`] whose appends fare as the test says, and which remembers them.
@@ -36,6 +38,7 @@ pub struct FaultyHeartbeatLog {
     permits: Semaphore,
     attempted: Mutex<Vec<Arc<Frame>>>,
     landed: Mutex<Vec<Arc<Frame>>>,
+    is_short: AtomicBool,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
 }
@@ -50,6 +53,7 @@ impl FaultyHeartbeatLog {
             permits: Semaphore::new(0),
             attempted: Mutex::default(),
             landed: Mutex::default(),
+            is_short: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
         }
@@ -63,6 +67,11 @@ impl FaultyHeartbeatLog {
     /// Sets the fates of the next appends, after those that are set already; then the usual one counts again.
     pub fn set_next(&self, fates: impl IntoIterator<Item = AppendFate>) {
         self.next.lock().extend(fates);
+    }
+
+    /// Says from now on whether room runs short.
+    pub fn set_short(&self, is_short: bool) {
+        self.is_short.store(is_short, Ordering::SeqCst);
     }
 
     /// Lets appends go on that wait.
@@ -92,6 +101,10 @@ impl HeartbeatLog for FaultyHeartbeatLog {
         self.inner.partitions()
     }
 
+    fn room(&self) -> LogRoom {
+        if self.is_short.load(Ordering::SeqCst) { LogRoom::Short } else { self.inner.room() }
+    }
+
     async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
@@ -104,13 +117,15 @@ impl HeartbeatLog for FaultyHeartbeatLog {
                 }
             }
             AppendFate::LandsAfter(time) => tokio::time::sleep(time).await,
-            AppendFate::Lands | AppendFate::Fails | AppendFate::LandsUnheard => {
+            AppendFate::Lands | AppendFate::LandsBare | AppendFate::Fails | AppendFate::LandsUnheard => {
                 tokio::task::yield_now().await;
             }
         }
         let failed = || LogError::Unavailable("the test lets this append fail".into());
         let mut outcome = Err(failed());
-        if fate != AppendFate::Fails {
+        if fate == AppendFate::LandsBare && frame.heartbeats.iter().any(|one| one.output.is_some()) {
+            outcome = Err(LogError::Full("the test leaves no room".into()));
+        } else if fate != AppendFate::Fails {
             outcome = self.inner.append(partition, Arc::clone(&frame)).await;
             self.landed.lock().push(frame);
         }
