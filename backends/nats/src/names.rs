@@ -3,6 +3,7 @@
 use model::ids::PartitionId;
 use model::role::Role;
 use ports::queue::QueueName;
+use ports::registry::RecordKind;
 
 /// The names of one installation.
 #[derive(Debug, Clone)]
@@ -30,14 +31,14 @@ impl Names {
         format!("{}.heartbeats.{partition}", self.prefix)
     }
 
-    /// The bucket of the registry.
-    pub(super) fn registry_bucket(&self) -> String {
+    /// What the subjects of the registry begin with, after `$KV.`.
+    pub(super) fn registry_root(&self) -> String {
         format!("{}-registry", self.prefix)
     }
 
-    /// The stream of the registry.
-    pub(super) fn registry_stream(&self) -> String {
-        format!("KV_{}", self.registry_bucket())
+    /// The stream of the registry's records of a kind.
+    pub(super) fn registry_stream(&self, kind: RecordKind) -> String {
+        format!("{}-registry-{}", self.prefix, kind.as_str())
     }
 
     /// The bucket of members and leases of the queues' shards.

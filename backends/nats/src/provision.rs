@@ -17,6 +17,7 @@ use super::request::RequestError;
 use super::{checkpoints, queue, registry};
 use model::ids::PartitionId;
 use ports::queue::QueueName;
+use ports::registry::RecordKind;
 
 /// Number of partitions of a new installation.
 const PARTITIONS: u16 = 4;
@@ -81,10 +82,11 @@ pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisi
         let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
         mismatch(found, partitions)?;
     }
-    let queues = [QueueName::Alerts, QueueName::Deliveries].map(|name| queue::stream_config(nats, name));
-    let others =
-        [registry::stream_config(nats), checkpoints::stream_config(nats), queue::shares_config(nats)];
-    for config in others.into_iter().chain(queues) {
+    // On the heap: the settings of a stream are large, and every caller's future would hold them.
+    let mut others = vec![checkpoints::stream_config(nats), queue::shares_config(nats)];
+    others.extend(RecordKind::ALL.map(|kind| registry::stream_config(nats, kind)));
+    others.extend([QueueName::Alerts, QueueName::Deliveries].map(|name| queue::stream_config(nats, name)));
+    for config in others {
         work.ensure(config).await?;
     }
     work.done.partitions = partitions;

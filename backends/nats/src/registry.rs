@@ -1,6 +1,9 @@
-//! The registry in the stream of a NATS key-value bucket: each record is the newest message of its subject.
+//! The registry in streams, one for each kind, so that rights can be given by kind. Each record is the newest
+//! message of its subject, as in a NATS key-value bucket.
 //!
 //! - `store`: reads and writes one record, through the stream's leader.
+//! - `incarnation`: revisions that go on when a stream is made anew.
+//! - `together`: a watch of several kinds.
 //! - `watch`: tells an observer, `watch_state` is what its tasks share; `review` checks whether something was
 //!   missed, `known` is what was told.
 //! - `index`: the ids in order, for lists.
@@ -8,6 +11,7 @@
 //! - `keys`, `compact`: the subjects of records, and small ids.
 
 mod compact;
+mod incarnation;
 mod index;
 pub(super) mod keys;
 mod known;
@@ -15,6 +19,7 @@ mod pulse;
 mod review;
 mod store;
 mod tail;
+mod together;
 mod watch;
 mod watch_state;
 
@@ -40,16 +45,17 @@ use ports::registry::{
 };
 use pulse::Pulses;
 use store::{Store, is_marker};
+use together::Together;
 
 /// Longest silence of a stream from which messages are still missing.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 
-/// The settings of the registry's stream.
-pub(super) fn stream_config(nats: &Nats) -> Config {
-    let bucket = nats.names.registry_bucket();
+/// The settings of the stream of a kind.
+pub(super) fn stream_config(nats: &Nats, kind: RecordKind) -> Config {
     Config {
-        name: nats.names.registry_stream(),
-        subjects: vec![Keys::everything(&bucket)],
+        name: nats.names.registry_stream(kind),
+        // They are the same with any number of partitions.
+        subjects: Keys::new(&nats.names.registry_root(), 1).of_stream(kind),
         max_messages_per_subject: 1,
         storage: StorageType::File,
         discard: DiscardPolicy::New,
@@ -63,46 +69,59 @@ pub(super) fn stream_config(nats: &Nats) -> Config {
     }
 }
 
-/// A [`Registry`] on NATS. A revision is the number of a message in its stream.
+/// A [`Registry`] on NATS.
 pub struct NatsRegistry {
-    store: Store,
     clock: Arc<dyn Clock>,
-    monitors: OnceCell<Index>,
-    channels: OnceCell<Index>,
-    keys: OnceCell<Index>,
-    tokens: OnceCell<Index>,
-    maintenance: OnceCell<Index>,
-    rebuilds: OnceCell<Index>,
-    turns: OnceCell<Index>,
+    monitors: Box<Kind>,
+    channels: Box<Kind>,
+    keys: Box<Kind>,
+    tokens: Box<Kind>,
+    maintenance: Box<Kind>,
+    rebuilds: Box<Kind>,
+    turns: Box<Kind>,
 }
 
-impl NatsRegistry {
-    /// Opens the registry on an existing stream.
-    pub(super) async fn open(nats: &Nats, partitions: u16, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
-        let bucket = nats.names.registry_bucket();
-        let stream_name = nats.names.registry_stream();
+/// The records of a kind.
+struct Kind {
+    store: Store,
+    /// Made at its first use.
+    index: OnceCell<Index>,
+}
+
+impl Kind {
+    async fn open(nats: &Nats, partitions: u16, kind: RecordKind) -> Result<Box<Self>, NatsError> {
+        let stream_name = nats.names.registry_stream(kind);
         let stream = nats.jetstream.get_stream_no_info(&stream_name).await;
         let stream = stream.map_err(|source| NatsError::SetUp {
             what: format!("stream {stream_name}"),
             source: source.into(),
         })?;
-        let store = Store { nats: nats.clone(), keys: Keys::new(&bucket, partitions), stream, stream_name };
+        let keys = Keys::new(&nats.names.registry_root(), partitions);
+        let incarnation = Arc::default();
+        let store = Store { nats: nats.clone(), keys, kind, stream, stream_name, incarnation };
+        Ok(Box::new(Self { store, index: OnceCell::new() }))
+    }
+}
+
+impl NatsRegistry {
+    /// Opens the registry on existing streams.
+    pub(super) async fn open(nats: &Nats, partitions: u16, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
+        // Boxed, so that no future of a caller holds all of them.
+        let open = |kind| Box::pin(Kind::open(nats, partitions, kind));
         Ok(Self {
-            store,
             clock,
-            monitors: OnceCell::new(),
-            channels: OnceCell::new(),
-            keys: OnceCell::new(),
-            tokens: OnceCell::new(),
-            maintenance: OnceCell::new(),
-            rebuilds: OnceCell::new(),
-            turns: OnceCell::new(),
+            monitors: open(RecordKind::Monitor).await?,
+            channels: open(RecordKind::Channel).await?,
+            keys: open(RecordKind::Key).await?,
+            tokens: open(RecordKind::Token).await?,
+            maintenance: open(RecordKind::Maintenance).await?,
+            rebuilds: open(RecordKind::Rebuild).await?,
+            turns: open(RecordKind::Turn).await?,
         })
     }
 
-    /// The index of a kind, made at its first use.
-    async fn index(&self, kind: RecordKind) -> Result<&Index, BackendError> {
-        let cell = match kind {
+    const fn of(&self, kind: RecordKind) -> &Kind {
+        match kind {
             RecordKind::Monitor => &self.monitors,
             RecordKind::Channel => &self.channels,
             RecordKind::Key => &self.keys,
@@ -110,8 +129,7 @@ impl NatsRegistry {
             RecordKind::Maintenance => &self.maintenance,
             RecordKind::Rebuild => &self.rebuilds,
             RecordKind::Turn => &self.turns,
-        };
-        cell.get_or_try_init(|| Index::begin(self.store.clone(), Arc::clone(&self.clock), kind)).await
+        }
     }
 
     async fn page(
@@ -120,7 +138,8 @@ impl NatsRegistry {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        let index = self.index(kind).await?;
+        let Kind { store, index } = self.of(kind);
+        let index = index.get_or_try_init(|| Index::begin(store.clone(), Arc::clone(&self.clock))).await?;
         let moment = index.now().await?;
         let mut records: Vec<Record> = Vec::new();
         let mut after = after.map(str::to_owned);
@@ -130,7 +149,7 @@ impl NatsRegistry {
             let is_last = keys.len() < wanted;
             // Some records may have been deleted in between: others take their places.
             after = keys.last().map(|key| key.id.clone());
-            records.extend(self.store.get_many(keys).await?);
+            records.extend(store.get_many(keys).await?);
             if is_last {
                 break;
             }
@@ -142,7 +161,9 @@ impl NatsRegistry {
         &self,
         partition: PartitionId,
     ) -> Result<Vec<(MonitorId, Revision)>, BackendError> {
-        let store = &self.store;
+        let store = &self.monitors.store;
+        // The stream may have been made anew, and nothing else of this kind is followed here.
+        store.info().await?;
         let pulses = Pulses::new(store.clone(), Arc::clone(&self.clock));
         let filters = vec![store.keys.of_partition(partition), pulses.subject().to_owned()];
         let mut follower =
@@ -158,7 +179,7 @@ impl NatsRegistry {
             }
             let id = store.keys.read(&message.subject).and_then(|(_, id)| id.to_string().parse().ok());
             if let Some(monitor) = id.filter(|_| !is_marker(message.headers.as_ref())) {
-                found.push((monitor, Revision(message.sequence)));
+                found.push((monitor, store.incarnation.revision(message.sequence)));
             }
         }
         Err("the stream of the registry does not go on".into())
@@ -168,7 +189,7 @@ impl NatsRegistry {
 #[async_trait]
 impl Registry for NatsRegistry {
     async fn get(&self, key: &RecordKey) -> Result<Option<Record>, RegistryError> {
-        self.store.get(key).await.map_err(RegistryError::Unavailable)
+        self.of(key.kind).store.get(key).await.map_err(RegistryError::Unavailable)
     }
 
     async fn put(
@@ -177,11 +198,11 @@ impl Registry for NatsRegistry {
         expected: Expected,
         value: Bytes,
     ) -> Result<Revision, RegistryError> {
-        self.store.put(key, expected, value).await
+        self.of(key.kind).store.put(key, expected, value).await
     }
 
     async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
-        self.store.delete(key, expected).await
+        self.of(key.kind).store.delete(key, expected).await
     }
 
     async fn list(
@@ -198,7 +219,7 @@ impl Registry for NatsRegistry {
         partition: PartitionId,
         count: u16,
     ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
-        let partitions = self.store.keys.partitions();
+        let partitions = self.monitors.store.keys.partitions();
         if count != partitions {
             let why = format!("its records are kept in {partitions} partitions, not {count}");
             return Err(RegistryError::Unavailable(why.into()));
@@ -211,7 +232,15 @@ impl Registry for NatsRegistry {
         kinds: &[RecordKind],
         observer: Arc<dyn RegistryObserver>,
     ) -> Result<WatchGuard, RegistryError> {
-        let watching = watch::begin(self.store.clone(), Arc::clone(&self.clock), kinds, observer).await;
-        watching.map(WatchGuard::new).map_err(RegistryError::Unavailable)
+        let mut kinds = kinds.to_vec();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let parts = Together::parts(observer, Arc::clone(&self.clock), kinds.len());
+        let mut watches = Vec::new();
+        for (kind, part) in kinds.into_iter().zip(parts) {
+            let watching = watch::begin(self.of(kind).store.clone(), Arc::clone(&self.clock), part).await;
+            watches.push(watching.map_err(RegistryError::Unavailable)?);
+        }
+        Ok(WatchGuard::new(watches))
     }
 }

@@ -36,20 +36,23 @@ impl Rights {
             Role::Ingest => {
                 publish.heartbeats();
                 publish.times_of_heartbeats();
-                publish.registry(&[]);
+                publish.registry(&[RecordKind::Monitor], &[]);
             }
             Role::Scheduler => {
                 publish.heartbeats();
                 publish.times_of_heartbeats();
                 publish.read_heartbeats();
                 // A scheduler reports the progress of rebuilds.
-                publish.registry(&[RecordKind::Rebuild]);
+                publish.registry(&[RecordKind::Monitor, RecordKind::Rebuild], &[RecordKind::Rebuild]);
                 publish.rows(QueueName::Alerts);
                 publish.allow(Subjects::new(names.queue_subjects(QueueName::Alerts)).numbers());
                 publish.checkpoints();
             }
             Role::Notifier => {
-                publish.registry(&[RecordKind::Channel]);
+                publish.registry(
+                    &[RecordKind::Monitor, RecordKind::Channel, RecordKind::Maintenance],
+                    &[RecordKind::Channel],
+                );
                 for queue in [QueueName::Alerts, QueueName::Deliveries] {
                     publish.rows(queue);
                     publish.follow(&names.queue_stream(queue));
@@ -57,7 +60,7 @@ impl Rights {
                 publish.shares();
             }
             Role::Console => {
-                publish.registry(&RecordKind::ALL);
+                publish.registry(&RecordKind::ALL, &RecordKind::ALL);
                 publish.heartbeats();
                 // Replays read the log, from checkpoints on.
                 publish.read_heartbeats();
@@ -92,8 +95,9 @@ impl Publish<'_> {
         let names = self.names;
         let heartbeats = (0..PARTITIONS).map(|number| names.heartbeats_stream(PartitionId(number)));
         let queues = [QueueName::Alerts, QueueName::Deliveries].map(|queue| names.queue_stream(queue));
-        let others = [names.registry_stream(), names.shares_stream(), names.checkpoints_stream()];
-        heartbeats.chain(queues).chain(others).collect()
+        let registries = RecordKind::ALL.map(|kind| names.registry_stream(kind));
+        let others = [names.shares_stream(), names.checkpoints_stream()];
+        heartbeats.chain(queues).chain(registries).chain(others).collect()
     }
 
     /// The state of every stream: each role checks at its start that they exist.
@@ -136,14 +140,16 @@ impl Publish<'_> {
         (0..PARTITIONS).for_each(|number| self.get(&self.names.heartbeats_stream(PartitionId(number))));
     }
 
-    /// Reading the registry, and writing these kinds. Readers send pulses through it.
-    fn registry(&mut self, written: &[RecordKind]) {
-        let stream = self.names.registry_stream();
-        self.get(&stream);
-        self.follow(&stream);
+    /// Reading and writing these kinds of records. Readers send pulses through the streams.
+    fn registry(&mut self, read: &[RecordKind], written: &[RecordKind]) {
         // The subjects are the same with any number of partitions.
-        let keys = Keys::new(&self.names.registry_bucket(), 1);
-        self.allow(keys.pulse("*"));
+        let keys = Keys::new(&self.names.registry_root(), 1);
+        for kind in read {
+            let stream = self.names.registry_stream(*kind);
+            self.get(&stream);
+            self.follow(&stream);
+            self.allow(keys.pulse(*kind, "*"));
+        }
         written.iter().for_each(|kind| self.allow(keys.of_kind(*kind)));
     }
 
@@ -194,7 +200,7 @@ mod tests {
         use Role::{Console, Ingest, Init, Notifier, Scheduler};
         for (subject, allowed) in [
             ("$JS.API.STREAM.CREATE.some-alerts", vec![Init]),
-            ("$JS.API.STREAM.UPDATE.KV_some-registry", vec![Init]),
+            ("$JS.API.STREAM.UPDATE.some-registry-channel", vec![Init]),
             ("$JS.API.STREAM.DELETE.some-alerts", vec![]),
             ("$JS.API.STREAM.PURGE.some-heartbeats-0", vec![]),
             ("$JS.API.STREAM.PURGE.OBJ_some-checkpoints", vec![Scheduler]),
@@ -209,7 +215,18 @@ mod tests {
             ("$JS.API.STREAM.MSG.GET.some-deliveries", vec![Notifier, Console]),
             ("$JS.API.CONSUMER.CREATE.OBJ_some-checkpoints", vec![Scheduler, Console]),
             ("$JS.API.CONSUMER.CREATE.KV_some-shares", vec![Notifier]),
-            ("$JS.API.CONSUMER.CREATE.KV_some-registry", vec![Ingest, Scheduler, Notifier, Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-monitor", vec![Ingest, Scheduler, Notifier, Console]),
+            ("$JS.API.STREAM.MSG.GET.some-registry-monitor", vec![Ingest, Scheduler, Notifier, Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-channel", vec![Notifier, Console]),
+            ("$JS.API.STREAM.MSG.GET.some-registry-channel", vec![Notifier, Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-maintenance", vec![Notifier, Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-rebuild", vec![Scheduler, Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-key", vec![Console]),
+            ("$JS.API.STREAM.MSG.GET.some-registry-key", vec![Console]),
+            ("$JS.API.CONSUMER.CREATE.some-registry-token", vec![Console]),
+            ("$KV.some-registry.pulse.monitor.x", vec![Ingest, Scheduler, Notifier, Console]),
+            ("$KV.some-registry.pulse.channel.x", vec![Notifier, Console]),
+            ("$KV.some-registry.pulse.key.x", vec![Console]),
             ("some.heartbeats.3", vec![Ingest, Scheduler, Console]),
             ("some.alerts.15.0199", vec![Scheduler, Notifier, Console]),
             ("some.alerts.number.0", vec![Scheduler]),

@@ -22,7 +22,8 @@ use model::ids::{Offset, PartitionId};
 use ports::clock::Clock;
 use ports::queue::QueueName;
 
-/// - `counters`: `revision` (of the registry), `ledger` (see [`ledger::TABLES`]).
+/// - `counters`: `revision` (of the registry; it begins at the time of day, so that it is above those of an
+///   earlier database, which stand in the log), `ledger` (see [`ledger::TABLES`]).
 /// - `states.armed_at`: the entry in the sorted set, which is in memory. Without an index: see
 ///   [`super::state`].
 /// - `messages.state`: 0 = unfinished, 1 = dead, 2 = completed (its body is gone, its id is remembered).
@@ -32,7 +33,7 @@ pub(super) static SCHEMA: Schema = Schema {
     file: "state.db",
     application_id: 0x4c55_4253,
     create: "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-             INSERT INTO counters VALUES ('revision', 0);
+             INSERT INTO counters VALUES ('revision', CAST(unixepoch('subsec') * 1000000 AS INTEGER));
              CREATE TABLE records (kind INTEGER NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL,
                  value BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
              CREATE TABLE partitions (partition INTEGER PRIMARY KEY, counter INTEGER NOT NULL, owner TEXT, token TEXT,

@@ -149,7 +149,8 @@ impl fmt::Display for Offset {
     }
 }
 
-/// Version of a registry record: grows with every change, across all records.
+/// Version of a registry record: grows with every change, across all records of its kind, and goes on when
+/// the registry is lost and made anew.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);

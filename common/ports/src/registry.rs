@@ -71,7 +71,8 @@ impl RecordKey {
 pub struct Record {
     /// The record's key.
     pub key: RecordKey,
-    /// The revision of the record's last change; it grows with every change in the whole registry.
+    /// The revision of the record's last change. It grows with every change of a record of its kind, and is
+    /// greater than all that a lost registry of the same installation gave.
     pub revision: Revision,
     /// The encoded record: see [`model::wire`].
     pub value: Bytes,

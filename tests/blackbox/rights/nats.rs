@@ -208,12 +208,24 @@ impl Intruder {
     }
 }
 
+/// Kinds of the registry that several roles read.
+const MONITORS: &str = "lubdub-registry-monitor";
+const CHANNELS: &str = "lubdub-registry-channel";
+const MAINTENANCE: &str = "lubdub-registry-maintenance";
+const REBUILDS: &str = "lubdub-registry-rebuild";
+
 /// Every stream of an installation of one partition.
-const STREAMS: [&str; 6] = [
+const STREAMS: [&str; 12] = [
     "lubdub-heartbeats-0",
     "lubdub-alerts",
     "lubdub-deliveries",
-    "KV_lubdub-registry",
+    MONITORS,
+    CHANNELS,
+    "lubdub-registry-key",
+    "lubdub-registry-token",
+    MAINTENANCE,
+    REBUILDS,
+    "lubdub-registry-turn",
     "KV_lubdub-shares",
     "OBJ_lubdub-checkpoints",
 ];
@@ -243,7 +255,7 @@ const REQUESTS: [&str; 20] = [
 ];
 
 /// Subjects that can be written, and requests that concern no stream.
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 26] = [
     "lubdub.heartbeats.0",
     "lubdub.alerts.0.a",
     "lubdub.alerts.number.0",
@@ -254,7 +266,14 @@ const OTHERS: [&str; 19] = [
     "$KV.lubdub-registry.token.a",
     "$KV.lubdub-registry.maintenance.a",
     "$KV.lubdub-registry.rebuild.0",
-    "$KV.lubdub-registry.pulse.a",
+    "$KV.lubdub-registry.turn.rules",
+    "$KV.lubdub-registry.pulse.monitor.a",
+    "$KV.lubdub-registry.pulse.channel.a",
+    "$KV.lubdub-registry.pulse.key.a",
+    "$KV.lubdub-registry.pulse.token.a",
+    "$KV.lubdub-registry.pulse.maintenance.a",
+    "$KV.lubdub-registry.pulse.rebuild.a",
+    "$KV.lubdub-registry.pulse.turn.a",
     "$KV.lubdub-shares.shard.alerts.0",
     "$O.lubdub-checkpoints.C.a",
     "$O.lubdub-checkpoints.M.a",
@@ -265,8 +284,56 @@ const OTHERS: [&str; 19] = [
     "$SYS.REQ.SERVER.PING",
 ];
 
-/// Roles that read the past follow these.
-const REPLAYED: &[&str] = &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"];
+/// A scheduler follows these.
+const APPLIED: &[&str] = &["lubdub-heartbeats-0", MONITORS, REBUILDS, "OBJ_lubdub-checkpoints"];
+
+/// The console follows these: the past, and all of the registry.
+const REPLAYED: &[&str] = &[
+    "lubdub-heartbeats-0",
+    MONITORS,
+    CHANNELS,
+    "lubdub-registry-key",
+    "lubdub-registry-token",
+    MAINTENANCE,
+    REBUILDS,
+    "lubdub-registry-turn",
+    "OBJ_lubdub-checkpoints",
+];
+
+/// The console reads single messages of these.
+const LOOKED_UP: &[&str] = &[
+    "lubdub-alerts",
+    "lubdub-deliveries",
+    MONITORS,
+    CHANNELS,
+    "lubdub-registry-key",
+    "lubdub-registry-token",
+    MAINTENANCE,
+    REBUILDS,
+    "lubdub-registry-turn",
+    "OBJ_lubdub-checkpoints",
+];
+
+/// The console writes these.
+const MANAGED: &[&str] = &[
+    "lubdub.heartbeats.0",
+    "lubdub.alerts.0.a",
+    "lubdub.deliveries.0.a",
+    "$KV.lubdub-registry.monitor.0.a",
+    "$KV.lubdub-registry.channel.a",
+    "$KV.lubdub-registry.key.a",
+    "$KV.lubdub-registry.token.a",
+    "$KV.lubdub-registry.maintenance.a",
+    "$KV.lubdub-registry.rebuild.0",
+    "$KV.lubdub-registry.turn.rules",
+    "$KV.lubdub-registry.pulse.monitor.a",
+    "$KV.lubdub-registry.pulse.channel.a",
+    "$KV.lubdub-registry.pulse.key.a",
+    "$KV.lubdub-registry.pulse.token.a",
+    "$KV.lubdub-registry.pulse.maintenance.a",
+    "$KV.lubdub-registry.pulse.rebuild.a",
+    "$KV.lubdub-registry.pulse.turn.a",
+];
 
 /// The rights of a role among all these: requests of streams, and the rest.
 fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'static [&'static str]) {
@@ -274,27 +341,28 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
         Role::Init => (&[("STREAM.CREATE.{}", &STREAMS), ("STREAM.UPDATE.{}", &STREAMS)], &[]),
         Role::Ingest => (
             &[
-                ("STREAM.MSG.GET.{}", &["lubdub-heartbeats-0", "KV_lubdub-registry"]),
-                ("CONSUMER.CREATE.{}", &["KV_lubdub-registry"]),
-                ("CONSUMER.MSG.NEXT.{}.mine", &["KV_lubdub-registry"]),
+                ("STREAM.MSG.GET.{}", &["lubdub-heartbeats-0", MONITORS]),
+                ("CONSUMER.CREATE.{}", &[MONITORS]),
+                ("CONSUMER.MSG.NEXT.{}.mine", &[MONITORS]),
             ],
-            &["lubdub.heartbeats.0", "$KV.lubdub-registry.pulse.a"],
+            &["lubdub.heartbeats.0", "$KV.lubdub-registry.pulse.monitor.a"],
         ),
         Role::Scheduler => (
             &[
                 (
                     "STREAM.MSG.GET.{}",
-                    &["lubdub-heartbeats-0", "KV_lubdub-registry", "OBJ_lubdub-checkpoints", "lubdub-alerts"],
+                    &["lubdub-heartbeats-0", MONITORS, REBUILDS, "OBJ_lubdub-checkpoints", "lubdub-alerts"],
                 ),
-                ("CONSUMER.CREATE.{}", REPLAYED),
-                ("CONSUMER.MSG.NEXT.{}.mine", REPLAYED),
+                ("CONSUMER.CREATE.{}", APPLIED),
+                ("CONSUMER.MSG.NEXT.{}.mine", APPLIED),
                 ("STREAM.PURGE.{}", &["OBJ_lubdub-checkpoints"]),
             ],
             &[
                 "lubdub.heartbeats.0",
                 "lubdub.alerts.0.a",
                 "lubdub.alerts.number.0",
-                "$KV.lubdub-registry.pulse.a",
+                "$KV.lubdub-registry.pulse.monitor.a",
+                "$KV.lubdub-registry.pulse.rebuild.a",
                 "$KV.lubdub-registry.rebuild.0",
                 "$O.lubdub-checkpoints.C.a",
                 "$O.lubdub-checkpoints.M.a",
@@ -302,7 +370,7 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
         ),
         Role::Notifier => {
             const READ: &[&str] =
-                &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry", "KV_lubdub-shares"];
+                &["lubdub-alerts", "lubdub-deliveries", MONITORS, CHANNELS, MAINTENANCE, "KV_lubdub-shares"];
             (
                 &[
                     ("STREAM.MSG.GET.{}", READ),
@@ -313,32 +381,20 @@ fn can(role: Role) -> (&'static [(&'static str, &'static [&'static str])], &'sta
                     "lubdub.alerts.0.a",
                     "lubdub.deliveries.0.a",
                     "$KV.lubdub-registry.channel.a",
-                    "$KV.lubdub-registry.pulse.a",
+                    "$KV.lubdub-registry.pulse.monitor.a",
+                    "$KV.lubdub-registry.pulse.channel.a",
+                    "$KV.lubdub-registry.pulse.maintenance.a",
                     "$KV.lubdub-shares.shard.alerts.0",
                 ],
             )
         }
         Role::Console => (
             &[
-                (
-                    "STREAM.MSG.GET.{}",
-                    &["lubdub-alerts", "lubdub-deliveries", "KV_lubdub-registry", "OBJ_lubdub-checkpoints"],
-                ),
+                ("STREAM.MSG.GET.{}", LOOKED_UP),
                 ("CONSUMER.CREATE.{}", REPLAYED),
                 ("CONSUMER.MSG.NEXT.{}.mine", REPLAYED),
             ],
-            &[
-                "lubdub.heartbeats.0",
-                "lubdub.alerts.0.a",
-                "lubdub.deliveries.0.a",
-                "$KV.lubdub-registry.monitor.0.a",
-                "$KV.lubdub-registry.channel.a",
-                "$KV.lubdub-registry.key.a",
-                "$KV.lubdub-registry.token.a",
-                "$KV.lubdub-registry.maintenance.a",
-                "$KV.lubdub-registry.rebuild.0",
-                "$KV.lubdub-registry.pulse.a",
-            ],
+            MANAGED,
         ),
     }
 }

@@ -45,11 +45,8 @@ struct Ids {
 }
 
 impl Index {
-    pub(super) async fn begin(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        kind: RecordKind,
-    ) -> Result<Self, BackendError> {
+    pub(super) async fn begin(store: Store, clock: Arc<dyn Clock>) -> Result<Self, BackendError> {
+        let kind = store.kind;
         let pulses = Pulses::new(store.clone(), Arc::clone(&clock));
         let filters = vec![store.keys.of_kind(kind), pulses.subject().to_owned()];
         let shared = Arc::new(IndexCore { pulses, ids: Mutex::default(), heard: watch::Sender::new(0) });

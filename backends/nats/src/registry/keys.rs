@@ -9,8 +9,8 @@ const NO_PARTITION: &str = "x";
 /// Subjects of pulses, which are not records: see [`super::pulse`].
 const PULSE: &str = "pulse";
 
-/// The subjects of one registry: `$KV.<bucket>.<kind>.<id>`, for a monitor
-/// `$KV.<bucket>.monitor.<partition>.<id>`, so that the monitors of a partition can be asked for.
+/// The subjects of one registry: `$KV.<root>.<kind>.<id>`, for a monitor
+/// `$KV.<root>.monitor.<partition>.<id>`, so that the monitors of a partition can be asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     root: String,
@@ -18,17 +18,17 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(bucket: &str, partitions: u16) -> Self {
-        Self { root: format!("$KV.{bucket}."), partitions }
+    pub(crate) fn new(root: &str, partitions: u16) -> Self {
+        Self { root: format!("$KV.{root}."), partitions }
     }
 
     pub(crate) const fn partitions(&self) -> u16 {
         self.partitions
     }
 
-    /// All subjects of the bucket.
-    pub(crate) fn everything(bucket: &str) -> String {
-        format!("$KV.{bucket}.>")
+    /// All subjects of a kind's stream.
+    pub(crate) fn of_stream(&self, kind: RecordKind) -> Vec<String> {
+        vec![format!("{}{}.>", self.root, kind.as_str()), self.pulse(kind, "*")]
     }
 
     /// The subject of a record; `None` if no record can have that id.
@@ -89,9 +89,9 @@ impl Keys {
         format!("{}{}.{partition}.*", self.root, RecordKind::Monitor.as_str())
     }
 
-    /// The subject of one follower's pulses.
-    pub(crate) fn pulse(&self, name: &str) -> String {
-        format!("{}{PULSE}.{name}", self.root)
+    /// The subject of the pulses of one follower of a kind.
+    pub(crate) fn pulse(&self, kind: RecordKind, name: &str) -> String {
+        format!("{}{PULSE}.{}.{name}", self.root, kind.as_str())
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
                 assert_eq!(RecordKey::new(read, id), key, "{subject}");
             }
         }
-        assert_eq!(keys.read(&keys.pulse("x")), None);
+        RecordKind::ALL.into_iter().for_each(|kind| assert_eq!(keys.read(&keys.pulse(kind, "x")), None));
         assert_eq!(keys.read("$KV.other.key.a"), None);
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Pulses {
 
 impl Pulses {
     pub(super) fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        let subject = store.keys.pulse(&Uuid::new_v4().simple().to_string());
+        let subject = store.keys.pulse(store.kind, &Uuid::new_v4().simple().to_string());
         Self { store, clock, subject, last: AtomicU64::new(0) }
     }
 

@@ -176,8 +176,6 @@ mod tests {
     use ports::clock::SystemClock;
     use ports::registry::{Expected, Record, RecordKind, Registry, RegistryObserver};
 
-    const KINDS: [RecordKind; 1] = [RecordKind::Channel];
-
     #[derive(Default)]
     struct Recorder {
         told: Mutex<Vec<String>>,
@@ -212,7 +210,10 @@ mod tests {
     async fn a_review_finds_what_the_watch_missed() {
         let server = NatsServer::start();
         let nats = Nats::connect(NatsOptions::new(server.url(), "a node")).await.expect("connect");
-        nats.create_stream(&stream_config(&nats)).await.expect("create").expect("it is new");
+        nats.create_stream(&stream_config(&nats, RecordKind::Channel))
+            .await
+            .expect("create")
+            .expect("it is new");
         let clock = Arc::new(SystemClock::new());
         let registry = NatsRegistry::open(&nats, 1, Arc::clone(&clock) as _).await.expect("open");
         let key = |id: &str| RecordKey::new(RecordKind::Channel, id);
@@ -222,7 +223,7 @@ mod tests {
             revisions.push(registry.put(&key, Expected::Absent, value).await.expect("put"));
         }
         let recorder = Arc::new(Recorder::default());
-        let begun = watch::begin(registry.store.clone(), clock, &KINDS, Arc::clone(&recorder) as _);
+        let begun = watch::begin(registry.channels.store.clone(), clock, Arc::clone(&recorder) as _);
         let watching = begun.await.expect("watch");
         several_currents(&recorder).await;
         let review = Review::new(Arc::clone(watching.shared()), watching.teller());

@@ -1,24 +1,26 @@
 //! Reading and writing one record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::Request;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
+use super::incarnation::Incarnation;
 use super::keys::Keys;
 use crate::connection::Nats;
 use crate::request::RequestError;
 use crate::timeouts::REQUEST_TIMEOUT;
 use model::ids::Revision;
 use ports::BackendError;
-use ports::registry::{Expected, Record, RecordKey, RegistryError};
+use ports::registry::{Expected, Record, RecordKey, RecordKind, RegistryError};
 
 /// Header with a message's operation on its key, as in every NATS key-value bucket.
 const OPERATION: &str = "KV-Operation";
@@ -71,11 +73,30 @@ enum Entry {
 pub(super) struct Store {
     pub(super) nats: Nats,
     pub(super) keys: Keys,
+    pub(super) kind: RecordKind,
     pub(super) stream: Stream<()>,
     pub(super) stream_name: String,
+    /// Known from the first [`Store::info`] on.
+    pub(super) incarnation: Arc<Incarnation>,
 }
 
 impl Store {
+    /// Asks for the stream, and notes which one it is.
+    pub(super) async fn info(&self) -> Result<Info, BackendError> {
+        let info = self.nats.stream_info(&self.stream_name).await?;
+        let info = info.ok_or("the stream of the registry is gone")?;
+        self.incarnation.note(&info);
+        Ok(info)
+    }
+
+    /// The incarnation, asked for if it is not known.
+    async fn known_incarnation(&self) -> Result<&Incarnation, BackendError> {
+        if !self.incarnation.is_known() {
+            self.info().await?;
+        }
+        Ok(&self.incarnation)
+    }
+
     pub(super) async fn newest(&self, subject: &str) -> Result<Newest, BackendError> {
         let began = Instant::now();
         loop {
@@ -97,10 +118,11 @@ impl Store {
 
     pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Record>, BackendError> {
         let Some(subject) = self.keys.subject(key) else { return Ok(None) };
+        let incarnation = self.known_incarnation().await?;
         Ok(match self.newest(&subject).await? {
             Newest::Nothing | Newest::Marker(_) => None,
             Newest::Value(sequence, value) => {
-                Some(Record { key: key.clone(), revision: Revision(sequence), value })
+                Some(Record { key: key.clone(), revision: incarnation.revision(sequence), value })
             }
         })
     }
@@ -132,17 +154,19 @@ impl Store {
             return Err(RegistryError::Unavailable(format!("no record can be called {:?}", key.id).into()));
         };
         let entry = Entry::Value(value);
+        let incarnation = self.known_incarnation().await.map_err(RegistryError::Unavailable)?;
         let sequence = match expected {
-            // Zero means "nothing there" to the server.
-            Expected::At(Revision(0)) => return Err(RegistryError::Conflict),
-            Expected::At(Revision(sequence)) => self.write(&subject, sequence, &entry).await?,
+            Expected::At(revision) => {
+                let sequence = incarnation.sequence(revision).ok_or(RegistryError::Conflict)?;
+                self.write(&subject, sequence, &entry).await?
+            }
             Expected::Absent => match self.write(&subject, 0, &entry).await {
                 Ok(sequence) => sequence,
                 Err(RegistryError::Conflict) => self.replace_marker(&subject, &entry).await?,
                 Err(error) => return Err(error),
             },
         };
-        Ok(Revision(sequence))
+        Ok(incarnation.revision(sequence))
     }
 
     /// Overwrites the newest message if it is a deletion marker.
@@ -156,10 +180,11 @@ impl Store {
     }
 
     pub(super) async fn delete(&self, key: &RecordKey, expected: Revision) -> Result<(), RegistryError> {
-        let Some(subject) = self.keys.subject(key).filter(|_| expected.0 > 0) else {
+        let incarnation = self.known_incarnation().await.map_err(RegistryError::Unavailable)?;
+        let (Some(subject), Some(sequence)) = (self.keys.subject(key), incarnation.sequence(expected)) else {
             return Err(RegistryError::Conflict);
         };
-        self.write(&subject, expected.0, &Entry::Marker).await?;
+        self.write(&subject, sequence, &Entry::Marker).await?;
         Ok(())
     }
 

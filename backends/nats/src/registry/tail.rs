@@ -141,7 +141,6 @@ impl Tail {
     }
 
     async fn info(&self) -> Result<Info, BackendError> {
-        let info = self.store.nats.stream_info(&self.store.stream_name).await?;
-        info.ok_or_else(|| "the stream of the registry is gone".into())
+        self.store.info().await
     }
 }

@@ -1,4 +1,4 @@
-//! One watch of the registry.
+//! One watch of the records of a kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,15 +59,10 @@ impl Drop for Watching {
 pub(super) async fn begin(
     store: Store,
     clock: Arc<dyn Clock>,
-    kinds: &[RecordKind],
     observer: Arc<dyn RegistryObserver>,
 ) -> Result<Watching, BackendError> {
-    let mut kinds = kinds.to_vec();
-    kinds.sort_unstable();
-    kinds.dedup();
     let shared = Arc::new(WatchState {
         pulses: Pulses::new(store.clone(), Arc::clone(&clock)),
-        kinds,
         known: Mutex::default(),
         proven: watch::Sender::new(0),
         ended: AtomicBool::new(false),
@@ -158,7 +153,7 @@ impl Teller {
         if is_marker(message.headers.as_ref()) {
             self.deleted(kind, &id, message.sequence);
         } else {
-            let (revision, value) = (Revision(message.sequence), message.payload);
+            let (revision, value) = (self.revision(message.sequence), message.payload);
             self.put(kind, &id, |key| Record { key, revision, value }, message.sequence);
         }
     }
@@ -173,6 +168,11 @@ impl Teller {
         if self.shared.known.lock().delete(kind, id, revision) && !self.has_ended() {
             self.observer.deleted(&RecordKey::new(kind, id));
         }
+    }
+
+    /// The revision of a message of the stream that the tail follows.
+    fn revision(&self, sequence: u64) -> Revision {
+        self.shared.store.incarnation.revision(sequence)
     }
 
     fn has_ended(&self) -> bool {
@@ -228,7 +228,7 @@ impl Teller {
                 Newest::Marker(revision) => self.gone(&key, revision),
                 Newest::Value(revision, value) => {
                     let id = CompactId::new(&key.id);
-                    let record = |key| Record { key, revision: Revision(revision), value };
+                    let record = |key| Record { key, revision: self.revision(revision), value };
                     self.put(key.kind, &id, record, revision);
                 }
             }
@@ -254,7 +254,7 @@ impl Teller {
             Newest::Nothing => self.gone(&key, u64::MAX),
             Newest::Marker(revision) => self.gone(&key, revision),
             Newest::Value(revision, value) => {
-                let record = |key| Record { key, revision: Revision(revision), value };
+                let record = |key| Record { key, revision: self.revision(revision), value };
                 self.put(key.kind, &id, record, revision);
             }
         }

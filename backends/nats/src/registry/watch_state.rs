@@ -8,12 +8,10 @@ use tokio::sync::watch;
 use super::known::KnownRecords;
 use super::pulse::Pulses;
 use super::store::Store;
-use ports::registry::RecordKind;
 
 /// The state that the tasks of a watch share.
 pub(super) struct WatchState {
     pub(super) store: Store,
-    pub(super) kinds: Vec<RecordKind>,
     pub(super) pulses: Pulses,
     /// The records that the observer was told. Never locked during a call of the observer.
     pub(super) known: Mutex<KnownRecords>,
@@ -26,7 +24,6 @@ pub(super) struct WatchState {
 impl WatchState {
     /// The subjects that a watch follows.
     pub(super) fn filters(&self) -> Vec<String> {
-        let kinds = self.kinds.iter().map(|kind| self.store.keys.of_kind(*kind));
-        kinds.chain([self.pulses.subject().to_owned()]).collect()
+        vec![self.store.keys.of_kind(self.store.kind), self.pulses.subject().to_owned()]
     }
 }

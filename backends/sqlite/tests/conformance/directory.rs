@@ -199,3 +199,18 @@ async fn what_was_acknowledged_outlives_a_crash() {
     crashed.close().await.expect("close");
     backend.close().await.expect("close");
 }
+
+#[tokio::test]
+async fn what_is_written_into_a_registry_made_anew_is_newer_than_all_before() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let backend = open(dir.path()).expect("open");
+    let registry: Arc<dyn Registry> = backend.registry();
+    create(&registry, &key("a"), "x").await;
+    let before = create(&registry, &key("b"), "x").await;
+    backend.close().await.expect("close");
+    std::fs::remove_file(dir.path().join("state.db")).expect("it is there");
+    let again = open(dir.path()).expect("open");
+    let registry: Arc<dyn Registry> = again.registry();
+    let after = create(&registry, &key("a"), "y").await;
+    assert!(after > before, "{before} before the loss, {after} after it");
+}

@@ -19,7 +19,7 @@ use conformance::suite::registry::{create, key, value};
 use conformance::suite::registry_watch::{Heard, Recorder, told};
 use doubles::eventually;
 
-const STREAM: &str = "KV_lubdub-registry";
+const STREAM: &str = "lubdub-registry-monitor";
 
 async fn watched(registry: &Arc<dyn Registry>) -> (Arc<Recorder>, WatchGuard) {
     let recorder = Arc::new(Recorder::default());
@@ -96,8 +96,9 @@ async fn a_watcher_and_a_list_recover_from_lost_consumers() {
 async fn when_the_registry_is_wiped_everything_is_told_to_be_gone() {
     let server = NatsServer::start();
     let registry = connect(server.url()).await;
+    let mut before = Revision(0);
     for id in ["a", "b", "c"] {
-        create(&registry, &key(id), "x").await;
+        before = create(&registry, &key(id), "x").await;
     }
     let (recorder, _guard) = watched(&registry).await;
     knows(&recorder, &registry).await;
@@ -121,6 +122,9 @@ async fn when_the_registry_is_wiped_everything_is_told_to_be_gone() {
     })
     .await;
     is_current(&recorder).await;
+    assert!(again > before && new > again, "revisions go on: {before:?}, then {again:?} and {new:?}");
+    let late = registry.put(&key("b"), Expected::At(before), value("z")).await;
+    assert!(matches!(late, Err(RegistryError::Conflict)), "{late:?}");
     let listed = registry.list(RecordKind::Monitor, None, 10).await.expect("list");
     assert_eq!(listed.into_iter().map(|record| record.key.id).collect::<Vec<_>>(), ["b", "d"]);
 }
