@@ -2,6 +2,7 @@
 # For the classic builder (docker-compose 1.29) and BuildKit alike: no --mount, no here-documents.
 
 # The workspace with its sources emptied. As long as that stays the same, what follows from it is taken from the cache.
+# Pinned by its tag. To pin it by digest, write rust:1.95-slim-bookworm@sha256:… in both places.
 FROM rust:1.95-slim-bookworm AS skeleton
 WORKDIR /build
 COPY . .

@@ -10,6 +10,21 @@ pub(crate) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }
 
+/// Keeps the process from leaving a core, which would hold every secret: neither in a file nor to a program
+/// that collects them, and no other process of the same user may look into its memory.
+pub(crate) fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        // A service manager that forbids the call has set the limit itself.
+        tracing::debug!(error = %Chain(&error), "failed to set the limit of cores");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::warn!(error = %Chain(&error), "failed to forbid cores; one would hold every secret");
+    }
+}
+
 /// Raises the number of open files to what the system allows: every connection is one.
 pub(crate) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
@@ -24,6 +39,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_process_that_must_leave_no_core_has_a_limit_of_zero() {
+        leave_no_core();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+    }
 
     #[test]
     fn files_made_from_now_on_are_private() {

@@ -145,6 +145,7 @@ impl Up {
             management::check_admin_key(key)?;
         }
         let signals = StopSignals::listen()?;
+        limits::leave_no_core();
         limits::raise_open_files();
         limits::keep_files_private();
         let listener = TcpListener::bind(self.listen).await.with_context(|| {

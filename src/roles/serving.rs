@@ -42,6 +42,7 @@ impl Serving {
     /// If the role cannot listen on the address.
     pub(super) async fn begin(listen: SocketAddr) -> anyhow::Result<Self> {
         let signals = StopSignals::listen()?;
+        limits::leave_no_core();
         limits::raise_open_files();
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!(

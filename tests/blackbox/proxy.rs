@@ -236,6 +236,12 @@ fn everything_else_goes_to_the_console_but_for_the_metrics() {
     let body = vec![b' '; 1_100_000];
     let length = format!("content-length: {}\r\n", body.len());
     assert_eq!(scene.proxy.send("POST /api/v1/monitors", &length, &body).status, 413);
+    for (size, expected) in [(8 << 20, 200), (9_000_001, 413)] {
+        let body = vec![b' '; size];
+        let length = format!("content-length: {size}\r\n");
+        let answer = scene.proxy.send("POST /api/v1/import?mode=live", &length, &body);
+        assert_eq!(answer.status, expected, "an import of {size} bytes");
+    }
     assert_eq!(scene.proxy.send(&format!("GET /api/push/{TOKEN}"), "", b"").status, 200);
     assert_eq!(scene.bodies(), [Some(Vec::new())]);
     scene.proxy.end();

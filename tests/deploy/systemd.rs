@@ -35,6 +35,12 @@ fn systemd_takes_the_units_and_finds_them_hardened() {
     for (name, command) in UNITS {
         let unit = read(&deploy(&format!("systemd/{name}.service")));
         assert_eq!(settings(&unit, "ExecStart"), [format!("/usr/local/bin/lubdub {command}")], "{name}");
+        assert_eq!(settings(&unit, "LimitCORE"), ["0"], "{name}: a core would hold every secret");
+        assert_eq!(
+            (settings(&unit, "TasksMax").len(), settings(&unit, "LimitNOFILE").len()),
+            (1, 1),
+            "{name}"
+        );
         // systemd-analyze checks that the program exists.
         let unit = unit.replace("/usr/local/bin/lubdub", env!("CARGO_BIN_EXE_lubdub"));
         let file = folder.path().join(format!("{name}.service"));
