@@ -18,10 +18,10 @@ pub const MAX_OUTPUT_BYTES: usize = 10_000;
 /// A client's text as the message of a heartbeat: at most [`MAX_MESSAGE_CHARS`] characters, without those
 /// that do something to the text around them.
 ///
-/// Messages are shown on terminals, in chats, in mails and in files of lines. Newline and tab stay; other ends
-/// of a line (CR LF, CR, NEL, U+2028, U+2029) become newlines. The other control characters, and those that
-/// change the direction of the text behind them (U+202A to U+202E, U+2066 to U+2069), become U+FFFD. Marks of
-/// a direction, which change nothing but their neighbours, stay.
+/// Messages are shown on terminals, in chats, in mails and in files of lines. Newline and tab stay; other
+/// ends of a line (CR LF, CR, NEL, U+2028, U+2029) become newlines. The other control characters, and those
+/// that change the direction of the text behind them (U+202A to U+202E, U+2066 to U+2069), become U+FFFD.
+/// Marks of a direction, which change nothing but their neighbours, stay.
 pub fn clean_message(text: String) -> String {
     let needs = |character: char| {
         (character.is_control() && !matches!(character, '\n' | '\t'))

@@ -57,8 +57,8 @@ impl Turns {
     /// Waits for a turn, in which the caller changes no record but `changed`; `None`: the caller makes a new
     /// one, which a turn that is taken over does not stop.
     ///
-    /// In this order the caller reads the revision of `changed`, asks [`Turn::check`], checks the rule, writes
-    /// at that revision, and calls [`Turn::end`].
+    /// In this order the caller reads the revision of `changed`, asks [`Turn::check`], checks the rule,
+    /// writes at that revision, and calls [`Turn::end`].
     ///
     /// # Errors
     /// `Unavailable`; `Conflict` if it was the turn of others for 30 s.
