@@ -11,18 +11,17 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::any;
-use model::heartbeat::HeartbeatKind;
 use model::ids::MonitorId;
 use model::trace::TraceContext;
 use ports::clock::Clock;
 use serving::{Change, Strangers, TrustedProxies};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
 
-use crate::accept::{Body, Trouble, accept};
-use crate::answer::{KeptOutput, Reply};
+use crate::accept::{Body, accept};
+use crate::answer::Reply;
 use crate::body::{Encoding, Reading, receive};
 use crate::config::Limits;
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
@@ -113,11 +112,8 @@ impl PushFront {
         };
         let Ok(_permit) = permit.await else { return Reply::too_many_to_unpack().and_close() };
         let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let mut hearing = Hearing { push, reading: Some(Reading::new(content_type)) };
-        let Some(reading) = &mut hearing.reading else { return Reply::unavailable() };
-        let received = receive(body, encoding, reading, &self.limits).await;
-        let Some(reading) = hearing.reading.take() else { return Reply::unavailable() };
-        match received {
+        let mut reading = Reading::new(content_type);
+        match receive(body, encoding, &mut reading, &self.limits).await {
             Ok(()) => push.record(reading.into_whole()).await,
             Err(trouble) => push.record(reading.into_part(trouble)).await.and_close(),
         }
@@ -168,42 +164,25 @@ struct Addressed<'a> {
 
 impl Addressed<'_> {
     async fn record(self, body: Body) -> Reply {
-        match self.enter(body) {
-            Ok((kind, kept, recorded)) => match recorded.await {
-                Ok(()) => Reply::recorded(kind, kept),
-                Err(_dropped) => Reply::unavailable(),
-            },
-            Err(reply) => reply,
-        }
-    }
-
-    /// Puts what the push says into the queue.
-    fn enter(self, body: Body) -> Result<(HeartbeatKind, KeptOutput, oneshot::Receiver<()>), Reply> {
         let Self { front, monitor, token, origin, query } = self;
-        let mut accepted = accept(query, body).map_err(Reply::not_understood)?;
+        let mut accepted = match accept(query, body) {
+            Ok(accepted) => accepted,
+            Err(error) => return Reply::not_understood(error),
+        };
         let kind = accepted.kind;
-        let charge = front.tokens.charge(token, kind).map_err(Reply::limited)?;
-        let (output, kept) =
-            outputs::fit(accepted.output.take(), token, &front.tokens, front.commits.room(), &front.metrics);
+        let charge = match front.tokens.charge(token, kind) {
+            Ok(charge) => charge,
+            Err(wait) => return Reply::limited(wait),
+        };
+        let room = front.commits.room();
+        let (output, kept) = outputs::fit(accepted.output.take(), token, &front.tokens, room, &front.metrics);
         accepted.output = output;
-        let push = Push { monitor, accepted, origin, charge };
-        let recorded = front.commits.enter(push).map_err(|Refused| Reply::unavailable())?;
-        Ok((kind, kept, recorded))
-    }
-}
-
-/// A push whose body is being read. It is dropped in the middle when the client resets the connection: then
-/// the status in its query counts, like that of any other body that did not arrive whole.
-struct Hearing<'a> {
-    push: Addressed<'a>,
-    reading: Option<Reading>,
-}
-
-impl Drop for Hearing<'_> {
-    fn drop(&mut self) {
-        if let Some(reading) = self.reading.take() {
-            // Nobody waits for an answer.
-            let _ = self.push.enter(reading.into_part(Trouble::BrokenOff));
+        let Ok(recorded) = front.commits.enter(Push { monitor, accepted, origin, charge }) else {
+            return Reply::unavailable();
+        };
+        match recorded.await.map_err(|_dropped| Refused) {
+            Ok(()) => Reply::recorded(kind, kept),
+            Err(Refused) => Reply::unavailable(),
         }
     }
 }
