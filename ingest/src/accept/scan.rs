@@ -61,8 +61,10 @@ pub(crate) struct Scanner {
 
 #[derive(Debug)]
 enum Content {
-    /// Not yet known.
+    /// Not yet known: its first bytes.
     Begin(Declared, Vec<u8>),
+    /// Not yet known: so far it is blanks, and not in UTF-16.
+    Blank(Declared),
     Json(Box<JsonScanner>),
     Array(ArrayScanner),
     /// Another JSON value, which holds no parameters: its first bytes.
@@ -151,7 +153,7 @@ impl Scanner {
         begun.extend_from_slice(piece);
         if let Some(utf16) = Utf16::of(begun) {
             let bytes = std::mem::take(begun);
-            self.content = Content::Begin(*declared, Vec::new());
+            self.content = Content::Blank(*declared);
             self.utf16 = Some(utf16);
             return self.feed(&bytes);
         }
@@ -160,7 +162,7 @@ impl Scanner {
             return;
         }
         let bytes = std::mem::take(begun);
-        let (content, rest) = Content::of(*declared, &bytes);
+        let (content, rest) = Content::of(*declared, unmarked(&bytes));
         self.content = content;
         self.content.feed(rest);
     }
@@ -168,7 +170,7 @@ impl Scanner {
     pub(crate) fn finish(mut self) -> Scanned {
         if let Content::Begin(declared, begun) = &mut self.content {
             let bytes = std::mem::take(begun);
-            let (mut content, rest) = Content::of(*declared, &bytes);
+            let (mut content, rest) = Content::of(*declared, unmarked(&bytes));
             content.feed(rest);
             self.content = content;
         }
@@ -176,14 +178,19 @@ impl Scanner {
     }
 }
 
+/// A body without its byte order mark.
+fn unmarked(begin: &[u8]) -> &[u8] {
+    begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin)
+}
+
 impl Content {
     /// What a body is that begins with these bytes, and those of them that belong to it. Only blanks: not yet
     /// known.
     fn of(declared: Declared, begin: &[u8]) -> (Self, &[u8]) {
-        let begin = begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin).trim_ascii_start();
+        let begin = begin.trim_ascii_start();
         let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
         let content = match (begin.first(), declared) {
-            (None, _) => Self::Begin(declared, Vec::new()),
+            (None, _) => Self::Blank(declared),
             (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
             (Some(b'['), _) => Self::Array(ArrayScanner::new()),
             (_, Declared::Form) => form(true),
@@ -196,7 +203,7 @@ impl Content {
 
     fn feed(&mut self, piece: &[u8]) {
         match self {
-            Self::Begin(declared, _) => {
+            Self::Begin(declared, _) | Self::Blank(declared) => {
                 let (content, rest) = Self::of(*declared, piece);
                 *self = content;
                 if !rest.is_empty() {
@@ -223,7 +230,7 @@ impl Content {
         let unread = |found: Found, trouble| Scanned { found, ..Scanned::default() }.cut_short(trouble);
         let unreadable = |trouble| unread(Found::default(), trouble);
         match self {
-            Self::Begin(..) | Self::Output => output(),
+            Self::Begin(..) | Self::Blank(_) | Self::Output => output(),
             Self::Json(json) => match json.finish() {
                 JsonObject::Alerts(found) => parameters(found, false),
                 JsonObject::Whole { found, foreign } => parameters(found, foreign),

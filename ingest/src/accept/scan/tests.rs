@@ -174,6 +174,13 @@ fn forms_are_read_with_names_of_any_kind() {
     ] {
         assert_eq!(said(kind, body), pair(status, message), "{kind} {body}");
     }
+    assert_eq!(
+        said(FORM, "\n\n\n\n\u{11}\0\nx&msg=a"),
+        pair("", "a"),
+        "UTF-16 shows in the first bytes only"
+    );
+    let mark = trouble(JSON, "\n\n\u{feff}\n[[");
+    assert_eq!(mark, Some(Trouble::Json), "a byte order mark is the first thing or none");
     assert_eq!(said(FORM, "status="), (None, None, false), "an empty parameter is one of ours");
 }
 
