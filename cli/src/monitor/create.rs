@@ -35,7 +35,7 @@ pub struct Create {
     schedule: Schedule,
     #[command(flatten)]
     settings: Settings,
-    /// Push token of your own, 8 to 64 of A-Z a-z 0-9 _ - [default: a random one]
+    /// Push token of your own, 16 to 64 of A-Z a-z 0-9 _ - [default: a random one]
     #[arg(long)]
     token: Option<String>,
     #[command(flatten)]

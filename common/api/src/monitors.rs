@@ -121,7 +121,8 @@ pub struct MonitorCreate {
     /// Whether it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
-    /// A push token of your choice, of A-Z a-z 0-9 _ -; made if not given.
+    /// A push token of your choice, of A-Z a-z 0-9 _ -, hard to guess: at least 8 different characters, and
+    /// not one pattern again and again. Made if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }

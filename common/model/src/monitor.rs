@@ -18,12 +18,28 @@ pub struct Token(String);
 /// Length of a push token, in characters.
 pub const TOKEN_CHARS: RangeInclusive<usize> = 8..=64;
 
+/// Length of a push token that somebody thought of, in characters.
+pub const OWN_TOKEN_CHARS: RangeInclusive<usize> = 16..=64;
+
+/// So many different characters are in a push token that somebody thought of.
+pub const OWN_TOKEN_DIFFERENT: usize = 8;
+
 impl Token {
     /// Reads a token; `None` if it breaks the rules.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let good = TOKEN_CHARS.contains(&text.len()) && text.chars().all(allowed);
         good.then(|| Self(text.to_owned()))
+    }
+
+    /// Whether somebody could guess it: it has fewer than 8 different characters, or is one pattern again and
+    /// again.
+    pub fn is_easy_to_guess(&self) -> bool {
+        let bytes = self.0.as_bytes();
+        let is_new = |(at, byte): &(usize, &u8)| !bytes.iter().take(*at).any(|earlier| earlier == *byte);
+        let repeats = |period| bytes.iter().zip(bytes.iter().skip(period)).all(|(one, next)| one == next);
+        bytes.iter().enumerate().filter(is_new).count() < OWN_TOKEN_DIFFERENT
+            || (1..=bytes.len().div_ceil(2)).any(repeats)
     }
 
     /// The secret itself.
@@ -113,5 +129,25 @@ impl Definition {
     /// Grace as a duration.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_easy_to_guess_if_little_varies_in_it() {
+        for (text, expected) in [
+            ("aaaaaaaaaaaaaaaa", true),
+            ("abcdefgabcdefgabc", true),
+            ("password-password", true),
+            ("passwordpassword", true),
+            ("1234567890-1234567890", true),
+            ("a-name-of-16-chr", false),
+            ("0f4b7a91c2d8e635", false),
+        ] {
+            assert_eq!(Token::parse(text).map(|token| token.is_easy_to_guess()), Some(expected), "{text}");
+        }
     }
 }

@@ -33,6 +33,7 @@ BEYOND_A_SCHEMA = re.compile(
             r"at least one monitor or tag is needed",
             r"cannot be together with",
             r"must be a partition from 0 to",
+            r"is easy to guess: ",
             # Formats that schemathesis passes over where it tries the lengths of texts.
             r"no time zone of that name",
             r"not a cron pattern",

@@ -105,6 +105,13 @@ impl Names {
             "template" => "1".repeat(length),
             "channels" => self.channel.clone(),
             "monitors" => self.monitor.clone(),
+            // Each character once: a pattern that repeats is refused.
+            "token" => (b'0'..=b'z')
+                .map(char::from)
+                .filter(char::is_ascii_alphanumeric)
+                .chain("_-_".chars())
+                .take(length)
+                .collect(),
             _ => "x".repeat(length),
         }
     }

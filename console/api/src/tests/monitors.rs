@@ -204,9 +204,9 @@ async fn pausing_and_resuming_show_at_once() {
 #[tokio::test]
 async fn a_deleted_monitor_is_gone_and_its_token_free() {
     let bench = Bench::start().await;
-    let body = r#"{"name": "n", "timeout": 60, "token": "my-own_token"}"#;
+    let body = r#"{"name": "n", "timeout": 60, "token": "my-own_token-of-n"}"#;
     let made = bench.post("/monitors", body).await;
-    assert_eq!(made.json["token"], "my-own_token");
+    assert_eq!(made.json["token"], "my-own_token-of-n");
     let path = format!("/monitors/{}", made.id());
     assert_eq!(bench.delete(&path).await.status, StatusCode::NO_CONTENT);
     for (method, sub) in [

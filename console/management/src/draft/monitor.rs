@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::limits::{MAX_CHANNELS, MAX_DESCRIPTION_CHARS, MIN_REMIND_SECS};
 use model::ids::{ChannelId, MonitorId};
-use model::monitor::{Definition, Monitor, TOKEN_CHARS, Token};
+use model::monitor::{Definition, Monitor, OWN_TOKEN_CHARS, OWN_TOKEN_DIFFERENT, Token};
 use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule};
 use model::validation::FieldError;
 use serde_json::{Map, Value};
@@ -79,9 +79,12 @@ impl MonitorDraft {
             "must be a text of at most {MAX_DESCRIPTION_CHARS} characters without control characters"
         );
         let channel_rule = format!("must be a list of at most {MAX_CHANNELS} channel ids");
-        let token_rule =
-            format!("must be {} to {} characters of A-Z a-z 0-9 _ -", TOKEN_CHARS.start(), TOKEN_CHARS.end());
-        let draft = Self {
+        let token_rule = format!(
+            "must be {} to {} characters of A-Z a-z 0-9 _ -",
+            OWN_TOKEN_CHARS.start(),
+            OWN_TOKEN_CHARS.end()
+        );
+        let mut draft = Self {
             name: fields.name(),
             description: fields.read("description", &description_rule, description),
             tags: fields.tags(),
@@ -98,9 +101,18 @@ impl MonitorDraft {
             parent: fields
                 .read("parent", "must be a monitor's id, or null for none", |v| v.as_str()?.parse().ok()),
             paused: fields.boolean("paused"),
-            token: fields.read("token", &token_rule, |value| Token::parse(value.as_str()?)),
+            token: fields.read("token", &token_rule, |value| {
+                let text = value.as_str().filter(|text| OWN_TOKEN_CHARS.contains(&text.len()))?;
+                Token::parse(text)
+            }),
             fields,
         };
+        if matches!(&draft.token, Change::Set(token) if token.is_easy_to_guess()) {
+            let rule = format!(
+                "is easy to guess: it must have {OWN_TOKEN_DIFFERENT} different characters and be more than one pattern again and again"
+            );
+            draft.fields.refuse("token", rule);
+        }
         draft.without_read_only()
     }
 

@@ -13,7 +13,7 @@ use management::situation::ShownState;
 use model::channel::WebhookMethod;
 use model::delivery::DeliveryState;
 use model::maintenance::MAX_WINDOW_SECS;
-use model::monitor::TOKEN_CHARS;
+use model::monitor::OWN_TOKEN_CHARS;
 use model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS};
 use sending::template::MAX_SOURCE_BYTES;
 use serde_json::{Map, Value, json};
@@ -161,7 +161,7 @@ fn of_channel(schema: &'static str) -> Vec<FieldLimits> {
 /// The limits of the fields of bodies.
 fn of_fields() -> Vec<FieldLimits> {
     let token = json!({
-        "minLength": TOKEN_CHARS.start(), "maxLength": TOKEN_CHARS.end(), "pattern": "^[A-Za-z0-9_-]*$",
+        "minLength": OWN_TOKEN_CHARS.start(), "maxLength": OWN_TOKEN_CHARS.end(), "pattern": "^[A-Za-z0-9_-]*$",
     });
     let with_default = |most| json!({"minimum": 0, "maximum": most, "default": DEFAULT_OVERLAP_SECS});
     let mut fields = [of_monitor("MonitorCreate"), of_monitor("MonitorChange")].concat();
