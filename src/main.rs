@@ -5,6 +5,7 @@ mod cluster;
 mod configuration;
 mod limits;
 mod mail;
+mod metrics_listener;
 mod roles;
 mod signals;
 mod up;

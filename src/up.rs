@@ -21,13 +21,14 @@ use ports::roster::Alone;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
-use serving::{Readiness, ServerLimits, ops_router, serve};
+use serving::{Readiness, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::mail::Smtp;
+use crate::metrics_listener::{MetricsListen, MetricsListener};
 use crate::signals::StopSignals;
 use cli::{Seconds, Terminal};
 
@@ -61,6 +62,9 @@ pub(crate) struct Up {
     /// Listen for HTTP here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    metrics: MetricsListen,
 
     /// Keep all data in this folder
     #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "FOLDER", default_value = "./lubdub-data")]
@@ -155,6 +159,7 @@ impl Up {
             )
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
+        let metrics_listener = self.metrics.bind().await?;
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         if self.public_url.is_none() && address.ip().is_unspecified() {
             tracing::warn!(
@@ -180,7 +185,7 @@ impl Up {
         let mut metrics = MetricsRegistry::default();
         let roles = self.roles(&backend, &clock, &public_url, &mut metrics)?;
         greeting::print(terminal, &self.data_dir, address, &public_url, &key)?;
-        let outcome = roles.run(listener, metrics, signals).await;
+        let outcome = roles.run(listener, metrics_listener, metrics, signals).await;
         if let Err(error) = backend.close().await {
             tracing::warn!(error = %Chain(error.as_ref()), "failed to close the data folder in order");
         }
@@ -280,6 +285,7 @@ impl Roles {
     async fn run(
         self,
         listener: TcpListener,
+        metrics_listener: MetricsListener,
         metrics: MetricsRegistry,
         mut signals: StopSignals,
     ) -> anyhow::Result<()> {
@@ -289,13 +295,13 @@ impl Roles {
             self.notifier.readiness(),
             self.console.readiness(),
         ];
-        let router =
-            self.ingest.router().merge(self.console.router()).merge(ops_router(readiness, Arc::new(metrics)));
         let limits = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
         let (listening, accepting, applying) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
         let mut front = JoinSet::new();
+        let ops = metrics_listener.routes(readiness, metrics, &mut front, listening.clone());
+        let router = self.ingest.router().merge(self.console.router()).merge(ops);
         front.spawn(serve(listener, router, limits, listening.clone()));
         let mut ingest = JoinSet::new();
         let service = self.ingest.run(accepting.clone());

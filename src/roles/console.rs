@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
+use crate::metrics_listener::MetricsListen;
 use cli::Terminal;
 
 /// Serve the management API; any number of these can run
@@ -24,6 +25,9 @@ pub(crate) struct Console {
     /// Listen for HTTP here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    metrics: MetricsListen,
 
     #[command(flatten)]
     nats: Nats,
@@ -62,7 +66,7 @@ impl Console {
     }
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen).await?;
+        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
         let node = node_name(Role::Console.name());
         let given = self.given_key()?;

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, node_name};
+use crate::metrics_listener::MetricsListen;
 
 /// Bytes in one frame, about: NATS takes messages of 1 MB.
 const FRAME_BYTES: usize = 512 << 10;
@@ -22,6 +23,9 @@ pub(crate) struct Ingest {
     /// Listen for HTTP here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    metrics: MetricsListen,
 
     #[command(flatten)]
     nats: Nats,
@@ -38,7 +42,7 @@ impl Ingest {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen).await?;
+        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
         let node = node_name(Role::Ingest.name());
         let Some(backend) =

@@ -15,6 +15,7 @@ use sending::address_guard::AddressGuard;
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
 use crate::mail::Smtp;
+use crate::metrics_listener::MetricsListen;
 
 /// Carry alerts to their channels; any number of these can run and share the work
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub(crate) struct Notifier {
     /// Serve /healthz, /readyz and /metrics here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8083")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    metrics: MetricsListen,
 
     #[command(flatten)]
     nats: Nats,
@@ -63,7 +67,7 @@ impl Notifier {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen).await?;
+        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
         let node = node_name(Role::Notifier.name());
         let servers = async {

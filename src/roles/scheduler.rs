@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
 use crate::mail::Smtp;
+use crate::metrics_listener::MetricsListen;
 
 /// Read the heartbeat log, keep deadlines, raise alerts; any number of these can run and share the partitions
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub(crate) struct Scheduler {
     /// Serve /healthz, /readyz and /metrics here
     #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    metrics: MetricsListen,
 
     #[command(flatten)]
     nats: Nats,
@@ -51,7 +55,7 @@ impl Scheduler {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen).await?;
+        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
         let node = node_name(Role::Scheduler.name());
         let servers = async {

@@ -1,19 +1,19 @@
 //! One role behind one listener, from start to drain.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use model::chain::Chain;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Readiness, ServerLimits, ops_router, serve};
+use serving::{Readiness, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::metrics_listener::{MetricsListen, MetricsListener};
 use crate::signals::StopSignals;
 
 /// After a signal, connections have this long to finish what they are at.
@@ -26,6 +26,7 @@ pub(super) struct Serving {
     signals: StopSignals,
     listener: TcpListener,
     address: SocketAddr,
+    metrics: MetricsListener,
 }
 
 /// The order in which a role drains.
@@ -40,7 +41,7 @@ pub(super) enum Drain {
 impl Serving {
     /// # Errors
     /// If the role cannot listen on the address.
-    pub(super) async fn begin(listen: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) async fn begin(listen: SocketAddr, metrics: &MetricsListen) -> anyhow::Result<Self> {
         let signals = StopSignals::listen()?;
         limits::leave_no_core();
         limits::raise_open_files();
@@ -50,7 +51,8 @@ impl Serving {
             )
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
-        Ok(Self { signals, listener, address })
+        let metrics = metrics.bind().await?;
+        Ok(Self { signals, listener, address, metrics })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -83,10 +85,11 @@ impl Serving {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let router = router.merge(ops_router(vec![readiness], Arc::new(metrics)));
         let server = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
         let (listening, working) = (CancellationToken::new(), CancellationToken::new());
         let mut front = JoinSet::new();
+        let ops = self.metrics.routes(vec![readiness], metrics, &mut front, listening.clone());
+        let router = router.merge(ops);
         front.spawn(serve(self.listener, router, server, listening.clone()));
         let mut back = JoinSet::new();
         back.spawn(role(working.clone()));

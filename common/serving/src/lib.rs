@@ -9,7 +9,7 @@ mod strangers;
 mod write_limit;
 
 pub use client::ClientConnection;
-pub use ops::{Readiness, ops_router};
+pub use ops::{Readiness, metrics_router, ops_router, probes_router};
 pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};
 pub use strangers::{Change, Strangers};

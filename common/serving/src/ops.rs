@@ -48,10 +48,19 @@ impl Readiness {
 
 /// `/healthz`, `/readyz` and `/metrics` for the roles of this process.
 pub fn ops_router(roles: Vec<Readiness>, metrics: Arc<Registry>) -> Router {
+    probes_router(roles).merge(metrics_router(metrics))
+}
+
+/// `/healthz` and `/readyz` for the roles of this process, whose metrics are served elsewhere.
+pub fn probes_router(roles: Vec<Readiness>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || future::ready(ready(&roles))))
-        .route("/metrics", get(move || future::ready(expose(&metrics))))
+}
+
+/// `/metrics` for a listener of its own.
+pub fn metrics_router(metrics: Arc<Registry>) -> Router {
+    Router::new().route("/metrics", get(move || future::ready(expose(&metrics))))
 }
 
 fn ready(roles: &[Readiness]) -> Response {

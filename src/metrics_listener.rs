@@ -1,0 +1,106 @@
+//! A listener for metrics alone, so that the public one need not show them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use clap::Args;
+use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::{Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Connections of a monitoring system at once.
+const CONNECTIONS: usize = 64;
+
+/// Where metrics are served.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MetricsListen {
+    /// Serve /metrics here alone; --listen then answers 404 for it [default: on --listen]
+    #[arg(long, env = "LUBDUB_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
+}
+
+/// The listener for metrics, if they have one of their own.
+pub(crate) struct MetricsListener(Option<TcpListener>);
+
+impl MetricsListen {
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub(crate) async fn bind(&self) -> anyhow::Result<MetricsListener> {
+        let Some(address) = self.metrics_listen else { return Ok(MetricsListener(None)) };
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("failed to listen on {address} for metrics; choose another with --metrics-listen")
+        })?;
+        let address = listener.local_addr().context("ask for the address that is listened on")?;
+        tracing::info!(%address, "metrics are served apart");
+        Ok(MetricsListener(Some(listener)))
+    }
+}
+
+impl MetricsListener {
+    /// The routes for operators on the main listener. Metrics that have a listener of their own are served by
+    /// a task among `tasks` until `shutdown`.
+    pub(crate) fn routes(
+        self,
+        roles: Vec<Readiness>,
+        metrics: MetricsRegistry,
+        tasks: &mut JoinSet<()>,
+        shutdown: CancellationToken,
+    ) -> Router {
+        let metrics = Arc::new(metrics);
+        let Some(listener) = self.0 else { return ops_router(roles, metrics) };
+        let limits = ServerLimits { connections: CONNECTIONS, ..ServerLimits::default() };
+        tasks.spawn(serve(listener, metrics_router(metrics), limits, shutdown));
+        probes_router(roles)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn status(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    }
+
+    #[tokio::test]
+    async fn metrics_with_a_listener_of_their_own_are_not_on_the_public_one() {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        for (metrics_listen, on_public, on_own) in [(None, "200", None), (Some(free), "404", Some("200"))] {
+            let metrics = MetricsListen { metrics_listen }.bind().await.expect("a listener");
+            let own = metrics.0.as_ref().map(|own| own.local_addr().expect("an address"));
+            let (mut tasks, shutdown) = (JoinSet::new(), CancellationToken::new());
+            let router = metrics.routes(
+                vec![Readiness::new("test")],
+                MetricsRegistry::default(),
+                &mut tasks,
+                shutdown.clone(),
+            );
+            let public = TcpListener::bind(free).await.expect("a listener");
+            let address = public.local_addr().expect("an address");
+            tasks.spawn(serve(public, router, ServerLimits::default(), shutdown.clone()));
+            assert_eq!(status(address, "/metrics").await, on_public);
+            assert_eq!(status(address, "/healthz").await, "200");
+            if let (Some(own), Some(expected)) = (own, on_own) {
+                assert_eq!(status(own, "/metrics").await, expected);
+                assert_eq!(status(own, "/healthz").await, "404");
+            }
+            shutdown.cancel();
+            let ended = async { while tasks.join_next().await.is_some() {} };
+            tokio::time::timeout(Duration::from_secs(30), ended).await.expect("they end");
+        }
+    }
+}
