@@ -66,10 +66,9 @@ impl<'a> Committer<'a> {
         let SealedFrame { frame, waiters, overdue } =
             self.lane.seal(&self.node.author, &self.node.limits, &*self.node.clock);
         self.answer_refused(overdue);
-        let frame = Arc::new(frame);
+        let mut frame = Arc::new(frame);
         let (sealed_at, began) = (frame.sealed_at, self.node.clock.elapsed());
         let (mut result, mut in_time) = self.append(&frame, waiters).await;
-        let mut frame = frame;
         if let Err(LogError::Full(_)) = result
             && let Some(bare) = self.without_outputs(&frame)
         {

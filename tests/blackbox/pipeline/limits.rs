@@ -140,7 +140,7 @@ fn one_token_that_fills_the_log_takes_no_room_from_another_monitor() {
     assert_eq!(server.reasons(&quiet), ["first"], "it was up all the time");
     for file in ["log.db", "history.db"] {
         let size = || std::fs::metadata(server.data().join(file)).expect("it is there").len();
-        // 40 MB of output came. Up to 16 MiB of free pages are kept.
+        // 40 MB of output came. Up to 16 MiB of free pages are kept. Write-ahead logs have their own bound.
         let bytes = eventually("it has given room back", || Some(size()).filter(|bytes| *bytes < 34 << 20));
         println!("{file}: {bytes} bytes after 40 MB of output");
     }

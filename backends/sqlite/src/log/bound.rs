@@ -14,8 +14,8 @@ use model::ids::{Offset, PartitionId};
 /// Most entries that one step removes.
 const ENTRIES: i64 = 10_000;
 
-/// One step removes this part of the limit, in bytes, within these bounds: more than is written until the
-/// next look, and not so much that it delays appends.
+/// One step removes this part of the limit, in bytes, within these bounds: more than a small log gets until
+/// the next look, and of a large one as much as a fast disk takes in a pause.
 const STEP_PART: u64 = 16;
 const LEAST_STEP: u64 = 64 << 10;
 const MOST_STEP: u64 = 16 << 20;
@@ -53,11 +53,6 @@ impl Bound {
     /// Whether so much was written that the size of the log has to be looked at.
     pub(super) const fn is_due(&self) -> bool {
         self.written > self.limit / COUNT_PART
-    }
-
-    /// A write found no room.
-    pub(super) fn found_no_room(&self) {
-        self.dir.room().set_log_full(true);
     }
 
     /// The next entries to remove if the log takes more than it may.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::bound::{Bound, Surplus};
@@ -169,11 +169,15 @@ impl LogWriter {
         Ok(())
     }
 
+    fn partitions(&self) -> u16 {
+        u16::try_from(self.tails.len()).unwrap_or(u16::MAX)
+    }
+
     /// Removes a step of expired entries; answers whether there are more.
     fn expire(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
         let cutoff = self.clock.now() - self.retention;
         let mut more = false;
-        for number in (0_u16..).zip(&self.tails).map(|(number, _)| number) {
+        for number in 0..self.partitions() {
             let first = to_sql(key(number, Offset::START));
             let end = to_sql(key(number, Offset(u64::MAX >> 16)));
             // The newest of the first entries that are all expired.
@@ -209,7 +213,7 @@ impl LogWriter {
 
     /// Removes a step of the oldest entries if the log takes more than it may; answers whether it did.
     fn shrink(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
-        let partitions = u16::try_from(self.tails.len()).unwrap_or(u16::MAX);
+        let partitions = self.partitions();
         let Some(Surplus { partition, through }) = self.bound.surplus(conn, partitions)? else {
             return Ok(false);
         };
@@ -273,9 +277,6 @@ impl Handler for LogWriter {
     }
 
     fn failed(&mut self, job: Job, error: rusqlite::Error) {
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-            self.bound.found_no_room();
-        }
         match job {
             Job::Append { answer, .. } => drop(answer.send(Err(error.into()))),
             Job::Sync { answer, .. } => drop(answer.send(Err(error.into()))),
