@@ -11,6 +11,7 @@ use super::hot::PackedError;
 use super::keys::Keys;
 use super::packer::Packer;
 use super::records::time_bytes;
+use model::chain::Chain;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
@@ -101,7 +102,7 @@ impl RedisDeliveries {
             let deliveries: Vec<Option<Vec<u8>>> =
                 self.link.ask(::redis::cmd("HMGET").arg(&self.by_id).arg(ids)).await?;
             for stored in deliveries.iter().flatten() {
-                let delivery = read_stored(stored)?;
+                let Some(delivery) = readable(read_stored(stored)) else { continue };
                 if holds(&filter, &delivery) && found.len() < limit {
                     found.push(delivery);
                 }
@@ -146,6 +147,14 @@ fn read_stored(bytes: &[u8]) -> Result<Delivery, BackendError> {
     Ok(wire::decode(delivery)?)
 }
 
+/// A record that cannot be read hides no other: it is logged, and counts as lost.
+fn readable(read: Result<Delivery, BackendError>) -> Option<Delivery> {
+    if let Err(error) = &read {
+        tracing::error!(error = %Chain(error.as_ref()), "failed to read the record of a delivery; it is left out");
+    }
+    read.ok()
+}
+
 #[async_trait]
 impl DeliveryHistory for RedisDeliveries {
     async fn oldest_pending(&self) -> Result<Option<EventTime>, HistoryError> {
@@ -166,7 +175,7 @@ impl DeliveryHistory for RedisDeliveries {
         let mut command = ::redis::cmd("HGET");
         command.arg(&self.by_id).arg(id.as_uuid().as_bytes().as_slice());
         let found: Option<Vec<u8>> = self.link.ask(&command).await.map_err(HistoryError)?;
-        found.map(|bytes| read_stored(&bytes).map_err(HistoryError)).transpose()
+        Ok(found.and_then(|bytes| readable(read_stored(&bytes))))
     }
 
     async fn list(

@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::database::{limit as sql_limit, optional};
+use super::database::optional;
 use super::delivery_state::state_number;
 use super::error::StoreError;
 use super::prune::Pruner;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
+use model::chain::Chain;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
@@ -80,15 +81,27 @@ fn list_rows(
         sql.push_str("?)");
         values.push(id.as_uuid().into());
     }
-    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
-    values.push(sql_limit(limit).into());
+    sql.push_str(" ORDER BY created_at DESC, id DESC");
     let mut query = conn.prepare_cached(&sql)?;
     let mut rows = query.query(params_from_iter(values))?;
     let mut deliveries = Vec::new();
-    while let Some(row) = rows.next()? {
-        deliveries.push(decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
+    while deliveries.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        deliveries.extend(readable(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?));
     }
     Ok(deliveries)
+}
+
+/// A record that cannot be read hides no other: it is logged, and counts as lost.
+fn readable(bytes: &[u8]) -> Option<Delivery> {
+    match decode(bytes) {
+        Ok(delivery) => Some(delivery),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "failed to read the record of a delivery; it is left out");
+            None
+        }
+    }
 }
 
 fn failed(error: StoreError) -> HistoryError {
@@ -111,7 +124,7 @@ impl DeliveryHistory for SqliteDeliveries {
         let read = self.readers.read(move |conn| {
             let sql = "SELECT delivery FROM deliveries WHERE id = ?1";
             let bytes = optional::<Vec<u8>>(conn, sql, [id.as_uuid()])?;
-            Ok(bytes.map(|bytes| decode(&bytes)).transpose()?)
+            Ok(bytes.and_then(|bytes| readable(&bytes)))
         });
         read.await.map_err(failed)
     }
@@ -132,5 +145,44 @@ impl DeliveryHistory for SqliteDeliveries {
         limit: usize,
     ) -> Result<Vec<Delivery>, HistoryError> {
         self.readers.read(move |conn| list_rows(conn, filter, before, limit)).await.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doubles::samples;
+    use model::ids::{ChannelId, MonitorId};
+    use uuid::Uuid;
+
+    use super::super::history::SCHEMA;
+    use super::*;
+
+    #[test]
+    fn one_record_that_cannot_be_read_hides_no_other() {
+        let conn = Connection::open_in_memory().expect("open");
+        conn.execute_batch(SCHEMA.create).expect("create");
+        let flip = samples::flip(MonitorId::from_uuid(Uuid::from_u128(1)), EventTime::from_secs(1_000));
+        for number in 1..=3 {
+            let delivery = Delivery {
+                id: DeliveryId::from_uuid(Uuid::from_u128(number)),
+                notice: model::flip::Alert::Flip(flip.clone()).into(),
+                channel: ChannelId::from_uuid(Uuid::from_u128(7)),
+                state: DeliveryState::Pending,
+                created_at: EventTime::from_secs(2_000),
+                next_attempt_at: None,
+                attempts: Vec::new(),
+                monitor: None,
+                folded_into: None,
+                note: None,
+            };
+            put_row(&conn, &delivery).expect("put");
+        }
+        let sql = "UPDATE deliveries SET delivery = x'03c0' WHERE id = ?1";
+        conn.execute(sql, [Uuid::from_u128(2)]).expect("damage");
+        let list = |limit| {
+            let found = list_rows(&conn, DeliveryFilter::default(), None, limit).expect("list");
+            found.into_iter().map(|one| one.id.as_uuid().as_u128()).collect::<Vec<_>>()
+        };
+        assert_eq!((list(10), list(2)), (vec![3, 1], vec![3, 1]), "a page is full all the same");
     }
 }
