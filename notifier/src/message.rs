@@ -415,11 +415,15 @@ fn reposted(one: &LabelledFlip) -> RepostedMonitor {
     }
 }
 
-/// The text of the flip. A recovery without a message from the client has none: the message gives its length
+/// The text of the flip: what the client said, or Lubdub's own words. A recovery without a message from the client has none: the message gives its length
 /// already, in other words.
 fn said(flip: &Flip) -> Option<String> {
     let is_repeated = flip.reason == Reason::Recovered && flip.message.is_none();
-    flip_text(flip).filter(|_| !is_repeated).map(|text| format!("It said: {text}"))
+    let text = flip_text(flip).filter(|_| !is_repeated)?;
+    Some(match flip.message {
+        Some(_) => format!("It said: {text}"),
+        None => format!("The reason: {text}"),
+    })
 }
 
 fn last_heartbeat(flip: &Flip) -> Option<String> {
