@@ -197,6 +197,7 @@ mod tests {
             attempts: 3,
             sent_to: vec![],
             at_desk: false,
+            folded_into: None,
         };
         serde_json::from_slice(&body(&task, &channel)).expect("JSON")
     }

@@ -306,6 +306,7 @@ impl FanOut {
                     attempts: 0,
                     sent_to: Vec::new(),
                     at_desk: false,
+                    folded_into: None,
                 };
                 let record = Some(task.pending(now));
                 Some(PlannedDelivery { task, lane, order_key, due_at: now, record })

@@ -173,6 +173,7 @@ impl Service {
             desks,
             trouble,
             pace: Pace::default(),
+            settled: Mutex::default(),
             deliveries: deps.deliveries,
             history: deps.delivery_history,
             directory,

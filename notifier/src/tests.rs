@@ -1,5 +1,6 @@
 //! The notifier on in-memory ports, with a real HTTP receiver and a real mail server.
 
+mod aging;
 mod carrying;
 mod crash;
 mod dead_letters;

@@ -67,6 +67,7 @@ impl Trouble {
                 attempts: 0,
                 sent_to: Vec::new(),
                 at_desk: false,
+                folded_into: None,
             };
             messages.push(QueueMessage {
                 id: delivery.into(),

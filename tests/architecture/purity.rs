@@ -80,6 +80,7 @@ const PURE: [&str; 47] = [
     "notifier/src/desk/chat.rs",
     "notifier/src/desk/digest.rs",
     "notifier/src/desk/flaps.rs",
+    "notifier/src/desk/forgotten.rs",
     "notifier/src/desk/gather.rs",
     "notifier/src/desk/machine.rs",
     "notifier/src/desk/outcome.rs",

@@ -43,7 +43,7 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName,
+    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName, Standing,
 };
 use ports::queue_changes::Changes;
 use room::QueueRoom;
@@ -267,6 +267,10 @@ impl Queue for NatsQueue {
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
         self.shared.settle_all(outcomes).await
+    }
+
+    async fn standing(&self, lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError> {
+        self.shared.standing(lane, ids).await
     }
 
     async fn changed(&self) {

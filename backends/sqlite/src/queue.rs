@@ -21,7 +21,7 @@ use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
     Claim, DEAD_LETTERS_KEPT_FOR, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError,
-    QueueMessage, QueueName, REMEMBERED_FOR,
+    QueueMessage, QueueName, REMEMBERED_FOR, Standing,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -194,6 +194,15 @@ fn write_outcome(
             ])?;
             0
         }
+        Outcome::Park { due_at, body } => {
+            let sql = format!(
+                "UPDATE messages SET due_at = ?3, body = ?4, order_key = id
+                 WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}"
+            );
+            let due = due_at.as_micros();
+            conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid(), due, &body[..]])?;
+            0
+        }
     };
     if finished > 0 { add_unfinished(conn, queue, -sql_limit(finished)) } else { Ok(()) }
 }
@@ -325,12 +334,29 @@ impl Queue for SqliteQueue {
                 match outcome {
                     Outcome::Complete | Outcome::Bury => drop(index.finish(*id)),
                     Outcome::Retry { due_at, .. } => index.retry(*id, *due_at),
+                    Outcome::Park { due_at, .. } => index.park(*id, *due_at),
                 }
             }
             drop(index);
             shared.changes.announce();
         };
         self.writer.write(work, settle).await.map_err(unavailable)
+    }
+
+    async fn standing(&self, _lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError> {
+        let (queue, ids) = (self.queue, ids.to_vec());
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached("SELECT state FROM messages WHERE queue = ?1 AND id = ?2")?;
+            let mut standings = Vec::with_capacity(ids.len());
+            for id in ids {
+                let state: Option<i64> =
+                    query.query_row(params![queue, id.as_uuid()], |row| row.get(0)).optional()?;
+                let standing = |state| if state == UNFINISHED { Standing::Open } else { Standing::Settled };
+                standings.push(state.map(standing));
+            }
+            Ok(standings)
+        });
+        read.await.map_err(unavailable)
     }
 
     async fn changed(&self) {

@@ -43,7 +43,8 @@ impl DeliveryState {
     /// Every one.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Dead, Self::Folded, Self::Suppressed];
 
-    /// Whether the delivery is final: nothing more happens to it, by itself or on request.
+    /// Whether no attempt will be made, by itself or on request. A folded delivery may still wait for the one
+    /// that tells of it.
     pub const fn is_over(self) -> bool {
         match self {
             Self::Delivered | Self::Folded | Self::Suppressed => true,
@@ -150,6 +151,8 @@ pub struct DeliveryTask {
     pub sent_to: Vec<String>,
     /// Whether the desk of its channel let it go out, and waits to hear of it.
     pub at_desk: bool,
+    /// The delivery that is to tell of it in its place: it waits until that one is settled.
+    pub folded_into: Option<DeliveryId>,
 }
 
 impl DeliveryTask {
@@ -164,6 +167,7 @@ impl DeliveryTask {
             attempts: 0,
             sent_to: Vec::new(),
             at_desk: false,
+            folded_into: None,
         }
     }
 

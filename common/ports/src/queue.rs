@@ -89,8 +89,25 @@ pub enum Outcome {
         /// The work then, encoded.
         body: Bytes,
     },
+    /// The message waits for something else, and comes again at `due_at`, with this body. It holds up no
+    /// other message from now on: its id is its order key.
+    Park {
+        /// The message is not claimed before this.
+        due_at: EventTime,
+        /// The work then, encoded.
+        body: Bytes,
+    },
     /// The message is given up: kept as a dead letter until it is revived, it holds up no other message.
     Bury,
+}
+
+/// How a message stands that a queue knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It waits or is claimed.
+    Open,
+    /// It is completed or buried.
+    Settled,
 }
 
 /// A queue.
@@ -129,6 +146,13 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// `Unavailable`; then the messages are still claimed.
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError>;
+
+    /// How each of these messages of a lane stands, as the store itself says, in their order; `None`: it was
+    /// never enqueued, or is forgotten since.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn standing(&self, lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError>;
 
     /// Returns when a message may have become claimable through `enqueue`, `settle` or `revive` since the
     /// last return; it may also return without a reason. The passing of time alone does not wake it.

@@ -129,6 +129,16 @@ impl QueueIndex {
         self.offer_head(lane, order_key);
     }
 
+    /// Returns a claimed message, due at `due_at`, with its id as its order key.
+    pub fn park(&mut self, id: MessageId, due_at: EventTime) {
+        if !self.is_claimed(&id) {
+            return;
+        }
+        if let Some(Entry { place, lane, .. }) = self.finish(id) {
+            self.add(id, Entry::new(place, lane, OrderKey::from_uuid(id.as_uuid()), due_at));
+        }
+    }
+
     /// Removes a message; the next of its chain moves up.
     pub fn finish(&mut self, id: MessageId) -> Option<Entry> {
         self.withdraw(id);

@@ -12,9 +12,10 @@ use model::channel::Channel;
 use model::delivery::DeliveryMessage;
 use model::ids::{ChannelId, DeliveryId};
 use model::wire::{self, WireError};
+use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
-use ports::queue::{Claim, LaneId, Queue};
+use ports::queue::{Claim, LaneId, Queue, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -44,6 +45,9 @@ const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 /// node may do better.
 const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 
+/// How many settled deliveries are remembered for those that were folded into them.
+const SETTLED_KNOWN: usize = 1_024;
+
 /// The means to carry a delivery.
 pub(crate) struct Context {
     pub(crate) deliveries: Arc<dyn Queue>,
@@ -52,6 +56,8 @@ pub(crate) struct Context {
     pub(crate) desks: Keeper,
     pub(crate) trouble: Trouble,
     pub(crate) pace: Pace,
+    /// Some of the deliveries that are settled and that others were folded into; at most [`SETTLED_KNOWN`].
+    pub(crate) settled: Mutex<HashSet<DeliveryId>>,
     pub(crate) transports: Transports,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
@@ -267,6 +273,14 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     {
         tracing::debug!(error = %Chain(&error), "failed to forget what a deleted channel was told");
     }
+    match teller(context, claim.lane, &claimed.tellers(known.as_ref())).await {
+        Ok(Some((by, standing))) => return claimed.follow(by, standing, known, now),
+        Ok(None) => {}
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    }
     let mut opened = match claimed.open(known, channel, now) {
         Opening::Open(opened) => *opened,
         Opening::Settled(settled) => return *settled,
@@ -291,6 +305,32 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         Preparation::Failed(attempted) => attempted,
     };
     attempted.settle(rand::random())
+}
+
+/// The first of these deliveries that the queue knows.
+async fn teller(
+    context: &Context,
+    lane: LaneId,
+    tellers: &[DeliveryId],
+) -> Result<Option<(DeliveryId, Standing)>, QueueError> {
+    for teller in tellers {
+        if context.settled.lock().contains(teller) {
+            return Ok(Some((*teller, Standing::Settled)));
+        }
+        match context.deliveries.standing(lane, &[(*teller).into()]).await?.first() {
+            Some(Some(Standing::Settled)) => {
+                let mut settled = context.settled.lock();
+                if settled.len() >= SETTLED_KNOWN {
+                    settled.clear();
+                }
+                settled.insert(*teller);
+                return Ok(Some((*teller, Standing::Settled)));
+            }
+            Some(Some(Standing::Open)) => return Ok(Some((*teller, Standing::Open))),
+            Some(None) | None => {}
+        }
+    }
+    Ok(None)
 }
 
 /// A moment that the channel's desk asked for has come.

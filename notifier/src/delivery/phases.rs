@@ -8,6 +8,9 @@
 //!                                └─ no request can be made of it ─────▶ Attempted
 //! ```
 //!
+//! A delivery that another message tells of stays in the queue until that message is settled, and asks now and
+//! then: so nothing is lost with what the desks remember.
+//!
 //! The recorder writes the history first and the queue second. A notifier that dies in between leaves the
 //! message claimed: it comes back with the same id, and a delivery that the history knows as accepted is not
 //! sent again.
@@ -19,12 +22,12 @@ use bytes::Bytes;
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::Alert;
-use model::ids::{ChannelId, MonitorId};
+use model::ids::{ChannelId, DeliveryId, MonitorId};
 use model::notice::Notice;
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::clock::Clock;
-use ports::queue::{Claim, LaneId, MessageId, Outcome};
+use ports::queue::{Claim, LaneId, MessageId, Outcome, Standing};
 
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
@@ -34,6 +37,13 @@ use crate::transport::{self, Answer, Failure, Request, Transports};
 
 /// Attempts of what is only told again.
 const REPOST_ATTEMPTS: u32 = 3;
+
+/// The least time before a folded delivery asks whether it was told of: a little more than a digest is
+/// gathered.
+const FOLDED_AT_LEAST: Duration = Duration::from_secs(35);
+
+/// The longest time before it asks.
+const FOLDED_AT_MOST: Duration = Duration::from_secs(15 * 60);
 
 /// A delivery in our hands.
 pub(crate) struct Claimed {
@@ -156,7 +166,8 @@ impl Claimed {
             manner,
             note: desk::Note::Finished(self.task.id),
         });
-        if record.state.is_over() {
+        // A folded one waits for its teller.
+        if record.state.is_over() && record.state != DeliveryState::Folded {
             // The outcome was written down, but the queue was not told.
             return Opening::Settled(Box::new(self.over(None, Outcome::Complete, finished)));
         }
@@ -175,6 +186,33 @@ impl Claimed {
         }
         let Self { lane, task } = self;
         Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
+    }
+
+    /// The deliveries that it was folded into.
+    pub(crate) fn tellers(&self, known: Option<&Delivery>) -> Vec<DeliveryId> {
+        let folded = known.filter(|known| known.state == DeliveryState::Folded);
+        let tellers = folded.and_then(|known| known.folded_into).into_iter().chain(self.task.folded_into);
+        tellers.collect()
+    }
+
+    /// Another delivery, which is in the queue, tells of it: this one waits until that one is settled.
+    pub(crate) fn follow(
+        mut self,
+        by: DeliveryId,
+        standing: Standing,
+        known: Option<Delivery>,
+        now: EventTime,
+    ) -> Settled {
+        let record = match known {
+            Some(known) if known.state == DeliveryState::Folded && known.folded_into == Some(by) => None,
+            known => Some(folded(known.unwrap_or_else(|| self.task.pending(now)), by)),
+        };
+        let outcome = match standing {
+            // It was told, or is a dead letter that people see.
+            Standing::Settled => Outcome::Complete,
+            Standing::Open => wait(&mut self.task, by, now),
+        };
+        self.over(record, outcome, None)
     }
 
     fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
@@ -233,11 +271,20 @@ impl Opened {
                     self.task.notice = (*said).clone();
                 }
                 self.record.notice = *said;
+                self.record.folded_into = None;
+                self.task.folded_into = None;
                 self.task.at_desk = true;
                 Ok(self)
             }
             Admission::Folded(into) => {
-                Err(Box::new(settled(self.lane, Some(folded(self.record, into)), Outcome::Complete)))
+                let said =
+                    self.record.state == DeliveryState::Folded && self.record.folded_into == Some(into);
+                let record = (!said).then(|| folded(self.record, into));
+                let outcome = wait(&mut self.task, into, now);
+                Err(Box::new(settled(self.lane, record, outcome)))
+            }
+            Admission::TakenOver(by) => {
+                Err(Box::new(settled(self.lane, Some(folded(self.record, by)), Outcome::Complete)))
             }
             Admission::Dropped(why) => {
                 let record = Delivery {
@@ -339,7 +386,7 @@ impl Attempted {
         };
         record.state = state;
         record.next_attempt_at = match &outcome {
-            Outcome::Retry { due_at, .. } => Some(*due_at),
+            Outcome::Retry { due_at, .. } | Outcome::Park { due_at, .. } => Some(*due_at),
             Outcome::Complete | Outcome::Bury => None,
         };
         let report = AttemptReport {
@@ -390,6 +437,13 @@ impl Settled {
         });
         Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None, desk: None }
     }
+}
+
+/// Waits for the delivery that tells of it. The older it is, the less often it asks.
+fn wait(task: &mut DeliveryTask, by: DeliveryId, now: EventTime) -> Outcome {
+    let due_at = now + now.since(task.created_at).clamp(FOLDED_AT_LEAST, FOLDED_AT_MOST);
+    task.folded_into = Some(by);
+    Outcome::Park { due_at, body: wire::encode(&DeliveryMessage::from(task.clone())) }
 }
 
 /// A test is attempted once, even if its channel is disabled.

@@ -10,11 +10,11 @@
 //! - So an incident that was over before it could be told is told as "was down".
 //! - A monitor that flaps is announced once, and then summed up every quarter of an hour until it is quiet.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use model::delivery::DeliveryTask;
-use model::flip::{Alert, Flip};
+use model::flip::{Alert, Flip, State};
 use model::ids::{ChannelId, DeliveryId, MonitorId};
 use model::notice::{self, MonitorLabel, Notice};
 use model::time::EventTime;
@@ -48,7 +48,7 @@ const ADOPTED: usize = 64;
 pub(crate) struct Chat {
     pub(super) channel: ChannelId,
     pub(super) head: ChatHead,
-    monitors: HashMap<MonitorId, ChatEntry>,
+    pub(super) monitors: HashMap<MonitorId, ChatEntry>,
     pub(super) changed: BTreeSet<Uuid>,
 }
 
@@ -67,7 +67,14 @@ impl Chat {
     ) -> Admission {
         let label = task.monitor.clone().unwrap_or_default();
         if let Some((_, by)) = self.head.adopted.iter().find(|(id, _)| *id == task.id) {
-            return Admission::Folded(*by);
+            return Admission::TakenOver(*by);
+        }
+        let entry = task.notice.monitor().and_then(|monitor| self.monitors.get(&monitor));
+        if let Some(by) = entry.and_then(|entry| entry.waits_for(task.id, self.channel))
+            && by != task.id
+            && !redriven
+        {
+            return Admission::Folded(by);
         }
         match &task.notice {
             _ if self.head.outstanding.contains_key(&task.id) => self.again(task, now, effects),
@@ -76,13 +83,15 @@ impl Chat {
                 let reminder = Reminder { id: *id, number: *number, at: *at };
                 self.reminder(task.id, reminder, down, label, now)
             }
+            Notice::Digest(digest) if !redriven => self.forgotten_digest(task.id, digest, now),
+            Notice::WasDown(_) | Notice::Flapping(_) if !redriven => self.forgotten(task, now),
+            Notice::WasDown(_) | Notice::Digest(_) | Notice::Flapping(_) => {
+                Admission::Send(Box::new(task.notice.clone()))
+            }
             Notice::Repost(_) => Admission::Dropped(DropReason::NotReposted),
-            Notice::Alert(Alert::Test { .. })
-            | Notice::WasDown(_)
-            | Notice::Digest(_)
-            | Notice::Storm(_)
-            | Notice::Flapping(_)
-            | Notice::ChannelFailing(_) => Admission::Send(Box::new(task.notice.clone())),
+            Notice::Alert(Alert::Test { .. }) | Notice::Storm(_) | Notice::ChannelFailing(_) => {
+                Admission::Send(Box::new(task.notice.clone()))
+            }
         }
     }
 
@@ -121,7 +130,7 @@ impl Chat {
             entry.untold = Some(untold);
             entry.load(id, None, now);
             let said = self.say_one(flip.monitor, Some(&Alert::Flip(flip.clone()).into()));
-            self.goes_out(id, Some(flip.monitor), false, now);
+            self.goes_out(id, Some(flip.monitor), None, now);
             return said.map_or(Admission::Dropped(DropReason::NothingToSay), Admission::Send);
         }
         untold.ids.push((id, number));
@@ -151,7 +160,7 @@ impl Chat {
             entry.untold = Some(untold);
             entry.load(id, None, now);
             let said = self.say_one(down.monitor, None);
-            self.goes_out(id, Some(down.monitor), false, now);
+            self.goes_out(id, Some(down.monitor), None, now);
             return said.map_or(Admission::Dropped(DropReason::NothingToSay), Admission::Send);
         }
         let untold = UntoldChanges { ids: vec![(id, number)], ..untold };
@@ -170,7 +179,7 @@ impl Chat {
             if self.head.outstanding.values().all(|outstanding| outstanding.failed) {
                 self.send_gathered(now, effects);
                 return match self.head.adopted.iter().find(|(id, _)| *id == task.id) {
-                    Some((_, by)) => Admission::Folded(*by),
+                    Some((_, by)) => Admission::TakenOver(*by),
                     None => Admission::Send(Box::new(task.notice.clone())),
                 };
             }
@@ -179,7 +188,7 @@ impl Chat {
             return Admission::Send(Box::new(task.notice.clone()));
         };
         outstanding.failed = false;
-        let said = match outstanding.monitor.filter(|_| !outstanding.own) {
+        let said = match outstanding.monitor.filter(|_| outstanding.own.is_none()) {
             Some(monitor) => self.say_one(monitor, Some(&task.notice)),
             None => None,
         };
@@ -281,7 +290,7 @@ impl Chat {
             }
         }
         let single = if let [monitor] = told.as_slice() { Some(*monitor) } else { None };
-        self.goes_out(id, single, true, now);
+        self.goes_out(id, single, Some(number), now);
         if let Some(outstanding) = self.head.outstanding.get_mut(&id) {
             outstanding.from = from;
         }
@@ -290,13 +299,14 @@ impl Chat {
 
     /// A message of the desk's own, as the queue takes it.
     fn emit(&self, id: DeliveryId, now: EventTime) -> Option<Emit> {
-        let outstanding = self.head.outstanding.get(&id).filter(|outstanding| outstanding.own)?;
+        let outstanding = self.head.outstanding.get(&id)?;
+        let number = outstanding.own?;
         let (notice, monitor) = match outstanding.monitor {
             Some(monitor) => {
                 let label = self.monitors.get(&monitor).map(|entry| entry.label.clone());
                 (*self.say_one(monitor, None)?, label)
             }
-            None => self.say_all(id, outstanding.from, now)?,
+            None => (self.say_all(id, number, outstanding.from, now), None),
         };
         Some(Emit { id, notice, monitor, order_key: id.into(), due_at: now })
     }
@@ -330,18 +340,12 @@ impl Chat {
         Some(Box::new(Alert::Flip(whole.clone()).into()))
     }
 
-    fn say_all(
-        &self,
-        id: DeliveryId,
-        from: EventTime,
-        now: EventTime,
-    ) -> Option<(Notice, Option<MonitorLabel>)> {
-        let alert_id = own_alert(self.channel, self.head.number.checked_sub(1)?);
-        let digest = digest::digest(alert_id, id, from, now, &self.monitors);
-        Some((Notice::Digest(Box::new(digest)), None))
+    fn say_all(&self, id: DeliveryId, number: u64, from: EventTime, now: EventTime) -> Notice {
+        let alert_id = own_alert(self.channel, number);
+        Notice::Digest(Box::new(digest::digest(alert_id, id, from, now, &self.monitors)))
     }
 
-    fn entry(&mut self, monitor: MonitorId, label: MonitorLabel) -> &mut ChatEntry {
+    pub(super) fn entry(&mut self, monitor: MonitorId, label: MonitorLabel) -> &mut ChatEntry {
         self.changed.insert(monitor.as_uuid());
         let entry = self.monitors.entry(monitor).or_insert_with(|| ChatEntry::new(MonitorLabel::default()));
         entry.label = label;
@@ -360,7 +364,13 @@ impl Chat {
         !stuck && self.head.storm.is_none() && self.recent(now) < SINGLES
     }
 
-    fn goes_out(&mut self, id: DeliveryId, monitor: Option<MonitorId>, own: bool, now: EventTime) {
+    pub(super) fn goes_out(
+        &mut self,
+        id: DeliveryId,
+        monitor: Option<MonitorId>,
+        own: Option<u64>,
+        now: EventTime,
+    ) {
         self.head.recent.push(now);
         let surplus = self.head.recent.len().saturating_sub(SINGLES);
         self.head.recent.drain(..surplus);
@@ -392,7 +402,7 @@ impl Chat {
         };
         let next = if outstanding.is_empty() {
             let flapping = self.monitors.values().filter_map(|entry| entry.flaps.flapping.as_ref());
-            flapping.map(|flapping| flapping.next_at).min()
+            flapping.map(|flapping| flapping.due_at()).min()
         } else if outstanding.values().all(|outstanding| outstanding.failed) {
             self.probe_at().filter(|_| self.monitors.values().any(waits))
         } else {
@@ -427,6 +437,31 @@ impl Chat {
 
     pub(super) fn unfinished(&self, now: EventTime) -> Vec<Emit> {
         self.head.outstanding.keys().filter_map(|id| self.emit(*id, now)).collect()
+    }
+
+    /// Takes the queue's word for what was told: these deliveries are settled there. A ledger that was set
+    /// back to an older state still waits for them.
+    pub(super) fn settled(&mut self, ids: &HashSet<DeliveryId>, now: EventTime, effects: &mut Effects) {
+        for (monitor, entry) in &mut self.monitors {
+            let told = |untold: &UntoldChanges| {
+                !untold.ids.is_empty() && untold.ids.iter().all(|(id, _)| ids.contains(id))
+            };
+            if let Some(untold) = entry.untold.take_if(|untold| told(untold)) {
+                entry.told_down = (untold.last.to == State::Down).then_some(untold.last);
+                self.changed.insert(monitor.as_uuid());
+            }
+        }
+        let finished = self.head.outstanding.keys().filter(|id| ids.contains(*id)).copied();
+        for id in finished.collect::<Vec<_>>() {
+            self.finished(id, now, effects);
+        }
+    }
+
+    /// The deliveries that the desk waits for, or has gathered.
+    pub(super) fn open(&self) -> Vec<DeliveryId> {
+        let untold = self.monitors.values().filter_map(|entry| entry.untold.as_ref());
+        let gathered = untold.flat_map(|untold| untold.ids.iter().map(|(id, _)| *id));
+        self.head.outstanding.keys().copied().chain(gathered).collect()
     }
 
     /// Deliveries that a message on its way carries, and whose records name another one.

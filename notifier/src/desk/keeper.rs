@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError};
 use ports::ledger::{Ledger, LedgerError};
-use ports::queue::{Queue, QueueError, QueueMessage};
+use ports::queue::{MessageId, Queue, QueueError, QueueMessage, Standing};
 use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use ports::state_store::{StateError, StateReader};
 use sending::presets::{self, Preset};
@@ -208,7 +208,11 @@ impl Keeper {
                 Some(open) => open,
                 None => {
                     let mut open = self.load(channel, manner).await?;
-                    effects = open.desk.unfinished(now);
+                    // What may have been lost on its way to the queue comes first: then the queue knows it.
+                    self.carry_out(channel, open.desk.unfinished(now)).await?;
+                    let settled = self.settled(channel, &open.desk).await?;
+                    open.desk.settled(&settled, now, &mut effects);
+                    open.desk.resume(now);
                     open
                 }
             };
@@ -231,6 +235,15 @@ impl Keeper {
             }
         }
         Err(conflict)
+    }
+
+    /// The deliveries that a desk waits for, and that are settled in the queue.
+    async fn settled(&self, channel: ChannelId, desk: &Desk) -> Result<HashSet<DeliveryId>, DeskError> {
+        let open = desk.open();
+        let ids: Vec<MessageId> = open.iter().copied().map(MessageId::from).collect();
+        let standing = self.deliveries.standing(channel.into(), &ids).await?;
+        let settled = open.into_iter().zip(standing).filter(|(_, how)| *how == Some(Standing::Settled));
+        Ok(settled.map(|(id, _)| id).collect())
     }
 
     /// The monitors among these that have not been down for some time (up, paused or gone), with the time
@@ -339,7 +352,8 @@ impl Keeper {
         self.ledger.write(channel.as_uuid(), page.version, rows.chain(gone).collect()).await
     }
 
-    /// Records first, messages second. All of it can be done again.
+    /// Records first, messages second. All of it can be done again. A message of the desk's own gets its record
+    /// with its first attempt: one that never came into the queue must not look as if it waited there.
     async fn carry_out(&self, channel: ChannelId, effects: Effects) -> Result<(), DeskError> {
         let now = self.clock.now();
         let mut records: Vec<Delivery> = Vec::new();
@@ -360,10 +374,8 @@ impl Keeper {
                 attempts: 0,
                 sent_to: Vec::new(),
                 at_desk: false,
+                folded_into: None,
             };
-            if self.history.get(id).await?.is_none() {
-                records.push(task.pending(now));
-            }
             messages.push(QueueMessage {
                 id: id.into(),
                 lane: channel.into(),

@@ -1,6 +1,6 @@
 //! Pure. The desk of one channel: that of a chat or of a pager.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use model::delivery::DeliveryTask;
 use model::ids::{DeliveryId, MonitorId};
@@ -113,6 +113,32 @@ impl Desk {
                 wakes: pager.head.timer.pending(pager.channel).into_iter().collect(),
                 refolded: Vec::new(),
             },
+        }
+    }
+
+    /// The ledger was read at `now`. It may be older than what the desk did, and a number that was given
+    /// before names a message that the queue has had: the numbers go on from the time.
+    pub(super) fn resume(&mut self, now: EventTime) {
+        let number = match self {
+            Self::Chat(chat) => &mut chat.head.number,
+            Self::Pager(pager) => &mut pager.head.number,
+        };
+        *number = (*number).max(u64::try_from(now.as_micros()).unwrap_or_default());
+    }
+
+    /// The deliveries that the desk waits for, or has gathered.
+    pub(super) fn open(&self) -> Vec<DeliveryId> {
+        match self {
+            Self::Chat(chat) => chat.open(),
+            Self::Pager(pager) => pager.head.outbox.keys().copied().collect(),
+        }
+    }
+
+    /// Of those, these are settled in the queue, though nobody told the desk.
+    pub(super) fn settled(&mut self, ids: &HashSet<DeliveryId>, now: EventTime, effects: &mut Effects) {
+        match self {
+            Self::Chat(chat) => chat.settled(ids, now, effects),
+            Self::Pager(pager) => pager.settled(ids, now),
         }
     }
 

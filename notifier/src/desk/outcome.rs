@@ -13,8 +13,10 @@ use ports::queue::OrderKey;
 pub(crate) enum Admission {
     /// The alert goes out with this content.
     Send(Box<Notice>),
-    /// This delivery carries the alert.
+    /// This delivery carries the alert, or will: the desk may not have made it yet.
     Folded(DeliveryId),
+    /// This delivery, which is in the queue, holds the content of the one that asks.
+    TakenOver(DeliveryId),
     /// The alert is of no use any more, for this reason.
     Dropped(DropReason),
     /// The alert must come again after this time.

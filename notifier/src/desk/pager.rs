@@ -7,7 +7,7 @@
 //! - A monitor that flaps keeps one incident open until it is quiet and up.
 //! - Receivers that forget are told again of what is down.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use model::delivery::DeliveryTask;
@@ -327,6 +327,14 @@ impl Pager {
         let quiet = flapping.map(|flapping| flapping.next_at);
         let storm = self.head.storm.as_ref().and_then(|storm| storm.tell_at);
         quiet.chain(storm).chain(self.head.repost_at).chain(self.head.clean_at).min()
+    }
+
+    /// These messages of the desk's own are settled in the queue.
+    pub(super) fn settled(&mut self, ids: &HashSet<DeliveryId>, now: EventTime) {
+        let finished = self.head.outbox.keys().filter(|id| ids.contains(*id)).copied();
+        for id in finished.collect::<Vec<_>>() {
+            self.finished(id, now);
+        }
     }
 
     pub(super) fn unfinished(&self) -> Vec<Emit> {

@@ -36,6 +36,7 @@ fn say(notice: impl Into<Notice>) -> Message {
         attempts: 0,
         sent_to: vec![],
         at_desk: false,
+        folded_into: None,
     };
     Message::new(&task, &channel)
 }

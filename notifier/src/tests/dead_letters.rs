@@ -64,6 +64,7 @@ impl World {
             attempts: 10,
             sent_to: vec![],
             at_desk: false,
+            folded_into: None,
         };
         let body = wire::encode(&DeliveryMessage::from(task.clone()));
         self.bury(task.id.as_uuid(), channel.into(), body).await;

@@ -58,6 +58,7 @@ async fn send(
         attempts: 0,
         sent_to: vec![],
         at_desk: false,
+        folded_into: None,
     };
     let transports = transports();
     transports.send(&transports.prepare(&task, channel).unwrap(), at).await

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
+    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, Standing,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -73,6 +73,10 @@ impl Messages {
             Outcome::Retry { due_at, body } => {
                 self.bodies.insert(id, body);
                 self.index.retry(id, due_at);
+            }
+            Outcome::Park { due_at, body } => {
+                self.bodies.insert(id, body);
+                self.index.park(id, due_at);
             }
             Outcome::Complete => {
                 self.bodies.remove(&id);
@@ -147,6 +151,15 @@ impl Queue for InMemoryQueue {
         }
         self.changes.announce();
         Ok(())
+    }
+
+    async fn standing(&self, _lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError> {
+        let held = self.messages.lock();
+        let standing = |id: &MessageId| match held.index.contains(id) {
+            true => Some(Standing::Open),
+            false => held.knows(id).then_some(Standing::Settled),
+        };
+        Ok(ids.iter().map(standing).collect())
     }
 
     async fn changed(&self) {

@@ -1,13 +1,13 @@
-//! Dead letters, by id or as a list. Only the server has their bodies.
+//! How messages stand; dead letters, by id or as a list. Only the server has their bodies.
 
 use async_nats::jetstream::message::StreamMessage;
 use futures_util::{StreamExt, stream};
 
 use super::row::{Row, Status};
 use super::state::{QueueCore, unavailable, unconfirmed};
-use super::subjects::SHARDS;
+use super::subjects::{SHARDS, shard_of};
 use super::table::READS;
-use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError};
+use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError, Standing};
 
 /// The place at which the row of a dead letter was seen.
 struct DeadRow {
@@ -38,6 +38,29 @@ impl QueueCore {
             }
         }
         Ok(None)
+    }
+
+    /// How each of these messages of a lane stands, in their order.
+    pub(super) async fn standing(
+        &self,
+        lane: LaneId,
+        ids: &[MessageId],
+    ) -> Result<Vec<Option<Standing>>, QueueError> {
+        let shard = shard_of(&lane);
+        let rows = stream::iter(ids.to_vec()).map(|id| async move {
+            let known = self.state.lock().held.get(&shard).is_some_and(|held| held.shard.contains(&id));
+            if known {
+                return Ok(Some(Standing::Open));
+            }
+            let row = self.table.read(&self.subjects.row(shard, &id)).await.map_err(unavailable)?;
+            // A row that cannot be read is somebody's, and not settled as far as is known.
+            Ok(row.map(|row| match Row::decode(&row.headers).map(|row| row.status) {
+                Ok(Status::Done | Status::Dead { .. }) => Standing::Settled,
+                Ok(Status::Waiting { .. }) | Err(_) => Standing::Open,
+            }))
+        });
+        let found: Vec<Result<_, QueueError>> = rows.buffered(READS).collect().await;
+        found.into_iter().collect()
     }
 
     /// Dead letters of this node's shards, by id.

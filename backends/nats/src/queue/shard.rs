@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::{DEAD_LETTERS_KEPT_FOR, LaneId, MessageId, Outcome, REMEMBERED_FOR};
+use ports::queue::{DEAD_LETTERS_KEPT_FOR, LaneId, MessageId, OrderKey, Outcome, REMEMBERED_FOR};
 use ports::queue_index::{Entry, QueueIndex};
 
 /// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
@@ -268,18 +268,11 @@ impl Shard {
             return Settling::Busy;
         }
         claim.settling = true;
-        let Entry { place, lane, order_key, .. } = entry;
-        let (status, body, kept) = match outcome {
-            Outcome::Complete => (Status::Done, Bytes::new(), Some(REMEMBERED_FOR)),
-            Outcome::Retry { due_at, body } => {
-                let status = Status::Waiting { lane, order_key, due_at: *due_at, place: Some(place) };
-                (status, body.clone(), None)
-            }
-            Outcome::Bury => (
-                Status::Dead { lane, order_key },
-                known_body.clone().unwrap_or_default(),
-                Some(DEAD_LETTERS_KEPT_FOR),
-            ),
+        let (status, body) = row_after(id, &entry, outcome);
+        let (body, kept) = match outcome {
+            Outcome::Complete => (body, Some(REMEMBERED_FOR)),
+            Outcome::Retry { .. } | Outcome::Park { .. } => (body, None),
+            Outcome::Bury => (known_body.clone().unwrap_or_default(), Some(DEAD_LETTERS_KEPT_FOR)),
         };
         let headers = Row { status, by: Some(self.tenure.clone()) }.encode();
         Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
@@ -301,15 +294,7 @@ impl Shard {
         let (landed, at) = match landed {
             Landed::Ours { sequence, outcome } => {
                 let Some(entry) = self.index.get(id).copied() else { return };
-                let Entry { place, lane, order_key, .. } = entry;
-                let (status, body) = match outcome {
-                    Outcome::Complete => (Status::Done, Bytes::new()),
-                    Outcome::Bury => (Status::Dead { lane, order_key }, Bytes::new()),
-                    Outcome::Retry { due_at, body } => {
-                        let due_at = *due_at;
-                        (Status::Waiting { lane, order_key, due_at, place: Some(place) }, body.clone())
-                    }
-                };
+                let (status, body) = row_after(id, &entry, outcome);
                 (Some(FoundRow { sequence: *sequence, row: Row { status, by: None }, body }), *sequence)
             }
             Landed::Theirs(found) => (Some(found.clone()), found.sequence),
@@ -322,12 +307,23 @@ impl Shard {
     }
 }
 
+/// The status of a message after an outcome, and its body if it still waits.
+fn row_after(id: &MessageId, entry: &Entry, outcome: &Outcome) -> (Status, Bytes) {
+    let Entry { place, lane, order_key, .. } = *entry;
+    let waiting = |order_key, due_at| Status::Waiting { lane, order_key, due_at, place: Some(place) };
+    match outcome {
+        Outcome::Complete => (Status::Done, Bytes::new()),
+        Outcome::Bury => (Status::Dead { lane, order_key }, Bytes::new()),
+        Outcome::Retry { due_at, body } => (waiting(order_key, *due_at), body.clone()),
+        Outcome::Park { due_at, body } => (waiting(OrderKey::from_uuid(id.as_uuid()), *due_at), body.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use ports::queue::OrderKey;
 
     const LANE: LaneId = LaneId::from_uuid(Uuid::from_u128(1));
     const KEY: OrderKey = OrderKey::from_uuid(Uuid::from_u128(5));

@@ -49,8 +49,8 @@ pub(in crate::desk) struct StormWindow {
 pub(in crate::desk) struct OutstandingMessage {
     /// The monitor that the message is about, if it is one.
     pub(in crate::desk) monitor: Option<MonitorId>,
-    /// Whether the desk made it.
-    pub(in crate::desk) own: bool,
+    /// Its number, if the desk made it.
+    pub(in crate::desk) own: Option<u64>,
     /// Whether the message waits for another attempt.
     pub(in crate::desk) failed: bool,
     /// When the first of what it tells of came.
@@ -150,5 +150,13 @@ impl ChatEntry {
         let waiting = self.untold.iter().flat_map(|untold| &untold.ids);
         let number = waiting.filter(|(one, _)| *one == id).map(|(_, number)| *number).next();
         number.map(|number| own_delivery(channel, number)).or(self.told_by)
+    }
+
+    /// The message that an alert waits for which came here before.
+    pub(in crate::desk) fn waits_for(&self, id: DeliveryId, channel: ChannelId) -> Option<DeliveryId> {
+        let has = |changes: &&UntoldChanges| changes.ids.iter().any(|(one, _)| *one == id);
+        let carried = self.carrier.filter(|_| self.carried.as_ref().is_some_and(|one| has(&one)));
+        let untold = self.untold.as_ref().filter(has);
+        carried.or_else(|| untold.and_then(|_| self.says_of(id, channel)))
     }
 }

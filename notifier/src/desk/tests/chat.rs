@@ -174,6 +174,27 @@ fn flapping_is_said_once_and_then_in_summaries_until_it_is_quiet() {
 }
 
 #[test]
+fn a_flapping_monitor_that_stays_down_is_told_of_within_two_minutes() {
+    let mut play = Play::chat();
+    for _ in 0..8 {
+        play.flip(1);
+        play.pass(30);
+    }
+    play.take();
+    play.flip(1);
+    let died_at = play.now;
+    play.pass(119);
+    let told = play.take();
+    let [Notice::Flapping(flapping)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((flapping.flip.to, flapping.flip.at, flapping.over), (State::Down, died_at, false));
+    // It is told once, and then that it is quiet, a quarter of an hour after its last flip.
+    play.pass(14 * 60);
+    let quiet = play.take();
+    let [Notice::Flapping(over)] = quiet.as_slice() else { panic!("{quiet:?}") };
+    assert!(over.over && over.flip.to == State::Down, "{over:?}");
+}
+
+#[test]
 fn reminders_count_as_messages_and_come_in_a_digest_when_they_are_many() {
     let mut play = Play::chat();
     for number in 0..100 {

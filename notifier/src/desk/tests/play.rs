@@ -142,6 +142,7 @@ impl Play {
                 attempts: 0,
                 sent_to: vec![],
                 at_desk: false,
+                folded_into: None,
             };
             match task.notice.monitor().filter(|_| matches!(self.desk, Desk::Pager(_))) {
                 Some(monitor) => {
@@ -225,7 +226,7 @@ impl Play {
                     self.note(Note::Failed(task.id, None));
                     self.put(self.now + RETRY, task.into());
                 }
-                Admission::Folded(into) => {
+                Admission::Folded(into) | Admission::TakenOver(into) => {
                     self.folded.insert(task.id, into);
                     self.done(&task);
                 }

@@ -48,6 +48,7 @@ fn task(notice: impl Into<Notice>, name: &str) -> DeliveryTask {
         attempts: 0,
         sent_to: vec![],
         at_desk: false,
+        folded_into: None,
     }
 }
 

@@ -184,6 +184,7 @@ fn task(notice: Notice, monitor: Option<MonitorLabel>) -> DeliveryTask {
         attempts: 0,
         sent_to: vec![],
         at_desk: false,
+        folded_into: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A queue's contract: order keys, retries, dead letters.
 
 use bytes::Bytes;
-use ports::queue::{DeadLetters, Outcome, QueueMessage, QueueWithDeadLetters};
+use ports::queue::{DeadLetters, Outcome, QueueMessage, QueueWithDeadLetters, Standing};
 
 use super::queue::{body, claim, enqueue, id, message, settle};
 use crate::sample::at;
@@ -19,6 +19,8 @@ macro_rules! queue_order_suite {
                 the_later_of_an_order_key_waits_for_the_earlier,
                 a_retry_keeps_its_place,
                 a_buried_message_is_in_nobodys_way,
+                a_parked_message_is_in_nobodys_way,
+                how_a_message_stands_is_known,
                 an_order_key_is_of_its_lane,
                 the_later_waits_also_when_it_is_due_earlier,
                 a_dead_letter_is_revived_once,
@@ -75,6 +77,43 @@ pub async fn a_buried_message_is_in_nobodys_way(subject: &mut Messages) {
     settle(&*queue, 2, Outcome::Complete).await;
     assert!(claim(&*queue, 1, 1_000_000, 10).await.is_empty(), "it stays buried");
     assert!(queue.lanes(at(1_000_000)).await.expect("lanes").is_empty());
+}
+
+pub async fn a_parked_message_is_in_nobodys_way(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 1, 5)]).await;
+    assert_eq!(claim(&*queue, 1, 0, 10).await, [1]);
+    settle(&*queue, 1, Outcome::Park { due_at: at(500), body: body(11) }).await;
+    assert_eq!(claim(&*queue, 1, 499, 10).await, [2], "the later goes on");
+    settle(&*queue, 2, retry(2, 499)).await;
+    subject.restart().await;
+    let queue = subject.port();
+    assert_eq!(claim(&*queue, 1, 499, 10).await, [2], "also after a restart");
+    let claims = queue.claim(id(1), at(500), 10).await.expect("claim");
+    assert_eq!((claims.len(), claims[0].id, &claims[0].body), (1, id(1), &body(11)));
+    settle(&*queue, 1, Outcome::Complete).await;
+    settle(&*queue, 2, Outcome::Complete).await;
+    assert!(claim(&*queue, 1, 1_000_000, 10).await.is_empty());
+}
+
+pub async fn how_a_message_stands_is_known(subject: &mut Messages) {
+    let queue = subject.port();
+    enqueue(&*queue, (1..=5).map(|n| message(n, 1))).await;
+    assert_eq!(claim(&*queue, 1, 0, 4).await, [1, 2, 3, 4]);
+    settle(&*queue, 1, Outcome::Complete).await;
+    settle(&*queue, 2, Outcome::Bury).await;
+    settle(&*queue, 3, Outcome::Park { due_at: at(500), body: body(3) }).await;
+    let (open, settled) = (Some(Standing::Open), Some(Standing::Settled));
+    for when in ["now", "after a restart"] {
+        let queue = subject.port();
+        let asked: Vec<_> = (1..=6).map(id).collect();
+        let standing = queue.standing(id(1), &asked).await.expect("standing");
+        assert_eq!(standing, [settled, settled, open, open, open, None], "{when}");
+        subject.restart().await;
+    }
+    let queue = subject.port();
+    assert!(queue.revive(id(2), at(0), body(2)).await.expect("revive"));
+    assert_eq!(queue.standing(id(1), &[id(2)]).await.expect("standing"), [open]);
 }
 
 pub async fn an_order_key_is_of_its_lane(subject: &mut Messages) {

@@ -10,6 +10,7 @@ use model::time::EventTime;
 use parking_lot::Mutex;
 use ports::queue::{
     Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters,
+    Standing,
 };
 
 use super::plan::{FaultPlan, call, live};
@@ -91,6 +92,10 @@ impl Queue for FaultyQueue {
             Ok(())
         };
         call(self.plan.as_ref(), settle, QueueError::Unavailable).await
+    }
+
+    async fn standing(&self, lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError> {
+        call(self.plan.as_ref(), self.inner.standing(lane, ids), QueueError::Unavailable).await
     }
 
     async fn changed(&self) {

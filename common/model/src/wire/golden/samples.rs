@@ -162,6 +162,7 @@ pub(super) fn folded() -> (Delivery, DeliveryTask) {
         attempts: 0,
         sent_to: vec!["ops@example.com".to_owned()],
         at_desk: true,
+        folded_into: None,
     };
     (folded, task)
 }

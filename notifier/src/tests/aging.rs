@@ -1,0 +1,69 @@
+//! A ledger that can be wiped, or set back to an older state.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use ports::ledger::{Ledger, LedgerError, LedgerPage};
+use uuid::Uuid;
+
+type Scopes = HashMap<Uuid, (u64, BTreeMap<Uuid, Bytes>)>;
+
+/// Every state that it had, the newest last.
+#[derive(Default)]
+pub(super) struct AgingLedger {
+    states: Mutex<Vec<Scopes>>,
+}
+
+impl AgingLedger {
+    /// Sets it back by this many writes; by more than there were, it is empty.
+    pub(super) fn set_back(&self, writes: usize) {
+        let mut states = self.states.lock();
+        let left = states.len().saturating_sub(writes);
+        let older = left.checked_sub(1).and_then(|index| states.get(index)).cloned().unwrap_or_default();
+        // The states before stay, so that no version comes twice.
+        states.push(older);
+    }
+}
+
+#[async_trait]
+impl Ledger for AgingLedger {
+    async fn load(&self, scope: Uuid) -> Result<LedgerPage, LedgerError> {
+        let states = self.states.lock();
+        let Some((version, rows)) = states.last().and_then(|newest| newest.get(&scope)) else {
+            return Ok(LedgerPage::default());
+        };
+        let rows = rows.iter().map(|(key, row)| (*key, row.clone())).collect();
+        Ok(LedgerPage { version: *version, rows })
+    }
+
+    async fn write(
+        &self,
+        scope: Uuid,
+        expected: u64,
+        changes: Vec<(Uuid, Option<Bytes>)>,
+    ) -> Result<u64, LedgerError> {
+        let mut states = self.states.lock();
+        let mut newest = states.last().cloned().unwrap_or_default();
+        let found = newest.get(&scope).map_or(0, |(version, _)| *version);
+        if found != expected {
+            return Err(LedgerError::Conflict { found });
+        }
+        let version = states.len() as u64 + 1;
+        let (scope_version, rows) = newest.entry(scope).or_default();
+        *scope_version = version;
+        for (key, row) in changes {
+            match row {
+                Some(row) => drop(rows.insert(key, row)),
+                None => drop(rows.remove(&key)),
+            }
+        }
+        let is_empty = rows.is_empty();
+        if is_empty {
+            newest.remove(&scope);
+        }
+        states.push(newest);
+        Ok(if is_empty { 0 } else { version })
+    }
+}
