@@ -200,12 +200,13 @@ impl FanOut {
                     return Ok(Plan::new(claim, outcome));
                 }
             };
-        let channels = self.recipients(&monitor).await?;
+        let (channels, disabled) = self.recipients(&monitor).await?;
         let label = MonitorLabel { name: monitor.name, tags: monitor.tags, dependents };
         let plan = match verdict {
             Verdict::Tell => {
+                let untold = self.not_sent(&alert, &disabled, &label, now).await?;
                 let channels = channels.iter().map(|channel| (channel.id, Manner::of(channel))).collect();
-                self.told(claim, &alert, channels, Some(label), now).await?
+                Plan { untold, ..self.told(claim, &alert, channels, Some(label), now).await? }
             }
             // Begun before a crash, and told to some already.
             Verdict::Hold { .. } | Verdict::Silence(_) if self.is_begun(&alert, &channels).await? => {
@@ -216,7 +217,8 @@ impl FanOut {
                 Plan::new(claim, Outcome::Retry { due_at: until, body: claim.body.clone() })
             }
             Verdict::Silence(reason) => {
-                let untold = channels.iter().map(|channel| untold(&alert, channel.id, &label, &reason, now));
+                let all = channels.iter().chain(&disabled);
+                let untold = all.map(|channel| untold(&alert, channel.id, &label, &reason, now));
                 let result = Some(AlertResult::Silenced);
                 Plan { result, untold: untold.collect(), ..Plan::new(claim, Outcome::Complete) }
             }
@@ -261,11 +263,31 @@ impl FanOut {
         Plan::new(claim, outcome)
     }
 
-    /// The enabled channels of a monitor.
-    async fn recipients(&self, monitor: &Monitor) -> Result<Vec<Arc<Channel>>, RegistryError> {
-        let mut channels = self.directory.of_monitor(monitor.channels.as_deref()).await?;
-        channels.retain(|channel| channel.state != ChannelState::Disabled);
-        Ok(channels)
+    /// The channels of a monitor: the enabled ones, and the disabled ones.
+    async fn recipients(
+        &self,
+        monitor: &Monitor,
+    ) -> Result<(Vec<Arc<Channel>>, Vec<Arc<Channel>>), RegistryError> {
+        let channels = self.directory.of_monitor(monitor.channels.as_deref()).await?;
+        Ok(channels.into_iter().partition(|channel| channel.state != ChannelState::Disabled))
+    }
+
+    /// Records that say that an alert was not sent to these channels, unless they were told before.
+    async fn not_sent(
+        &self,
+        alert: &Alert,
+        disabled: &[Arc<Channel>],
+        label: &MonitorLabel,
+        now: EventTime,
+    ) -> Result<Vec<Delivery>, HistoryError> {
+        let mut untold = Vec::with_capacity(disabled.len());
+        for channel in disabled {
+            if self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?.is_none() {
+                let note = "the channel was disabled".to_owned();
+                untold.push(untold_record(alert, channel.id, label, None, note, now));
+            }
+        }
+        Ok(untold)
     }
 
     /// The delivery of an alert to a channel; `None` if it is finished already.
@@ -375,6 +397,18 @@ fn untold(
         | SilenceReason::Window { .. }
         | SilenceReason::Late => None,
     };
+    untold_record(alert, channel, label, folded_into, reason.to_string(), now)
+}
+
+/// The record of an alert that another delivery tells of, or none, and why.
+fn untold_record(
+    alert: &Alert,
+    channel: ChannelId,
+    label: &MonitorLabel,
+    folded_into: Option<DeliveryId>,
+    note: String,
+    now: EventTime,
+) -> Delivery {
     let state = if folded_into.is_some() { DeliveryState::Folded } else { DeliveryState::Suppressed };
     Delivery {
         id: DeliveryId::derive(alert.id(), channel),
@@ -386,7 +420,7 @@ fn untold(
         attempts: Vec::new(),
         monitor: Some(label.clone()),
         folded_into,
-        note: Some(reason.to_string()),
+        note: Some(note),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use doubles::eventually;
 use model::channel::ChannelState;
 use model::delivery::DeliveryState;
+use model::ids::DeliveryId;
 use ports::clock::Clock;
 
 use super::receiver::{Receiver, Reply};
@@ -83,4 +84,25 @@ async fn a_test_that_fails_says_nothing_of_the_channel() {
     }
     running.drain().await;
     assert_eq!(world.channel_now(channel).await.state, ChannelState::Ok);
+}
+
+#[tokio::test]
+async fn each_flip_has_a_delivery_that_says_that_its_channel_was_disabled() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    let fine = world.channel(receiver.url("/fine")).await;
+    let disabled =
+        world.channel_with(receiver.url("/gone"), |channel| channel.state = ChannelState::Disabled).await;
+    let monitor = world.monitor("backup", None).await;
+    let running = world.start();
+    for sequence in 1..=2 {
+        let told = world.alert(monitor, sequence, fine).await;
+        world.delivery(told, DeliveryState::Delivered, 1).await;
+        let untold = DeliveryId::derive(world.flip(monitor, sequence).id(), disabled);
+        let record = world.delivery(untold, DeliveryState::Suppressed, 0).await;
+        assert_eq!(record.note.as_deref(), Some("the channel was disabled"));
+    }
+    world.nothing_left().await;
+    running.drain().await;
+    assert!(receiver.received().iter().all(|one| one.path == "/fine"));
 }
