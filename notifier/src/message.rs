@@ -415,8 +415,8 @@ fn reposted(one: &LabelledFlip) -> RepostedMonitor {
     }
 }
 
-/// The text of the flip: what the client said, or Lubdub's own words. A recovery without a message from the client has none: the message gives its length
-/// already, in other words.
+/// The text of the flip: what the client said, or Lubdub's own words. A recovery without a message from the
+/// client has none: the message gives its length already, in other words.
 fn said(flip: &Flip) -> Option<String> {
     let is_repeated = flip.reason == Reason::Recovered && flip.message.is_none();
     let text = flip_text(flip).filter(|_| !is_repeated)?;

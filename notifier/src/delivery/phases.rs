@@ -8,7 +8,8 @@
 //!                                └─ no request can be made of it ─────▶ Attempted
 //! ```
 //!
-//! A delivery that another message tells of stays in the queue until that message is settled, and asks now and
+//! A delivery that another message tells of stays in the queue until that message is settled, and asks now
+//! and
 //! then: so nothing is lost with what the desks remember.
 //!
 //! The recorder writes the history first and the queue second. A notifier that dies in between leaves the

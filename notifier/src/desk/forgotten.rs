@@ -1,5 +1,5 @@
-//! Pure. Messages of a chat's desk that the desk does not remember: the ledger was lost, or is older. They may
-//! come after newer ones.
+//! Pure. Messages of a chat's desk that the desk does not remember: the ledger was lost, or is older. They
+//! may come after newer ones.
 
 use model::delivery::DeliveryTask;
 use model::flip::Flip;

@@ -352,7 +352,8 @@ impl Keeper {
         self.ledger.write(channel.as_uuid(), page.version, rows.chain(gone).collect()).await
     }
 
-    /// Records first, messages second. All of it can be done again. A message of the desk's own gets its record
+    /// Records first, messages second. All of it can be done again. A message of the desk's own gets its
+    /// record
     /// with its first attempt: one that never came into the queue must not look as if it waited there.
     async fn carry_out(&self, channel: ChannelId, effects: Effects) -> Result<(), DeskError> {
         let now = self.clock.now();
