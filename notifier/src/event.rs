@@ -28,7 +28,7 @@ enum Data<'a> {
     Digest(DigestData<'a>),
     Channel(ChannelData<'a>),
     /// A notice that otherwise only chats and pagers get.
-    Message(Box<Message>),
+    Message(serde_json::Value),
 }
 
 #[derive(Serialize)]
@@ -107,7 +107,7 @@ pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
             Data::Digest(was_down_data(was, label))
         }
         Notice::Flapping(_) | Notice::Storm(_) | Notice::Repost(_) => {
-            Data::Message(Box::new(Message::new(task, channel)))
+            Data::Message(message_data(&Message::new(task, channel)))
         }
     };
     let event = Event { event_type, timestamp: task.created_at.to_rfc3339(), data };
@@ -147,6 +147,16 @@ fn was_down_data<'a>(was: &'a WasDown, label: &'a MonitorLabel) -> DigestData<'a
         count: was.flips,
         truncated: was.flips > 2,
     }
+}
+
+/// Programs find no monitor where there is none; only templates get a name in its place.
+fn message_data(message: &Message) -> serde_json::Value {
+    // A message has text keys only.
+    let mut data = serde_json::to_value(message).unwrap_or_default();
+    if message.monitor.id.is_none() {
+        data["monitor"] = serde_json::Value::Null;
+    }
+    data
 }
 
 fn monitor_data<'a>(

@@ -43,8 +43,8 @@ pub(crate) struct Message {
     pub(crate) incident: String,
     /// The channel's name.
     pub(crate) channel: String,
-    /// The monitor, if it speaks of one.
-    pub(crate) monitor: Option<MonitorView>,
+    /// The monitor that the message is about, or what stands in its place.
+    pub(crate) monitor: MonitorView,
     /// The flip, if it speaks of one.
     pub(crate) flip: Option<FlipView>,
     /// The text of the flip.
@@ -97,7 +97,8 @@ pub(crate) enum Action {
 /// A monitor, as templates see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct MonitorView {
-    pub(crate) id: String,
+    /// `None` if the message is about no monitor, or about several: then the name says so.
+    pub(crate) id: Option<String>,
     pub(crate) name: String,
     pub(crate) tags: Vec<String>,
 }
@@ -150,7 +151,7 @@ impl Message {
             action: Action::None,
             incident: incident(notice).to_string(),
             channel: channel.name.clone(),
-            monitor: None,
+            monitor: MonitorView::none(String::new()),
             flip: None,
             message: None,
             value: None,
@@ -185,6 +186,7 @@ impl Message {
             Notice::Repost(repost) => Self {
                 title: format!("Still down: {}", words::monitors(repost.down.len())),
                 severity: Severity::Critical,
+                monitor: MonitorView::none(words::monitors(repost.down.len())),
                 reposted: repost.down.iter().map(reposted).collect(),
                 ..blank
             },
@@ -198,6 +200,7 @@ impl Message {
                     }),
                 ]),
                 severity: Severity::Warning,
+                monitor: MonitorView::none(format!("channel {}", failing.name)),
                 since: Some(failing.since.to_rfc3339()),
                 message: Some(failing.detail.clone()),
                 ..blank
@@ -205,6 +208,7 @@ impl Message {
             Notice::Alert(Alert::Test { .. }) => Self {
                 title: format!("Test of channel {}", channel.name),
                 text: TEST.to_owned(),
+                monitor: MonitorView::none(TESTED),
                 action: Action::Trigger,
                 ..blank
             },
@@ -213,7 +217,7 @@ impl Message {
 
     fn of_monitor(self, flip: &Flip, label: &MonitorLabel) -> Self {
         Self {
-            monitor: Some(MonitorView::new(flip, label)),
+            monitor: MonitorView::new(flip, label),
             flip: Some(FlipView::new(flip)),
             message: flip_text(flip).map(Cow::into_owned),
             value: flip.value,
@@ -344,6 +348,7 @@ impl Message {
             title: digest::title(digest),
             text: digest::text(digest),
             severity,
+            monitor: MonitorView::none(words::monitors(digest::monitors(digest))),
             since: Some(digest.from.to_rfc3339()),
             digest: Some(DigestView::of_digest(digest)),
             ..self
@@ -366,6 +371,7 @@ impl Message {
             text: digest::section("Down", &storm.down).unwrap_or_default(),
             severity,
             action,
+            monitor: MonitorView::none(words::monitors(storm.members as usize)),
             since: Some(storm.since.to_rfc3339()),
             until: storm.over.then(|| storm.at.to_rfc3339()),
             digest: Some(DigestView::of_storm(storm)),
@@ -373,6 +379,9 @@ impl Message {
         }
     }
 }
+
+/// The name of a test's monitor.
+const TESTED: &str = "test";
 
 const TEST: &str = "This is a test: alerts of your monitors arrive here.";
 
@@ -400,8 +409,13 @@ pub(crate) fn incident_of(flip: &Flip) -> AlertId {
 }
 
 impl MonitorView {
+    /// What stands in the place of a monitor, so that a template that names it always has a name.
+    fn none(name: impl Into<String>) -> Self {
+        Self { id: None, name: name.into(), tags: Vec::new() }
+    }
+
     pub(crate) fn new(flip: &Flip, label: &MonitorLabel) -> Self {
-        Self { id: flip.monitor.to_string(), name: label.name.clone(), tags: label.tags.clone() }
+        Self { id: Some(flip.monitor.to_string()), name: label.name.clone(), tags: label.tags.clone() }
     }
 }
 

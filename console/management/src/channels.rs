@@ -5,6 +5,8 @@ mod test;
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
+use sending::template::{self, CheckError, TemplateError};
+
 use crate::app::App;
 use crate::draft::channel::{ChangedChannel, ChannelDraft, NewChannel};
 use crate::in_turn;
@@ -25,7 +27,7 @@ impl App {
     /// # Errors
     /// A field is refused, or the registry cannot be reached.
     pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
-        let draft = self.with_checked_urls(draft, None).await;
+        let draft = self.tried(draft, None).await?;
         let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
         if new.default.is_some() || self.channels().count(1).await? > 0 {
             return self.store_channel(new, false).await;
@@ -70,7 +72,7 @@ impl App {
         for _ in 0..WRITE_TRIES {
             let old = channels.load(id).await?;
             precondition.check(old.revision)?;
-            let draft = self.with_checked_urls(draft.clone(), Some(&old.value.kind)).await;
+            let draft = self.tried(draft.clone(), Some(&old.value.kind)).await?;
             let ChangedChannel { channel, made_secret } =
                 draft.onto(&old.value, now, &fresh).map_err(Refusal::fields)?;
             if channel == old.value {
@@ -83,13 +85,26 @@ impl App {
         Err(Refusal::contended())
     }
 
-    /// The draft, with what is wrong with the URLs of the channel that it leads to.
-    async fn with_checked_urls(&self, mut draft: ChannelDraft, old: Option<&ChannelKind>) -> ChannelDraft {
+    /// The draft, with what is wrong with the URLs and the template of the channel that it leads to.
+    async fn tried(
+        &self,
+        mut draft: ChannelDraft,
+        old: Option<&ChannelKind>,
+    ) -> Result<ChannelDraft, Refusal> {
         for (field, url) in draft.urls(old) {
             if let Some(refusal) = reach::refusal(&self.guard, &url).await {
-                draft.refuse_url(field, refusal);
+                draft.refuse(field, refusal);
             }
         }
-        draft
+        if let Some((template, escape)) = draft.template(old) {
+            match template::check(&template, escape).await {
+                Ok(()) => {}
+                Err(CheckError::Source(TemplateError::NoRoom)) => {
+                    return Err(Refusal::unavailable("there is no room to try the template just now"));
+                }
+                Err(error) => draft.refuse("template", error.to_string()),
+            }
+        }
+        Ok(draft)
     }
 }

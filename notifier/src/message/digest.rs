@@ -70,6 +70,12 @@ impl DigestView {
     }
 }
 
+/// How many monitors a digest tells of.
+pub(super) fn monitors(digest: &Digest) -> usize {
+    let groups = [&digest.down, &digest.up, &digest.still_down, &digest.flapping];
+    groups.iter().map(|group| group.count as usize).sum()
+}
+
 /// `Monitors: 7 down, 1 up`
 pub(super) fn title(digest: &Digest) -> String {
     let groups = [

@@ -50,28 +50,31 @@ fn every_preset_is_told_of_with_its_settings() {
     assert_eq!(headings, presets::all().len());
 }
 
-#[test]
-fn the_templates_that_are_printed_can_be_used() {
+#[tokio::test]
+async fn the_templates_that_are_printed_can_be_used() {
     let on_the_command_line = DOCS.split("--template '").nth(1).unwrap().split("'\n").next().unwrap();
-    assert_eq!(template::check(on_the_command_line, Escape::Json), Ok(()));
+    assert_eq!(template::check(on_the_command_line, Escape::Json).await, Ok(()));
     let digest = DOCS.split("```jinja\n").nth(1).unwrap().split("```").next().unwrap();
     let variables =
         serde_json::json!({"title": "2 down", "digest": {"down": {"first": [{"line": "a"}, {"line": "b"}]}}});
-    assert_eq!(template::fill_in(digest, Escape::Nothing, &variables).unwrap(), "2 down\n- a\n- b\n");
+    let made = template::fill_in(digest, Escape::Nothing, &variables).await;
+    assert_eq!(made.unwrap(), "2 down\n- a\n- b\n");
+}
+
+/// What stands between backquotes behind `begin`, up to `end`.
+fn named<'a>(begin: &str, end: &str) -> Vec<&'a str> {
+    let told = DOCS.split(begin).nth(1).unwrap().split(end).next().unwrap();
+    told.split('`').skip(1).step_by(2).map(|name| name.split('(').next().unwrap()).collect()
 }
 
 #[test]
-fn the_filters_that_are_told_of_are_there() {
-    let told = DOCS.split("- Filters: ").nth(1).unwrap().split("; and of our own").next().unwrap();
-    for filter in told.split('`').skip(1).step_by(2) {
-        let argument = match filter {
-            "replace" => "('a', 'b')",
-            _ => "",
-        };
-        for value in ["title", "monitor.tags", "1"] {
-            let source = format!("{{{{ {value}|{filter}{argument} }}}}");
-            let found = template::check(&source, Escape::Nothing).err().map(|error| error.to_string());
-            assert!(!found.is_some_and(|error| error.contains("unknown filter")), "{filter}");
-        }
-    }
+fn the_filters_and_tests_that_are_told_of_are_the_ones_that_are_there() {
+    let sorted = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names
+    };
+    let mut filters = named("- Filters: ", "; and of our own");
+    filters.extend(named("; and of our own: ", "\n- Tests: ").into_iter().filter(|name| *name != "@all"));
+    assert_eq!(sorted(filters), sorted(template::filter_names().collect()));
+    assert_eq!(sorted(named("- Tests: ", "; the only function")), sorted(template::test_names().collect()));
 }

@@ -92,26 +92,34 @@ async fn a_template_makes_the_body_and_the_method_is_the_owners() {
     assert!(text.is_signed());
 }
 
+/// The console refuses such templates; what was stored nevertheless must not take the notifier with it.
 #[tokio::test]
 async fn a_template_that_cannot_be_filled_in_says_where() {
-    let receiver = Receiver::start(|_| Reply::status(200)).await;
-    let mut world = World::new();
-    let channel = world
-        .channel_with(receiver.url("/"), |channel| {
-            World::webhook(channel).template = Some("{\n\"x\": {{ tilte }}}".to_owned());
-        })
-        .await;
-    let monitor = world.monitor("backup", None).await;
-    let running = world.start();
-    let id = world.alert(monitor, 1, channel).await;
-    let pending = world.delivery(id, DeliveryState::Pending, 1).await;
-    let error = pending.attempts[0].error.clone().unwrap();
-    assert!(
-        error.starts_with("the channel's template cannot be filled in: line 2: undefined value"),
-        "{error}"
-    );
-    running.drain().await;
-    assert_eq!(receiver.received().len(), 0);
+    for (template, expected) in [
+        ("{\n\"x\": {{ tilte }}}", "line 2: undefined value"),
+        (
+            "\n{{ monitor|tojson(1000000000) }}",
+            "line 2: invalid operation: tojson: the indent may be 8 at most",
+        ),
+        ("{% for a in range(9999) %}0123456789{% endfor %}", "it makes more than 65536 bytes"),
+    ] {
+        let receiver = Receiver::start(|_| Reply::status(200)).await;
+        let mut world = World::new();
+        let channel = world
+            .channel_with(receiver.url("/"), |channel| {
+                World::webhook(channel).template = Some(template.to_owned());
+            })
+            .await;
+        let monitor = world.monitor("backup", None).await;
+        let running = world.start();
+        let id = world.alert(monitor, 1, channel).await;
+        let pending = world.delivery(id, DeliveryState::Pending, 1).await;
+        let error = pending.attempts[0].error.clone().unwrap();
+        let expected = format!("the channel's template cannot be filled in: {expected}");
+        assert!(error.starts_with(&expected), "{error}");
+        running.drain().await;
+        assert_eq!(receiver.received().len(), 0);
+    }
 }
 
 #[tokio::test]

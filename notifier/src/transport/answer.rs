@@ -97,8 +97,9 @@ impl Failure {
             Self::Redirect(_) => true,
             // The operator of this notifier, or of the name, puts that right.
             Self::Refused(_) | Self::NoMailServer | Self::UnknownPreset(_) => false,
-            // More threads may be available later.
-            Self::Template(error) => *error != TemplateError::NoRoom,
+            // More threads, or time of the processor, may be available later.
+            Self::Template(TemplateError::NoRoom | TemplateError::TooLong(_)) => false,
+            Self::Template(_) => true,
             Self::Request(_) | Self::Setting(_) => true,
             Self::Rejected { permanent, .. } => *permanent,
             Self::Mail(undelivered) => undelivered.is_permanent(),

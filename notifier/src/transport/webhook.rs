@@ -52,9 +52,31 @@ pub(crate) struct WebhookRequest {
     /// The key, and those that it replaced with the times at which they end.
     signer: Webhook,
     old_signers: Vec<(Webhook, EventTime)>,
-    body: Bytes,
+    body: Body,
     trace: Option<TraceContext>,
     is_test: bool,
+}
+
+enum Body {
+    Made(Bytes),
+    /// It is filled in by each attempt, since that has to wait for a thread.
+    Template {
+        source: String,
+        escape: Escape,
+        message: Box<Message>,
+    },
+}
+
+impl Body {
+    async fn made(&self) -> Result<Bytes, Failure> {
+        match self {
+            Self::Made(body) => Ok(body.clone()),
+            Self::Template { source, escape, message } => {
+                let made = template::fill_in(source, *escape, message.as_ref()).await;
+                made.map(Bytes::from).map_err(Failure::Template)
+            }
+        }
+    }
 }
 
 impl WebhookRequest {
@@ -86,13 +108,12 @@ impl WebhookRequest {
             HeaderValue::from_str(content_type).map_err(|_| Failure::Header("content-type".to_owned()))?;
         headers.insert("content-type", content_type_value);
         let body = match &webhook.template {
-            None => event::body(task, channel),
-            Some(source) => {
-                let escape = Escape::for_content_type(content_type);
-                template::fill_in(source, escape, &Message::new(task, channel))
-                    .map_err(Failure::Template)?
-                    .into_bytes()
-            }
+            None => Body::Made(event::body(task, channel).into()),
+            Some(source) => Body::Template {
+                source: source.clone(),
+                escape: Escape::for_content_type(content_type),
+                message: Box::new(Message::new(task, channel)),
+            },
         };
         Ok(Self {
             id: task.id,
@@ -102,26 +123,26 @@ impl WebhookRequest {
             headers,
             signer,
             old_signers: old_signers.collect(),
-            body: body.into(),
+            body,
             trace: task.notice.trace(),
             is_test: task.notice.is_test(),
         })
     }
 
     /// The signatures by every key that has not ended yet, the current one first.
-    fn signatures(&self, id: &str, now: EventTime) -> Result<String, Failure> {
+    fn signatures(&self, id: &str, now: EventTime, body: &[u8]) -> Result<String, Failure> {
         let timestamp = now.as_millis().div_euclid(1_000);
         let old = self.old_signers.iter().filter(|(_, expires_at)| *expires_at > now).map(|(old, _)| old);
         let signatures = std::iter::once(&self.signer)
             .chain(old)
-            .map(|signer| signer.sign(id, timestamp, &self.body).map_err(|_| Failure::Secret));
+            .map(|signer| signer.sign(id, timestamp, body).map_err(|_| Failure::Secret));
         Ok(signatures.collect::<Result<Vec<_>, _>>()?.join(" "))
     }
 
-    fn signed(&self, now: EventTime) -> Result<reqwest::Request, Failure> {
+    fn signed(&self, now: EventTime, body: Bytes) -> Result<reqwest::Request, Failure> {
         let id = self.id.to_string();
         let timestamp = now.as_millis().div_euclid(1_000);
-        let signature = self.signatures(&id, now)?;
+        let signature = self.signatures(&id, now, &body)?;
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
@@ -139,7 +160,7 @@ impl WebhookRequest {
         {
             headers.insert("traceparent", value);
         }
-        *request.body_mut() = Some(self.body.clone().into());
+        *request.body_mut() = Some(body.into());
         Ok(request)
     }
 }
@@ -150,7 +171,7 @@ impl WebhookTransport {
     }
 
     pub(super) async fn send(&self, webhook: &WebhookRequest, now: EventTime) -> Answer {
-        let request = match webhook.signed(now) {
+        let request = match webhook.body.made().await.and_then(|body| webhook.signed(now, body)) {
             Ok(request) => request,
             Err(failure) => return Answer::none(failure),
         };

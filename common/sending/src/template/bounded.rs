@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
-use super::filters;
+use super::allowed;
 
 /// Longest source, bytes.
 pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
@@ -16,8 +17,8 @@ pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
 /// Most that a template may make, bytes.
 pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
 
-/// The limit of a template. A step costs one, and so do 64 bytes of text. All of it takes some milliseconds
-/// and at most 13 MB.
+/// The limit of a template. A step costs one, and so do 64 bytes of text: 13 MB of text at most, and what a
+/// filter makes of [one text](super::allowed) before that is paid for.
 const FUEL: u64 = 200_000;
 
 /// Most calls of a recursive loop within each other.
@@ -61,7 +62,7 @@ pub struct Template {
 pub enum TemplateError {
     /// Longer than [`MAX_SOURCE_BYTES`].
     #[error("it has {bytes} bytes; at most {MAX_SOURCE_BYTES} are allowed")]
-    TooLong {
+    TooManyBytes {
         /// How many it has.
         bytes: usize,
     },
@@ -92,9 +93,15 @@ pub enum TemplateError {
         /// The thing that is not allowed.
         what: &'static str,
     },
-    /// The system gives us no thread to fill it in on.
+    /// The system gives us no thread to fill it in on, or too many others are being filled in.
     #[error("there is no room to fill it in just now")]
     NoRoom,
+    /// The template takes too long.
+    #[error("it takes longer than {} s", .0.as_secs())]
+    TooLong(Duration),
+    /// The engine failed on it.
+    #[error("the engine failed on it, which is a defect of Lubdub")]
+    Defect,
     /// The template makes more than [`MAX_OUTPUT_BYTES`].
     #[error("it makes more than {MAX_OUTPUT_BYTES} bytes")]
     TooMuch,
@@ -112,10 +119,10 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// [`TemplateError::TooLong`], [`TemplateError::Syntax`].
+    /// [`TemplateError::TooManyBytes`], [`TemplateError::Syntax`].
     pub fn parse(source: &str, escape: Escape) -> Result<Self, TemplateError> {
         check_length(source)?;
-        let mut environment = Environment::new();
+        let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(DEPTH);
@@ -124,7 +131,7 @@ impl Template {
             Escape::Json => AutoEscape::Json,
             Escape::Html => AutoEscape::Html,
         });
-        filters::add_to(&mut environment);
+        allowed::add_to(&mut environment);
         let mut template = Self { environment, escape };
         template.set_source(source)?;
         Ok(template)
@@ -174,7 +181,7 @@ impl fmt::Debug for Template {
 
 pub(super) fn check_length(source: &str) -> Result<(), TemplateError> {
     if source.len() > MAX_SOURCE_BYTES {
-        return Err(TemplateError::TooLong { bytes: source.len() });
+        return Err(TemplateError::TooManyBytes { bytes: source.len() });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Error, ErrorKind, Value};
 
 use model::time::EventTime;
 
@@ -14,15 +14,22 @@ const ELLIPSIS: &str = "…";
 /// Keeps a name apart from the sign that would make a mention of it, and is not seen.
 const WORD_JOINER: char = '\u{2060}';
 
-pub(super) fn add_to(environment: &mut Environment<'_>) {
-    environment.add_filter("cut", |text: &str, most: usize| cut(text, most, utf16, plain));
-    environment.add_filter("cut_bytes", |text: &str, most: usize| cut(text, most, str::len, plain));
-    environment.add_filter("html", |text: &str, most: Option<usize>| cut(text, or_all(most), utf16, html));
-    environment
-        .add_filter("markdown", |text: &str, most: Option<usize>| cut(text, or_all(most), utf16, markdown));
-    environment.add_filter("unmention", unmention);
-    environment.add_filter("plus", plus);
-    environment.add_filter("unix", |time: &str| Ok::<_, Error>(parsed(time)?.as_millis().div_euclid(1_000)));
+pub(super) fn all() -> [(&'static str, Value); 7] {
+    [
+        ("cut", Value::from_function(|text: &str, most: usize| cut(text, most, utf16, plain))),
+        ("cut_bytes", Value::from_function(|text: &str, most: usize| cut(text, most, str::len, plain))),
+        (
+            "html",
+            Value::from_function(|text: &str, most: Option<usize>| cut(text, or_all(most), utf16, html)),
+        ),
+        (
+            "markdown",
+            Value::from_function(|text: &str, most: Option<usize>| cut(text, or_all(most), utf16, markdown)),
+        ),
+        ("unmention", Value::from_function(unmention)),
+        ("plus", Value::from_function(plus)),
+        ("unix", Value::from_function(unix)),
+    ]
 }
 
 fn or_all(most: Option<usize>) -> usize {
@@ -96,6 +103,10 @@ fn unmention(text: &str) -> String {
 /// A time, moved later by `seconds`.
 fn plus(time: &str, seconds: u32) -> Result<String, Error> {
     Ok((parsed(time)? + Duration::from_secs(seconds.into())).to_rfc3339())
+}
+
+fn unix(time: &str) -> Result<i64, Error> {
+    Ok(parsed(time)?.as_millis().div_euclid(1_000))
 }
 
 fn parsed(time: &str) -> Result<EventTime, Error> {

@@ -3,18 +3,15 @@
 //! Fuel pays for every step of the machine and for text. It does not pay for lists that are put together
 //! lazily, nor for how deep a comparison or a print goes into lists within lists: sixty assignments double
 //! such a list sixty times. So there is no way here to make a list of other values, and the filters that are
-//! left make text or pick something out.
+//! [allowed] make text or pick something out.
 
 use minijinja::machinery::{Instruction, get_compiled_template};
 
+use super::allowed;
 use super::bounded::{Escape, NAME, Template, TemplateError, check_length};
 
-/// Filters that make lists of lists, or print them.
-const REMOVED_FILTERS: [&str; 11] =
-    ["batch", "chain", "dictsort", "format", "groupby", "items", "map", "pprint", "slice", "sum", "zip"];
-
-/// Functions that make lists or objects.
-const REMOVED_FUNCTIONS: [&str; 3] = ["debug", "dict", "namespace"];
+/// Methods that can be called: those of `loop`.
+const METHODS: [&str; 2] = ["changed", "cycle"];
 
 /// Operators that must not come as far as the compiler, which works out what is constant without paying.
 const OPERATORS: [(&str, &str); 2] =
@@ -26,12 +23,6 @@ const MEANINGLESS: &str = "$";
 
 pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateError> {
     let mut template = Template::parse("", escape)?;
-    for filter in REMOVED_FILTERS {
-        template.environment.remove_filter(filter);
-    }
-    for function in REMOVED_FUNCTIONS {
-        template.environment.remove_global(function);
-    }
     check_length(source)?;
     for (operator, what) in OPERATORS {
         let changed = source.replace(operator, MEANINGLESS);
@@ -44,16 +35,18 @@ pub(super) fn read(source: &str, escape: Escape) -> Result<Template, TemplateErr
         }
     }
     template.set_source(source)?;
-    refuse_lists(&template)?;
+    review(&template)?;
     Ok(template)
 }
 
-/// Lists of constants are as long as they are written, and pass.
-fn refuse_lists(template: &Template) -> Result<(), TemplateError> {
+/// Lists of constants are as long as they are written, and pass. Names are looked at here, too: otherwise one
+/// that is wrong in a part which is rarely filled in would be found then.
+fn review(template: &Template) -> Result<(), TemplateError> {
     let Ok(parsed) = template.environment.get_template(NAME) else { return Ok(()) };
     let instructions = &get_compiled_template(&parsed).instructions;
     for index in 0.. {
         let Some(instruction) = instructions.get(index) else { break };
+        let line = instructions.get_line(index).unwrap_or(1);
         let what = match instruction {
             Instruction::BuildList(_) | Instruction::BuildTuple(_) | Instruction::BuildMap(_) => {
                 "only constants can stand in a list or a map"
@@ -63,6 +56,18 @@ fn refuse_lists(template: &Template) -> Result<(), TemplateError> {
             }
             Instruction::Add | Instruction::Mul | Instruction::Pow => "+ and * cannot be used",
             Instruction::SetAttr(_) => "attributes cannot be set",
+            Instruction::ApplyFilter(name, ..) if !allowed::filter_names().any(|known| known == *name) => {
+                return Err(unknown(line, "filter", name));
+            }
+            Instruction::PerformTest(name, ..) if !allowed::has_test(name) => {
+                return Err(unknown(line, "test", name));
+            }
+            Instruction::CallMethod(name, _) if !METHODS.contains(name) => {
+                "nothing can be called but functions, loop.changed and loop.cycle"
+            }
+            Instruction::ApplyFilter(..) | Instruction::PerformTest(..) | Instruction::CallMethod(..) => {
+                continue;
+            }
             // An instruction that a later version adds does not compile here, so it is reviewed before it is
             // allowed.
             Instruction::EmitRaw(_)
@@ -88,8 +93,6 @@ fn refuse_lists(template: &Template) -> Result<(), TemplateError> {
             | Instruction::StringConcat
             | Instruction::In
             | Instruction::CompareAndPreserve(_)
-            | Instruction::ApplyFilter(..)
-            | Instruction::PerformTest(..)
             | Instruction::Emit
             | Instruction::PushLoop(_)
             | Instruction::PushWith
@@ -106,15 +109,19 @@ fn refuse_lists(template: &Template) -> Result<(), TemplateError> {
             | Instruction::BeginCapture(_)
             | Instruction::EndCapture
             | Instruction::CallFunction(..)
-            | Instruction::CallMethod(..)
             | Instruction::CallObject(_)
             | Instruction::DupTop
             | Instruction::DiscardTop
             | Instruction::FastRecurse
             | Instruction::Swap => continue,
         };
-        let line = instructions.get_line(index).unwrap_or(1);
         return Err(TemplateError::Forbidden { line, what });
     }
     Ok(())
+}
+
+/// The engine says the same when it comes to such a name.
+fn unknown(line: usize, what: &str, name: &str) -> TemplateError {
+    let shown: String = name.chars().take(100).collect();
+    TemplateError::Syntax { line, what: format!("unknown {what}: {what} {shown} is unknown") }
 }

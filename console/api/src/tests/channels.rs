@@ -276,3 +276,37 @@ async fn a_console_that_stops_lets_nobody_wait() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
 }
+
+/// What a template does with a message that it was not tried on, it does at night.
+#[tokio::test]
+async fn a_template_is_tried_on_a_message_of_every_kind() {
+    let bench = Bench::start().await;
+    let make = |template: &str| {
+        json!({"name": "t", "kind": "webhook", "url": "http://127.0.0.1:9/", "template": template})
+            .to_string()
+    };
+    for (template, expected) in [
+        ("{\"tag\": {{ monitor.tags[0] }}}", "tried on \"channel.failing\": line 1: undefined value"),
+        (
+            "{\"tags\": {% for tag in monitor.tags %}{{ tag }}{% endfor %}{% if not monitor.tags %}0{% endif %}}",
+            "tried on \"monitor.down with many tags\": it does not make JSON",
+        ),
+        (
+            "{% if digest %}{{ monitor|tojson(1000000000) }}{% else %}1{% endif %}",
+            "tried on \"digest\": line 1: invalid operation: tojson: the indent may be 8 at most",
+        ),
+        ("{% if reminder %}{{ title|shout }}{% endif %}", "line 1: unknown filter: filter shout is unknown"),
+    ] {
+        let refused = bench.post("/channels", &make(template)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{template}");
+        let message = refused.json["errors"][0]["message"].as_str().expect("a message");
+        assert!(message.starts_with(expected), "{template}: {message}");
+    }
+    let made = bench.post("/channels", &make("{\"of\": {{ monitor.name }}}")).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
+    let path = format!("/channels/{}", made.id());
+    let refused = bench.patch(&path, &json!({"template": "{{ monitor.tags[1] }}"}).to_string()).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = bench.patch(&path, &json!({"content_type": "text/plain"}).to_string()).await;
+    assert_eq!(refused.status, StatusCode::OK, "{}", refused.json);
+}

@@ -25,6 +25,15 @@ impl<T> Change<T> {
         matches!(self, Self::Set(_))
     }
 
+    /// The value after the change of one that may be missing.
+    pub fn onto_option(self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => old,
+            Self::Reset => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
     /// The value after the change of one that was `old`.
     pub fn onto(self, old: T, default: T) -> T {
         match self {

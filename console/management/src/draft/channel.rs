@@ -12,6 +12,7 @@ use model::channel::{Channel, ChannelKind, ChannelState, Email, PresetChannel, S
 use model::time::EventTime;
 use model::validation::FieldError;
 use sending::presets::{self, Preset};
+use sending::template::Escape;
 use serde_json::{Map, Value};
 
 use url::Url;
@@ -154,8 +155,21 @@ impl ChannelDraft {
         }
     }
 
-    /// Says why a URL that came from `field` is not acceptable.
-    pub fn refuse_url(&mut self, field: &str, why: String) {
+    /// The template of a webhook after a change of `old`, with its escaping, if the change touches it. The
+    /// caller tries it.
+    pub fn template(&self, old: Option<&ChannelKind>) -> Option<(String, Escape)> {
+        if self.fields.is_refused("content_type") {
+            return None;
+        }
+        match old {
+            None => self.webhook.template(None),
+            Some(ChannelKind::Webhook(webhook)) => self.webhook.template(Some(webhook)),
+            Some(ChannelKind::Email(_) | ChannelKind::Preset(_)) => None,
+        }
+    }
+
+    /// Says why what came from `field` is not acceptable.
+    pub fn refuse(&mut self, field: &str, why: String) {
         self.fields.refuse(field, why);
     }
 

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+mod tried;
+
 use crate::message::incident_of;
 use doubles::samples;
 use model::channel::{ChannelKind, Secret};
@@ -15,7 +17,6 @@ use model::notice::{
     Brief, ChannelFailing, Dependents, Digest, Flapping, Group, LabelledFlip, MonitorLabel, Notice, Repost,
     Storm, WasDown,
 };
-use sending::template;
 use uuid::Uuid;
 
 use super::*;
@@ -322,28 +323,5 @@ fn a_long_message_is_cut_to_what_the_service_takes() {
                 assert!(one.body.len() <= most, "{}: {} bytes", preset.name, one.body.len());
             }
         }
-    }
-}
-
-/// The sample on which templates are tried has the fields with which they are filled in later.
-#[test]
-fn the_sample_has_the_fields_of_a_message() {
-    fn shape(value: &Value) -> Value {
-        match value {
-            Value::Object(fields) => {
-                Value::Object(fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect())
-            }
-            Value::Array(items) => Value::Array(items.iter().map(shape).collect()),
-            Value::Null => Value::Null,
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::Bool(true),
-        }
-    }
-    let label = MonitorLabel { tags: vec!["prod".to_owned()], ..label("nightly backup") };
-    let (channel, _) = channel("slack", &BTreeMap::new());
-    let message = Message::new(&task(Alert::Flip(down()).into(), Some(label)), &channel);
-    let message = serde_json::to_value(message).expect("JSON");
-    assert_eq!(shape(template::sample()), shape(&message));
-    for same in ["event", "title", "text", "severity", "action", "message"] {
-        assert_eq!(template::sample()[same], message[same], "{same}");
     }
 }

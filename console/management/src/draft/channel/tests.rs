@@ -92,7 +92,7 @@ fn every_refused_field_is_named_at_once() {
     let errors = refused(json!({
         "name": "", "kind": "webhook", "url": "ftp://x", "secret": "whsec_c2hvcnQ=", "default": "yes", "colour": 1,
         "headers": {"Host": "x", "a b": "x", "X-Ok": "x", "Webhook-Id": "1", "x-num": 1, "x-nl": "a\nb"},
-        "method": "GET", "template": "{{", "content_type": "text", "digest": 1, "to": ["a@example.com"], "settings": {},
+        "method": "GET", "template": "", "content_type": "text", "digest": 1, "to": ["a@example.com"], "settings": {},
         "state": "ok", "id": "x",
     }));
     for start in [
