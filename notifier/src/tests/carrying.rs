@@ -38,7 +38,7 @@ async fn a_flip_reaches_each_enabled_default_channel_signed() {
     assert!(received.iter().all(super::receiver::Received::is_signed));
     let one = &received[0];
     assert_eq!(one.header("content-type"), "application/json");
-    assert_eq!(one.header("user-agent"), concat!("lubdub/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(one.header("user-agent"), concat!("lubdub-notifier/", env!("CARGO_PKG_VERSION")));
     assert_eq!(one.json()["type"], "monitor.down");
     assert_eq!(one.json()["data"]["monitor"]["tags"][0], "prod");
     world.nothing_left().await;

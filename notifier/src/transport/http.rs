@@ -27,6 +27,7 @@ const SHOWN_BYTES: usize = 16 * 1024;
 /// Idle connections kept to one receiver, and for how long.
 const IDLE: (usize, Duration) = (16, Duration::from_secs(30));
 
+/// Ingest knows by it that a push would be a loop.
 const USER_AGENT: &str = concat!("lubdub-notifier/", env!("CARGO_PKG_VERSION"));
 
 /// A client that goes to allowed addresses only, follows no redirect and asks no proxy.
