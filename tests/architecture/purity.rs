@@ -64,6 +64,7 @@ const PURE: [&str; 47] = [
     "common/sending/src/mail_address.rs",
     "common/sending/src/presets",
     "common/sending/src/presets.rs",
+    "common/sending/src/target.rs",
     "common/sending/src/template",
     "common/sending/src/words.rs",
     "common/serving/src/proxies.rs",

@@ -3,6 +3,7 @@
 //! - [`address_guard`]: which addresses user-given URLs may lead to. Pure.
 //! - [`mail`]: e-mail to channels and to the operator, by SMTP. [`mail_address`]: e-mail addresses. Pure.
 //! - [`presets`]: services that Lubdub knows how to speak to, described by files. Pure.
+//! - [`target`]: URLs that people give, and the credentials in them. Pure.
 //! - [`template`]: templates of users and presets, bounded. Pure.
 //! - [`words`]: flips in words. Pure.
 
@@ -10,5 +11,6 @@ pub mod address_guard;
 pub mod mail;
 pub mod mail_address;
 pub mod presets;
+pub mod target;
 pub mod template;
 pub mod words;

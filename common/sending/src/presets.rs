@@ -22,7 +22,7 @@ use model::channel::{ChannelClass, ChannelKind};
 pub use answer::{AnswerRules, Judgement};
 pub use preset::{Preset, STORM_WINDOW_SECS};
 pub use request::{PresetRequest, RequestError, RequestTemplate};
-pub use settings::{Field, FieldError, FieldKind, MAX_URL_CHARS, Settings, masked_url};
+pub use settings::{Field, FieldError, FieldKind, Settings, masked_url};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/presets");
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use model::chain::Chain;
 use model::time::EventTime;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
 use sending::address_guard::{AddressGuard, RefusedAddress};
+use sending::target;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Failure};
@@ -98,6 +100,7 @@ impl Http {
         now: EventTime,
         deadline: Instant,
     ) -> Result<Exchange, Failure> {
+        let request = without_credentials(request)?;
         // Addresses written out in the URL are never looked up, so the resolver does not see them.
         self.guard.check_url(request.url()).map_err(Failure::Refused)?;
         let mut response = match tokio::time::timeout_at(deadline, self.client.execute(request)).await {
@@ -140,6 +143,20 @@ impl Exchange {
             None
         }
     }
+}
+
+/// A user and a password in the URL are sent as a header, unless there is one already: what logs a URL must not
+/// log them.
+fn without_credentials(mut request: Request) -> Result<Request, Failure> {
+    if let Some(basic) = target::take_credentials(request.url_mut())
+        && !request.headers().contains_key(AUTHORIZATION)
+    {
+        let mut value =
+            HeaderValue::from_str(&basic).map_err(|_| Failure::Header(AUTHORIZATION.to_string()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
 /// A request for people: `url` is where it goes with what is secret masked, and so are headers marked as

@@ -7,6 +7,7 @@ use url::Url;
 use super::answer::AnswerRules;
 use super::request::{PresetRequest, RequestError, RequestTemplate};
 use super::settings::{Field, FieldError, FieldKind, MASK, Settings, masked_url};
+use crate::target;
 use crate::template::sample;
 use model::channel::ChannelClass;
 
@@ -142,6 +143,15 @@ impl Preset {
                 field: "url".to_owned(),
                 message: format!("no address can be made of it: {error}"),
             })?;
+            if target::has_credentials(&url) && request.is_authorized(&variables) {
+                return Err(FieldError {
+                    field: "url".to_owned(),
+                    message:
+                        "it has a user or a password, and another setting is sent as the authorization: \
+                              give one of them"
+                            .to_owned(),
+                });
+            }
             if !urls.contains(&url) {
                 urls.push(url);
             }
@@ -149,11 +159,13 @@ impl Preset {
         Ok(urls)
     }
 
-    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host.
+    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host; a user and a password in a
+    /// URL are never shown.
     pub fn masked(&self, settings: &Settings) -> Settings {
         let mask = |(name, value): (&String, &String)| {
             let field = self.fields.iter().find(|field| field.name == *name);
             let shown = match field {
+                Some(Field { kind: FieldKind::Url, shown: true, .. }) => target::shown(value),
                 Some(field) if field.shown => value.clone(),
                 Some(Field { kind: FieldKind::Url, .. }) => masked_url(value),
                 Some(_) | None => MASK.to_owned(),

@@ -102,6 +102,12 @@ impl RequestTemplate {
         Ok(self.endpoint.render(variables)?.parse()?)
     }
 
+    /// Whether the request has a header `authorization` of its own.
+    pub(super) fn is_authorized(&self, variables: &Value) -> bool {
+        let value = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        value.is_some_and(|(_, value)| value.render(variables).is_ok_and(|value| !value.is_empty()))
+    }
+
     pub(super) fn fill_in(&self, variables: &Value) -> Result<PresetRequest, RequestError> {
         let mut headers = Vec::new();
         for (name, value) in &self.headers {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use url::Url;
 
-/// Longest URL, in characters.
-pub const MAX_URL_CHARS: usize = 2_000;
+use crate::target;
 
 const MAX_TOKEN_CHARS: usize = 500;
 const MAX_TEXT_CHARS: usize = 200;
@@ -21,7 +20,7 @@ pub enum FieldKind {
     /// Up to 500 letters and digits of ASCII, `-`, `_`, and what the field allows besides.
     #[default]
     Token,
-    /// Begins with `http://` or `https://`, at most [`MAX_URL_CHARS`].
+    /// Begins with `http://` or `https://`, at most [`target::MAX_URL_CHARS`].
     Url,
     /// Up to 200 characters, none of them a control character.
     Text,
@@ -95,7 +94,7 @@ impl Field {
                 }
                 Ok(())
             }
-            FieldKind::Url => check_url(value, chars),
+            FieldKind::Url => target::parse(value).map(drop),
             FieldKind::Text => {
                 if chars > MAX_TEXT_CHARS {
                     return Err(format!("it has {chars} characters; at most {MAX_TEXT_CHARS} are allowed"));
@@ -114,23 +113,4 @@ impl Field {
             }
         }
     }
-}
-
-fn check_url(value: &str, chars: usize) -> Result<(), String> {
-    if chars > MAX_URL_CHARS {
-        return Err(format!("it has {chars} characters; at most {MAX_URL_CHARS} are allowed"));
-    }
-    if value.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
-        return Err("blanks and control characters are not allowed".to_owned());
-    }
-    let url: Url = value
-        .parse()
-        .map_err(|error| format!("it is not a URL such as https://example.com/path: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("it must begin with http:// or https://".to_owned());
-    }
-    if url.fragment().is_some() {
-        return Err("it must not have a fragment, which begins with #: that is never sent".to_owned());
-    }
-    Ok(())
 }

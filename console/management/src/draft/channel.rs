@@ -12,6 +12,7 @@ use model::channel::{Channel, ChannelKind, ChannelState, Email, PresetChannel, S
 use model::time::EventTime;
 use model::validation::FieldError;
 use sending::presets::{self, Preset};
+use sending::target;
 use sending::template::Escape;
 use serde_json::{Map, Value};
 
@@ -139,7 +140,7 @@ impl ChannelDraft {
         };
         match kind {
             Some(Kind::Webhook) => {
-                let given = self.url.clone().set().and_then(|text| webhook::url(&text));
+                let given = self.url.clone().set().and_then(|text| target::parse(&text).ok());
                 given.map(|url| ("url", url)).into_iter().collect()
             }
             Some(Kind::Preset(preset)) => {

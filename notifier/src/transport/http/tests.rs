@@ -62,10 +62,10 @@ async fn a_name_that_is_rebound_is_connected_to_where_it_was_checked() {
 #[test]
 fn what_was_sent_is_shown_without_its_secrets() {
     let mut request = Request::new(reqwest::Method::PUT, "https://example.com/secret".parse().unwrap());
-    let mut secret = reqwest::header::HeaderValue::from_static("hidden");
+    let mut secret = HeaderValue::from_static("hidden");
     secret.set_sensitive(true);
     request.headers_mut().insert("x-key", secret);
-    request.headers_mut().insert("content-type", reqwest::header::HeaderValue::from_static("text/plain"));
+    request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
     *request.body_mut() = Some("two\nlines".into());
     let expected = format!(
         "PUT https://example.com/***\nuser-agent: {USER_AGENT}\nx-key: ***\ncontent-type: text/plain\n\ntwo\nlines"
@@ -74,4 +74,13 @@ fn what_was_sent_is_shown_without_its_secrets() {
     *request.body_mut() = Some("é".repeat(20_000).into());
     let text = shown(&request, "");
     assert!(text.len() <= SHOWN_BYTES && text.ends_with("é…"), "{} bytes", text.len());
+}
+
+#[test]
+fn a_user_and_a_password_in_a_url_are_sent_as_a_header() {
+    let url = "https://ops:s3cret@example.com/x".parse().unwrap();
+    let sent = without_credentials(Request::new(reqwest::Method::POST, url)).unwrap();
+    assert_eq!(sent.url().as_str(), "https://example.com/x");
+    assert_eq!(sent.headers()[AUTHORIZATION], "Basic b3BzOnMzY3JldA==");
+    assert!(sent.headers()[AUTHORIZATION].is_sensitive());
 }

@@ -7,7 +7,7 @@ use api::time::Time;
 use model::channel::{Channel, ChannelKind, ChannelState, PresetChannel, Secret, Webhook};
 use model::ids::Revision;
 use model::time::EventTime;
-use sending::presets;
+use sending::{presets, target};
 
 use crate::auth::Caller;
 use crate::sight::host_only;
@@ -59,7 +59,7 @@ pub(super) fn view(
 fn of_webhook(common: ChannelView, webhook: &Webhook, now: EventTime) -> ChannelView {
     let still = webhook.old_secrets.iter().filter(|old| old.expires_at > now);
     ChannelView {
-        url: Some(webhook.url.expose().to_owned()),
+        url: Some(target::shown(webhook.url.expose())),
         headers: Some(webhook.headers.keys().map(|name| (name.clone(), MASK.to_owned())).collect()),
         method: Some(webhook.method.as_str().to_owned()),
         template: Some(webhook.template.clone()),

@@ -296,3 +296,20 @@ fn a_channel_of_an_unknown_preset_can_be_renamed_and_no_more() {
     let errors = refused_change(json!({"settings": {"token": "y"}}), &strange);
     assert!(errors[0].starts_with("settings this server does not know"), "{errors:?}");
 }
+
+#[test]
+fn a_user_and_a_password_in_a_url_become_a_secret_header() {
+    let made = new(json!({"name": "w", "kind": "webhook", "url": "https://o%40ps:s3cret@example.com/hook"}));
+    let ChannelKind::Webhook(webhook) = made.kind else { panic!("a webhook") };
+    assert_eq!(webhook.url.expose(), "https://example.com/hook");
+    let expected = format!("Basic {}", STANDARD.encode("o@ps:s3cret"));
+    assert_eq!(webhook.headers["authorization"].expose(), expected);
+    let both = json!({"name": "w", "kind": "webhook", "url": "https://ops:s3cret@example.com/",
+        "headers": {"Authorization": "Bearer x"}});
+    let errors = refused(both);
+    assert!(errors[0].starts_with("url has a user or a password") && errors.len() == 1, "{errors:?}");
+    let token = json!({"name": "n", "kind": "ntfy", "url": "https://ops:s3cret@ntfy.example/",
+        "settings": {"topic": "t", "token": "tk_x"}});
+    let errors = refused(token);
+    assert!(errors[0].starts_with("url it has a user or a password") && errors.len() == 1, "{errors:?}");
+}

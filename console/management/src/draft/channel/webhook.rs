@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use model::channel::{MAX_OLD_SECRETS, OldSecret, Secret, Webhook, WebhookMethod};
 use model::time::EventTime;
+use sending::target;
 use sending::template::{self, Escape};
 use serde_json::Value;
-use url::Url;
 
 use super::super::change::Change;
 use super::super::fields::{Fields, line};
@@ -34,6 +34,10 @@ const TAKEN_HEADERS: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+const AUTHORIZATION: &str = "authorization";
+
+const TWO_AUTHORIZATIONS: &str = "has a user or a password, which would be sent as the header authorization, and headers has one, too: give one of them";
 
 /// The fields of a webhook in a request, except its URL.
 #[derive(Clone)]
@@ -141,19 +145,37 @@ impl WebhookDraft {
 
     fn rest_onto(mut self, fields: &mut Fields, address: &Change<String>, old: Webhook) -> Webhook {
         let headers = self.new_headers(fields, &old.headers);
+        let is_authorized = matches!(&headers, Change::Set(given) if given.contains_key(AUTHORIZATION));
+        let mut headers = headers.onto(old.headers, BTreeMap::new());
         let url = match address {
             Change::Keep => None,
             Change::Reset => {
                 fields.refuse("url", url_rule());
                 None
             }
-            Change::Set(text) => {
-                let url = url(text);
-                if url.is_none() {
-                    fields.refuse("url", url_rule());
+            Change::Set(text) => match target::parse(text) {
+                Ok(mut url) => {
+                    if let Some(basic) = target::take_credentials(&mut url) {
+                        // A Basic one may have come with the URL that was there before.
+                        let stored = headers.get(AUTHORIZATION);
+                        if is_authorized || stored.is_some_and(|stored| !is_basic(stored)) {
+                            fields.refuse("url", TWO_AUTHORIZATIONS);
+                        }
+                        headers.insert(AUTHORIZATION.to_owned(), Secret::new(basic));
+                        if headers.len() > MAX_HEADERS {
+                            fields.refuse(
+                                "headers",
+                                format!("are at most {MAX_HEADERS}, with that of the URL"),
+                            );
+                        }
+                    }
+                    Some(url)
                 }
-                url
-            }
+                Err(why) => {
+                    fields.refuse("url", why);
+                    None
+                }
+            },
         };
         let template = self.template.onto_option(old.template);
         let content_type = match self.content_type {
@@ -169,7 +191,7 @@ impl WebhookDraft {
             url: url.map_or(old.url, |url| Secret::new(url.into())),
             secret: old.secret,
             old_secrets: old.old_secrets,
-            headers: headers.onto(old.headers, BTreeMap::new()),
+            headers,
             method: self.method.onto(old.method, WebhookMethod::Post),
             template,
             content_type,
@@ -230,11 +252,8 @@ pub(crate) fn url_rule() -> String {
     format!("must be an http or https URL of at most {MAX_URL_BYTES} characters")
 }
 
-/// An address that a webhook may have.
-pub(crate) fn url(text: &str) -> Option<Url> {
-    let url: Url = text.parse().ok()?;
-    let good = text.len() <= MAX_URL_BYTES && matches!(url.scheme(), "http" | "https") && url.has_host();
-    good.then_some(url)
+fn is_basic(value: &Secret) -> bool {
+    value.expose().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
 }
 
 fn secret(text: &str) -> Option<Secret> {
