@@ -182,10 +182,15 @@ impl AddressGuard {
         self
     }
 
-    /// Whether a URL leads to this installation, by whatever scheme.
+    /// Whether a URL leads to this installation, by whatever scheme. All names of this host itself are one: a
+    /// server that listens on one of them mostly listens on all.
     fn own_of(&self, url: &Url) -> Option<&Url> {
         let place = |url: &Url| {
-            let host = url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+            let host = match url.host() {
+                Some(host) if is_this_host(&host) => Some("localhost".to_owned()),
+                Some(host) => Some(host.to_string().trim_end_matches('.').to_ascii_lowercase()),
+                None => None,
+            };
             (host, url.port_or_known_default())
         };
         let under = |own: &Url| {
@@ -253,6 +258,19 @@ impl AddressGuard {
 
     fn allows(&self, ip: IpAddr) -> bool {
         contains(&self.allowed, ip)
+    }
+}
+
+/// Loopback and unspecified addresses, and names under `localhost` (RFC 6761).
+fn is_this_host(host: &Host<&str>) -> bool {
+    let is_own = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    match host {
+        Host::Ipv4(ip) => is_own((*ip).into()),
+        Host::Ipv6(ip) => is_own(IpAddr::from(*ip).to_canonical()),
+        Host::Domain(name) => {
+            let bare = name.strip_suffix('.').unwrap_or(name);
+            bare.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+        }
     }
 }
 

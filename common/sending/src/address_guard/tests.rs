@@ -137,6 +137,12 @@ fn this_installation_is_refused_under_its_own_urls_even_where_private_addresses_
         "https://LUBDUB.example.com.:443/x",
         "http://127.0.0.1:8080/api/push/token",
         "http://2130706433:8080/api/push/token",
+        "http://localhost:8080/api/push/token",
+        "http://me.LOCALHOST.:8080/",
+        "http://127.0.0.2:8080/",
+        "http://[::1]:8080/",
+        "http://[::ffff:127.0.0.1]:8080/",
+        "http://0.0.0.0:8080/",
         "https://example.com/lubdub",
         "https://example.com/lubdub/api/push/token",
     ] {
