@@ -2,11 +2,11 @@
 //! end soon, and make little.
 //!
 //! There is no loader, so nothing can be included; what can be called is [a list](filter_names) of what is
-//! bounded; every step and every byte costs fuel; what is not there is an error, not a gap. Templates of users
-//! are read and filled in by [`fill_in`], a few at a time, on threads of their own whose stacks the deepest of
-//! them fits on: never on a thread that others wait for. Those of presets are [`Template`]s, read once. What a
-//! template makes is escaped by what it is for: in JSON, `{{ title }}` becomes a whole JSON value, quotes
-//! included, so that no name of a monitor can break out of it.
+//! bounded; every step and every byte costs fuel; what is not there is an error, not a gap. Templates of
+//! users are read and filled in by [`fill_in`], a few at a time, on threads of their own whose stacks the
+//! deepest of them fits on: never on a thread that others wait for. Those of presets are [`Template`]s, read
+//! once. What a template makes is escaped by what it is for: in JSON, `{{ title }}` becomes a whole JSON
+//! value, quotes included, so that no name of a monitor can break out of it.
 
 mod allowed;
 mod bounded;
@@ -83,8 +83,8 @@ fn try_samples(source: &str, escape: Escape) -> Result<(), CheckError> {
     Ok(())
 }
 
-/// Does work with a template on a thread of its own when it is its turn. The turn ends with the thread, also if
-/// nobody waits for it any more.
+/// Does work with a template on a thread of its own when it is its turn. The turn ends with the thread, also
+/// if nobody waits for it any more.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TemplateError> {
     let done = async {
         let turn = TURNS.acquire().await.map_err(|_| TemplateError::NoRoom)?;

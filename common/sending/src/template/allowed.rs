@@ -1,9 +1,9 @@
 //! Pure. What templates may call: a list of what is allowed, each with bounds of its own.
 //!
-//! The engine pays with fuel for what a filter made, after it was made. So everything that could make much, or
-//! take long, from few bytes of source is bounded here before it begins: by the length of what goes in, and
-//! by the arguments that say how much comes out. What a later version of the engine adds is not allowed until
-//! it stands here.
+//! The engine pays with fuel for what a filter made, after it was made. So everything that could make much,
+//! or take long, from few bytes of source is bounded here before it begins: by the length of what goes in,
+//! and by the arguments that say how much comes out. What a later version of the engine adds is not allowed
+//! until it stands here.
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters as builtin, functions, tests};

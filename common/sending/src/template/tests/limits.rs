@@ -1,4 +1,5 @@
-//! Everything that a template may call, with huge arguments, in a process that may take 100 MB more than it has.
+//! Everything that a template may call, with huge arguments, in a process that may take 100 MB more than it
+//! has.
 
 use std::io::Write;
 use std::process::Command;
