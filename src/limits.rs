@@ -25,13 +25,16 @@ pub(crate) fn leave_no_core() {
     }
 }
 
-/// Raises the number of open files to what the system allows: every connection is one.
-pub(crate) fn raise_open_files() {
+/// Raises the number of open files to what the system allows, because every connection is one; how many they
+/// are.
+pub(crate) fn raise_open_files() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(error = %Chain(&error), current = limit.current, "failed to raise the number of open files");
     }
+    let open = getrlimit(Resource::Nofile).current;
+    open.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

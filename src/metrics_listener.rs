@@ -6,8 +6,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use clap::Args;
+use model::time::TimeRules;
+use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve};
+use serving::{Entrance, Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,19 +26,21 @@ pub(crate) struct MetricsListen {
 }
 
 /// The listener for metrics, if they have one of their own.
-pub(crate) struct MetricsListener(Option<TcpListener>);
+pub(crate) struct MetricsListener(Option<(TcpListener, Entrance)>);
 
 impl MetricsListen {
     /// # Errors
     /// If the address cannot be listened on.
-    pub(crate) async fn bind(&self) -> anyhow::Result<MetricsListener> {
+    pub(crate) async fn bind(&self, clock: Arc<dyn Clock>) -> anyhow::Result<MetricsListener> {
         let Some(address) = self.metrics_listen else { return Ok(MetricsListener(None)) };
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("failed to listen on {address} for metrics; choose another with --metrics-listen")
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
         tracing::info!(%address, "metrics are served apart");
-        Ok(MetricsListener(Some(listener)))
+        // Nothing depends on what this listener states.
+        let entrance = Entrance::new(clock, TimeRules::CLUSTER.silence);
+        Ok(MetricsListener(Some((listener, entrance))))
     }
 }
 
@@ -51,9 +55,9 @@ impl MetricsListener {
         shutdown: CancellationToken,
     ) -> Router {
         let metrics = Arc::new(metrics);
-        let Some(listener) = self.0 else { return ops_router(roles, metrics) };
+        let Some((listener, entrance)) = self.0 else { return ops_router(roles, metrics) };
         let limits = ServerLimits { connections: CONNECTIONS, ..ServerLimits::default() };
-        tasks.spawn(serve(listener, metrics_router(metrics), limits, shutdown));
+        tasks.spawn(serve(listener, metrics_router(metrics), limits, entrance, shutdown));
         probes_router(roles)
     }
 }
@@ -62,6 +66,7 @@ impl MetricsListener {
 mod tests {
     use std::time::Duration;
 
+    use ports::clock::SystemClock;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -78,10 +83,12 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_with_a_listener_of_their_own_are_not_on_the_public_one() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         for (metrics_listen, on_public, on_own) in [(None, "200", None), (Some(free), "404", Some("200"))] {
-            let metrics = MetricsListen { metrics_listen }.bind().await.expect("a listener");
-            let own = metrics.0.as_ref().map(|own| own.local_addr().expect("an address"));
+            let metrics =
+                MetricsListen { metrics_listen }.bind(Arc::clone(&clock)).await.expect("a listener");
+            let own = metrics.0.as_ref().map(|(own, _)| own.local_addr().expect("an address"));
             let (mut tasks, shutdown) = (JoinSet::new(), CancellationToken::new());
             let router = metrics.routes(
                 vec![Readiness::new("test")],
@@ -89,9 +96,10 @@ mod tests {
                 &mut tasks,
                 shutdown.clone(),
             );
+            let entrance = Entrance::new(Arc::clone(&clock), TimeRules::CLUSTER.silence);
             let public = TcpListener::bind(free).await.expect("a listener");
             let address = public.local_addr().expect("an address");
-            tasks.spawn(serve(public, router, ServerLimits::default(), shutdown.clone()));
+            tasks.spawn(serve(public, router, ServerLimits::default(), entrance, shutdown.clone()));
             assert_eq!(status(address, "/metrics").await, on_public);
             assert_eq!(status(address, "/healthz").await, "200");
             if let (Some(own), Some(expected)) = (own, on_own) {

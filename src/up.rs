@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use backend_sqlite::{SqliteBackend, SqliteOptions};
 use clap::Args;
 use model::byte_size::ByteSize;
@@ -21,7 +21,7 @@ use ports::roster::Alone;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
-use serving::{Readiness, ServerLimits, serve};
+use serving::{Entrance, Readiness, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -120,6 +120,14 @@ struct Roles {
     console: console_api::Service,
 }
 
+/// The listeners of this process, not yet served.
+struct Front {
+    listener: TcpListener,
+    metrics_listener: MetricsListener,
+    limits: ServerLimits,
+    entrance: Entrance,
+}
+
 impl Up {
     /// Checks what the parser of the command line cannot, before anything is touched.
     ///
@@ -150,7 +158,7 @@ impl Up {
         }
         let signals = StopSignals::listen()?;
         limits::leave_no_core();
-        limits::raise_open_files();
+        let files = limits::raise_open_files();
         limits::keep_files_private();
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
@@ -159,7 +167,8 @@ impl Up {
             )
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
-        let metrics_listener = self.metrics.bind().await?;
+        let clock = Arc::new(SystemClock::new());
+        let metrics_listener = self.metrics.bind(Arc::clone(&clock) as _).await?;
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         if self.public_url.is_none() && address.ip().is_unspecified() {
             tracing::warn!(
@@ -167,7 +176,6 @@ impl Up {
             );
         }
 
-        let clock = Arc::new(SystemClock::new());
         let options = SqliteOptions {
             retention: Duration::from_secs(self.retention.0),
             history_per_monitor: self.history as usize,
@@ -183,9 +191,16 @@ impl Up {
         greeting::keep_key(&self.data_dir, &key, self.api_key.as_deref())?;
 
         let mut metrics = MetricsRegistry::default();
-        let roles = self.roles(&backend, &clock, &public_url, &mut metrics)?;
+        let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);
+        let roles = self.roles(&backend, &clock, &public_url, &entrance, &mut metrics)?;
+        let limits = ServerLimits {
+            drain: DRAIN_CONNECTIONS,
+            proxies: self.ingest.trusted_proxies.clone(),
+            ..ServerLimits::within_open_files(files)
+        };
         greeting::print(terminal, &self.data_dir, address, &public_url, &key)?;
-        let outcome = roles.run(listener, metrics_listener, metrics, signals).await;
+        let front = Front { listener, metrics_listener, limits, entrance };
+        let outcome = roles.run(front, metrics, signals).await;
         if let Err(error) = backend.close().await {
             tracing::warn!(error = %Chain(error.as_ref()), "failed to close the data folder in order");
         }
@@ -197,6 +212,7 @@ impl Up {
         backend: &SqliteBackend,
         clock: &Arc<SystemClock>,
         public_url: &str,
+        entrance: &Entrance,
         metrics: &mut MetricsRegistry,
     ) -> anyhow::Result<Roles> {
         let clock = || Arc::clone(clock) as Arc<dyn Clock>;
@@ -204,7 +220,13 @@ impl Up {
         let mail = self.smtp.settings()?;
         let ingest = ingest::Service::new(
             self.ingest.clone(),
-            ingest::Deps { log: backend.log(), registry: backend.registry(), clock: clock(), rules },
+            ingest::Deps {
+                log: backend.log(),
+                registry: backend.registry(),
+                clock: clock(),
+                rules,
+                entrance: entrance.clone(),
+            },
             metrics,
         )?;
         let scheduler = scheduler::Service::new(
@@ -284,8 +306,7 @@ impl Roles {
     /// first what is accepted gets its answer, then what was accepted is applied.
     async fn run(
         self,
-        listener: TcpListener,
-        metrics_listener: MetricsListener,
+        front: Front,
         metrics: MetricsRegistry,
         mut signals: StopSignals,
     ) -> anyhow::Result<()> {
@@ -295,14 +316,14 @@ impl Roles {
             self.notifier.readiness(),
             self.console.readiness(),
         ];
-        let limits = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
+        let Front { listener, metrics_listener, limits, entrance } = front;
         let (listening, accepting, applying) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
         let mut front = JoinSet::new();
         let ops = metrics_listener.routes(readiness, metrics, &mut front, listening.clone());
         let router = self.ingest.router().merge(self.console.router()).merge(ops);
-        front.spawn(serve(listener, router, limits, listening.clone()));
+        front.spawn(serve(listener, router, limits, entrance, listening.clone()));
         let mut ingest = JoinSet::new();
         let service = self.ingest.run(accepting.clone());
         ingest.spawn(async move { service.await.context("run ingest") });
@@ -317,6 +338,7 @@ impl Roles {
 
         let failed = tokio::select! {
             () = signals.received() => None,
+            Some(ended) = front.join_next() => Some(early_end(ended.map(|()| Err(anyhow!("the listener ended by itself"))))),
             Some(ended) = ingest.join_next() => Some(early_end(ended)),
             Some(ended) = back.join_next() => Some(early_end(ended)),
         };

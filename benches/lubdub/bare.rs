@@ -1,9 +1,12 @@
 //! A handler that does nothing, served as ours are: what can be had at most.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::any;
-use serving::{ServerLimits, serve};
+use ports::clock::SystemClock;
+use serving::{Entrance, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -11,5 +14,6 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(listener: TcpListener) {
     let router =
         Router::new().route("/api/push/{token}", any(|Path(_): Path<String>| async { "{\"ok\":true}" }));
-    serve(listener, router, ServerLimits::default(), CancellationToken::new()).await;
+    let entrance = Entrance::undoubted(Arc::new(SystemClock::new()));
+    serve(listener, router, ServerLimits::default(), entrance, CancellationToken::new()).await;
 }

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use model::time::EventTime;
 use parking_lot::Mutex;
 use ports::clock::{Clock, SystemClock};
-use serving::{ServerLimits, serve};
+use serving::{Entrance, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,10 +52,12 @@ impl Receiver {
         let clock = Arc::new(SystemClock::new());
         let events = Arc::new(Mutex::new(Vec::new()));
         let hangs = Arc::new(AtomicBool::new(false));
-        let inbox = Inbox { clock, events: Arc::clone(&events), hangs: Arc::clone(&hangs) };
+        let inbox =
+            Inbox { clock: Arc::clone(&clock) as _, events: Arc::clone(&events), hangs: Arc::clone(&hangs) };
         let router = Router::new().route("/hook", post(receive)).with_state(Arc::new(inbox));
         let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, router, ServerLimits::default(), CancellationToken::new()));
+        let entrance = Entrance::undoubted(Arc::clone(&clock) as _);
+        serving.spawn(serve(listener, router, ServerLimits::default(), entrance, CancellationToken::new()));
         Ok(Self { address, events, hangs, _serving: serving })
     }
 

@@ -17,7 +17,7 @@ use model::time::TimeRules;
 use model::wire;
 use ports::clock::Clock;
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use serving::{Readiness, ServerLimits, serve};
+use serving::{Entrance, Readiness, ServerLimits, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -56,18 +56,22 @@ impl Server {
             2,
             Arc::clone(&clock),
         ))));
-        let deps = Deps { log: Arc::clone(&log) as _, registry: watched, clock, rules: TimeRules::EMBEDDED };
+        let rules = TimeRules::EMBEDDED;
+        let entrance = Entrance::new(Arc::clone(&clock), rules.silence);
+        let deps =
+            Deps { log: Arc::clone(&log) as _, registry: watched, clock, rules, entrance: entrance.clone() };
         let service =
             Service::new(config, deps, &mut prometheus_client::registry::Registry::default()).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let (listening, running) = (CancellationToken::new(), CancellationToken::new());
+        let (closing, running) = (CancellationToken::new(), CancellationToken::new());
         let readiness = service.readiness();
         let (mut listener, mut tasks) = (JoinSet::new(), JoinSet::new());
-        listener.spawn(serve(socket, service.router(), ServerLimits::default(), listening.clone()));
+        let limits = ServerLimits::default();
+        listener.spawn(serve(socket, service.router(), limits, entrance, closing.clone()));
         let until = running.clone();
         tasks.spawn(async move { service.run(until).await.unwrap() });
-        Self { address, log, registry, readiness, listening, running, listener, service: tasks }
+        Self { address, log, registry, readiness, listening: closing, running, listener, service: tasks }
     }
 
     async fn put(&self, monitor: &Monitor) {

@@ -163,8 +163,9 @@ mod tests {
             (Config { output_limit: ByteSize(1_000_000_001), ..Config::default() }, Some("--output-limit")),
         ];
         for (config, expected) in cases {
-            let found = config.validate().err().map(|error| match error {
-                Error::Config { flag, .. } => flag,
+            let found = config.validate().err().and_then(|error| match error {
+                Error::Config { flag, .. } => Some(flag),
+                Error::Task(_) => None,
             });
             assert_eq!(found, expected);
         }

@@ -11,13 +11,16 @@ pub enum Error {
         /// The rule for the value.
         rule: &'static str,
     },
+    /// A part of ingest ended by a defect of its own.
+    #[error("run a part of ingest")]
+    Task(#[source] tokio::task::JoinError),
 }
 
 impl Error {
     /// Whether trying again can help.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Config { .. } => false,
+            Self::Config { .. } | Self::Task(_) => false,
         }
     }
 }

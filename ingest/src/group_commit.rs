@@ -9,10 +9,11 @@ mod push;
 use std::sync::Arc;
 
 use model::heartbeat::Heartbeat;
-use model::ids::PartitionId;
+use model::ids::{MonitorId, PartitionId};
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::heartbeat_log::{HeartbeatLog, LogRoom};
+use serving::Entrance;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,17 @@ impl GroupCommit {
         log: Arc<dyn HeartbeatLog>,
         clock: Arc<dyn Clock>,
         health: Arc<Health>,
+        entrance: Entrance,
         metrics: Arc<Metrics>,
     ) -> Self {
         let partitions = log.partitions();
         let lanes = (0..partitions).map(|_| Lane::default()).collect();
         let budget = PushBudget::new(limits.queued_pushes, limits.queued_bytes);
-        Self { lanes, partitions, node: Node { budget, limits, author, log, clock, health, metrics } }
+        Self {
+            lanes,
+            partitions,
+            node: Node { budget, limits, author, log, clock, health, entrance, metrics },
+        }
     }
 
     /// Puts a push, whose body is complete, into its partition's queue. The receiver gets its answer once the
@@ -87,6 +93,14 @@ impl GroupCommit {
     /// vouch that every push was taken.
     pub(crate) fn refuse_in_every_partition(&self) {
         for lane in &self.lanes {
+            lane.refuse(1);
+        }
+        self.node.metrics.refused.inc();
+    }
+
+    /// Counts a push that was answered 503 because nobody knows when it was sent.
+    pub(crate) fn refuse(&self, monitor: MonitorId) {
+        if let Some(lane) = self.lanes.get(usize::from(monitor.partition(self.partitions).0)) {
             lane.refuse(1);
         }
         self.node.metrics.refused.inc();

@@ -8,13 +8,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::response::Response;
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use model::ids::MonitorId;
 use model::trace::TraceContext;
 use ports::clock::Clock;
-use serving::{Change, Strangers, TrustedProxies};
+use serving::{Change, ClientConnection, Strangers, TrustedProxies};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
@@ -27,6 +27,7 @@ use crate::config::Limits;
 use crate::group_commit::{GroupCommit, Origin, Push, Refused};
 use crate::metrics::Metrics;
 use crate::outputs;
+use crate::own_push::OwnPush;
 use crate::tokens::{Resolved, TokenRef, Tokens};
 
 const PREFIX: &str = "/api/push/";
@@ -45,6 +46,7 @@ pub(crate) struct PushFront {
     pub(crate) proxies: TrustedProxies,
     pub(crate) strangers: Strangers,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) own: Arc<OwnPush>,
 }
 
 pub(crate) fn router(front: Arc<PushFront>) -> Router {
@@ -65,6 +67,9 @@ pub(crate) fn router(front: Arc<PushFront>) -> Router {
 }
 
 async fn push(State(front): State<Arc<PushFront>>, request: Request) -> Response {
+    if front.own.is(request.uri().path()) {
+        return StatusCode::OK.into_response();
+    }
     let reply = front.push(request).await;
     front.metrics.answered(reply.answer());
     reply.into_response()
@@ -89,7 +94,14 @@ impl PushFront {
         let (head, body) = request.into_parts();
         let origin =
             Origin { source: self.source(&head.extensions, &head.headers), trace: trace(&head.headers) };
-        let push = Addressed { front: self, monitor, token, origin, query: head.uri.query() };
+        let push = Addressed {
+            front: self,
+            monitor,
+            token,
+            origin,
+            query: head.uri.query(),
+            extensions: &head.extensions,
+        };
         let accepting = async {
             if body.is_end_stream() {
                 return push.record(Body::default()).await;
@@ -160,11 +172,17 @@ struct Addressed<'a> {
     token: TokenRef,
     origin: Origin,
     query: Option<&'a str>,
+    extensions: &'a Extensions,
 }
 
 impl Addressed<'_> {
     async fn record(self, body: Body) -> Reply {
-        let Self { front, monitor, token, origin, query } = self;
+        let Self { front, monitor, token, origin, query, extensions } = self;
+        if !is_fresh(extensions) {
+            // It was sent into a standstill of this process, nobody knows when.
+            front.commits.refuse(monitor);
+            return Reply::unavailable().and_close();
+        }
         let mut accepted = match accept(query, body) {
             Ok(accepted) => accepted,
             Err(error) => return Reply::not_understood(error),
@@ -192,6 +210,11 @@ impl Addressed<'_> {
 fn is_own_alert(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     agent.get(..NOTIFIER.len()).is_some_and(|start| start.eq_ignore_ascii_case(NOTIFIER))
+}
+
+/// Whether the client may still be there, as far as its connection tells.
+fn is_fresh(extensions: &Extensions) -> bool {
+    extensions.get::<ClientConnection>().is_none_or(ClientConnection::is_fresh)
 }
 
 /// The client's trace, if the request names one.

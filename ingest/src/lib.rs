@@ -5,6 +5,7 @@
 //! - `tokens`: token → monitor, in memory, with each token's rate limit
 //! - `group_commit`: what arrives while a frame is being appended is the next frame
 //! - `http`: the routes; `answer`: the answers to a push
+//! - `own_push`: pushes of the node to itself, which show that others can get in
 //! - `health`: whether the node can do its job
 //! - [`Service`]: puts them together and runs them
 
@@ -18,6 +19,7 @@ mod health;
 mod http;
 mod metrics;
 mod outputs;
+mod own_push;
 mod service;
 mod tokens;
 

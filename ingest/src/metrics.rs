@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) refused: Counter,
     outputs_over_limit: Counter,
     outputs_without_room: Counter,
+    pub(crate) deaf_frames: Counter,
     pub(crate) tokens: Gauge,
     pub(crate) undecodable: Counter,
 }
@@ -65,6 +66,7 @@ impl Metrics {
             refused: Counter::default(),
             outputs_over_limit: outputs_cut("over_limit"),
             outputs_without_room: outputs_cut("no_room"),
+            deaf_frames: Counter::default(),
             tokens: Gauge::default(),
             undecodable: Counter::default(),
         };
@@ -95,6 +97,11 @@ impl Metrics {
             "lubdub_ingest_outputs_cut",
             "Outputs of which only the end was kept, or nothing",
             outputs,
+        );
+        registry.register(
+            "lubdub_ingest_deaf_frames",
+            "Frames that vouch for nothing, because the listener was not known to take connections",
+            metrics.deaf_frames.clone(),
         );
         registry.register("lubdub_ingest_tokens", "Tokens known", metrics.tokens.clone());
         registry.register(

@@ -9,7 +9,7 @@ use model::time::TimeRules;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
-use serving::{Readiness, Strangers, TrustedProxies};
+use serving::{Entrance, Readiness, Strangers, TrustedProxies};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::group_commit::{Author, GroupCommit};
 use crate::health::Health;
 use crate::http::{self, PushFront};
 use crate::metrics::Metrics;
+use crate::own_push::OwnPush;
 use crate::tokens::Tokens;
 
 /// The interval at which readiness is checked, and a watch that could not begin is tried again.
@@ -38,6 +39,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The rules of one process or of a cluster.
     pub rules: TimeRules,
+    /// What the listener that serves [`Service::router`] states of itself: time is vouched for by it.
+    pub entrance: Entrance,
 }
 
 /// Accepts pushes, and appends them to the log.
@@ -52,6 +55,8 @@ pub struct Service {
     readiness: Readiness,
     limits: Limits,
     proxies: TrustedProxies,
+    entrance: Entrance,
+    own: Arc<OwnPush>,
 }
 
 impl Service {
@@ -65,7 +70,7 @@ impl Service {
         metrics: &mut prometheus_client::registry::Registry,
     ) -> Result<Self, Error> {
         config.validate()?;
-        let Deps { log, registry, clock, rules } = deps;
+        let Deps { log, registry, clock, rules, entrance } = deps;
         let metrics = Arc::new(Metrics::new(metrics));
         let tokens = Arc::new(Tokens::new(&config, Arc::clone(&clock), Arc::clone(&metrics)));
         let health = Arc::new(Health::new(log.partitions(), rules));
@@ -76,11 +81,26 @@ impl Service {
             Arc::clone(&log),
             Arc::clone(&clock),
             Arc::clone(&health),
+            entrance.clone(),
             Arc::clone(&metrics),
         ));
+        let own = Arc::new(OwnPush::new());
         let readiness = Readiness::new("ingest");
         let Config { limits, trusted_proxies: proxies, .. } = config;
-        Ok(Self { log, registry, clock, tokens, commits, health, metrics, readiness, limits, proxies })
+        Ok(Self {
+            log,
+            registry,
+            clock,
+            tokens,
+            commits,
+            health,
+            metrics,
+            readiness,
+            limits,
+            proxies,
+            entrance,
+            own,
+        })
     }
 
     /// The push routes.
@@ -94,10 +114,11 @@ impl Service {
             proxies: self.proxies.clone(),
             strangers: Strangers::default(),
             clock: Arc::clone(&self.clock),
+            own: Arc::clone(&self.own),
         }))
     }
 
-    /// Ready while the token list is current, the log acknowledges, and the clocks agree.
+    /// Ready while clients can get in, the token list is current, the log acknowledges, and the clocks agree.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
@@ -107,7 +128,7 @@ impl Service {
     /// Stop the listener first and let its requests finish: this service answers them.
     ///
     /// # Errors
-    /// None at present: what fails is tried again until `shutdown`.
+    /// [`Error::Task`] if a part ended by a defect. What else fails is tried again until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut lanes = JoinSet::new();
         for partition in self.commits.partitions() {
@@ -115,18 +136,20 @@ impl Service {
             let shutdown = shutdown.clone();
             lanes.spawn(async move { commits.commit(partition, shutdown).await });
         }
-        let watch = tokio::select! {
-            watch = self.watch() => watch,
-            () = shutdown.cancelled() => return self.drain(lanes).await,
+        let work = async {
+            let _watch = self.watch().await;
+            tokio::join!(self.look_after_readiness(), self.compare_clocks(), self.own.run(&self.entrance));
         };
-        tokio::select! {
-            () = self.look_after_readiness() => {}
-            () = self.compare_clocks() => {}
-            () = shutdown.cancelled() => {}
-        }
-        let drained = self.drain(lanes).await;
-        drop(watch);
-        drained
+        tokio::pin!(work);
+        let ended = tokio::select! {
+            () = &mut work => None,
+            () = shutdown.cancelled() => None,
+            // A partition without a committer hears nothing, however well the rest is.
+            Some(ended) = lanes.join_next() => ended.err(),
+        };
+        // The registry is followed as long as `work` lives.
+        self.drain(lanes).await;
+        ended.map_or(Ok(()), |ended| Err(Error::Task(ended)))
     }
 
     async fn watch(&self) -> WatchGuard {
@@ -149,7 +172,8 @@ impl Service {
     async fn look_after_readiness(&self) {
         let mut was = None;
         loop {
-            let trouble = self.health.trouble(self.tokens.standing(), &*self.clock);
+            let trouble = self.entrance.trouble();
+            let trouble = trouble.or_else(|| self.health.trouble(self.tokens.standing(), &*self.clock));
             if was.as_ref() != Some(&trouble.is_none()) {
                 match &trouble {
                     None => tracing::info!("ingest is ready"),
@@ -188,12 +212,11 @@ impl Service {
         }
     }
 
-    async fn drain(&self, mut lanes: JoinSet<()>) -> Result<(), Error> {
+    async fn drain(&self, mut lanes: JoinSet<()>) {
         self.readiness.set_not_ready("it is stopping");
         let all = async { while lanes.join_next().await.is_some() {} };
         if tokio::time::timeout(self.limits.drain, all).await.is_err() {
             tracing::warn!("stopping without an acknowledgement of the heartbeat log");
         }
-        Ok(())
     }
 }

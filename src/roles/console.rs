@@ -66,8 +66,8 @@ impl Console {
     }
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
+        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Console.name());
         let given = self.given_key()?;
         let servers = async {
@@ -96,6 +96,7 @@ impl Console {
                 "push URLs will lead to where the console is asked for them: if no proxy there leads to ingest, set --public-url"
             );
         }
+        serving.trust(self.console.trusted_proxies.clone());
         let service = console_api::Service::new(self.console, deps, &mut metrics)?;
         if let AdminKey::Made(key) = &key {
             terminal.print(&format!("Admin key (shown once): {}\n", key.expose()))?;

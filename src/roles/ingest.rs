@@ -42,8 +42,8 @@ impl Ingest {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
+        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Ingest.name());
         let Some(backend) =
             serving.prepare(Box::pin(self.nats.connect(Role::Ingest, &node, clock.clone()))).await?
@@ -52,12 +52,14 @@ impl Ingest {
         };
         let mut metrics = MetricsRegistry::default();
         let mut config = self.ingest;
+        serving.trust(config.trusted_proxies.clone());
         config.limits.frame_bytes = FRAME_BYTES;
         let deps = ingest::Deps {
             log: backend.log(),
             registry: backend.registry(),
             clock,
             rules: TimeRules::CLUSTER,
+            entrance: serving.entrance(),
         };
         let service = ingest::Service::new(config, deps, &mut metrics)?;
         tracing::info!(address = %serving.address(), node, "ingest listens");

@@ -67,8 +67,8 @@ impl Notifier {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
+        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Notifier.name());
         let servers = async {
             let nats = self.nats.connect(Role::Notifier, &node, clock.clone()).await?;

@@ -55,8 +55,8 @@ impl Scheduler {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut serving = Serving::begin(self.listen, &self.metrics).await?;
         let clock = Arc::new(SystemClock::new());
+        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Scheduler.name());
         let servers = async {
             let nats = self.nats.connect(Role::Scheduler, &node, clock.clone()).await?;

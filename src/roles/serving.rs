@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use model::chain::Chain;
+use model::time::TimeRules;
+use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Readiness, ServerLimits, serve};
+use serving::{Entrance, Readiness, ServerLimits, TrustedProxies, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,9 @@ pub(super) struct Serving {
     listener: TcpListener,
     address: SocketAddr,
     metrics: MetricsListener,
+    files: usize,
+    entrance: Entrance,
+    proxies: TrustedProxies,
 }
 
 /// The order in which a role drains.
@@ -41,22 +46,38 @@ pub(super) enum Drain {
 impl Serving {
     /// # Errors
     /// If the role cannot listen on the address.
-    pub(super) async fn begin(listen: SocketAddr, metrics: &MetricsListen) -> anyhow::Result<Self> {
+    pub(super) async fn begin(
+        listen: SocketAddr,
+        metrics: &MetricsListen,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let signals = StopSignals::listen()?;
         limits::leave_no_core();
-        limits::raise_open_files();
+        let files = limits::raise_open_files();
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!(
                 "failed to listen on {listen}; is another server running there? choose another with --listen"
             )
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
-        let metrics = metrics.bind().await?;
-        Ok(Self { signals, listener, address, metrics })
+        let metrics = metrics.bind(Arc::clone(&clock)).await?;
+        let entrance = Entrance::new(clock, TimeRules::CLUSTER.silence);
+        let proxies = TrustedProxies::default();
+        Ok(Self { signals, listener, address, metrics, files, entrance, proxies })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What the listener states of itself.
+    pub(super) fn entrance(&self) -> Entrance {
+        self.entrance.clone()
+    }
+
+    /// Proxies behind whose addresses there are many clients.
+    pub(super) fn trust(&mut self, proxies: TrustedProxies) {
+        self.proxies = proxies;
     }
 
     /// Makes what the role stands on, unless a signal comes first: then there is nothing to drain.
@@ -85,16 +106,24 @@ impl Serving {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let server = ServerLimits { drain: DRAIN_CONNECTIONS, ..ServerLimits::default() };
+        let server = ServerLimits {
+            drain: DRAIN_CONNECTIONS,
+            proxies: self.proxies,
+            ..ServerLimits::within_open_files(self.files)
+        };
         let (listening, working) = (CancellationToken::new(), CancellationToken::new());
         let mut front = JoinSet::new();
         let ops = self.metrics.routes(vec![readiness], metrics, &mut front, listening.clone());
         let router = router.merge(ops);
-        front.spawn(serve(self.listener, router, server, listening.clone()));
+        front.spawn(serve(self.listener, router, server, self.entrance, listening.clone()));
         let mut back = JoinSet::new();
         back.spawn(role(working.clone()));
         let failed = tokio::select! {
             () = self.signals.received() => None,
+            Some(ended) = front.join_next() => Some(match ended {
+                Ok(()) => anyhow::anyhow!("the listener ended by itself"),
+                Err(panicked) => panicked.into(),
+            }),
             Some(ended) = back.join_next() => Some(match ended {
                 Ok(Ok(())) => anyhow::anyhow!("the role ended by itself"),
                 Ok(Err(error)) => error,
@@ -102,7 +131,7 @@ impl Serving {
             }),
         };
         if let Some(error) = &failed {
-            tracing::error!(error = %Chain(error.as_ref()), "the role ended; stopping");
+            tracing::error!(error = %Chain(error.as_ref()), "a task ended; stopping");
         }
         let drained = async {
             if drain == Drain::RoleFirst {

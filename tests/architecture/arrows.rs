@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("ports", &["model"]),
     ("api", &["model"]),
-    ("serving", &["model"]),
+    ("serving", &["ports", "model"]),
     ("sending", &["model"]),
     ("machine", &["model"]),
     ("backend-sqlite", &["ports", "model"]),

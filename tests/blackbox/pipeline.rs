@@ -3,6 +3,7 @@
 
 mod clients;
 mod drain;
+mod entrance;
 mod flood;
 mod freeze;
 mod heard;

@@ -14,7 +14,7 @@ use model::ids::{MonitorId, PartitionId};
 use model::wire::frame::Listening;
 use ports::clock::{Clock, SystemClock};
 use ports::heartbeat_log::HeartbeatLog;
-use serving::{ServerLimits, serve};
+use serving::{Entrance, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,10 +39,11 @@ pub(crate) async fn naive(listener: TcpListener, nats: &str) -> anyhow::Result<(
     let address = listener.local_addr()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = NatsBackend::connect(NatsOptions::new(nats, "naive"), Arc::clone(&clock)).await?;
+    let entrance = Entrance::undoubted(Arc::clone(&clock));
     let naive = Naive { log: backend.log(), clock, frames: AtomicU64::new(0) };
     let router = Router::new().route("/api/push/{token}", any(publish)).with_state(Arc::new(naive));
     println!("http://{address}");
-    serve(listener, router, ServerLimits::default(), CancellationToken::new()).await;
+    serve(listener, router, ServerLimits::default(), entrance, CancellationToken::new()).await;
     Ok(())
 }
 

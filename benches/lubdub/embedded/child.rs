@@ -12,7 +12,7 @@ use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
 use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{ServerLimits, ops_router, serve};
+use serving::{Entrance, ServerLimits, ops_router, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -40,16 +40,25 @@ pub(crate) async fn ingest_alone(listener: TcpListener, dir: &Path) -> anyhow::R
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let backend = SqliteBackend::open(SqliteOptions::new(dir), Arc::clone(&clock))?;
     let mut metrics = MetricsRegistry::default();
+    let entrance = Entrance::new(Arc::clone(&clock), TimeRules::EMBEDDED.silence);
     let service = ingest::Service::new(
         ingest::Config { push_limit: 0, ..ingest::Config::default() },
-        ingest::Deps { log: backend.log(), registry: backend.registry(), clock, rules: TimeRules::EMBEDDED },
+        ingest::Deps {
+            log: backend.log(),
+            registry: backend.registry(),
+            clock,
+            rules: TimeRules::EMBEDDED,
+            entrance: entrance.clone(),
+        },
         &mut metrics,
     )?;
     let router = service.router().merge(ops_router(vec![service.readiness()], Arc::new(metrics)));
     let never = CancellationToken::new();
     println!("http://{address}");
-    let (served, ran) =
-        tokio::join!(serve(listener, router, ServerLimits::default(), never.clone()), service.run(never));
+    let (served, ran) = tokio::join!(
+        serve(listener, router, ServerLimits::default(), entrance, never.clone()),
+        service.run(never)
+    );
     let () = served;
     ran.context("run ingest")
 }
@@ -62,6 +71,7 @@ pub(crate) async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::
     let registry: Arc<dyn Registry> = backend.registry();
     management::ensure_admin_key(&registry, clock.as_ref(), Some(KEY)).await?;
     let mut metrics = MetricsRegistry::default();
+    let entrance = Entrance::undoubted(Arc::clone(&clock));
     let deps = console_api::Deps {
         log: backend.log(),
         registry,
@@ -78,8 +88,10 @@ pub(crate) async fn console_alone(listener: TcpListener, dir: &Path) -> anyhow::
     let router = service.router().merge(ops_router(vec![service.readiness()], Arc::new(metrics)));
     let never = CancellationToken::new();
     println!("http://{address}");
-    let (served, ran) =
-        tokio::join!(serve(listener, router, ServerLimits::default(), never.clone()), service.run(never));
+    let (served, ran) = tokio::join!(
+        serve(listener, router, ServerLimits::default(), entrance, never.clone()),
+        service.run(never)
+    );
     let () = served;
     ran.context("run the console")
 }

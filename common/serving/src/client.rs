@@ -4,12 +4,13 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::connections::{Phase, Report};
+use super::wire::Wire;
 
 /// How often the server checks whether a client that sent more before it was answered has left.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -19,16 +20,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A client that only shut down its own side and waits for the answer looks the same, so ask for work that is
 /// worth stopping only, after the request's body was read, and only once at a time.
 #[derive(Debug, Clone)]
-pub struct ClientConnection(Arc<Mutex<TcpStream>>);
+pub struct ClientConnection(Arc<Wire>);
 
 impl ClientConnection {
+    pub(super) const fn new(wire: Arc<Wire>) -> Self {
+        Self(wire)
+    }
+
+    /// Whether the end of what the client sent came after the process last stood still for longer than B.
+    ///
+    /// If it did not, the client may have given up since, and nobody knows when it sent this.
+    pub fn is_fresh(&self) -> bool {
+        self.0.is_fresh()
+    }
+
     /// Returns when the client has closed the connection or its side of it.
     pub async fn left(&self) {
         loop {
             let looked = poll_fn(|cx| {
                 let mut byte = [0];
                 // No other task reads from it while a request is answered.
-                self.0.lock().poll_peek(cx, &mut ReadBuf::new(&mut byte))
+                self.0.socket().stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))
             });
             match looked.await {
                 Ok(0) | Err(_) => return,
@@ -41,24 +53,44 @@ impl ClientConnection {
 
 /// The stream that hyper reads from and writes to.
 #[derive(Debug)]
-pub(super) struct SharedStream(Arc<Mutex<TcpStream>>);
+pub(super) struct SharedStream {
+    wire: Arc<Wire>,
+    report: Report,
+    /// Bytes of the head that is being read, or before it.
+    head_bytes: usize,
+}
 
 impl SharedStream {
-    pub(super) fn new(stream: TcpStream) -> (Self, ClientConnection) {
-        let shared = Arc::new(Mutex::new(stream));
-        (Self(Arc::clone(&shared)), ClientConnection(shared))
+    pub(super) const fn new(wire: Arc<Wire>, report: Report) -> Self {
+        Self { wire, report, head_bytes: 0 }
+    }
+
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        if self.report.phase() != Phase::Head {
+            self.head_bytes = 0;
+            return Ok(());
+        }
+        self.head_bytes += bytes;
+        if self.report.head_grew(self.head_bytes) {
+            Ok(())
+        } else {
+            Err(io::Error::other("no room for a request's head"))
+        }
     }
 }
 
 impl AsyncRead for SharedStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.lock()).poll_read(cx, buf)
+        let stream = self.get_mut();
+        let before = buf.filled().len();
+        ready!(stream.wire.poll_read(cx, buf))?;
+        Poll::Ready(stream.count(buf.filled().len() - before))
     }
 }
 
 impl AsyncWrite for SharedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.lock()).poll_write(cx, bytes)
+        Pin::new(&mut self.wire.socket().stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -66,18 +98,18 @@ impl AsyncWrite for SharedStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.lock()).poll_write_vectored(cx, parts)
+        Pin::new(&mut self.wire.socket().stream).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.lock().is_write_vectored()
+        self.wire.socket().stream.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.lock()).poll_flush(cx)
+        Pin::new(&mut self.wire.socket().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.lock()).poll_shutdown(cx)
+        Pin::new(&mut self.wire.socket().stream).poll_shutdown(cx)
     }
 }

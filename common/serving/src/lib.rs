@@ -2,13 +2,19 @@
 //! are.
 
 mod client;
+mod connections;
+mod door;
+mod entrance;
+mod exchange;
 mod ops;
 mod proxies;
 mod server;
 mod strangers;
+mod wire;
 mod write_limit;
 
 pub use client::ClientConnection;
+pub use entrance::{Entrance, KnownLapses};
 pub use ops::{Readiness, metrics_router, ops_router, probes_router};
 pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};

@@ -81,7 +81,7 @@ impl TrustedProxies {
         if secure && self.trusts(peer.to_canonical()) { Scheme::Https } else { Scheme::Http }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         contains(&self.networks, address)
     }
 }

@@ -1,31 +1,44 @@
 //! Accepts connections, bounded in number, memory and time.
 
-use model::chain::Chain;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::client::SharedStream;
+use super::client::{ClientConnection, SharedStream};
+use super::connections::{Admitted, Connections, Phase, Room};
+use super::door::{Accepted, Door};
+use super::entrance::{Entrance, STATE_EVERY};
+use super::exchange::Watched;
+use super::proxies::TrustedProxies;
+use super::wire::Wire;
 use super::write_limit::WriteLimit;
 
 /// The limits of one listener.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Connections at once; further ones wait in the system's backlog.
+    /// Connections at once, at least 1. Beyond them those that are idle longest are closed.
     pub connections: usize,
+    /// Connections at once of one client's address, at least 1; those of trusted proxies do not count.
+    pub connections_of_an_address: usize,
+    /// Proxies behind whose addresses there are many clients.
+    pub proxies: TrustedProxies,
+    /// Bytes of request heads in memory, of all connections together.
+    pub head_bytes: usize,
     /// A request's head must arrive within this time after the answer before it, so a connection may be idle
     /// for as long: more than the 60 s for which balancers keep theirs, lest a request meet its end.
     pub head_timeout: Duration,
@@ -33,42 +46,91 @@ pub struct ServerLimits {
     pub drain: Duration,
 }
 
+/// The most connections of a listener, where the system allows so many files.
+const MOST_CONNECTIONS: usize = 16_384;
+/// Files that a process needs besides its connections, if it may have so many.
+const OTHER_FILES: usize = 256;
+
+impl ServerLimits {
+    /// Limits for a process that may have so many files open.
+    pub fn within_open_files(files: usize) -> Self {
+        let connections = files.saturating_sub(OTHER_FILES.min(files / 3 * 2)).clamp(1, MOST_CONNECTIONS);
+        Self {
+            connections,
+            connections_of_an_address: connections.div_ceil(2),
+            proxies: TrustedProxies::default(),
+            head_bytes: 64 << 20,
+            head_timeout: Duration::from_secs(90),
+            drain: Duration::from_secs(8),
+        }
+    }
+}
+
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 16_384, head_timeout: Duration::from_secs(90), drain: Duration::from_secs(8) }
+        Self::within_open_files(usize::MAX)
     }
 }
 
 /// Largest request head, and read buffer of a connection: long messages come in the query.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// How long the listener rests when the system has nothing for a further connection.
+const REST: Duration = Duration::from_millis(50);
+
 /// Serves `router` until `shutdown`, then lets connections finish what they are at.
 ///
-/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and whether it is still there by
-/// [`ClientConnection`].
-///
-/// [`ClientConnection`]: super::ClientConnection
-pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, shutdown: CancellationToken) {
+/// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and its connection in [`ClientConnection`].
+/// Others learn by `entrance` whether clients can get in.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServerLimits,
+    entrance: Entrance,
+    shutdown: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let room = Room { of_an_address: limits.connections_of_an_address, head_bytes: limits.head_bytes };
+    let connections = Connections::new(room, entrance.clone());
+    let mut door = Door::new(listener, limits.connections, connections.clone(), entrance.clone());
     let tasks = TaskTracker::new();
+    let mut statements = tokio::time::interval(STATE_EVERY);
+    statements.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            _ = statements.tick() => {
+                door.state();
+                continue;
+            }
+            accepted = door.accept() => accepted,
         };
-        let (stream, permit) = match accepted {
+        let Accepted { stream, peer, permit, standstills } = match accepted {
             Ok(accepted) => accepted,
+            // The client left before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                // Out of file descriptors, mostly: others must finish first.
-                tracing::warn!(error = %Chain(&error), "failed to accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Out of files, mostly: others must finish first.
+                door.failed(&error);
+                tokio::time::sleep(REST).await;
                 continue;
             }
         };
-        tasks.spawn(connection(stream, permit, router.clone(), limits, graceful.watcher()));
+        let address = Some(peer.ip().to_canonical()).filter(|peer| !limits.proxies.trusts(*peer));
+        door.could_take_one();
+        let Some(admitted) = connections.admit(address) else { continue };
+        let _ = stream.set_nodelay(true);
+        let wire = Arc::new(Wire::new(stream, standstills, entrance.clone()));
+        admitted.over(Arc::clone(&wire));
+        let connection = Connection { wire, peer, router: router.clone(), watcher: graceful.watcher() };
+        let serving = connection.serve(admitted, limits.head_timeout);
+        tasks.spawn(async move {
+            serving.await;
+            drop(permit);
+        });
     }
-    drop(listener);
+    entrance.opened(None);
+    drop(door);
     tasks.close();
     let drained = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
     if drained.is_err() {
@@ -76,38 +138,43 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+struct Connection {
+    wire: Arc<Wire>,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
 }
 
-async fn connection(
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    router: Router,
-    limits: ServerLimits,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let Ok(peer) = stream.peer_addr() else { return };
-    let _ = stream.set_nodelay(true);
-    let (stream, client) = SharedStream::new(stream);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(client.clone());
-        router.clone().oneshot(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(BUFFER_BYTES)
-        // A client may shut down its side right after the request and still wait for the answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(WriteLimit::new(stream)), service);
-    // A client that hangs up or talks nonsense is its own business.
-    let _ = watcher.watch(connection).await;
-    drop(permit);
+impl Connection {
+    /// Answers requests until the client or the shutdown ends that, or others need the room.
+    async fn serve(self, admitted: Admitted, head_timeout: Duration) {
+        let Self { wire, peer, router, watcher } = self;
+        let client = ClientConnection::new(Arc::clone(&wire));
+        let stream = SharedStream::new(wire, admitted.report());
+        let report = admitted.report();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            report.is_at(if request.is_end_stream() { Phase::Answer } else { Phase::Body });
+            let mut request =
+                request.map(|body| Body::new(Watched::new(body, report.clone(), Phase::Answer)));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(client.clone());
+            let (answer, report) = (router.clone().oneshot(request), report.clone());
+            async move {
+                let answer: Result<Response<Body>, _> = answer.await;
+                answer.map(|answer| answer.map(|body| Watched::new(body, report, Phase::Head)))
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(BUFFER_BYTES)
+            // A client may shut down its side right after the request and still wait for the answer.
+            .half_close(true)
+            .serve_connection(TokioIo::new(WriteLimit::new(stream)), service);
+        tokio::select! {
+            () = admitted.closing() => {}
+            // A client that hangs up or talks nonsense is its own business.
+            _ = watcher.watch(connection) => {}
+        }
+    }
 }

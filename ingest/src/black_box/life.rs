@@ -3,17 +3,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use doubles::{AppendFate, InMemoryRegistry, eventually};
+use doubles::{AppendFate, InMemoryHeartbeatLog, InMemoryRegistry, eventually};
 use model::ids::{MonitorId, PartitionId, Revision};
+use model::time::TimeRules;
 use parking_lot::Mutex;
+use ports::clock::Clock;
 use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
+use serving::{Entrance, ServerLimits, serve};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::{Reply, SOON, Server, TOKEN};
-use crate::Config;
-use crate::doubles::monitor;
+use crate::doubles::{TokioClock, monitor};
+use crate::{Config, Deps, Service};
 
 /// A registry whose watch reports only what the test makes it report, and fails to begin at first.
 #[derive(Default)]
@@ -72,6 +78,34 @@ impl Registry for SilentRegistry {
         *self.observer.lock() = Some(observer);
         Ok(WatchGuard::new(()))
     }
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_reach_itself_is_not_ready_and_says_why() {
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+    let entrance = Entrance::new(Arc::clone(&clock), TimeRules::EMBEDDED.silence);
+    let log = Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock)));
+    let registry = Arc::new(InMemoryRegistry::new());
+    let rules = TimeRules::EMBEDDED;
+    let deps = Deps { log: Arc::clone(&log) as _, registry, clock, rules, entrance: entrance.clone() };
+    let service =
+        Service::new(Config::default(), deps, &mut prometheus_client::registry::Registry::default());
+    let service = service.unwrap();
+    let readiness = service.readiness();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut tasks = JoinSet::new();
+    // Another router answers there: whoever comes does not get in to ours.
+    tasks.spawn(serve(
+        socket,
+        axum::Router::new(),
+        ServerLimits::default(),
+        entrance,
+        CancellationToken::new(),
+    ));
+    tasks.spawn(async move { service.run(CancellationToken::new()).await.unwrap() });
+    let told = async || readiness.check().err().filter(|why| why.contains("own push failed"));
+    let why = eventually("it says why", told).await;
+    assert!(why.contains("the answer was not 200"), "{why}");
 }
 
 #[tokio::test]

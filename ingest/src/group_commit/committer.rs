@@ -10,6 +10,7 @@ use model::ids::{Offset, PartitionId};
 use model::time::{APPEND_TIMEOUT, TICK_EVERY};
 use model::wire::frame::Frame;
 use ports::heartbeat_log::LogError;
+use serving::KnownLapses;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +28,12 @@ pub(super) struct Committer<'a> {
     lane: &'a Lane,
     partition: PartitionId,
     failing: bool,
+    lapses: KnownLapses,
 }
 
 impl<'a> Committer<'a> {
-    pub(super) const fn new(node: &'a Node, lane: &'a Lane, partition: PartitionId) -> Self {
-        Self { node, lane, partition, failing: false }
+    pub(super) fn new(node: &'a Node, lane: &'a Lane, partition: PartitionId) -> Self {
+        Self { node, lane, partition, failing: false, lapses: KnownLapses::default() }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
@@ -62,6 +64,11 @@ impl<'a> Committer<'a> {
         if !self.node.health.clock_agrees() {
             // Every push would have been refused, so this frame must not vouch that every push was taken.
             self.lane.refuse(1);
+        }
+        if !self.node.entrance.vouches(&mut self.lapses) {
+            // Nobody was known to be able to get in: whoever tried counts as refused.
+            self.lane.refuse(1);
+            self.node.metrics.deaf_frames.inc();
         }
         let SealedFrame { frame, waiters, overdue } =
             self.lane.seal(&self.node.author, &self.node.limits, &*self.node.clock);

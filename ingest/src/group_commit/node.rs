@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
+use serving::Entrance;
 
 use super::lane::PushBudget;
 use super::push::Author;
@@ -19,5 +20,6 @@ pub(super) struct Node {
     pub(super) log: Arc<dyn HeartbeatLog>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) health: Arc<Health>,
+    pub(super) entrance: Entrance,
     pub(super) metrics: Arc<Metrics>,
 }

@@ -26,6 +26,11 @@ struct Node {
 impl Node {
     fn resting(limits: Limits) -> Self {
         let clock = Arc::new(TokioClock::new());
+        let entrance = Entrance::undoubted(Arc::clone(&clock) as _);
+        Self::behind(entrance, clock, limits)
+    }
+
+    fn behind(entrance: Entrance, clock: Arc<TokioClock>, limits: Limits) -> Self {
         let log =
             Arc::new(FaultyHeartbeatLog::new(Arc::new(InMemoryHeartbeatLog::new(Arc::clone(&clock) as _))));
         let commits = Arc::new(GroupCommit::new(
@@ -34,6 +39,7 @@ impl Node {
             Arc::clone(&log) as _,
             Arc::clone(&clock) as _,
             Arc::new(Health::new(1, TimeRules::EMBEDDED)),
+            entrance,
             Arc::new(Metrics::new(&mut Registry::default())),
         ));
         Self { log, clock, commits, shutdown: CancellationToken::new(), tasks: JoinSet::new() }
@@ -396,4 +402,33 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
         assert_eq!(log.most_in_flight(), 1, "seed {seed}");
         check_order(&log.attempted());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_listener_that_takes_connections_no_frame_vouches() {
+    let clock = Arc::new(TokioClock::new());
+    let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);
+    let mut node = Node::behind(entrance.clone(), clock, Limits::default());
+    node.start();
+    node.until_landed(3).await;
+    assert!(node.log.landed().iter().all(|frame| frame.refused == 1), "it has not begun");
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut listener = JoinSet::new();
+    let router = axum::Router::new();
+    listener.spawn(serving::serve(
+        socket,
+        router,
+        serving::ServerLimits::default(),
+        entrance,
+        CancellationToken::new(),
+    ));
+    let vouching = async || node.log.landed().last().is_some_and(|frame| frame.refused == 0).then_some(());
+    eventually("frames vouch", vouching).await;
+    // As it ends by a defect: without a word.
+    listener.shutdown().await;
+    let landed = node.log.landed().len();
+    node.until_landed(landed + 5).await;
+    let refused: Vec<u64> = node.log.landed()[landed..].iter().map(|frame| frame.refused).collect();
+    assert!(refused[3..].iter().all(|refused| *refused == 1), "after B: {refused:?}");
+    assert!(node.commits.node.metrics.deaf_frames.get() >= 5);
 }

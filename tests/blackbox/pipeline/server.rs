@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::mount::Mount;
@@ -141,9 +141,14 @@ impl Server {
         self.running().signal(Signal::CONT);
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.running().pid()
+    }
+
     /// The most memory that it ever had, in MB.
     pub(crate) fn peak_memory_mb(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.running().pid().as_raw_nonzero());
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
         let status = std::fs::read_to_string(path).expect("Linux tells");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
