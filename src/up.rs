@@ -1,6 +1,8 @@
 //! `lubdub up`: every role in one process, on the embedded backend.
 
+mod concerns;
 mod greeting;
+mod starts;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +27,9 @@ use serving::{Entrance, Readiness, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use concerns::{LateAlerts, Shut, StuckFanOut};
+use starts::Starts;
 
 use crate::limits;
 use crate::mail::Smtp;
@@ -186,13 +191,14 @@ impl Up {
             newest.into_iter().for_each(|newest| clock.not_before(newest));
             Arc::clone(&clock) as Arc<dyn Clock>
         })?;
+        let starts = Starts::another(&self.data_dir, Arc::clone(&clock) as _);
         let registry: Arc<dyn Registry> = backend.registry();
         let key = management::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
         greeting::keep_key(&self.data_dir, &key, self.api_key.as_deref())?;
 
         let mut metrics = MetricsRegistry::default();
         let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);
-        let roles = self.roles(&backend, &clock, &public_url, &entrance, &mut metrics)?;
+        let roles = self.roles(&backend, &clock, &public_url, &entrance, starts, &mut metrics)?;
         let limits = ServerLimits {
             drain: DRAIN_CONNECTIONS,
             proxies: self.ingest.trusted_proxies.clone(),
@@ -213,6 +219,7 @@ impl Up {
         clock: &Arc<SystemClock>,
         public_url: &str,
         entrance: &Entrance,
+        starts: Starts,
         metrics: &mut MetricsRegistry,
     ) -> anyhow::Result<Roles> {
         let clock = || Arc::clone(clock) as Arc<dyn Clock>;
@@ -242,6 +249,16 @@ impl Up {
                 checkpoint_every: scheduler::CHECKPOINTS_EMBEDDED,
                 history: backend.history(),
                 alerts: backend.queue(QueueName::Alerts),
+                concerns: vec![
+                    Arc::new(Shut(entrance.clone())),
+                    Arc::new(LateAlerts {
+                        deliveries: backend.queue(QueueName::Deliveries),
+                        history: backend.deliveries(),
+                        clock: clock(),
+                    }),
+                    Arc::new(StuckFanOut(backend.queue(QueueName::Alerts), clock())),
+                    Arc::new(starts),
+                ],
                 clock: clock(),
             },
             metrics,

@@ -221,6 +221,7 @@ async fn follow(directory: &Arc<Directory>, registry: &dyn Registry, health: &He
 
 /// Waits for the parts: for ever before `shutdown`, and for `limit` after it.
 async fn finish(mut parts: JoinSet<()>, shutdown: CancellationToken, limit: Duration) -> Result<(), Error> {
+    let stopping = shutdown.clone();
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(limit).await;
@@ -230,6 +231,8 @@ async fn finish(mut parts: JoinSet<()>, shutdown: CancellationToken, limit: Dura
         tokio::select! {
             part = parts.join_next() => match part {
                 None => return Ok(()),
+                // A part that ends before its time is missed by the others: the role ends with it.
+                Some(Ok(())) if !stopping.is_cancelled() => return Ok(()),
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Err(Error::Task(error)),
             },

@@ -10,14 +10,19 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default, Args)]
 #[group(skip)]
 pub struct Config {
-    /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s
+    /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s or cannot do its work
     #[arg(long, env = "LUBDUB_META_WEBHOOK", value_name = "URL", hide_env_values = true)]
-    pub meta_webhook: Option<MetaWebhook>,
+    pub meta_webhook: Option<SecretUrl>,
 
-    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s; it
-    /// needs --smtp-url and --mail-from
+    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s or cannot
+    /// do its work; it needs --smtp-url and --mail-from
     #[arg(long, env = "LUBDUB_META_MAIL", value_name = "ADDRESS", value_parser = address)]
     pub meta_mail: Option<String>,
+
+    /// Request this URL every 60 s while event time moves on and alerts go out, so that another monitor notices
+    /// when they do not
+    #[arg(long, env = "LUBDUB_BEAT_URL", value_name = "URL", hide_env_values = true)]
+    pub beat_url: Option<SecretUrl>,
 
     /// How mail is sent. One set of flags serves every role of a process, so the code that starts the process
     /// reads them.
@@ -42,18 +47,18 @@ fn address(text: &str) -> Result<String, &'static str> {
     mail_address(text).ok_or("it must be one address such as ops@example.org, without a name")
 }
 
-/// The operator's own address. It may hold credentials, so its `Debug` shows nothing.
+/// A URL of the operator's. It may hold credentials, so its `Debug` shows nothing.
 #[derive(Clone)]
-pub struct MetaWebhook(reqwest::Url);
+pub struct SecretUrl(reqwest::Url);
 
-impl MetaWebhook {
+impl SecretUrl {
     /// The URL.
     pub const fn url(&self) -> &reqwest::Url {
         &self.0
     }
 }
 
-impl std::str::FromStr for MetaWebhook {
+impl std::str::FromStr for SecretUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -65,8 +70,8 @@ impl std::str::FromStr for MetaWebhook {
     }
 }
 
-impl std::fmt::Debug for MetaWebhook {
+impl std::fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MetaWebhook(…)")
+        f.write_str("SecretUrl(…)")
     }
 }

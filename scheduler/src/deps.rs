@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::concerns::Concern;
 use ports::checkpoints::CheckpointStore;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
@@ -41,6 +42,8 @@ pub struct Deps {
     pub history: Arc<dyn History>,
     /// Takes the alerts after each commit.
     pub alerts: Arc<dyn Queue>,
+    /// What else the watchdog tells the operator of.
+    pub concerns: Vec<Arc<dyn Concern>>,
     /// Used for waiting and for the watchdog, never for a decision about a monitor.
     pub clock: Arc<dyn Clock>,
 }

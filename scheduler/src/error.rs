@@ -34,6 +34,9 @@ pub enum Error {
     /// The operator wants mail, and nothing says by which server.
     #[error("--meta-mail needs --smtp-url and --mail-from: they say how mail is sent")]
     MetaMail,
+    /// A part of the scheduler ended by a defect of its own.
+    #[error("run a part of the scheduler")]
+    Task(#[source] tokio::task::JoinError),
 }
 
 impl Error {
@@ -44,7 +47,7 @@ impl Error {
             Self::State(error) => error.is_transient(),
             Self::History(_) | Self::Queue(_) | Self::Checkpoints(_) => true,
             Self::Registry(error) => error.is_transient(),
-            Self::MetaClient(_) | Self::MetaMail => false,
+            Self::MetaClient(_) | Self::MetaMail | Self::Task(_) => false,
         }
     }
 }

@@ -5,10 +5,11 @@
 //! - [`checkpoints`]: reads them, and says which are kept.
 //! - [`shares`]: which partitions are this scheduler's, and which can be taken over.
 //! - [`reconcile`]: puts definitions into the log that are in the registry only.
-//! - [`watchdog`]: tells the operator when event time stands still.
+//! - [`watchdog`]: tells the operator when event time stands still; [`concerns`]: what else it looks at.
 //! - [`service`]: owns partitions until shutdown.
 
 mod checkpoints;
+mod concerns;
 pub mod config;
 mod deps;
 pub mod error;
@@ -21,6 +22,7 @@ mod shares;
 mod text_bytes;
 pub mod watchdog;
 
+pub use concerns::Concern;
 pub use config::Config;
 pub use deps::{CHECKPOINTS_EMBEDDED, CHECKPOINTS_IN_CLUSTER, Deps};
 pub use error::Error;

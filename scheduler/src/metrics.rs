@@ -109,6 +109,8 @@ pub struct Metrics {
     pub monitors: Family<PartitionLabels, Gauge>,
     /// Alerts that are committed and not in the alert queue yet, for each partition.
     pub outbox: Family<PartitionLabels, Gauge>,
+    /// 1 while the alert queue is full.
+    pub full_queue: Gauge,
     /// How long commits take.
     pub commit_seconds: CommitSeconds,
     /// Checkpoints written.
@@ -166,6 +168,11 @@ impl Metrics {
             "lubdub_scheduler_outbox_alerts",
             "Alerts committed and not yet in the queue",
             m.outbox.clone(),
+        );
+        registry.register(
+            "lubdub_scheduler_full_queue",
+            "1 while the alert queue takes no more alerts",
+            m.full_queue.clone(),
         );
         // A counter that is there from the beginning is seen to rise.
         for outcome in RebuildOutcome::ALL {

@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::concerns::{Concern, FullQueue};
 use crate::config::Config;
 use crate::deps::Deps;
 use crate::error::Error;
@@ -56,15 +57,11 @@ impl Service {
         metrics: &mut MetricsRegistry,
     ) -> Result<Self, Error> {
         let progress = Arc::new(Progress::default());
-        let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), config)?;
-        Ok(Self {
-            deps,
-            rules,
-            metrics: Metrics::register(metrics),
-            readiness: Readiness::new("scheduler"),
-            progress,
-            watchdog,
-        })
+        let metrics = Metrics::register(metrics);
+        let full_queue: Arc<dyn Concern> = Arc::new(FullQueue(metrics.full_queue.clone()));
+        let concerns = deps.concerns.iter().cloned().chain([full_queue]).collect();
+        let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), concerns, config)?;
+        Ok(Self { deps, rules, metrics, readiness: Readiness::new("scheduler"), progress, watchdog })
     }
 
     /// Ready while the scheduler holds its share of the partitions, which may be none.
@@ -75,9 +72,10 @@ impl Service {
     /// Owns its share of the partitions until `shutdown`, then commits and gives them back.
     ///
     /// # Errors
-    /// None at present: the scheduler takes a partition anew when something goes wrong with it.
+    /// [`Error::Task`] if a part ended by a defect. A partition with which something goes wrong is taken anew.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { deps, rules, metrics, readiness, progress, watchdog } = self;
+        let shutdown = shutdown.child_token();
         let partitions = deps.log.partitions();
         for index in 0..partitions {
             progress.expect(PartitionId(index), deps.clock.elapsed());
@@ -105,10 +103,15 @@ impl Service {
         let mut watching = JoinSet::new();
         watching.spawn(watchdog.run(shutdown.clone()));
         watching.spawn(Arc::clone(&holdings.requests).follow(Arc::clone(&deps.registry), shutdown.clone()));
-        holdings.share(&shutdown).await;
+        let ended = tokio::select! {
+            () = holdings.share(&shutdown) => None,
+            // Both run until the shutdown.
+            Some(ended) = watching.join_next() => ended.err(),
+        };
+        shutdown.cancel();
         holdings.give_back().await;
         while watching.join_next().await.is_some() {}
-        Ok(())
+        ended.map_or(Ok(()), |ended| Err(Error::Task(ended)))
     }
 }
 

@@ -1,5 +1,7 @@
-//! Alerts the operator when Lubdub itself stands still, over paths that need no other part of Lubdub.
+//! Alerts the operator when Lubdub itself stands still or cannot do its work, over paths that need no other
+//! part of Lubdub; and tells another monitor while all is well.
 
+mod beat;
 mod operator;
 
 use std::collections::BTreeMap;
@@ -14,8 +16,10 @@ use parking_lot::Mutex;
 use ports::clock::Clock;
 use tokio_util::sync::CancellationToken;
 
+use crate::concerns::Concern;
 use crate::config::Config;
 use crate::error::Error;
+use beat::Beat;
 use operator::{News, Operator};
 
 /// The time without progress after which the operator is alerted.
@@ -64,6 +68,12 @@ impl Progress {
         }
     }
 
+    /// Whether every partition that is expected to move has done so.
+    fn has_moved(&self) -> bool {
+        let partitions = self.partitions.lock();
+        !partitions.is_empty() && partitions.values().all(|reached| reached.watermark.is_some())
+    }
+
     /// The partition that has not moved for the longest, if that is too long.
     fn stalled(&self, now: Duration) -> Option<(PartitionId, ReachedWatermark)> {
         let partitions = self.partitions.lock();
@@ -76,65 +86,123 @@ impl Progress {
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
-    ways: Vec<OperatorWay>,
+    ways: Vec<Operator>,
+    stall: Incident,
+    concerns: Vec<(Arc<dyn Concern>, Incident)>,
+    beat: Option<Beat>,
 }
 
-/// A way to the operator, and the news that went over it.
-struct OperatorWay {
-    operator: Operator,
-    /// News of a stall that was accepted, until news of its end is.
-    accepted: Option<News>,
+/// Something that is wrong, and to whom it was told.
+#[derive(Default)]
+struct Incident {
+    since: Option<Duration>,
+    news: Option<News>,
+    /// For each way, the news that was accepted, until news of its end is.
+    accepted: Vec<Option<News>>,
 }
 
-impl OperatorWay {
-    /// Sends the beginning of a stall, until it is accepted.
-    async fn begin(&mut self, news: &News) {
-        if self.accepted.is_none() && self.operator.tell(news).await {
-            self.accepted = Some(news.clone());
-        }
+impl Incident {
+    /// Sends the beginning over each way, until that accepts it; whether one did just now.
+    async fn begin(&mut self, ways: &[Operator], news: News) -> bool {
+        let news = &*self.news.get_or_insert(news);
+        self.accepted.resize(ways.len(), None);
+        let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
+            let tells = accepted.is_none() && way.tell(news).await;
+            if tells {
+                *accepted = Some(news.clone());
+            }
+            tells
+        });
+        join_all(told).await.contains(&true)
     }
 
-    /// Sends the end of a stall, until it is accepted; nothing over a way that did not accept the beginning.
-    async fn end(&mut self, now: EventTime) {
-        if let Some(begun) = &self.accepted
-            && self.operator.tell(&begun.ended(now)).await
-        {
-            self.accepted = None;
-        }
+    /// Sends the end over each way that accepted the beginning, until that accepts it.
+    async fn end(&mut self, ways: &[Operator], now: EventTime) {
+        self.since = None;
+        self.news = None;
+        let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
+            if let Some(begun) = &*accepted
+                && way.tell(&begun.ended(now)).await
+            {
+                *accepted = None;
+            }
+        });
+        join_all(told).await;
     }
 }
 
 impl Watchdog {
     /// # Errors
     /// `MetaClient` if the HTTP client cannot be made, `MetaMail` if nothing says how to send mail.
-    pub(crate) fn new(clock: Arc<dyn Clock>, progress: Arc<Progress>, config: Config) -> Result<Self, Error> {
-        let ways =
-            Operator::all(config)?.into_iter().map(|operator| OperatorWay { operator, accepted: None });
-        Ok(Self { clock, progress, ways: ways.collect() })
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        progress: Arc<Progress>,
+        concerns: Vec<Arc<dyn Concern>>,
+        config: Config,
+    ) -> Result<Self, Error> {
+        let beat = config.beat_url.clone().map(Beat::new).transpose()?;
+        let ways = Operator::all(config)?;
+        let concerns = concerns.into_iter().map(|concern| (concern, Incident::default())).collect();
+        Ok(Self { clock, progress, ways, stall: Incident::default(), concerns, beat })
     }
 
-    /// Looks every few seconds until `shutdown`. Each way by itself sends one alert when Lubdub stalls and
-    /// one when it moves again, repeated until accepted.
+    /// Looks every few seconds until `shutdown`. Each way by itself gets one alert when something goes wrong
+    /// and one when it is over, repeated until accepted.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut stalled: Option<News> = None;
-        while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            let now = self.clock.now();
-            match self.progress.stalled(self.clock.elapsed()) {
-                Some((partition, reached)) => {
-                    if stalled.is_none() {
-                        tracing::error!(partition.id = %partition, watermark = ?reached.watermark, "Lubdub stands still");
-                    }
-                    let news =
-                        stalled.get_or_insert_with(|| News::stalled(now, partition, reached.watermark));
-                    join_all(self.ways.iter_mut().map(|way| way.begin(news))).await;
+        let look = async {
+            loop {
+                let well = self.look().await;
+                if let Some(beat) = self.beat.as_mut().filter(|_| well) {
+                    beat.beat(self.clock.elapsed()).await;
                 }
-                None => {
-                    if stalled.take().is_some() {
-                        tracing::info!("Lubdub moves again");
-                    }
-                    join_all(self.ways.iter_mut().map(|way| way.end(now))).await;
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        shutdown.run_until_cancelled(look).await;
+    }
+
+    /// Looks at everything; whether all is well.
+    async fn look(&mut self) -> bool {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let stalled = self.progress.stalled(elapsed);
+        match stalled {
+            Some((partition, reached)) => {
+                if self.stall.news.is_none() {
+                    tracing::error!(partition.id = %partition, watermark = ?reached.watermark, "Lubdub stands still");
                 }
+                self.stall.begin(&self.ways, News::stalled(now, partition, reached.watermark)).await;
+            }
+            None => {
+                if self.stall.news.is_some() {
+                    tracing::info!("Lubdub moves again");
+                }
+                self.stall.end(&self.ways, now).await;
             }
         }
+        let mut well = stalled.is_none() && self.progress.has_moved();
+        for (concern, incident) in &mut self.concerns {
+            let Some(trouble) = concern.trouble().await else {
+                if incident.news.is_some() {
+                    tracing::info!(kind = concern.kind(), "the trouble is over");
+                }
+                incident.end(&self.ways, now).await;
+                continue;
+            };
+            let since = *incident.since.get_or_insert(elapsed);
+            if elapsed.saturating_sub(since) < concern.patience() {
+                continue;
+            }
+            well = false;
+            if incident.news.is_none() {
+                tracing::error!(reason = trouble, "{}", concern.subject());
+            }
+            if incident
+                .begin(&self.ways, News::trouble(now, concern.kind(), concern.subject(), trouble))
+                .await
+            {
+                concern.told();
+            }
+        }
+        well
     }
 }

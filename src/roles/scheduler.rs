@@ -76,6 +76,7 @@ impl Scheduler {
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: redis.history(),
             alerts: nats.queue(QueueName::Alerts),
+            concerns: Vec::new(),
             clock,
         };
         let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;

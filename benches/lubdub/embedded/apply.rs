@@ -262,6 +262,7 @@ async fn with_commits(size: Size) -> anyhow::Result<()> {
             roster: Arc::new(InMemoryRoster::default()),
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
+            concerns: Vec::new(),
             history: backend.history(),
             alerts: backend.queue(QueueName::Alerts),
             clock,

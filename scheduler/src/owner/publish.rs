@@ -6,7 +6,7 @@ use model::ids::PartitionId;
 use model::monitor_state::OutboxAlert;
 use model::time::EventTime;
 use model::wire;
-use ports::queue::{OrderKey, QueueMessage};
+use ports::queue::{OrderKey, QueueError, QueueMessage};
 use ports::state_store::Lease;
 
 use crate::deps::Deps;
@@ -89,7 +89,9 @@ impl Publisher {
                 let numbered = |outbox: &OutboxAlert| Some((self.partition, outbox.number));
                 let messages =
                     new.into_iter().map(|outbox| message(self.partition, &outbox.alert, numbered(outbox)));
-                deps.alerts.enqueue(messages.collect()).await?;
+                let enqueued = deps.alerts.enqueue(messages.collect()).await;
+                metrics.full_queue.set(i64::from(matches!(enqueued, Err(QueueError::Full))));
+                enqueued?;
             }
             known = known.max(last);
             self.known = Some(known);

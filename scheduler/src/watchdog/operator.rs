@@ -9,7 +9,7 @@ use sending::mail::{Mail, Mailer};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::config::{Config, MetaWebhook};
+use crate::config::{Config, SecretUrl};
 use crate::error::Error;
 
 /// The time that sending one alert may take.
@@ -19,66 +19,73 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub(super) struct News {
     id: Uuid,
-    kind: Kind,
+    kind: &'static str,
     at: EventTime,
-    /// The stall that this ends: the id of its own news.
-    ends: Option<Uuid>,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    Stalled { partition: PartitionId, watermark: Option<EventTime> },
-    Recovered,
+    subject: String,
+    /// A sentence without a full stop.
+    message: String,
+    stall: Option<(PartitionId, Option<EventTime>)>,
+    /// The trouble that this ends: the id of its own news, and its kind.
+    ends: Option<(Uuid, &'static str)>,
 }
 
 impl News {
     /// Lubdub stands still.
     pub(super) fn stalled(at: EventTime, partition: PartitionId, watermark: Option<EventTime>) -> Self {
-        Self { id: Uuid::new_v4(), kind: Kind::Stalled { partition, watermark }, at, ends: None }
-    }
-
-    /// Lubdub moves again.
-    pub(super) fn ended(&self, at: EventTime) -> Self {
-        // The id is the same at each try, so that a repeat is recognised.
-        Self { id: Uuid::new_v5(&self.id, b"ended"), kind: Kind::Recovered, at, ends: Some(self.id) }
-    }
-
-    const fn message(&self) -> &'static str {
-        match self.kind {
-            Kind::Stalled { .. } => {
-                "Lubdub has not moved on for more than 60 s: no monitor is watched until it does"
-            }
-            Kind::Recovered => "Lubdub moves again",
+        Self {
+            stall: Some((partition, watermark)),
+            ..Self::trouble(
+                at,
+                "lubdub.stalled",
+                "Lubdub stands still",
+                "Lubdub has not moved on for more than 60 s: no monitor is watched until it does".to_owned(),
+            )
         }
     }
 
-    fn alert(&self) -> MetaAlert {
-        let (kind, partition, watermark) = match self.kind {
-            Kind::Stalled { partition, watermark } => ("lubdub.stalled", Some(partition.0), watermark),
-            Kind::Recovered => ("lubdub.recovered", None, None),
+    /// Something is wrong with Lubdub.
+    pub(super) fn trouble(at: EventTime, kind: &'static str, subject: &str, message: String) -> Self {
+        Self { id: Uuid::new_v4(), kind, at, subject: subject.to_owned(), message, stall: None, ends: None }
+    }
+
+    /// What this told of is over.
+    pub(super) fn ended(&self, at: EventTime) -> Self {
+        let (subject, message) = if self.stall.is_some() {
+            ("Lubdub moves again".to_owned(), "Lubdub moves again".to_owned())
+        } else {
+            (format!("Over: {}", self.subject), format!("It is over: {}", self.message))
         };
-        let watermark = watermark.map(EventTime::to_rfc3339);
-        let message = self.message().to_owned();
-        MetaAlert { kind, timestamp: self.at.to_rfc3339(), data: MetaData { partition, watermark, message } }
+        // The id is the same at each try, so that a repeat is recognised.
+        let id = Uuid::new_v5(&self.id, b"ended");
+        let ends = Some((self.id, self.kind));
+        Self { id, kind: "lubdub.recovered", at, subject, message, stall: None, ends }
+    }
+
+    fn alert(&self) -> MetaAlert<'_> {
+        let partition = self.stall.map(|(partition, _)| partition.0);
+        let watermark = self.stall.and_then(|(_, watermark)| watermark).map(EventTime::to_rfc3339);
+        let ended = self.ends.map(|(_, kind)| kind);
+        MetaAlert {
+            kind: self.kind,
+            timestamp: self.at.to_rfc3339(),
+            data: MetaData { partition, watermark, ended, message: &self.message },
+        }
     }
 
     fn mail(&self) -> Mail {
-        let (subject, more) = match self.kind {
-            Kind::Stalled { partition, watermark } => (
-                "Lubdub stands still",
-                match watermark {
-                    Some(at) => format!("Partition {partition} has come to {at}, and no further.\n"),
-                    None => format!("Partition {partition} has not begun.\n"),
-                },
-            ),
-            Kind::Recovered => ("Lubdub moves again", String::new()),
+        let more = match self.stall {
+            Some((partition, Some(at))) => {
+                format!("Partition {partition} has come to {at}, and no further.\n")
+            }
+            Some((partition, None)) => format!("Partition {partition} has not begun.\n"),
+            None => String::new(),
         };
         Mail {
             id: self.id,
-            thread: self.ends,
+            thread: self.ends.map(|(begun, _)| begun),
             date: self.at,
-            subject: subject.to_owned(),
-            text: format!("{}.\n{more}", self.message()),
+            subject: self.subject.clone(),
+            text: format!("{}.\n{more}", self.message),
             html: None,
             // The operator asked for it.
             unsubscribe: None,
@@ -88,23 +95,31 @@ impl News {
 
 /// The body that a webhook receives.
 #[derive(Debug, Serialize)]
-struct MetaAlert {
+struct MetaAlert<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: String,
-    data: MetaData,
+    data: MetaData<'a>,
 }
 
 #[derive(Debug, Serialize)]
-struct MetaData {
+struct MetaData<'a> {
     partition: Option<u16>,
     watermark: Option<String>,
-    message: String,
+    /// The type of the alert that this ends.
+    ended: Option<&'static str>,
+    message: &'a str,
+}
+
+/// The client by which the operator is told, with nothing between it and the other side.
+pub(super) fn client() -> Result<reqwest::Client, Error> {
+    let client = reqwest::Client::builder().timeout(SEND_TIMEOUT);
+    client.redirect(reqwest::redirect::Policy::none()).no_proxy().build().map_err(Error::MetaClient)
 }
 
 /// A way to the operator: the address, and what sends there.
 pub(super) enum Operator {
-    Webhook { webhook: MetaWebhook, client: reqwest::Client },
+    Webhook { webhook: SecretUrl, client: reqwest::Client },
     Mail { to: String, mailer: Box<Mailer> },
 }
 
@@ -119,14 +134,8 @@ impl Operator {
         Ok(webhook.into_iter().chain(mail).collect())
     }
 
-    fn webhook(webhook: MetaWebhook) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .timeout(SEND_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(Error::MetaClient)?;
-        Ok(Self::Webhook { webhook, client })
+    fn webhook(webhook: SecretUrl) -> Result<Self, Error> {
+        Ok(Self::Webhook { webhook, client: client()? })
     }
 
     /// Sends news; whether it was accepted.

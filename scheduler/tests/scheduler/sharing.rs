@@ -66,6 +66,7 @@ impl World {
             roster: Arc::clone(&self.roster) as _,
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
+            concerns: Vec::new(),
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&self.clock) as _,

@@ -1,10 +1,11 @@
 //! When Lubdub itself stands still, its operator hears of it, and of the end of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Json;
-use axum::routing::post;
+use axum::routing::{get, post};
 use doubles::{
     InMemoryCheckpoints, InMemoryHeartbeatLog, InMemoryHistory, InMemoryQueue, InMemoryRegistry,
     InMemoryRoster, InMemoryStateStore, eventually,
@@ -13,7 +14,7 @@ use model::ids::PartitionId;
 use model::time::TimeRules;
 use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
-use scheduler::{Config, Deps, Service};
+use scheduler::{Concern, Config, Deps, Service};
 use sending::mail::MailSettings;
 use servers::SmtpSink;
 use tokio::net::TcpListener;
@@ -33,6 +34,10 @@ struct Still {
 
 impl Still {
     fn new(config: Config) -> Self {
+        Self::with(config, Vec::new())
+    }
+
+    fn with(config: Config, concerns: Vec<Arc<dyn Concern>>) -> Self {
         // The error means that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::new(START));
@@ -45,6 +50,7 @@ impl Still {
             roster: Arc::new(InMemoryRoster::new()),
             checkpoints: Arc::new(InMemoryCheckpoints::new()),
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
+            concerns,
             history: Arc::new(InMemoryHistory::new(10)),
             alerts: Arc::new(InMemoryQueue::new(10)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -100,6 +106,96 @@ async fn standing_still_for_a_minute_is_told_to_the_operator_once() {
     assert!(told.try_recv().is_err(), "one alert each");
 }
 
+/// Something that is wrong, or not.
+#[derive(Default)]
+struct Wrong {
+    now: AtomicBool,
+    seen: AtomicUsize,
+    told: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Concern for Wrong {
+    fn kind(&self) -> &'static str {
+        "lubdub.wrong"
+    }
+
+    fn subject(&self) -> &'static str {
+        "It is wrong"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn trouble(&self) -> Option<String> {
+        let wrong = self.now.load(Ordering::SeqCst);
+        self.seen.fetch_add(usize::from(wrong), Ordering::SeqCst);
+        wrong.then(|| "it is quite wrong".to_owned())
+    }
+
+    fn told(&self) {
+        self.told.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn another_monitor_hears_of_us_while_all_is_well_and_the_operator_when_it_is_not() {
+    let (tell, mut told) = mpsc::channel(16);
+    let receive = move |Json(body): Json<serde_json::Value>| async move {
+        tell.send(body).await.expect("the test listens");
+    };
+    let beats = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&beats);
+    let beat = move || async move { drop(counted.fetch_add(1, Ordering::SeqCst)) };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let router = axum::Router::new().route("/operator", post(receive)).route("/beat/secret", get(beat));
+    let receiver = axum::serve(listener, router);
+
+    let wrong = Arc::new(Wrong::default());
+    let config = Config {
+        meta_webhook: Some(format!("http://{address}/operator").parse().expect("a URL")),
+        beat_url: Some(format!("http://{address}/beat/secret").parse().expect("a URL")),
+        ..Config::default()
+    };
+    assert!(!format!("{config:?}").contains("secret"));
+    let Still { clock, log, service } = Still::with(config, vec![Arc::clone(&wrong) as _]);
+    let stop = CancellationToken::new();
+    let count = || beats.load(Ordering::SeqCst);
+
+    let story = async {
+        assert_eq!(count(), 0, "event time has not begun to move");
+        listen(&clock, &log).await;
+        eventually("a beat", async || (count() == 1).then_some(())).await;
+        wrong.now.store(true, Ordering::SeqCst);
+        eventually("it is seen", async || (wrong.seen.load(Ordering::SeqCst) > 0).then_some(())).await;
+        assert!(told.try_recv().is_err(), "not at once");
+        clock.advance(Duration::from_secs(10));
+        let trouble = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
+        assert_eq!(
+            (&trouble["type"], &trouble["data"]["message"]),
+            (&"lubdub.wrong".into(), &"it is quite wrong".into())
+        );
+        assert_eq!(count(), 1);
+        wrong.now.store(false, Ordering::SeqCst);
+        let over = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
+        assert_eq!(
+            (&over["type"], &over["data"]["ended"]),
+            (&"lubdub.recovered".into(), &"lubdub.wrong".into())
+        );
+        // A minute in all: for longer, Lubdub would stand still.
+        clock.advance(Duration::from_secs(50));
+        eventually("another beat", async || (count() == 2).then_some(())).await;
+        stop.cancel();
+    };
+    tokio::select! {
+        served = receiver => served.expect("it serves"),
+        (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
+    }
+    assert_eq!(wrong.told.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
     let sink = SmtpSink::start();
@@ -111,6 +207,7 @@ async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
         // The first mail is refused for now, so it is sent again.
         meta_mail: Some("data-451-1@example.net".to_owned()),
         mail: Some(mail.expect("settings")),
+        ..Config::default()
     });
     let stop = CancellationToken::new();
     let story = async {

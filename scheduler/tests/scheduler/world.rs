@@ -76,6 +76,7 @@ impl World {
             roster: Arc::new(InMemoryRoster::new()),
             checkpoints: Arc::clone(&self.checkpoints) as _,
             checkpoint_every: self.checkpoint_every,
+            concerns: Vec::new(),
             history: Arc::new(FaultyHistory::new(Arc::clone(&self.history) as _, self.faults.clone())),
             alerts: Arc::new(FaultyQueue::new(Arc::clone(&self.alerts) as _, self.faults.clone())),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,

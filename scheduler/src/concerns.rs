@@ -1,0 +1,48 @@
+//! What an operator should hear of, beside event time that stands still.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prometheus_client::metrics::gauge::Gauge;
+
+/// One thing that may be wrong with Lubdub itself. The watchdog asks every few seconds.
+#[async_trait]
+pub trait Concern: Send + Sync {
+    /// The type of its alert, `lubdub.…`.
+    fn kind(&self) -> &'static str;
+
+    /// The subject of its mail.
+    fn subject(&self) -> &'static str;
+
+    /// How long it must be wrong without a break before the operator is alerted.
+    fn patience(&self) -> Duration;
+
+    /// What is wrong, as a sentence without a full stop; `None` if nothing is, or if it is not known.
+    async fn trouble(&self) -> Option<String>;
+
+    /// A way to the operator accepted the alert.
+    fn told(&self) {}
+}
+
+/// The alert queue takes no more alerts: they wait where they were decided.
+pub(crate) struct FullQueue(pub(crate) Gauge);
+
+#[async_trait]
+impl Concern for FullQueue {
+    fn kind(&self) -> &'static str {
+        "lubdub.queue_full"
+    }
+
+    fn subject(&self) -> &'static str {
+        "Lubdub's alert queue is full"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    async fn trouble(&self) -> Option<String> {
+        (self.0.get() > 0)
+            .then(|| "the alert queue is full: further alerts wait until there is room".to_owned())
+    }
+}
