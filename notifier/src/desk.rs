@@ -9,7 +9,7 @@
 //! - `gather` (pure): the changes of a monitor that a chat has not been told yet. `digest` (pure): many of
 //!   them in one message.
 //! - `forgotten` (pure): messages that a desk does not remember. `flaps` (pure): when a monitor flaps.
-//! `timing` (pure): when a desk has to be looked at again.
+//! - `timing` (pure): when a desk has to be looked at again.
 //! - `machine` (pure): the desk of one channel, a chat's or a pager's. `storm` (pure): a pager's incident for
 //!   all monitors beyond its limit.
 //! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the

@@ -1,6 +1,7 @@
 //! One role behind one listener, from start to drain.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;

@@ -127,7 +127,9 @@ mod tests {
         assert!(teller.trouble().await.is_none());
         assert!(start().trouble().await.is_none(), "it is known that the operator was told");
         clock.advance(Duration::from_secs(9 * 60));
-        (start(), start(), start());
+        start();
+        start();
+        start();
         clock.advance(Duration::from_secs(2 * 60));
         assert!(start().trouble().await.is_some(), "it goes on");
     }
