@@ -10,17 +10,18 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default, Args)]
 #[group(skip)]
 pub struct Config {
-    /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s or cannot do its work
+    /// Tell the operator here, by a POST, when Lubdub itself stands still for more than 60 s or cannot do its
+    /// work
     #[arg(long, env = "LUBDUB_META_WEBHOOK", value_name = "URL", hide_env_values = true)]
     pub meta_webhook: Option<SecretUrl>,
 
-    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s or cannot
-    /// do its work; it needs --smtp-url and --mail-from
+    /// Tell the operator by e-mail to this address when Lubdub itself stands still for more than 60 s or
+    /// cannot do its work; it needs --smtp-url and --mail-from
     #[arg(long, env = "LUBDUB_META_MAIL", value_name = "ADDRESS", value_parser = address)]
     pub meta_mail: Option<String>,
 
-    /// Request this URL every 60 s while event time moves on and alerts go out, so that another monitor notices
-    /// when they do not
+    /// Request this URL every 60 s while event time moves on and alerts go out, so that another monitor
+    /// notices when they do not
     #[arg(long, env = "LUBDUB_BEAT_URL", value_name = "URL", hide_env_values = true)]
     pub beat_url: Option<SecretUrl>,
 

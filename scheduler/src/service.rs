@@ -72,7 +72,8 @@ impl Service {
     /// Owns its share of the partitions until `shutdown`, then commits and gives them back.
     ///
     /// # Errors
-    /// [`Error::Task`] if a part ended by a defect. A partition with which something goes wrong is taken anew.
+    /// [`Error::Task`] if a part ended by a defect. A partition with which something goes wrong is taken
+    /// anew.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { deps, rules, metrics, readiness, progress, watchdog } = self;
         let shutdown = shutdown.child_token();

@@ -65,12 +65,12 @@ impl PushLimit {
 
     fn is_a_change(&self, token: TokenRef, kind: HeartbeatKind) -> bool {
         let table = self.table.read();
-        table.find(&token.0).is_some_and(|entry| entry.budget.last.load(Ordering::Relaxed) != mark(kind))
+        table.find(&token.0).is_some_and(|entry| entry.last.load(Ordering::Relaxed) != mark(kind))
     }
 
     fn recorded(&self, token: TokenRef, kind: HeartbeatKind) {
         if let Some(entry) = self.table.read().find(&token.0) {
-            entry.budget.last.store(mark(kind), Ordering::Relaxed);
+            entry.last.store(mark(kind), Ordering::Relaxed);
         }
     }
 }

@@ -25,8 +25,6 @@ pub(super) struct Budget {
     pub(super) changes: AtomicU64,
     /// The same for bytes of output.
     pub(super) outputs: AtomicU64,
-    /// The status that was recorded last, as the limit writes it; 0 = none yet.
-    pub(super) last: AtomicU8,
 }
 
 impl Budget {
@@ -35,7 +33,6 @@ impl Budget {
             pushes: AtomicU64::new(self.pushes.load(Ordering::Relaxed)),
             changes: AtomicU64::new(self.changes.load(Ordering::Relaxed)),
             outputs: AtomicU64::new(self.outputs.load(Ordering::Relaxed)),
-            last: AtomicU8::new(self.last.load(Ordering::Relaxed)),
         }
     }
 }
@@ -47,6 +44,9 @@ pub(super) struct Entry {
     pub(super) monitor: MonitorId,
     pub(super) expires_at: EventTime,
     pub(super) budget: Budget,
+    /// The status that was recorded last, as the limit writes it; 0 = none yet. Beside `next`, where it takes
+    /// no room.
+    pub(super) last: AtomicU8,
     /// The monitor's next token, or the next free place.
     next: EntryIndex,
 }
@@ -93,7 +93,7 @@ impl Table {
         while let Some(first) = self.first_of(monitor) {
             let entry = self.at(first);
             let digest = entry.digest;
-            budgets.push((digest, entry.budget.copied()));
+            budgets.push((digest, entry.budget.copied(), entry.last.load(Ordering::Relaxed)));
             self.remove(&digest);
         }
         for (digest, expires_at) in tokens {
@@ -103,9 +103,17 @@ impl Table {
                 }
                 self.remove(digest);
             }
-            let kept = budgets.iter().find(|(of, _)| of == digest);
-            let budget = kept.map_or_else(Budget::default, |(_, budget)| budget.copied());
-            self.insert(Entry { digest: *digest, monitor, expires_at: *expires_at, budget, next: NO_ENTRY });
+            let kept = budgets.iter().find(|(of, ..)| of == digest);
+            let (budget, last) =
+                kept.map_or_else(Default::default, |(_, budget, last)| (budget.copied(), *last));
+            self.insert(Entry {
+                digest: *digest,
+                monitor,
+                expires_at: *expires_at,
+                budget,
+                last: AtomicU8::new(last),
+                next: NO_ENTRY,
+            });
         }
     }
 

@@ -145,8 +145,8 @@ impl Exchange {
     }
 }
 
-/// A user and a password in the URL are sent as a header, unless there is one already: what logs a URL must not
-/// log them.
+/// A user and a password in the URL are sent as a header, unless there is one already: what logs a URL must
+/// not log them.
 fn without_credentials(mut request: Request) -> Result<Request, Failure> {
     if let Some(basic) = target::take_credentials(request.url_mut())
         && !request.headers().contains_key(AUTHORIZATION)

@@ -159,8 +159,8 @@ impl Preset {
         Ok(urls)
     }
 
-    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host; a user and a password in a
-    /// URL are never shown.
+    /// The settings as admins see them: what is not shown is `***`, and of a URL there is its host; a user
+    /// and a password in a URL are never shown.
     pub fn masked(&self, settings: &Settings) -> Settings {
         let mask = |(name, value): (&String, &String)| {
             let field = self.fields.iter().find(|field| field.name == *name);
