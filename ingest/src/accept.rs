@@ -8,7 +8,7 @@ mod words;
 use bytes::Bytes;
 use model::heartbeat::{HeartbeatKind, clean_message};
 
-use found::{Found, Given, Name, Told};
+use found::{Found, Given, Name};
 pub(crate) use not_understood::NotUnderstood;
 pub(crate) use scan::{Scanned, Scanner, Trouble};
 
@@ -61,14 +61,14 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
 }
 
 /// The status of a push: down if either place says so, or else what the query says, or else what the body
-/// does; and if neither tells, what the exit code says.
+/// does. In each place the exit code tells if no status does.
 fn kind(asked: &Found, said: &Found) -> Result<HeartbeatKind, NotUnderstood> {
-    let either = |asked: Option<Told>, said: Option<Told>| match said {
-        Some((_, Some(HeartbeatKind::Down))) => said,
-        Some(_) | None => asked.or(said),
+    let asked = asked.status(words::status).or_else(|| asked.exit_code());
+    let told = match said.status(words::status_of_any_tool).or_else(|| said.exit_code()) {
+        Some(down @ (_, Some(HeartbeatKind::Down))) => Some(down),
+        said => asked.or(said),
     };
-    let status = either(asked.status(words::status), said.status(words::status_of_any_tool));
-    match status.or_else(|| either(asked.exit_code(), said.exit_code())) {
+    match told {
         None => Ok(HeartbeatKind::Up),
         Some((name, kind)) => kind.ok_or(NotUnderstood::Parameter(name)),
     }

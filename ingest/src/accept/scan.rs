@@ -15,6 +15,7 @@ use array::ArrayScanner;
 use form::FormScanner;
 use json::{JsonObject, JsonScanner};
 use multipart::MultipartScanner;
+use text::Text;
 use utf16::Utf16;
 
 use super::found::{Found, Name};
@@ -66,7 +67,9 @@ enum Content {
     /// Not yet known: so far it is blanks, and not in UTF-16.
     Blank(Declared),
     Json(Box<JsonScanner>),
-    Array(ArrayScanner),
+    Array(Declared, ArrayScanner),
+    /// A JSON text, and whether its end has come.
+    Quoted(Text, bool),
     /// Another JSON value, which holds no parameters: its first bytes.
     Scalar(Vec<u8>),
     Form {
@@ -127,7 +130,7 @@ impl Scanner {
                 Some(scanner) => Content::Multipart(Box::new(scanner)),
                 None => Content::Unreadable(Trouble::Multipart),
             },
-            "text/plain" | "application/octet-stream" => Content::Output,
+            "text/plain" => Content::Output,
             "application/x-www-form-urlencoded" => Content::Begin(Declared::Form, Vec::new()),
             json if json == "application/json" || json.ends_with("+json") => {
                 Content::Begin(Declared::Json, Vec::new())
@@ -192,9 +195,9 @@ impl Content {
         let content = match (begin.first(), declared) {
             (None, _) => Self::Blank(declared),
             (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
-            (Some(b'['), _) => Self::Array(ArrayScanner::new()),
+            (Some(b'['), _) => Self::Array(declared, ArrayScanner::new()),
             (_, Declared::Form) => form(true),
-            (Some(b'"'), Declared::Json) => Self::Output,
+            (Some(b'"'), Declared::Json) => return (Self::Quoted(Text::new(0), false), &begin[1..]),
             (_, Declared::Json) => Self::Scalar(Vec::new()),
             (_, Declared::Other) => form(false),
         };
@@ -211,7 +214,8 @@ impl Content {
                 }
             }
             Self::Json(json) => json.feed(piece),
-            Self::Array(array) => array.feed(piece),
+            Self::Array(_, array) => array.feed(piece),
+            Self::Quoted(text, ended) => piece.iter().for_each(|byte| *ended |= text.ends_at(*byte)),
             Self::Scalar(begin) => {
                 let room = MAX_SCALAR.saturating_sub(begin.len());
                 begin.extend(piece.iter().take(room));
@@ -236,8 +240,10 @@ impl Content {
                 JsonObject::Whole { found, foreign } => parameters(found, foreign),
                 JsonObject::Unreadable(found) => unread(found, Trouble::Json),
             },
-            Self::Array(array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
-            Self::Array(_) => output(),
+            Self::Array(_, array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
+            Self::Array(Declared::Json, array) if !array.is_whole() => unreadable(Trouble::Json),
+            Self::Quoted(_, false) => unreadable(Trouble::Json),
+            Self::Array(..) | Self::Quoted(..) => output(),
             Self::Scalar(value) if serde_json::from_slice::<serde_json::Value>(&value).is_ok() => output(),
             Self::Scalar(_) => unreadable(Trouble::Json),
             Self::Form { form, declared } => {

@@ -105,7 +105,7 @@ fn a_body_is_parameters_or_output() {
         (FORM, b"exit code=3", Ok(output(b"exit code=3"))),
         (None, b"\x00\xff\xfe", Ok(output(b"\x00\xff\xfe"))),
         (None, b"\n", Ok(output(b"\n"))),
-        (Some(b"Application/Octet-Stream"), b"status=down", Ok(output(b"status=down"))),
+        (Some(b"Application/Octet-Stream"), b"status=down", Ok(down())),
         (JSON, b"[1]", Ok(output(b"[1]"))),
         (JSON, b"{\"level\":\"info\"}", Ok(output(b"{\"level\":\"info\"}"))),
         (JSON, b"{}", Ok(output(b"{}"))),
@@ -250,7 +250,11 @@ fn a_status_in_the_query_may_have_the_name_that_another_tool_gives_it() {
         assert_eq!(read(None, FORM, body.as_bytes()), expected, "{body}");
     }
     assert_eq!(read(Some("exit_code=0"), FORM, b"exit_code=1").unwrap().kind, HeartbeatKind::Down);
-    assert_eq!(read(Some("status=up"), FORM, b"exit_code=1"), Ok(up()));
+    // Either place tells how the job went, whichever name it uses.
+    assert_eq!(read(Some("status=up"), FORM, b"exit_code=1").unwrap().kind, HeartbeatKind::Down);
+    let report = read(Some("exit_code=1"), JSON, br#"{"status":"ok"}"#).unwrap();
+    assert_eq!(report.kind, HeartbeatKind::Down);
+    assert_eq!(read(Some("status=up&exit_code=1"), None, b""), Ok(up()), "the status stands above the code");
     assert_eq!(read(Some("s=1"), JSON, b"{").unwrap().kind, HeartbeatKind::Down);
 }
 

@@ -13,6 +13,8 @@ pub(super) struct ArrayScanner {
     last: Vec<u8>,
     too_long: bool,
     has_statuses: bool,
+    /// Whether its end has come.
+    is_whole: bool,
 }
 
 impl ArrayScanner {
@@ -44,13 +46,20 @@ impl ArrayScanner {
                 self.too_long = false;
             }
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.is_whole |= self.depth == 0;
+            }
             // The list, and an object in it.
             b':' if self.depth == 2 && !self.too_long => {
                 self.has_statuses |= self.last.eq_ignore_ascii_case(b"status");
             }
             _ => {}
         }
+    }
+
+    pub(super) const fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     pub(super) const fn has_statuses(&self) -> bool {

@@ -24,6 +24,8 @@ pub(super) struct JsonScanner {
     alerts: Alerts,
     /// Whether the object ended by a text whose end may have been a quote within it.
     ended_by_a_text: bool,
+    /// The bytes since the last quote that was taken to stand within the text that is being read.
+    since_quote: Option<Vec<u8>>,
 }
 
 /// What the webhooks of Alertmanager and Grafana say of their alerts.
@@ -61,7 +63,10 @@ enum State {
     /// Within the labels or annotations of alerts.
     TextOf(Key, TextOf),
     AfterValue,
+    /// After the end of an object. Another one may follow, as in a file of lines.
     Done,
+    /// Behind the end stands what is no object. It means nothing.
+    Rest,
     Unreadable,
 }
 
@@ -149,6 +154,7 @@ impl JsonScanner {
             foreign: false,
             alerts: Alerts::default(),
             ended_by_a_text: false,
+            since_quote: None,
         }
     }
 
@@ -162,8 +168,8 @@ impl JsonScanner {
     pub(super) fn finish(self) -> JsonObject {
         let Self { state, mut found, foreign, alerts, .. } = self;
         match state {
-            State::Done if alerts.listed => alerts.fill_in(found),
-            State::Done => JsonObject::Whole { found, foreign },
+            State::Done | State::Rest if alerts.listed => alerts.fill_in(found),
+            State::Done | State::Rest => JsonObject::Whole { found, foreign },
             State::String(Key::Ours(name), text, Quote::Behind(_)) => {
                 found.add(name, Given::Text(text.into_string()));
                 JsonObject::Unreadable(found)
@@ -206,7 +212,10 @@ impl JsonScanner {
             State::AfterName(key) if byte == b':' => State::BeforeValue(key),
             State::AfterName(key) if is_blank => State::AfterName(key),
             State::BeforeValue(key) => match byte {
-                b'"' => State::String(key, key.text(), Quote::None),
+                b'"' => {
+                    self.since_quote = None;
+                    State::String(key, key.text(), Quote::None)
+                }
                 b'{' | b'[' => self.nested(key, byte),
                 b',' | b'}' => State::Unreadable,
                 _ if is_blank => State::BeforeValue(key),
@@ -246,15 +255,18 @@ impl JsonScanner {
                 _ if is_blank => State::AfterValue,
                 _ => State::Unreadable,
             },
-            // Another object, a NUL, a line of a log: bytes after the end mean nothing. But if the end may
-            // have been a quote and a brace within a text, what goes on like an object shows that it was.
-            State::Done if self.ended_by_a_text && !is_blank && byte != 0 && byte != b'{' && byte != b'[' => {
-                State::Unreadable
-            }
-            State::Done => {
-                self.ended_by_a_text &= is_blank;
-                State::Done
-            }
+            State::Done => match byte {
+                b'{' => {
+                    self.ended_by_a_text = false;
+                    State::BeforeName
+                }
+                0 => State::Done,
+                _ if is_blank => State::Done,
+                // What goes on like a text shows that its end was a quote and a brace within it.
+                _ if self.ended_by_a_text => State::Unreadable,
+                _ => State::Rest,
+            },
+            State::Rest => State::Rest,
             State::Begin | State::AfterName(_) | State::Unreadable => State::Unreadable,
         }
     }
@@ -274,8 +286,13 @@ impl JsonScanner {
 
     fn in_string(&mut self, key: Key, mut text: Text, quote: Quote, byte: u8) -> State {
         let Quote::Behind(mut behind) = quote else {
-            let quote = if text.ends_at(byte) { Quote::Behind(Vec::new()) } else { Quote::None };
-            return State::String(key, text, quote);
+            if text.ends_at(byte) {
+                return State::String(key, text, Quote::Behind(Vec::new()));
+            }
+            if let Some(since) = self.since_quote.as_mut().filter(|since| since.len() <= MAX_NAME) {
+                since.push(byte);
+            }
+            return State::String(key, text, Quote::None);
         };
         let has_comma = behind.contains(&b',');
         match byte {
@@ -298,13 +315,22 @@ impl JsonScanner {
                 }
                 State::String(key, text, Quote::Behind(behind))
             }
+            // A backslash that means nothing made the text swallow its own end, and one of our names.
+            b':' if !has_comma && self.is_behind_our_name() => State::Unreadable,
             // The quote stands within the text.
             _ => {
+                self.since_quote = Some(Vec::new());
                 text.push(b'"');
                 behind.iter().for_each(|byte| text.push(*byte));
                 self.in_string(key, text, Quote::None, byte)
             }
         }
+    }
+
+    /// Whether one of our names stands between the last two quotes within a text.
+    fn is_behind_our_name(&self) -> bool {
+        let since = self.since_quote.as_deref().map(String::from_utf8_lossy);
+        since.is_some_and(|since| Name::of(&since).is_some())
     }
 
     fn note(&mut self, key: Key, given: Given) {

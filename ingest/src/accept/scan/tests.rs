@@ -128,14 +128,48 @@ fn json_that_is_not_clear_is_not_read() {
         r#"{"msg":"a "}" b","status":"down"}"#,
         "{status:down}",
         "{",
+        // A path of Windows: its last backslash takes the quote behind it along.
+        r#"{"msg":"C:\Backup\","status":"down"}"#,
+        r#"{"msg":"C:\Backup\","exit_code":1}"#,
+        r#"{"log":"C:\Backup\" , "Status" : "down","n":"1"}"#,
+        // Lines of JSON within a text, without their backslashes.
+        "{\"msg\":\"{\"a\":\"b\"}\n{\"c\":\"d\"}\",\"status\":\"down\"}",
+        r#"{"msg":"failed: {"error":"no space"}[3]","status":"down"}"#,
+        "{\"msg\":\"{\"a\":\"b\"}\0\",\"status\":\"down\"}",
+        // A second object that does not arrive whole.
+        r#"{"n":1}{"status":"do"#,
     ] {
         assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
         assert_eq!(trouble("", body), Some(Trouble::Json), "{body}");
+    }
+    for body in [r#"[{"id":1},{"sta"#, r#""a text that is cut"#, "["] {
+        assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
     }
     for text in ["all went well", "no JSON at all", "3 files failed", "true story"] {
         assert_eq!(trouble(JSON, text), Some(Trouble::Json), "{text}");
     }
     assert_eq!(trouble(JSON, r#"[{"status":"down"}]"#), Some(Trouble::ListOfStatuses));
+}
+
+#[test]
+fn lines_of_json_are_read_one_after_the_other() {
+    for (body, expected) in [
+        ("{\"msg\":\"begun\"}\n{\"msg\":\"done\",\"status\":\"down\"}\n", "down"),
+        ("{\"status\":\"up\",\"n\":1}{\"status\":\"down\",\"n\":2}", "down"),
+        ("{\"status\":\"down\"}\n{\"status\":\"up\"}\n", "down"),
+        ("{\"status\":\"up\",\"msg\":\"a\"}\n{\"msg\":\"b\"}", "up"),
+    ] {
+        let found = scanned(JSON, body.as_bytes()).found;
+        assert_eq!(found.status, Some(Given::Text(expected.to_owned())), "{body}");
+    }
+}
+
+#[test]
+fn bytes_of_no_named_kind_are_read() {
+    for body in ["status=down", r#"{"status":"down"}"#] {
+        let found = scanned("application/octet-stream", body.as_bytes()).found;
+        assert_eq!(found.status, Some(Given::Text("down".to_owned())), "{body}");
+    }
 }
 
 #[test]
@@ -147,11 +181,12 @@ fn what_names_no_parameter_is_output() {
         (JSON, "17"),
         (JSON, " null\n"),
         (JSON, "\"a text\""),
+        (JSON, "\"a \\\" text\" "),
+        ("", "[INFO] begun"),
         (FORM, "all went well & nothing=missing"),
         ("", "GET /a?x=1&status=ok HTTP/1.1"),
         ("text/plain", "status=down"),
         ("text/plain;charset=utf-8", r#"{"status":"down"}"#),
-        ("application/octet-stream", "status=down"),
         ("", ""),
     ] {
         assert_eq!(said(kind, body), OUTPUT, "{kind} {body}");
