@@ -116,13 +116,12 @@ impl Reply {
         Self::refused(Answer::Encoding, "Content-Encoding must be gzip, deflate or identity")
     }
 
-    /// The client can do without packing, or wait: this says nothing about what the node can record.
-    pub(crate) fn too_many_to_unpack() -> Self {
+    pub(crate) fn too_many_bodies() -> Self {
         Self {
             retry_after: Some(HeaderValue::from_static("2")),
             ..Self::refused(
                 Answer::Limited,
-                "too many compressed bodies at once: try again, or send it uncompressed",
+                "too many bodies of this token are on their way: try again in 2 s",
             )
         }
     }

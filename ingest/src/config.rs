@@ -65,6 +65,8 @@ pub struct Limits {
     pub unpacked_bytes: usize,
     /// Compressed bodies that are read at once, in the whole node: each takes about 80 kB more than others.
     pub unpacked_at_once: usize,
+    /// Bodies that are read at a time for one token.
+    pub bodies_of_a_token: u16,
     /// A compressed body waits for its turn this long.
     pub unpacking_wait: Duration,
     /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered
@@ -87,6 +89,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(600),
             unpacked_bytes: 64 << 20,
             unpacked_at_once: 256,
+            bodies_of_a_token: 64,
             unpacking_wait: Duration::from_secs(2),
             queued_pushes: 16_384,
             queued_bytes: 64 << 20,

@@ -114,6 +114,10 @@ impl PushFront {
     /// Reads the body of a push and records what it says.
     async fn hear(&self, push: Addressed<'_>, headers: &HeaderMap, body: axum::body::Body) -> Reply {
         let Some(encoding) = Encoding::of(headers) else { return Reply::encoding().and_close() };
+        // A body may come slowly, so one token must not hold all that can be read at a time.
+        let Some(_in_hand) = self.tokens.begin_body(push.token, self.limits.bodies_of_a_token) else {
+            return Reply::too_many_bodies().and_close();
+        };
         let permit = async {
             match encoding {
                 Encoding::Identity => Ok(None),
@@ -122,7 +126,10 @@ impl PushFront {
                 }
             }
         };
-        let Ok(_permit) = permit.await else { return Reply::too_many_to_unpack().and_close() };
+        let Ok(_permit) = permit.await else {
+            self.commits.refuse(push.monitor);
+            return Reply::unavailable().and_close();
+        };
         let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let mut reading = Reading::new(content_type);
         match receive(body, encoding, &mut reading, &self.limits).await {

@@ -22,7 +22,7 @@ use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
 pub(crate) use digest::TokenRef;
 use digest::digest;
-pub(crate) use limit::Charge;
+pub(crate) use limit::{BodyInHand, Charge};
 use limit::{OutputLimit, PushLimit};
 use table::{NEVER, Table};
 
@@ -112,6 +112,11 @@ impl Tokens {
     pub(crate) fn charge(&self, token: TokenRef, kind: HeartbeatKind) -> Result<Charge, Duration> {
         let Some(limit) = &self.limit else { return Ok(Charge::free()) };
         PushLimit::charge(limit, token, kind)
+    }
+
+    /// Begins to read a body for the token; `None` if it has as many as it may.
+    pub(crate) fn begin_body(&self, token: TokenRef, most: u16) -> Option<BodyInHand> {
+        BodyInHand::begin(&self.table, token, most)
     }
 
     /// How many bytes of an output of this length the token may have kept; charged to the token.

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use model::byte_size::ByteSize;
 use model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Reply, Server, TOKEN};
+use super::{Reply, Server, TOKEN, monitor};
 use crate::{Config, Limits};
 use doubles::{AppendFate, eventually};
 
@@ -166,7 +166,7 @@ async fn trickle(server: &Server, query: &str, pieces: Option<usize>) -> u16 {
         std::future::pending::<()>().await;
     });
     let mut answer = [0; 12];
-    tokio::io::AsyncReadExt::read_exact(&mut read, &mut answer).await.unwrap();
+    read.read_exact(&mut answer).await.unwrap();
     str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
 }
 
@@ -227,7 +227,7 @@ async fn a_client_that_is_killed_while_it_sends_has_said_its_status() {
         stream.write_all(head_with(query, rest).as_bytes()).await.unwrap();
         // The server asks for the body when it is about to read it.
         let mut asked = [0; 25];
-        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut asked).await.unwrap();
+        stream.read_exact(&mut asked).await.unwrap();
         stream.write_all(b"so far").await.unwrap();
         // A reset, not an orderly end.
         stream.set_zero_linger().unwrap();
@@ -243,7 +243,8 @@ async fn a_client_that_is_killed_while_it_sends_has_said_its_status() {
 
 #[tokio::test]
 async fn slow_clients_in_number_do_not_hold_up_a_quick_one() {
-    let server = Server::ready(Config { push_limit: 0, ..impatient() }).await;
+    let limits = Limits { bodies_of_a_token: 1_000, ..impatient().limits };
+    let server = Server::ready(Config { push_limit: 0, limits, ..Config::default() }).await;
     let mut slow = Vec::new();
     for _ in 0..300 {
         let mut stream = server.connect().await;
@@ -300,4 +301,25 @@ async fn a_log_without_room_for_outputs_takes_the_pushes_without_them() {
     assert_eq!(reply.status, 200);
     assert_eq!(server.heartbeats().len(), 1);
     assert_eq!(server.last_heartbeat().output, None);
+}
+
+#[tokio::test]
+async fn a_token_has_few_bodies_on_their_way() {
+    let limits = Limits { bodies_of_a_token: 1, ..Limits::default() };
+    let server = Server::ready(Config { limits, ..Config::default() }).await;
+    server.put(&monitor(2, "another-token", &[])).await;
+    let mut slow = server.connect().await;
+    slow.write_all(head("content-length: 4\r\nexpect: 100-continue\r\nconnection: close").as_bytes())
+        .await
+        .unwrap();
+    // The server asks for the body when it is about to read it.
+    let mut asked = [0; 25];
+    slow.read_exact(&mut asked).await.unwrap();
+    let reply = server.post(&path(), FORM, b"x").await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("2")));
+    assert_eq!(server.get(&path()).await.status, 200, "it has no body");
+    assert_eq!(server.post("/api/push/another-token", FORM, b"x").await.status, 200);
+    slow.write_all(b"done").await.unwrap();
+    assert_eq!(Reply::read(slow).await.status, 200);
+    assert_eq!(server.post(&path(), FORM, b"x").await.status, 200);
 }

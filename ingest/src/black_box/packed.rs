@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use doubles::eventually;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use model::heartbeat::{HeartbeatKind, MAX_OUTPUT_BYTES};
@@ -159,7 +160,11 @@ async fn few_bodies_are_unpacked_at_once() {
     tokio::io::AsyncReadExt::read_exact(&mut slow, &mut asked).await.unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     let reply = server.packed("", "gzip", FORM, &body).await;
-    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("2")));
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("2")));
+    eventually("a frame tells that a push was refused", async || {
+        server.log.landed().iter().any(|frame| frame.refused == 1).then_some(())
+    })
+    .await;
     assert_eq!(server.post(&path(""), FORM, b"status=down").await.status, 200, "others are not held up");
     slow.write_all(&body).await.unwrap();
     assert_eq!(Reply::read(slow).await.status, 200);

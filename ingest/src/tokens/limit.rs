@@ -103,6 +103,34 @@ impl OutputLimit {
     }
 }
 
+/// A body that is being read for a token. When this is dropped, the token may send another one.
+#[must_use]
+pub(crate) struct BodyInHand {
+    table: Arc<RwLock<Table>>,
+    token: TokenRef,
+}
+
+impl BodyInHand {
+    /// `None` if `most` bodies are being read for the token.
+    pub(super) fn begin(table: &Arc<RwLock<Table>>, token: TokenRef, most: u16) -> Option<Self> {
+        if let Some(entry) = table.read().find(&token.0) {
+            let more = |bodies| (bodies < most).then_some(bodies + 1);
+            entry.bodies.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        }
+        Some(Self { table: Arc::clone(table), token })
+    }
+}
+
+impl Drop for BodyInHand {
+    fn drop(&mut self) {
+        if let Some(entry) = self.table.read().find(&self.token.0) {
+            // A token that was deleted and made again begins at 0.
+            let less = |bodies: u16| bodies.checked_sub(1);
+            let _ = entry.bodies.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+}
+
 /// A limit whose states lie in the table.
 struct Limit {
     limiter: RateLimiter<Digest, States, Elapsed, NoOpMiddleware<Duration>>,

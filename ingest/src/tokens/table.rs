@@ -1,7 +1,7 @@
 //! The table of tokens: compact, because there may be millions.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 use model::ids::MonitorId;
@@ -47,6 +47,8 @@ pub(super) struct Entry {
     /// The status that was recorded last, as the limit writes it; 0 = none yet. Beside `next`, where it takes
     /// no room.
     pub(super) last: AtomicU8,
+    /// Bodies that are being read; there for the same reason.
+    pub(super) bodies: AtomicU16,
     /// The monitor's next token, or the next free place.
     next: EntryIndex,
 }
@@ -93,7 +95,8 @@ impl Table {
         while let Some(first) = self.first_of(monitor) {
             let entry = self.at(first);
             let digest = entry.digest;
-            budgets.push((digest, entry.budget.copied(), entry.last.load(Ordering::Relaxed)));
+            let small = (entry.last.load(Ordering::Relaxed), entry.bodies.load(Ordering::Relaxed));
+            budgets.push((digest, entry.budget.copied(), small));
             self.remove(&digest);
         }
         for (digest, expires_at) in tokens {
@@ -104,14 +107,15 @@ impl Table {
                 self.remove(digest);
             }
             let kept = budgets.iter().find(|(of, ..)| of == digest);
-            let (budget, last) =
-                kept.map_or_else(Default::default, |(_, budget, last)| (budget.copied(), *last));
+            let (budget, (last, bodies)) =
+                kept.map_or_else(Default::default, |(_, budget, small)| (budget.copied(), *small));
             self.insert(Entry {
                 digest: *digest,
                 monitor,
                 expires_at: *expires_at,
                 budget,
                 last: AtomicU8::new(last),
+                bodies: AtomicU16::new(bodies),
                 next: NO_ENTRY,
             });
         }
