@@ -116,6 +116,14 @@ impl Process {
         kill_process(self.pid(), signal).expect("it has not been waited for");
     }
 
+    /// Freezes it, and returns when it has come to a stand: SIGSTOP alone may take a while to arrive.
+    #[track_caller]
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let pid = self.child.id();
+        eventually("it stands still", || servers::stands_still(pid).then_some(()));
+    }
+
     /// Whether the process has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_some()

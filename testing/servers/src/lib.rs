@@ -21,6 +21,6 @@ pub use authority::Authority;
 pub use free_port::free_port;
 pub use mail::{Received, SinkOptions, SmtpSink};
 pub use nats::{NatsCluster, NatsServer};
-pub use process::{Process, find_program};
+pub use process::{Process, find_program, stands_still};
 pub use redis::RedisServer;
 pub use watched::{WatchedLogins, WatchedRedis};

@@ -58,7 +58,7 @@ impl Process {
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
         let deadline = Instant::now() + PATIENCE;
-        while !self.stands_still() {
+        while !stands_still(self.pid()) {
             assert!(Instant::now() < deadline, "process {} does not stop", self.pid());
             sleep(Duration::from_millis(1));
         }
@@ -67,15 +67,6 @@ impl Process {
     /// Lets it go on.
     pub fn thaw(&mut self) {
         self.signal(Signal::CONT);
-    }
-
-    /// Whether each of its threads is stopped.
-    fn stands_still(&self) -> bool {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("its threads");
-        let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
-        let mut statuses =
-            threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok());
-        statuses.all(stopped)
     }
 
     /// Its exit status, if it has ended.
@@ -119,6 +110,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether each thread of a process is stopped.
+pub fn stands_still(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
+    let mut statuses =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok());
+    statuses.all(stopped)
 }
 
 /// The path of a program: the one in the environment variable `variable`, or else in `target/tools/venv/bin`

@@ -133,10 +133,10 @@ impl Node {
         process.wait()
     }
 
-    /// SIGSTOP.
+    /// Freezes it.
     #[track_caller]
     pub(super) fn freeze(&mut self) {
-        self.process.as_mut().expect("it runs").signal(Signal::STOP);
+        self.process.as_mut().expect("it runs").freeze();
     }
 
     /// SIGCONT.

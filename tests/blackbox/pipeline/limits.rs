@@ -48,6 +48,8 @@ fn check_answered(server: &Server, monitor: &Monitor) {
 fn eight_thousand_slow_connections_cost_little_and_hold_nobody_up() {
     let server = Server::start(&["--push-limit", "0"]);
     let monitor = server.monitor("job", 60, None);
+    // A token has 64 bodies on their way at most.
+    let many: Vec<Monitor> = (0..64).map(|n| server.monitor(&format!("job {n}"), 60, None)).collect();
     let count = possible_connections();
     let mut connections = Vec::with_capacity(count);
     for n in 0..count {
@@ -55,7 +57,8 @@ fn eight_thousand_slow_connections_cost_little_and_hold_nobody_up() {
             .unwrap_or_else(|error| panic!("connection {n} of {count}: {error}"));
         // Half of them are slow with the head, the others with the body.
         let end = if n % 2 == 0 { "x-slow: " } else { "content-length: 9000\r\n\r\n" };
-        let begin = format!("POST /api/push/{} HTTP/1.1\r\nhost: test\r\n{end}", monitor.token);
+        let token = &many[n / 2 % many.len()].token;
+        let begin = format!("POST /api/push/{token} HTTP/1.1\r\nhost: test\r\n{end}");
         connection.write_all(begin.as_bytes()).expect("there is room for it");
         connection.set_nonblocking(true).expect("a socket");
         connections.push(connection);

@@ -131,9 +131,9 @@ impl Server {
         self.running().signal(Signal::TERM);
     }
 
-    /// SIGSTOP.
+    /// Freezes it.
     pub(crate) fn freeze(&self) {
-        self.running().signal(Signal::STOP);
+        self.running().freeze();
     }
 
     /// SIGCONT.
