@@ -2,6 +2,10 @@
 //!
 //! It writes in this order: the delivery's record, the delivery in its queue, the completion of the alert.
 //! Ids are functions of alert and channel, so a crash in between repeats the rest and doubles nothing.
+//!
+//! `giving_up`: what becomes of an alert whose handling panics.
+
+mod giving_up;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +19,7 @@ use model::monitor::Monitor;
 use model::notice::MonitorLabel;
 use model::time::EventTime;
 use model::wire::{self, WireError};
+use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError};
 use ports::queue::{Claim, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage};
@@ -23,6 +28,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::POLL;
+use crate::defects::Defects;
 use crate::desk::keeper::Manner;
 use crate::directory::Directory;
 use crate::gate::{Decision, Gate, GateError, Note, SilenceReason, Verdict};
@@ -58,6 +64,8 @@ pub(crate) struct FanOut {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
+    /// The alerts whose handling panicked.
+    pub(crate) defects: Mutex<Defects>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +158,7 @@ impl FanOut {
             lookups.spawn(async move {
                 let mut plans = Vec::with_capacity(part.len());
                 for claim in part {
-                    plans.push(this.plan_one(&claim).await?);
+                    plans.push(Arc::clone(&this).plan_apart(claim).await?);
                 }
                 Ok::<_, FanOutError>((index, plans))
             });
@@ -309,9 +317,10 @@ impl FanOut {
         };
         let known = self.history.get(id).await?;
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
-            Some((_, state)) if state != DeliveryState::Pending => None,
-            // Begun before a crash: it keeps the words that it was begun with.
-            Some((delivery, _)) => Some(PlannedDelivery {
+            Some((_, DeliveryState::Delivered | DeliveryState::Folded | DeliveryState::Suppressed)) => None,
+            // Begun before a crash: it keeps the words that it was begun with. A dead one is a dead letter
+            // of the queue, or becomes one.
+            Some((delivery, DeliveryState::Pending | DeliveryState::Dead)) => Some(PlannedDelivery {
                 task: DeliveryTask::of(delivery),
                 lane,
                 order_key,

@@ -5,6 +5,7 @@
 //! - `delivery`: carrying one; `delivery::phases` as types, `delivery::dispatcher` claims and attempts,
 //!   `delivery::lanes` (pure) shares the room among channels, `delivery::recorder` writes down what came of
 //!   it, many at a time.
+//! - `defects` (pure): counts panics, so that nothing that panics is tried for ever.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.
 //! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and
 //!   templates see. `retry` (pure): when to try again.
@@ -17,6 +18,7 @@
 
 mod config;
 mod dead_letters;
+mod defects;
 mod delivery;
 mod desk;
 mod directory;

@@ -20,6 +20,8 @@ pub(crate) enum AlertResult {
     MonitorGone,
     /// The alert is damaged, or of an older version.
     Unreadable,
+    /// Its handling ended by a defect of Lubdub, as often as it is tried.
+    GivenUp,
 }
 
 /// The outcome of a delivery.

@@ -147,6 +147,7 @@ impl Service {
             clock: Arc::clone(&deps.clock),
             metrics: metrics.clone(),
             health: health.clone(),
+            defects: Mutex::default(),
         });
         let review = DeadLetterReview::new(
             deps.deliveries.clone(),

@@ -4,6 +4,7 @@ mod aging;
 mod carrying;
 mod crash;
 mod dead_letters;
+mod defects;
 mod documented;
 mod failing;
 mod guarding;

@@ -77,6 +77,7 @@ const PURE: &[&str] = &[
     "console/management/src/situation.rs",
     "ingest/src/accept",
     "ingest/src/accept.rs",
+    "notifier/src/defects.rs",
     "notifier/src/delivery/lanes.rs",
     "notifier/src/desk/chat.rs",
     "notifier/src/desk/digest.rs",

@@ -103,7 +103,7 @@ pub struct Delivery {
     pub monitor: Option<MonitorLabel>,
     /// While folded: the delivery that tells of it.
     pub folded_into: Option<DeliveryId>,
-    /// Why the delivery was suppressed or folded, for people.
+    /// Why the delivery was suppressed, folded, or given up before an attempt, for people.
     pub note: Option<String>,
 }
 

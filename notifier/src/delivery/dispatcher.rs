@@ -26,6 +26,7 @@ use super::lanes::Lanes;
 use super::pace::Pace;
 use super::phases::{Claimed, Opening, Preparation, Settled};
 use crate::config::POLL;
+use crate::defects::{Defects, MOST_TRIES};
 use crate::desk;
 use crate::desk::keeper::{Keeper, Manner};
 use crate::directory::Directory;
@@ -73,6 +74,7 @@ pub(crate) struct Dispatcher {
     attempts: JoinSet<()>,
     /// The claim of each attempt, in case the attempt panics.
     attempted: HashMap<task::Id, Claim>,
+    defects: Defects,
     recorder: mpsc::Sender<Settled>,
     settled: mpsc::Receiver<Vec<LaneId>>,
 }
@@ -90,6 +92,7 @@ impl Dispatcher {
             unexhausted: HashSet::new(),
             attempts: JoinSet::new(),
             attempted: HashMap::new(),
+            defects: Defects::default(),
             recorder,
             settled,
         }
@@ -122,11 +125,15 @@ impl Dispatcher {
     fn start_attempts(&mut self) {
         while let Some(claim) = self.lanes.next() {
             let attempt = carry(Arc::clone(&self.context), claim.clone(), self.recorder.clone());
-            let span = tracing::info_span!("notifier.attempt", delivery.id = %claim.id);
-            let handle = self.attempts.spawn(attempt.instrument(span));
-            self.attempted.insert(handle.id(), claim);
+            self.spawn(claim, attempt);
         }
         self.show();
+    }
+
+    fn spawn(&mut self, claim: Claim, attempt: impl Future<Output = ()> + Send + 'static) {
+        let span = tracing::info_span!("notifier.attempt", delivery.id = %claim.id);
+        let handle = self.attempts.spawn(attempt.instrument(span));
+        self.attempted.insert(handle.id(), claim);
     }
 
     async fn attempt_ended(&mut self, ended: Result<(task::Id, ()), JoinError>) {
@@ -135,12 +142,28 @@ impl Dispatcher {
             Err(error) => error.id(),
         };
         let Some(claim) = self.attempted.remove(&id) else { return };
-        self.lanes.attempted(claim.lane);
-        if let Err(error) = ended {
-            tracing::error!(error = %Chain(&error), delivery.id = %claim.id, "an attempt ended by a defect of ours");
-            let due_at = self.context.clock.now() + PUT_BACK_LONG;
-            self.record(Settled::put_back(claim.id, claim.lane, claim.body, due_at)).await;
+        let Err(error) = ended else {
+            if self.defects.of(claim.id) >= MOST_TRIES {
+                self.defects.forget(claim.id);
+            }
+            return self.lanes.attempted(claim.lane);
+        };
+        let panics = self.defects.note(claim.id);
+        tracing::error!(error = %Chain(&error), delivery.id = %claim.id, panics, "an attempt ended by a defect of ours");
+        if panics == MOST_TRIES {
+            // It keeps its place among the attempts.
+            let end = give_up(Arc::clone(&self.context), claim.clone(), self.recorder.clone());
+            return self.spawn(claim, end);
         }
+        self.lanes.attempted(claim.lane);
+        let settled = if panics < MOST_TRIES {
+            let due_at = self.context.clock.now() + PUT_BACK_LONG;
+            Settled::put_back(claim.id, claim.lane, claim.body, due_at)
+        } else {
+            self.defects.forget(claim.id);
+            Settled::buried(claim.id, claim.lane)
+        };
+        self.record(settled).await;
     }
 
     async fn settled(&mut self, lanes: Vec<LaneId>) {
@@ -227,6 +250,31 @@ impl Dispatcher {
 /// Carries one delivery through all its phases.
 async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
     let settled = carry_through(&context, claim).await;
+    // The recorder goes last, unless the process is going anyway.
+    let _ = recorder.send(settled).await;
+}
+
+/// Ends a delivery whose attempts panic, in sight of people.
+async fn give_up(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
+    let now = context.clock.now();
+    let settled = match wire::decode::<DeliveryMessage>(&claim.body) {
+        Ok(DeliveryMessage::Task(task)) => {
+            let known = loop {
+                match context.history.get(task.id).await {
+                    Ok(known) => break known,
+                    Err(error) => context.health.trouble(Part::Attempts, &error),
+                }
+                tokio::time::sleep(PUT_BACK_FOR).await;
+            };
+            let channel = context.directory.known(task.channel);
+            Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), now)
+        }
+        // What the desk has gathered waits for this moment.
+        Ok(DeliveryMessage::Wake(_)) => {
+            Settled::put_back(claim.id, claim.lane, claim.body, now + PUT_BACK_LONG)
+        }
+        Err(error) => Settled::unreadable(&claim, None, &error, now),
+    };
     // The recorder goes last, unless the process is going anyway.
     let _ = recorder.send(settled).await;
 }

@@ -9,8 +9,7 @@
 //! ```
 //!
 //! A delivery that another message tells of stays in the queue until that message is settled, and asks now
-//! and
-//! then: so nothing is lost with what the desks remember.
+//! and then: so nothing is lost with what the desks remember.
 //!
 //! The recorder writes the history first and the queue second. A notifier that dies in between leaves the
 //! message claimed: it comes back with the same id, and a delivery that the history knows as accepted is not
@@ -30,6 +29,7 @@ use model::wire::{self, WireError};
 use ports::clock::Clock;
 use ports::queue::{Claim, LaneId, MessageId, Outcome, Standing};
 
+use crate::defects::GIVEN_UP;
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
 use crate::metrics::AttemptResult;
@@ -162,11 +162,7 @@ impl Claimed {
     ) -> Opening {
         let record = known.unwrap_or_else(|| self.task.pending(now));
         let manner = channel.as_ref().and_then(|channel| manner(&self.task, channel));
-        let finished = manner.map(|manner| DeskNote {
-            channel: self.task.channel,
-            manner,
-            note: desk::Note::Finished(self.task.id),
-        });
+        let finished = self.finished(channel.as_deref());
         // A folded one waits for its teller.
         if record.state.is_over() && record.state != DeliveryState::Folded {
             // The outcome was written down, but the queue was not told.
@@ -181,12 +177,51 @@ impl Claimed {
                 now,
             )));
         };
+        if record.state == DeliveryState::Dead && record.note.is_some() {
+            // The fan-out gave its alert up.
+            let outcome = self.last_resort();
+            return Opening::Settled(Box::new(self.over(Some(record), outcome, finished)));
+        }
         if channel.state == ChannelState::Disabled && !is_test(&self.task) {
             let why = "the channel is disabled";
             return Opening::Settled(Box::new(self.dead(record, why, Outcome::Bury, finished, now)));
         }
         let Self { lane, task } = self;
+        let record = Delivery { note: None, ..record };
         Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
+    }
+
+    /// Ends a delivery whose attempts panic. `known` is what the history holds of it, `channel` its channel.
+    pub(crate) fn give_up(
+        self,
+        known: Option<Delivery>,
+        channel: Option<&Channel>,
+        now: EventTime,
+    ) -> Settled {
+        let record = known.unwrap_or_else(|| self.task.pending(now));
+        let finished = self.finished(channel);
+        match record.state {
+            DeliveryState::Delivered | DeliveryState::Suppressed => {
+                self.over(None, Outcome::Complete, finished)
+            }
+            DeliveryState::Pending | DeliveryState::Folded | DeliveryState::Dead => {
+                let outcome = self.last_resort();
+                let record = Delivery { folded_into: None, ..record };
+                self.dead(record, GIVEN_UP, outcome, finished, now)
+            }
+        }
+    }
+
+    /// How the queue message of a dead delivery is settled: a test and a repost are not sent again.
+    const fn last_resort(&self) -> Outcome {
+        let once = is_test(&self.task) || matches!(self.task.notice, Notice::Repost(_));
+        if once { Outcome::Complete } else { Outcome::Bury }
+    }
+
+    /// What the channel's desk hears when this delivery is done with.
+    fn finished(&self, channel: Option<&Channel>) -> Option<DeskNote> {
+        let manner = channel.and_then(|channel| manner(&self.task, channel))?;
+        Some(DeskNote { channel: self.task.channel, manner, note: desk::Note::Finished(self.task.id) })
     }
 
     /// The deliveries that it was folded into.
@@ -423,6 +458,11 @@ impl Settled {
     /// A message that is done with, and was no delivery.
     pub(crate) const fn done(id: MessageId, lane: LaneId) -> Self {
         Self { id, lane, record: None, outcome: Outcome::Complete, attempted: None, desk: None }
+    }
+
+    /// A message of which nothing can be said: a dead letter without a record.
+    pub(crate) const fn buried(id: MessageId, lane: LaneId) -> Self {
+        Self { id, lane, record: None, outcome: Outcome::Bury, attempted: None, desk: None }
     }
 
     /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.

@@ -233,6 +233,7 @@ impl Recorder {
             DeliveryState::Dead => {
                 metrics.delivery(DeliveryResult::Dead);
                 let error = record.attempts.last().and_then(|attempt| attempt.error.as_deref());
+                let error = error.or(record.note.as_deref());
                 tracing::warn!(
                     delivery.id = %record.id,
                     channel.id = %record.channel,
