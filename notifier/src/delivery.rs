@@ -1,8 +1,10 @@
 //! Carrying deliveries to their channels.
 //!
 //! - `phases`: the phases of carrying one, as types. `dispatcher`: claims and attempts. `lanes` (pure),
-//!   `pace`: whose turn it is. `recorder`: writes down what came of attempts.
+//!   `pace`: whose turn it is. `recorder`: writes down what came of attempts. `catching_up`: what a channel
+//!   hears that is enabled again.
 
+mod catching_up;
 pub(crate) mod dispatcher;
 pub(crate) mod lanes;
 pub(crate) mod pace;

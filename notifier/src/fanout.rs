@@ -53,6 +53,9 @@ const POSTPONE_FOR: Duration = Duration::from_secs(60);
 /// The wait before an alert that could not be decided is tried again.
 const UNDECIDED_FOR: Duration = Duration::from_secs(1);
 
+/// Why a delivery to a disabled channel was suppressed.
+pub(crate) const CHANNEL_DISABLED: &str = "the channel was disabled";
+
 /// The means to fan out.
 pub(crate) struct FanOut {
     pub(crate) alerts: Arc<dyn Queue>,
@@ -291,7 +294,7 @@ impl FanOut {
         let mut untold = Vec::with_capacity(disabled.len());
         for channel in disabled {
             if self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?.is_none() {
-                let note = "the channel was disabled".to_owned();
+                let note = CHANNEL_DISABLED.to_owned();
                 untold.push(untold_record(alert, channel.id, label, None, note, now));
             }
         }

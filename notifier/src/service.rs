@@ -175,6 +175,7 @@ impl Service {
             trouble,
             pace: Pace::default(),
             settled: Mutex::default(),
+            dead_letters: deps.deliveries.clone(),
             deliveries: deps.deliveries,
             history: deps.delivery_history,
             directory,

@@ -2,6 +2,7 @@
 
 mod aging;
 mod carrying;
+mod catching_up;
 mod crash;
 mod dead_letters;
 mod defects;

@@ -1,10 +1,11 @@
 //! Tells the owner of a channel that does not work, over the other channels.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::channel::{Channel, ChannelState};
 use model::delivery::{DeliveryMessage, DeliveryTask};
-use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::monitor::Monitor;
 use model::notice::{ChannelFailing, Notice};
 use model::time::EventTime;
@@ -13,6 +14,12 @@ use ports::queue::{Queue, QueueError, QueueMessage};
 use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 
 use crate::directory::Directory;
+
+/// A channel that is disabled has one message to itself for each such part of time in which that is tried.
+const CATCH_UP_PART_MILLIS: i64 = 10_000;
+
+/// The wait before that message is looked at: longer than a part and a write to the registry together.
+const CATCH_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// Why the other channels could not be told yet.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +42,13 @@ impl Trouble {
     /// arrive; without one over the default channels.
     ///
     /// Its ids are functions of the channel and of since when it fails, so telling twice is telling once.
+    /// `now` is when it was judged, `tried_at` the current time.
     pub(crate) async fn tell(
         &self,
         channel: &Channel,
         monitor: Option<MonitorId>,
         now: EventTime,
+        tried_at: EventTime,
     ) -> Result<(), TroubleError> {
         let since = channel.failing_since.unwrap_or(now);
         let disabled = channel.state == ChannelState::Disabled;
@@ -56,27 +65,15 @@ impl Trouble {
         // The records are written with the first attempts: a notifier that dies before this is enqueued tells
         // under another time.
         let mut messages = Vec::new();
+        if disabled {
+            // So it is told of what is down when it is enabled again, see `delivery::catching_up`. The message
+            // must not be looked at before the channel is disabled, however long that takes.
+            let part = tried_at.as_millis() / CATCH_UP_PART_MILLIS;
+            let later = AlertId::of_channel(channel.id, &format!("catching up/{part}"));
+            messages.push(message(later, &notice, channel.id, tried_at + CATCH_UP_AFTER));
+        }
         for other in self.others(channel, monitor).await? {
-            let delivery = DeliveryId::derive(id, other.id);
-            let task = DeliveryTask {
-                id: delivery,
-                notice: notice.clone(),
-                channel: other.id,
-                created_at: now,
-                monitor: None,
-                attempts: 0,
-                sent_to: Vec::new(),
-                at_desk: false,
-                folded_into: None,
-            };
-            messages.push(QueueMessage {
-                id: delivery.into(),
-                lane: other.id.into(),
-                order_key: id.into(),
-                due_at: now,
-                origin: None,
-                body: wire::encode(&DeliveryMessage::from(task)),
-            });
+            messages.push(message(id, &notice, other.id, now));
         }
         if !messages.is_empty() {
             self.deliveries.enqueue(messages).await?;
@@ -100,5 +97,28 @@ impl Trouble {
         let mut others = self.directory.of_monitor(named.as_deref()).await?;
         others.retain(|other| other.id != channel.id && other.state == ChannelState::Ok);
         Ok(others)
+    }
+}
+
+fn message(id: AlertId, notice: &Notice, channel: ChannelId, due_at: EventTime) -> QueueMessage {
+    let delivery = DeliveryId::derive(id, channel);
+    let task = DeliveryTask {
+        id: delivery,
+        notice: notice.clone(),
+        channel,
+        created_at: due_at,
+        monitor: None,
+        attempts: 0,
+        sent_to: Vec::new(),
+        at_desk: false,
+        folded_into: None,
+    };
+    QueueMessage {
+        id: delivery.into(),
+        lane: channel.into(),
+        order_key: id.into(),
+        due_at,
+        origin: None,
+        body: wire::encode(&DeliveryMessage::from(task)),
     }
 }

@@ -15,13 +15,14 @@ use model::wire::{self, WireError};
 use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
-use ports::queue::{Claim, LaneId, Queue, QueueError, Standing};
+use ports::queue::{Claim, DeadLetters, LaneId, Queue, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::catching_up::{catch_up, is_for_later};
 use super::lanes::Lanes;
 use super::pace::Pace;
 use super::phases::{Claimed, Opening, Preparation, Settled};
@@ -52,6 +53,8 @@ const SETTLED_KNOWN: usize = 1_024;
 /// The means to carry a delivery.
 pub(crate) struct Context {
     pub(crate) deliveries: Arc<dyn Queue>,
+    /// Those of the same queue.
+    pub(crate) dead_letters: Arc<dyn DeadLetters>,
     pub(crate) history: Arc<dyn DeliveryHistory>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) desks: Keeper,
@@ -313,6 +316,9 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     };
     context.health.well(Part::Attempts);
     let claimed = match message {
+        DeliveryMessage::Task(task) if is_for_later(&task) => {
+            return catch_up(context, claim, channel.as_deref()).await;
+        }
         DeliveryMessage::Task(task) => Claimed::new(claim.lane, *task),
         DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
     };

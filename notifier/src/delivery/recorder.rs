@@ -160,7 +160,8 @@ impl Recorder {
             return Ok(());
         };
         if channel.state != ChannelState::Ok
-            && let Err(error) = self.context.trouble.tell(&channel, report.monitor, now).await
+            && let Err(error) =
+                self.context.trouble.tell(&channel, report.monitor, now, self.context.clock.now()).await
         {
             match error {
                 // Only this notifier makes room in the queue.
