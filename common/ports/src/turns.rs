@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::ids::Revision;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError};
 
@@ -63,9 +63,9 @@ impl Turns {
     /// # Errors
     /// `Unavailable`; `Conflict` if it was the turn of others for 30 s.
     pub async fn take(&self, changed: Option<&RecordKey>) -> Result<Turn<'_>, RegistryError> {
-        let line = self.line.lock().await;
-        let registry = self.registry.as_ref();
         let began = Instant::now();
+        let line = timeout(PATIENCE, self.line.lock()).await.map_err(|_elapsed| RegistryError::Conflict)?;
+        let registry = self.registry.as_ref();
         let mut watched: Option<(Revision, Instant)> = None;
         while began.elapsed() < PATIENCE {
             let found = registry.get(&key()).await?;
