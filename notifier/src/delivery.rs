@@ -2,9 +2,10 @@
 //!
 //! - `phases`: the phases of carrying one, as types. `dispatcher`: claims and attempts. `lanes` (pure),
 //!   `pace`: whose turn it is. `recorder`: writes down what came of attempts. `catching_up`: what a channel
-//!   hears that is enabled again.
+//!   hears that is enabled again. `context`: what they share.
 
 mod catching_up;
+pub(crate) mod context;
 pub(crate) mod dispatcher;
 pub(crate) mod lanes;
 pub(crate) mod pace;

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ATTEMPT_TIMEOUT, Config, DRAIN, REVIEW_EVERY};
 use crate::dead_letters::DeadLetterReview;
-use crate::delivery::dispatcher::{Context, Dispatcher};
+use crate::delivery::context::Context;
+use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::pace::Pace;
 use crate::delivery::recorder::Recorder;
 use crate::desk::keeper::Keeper;

@@ -19,7 +19,7 @@ use ports::history::{DeliveryFilter, HistoryError};
 use ports::queue::{Claim, QueueError, QueueMessage};
 use ports::state_store::StateError;
 
-use super::dispatcher::Context;
+use super::context::Context;
 use super::phases::Settled;
 use crate::desk::keeper::Manner;
 use crate::fanout::CHANNEL_DISABLED;

@@ -12,10 +12,7 @@ use model::channel::Channel;
 use model::delivery::DeliveryMessage;
 use model::ids::{ChannelId, DeliveryId};
 use model::wire::{self, WireError};
-use parking_lot::Mutex;
-use ports::clock::Clock;
-use ports::history::DeliveryHistory;
-use ports::queue::{Claim, DeadLetters, LaneId, Queue, QueueError, Standing};
+use ports::queue::{Claim, LaneId, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -23,18 +20,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::catching_up::{catch_up, is_for_later};
+use super::context::Context;
 use super::lanes::Lanes;
-use super::pace::Pace;
 use super::phases::{Claimed, Opening, Preparation, Settled};
 use crate::config::POLL;
 use crate::defects::{Defects, MOST_TRIES};
 use crate::desk;
-use crate::desk::keeper::{Keeper, Manner};
-use crate::directory::Directory;
-use crate::health::{Health, Part};
-use crate::metrics::Metrics;
-use crate::transport::{Transports, host};
-use crate::trouble::Trouble;
+use crate::desk::keeper::Manner;
+use crate::health::Part;
+use crate::transport::host;
 
 /// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often
 /// than this.
@@ -49,24 +43,6 @@ const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 
 /// How many settled deliveries are remembered for those that were folded into them.
 const SETTLED_KNOWN: usize = 1_024;
-
-/// The means to carry a delivery.
-pub(crate) struct Context {
-    pub(crate) deliveries: Arc<dyn Queue>,
-    /// Those of the same queue.
-    pub(crate) dead_letters: Arc<dyn DeadLetters>,
-    pub(crate) history: Arc<dyn DeliveryHistory>,
-    pub(crate) directory: Arc<Directory>,
-    pub(crate) desks: Keeper,
-    pub(crate) trouble: Trouble,
-    pub(crate) pace: Pace,
-    /// Some of the deliveries that are settled and that others were folded into; at most [`SETTLED_KNOWN`].
-    pub(crate) settled: Mutex<HashSet<DeliveryId>>,
-    pub(crate) transports: Transports,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Metrics,
-    pub(crate) health: Health,
-}
 
 /// Claims deliveries and makes their attempts.
 pub(crate) struct Dispatcher {

@@ -11,7 +11,7 @@ use model::time::EventTime;
 use ports::queue::{LaneId, MessageId, Outcome, QueueError};
 use tokio::sync::mpsc;
 
-use super::dispatcher::Context;
+use super::context::Context;
 use super::phases::{AttemptReport, DeskNote, Settled, Verdict};
 use crate::desk::Note;
 use crate::desk::keeper::Manner;
