@@ -2,10 +2,6 @@
 //!
 //! It writes in this order: the delivery's record, the delivery in its queue, the completion of the alert.
 //! Ids are functions of alert and channel, so a crash in between repeats the rest and doubles nothing.
-//!
-//! `giving_up`: what becomes of an alert whose handling panics.
-
-mod giving_up;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +47,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const POSTPONE_FOR: Duration = Duration::from_secs(60);
 
 /// The wait before an alert that could not be decided is tried again.
-const UNDECIDED_FOR: Duration = Duration::from_secs(1);
+pub(crate) const UNDECIDED_FOR: Duration = Duration::from_secs(1);
 
 /// Why a delivery to a disabled channel was suppressed.
 pub(crate) const CHANNEL_DISABLED: &str = "the channel was disabled";
@@ -72,7 +68,7 @@ pub(crate) struct FanOut {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum FanOutError {
+pub(crate) enum FanOutError {
     #[error("use a queue")]
     Queue(#[from] QueueError),
     #[error("look a monitor or channel up")]
@@ -87,25 +83,25 @@ enum FanOutError {
 
 /// The plan for one alert.
 #[derive(Debug, Clone)]
-struct Plan {
-    claim: MessageId,
-    outcome: Outcome,
-    result: Option<AlertResult>,
-    deliveries: Vec<PlannedDelivery>,
+pub(crate) struct Plan {
+    pub(crate) claim: MessageId,
+    pub(crate) outcome: Outcome,
+    pub(crate) result: Option<AlertResult>,
+    pub(crate) deliveries: Vec<PlannedDelivery>,
     /// Records of deliveries that are not made.
-    untold: Vec<Delivery>,
+    pub(crate) untold: Vec<Delivery>,
     /// The notes to write before the alert is completed.
-    notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
 }
 
 #[derive(Debug, Clone)]
-struct PlannedDelivery {
-    task: DeliveryTask,
-    lane: LaneId,
-    order_key: OrderKey,
-    due_at: EventTime,
+pub(crate) struct PlannedDelivery {
+    pub(crate) task: DeliveryTask,
+    pub(crate) lane: LaneId,
+    pub(crate) order_key: OrderKey,
+    pub(crate) due_at: EventTime,
     /// `None`: the history has one already.
-    record: Option<Delivery>,
+    pub(crate) record: Option<Delivery>,
 }
 
 impl FanOut {
@@ -174,7 +170,7 @@ impl FanOut {
         Ok(parts.into_iter().flat_map(|(_, plans)| plans).collect())
     }
 
-    async fn plan_one(&self, claim: &Claim) -> Result<Plan, FanOutError> {
+    pub(crate) async fn plan_one(&self, claim: &Claim) -> Result<Plan, FanOutError> {
         let alert: Alert = match wire::decode(&claim.body) {
             Ok(alert) => alert,
             Err(error @ WireError::Newer { .. }) => return Ok(self.postponed(claim, &error)),
@@ -275,7 +271,7 @@ impl FanOut {
     }
 
     /// The channels of a monitor: the enabled ones, and the disabled ones.
-    async fn recipients(
+    pub(crate) async fn recipients(
         &self,
         monitor: &Monitor,
     ) -> Result<(Vec<Arc<Channel>>, Vec<Arc<Channel>>), RegistryError> {
@@ -284,7 +280,7 @@ impl FanOut {
     }
 
     /// Records that say that an alert was not sent to these channels, unless they were told before.
-    async fn not_sent(
+    pub(crate) async fn not_sent(
         &self,
         alert: &Alert,
         disabled: &[Arc<Channel>],
@@ -302,7 +298,7 @@ impl FanOut {
     }
 
     /// The delivery of an alert to a channel; `None` if it is finished already.
-    async fn delivery(
+    pub(crate) async fn delivery(
         &self,
         alert: &Alert,
         (channel, manner): (ChannelId, Option<Manner>),
@@ -381,7 +377,7 @@ impl FanOut {
 }
 
 impl Plan {
-    fn new(claim: &Claim, outcome: Outcome) -> Self {
+    pub(crate) fn new(claim: &Claim, outcome: Outcome) -> Self {
         Self {
             claim: claim.id,
             outcome,

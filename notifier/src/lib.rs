@@ -2,6 +2,7 @@
 //!
 //! - [`Config`], [`Deps`], [`Service`]: the face that the root package composes.
 //! - `fanout`: alert → one delivery for each channel of its monitor.
+//! - `giving_up`: what becomes of an alert whose handling panics.
 //! - `delivery`: carrying one; `delivery::phases` as types, `delivery::dispatcher` claims and attempts,
 //!   `delivery::lanes` (pure) shares the room among channels, `delivery::recorder` writes down what came of
 //!   it, many at a time.
@@ -26,6 +27,7 @@ mod error;
 mod event;
 mod fanout;
 mod gate;
+mod giving_up;
 mod health;
 mod message;
 mod metrics;

@@ -66,7 +66,7 @@ impl Trouble {
         // under another time.
         let mut messages = Vec::new();
         if disabled {
-            // So it is told of what is down when it is enabled again, see `delivery::catching_up`. The message
+            // It is told of what is down when it is enabled again, see `delivery::catching_up`. The message
             // must not be looked at before the channel is disabled, however long that takes.
             let part = tried_at.as_millis() / CATCH_UP_PART_MILLIS;
             let later = AlertId::of_channel(channel.id, &format!("catching up/{part}"));

@@ -14,14 +14,14 @@ use ports::registry::{RecordKey, RecordKind};
 use tokio::task::JoinError;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::{FanOut, FanOutError, Plan, UNDECIDED_FOR};
 use crate::defects::{GIVEN_UP, MOST_TRIES};
 use crate::desk::keeper::Manner;
+use crate::fanout::{FanOut, FanOutError, Plan, UNDECIDED_FOR};
 use crate::metrics::AlertResult;
 
 impl FanOut {
     /// The plan for an alert. A panic over it ends nothing but a task of its own.
-    pub(super) async fn plan_apart(self: Arc<Self>, claim: Claim) -> Result<Plan, FanOutError> {
+    pub(crate) async fn plan_apart(self: Arc<Self>, claim: Claim) -> Result<Plan, FanOutError> {
         if self.defects.lock().of(claim.id) < MOST_TRIES {
             let (this, tried) = (Arc::clone(&self), claim.clone());
             match apart(async move { this.plan_one(&tried).await }).await {
