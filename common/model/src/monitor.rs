@@ -18,10 +18,10 @@ pub struct Token(String);
 /// Length of a push token, in characters.
 pub const TOKEN_CHARS: RangeInclusive<usize> = 8..=64;
 
-/// Length of a push token that somebody thought of, in characters.
+/// Length of a push token that the user chose, in characters.
 pub const OWN_TOKEN_CHARS: RangeInclusive<usize> = 16..=64;
 
-/// So many different characters are in a push token that somebody thought of.
+/// The fewest different characters in a push token that the user chose.
 pub const OWN_TOKEN_DIFFERENT: usize = 8;
 
 impl Token {
@@ -32,8 +32,8 @@ impl Token {
         good.then(|| Self(text.to_owned()))
     }
 
-    /// Whether somebody could guess it: it has fewer than 8 different characters, or is one pattern again and
-    /// again.
+    /// Whether a stranger could guess it: it has fewer than 8 different characters, or is one pattern again
+    /// and again.
     pub fn is_easy_to_guess(&self) -> bool {
         let bytes = self.0.as_bytes();
         let is_new = |(at, byte): &(usize, &u8)| !bytes.iter().take(*at).any(|earlier| earlier == *byte);

@@ -2,11 +2,11 @@
 //!
 //! "No monitor depends on itself" and "there is always an admin key" are checked on some records and broken
 //! by a write to another one. Compare-and-set guards a single record, so two consoles that check at the same
-//! time would both find the rule kept and break it together. Whoever makes such a change therefore takes a
-//! turn first: a record of the registry says whose turn it is, and compare-and-set on that record decides.
+//! time would both find the rule kept and break it together. A console therefore takes a turn before
+//! such a change: a record of the registry says which console has it, decided by compare-and-set.
 //!
-//! A console may die or freeze in its turn. So a turn that stands still is taken over, and whoever takes it
-//! over writes the record that the late console wanted to change once more, as it is. That gives the record
+//! A console may die or freeze in its turn. So a turn that stands still is taken over. The next console
+//! first writes the record that the late console wanted to change once more, as it is. That gives the record
 //! another revision, so the late console's write is refused.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The id of the one record.
 const ID: &str = "rules";
 
-/// The value when it is nobody's turn.
+/// The value while no console has the turn.
 const FREE: &str = "free";
 
 /// The turns of one console.
@@ -139,11 +139,11 @@ fn wanted(turn: &Record) -> Vec<RecordKey> {
     text.lines().filter_map(key).collect()
 }
 
-/// Gives a record another revision, so that a write of somebody who read it before is refused.
+/// Gives a record another revision, so that the write of a console that read it before is refused.
 async fn outdate(registry: &dyn Registry, key: &RecordKey) -> Result<(), RegistryError> {
     let Some(record) = registry.get(key).await? else { return Ok(()) };
     match registry.put(key, Expected::At(record.revision), record.value).await {
-        // Whoever was faster gave it another revision as well.
+        // The faster writer gave it another revision as well.
         Ok(_) | Err(RegistryError::Conflict) => Ok(()),
         Err(error @ RegistryError::Unavailable(_)) => Err(error),
     }

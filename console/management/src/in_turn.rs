@@ -18,8 +18,8 @@ pub(crate) async fn check(turn: &Turn<'_>) -> Result<(), Refusal> {
     turn.check().await.map_err(refused)
 }
 
-/// Ends a turn. One that ended in doubt is left: the change may still arrive, and whoever takes the turn over
-/// sees to it that it then comes to nothing.
+/// Ends a turn. One that ended in doubt is left: the change may still arrive, and the console that takes the
+/// turn over sees to it that it then comes to nothing.
 pub(crate) async fn end<T>(turn: Turn<'_>, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
     let in_doubt = outcome.as_ref().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable);
     if !in_doubt {

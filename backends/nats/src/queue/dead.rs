@@ -53,7 +53,7 @@ impl QueueCore {
                 return Ok(Some(Standing::Open));
             }
             let row = self.table.read(&self.subjects.row(shard, &id)).await.map_err(unavailable)?;
-            // A row that cannot be read is somebody's, and not settled as far as is known.
+            // A row that cannot be read may belong to a message that is not settled.
             Ok(row.map(|row| match Row::decode(&row.headers).map(|row| row.status) {
                 Ok(Status::Done | Status::Dead { .. }) => Standing::Settled,
                 Ok(Status::Waiting { .. }) | Err(_) => Standing::Open,
