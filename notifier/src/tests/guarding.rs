@@ -90,9 +90,10 @@ async fn an_answer_that_stalls_counts_by_its_status() {
 
 /// Answers one connection with these bytes, one every so often, and then closes it, or resets it if there is
 /// nothing to say.
-fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::JoinHandle<()>) {
+fn answering(bytes: &[u8], every: Duration) -> (String, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
+    let bytes = bytes.to_vec();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         if bytes.is_empty() {
@@ -102,7 +103,7 @@ fn answering(bytes: &'static [u8], every: Duration) -> (String, std::thread::Joi
         }
         read_request(&mut stream);
         for byte in bytes {
-            if stream.write_all(&[*byte]).is_err() {
+            if stream.write_all(&[byte]).is_err() {
                 return;
             }
             std::thread::sleep(every);
@@ -132,12 +133,13 @@ fn read_request(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn slow_drips_are_cut_off_and_a_reset_is_a_broken_exchange() {
-    let never: &[u8] = &[b'H'; 600];
+    // Right as far as it goes, however many bytes of it are read at once.
+    let never = [b"HTTP/1.1 200 OK\r\nx: ".as_slice(), &[b'H'; 600]].concat();
     let redirect = b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
     let patient = Duration::from_millis(1);
     for (bytes, every, status, expected) in [
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\ndrip drip drip".as_slice(), 5, Some(200), ""),
-        (never, 10, None, "no answer within 2 s"),
+        (&never, 10, None, "no answer within 2 s"),
         (b"", 100, None, "the exchange broke off: "),
         (b"HTTP/1.1 2", 1, None, "the exchange broke off: "),
         (redirect, 0, Some(307), "answered 307 Temporary Redirect; redirects are not followed"),
