@@ -204,6 +204,7 @@ mod tests {
             channel: channel.id,
             created_at: at("2026-11-22T10:00:07.120Z"),
             monitor,
+            redriven: false,
             attempts: 3,
             sent_to: vec![],
             at_desk: false,

@@ -333,6 +333,7 @@ impl FanOut {
                     channel,
                     created_at: now,
                     monitor,
+                    redriven: false,
                     attempts: 0,
                     sent_to: Vec::new(),
                     at_desk: false,

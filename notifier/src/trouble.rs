@@ -108,6 +108,7 @@ fn message(id: AlertId, notice: &Notice, channel: ChannelId, due_at: EventTime) 
         channel,
         created_at: due_at,
         monitor: None,
+        redriven: false,
         attempts: 0,
         sent_to: Vec::new(),
         at_desk: false,

@@ -5,7 +5,7 @@
 //! come from elsewhere:
 //!
 //! - **Redrive** of a dead delivery: write [`Delivery::redriven`] to the delivery history, *then* call
-//!   `Queue::revive(id, now, wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery))))` on the
+//!   `Queue::revive(id, now, wire::encode(&DeliveryMessage::from(DeliveryTask::again(&delivery))))` on the
 //!   delivery queue. In this order an attempt that is made at once is not overwritten. If `revive` answers
 //!   `false` (it is not a dead letter of the queue: a test, or its channel is gone, or it is being carried
 //!   just now), write the delivery back as it was. A console that dies in between leaves it pending; the
@@ -145,6 +145,8 @@ pub struct DeliveryTask {
     pub created_at: EventTime,
     /// The monitor as it was called then; a test has none.
     pub monitor: Option<MonitorLabel>,
+    /// Whether somebody asked for it to be sent again.
+    pub redriven: bool,
     /// Attempts made since it was enqueued or redriven.
     pub attempts: u32,
     /// The recipients that have it already, for a channel with several.
@@ -164,11 +166,17 @@ impl DeliveryTask {
             channel: delivery.channel,
             created_at: delivery.created_at,
             monitor: delivery.monitor.clone(),
+            redriven: false,
             attempts: 0,
             sent_to: Vec::new(),
             at_desk: false,
             folded_into: None,
         }
+    }
+
+    /// The task of carrying a delivery again, because somebody asks for it.
+    pub fn again(delivery: &Delivery) -> Self {
+        Self { redriven: true, ..Self::of(delivery) }
     }
 
     /// The delivery before its first attempt.

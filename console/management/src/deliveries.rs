@@ -31,7 +31,7 @@ impl App {
         let redriven = dead.redriven(now);
         // In this order an attempt that is made at once is not overwritten.
         self.ports.deliveries.put(vec![redriven.clone()]).await?;
-        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&redriven)));
+        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::again(&redriven)));
         match self.ports.delivery_queue.revive(dead.id.into(), now, body).await {
             Ok(true) => Ok(redriven),
             Ok(false) => {

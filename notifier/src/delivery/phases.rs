@@ -289,8 +289,7 @@ fn manner(task: &DeliveryTask, channel: &Channel) -> Option<Manner> {
 impl Opened {
     /// The question for the channel's desk, if it has one.
     pub(crate) fn question(&self) -> Option<(Manner, Question)> {
-        // A delivery that is sent again has attempts, and counts anew.
-        let redriven = self.task.attempts == 0 && !self.record.attempts.is_empty();
+        let redriven = self.task.redriven && self.task.attempts == 0;
         self.manner.map(|manner| (manner, Question { task: self.task.clone(), redriven }))
     }
 

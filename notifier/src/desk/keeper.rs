@@ -372,6 +372,7 @@ impl Keeper {
                 channel,
                 created_at: now,
                 monitor,
+                redriven: false,
                 attempts: 0,
                 sent_to: Vec::new(),
                 at_desk: false,

@@ -33,6 +33,7 @@ fn say(notice: impl Into<Notice>) -> Message {
         notice,
         channel: channel.id,
         created_at: at("2026-11-22T10:00:07.120Z"),
+        redriven: false,
         attempts: 0,
         sent_to: vec![],
         at_desk: false,

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use doubles::{
     Fault, FaultAt, FaultPlan, FaultyDeliveryHistory, FaultyLedger, FaultyQueue, FaultyRegistry,
-    InMemoryHistory, eventually,
+    InMemoryHistory, eventually, samples,
 };
 use model::channel::ChannelState;
-use model::delivery::DeliveryState;
+use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::Alert;
 use model::ids::DeliveryId;
+use model::wire;
 use ports::clock::Clock;
+use ports::queue::{OrderKey, QueueMessage};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::aging::AgingLedger;
@@ -54,6 +57,45 @@ async fn a_death_at_any_step_of_a_storm_and_an_older_ledger_leave_every_flip_tol
 async fn a_fault_at_any_step_of_a_recovery_that_joins_its_down_leaves_it_told_of() {
     let recovery = |fault| Box::pin(gathering(fault, &["a"], &["a"], None)) as Run;
     LocalSet::new().run_until(fail_everywhere(&FAULTS, recovery)).await;
+}
+
+/// The ledger was lost when the process died between writing an attempt down and putting the delivery back.
+#[tokio::test]
+async fn what_was_tried_before_a_crash_does_not_come_after_what_was_told_since() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    let channel =
+        world.channel_with(receiver.url("/"), |channel| World::webhook(channel).digest = true).await;
+    let monitor = world.monitor("a", None).await;
+    let (down, up) = (world.flip(monitor, 1), world.flip(monitor, 2));
+    let now = world.clock.now();
+    let id = DeliveryId::derive(down.id(), channel);
+    let Alert::Flip(flip) = down else { panic!("a flip") };
+    let tried = samples::delivery(flip, channel, DeliveryState::Pending);
+    let error = Some("answered 503".to_owned());
+    let attempt = Attempt { at: now, ms: 3, status: Some(503), error, answer: None, request: None };
+    let tried = Delivery { id, created_at: now, attempts: vec![attempt], ..tried };
+    let message = QueueMessage {
+        id: id.into(),
+        lane: channel.into(),
+        order_key: OrderKey::from_uuid(id.as_uuid()),
+        due_at: now + Duration::from_secs(5),
+        origin: None,
+        body: wire::encode(&DeliveryMessage::from(DeliveryTask::of(&tried))),
+    };
+    world.history.put(vec![tried]).await.unwrap();
+    world.deliveries.enqueue(vec![message]).await.unwrap();
+    world.publish(std::slice::from_ref(&up)).await;
+    let running = world.start();
+    let up = DeliveryId::derive(up.id(), channel);
+    world.delivery(up, DeliveryState::Delivered, 1).await;
+    world.advance(Duration::from_secs(6)).await;
+    let folded = world.delivery(id, DeliveryState::Folded, 1).await;
+    assert_eq!(folded.folded_into, Some(up));
+    world.advance(Duration::from_secs(60)).await;
+    world.nothing_left().await;
+    running.drain().await;
+    assert_eq!(receiver.received().iter().map(Received::kind).collect::<Vec<_>>(), ["monitor.up"]);
 }
 
 type Run = std::pin::Pin<Box<dyn Future<Output = bool>>>;

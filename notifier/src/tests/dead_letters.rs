@@ -61,6 +61,7 @@ impl World {
             channel,
             created_at: self.clock.now(),
             monitor: Some(MonitorLabel { name: "backup".to_owned(), ..MonitorLabel::default() }),
+            redriven: false,
             attempts: 10,
             sent_to: vec![],
             at_desk: false,

@@ -55,6 +55,7 @@ async fn send(
         channel: channel.id,
         created_at: at,
         monitor,
+        redriven: false,
         attempts: 0,
         sent_to: vec![],
         at_desk: false,

@@ -267,7 +267,7 @@ impl World {
         let delivery = self.history.get(id).await.unwrap().unwrap();
         let now = self.clock.now();
         self.history.put(vec![delivery.redriven(now)]).await.unwrap();
-        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::of(&delivery)));
+        let body = wire::encode(&DeliveryMessage::from(DeliveryTask::again(&delivery)));
         let revived = self.deliveries.revive(id.into(), now, body).await.unwrap();
         if !revived {
             self.history.put(vec![delivery]).await.unwrap();

@@ -279,10 +279,10 @@ fn stored_forms_are_as_they_were() {
     );
     check("flip_v2.hex", &flip());
     check("delivery_v4.hex", &delivery());
-    let task = DeliveryTask { attempts: 3, ..DeliveryTask::of(&delivery()) };
-    check("delivery_message_task_v5.hex", &DeliveryMessage::from(task));
+    let task = DeliveryTask { attempts: 3, ..DeliveryTask::again(&delivery()) };
+    check("delivery_message_task_v6.hex", &DeliveryMessage::from(task));
     let wake = Wake { channel: ChannelId::from_uuid(Uuid::from_u128(5)) };
-    check("delivery_message_wake_v5.hex", &DeliveryMessage::Wake(wake));
+    check("delivery_message_wake_v6.hex", &DeliveryMessage::Wake(wake));
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
@@ -307,7 +307,7 @@ fn every_kind_of_alert_notice_channel_window_and_rebuild_is_as_it_was() {
     }
     let (folded, task) = samples::folded();
     check("delivery_folded_v4.hex", &folded);
-    check("delivery_message_digest_v5.hex", &DeliveryMessage::from(task));
+    check("delivery_message_digest_v6.hex", &DeliveryMessage::from(task));
 }
 
 /// The forms that the first consoles wrote.

@@ -139,6 +139,7 @@ impl Play {
                 channel: channel(),
                 created_at: self.now,
                 monitor,
+                redriven: false,
                 attempts: 0,
                 sent_to: vec![],
                 at_desk: false,

@@ -45,6 +45,7 @@ fn task(notice: impl Into<Notice>, name: &str) -> DeliveryTask {
             ..MonitorLabel::default()
         }),
         notice,
+        redriven: false,
         attempts: 0,
         sent_to: vec![],
         at_desk: false,

@@ -182,6 +182,7 @@ fn task(notice: Notice, monitor: Option<MonitorLabel>) -> DeliveryTask {
         channel,
         created_at: at("2026-11-22T10:00:07.120Z"),
         monitor,
+        redriven: false,
         attempts: 0,
         sent_to: vec![],
         at_desk: false,

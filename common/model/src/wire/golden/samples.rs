@@ -159,6 +159,7 @@ pub(super) fn folded() -> (Delivery, DeliveryTask) {
         channel,
         created_at: at(90),
         monitor: None,
+        redriven: false,
         attempts: 0,
         sent_to: vec!["ops@example.com".to_owned()],
         at_desk: true,
