@@ -273,6 +273,18 @@ impl Queue for NatsQueue {
         self.shared.standing(lane, ids).await
     }
 
+    fn follows(&self, lane: LaneId, version: u64) {
+        if let Some(held) = self.shared.state.lock().held.get_mut(&shard_of(&lane)) {
+            held.shard.follows(lane, version);
+        }
+    }
+
+    fn followed(&self, lane: LaneId) -> u64 {
+        let state = self.shared.state.lock();
+        let followed = state.held.get(&shard_of(&lane)).and_then(|held| held.shard.followed(lane));
+        followed.map_or(0, |(_, version)| version)
+    }
+
     async fn changed(&self) {
         self.shared.changes.wait().await;
     }
@@ -281,12 +293,13 @@ impl Queue for NatsQueue {
 #[async_trait]
 impl DeadLetters for NatsQueue {
     async fn revive(&self, id: MessageId, due_at: EventTime, body: Bytes) -> Result<bool, QueueError> {
-        let Some((subject, replaces, lane, order_key)) = self.shared.dead_letter(&id).await? else {
+        let Some((subject, replaces, dead)) = self.shared.dead_letter(&id).await? else {
             return Ok(false);
         };
+        let Status::Dead { lane, order_key } = dead.status else { return Ok(false) };
         let by = Some(node_name("revival"));
         let status = Status::Waiting { lane, order_key, due_at, place: None };
-        let headers = Row { status, by: by.clone() }.encode();
+        let headers = Row { status, by: by.clone(), follows: dead.follows }.encode();
         let write = Write { subject, replaces, headers, body, kept: None };
         let revived = match self.shared.table.write(&write).await.map_err(unavailable)? {
             Written::As(sequence) => Some(sequence),

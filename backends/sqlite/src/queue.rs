@@ -359,6 +359,13 @@ impl Queue for SqliteQueue {
         read.await.map_err(unavailable)
     }
 
+    /// The ledger is in the same file.
+    fn follows(&self, _lane: LaneId, _version: u64) {}
+
+    fn followed(&self, _lane: LaneId) -> u64 {
+        0
+    }
+
     async fn changed(&self) {
         self.shared.changes.wait().await;
     }

@@ -154,6 +154,15 @@ pub trait Queue: Send + Sync {
     /// `Unavailable`.
     async fn standing(&self, lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError>;
 
+    /// Says that the rows of a lane that this node writes from now on follow from this version of a scope of
+    /// the ledger.
+    fn follows(&self, lane: LaneId, version: u64);
+
+    /// The greatest version that a row of a lane follows from, 0 = none: complete once a message of the lane
+    /// was claimed here, and as long as rows are kept. A store that the ledger itself is in answers 0,
+    /// because neither is set back without the other.
+    fn followed(&self, lane: LaneId) -> u64;
+
     /// Returns when a message may have become claimable through `enqueue`, `settle` or `revive` since the
     /// last return; it may also return without a reason. The passing of time alone does not wake it.
     async fn changed(&self);

@@ -285,6 +285,8 @@ impl Keeper {
 
     async fn load(&self, channel: ChannelId, manner: Manner) -> Result<OpenDesk, DeskError> {
         let page = self.ledger.load(channel.as_uuid()).await?;
+        let followed = self.deliveries.followed(channel.into());
+        self.deliveries.follows(channel.into(), page.version);
         let (mut chat_head, mut pager_head) = (None, None);
         let (mut chats, mut pagers) = (HashMap::new(), HashMap::new());
         let mut keys: Vec<Uuid> = Vec::with_capacity(page.rows.len());
@@ -309,6 +311,12 @@ impl Keeper {
             Manner::Pager(_) => pager(PagerHead::new(self.clock.now()), HashMap::new()),
         };
         let found = match (chat_head, pager_head) {
+            // What rests on a desk that is older than the queue is not known. Without a desk the deliveries
+            // in the queue ask anew.
+            (Some(_), _) if page.version < followed => {
+                tracing::warn!(channel.id = %channel, "the ledger was set back; what a channel was told is forgotten");
+                return Ok(OpenDesk { version: page.version, desk: fresh, obsolete: keys });
+            }
             (Some(head), _) => chat(head, chats),
             (None, Some(head)) => pager(head, pagers),
             (None, None) => return Ok(OpenDesk { version: page.version, desk: fresh, obsolete: keys }),
@@ -339,6 +347,7 @@ impl Keeper {
             }
             written => written?,
         };
+        self.deliveries.follows(channel.into(), open.version);
         Ok(())
     }
 

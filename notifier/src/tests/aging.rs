@@ -17,11 +17,16 @@ pub(super) struct AgingLedger {
 }
 
 impl AgingLedger {
-    /// Sets it back by this many writes; by more than there were, it is empty.
-    pub(super) fn set_back(&self, writes: usize) {
+    /// Sets it back by this many writes of a scope; by more than there were, it is empty.
+    pub(super) fn set_back(&self, scope: Uuid, writes: usize) {
         let mut states = self.states.lock();
-        let left = states.len().saturating_sub(writes);
-        let older = left.checked_sub(1).and_then(|index| states.get(index)).cloned().unwrap_or_default();
+        let version = |scopes: &Scopes| scopes.get(&scope).map_or(0, |(version, _)| *version);
+        // By version: the states that lie between two of its writes are one.
+        let mut versions: Vec<u64> = states.iter().map(version).collect();
+        versions.dedup();
+        let left = versions.len().checked_sub(writes.saturating_add(1)).and_then(|index| versions.get(index));
+        let older = left.and_then(|left| states.iter().rfind(|scopes| version(scopes) == *left));
+        let older = older.cloned().unwrap_or_default();
         // The states before stay, so that no version comes twice.
         states.push(older);
     }

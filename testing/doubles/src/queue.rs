@@ -36,6 +36,9 @@ struct Messages {
     completed: HashSet<MessageId>,
     completed_order: VecDeque<MessageId>,
     last_numbers: HashMap<PartitionId, u64>,
+    /// What rows that are written now follow from, and what those that were written do.
+    follows: HashMap<LaneId, u64>,
+    followed: HashMap<LaneId, u64>,
     next_place: u64,
 }
 
@@ -63,11 +66,22 @@ impl Messages {
         self.index.add(id, Entry::new(self.next_place, lane, order_key, due_at));
         self.bodies.insert(id, body);
         self.next_place += 1;
+        self.wrote(lane);
+    }
+
+    /// A row of the lane was written.
+    fn wrote(&mut self, lane: LaneId) {
+        let follows = self.follows.get(&lane).copied().unwrap_or_default();
+        let followed = self.followed.entry(lane).or_default();
+        *followed = follows.max(*followed);
     }
 
     fn settle(&mut self, id: MessageId, outcome: Outcome) {
         if !self.index.is_claimed(&id) {
             return;
+        }
+        if let Some(lane) = self.index.get(&id).map(|entry| entry.lane) {
+            self.wrote(lane);
         }
         match outcome {
             Outcome::Retry { due_at, body } => {
@@ -160,6 +174,14 @@ impl Queue for InMemoryQueue {
             false => held.knows(id).then_some(Standing::Settled),
         };
         Ok(ids.iter().map(standing).collect())
+    }
+
+    fn follows(&self, lane: LaneId, version: u64) {
+        self.messages.lock().follows.insert(lane, version);
+    }
+
+    fn followed(&self, lane: LaneId) -> u64 {
+        self.messages.lock().followed.get(&lane).copied().unwrap_or_default()
     }
 
     async fn changed(&self) {

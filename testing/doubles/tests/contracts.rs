@@ -115,6 +115,7 @@ mod queue {
     }
     conformance::queue_suite!(subject());
     conformance::queue_order_suite!(subject());
+    conformance::queue_follows_suite!(subject());
 }
 
 mod checkpoints {

@@ -7,7 +7,7 @@ use super::row::{Row, Status};
 use super::state::{QueueCore, unavailable, unconfirmed};
 use super::subjects::{SHARDS, shard_of};
 use super::table::READS;
-use ports::queue::{Claim, LaneId, MessageId, OrderKey, QueueError, Standing};
+use ports::queue::{Claim, LaneId, MessageId, QueueError, Standing};
 
 /// The place at which the row of a dead letter was seen.
 struct DeadRow {
@@ -18,11 +18,8 @@ struct DeadRow {
 }
 
 impl QueueCore {
-    /// The dead letter of an id: subject and sequence of its row, lane and order key.
-    pub(super) async fn dead_letter(
-        &self,
-        id: &MessageId,
-    ) -> Result<Option<(String, u64, LaneId, OrderKey)>, QueueError> {
+    /// The dead letter of an id: subject and sequence of its row, and the row.
+    pub(super) async fn dead_letter(&self, id: &MessageId) -> Result<Option<(String, u64, Row)>, QueueError> {
         // The shard follows from the lane, which is unknown here: all shards are asked.
         let shards = stream::iter(0..SHARDS).map(|shard| async move {
             let subject = self.subjects.row(shard, id);
@@ -32,9 +29,9 @@ impl QueueCore {
         let rows: Vec<Result<_, _>> = shards.buffered(READS).collect().await;
         for row in rows {
             if let Some((subject, row)) = row?
-                && let Ok(Row { status: Status::Dead { lane, order_key }, .. }) = Row::decode(&row.headers)
+                && let Ok(dead @ Row { status: Status::Dead { .. }, .. }) = Row::decode(&row.headers)
             {
-                return Ok(Some((subject, row.sequence, lane, order_key)));
+                return Ok(Some((subject, row.sequence, dead)));
             }
         }
         Ok(None)

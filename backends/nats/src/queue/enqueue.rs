@@ -112,10 +112,13 @@ impl QueueCore {
     fn first_row(&self, shard: u16, message: &QueueMessage) -> Write {
         let QueueMessage { id, lane, order_key, due_at, body, .. } = message;
         let status = Status::Waiting { lane: *lane, order_key: *order_key, due_at: *due_at, place: None };
+        let held = self.state.lock();
+        let follows = held.held.get(&shard).and_then(|held| held.shard.followed(*lane));
+        drop(held);
         Write {
             subject: self.subjects.row(shard, id),
             replaces: 0,
-            headers: Row { status, by: None }.encode(),
+            headers: Row { status, by: None, follows }.encode(),
             body: body.clone(),
             kept: None,
         }

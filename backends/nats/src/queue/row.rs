@@ -19,6 +19,7 @@ const ORDER_KEY: &str = "Lubdub-Key";
 const DUE: &str = "Lubdub-Due";
 const PLACE: &str = "Lubdub-Place";
 const BY: &str = "Lubdub-By";
+const FOLLOWS: &str = "Lubdub-Follows";
 
 const WAITING: &str = "waiting";
 const DONE: &str = "done";
@@ -30,6 +31,8 @@ pub(super) struct Row {
     pub(super) status: Status,
     /// The tenure that settled the message, or the revival; `None` if it was enqueued.
     pub(super) by: Option<String>,
+    /// The lane, and the version of the ledger that the row follows from, if it follows from one.
+    pub(super) follows: Option<(LaneId, u64)>,
 }
 
 /// The state of a message.
@@ -90,6 +93,10 @@ impl Row {
         if let Some(by) = &self.by {
             headers.insert(BY, by.clone());
         }
+        if let Some((lane, version)) = &self.follows {
+            headers.insert(LANE, lane.as_uuid().simple().to_string());
+            headers.insert(FOLLOWS, version.to_string());
+        }
         headers
     }
 
@@ -114,7 +121,9 @@ impl Row {
             Some(DEAD) => Status::Dead { lane: id(headers, LANE)?, order_key: id(headers, ORDER_KEY)? },
             Some(_) | None => return Err(RowError::Damaged { name: STATUS }),
         };
-        Ok(Self { status, by: text(BY).map(str::to_owned) })
+        let version = text(FOLLOWS).map(|_| number(headers, FOLLOWS)).transpose()?;
+        let follows = version.map(|version| Ok((id(headers, LANE)?, version))).transpose()?;
+        Ok(Self { status, by: text(BY).map(str::to_owned), follows })
     }
 }
 
@@ -143,8 +152,10 @@ mod tests {
             Status::Dead { lane, order_key },
         ] {
             for by in [None, Some("n1.4".to_owned())] {
-                let row = Row { status, by };
-                assert_eq!(Row::decode(&row.encode()), Ok(row));
+                for follows in [None, Some((lane, u64::MAX))] {
+                    let row = Row { status, by: by.clone(), follows };
+                    assert_eq!(Row::decode(&row.encode()), Ok(row));
+                }
             }
         }
     }
@@ -167,7 +178,7 @@ mod tests {
         let (lane, order_key) = (Uuid::from_u128(255).into(), Uuid::from_u128(255).into());
         let status =
             Status::Waiting { lane, order_key, due_at: EventTime::from_secs(1_795_341_600), place: Some(17) };
-        let row = Row { status, by: Some("n-1.3".to_owned()) };
+        let row = Row { status, by: Some("n-1.3".to_owned()), follows: None };
         assert_eq!(Row::decode(&headers), Ok(row.clone()));
         assert_eq!(row.encode(), headers);
         headers.insert("Lubdub-Is", "dead");
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        let mut headers = Row { status: Status::Done, by: None }.encode();
+        let mut headers = Row { status: Status::Done, by: None, follows: None }.encode();
         headers.insert(VERSION_HEADER, "2");
         assert_eq!(Row::decode(&headers), Err(RowError::Newer { found: "2".to_owned() }));
         headers.insert(VERSION_HEADER, VERSION);

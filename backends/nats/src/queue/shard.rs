@@ -29,6 +29,8 @@ pub(super) struct Shard {
     /// Sequences of the rows of dead letters, some 30 bytes each. At most as many as the queue may have rows,
     /// and expired ones that no reader has asked for since.
     dead: BTreeMap<MessageId, u64>,
+    /// The greatest version of the ledger that a row of a lane follows from.
+    followed: HashMap<LaneId, u64>,
     loaded: bool,
 }
 
@@ -101,8 +103,15 @@ pub(super) enum Settling {
 
 impl Shard {
     pub(super) fn new(tenure: String) -> Self {
-        let (index, known, dead) = (QueueIndex::default(), HashMap::new(), BTreeMap::new());
-        Self { tenure, index, known, body_bytes: 0, dead, loaded: false }
+        Self {
+            tenure,
+            index: QueueIndex::default(),
+            known: HashMap::new(),
+            body_bytes: 0,
+            dead: BTreeMap::new(),
+            followed: HashMap::new(),
+            loaded: false,
+        }
     }
 
     pub(super) fn tenure(&self) -> &str {
@@ -138,8 +147,22 @@ impl Shard {
         self.loaded = true;
     }
 
+    /// What the rows of a lane follow from; `None`: no ledger.
+    pub(super) fn followed(&self, lane: LaneId) -> Option<(LaneId, u64)> {
+        self.followed.get(&lane).map(|version| (lane, *version))
+    }
+
+    /// Notes what the rows of a lane follow from, now or from now on.
+    pub(super) fn follows(&mut self, lane: LaneId, version: u64) {
+        let followed = self.followed.entry(lane).or_default();
+        *followed = version.max(*followed);
+    }
+
     /// Takes a row from the server; answers whether it changed anything.
     pub(super) fn apply(&mut self, id: MessageId, found: FoundRow, now: EventTime) -> bool {
+        if let Some((lane, version)) = found.row.follows {
+            self.follows(lane, version);
+        }
         if found.row.by.as_ref() == Some(&self.tenure) {
             // Our own settlement, which the settling call takes over.
             return false;
@@ -274,7 +297,8 @@ impl Shard {
             Outcome::Retry { .. } | Outcome::Park { .. } => (body, None),
             Outcome::Bury => (known_body.clone().unwrap_or_default(), Some(DEAD_LETTERS_KEPT_FOR)),
         };
-        let headers = Row { status, by: Some(self.tenure.clone()) }.encode();
+        let follows = self.followed.get(&entry.lane).map(|version| (entry.lane, *version));
+        let headers = Row { status, by: Some(self.tenure.clone()), follows }.encode();
         Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
     }
 
@@ -295,7 +319,14 @@ impl Shard {
             Landed::Ours { sequence, outcome } => {
                 let Some(entry) = self.index.get(id).copied() else { return };
                 let (status, body) = row_after(id, &entry, outcome);
-                (Some(FoundRow { sequence: *sequence, row: Row { status, by: None }, body }), *sequence)
+                (
+                    Some(FoundRow {
+                        sequence: *sequence,
+                        row: Row { status, by: None, follows: None },
+                        body,
+                    }),
+                    *sequence,
+                )
             }
             Landed::Theirs(found) => (Some(found.clone()), found.sequence),
             Landed::Gone => (None, 0),
@@ -335,12 +366,12 @@ mod tests {
 
     fn waiting(sequence: u64, place: Option<u64>) -> FoundRow {
         let status = Status::Waiting { lane: LANE, order_key: KEY, due_at: NOW, place };
-        FoundRow { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
+        FoundRow { sequence, row: Row { status, by: None, follows: None }, body: Bytes::from_static(b"body") }
     }
 
     fn own_key(sequence: u64, key: u128) -> FoundRow {
         let status = Status::Waiting { lane: LANE, order_key: id(key), due_at: NOW, place: None };
-        FoundRow { sequence, row: Row { status, by: None }, body: Bytes::from_static(b"body") }
+        FoundRow { sequence, row: Row { status, by: None, follows: None }, body: Bytes::from_static(b"body") }
     }
 
     fn loaded() -> Shard {
@@ -395,7 +426,7 @@ mod tests {
 
     #[test]
     fn what_others_write_of_a_claimed_message_counts_when_it_is_settled() {
-        let dead = Row { status: Status::Dead { lane: LANE, order_key: KEY }, by: None };
+        let dead = Row { status: Status::Dead { lane: LANE, order_key: KEY }, by: None, follows: None };
         let mut shard = loaded();
         shard.apply(id(1), waiting(1, None), NOW);
         assert_eq!(claim(&mut shard), [1]);
@@ -426,7 +457,7 @@ mod tests {
         assert_eq!(claim(&mut shard), [1]);
         shard.unclaim(&id(1), NOW);
         assert_eq!(claim(&mut shard), [1]);
-        let done = Row { status: Status::Done, by: None };
+        let done = Row { status: Status::Done, by: None, follows: None };
         shard.apply(id(1), FoundRow { sequence: 2, row: done, body: Bytes::new() }, NOW);
         shard.unclaim(&id(1), NOW);
         assert_eq!((claim(&mut shard), shard.len()), (vec![], 0));
@@ -447,7 +478,7 @@ mod tests {
     fn dead_letters_are_known_until_they_are_revived_or_gone() {
         let dead = |sequence| {
             let status = Status::Dead { lane: LANE, order_key: KEY };
-            FoundRow { sequence, row: Row { status, by: None }, body: Bytes::new() }
+            FoundRow { sequence, row: Row { status, by: None, follows: None }, body: Bytes::new() }
         };
         let mut shard = Shard::new("n1.1".to_owned());
         shard.apply(id(3), dead(7), NOW);

@@ -79,4 +79,5 @@ mod deliveries {
         OneNode::new(QueueName::Deliveries).await
     }
     conformance::queue_order_suite!(subject());
+    conformance::queue_follows_suite!(subject());
 }

@@ -116,6 +116,46 @@ pub async fn how_a_message_stands_is_known(subject: &mut Messages) {
     assert_eq!(queue.standing(id(1), &[id(2)]).await.expect("standing"), [open]);
 }
 
+#[macro_export]
+macro_rules! queue_follows_suite {
+    ($make:expr) => {
+        $crate::run_suite!(queue_order, $make, [the_version_that_rows_follow_from_lasts]);
+    };
+}
+
+/// Of stores that the ledger is not in.
+pub async fn the_version_that_rows_follow_from_lasts(subject: &mut Messages) {
+    let outcomes =
+        [retry(1, 500), Outcome::Park { due_at: at(500), body: body(2) }, Outcome::Complete, Outcome::Bury];
+    // Each way that a row is written, in a lane of its own.
+    let lanes = 1..=5;
+    let queue = subject.port();
+    enqueue(&*queue, lanes.clone().map(|n| message(n, n))).await;
+    for number in lanes.clone() {
+        assert_eq!(claim(&*queue, number, 0, 10).await, [number]);
+        assert_eq!(queue.followed(id(number)), 0);
+        queue.follows(id(number), 70 + u64::try_from(number).expect("small"));
+    }
+    for (number, outcome) in (1..).zip(outcomes) {
+        settle(&*queue, number, outcome).await;
+    }
+    enqueue(&*queue, [message(55, 5)]).await;
+    assert!(queue.revive(id(4), at(500), body(4)).await.expect("revive"));
+    for when in ["at once", "after a restart"] {
+        let queue = subject.port();
+        let more = if when == "at once" { 100 } else { 200 };
+        enqueue(&*queue, lanes.clone().map(|n| message(more + n, n))).await;
+        for number in lanes.clone() {
+            let claimed = claim(&*queue, number, 0, 10).await;
+            assert!(claimed.contains(&(more + number)), "{claimed:?}");
+            let followed = queue.followed(id(number));
+            assert_eq!(u128::from(followed), 70 + number, "of lane {number} {when}");
+            queue.follows(id(number), 3);
+        }
+        subject.restart().await;
+    }
+}
+
 pub async fn an_order_key_is_of_its_lane(subject: &mut Messages) {
     let queue = subject.port();
     enqueue(&*queue, [ordered(1, 1, 5), ordered(2, 2, 5)]).await;

@@ -1,6 +1,6 @@
 //! A queue that fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,12 +21,14 @@ pub struct FaultyQueue {
     inner: Arc<dyn QueueWithDeadLetters>,
     plan: Arc<dyn FaultPlan>,
     claimed: Mutex<HashMap<MessageId, Bytes>>,
+    /// Lanes of which it knows what they follow from.
+    following: Mutex<HashSet<LaneId>>,
 }
 
 impl FaultyQueue {
     /// Wraps a port.
     pub fn new(inner: Arc<dyn QueueWithDeadLetters>, plan: impl FaultPlan + 'static) -> Self {
-        Self { inner, plan: Arc::new(plan), claimed: Mutex::default() }
+        Self { inner, plan: Arc::new(plan), claimed: Mutex::default(), following: Mutex::default() }
     }
 
     /// Gives back what a process that died held, as the queue does by itself.
@@ -34,6 +36,7 @@ impl FaultyQueue {
     /// # Errors
     /// The wrapped queue fails.
     pub async fn recover(&self, now: EventTime) -> Result<(), QueueError> {
+        self.following.lock().drain().for_each(|lane| self.inner.follows(lane, 0));
         let claimed = std::mem::take(&mut *self.claimed.lock());
         self.give_back(claimed.into_iter(), now).await
     }
@@ -96,6 +99,15 @@ impl Queue for FaultyQueue {
 
     async fn standing(&self, lane: LaneId, ids: &[MessageId]) -> Result<Vec<Option<Standing>>, QueueError> {
         call(self.plan.as_ref(), self.inner.standing(lane, ids), QueueError::Unavailable).await
+    }
+
+    fn follows(&self, lane: LaneId, version: u64) {
+        self.following.lock().insert(lane);
+        self.inner.follows(lane, version);
+    }
+
+    fn followed(&self, lane: LaneId) -> u64 {
+        self.inner.followed(lane)
     }
 
     async fn changed(&self) {
