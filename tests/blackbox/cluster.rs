@@ -25,4 +25,5 @@ mod replicas;
 mod servers;
 mod shares;
 mod storm;
+mod untold;
 mod wiped;
