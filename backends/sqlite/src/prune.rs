@@ -82,14 +82,7 @@ impl Pruner {
         // Once for each full slack, so that one call removes at least as many as it counted.
         while self.finished_deliveries >= FINISHED_SLACK {
             self.finished_deliveries -= FINISHED_SLACK;
-            for state in states(DeliveryState::is_over) {
-                let newest = "SELECT created_at FROM deliveries WHERE state = ?1
-                              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?2";
-                let oldest_kept = params![state, sql_limit(FINISHED_DELIVERIES)];
-                if let Some(cutoff) = optional::<i64>(conn, newest, oldest_kept)? {
-                    remove_deliveries(conn, state, cutoff)?;
-                }
-            }
+            keep_newest_finished(conn, FINISHED_DELIVERIES, STEP)?;
         }
         Ok(())
     }
@@ -201,6 +194,22 @@ fn continue_removals(conn: &Connection) -> rusqlite::Result<bool> {
 /// The stored numbers of the matching states of deliveries.
 fn states(like: impl Fn(DeliveryState) -> bool) -> impl Iterator<Item = i64> {
     DeliveryState::ALL.into_iter().filter(move |state| like(*state)).map(state_number)
+}
+
+/// Removes the oldest deliveries of each finished state beyond its newest `keep`, at most `step` of a state;
+/// answers how many.
+pub(super) fn keep_newest_finished(conn: &Connection, keep: usize, step: usize) -> rusqlite::Result<usize> {
+    // By the whole order of the list: in a storm many deliveries are made in one moment.
+    let sql = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
+                   WHERE state = ?1 AND (created_at, id) <= (SELECT created_at, id FROM deliveries
+                       WHERE state = ?1 ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?2)
+                   ORDER BY created_at, id LIMIT ?3)";
+    let mut removed = 0;
+    for state in states(DeliveryState::is_over) {
+        let range = params![state, sql_limit(keep), sql_limit(step)];
+        removed += conn.prepare_cached(sql)?.execute(range)?;
+    }
+    Ok(removed)
 }
 
 /// Removes a step of the deliveries in this state that were created before `cutoff`.

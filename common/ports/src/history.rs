@@ -41,9 +41,9 @@ pub struct HeartbeatEntry {
 
 /// Heartbeats and flips by monitor.
 ///
-/// Bounded: at least the newest N (1,000 by default) of each monitor are kept, and not many more. An entry
-/// that is written twice is one entry: a heartbeat is identified by monitor and `received_at`, a flip by
-/// monitor and `at`.
+/// Bounded: at least the newest N (1,000 by default) of each monitor are kept, and not many more. A store
+/// that is bounded in bytes keeps fewer when it is full. An entry that is written twice is one entry: a
+/// heartbeat is identified by monitor and `received_at`, a flip by monitor and `at`.
 #[async_trait]
 pub trait History: Send + Sync {
     /// Writes entries, then removals. After an error some may have been written: the same call again writes
@@ -88,7 +88,7 @@ pub trait History: Send + Sync {
     ) -> Result<Vec<Flip>, HistoryError>;
 }
 
-/// Deliveries of each finished state that are kept at least.
+/// Deliveries of each finished state that are kept at least, with room enough.
 pub const FINISHED_DELIVERIES: usize = 10_000;
 
 /// How long unfinished and dead deliveries are kept.
@@ -109,7 +109,7 @@ pub struct DeliveryFilter {
 ///
 /// Bounded: at least the newest 10,000 delivered, 10,000 folded and 10,000 suppressed deliveries are kept and
 /// not many more, and every pending or dead one of the last 30 days. So the folded deliveries of a storm do
-/// not drive out delivered ones.
+/// not drive out delivered ones. A store that is bounded in bytes keeps fewer finished ones when it is full.
 #[async_trait]
 pub trait DeliveryHistory: Send + Sync {
     /// Writes deliveries, each replacing its former record.
