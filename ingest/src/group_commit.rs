@@ -17,6 +17,7 @@ use serving::Entrance;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::answer::KeptOutput;
 use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -53,13 +54,13 @@ impl GroupCommit {
     }
 
     /// Puts a push, whose body is complete, into its partition's queue. The receiver gets its answer once the
-    /// push is recorded in time. If the sender is dropped, the push was not recorded, or not in time, and is
-    /// counted as refused.
+    /// push is recorded in time: how much of its output is. If the sender is dropped, the push was not
+    /// recorded, or not in time, and is counted as refused.
     ///
     /// # Errors
     /// [`Refused`] if the queues are full, the partition has no committer, or the clock cannot be trusted.
-    pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<()>, Refused> {
-        let Push { monitor, accepted, origin, charge } = push;
+    pub(crate) fn enter(&self, push: Push) -> Result<oneshot::Receiver<KeptOutput>, Refused> {
+        let Push { monitor, accepted, kept, origin, charge } = push;
         let PartitionId(partition) = monitor.partition(self.partitions);
         let lane = self.lanes.get(usize::from(partition)).ok_or(Refused)?;
         let heartbeat = Heartbeat {
@@ -73,7 +74,7 @@ impl GroupCommit {
             trace: origin.trace,
         };
         let entered = if self.node.health.clock_agrees() {
-            lane.enter(heartbeat, charge, &self.node.budget, &*self.node.clock)
+            lane.enter(heartbeat, kept, charge, &self.node.budget, &*self.node.clock)
         } else {
             lane.refuse(1);
             Err(Refused)

@@ -195,18 +195,19 @@ impl Addressed<'_> {
             Err(error) => return Reply::not_understood(error),
         };
         let kind = accepted.kind;
-        let charge = match front.tokens.charge(token, kind) {
+        let mut charge = match front.tokens.charge(token, kind) {
             Ok(charge) => charge,
             Err(wait) => return Reply::limited(wait),
         };
         let room = front.commits.room();
-        let (output, kept) = outputs::fit(accepted.output.take(), token, &front.tokens, room, &front.metrics);
+        let said = accepted.output.take();
+        let (output, kept) = outputs::fit(said, token, &mut charge, &front.tokens, room, &front.metrics);
         accepted.output = output;
-        let Ok(recorded) = front.commits.enter(Push { monitor, accepted, origin, charge }) else {
+        let Ok(recorded) = front.commits.enter(Push { monitor, accepted, kept, origin, charge }) else {
             return Reply::unavailable();
         };
         match recorded.await.map_err(|_dropped| Refused) {
-            Ok(()) => Reply::recorded(kind, kept),
+            Ok(kept) => Reply::recorded(kind, kept),
             Err(Refused) => Reply::unavailable(),
         }
     }

@@ -5,12 +5,13 @@ use ports::heartbeat_log::LogRoom;
 
 use crate::answer::KeptOutput;
 use crate::metrics::{Metrics, OutputCut};
-use crate::tokens::{TokenRef, Tokens};
+use crate::tokens::{Charge, TokenRef, Tokens};
 
-/// Cuts an output to what its token and the room in the log allow.
+/// Cuts an output to what its token and the room in the log allow. What is kept of it is charged.
 pub(crate) fn fit(
     output: Option<Bytes>,
     token: TokenRef,
+    charge: &mut Charge,
     tokens: &Tokens,
     room: LogRoom,
     metrics: &Metrics,
@@ -20,7 +21,7 @@ pub(crate) fn fit(
         metrics.output_cut(OutputCut::NoRoom);
         return (None, KeptOutput::Nothing);
     }
-    let kept = tokens.output_bytes(token, output.len());
+    let kept = tokens.output_bytes(token, output.len(), charge);
     if kept == output.len() {
         return (Some(output), KeptOutput::Whole);
     }

@@ -61,7 +61,7 @@ pub(crate) enum Standing {
 pub(crate) struct Tokens {
     table: Arc<RwLock<Table>>,
     limit: Option<Arc<PushLimit>>,
-    outputs: Option<OutputLimit>,
+    outputs: Option<Arc<OutputLimit>>,
     clock: Arc<dyn Clock>,
     loaded: AtomicBool,
     /// When the watch last said that nothing is missing: nanoseconds of `clock.elapsed()`.
@@ -79,7 +79,7 @@ impl Tokens {
         Self {
             table,
             limit: limit.map(Arc::new),
-            outputs,
+            outputs: outputs.map(Arc::new),
             clock,
             loaded: AtomicBool::new(false),
             current_at: AtomicU64::new(0),
@@ -119,9 +119,9 @@ impl Tokens {
         BodyInHand::begin(&self.table, token, most)
     }
 
-    /// How many bytes of an output of this length the token may have kept; charged to the token.
-    pub(crate) fn output_bytes(&self, token: TokenRef, length: usize) -> usize {
-        self.outputs.as_ref().map_or(length, |limit| limit.take(token, length))
+    /// How many bytes of an output of this length the token may have kept; they become part of the charge.
+    pub(crate) fn output_bytes(&self, token: TokenRef, length: usize, charge: &mut Charge) -> usize {
+        self.outputs.as_ref().map_or(length, |limit| OutputLimit::take(limit, token, length, charge))
     }
 
     pub(crate) fn standing(&self) -> Standing {

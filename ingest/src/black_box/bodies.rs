@@ -298,9 +298,31 @@ async fn a_log_without_room_for_outputs_takes_the_pushes_without_them() {
     let server = Server::ready(Config::default()).await;
     server.log.set(AppendFate::LandsBare);
     let reply = server.post(&path(), "text/plain", b"the job's output").await;
-    assert_eq!(reply.status, 200);
+    assert_eq!((reply.status, &*reply.body), (200, r#"{"ok":true,"status":"up","output":"dropped"}"#));
     assert_eq!(server.heartbeats().len(), 1);
     assert_eq!(server.last_heartbeat().output, None);
+    let reply = server.get(&path()).await;
+    assert_eq!((reply.status, &*reply.body), (200, r#"{"ok":true,"status":"up"}"#), "it had none");
+}
+
+#[tokio::test]
+async fn an_output_that_is_not_recorded_costs_its_token_nothing() {
+    let limited = Config { output_limit: ByteSize(10_000), push_limit: 0, ..Config::default() };
+    let server = Server::ready(limited).await;
+    let output = vec![b'-'; 9_000];
+    for fate in [AppendFate::Fails, AppendFate::Fails, AppendFate::LandsBare, AppendFate::LandsBare] {
+        server.log.set(fate);
+        let reply = server.post(&path(), "text/plain", &output).await;
+        assert_eq!(reply.status, if fate == AppendFate::Fails { 503 } else { 200 });
+    }
+    server.log.set(AppendFate::Lands);
+    let bad = format!("{}?status=dead", path());
+    assert_eq!(server.post(&bad, "text/plain", &output).await.status, 400);
+    let reply = server.post(&path(), "text/plain", &output).await;
+    assert_eq!((reply.status, &*reply.body), (200, r#"{"ok":true,"status":"up"}"#));
+    assert_eq!(server.last_heartbeat().output.map(|output| output.len()), Some(9_000));
+    let reply = server.post(&path(), "text/plain", &output).await;
+    assert!(reply.body.ends_with(r#""output":"cut"}"#), "what is recorded is paid for: {}", reply.body);
 }
 
 #[tokio::test]

@@ -81,6 +81,7 @@ impl<'a> Committer<'a> {
         {
             // Nothing was recorded, so the same frame may be appended without the outputs.
             frame = bare;
+            in_time.iter_mut().for_each(Waiter::lose_output);
             (result, in_time) = self.append(&frame, in_time).await;
         }
         let handled = self.node.clock.elapsed();

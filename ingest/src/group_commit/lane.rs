@@ -12,6 +12,7 @@ use ports::clock::Clock;
 use tokio::sync::{Notify, oneshot};
 
 use super::push::{Author, Refused};
+use crate::answer::KeptOutput;
 use crate::config::Limits;
 use crate::tokens::Charge;
 
@@ -58,7 +59,9 @@ pub(super) struct Waiter {
     receipt: Duration,
     weight: usize,
     charge: Charge,
-    answer: oneshot::Sender<()>,
+    kept: KeptOutput,
+    has_output: bool,
+    answer: oneshot::Sender<KeptOutput>,
 }
 
 impl Waiter {
@@ -67,12 +70,20 @@ impl Waiter {
         self.receipt + APPEND_TIMEOUT
     }
 
-    /// Answers that the push is recorded.
+    /// Its output is left out of the frame.
+    pub(super) fn lose_output(&mut self) {
+        if std::mem::take(&mut self.has_output) {
+            self.kept = KeptOutput::Nothing;
+            self.charge.forgo_output();
+        }
+    }
+
+    /// Answers that the push is recorded, and how much of its output.
     pub(super) fn recorded(self, budget: &PushBudget) {
         budget.give_back(self.weight);
         self.charge.keep();
         // A client that went away needs no answer.
-        let _ = self.answer.send(());
+        let _ = self.answer.send(self.kept);
     }
 
     /// Answers that the push is not recorded, or not known to be.
@@ -133,10 +144,11 @@ impl Lane {
     pub(super) fn enter(
         &self,
         mut heartbeat: Heartbeat,
+        kept: KeptOutput,
         charge: Charge,
         budget: &PushBudget,
         clock: &dyn Clock,
-    ) -> Result<oneshot::Receiver<()>, Refused> {
+    ) -> Result<oneshot::Receiver<KeptOutput>, Refused> {
         let texts = heartbeat.message.as_ref().map_or(0, String::len)
             + heartbeat.output.as_ref().map_or(0, bytes::Bytes::len);
         let weight = BASE_WEIGHT + texts;
@@ -148,7 +160,8 @@ impl Lane {
                 return Err(Refused);
             }
             heartbeat.received_at = state.stamp(clock);
-            let waiter = Waiter { receipt: clock.elapsed(), weight, charge, answer };
+            let has_output = heartbeat.output.is_some();
+            let waiter = Waiter { receipt: clock.elapsed(), weight, charge, kept, has_output, answer };
             state.queue.push_back(QueuedPush { heartbeat, waiter });
             state.queue.len() == 1
         };

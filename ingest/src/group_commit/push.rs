@@ -6,12 +6,15 @@ use model::ids::MonitorId;
 use model::trace::TraceContext;
 
 use crate::accept::Accepted;
+use crate::answer::KeptOutput;
 use crate::tokens::Charge;
 
 /// A push that waits to be recorded.
 pub(crate) struct Push {
     pub(crate) monitor: MonitorId,
     pub(crate) accepted: Accepted,
+    /// How much of its output is in it.
+    pub(crate) kept: KeptOutput,
     pub(crate) origin: Origin,
     pub(crate) charge: Charge,
 }

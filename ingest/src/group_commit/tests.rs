@@ -12,7 +12,7 @@ use crate::doubles::{START, TokioClock, monitor_id};
 use crate::tokens::Charge;
 use doubles::{AppendFate, FaultyHeartbeatLog, InMemoryHeartbeatLog, eventually};
 
-type Answer = oneshot::Receiver<()>;
+type Answer = oneshot::Receiver<KeptOutput>;
 
 /// One partition at work, in tokio's time.
 struct Node {
@@ -75,6 +75,7 @@ impl Node {
         self.commits.enter(Push {
             monitor: monitor_id(1),
             accepted,
+            kept: KeptOutput::Whole,
             origin: Origin::default(),
             charge: Charge::free(),
         })
@@ -305,7 +306,13 @@ async fn nothing_is_taken_before_the_start_and_after_the_end() {
     let commits = Arc::clone(&node.commits);
     node.stop().await;
     let accepted = Accepted { kind: HeartbeatKind::Up, message: None, value: None, output: None };
-    let push = Push { monitor: monitor_id(1), accepted, origin: Origin::default(), charge: Charge::free() };
+    let push = Push {
+        monitor: monitor_id(1),
+        accepted,
+        kept: KeptOutput::Whole,
+        origin: Origin::default(),
+        charge: Charge::free(),
+    };
     assert!(commits.enter(push).is_err());
 }
 
@@ -388,7 +395,7 @@ async fn in_any_history_the_answers_are_true_and_every_refusal_is_told() {
         let mut refused = refused_at_once;
         for (n, answer) in answers {
             match answer.await {
-                Ok(()) => recorded.push(n),
+                Ok(_) => recorded.push(n),
                 Err(_dropped) => refused += 1,
             }
         }

@@ -52,7 +52,10 @@ impl PushLimit {
     /// # Errors
     /// How long to wait.
     pub(super) fn charge(this: &Arc<Self>, token: TokenRef, kind: HeartbeatKind) -> Result<Charge, Duration> {
-        let charge = |from| Charge(Some(Charged { limit: Arc::clone(this), token, kind, from }));
+        let charge = |from| Charge {
+            push: Some(Charged { limit: Arc::clone(this), token, kind, from }),
+            output: None,
+        };
         let Err(wait) = this.pushes.charge(token) else { return Ok(charge(Fund::Pushes)) };
         if !this.is_a_change(token, kind) {
             return Err(wait);
@@ -93,13 +96,19 @@ impl OutputLimit {
         Some(Self(Limit::new(quota, |budget| &budget.outputs, table, clock)))
     }
 
-    /// How many bytes of an output of this length are to be kept; charged to the token.
-    pub(super) fn take(&self, token: TokenRef, length: usize) -> usize {
-        let fits = |length: &usize| {
-            let bytes = u32::try_from(*length).ok().and_then(NonZeroU32::new);
-            bytes.is_some_and(|bytes| matches!(self.0.limiter.check_key_n(&token.0, bytes), Ok(Ok(()))))
+    /// How many bytes of an output of this length are to be kept; they become part of the push's charge.
+    pub(super) fn take(this: &Arc<Self>, token: TokenRef, length: usize, charge: &mut Charge) -> usize {
+        let fits = |length: usize| {
+            let bytes = NonZeroU32::new(u32::try_from(length).ok()?)?;
+            let fits = matches!(this.0.limiter.check_key_n(&token.0, bytes), Ok(Ok(())));
+            fits.then_some((length, bytes.get()))
         };
-        [length, SHORT_OUTPUT.min(length)].into_iter().find(fits).unwrap_or(0)
+        let Some((kept, bytes)) = [length, SHORT_OUTPUT.min(length)].into_iter().find_map(fits) else {
+            return 0;
+        };
+        charge.forgo_output();
+        charge.output = Some(ChargedOutput { limit: Arc::clone(this), token, bytes });
+        kept
     }
 }
 
@@ -136,7 +145,7 @@ struct Limit {
     limiter: RateLimiter<Digest, States, Elapsed, NoOpMiddleware<Duration>>,
     states: States,
     clock: Arc<dyn Clock>,
-    /// The price of one push.
+    /// The price of one push, or of one byte.
     price: u64,
 }
 
@@ -157,13 +166,14 @@ impl Limit {
         self.limiter.check_key(&token.0).map_err(|not_until| not_until.wait_time_from(self.clock.elapsed()))
     }
 
-    fn refund(&self, token: TokenRef) {
+    /// Gives back what so many pushes or bytes cost.
+    fn refund(&self, token: TokenRef, count: u32) {
         let States { of, table } = &self.states;
         if let Some(entry) = table.read().find(&token.0) {
             // The state is the time at which everything taken is paid for; never below what governor would
             // make of an earlier one, because it begins again from now.
             let _ = of(&entry.budget).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
-                Some(state.saturating_sub(self.price))
+                Some(state.saturating_sub(self.price.saturating_mul(count.into())))
             });
         }
     }
@@ -209,15 +219,25 @@ impl StateStore for States {
     }
 }
 
-/// A push's charge on its token. When it is dropped, the charge is given back.
+/// The charges of a push on its token: for itself, and for the bytes of its output. When this is dropped,
+/// both are given back.
 #[must_use]
-pub(crate) struct Charge(Option<Charged>);
+pub(crate) struct Charge {
+    push: Option<Charged>,
+    output: Option<ChargedOutput>,
+}
 
 struct Charged {
     limit: Arc<PushLimit>,
     token: TokenRef,
     kind: HeartbeatKind,
     from: Fund,
+}
+
+struct ChargedOutput {
+    limit: Arc<OutputLimit>,
+    token: TokenRef,
+    bytes: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -228,23 +248,32 @@ enum Fund {
 
 impl Charge {
     pub(crate) const fn free() -> Self {
-        Self(None)
+        Self { push: None, output: None }
     }
 
-    /// The push was recorded.
+    /// The push was recorded, with the output that is still charged.
     pub(crate) fn keep(mut self) {
-        if let Some(Charged { limit, token, kind, .. }) = self.0.take() {
+        self.output = None;
+        if let Some(Charged { limit, token, kind, .. }) = self.push.take() {
             limit.recorded(token, kind);
+        }
+    }
+
+    /// The output is not kept: gives its bytes back.
+    pub(crate) fn forgo_output(&mut self) {
+        if let Some(ChargedOutput { limit, token, bytes }) = self.output.take() {
+            limit.0.refund(token, bytes);
         }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Some(Charged { limit, token, from, .. }) = self.0.take() {
+        self.forgo_output();
+        if let Some(Charged { limit, token, from, .. }) = self.push.take() {
             match from {
-                Fund::Pushes => limit.pushes.refund(token),
-                Fund::Changes => limit.changes.refund(token),
+                Fund::Pushes => limit.pushes.refund(token, 1),
+                Fund::Changes => limit.changes.refund(token, 1),
             }
         }
     }
