@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::ids::Revision;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::registry::{Expected, Record, RecordKey, RecordKind, Registry, RegistryError};
@@ -38,22 +38,42 @@ const FREE: &str = "free";
 pub struct Turns {
     registry: Arc<dyn Registry>,
     /// Those who wait in this console wait here, and only the first of them asks the registry.
-    line: Mutex<()>,
+    line: Arc<Mutex<()>>,
+}
+
+/// The first place in the line of a console. Whoever has it may give it up; from [`FirstInLine::take`] on,
+/// the change must go on to its end.
+pub struct FirstInLine {
+    registry: Arc<dyn Registry>,
+    began: Instant,
+    line: OwnedMutexGuard<()>,
 }
 
 /// A turn. If it is dropped without [`Turn::end`], the others wait until it stands still.
-pub struct Turn<'a> {
-    registry: &'a dyn Registry,
+pub struct Turn {
+    registry: Arc<dyn Registry>,
     revision: Revision,
-    _line: MutexGuard<'a, ()>,
+    _line: OwnedMutexGuard<()>,
 }
 
 impl Turns {
     /// Takes turns with everybody who uses this registry.
     pub fn new(registry: Arc<dyn Registry>) -> Self {
-        Self { registry, line: Mutex::new(()) }
+        Self { registry, line: Arc::default() }
     }
 
+    /// Waits until nobody else of this console has a turn or is about to take one.
+    ///
+    /// # Errors
+    /// `Conflict` if that took 30 s.
+    pub async fn wait(&self) -> Result<FirstInLine, RegistryError> {
+        let (began, line) = (Instant::now(), Arc::clone(&self.line));
+        let line = timeout(PATIENCE, line.lock_owned()).await.map_err(|_elapsed| RegistryError::Conflict)?;
+        Ok(FirstInLine { registry: Arc::clone(&self.registry), began, line })
+    }
+}
+
+impl FirstInLine {
     /// Waits for a turn, in which the caller changes no record but `changed`; `None`: the caller makes a new
     /// one, which a turn that is taken over does not stop.
     ///
@@ -61,11 +81,10 @@ impl Turns {
     /// writes at that revision, and calls [`Turn::end`].
     ///
     /// # Errors
-    /// `Unavailable`; `Conflict` if it was the turn of others for 30 s.
-    pub async fn take(&self, changed: Option<&RecordKey>) -> Result<Turn<'_>, RegistryError> {
-        let began = Instant::now();
-        let line = timeout(PATIENCE, self.line.lock()).await.map_err(|_elapsed| RegistryError::Conflict)?;
-        let registry = self.registry.as_ref();
+    /// `Unavailable`; `Conflict` if it was the turn of others for 30 s, those of this console included.
+    pub async fn take(self, changed: Option<&RecordKey>) -> Result<Turn, RegistryError> {
+        let Self { registry: shared, began, line } = self;
+        let registry = shared.as_ref();
         let mut watched: Option<(Revision, Instant)> = None;
         while began.elapsed() < PATIENCE {
             let found = registry.get(&key()).await?;
@@ -86,7 +105,7 @@ impl Turns {
                     for record in &late {
                         outdate(registry, record).await?;
                     }
-                    return Ok(Turn { registry, revision, _line: line });
+                    return Ok(Turn { registry: shared, revision, _line: line });
                 }
                 // Another console was faster.
                 Err(RegistryError::Conflict) => {}
@@ -97,7 +116,7 @@ impl Turns {
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Whether it is still the caller's turn.
     ///
     /// # Errors

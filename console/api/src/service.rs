@@ -16,6 +16,7 @@ use ports::state_store::StateReader;
 use ports::turns::Turns;
 use serving::{Readiness, TrustedProxies};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::api;
 use crate::config::Config;
@@ -34,6 +35,9 @@ use management::replay::sweep::Sweeps;
 
 /// How often the readiness is checked, and a watch that could not begin is tried again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a change that is being made in a turn has to end when the role drains.
+const LAST_CHANGE: Duration = Duration::from_secs(2);
 
 /// The ports and means of the role.
 pub struct Deps {
@@ -103,6 +107,7 @@ impl Service {
         };
         let app = App {
             turns: Turns::new(Arc::clone(&ports.registry)),
+            changes: TaskTracker::new(),
             ports,
             limits: Limits::new(Sweeps::new(metrics.replays.clone(), stopping.clone())),
             replays,
@@ -158,6 +163,11 @@ impl Service {
         }
         self.readiness.set_not_ready("it is stopping");
         self.app.stopping.cancel();
+        self.app.changes.close();
+        // Beyond that the turn is taken over by another console, as if this one had died.
+        if tokio::time::timeout(LAST_CHANGE, self.app.changes.wait()).await.is_err() {
+            tracing::warn!("stopping in the middle of a change");
+        }
         drop(watch);
         Ok(())
     }

@@ -6,6 +6,7 @@ mod channels;
 mod deliveries;
 mod document;
 mod hostile;
+mod hung_up;
 mod keys;
 mod limits;
 mod maintenance;

@@ -11,6 +11,7 @@ use ports::state_store::StateReader;
 use ports::turns::Turns;
 use sending::address_guard::AddressGuard;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::definitions::DefinitionLog;
 use crate::directory::Directory;
@@ -47,6 +48,8 @@ pub struct App {
     pub limits: Limits,
     /// Orders the changes that a rule over several records forbids together.
     pub turns: Turns,
+    /// The change that is being made in a turn: it goes on if its client hangs up.
+    pub changes: TaskTracker,
     /// Where replays begin and how they read.
     pub replays: Replays,
     /// The registry in memory.

@@ -2,6 +2,8 @@
 
 mod test;
 
+use std::sync::Arc;
+
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
@@ -9,7 +11,6 @@ use sending::template::{self, CheckError, TemplateError};
 
 use crate::app::App;
 use crate::draft::channel::{ChangedChannel, ChannelDraft, NewChannel};
-use crate::in_turn;
 use crate::mint;
 use crate::precondition::Precondition;
 use crate::reach;
@@ -26,20 +27,19 @@ impl App {
     ///
     /// # Errors
     /// A field is refused, or the registry cannot be reached.
-    pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
+    pub async fn create_channel(self: &Arc<Self>, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
         let draft = self.tried(draft, None).await?;
         let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
         if new.default.is_some() || self.channels().count(1).await? > 0 {
             return self.store_channel(new, false).await;
         }
-        let turn = self.take_turn(None).await?;
-        let outcome = async {
+        let app = Arc::clone(self);
+        let create = move |_| async move {
             // Another one may have become the first since.
-            let is_first = self.channels().count(1).await? == 0;
-            self.store_channel(new, is_first).await
+            let is_first = app.channels().count(1).await? == 0;
+            app.store_channel(new, is_first).await
         };
-        let outcome = outcome.await;
-        in_turn::end(turn, outcome).await
+        self.in_turn(None, create).await
     }
 
     async fn store_channel(&self, new: NewChannel, is_first: bool) -> Result<Stored<Channel>, Refusal> {

@@ -1,5 +1,7 @@
 //! Changes of API keys.
 
+use std::sync::Arc;
+
 use model::channel::Secret;
 use model::ids::KeyId;
 use model::key::{ApiKey, Scope};
@@ -43,15 +45,15 @@ impl App {
     /// # Errors
     /// If there is no such key, it is the last admin key, another client changes it meanwhile, or the
     /// registry cannot be reached.
-    pub async fn delete_key(&self, id: KeyId) -> Result<(), Refusal> {
-        let turn = self.take_turn(Some(&RecordKey::new(RecordKind::Key, id))).await?;
-        let outcome = self.delete_unless_last(&turn, id).await;
-        in_turn::end(turn, outcome).await?;
+    pub async fn delete_key(self: &Arc<Self>, id: KeyId) -> Result<(), Refusal> {
+        let app = Arc::clone(self);
+        let delete = move |turn: Arc<Turn>| async move { app.delete_unless_last(&turn, id).await };
+        self.in_turn(Some(RecordKey::new(RecordKind::Key, id)), delete).await?;
         tracing::info!(key.id = %id, "deleted an API key");
         Ok(())
     }
 
-    async fn delete_unless_last(&self, turn: &Turn<'_>, id: KeyId) -> Result<(), Refusal> {
+    async fn delete_unless_last(&self, turn: &Turn, id: KeyId) -> Result<(), Refusal> {
         let keys = self.keys();
         // Read before the check, so that a key that is changed afterwards is not deleted unchecked.
         let revision = keys.revision(id).await?;

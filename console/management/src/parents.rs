@@ -1,5 +1,7 @@
 //! Which monitor may depend on which: none on itself, and only so many in a row.
 
+use std::sync::Arc;
+
 use model::ids::MonitorId;
 use model::monitor::Monitor;
 use ports::registry::{RecordKey, RecordKind};
@@ -21,7 +23,7 @@ impl App {
     /// # Errors
     /// A field is refused, or the record cannot be changed.
     pub async fn edit_monitor(
-        &self,
+        self: &Arc<Self>,
         id: MonitorId,
         precondition: &Precondition,
         mut draft: MonitorDraft,
@@ -31,14 +33,16 @@ impl App {
             let change = |old: &Monitor| draft.clone().onto(old).map_err(Refusal::fields);
             return self.change_monitor(id, precondition, change).await;
         }
-        let turn = self.take_turn(Some(&RecordKey::new(RecordKind::Monitor, id))).await?;
-        let outcome = self.edit_with_parent(&turn, id, precondition, &draft).await;
-        self.record_definition(in_turn::end(turn, outcome).await?).await
+        let (app, precondition) = (Arc::clone(self), precondition.clone());
+        let edit = move |turn: Arc<Turn>| async move {
+            app.edit_with_parent(&turn, id, &precondition, &draft).await
+        };
+        self.record_definition(self.in_turn(Some(RecordKey::new(RecordKind::Monitor, id)), edit).await?).await
     }
 
     async fn edit_with_parent(
         &self,
-        turn: &Turn<'_>,
+        turn: &Turn,
         id: MonitorId,
         precondition: &Precondition,
         draft: &MonitorDraft,

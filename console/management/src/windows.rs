@@ -1,5 +1,7 @@
 //! Changes of maintenance windows.
 
+use std::sync::Arc;
+
 use model::ids::{MonitorId, WindowId};
 use model::maintenance::MaintenanceWindow;
 use model::time::EventTime;
@@ -7,7 +9,6 @@ use ports::registry::{RecordKey, RecordKind};
 
 use crate::app::App;
 use crate::draft::maintenance::{NewWindow, WindowDraft};
-use crate::in_turn;
 use crate::precondition::Precondition;
 use crate::records::{Records, Stored};
 use crate::refusal::Refusal;
@@ -25,13 +26,15 @@ impl App {
     ///
     /// # Errors
     /// A field is refused, there are 1,000 windows, or the registry cannot be reached.
-    pub async fn create_window(&self, mut draft: WindowDraft) -> Result<Stored<MaintenanceWindow>, Refusal> {
+    pub async fn create_window(
+        self: &Arc<Self>,
+        mut draft: WindowDraft,
+    ) -> Result<Stored<MaintenanceWindow>, Refusal> {
         self.check_named_monitors(&mut draft).await?;
         let now = self.ports.clock.now();
         let new = draft.into_new(now).map_err(Refusal::fields)?;
-        let turn = self.take_turn(None).await?;
-        let outcome = self.create_within_limit(new, now).await;
-        in_turn::end(turn, outcome).await
+        let app = Arc::clone(self);
+        self.in_turn(None, move |_| async move { app.create_within_limit(new, now).await }).await
     }
 
     async fn create_within_limit(

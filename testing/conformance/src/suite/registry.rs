@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::ids::{MonitorId, PartitionId, Revision};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry, RegistryError};
-use ports::turns::Turns;
+use ports::turns::{Turn, Turns};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -152,6 +152,10 @@ pub async fn of_many_creators_one_wins(subject: &mut Records) {
     assert_eq!(won, 1);
 }
 
+async fn take(turns: &Turns, changed: Option<&RecordKey>) -> Result<Turn, RegistryError> {
+    turns.wait().await?.take(changed).await
+}
+
 /// Two consoles make records, six clients at each, and no more than five records may be there.
 pub async fn those_who_take_turns_keep_a_limit_over_many_records(subject: &mut Records) {
     const LIMIT: usize = 5;
@@ -161,7 +165,7 @@ pub async fn those_who_take_turns_keep_a_limit_over_many_records(subject: &mut R
     for (n, turns) in consoles.iter().cycle().take(12).enumerate() {
         let (registry, turns) = (Arc::clone(&registry), Arc::clone(turns));
         clients.spawn(async move {
-            let turn = turns.take(None).await.expect("a turn");
+            let turn = take(&turns, None).await.expect("a turn");
             let found = ids(&registry, RecordKind::Monitor, None, 100).await.len();
             if found < LIMIT {
                 create(&registry, &key(&n.to_string()), "x").await;
@@ -177,9 +181,9 @@ pub async fn a_turn_that_stands_still_is_taken_over_and_its_change_comes_to_noth
     let registry = subject.port();
     let [first, second] = [Turns::new(Arc::clone(&registry)), Turns::new(Arc::clone(&registry))];
     let known = create(&registry, &key("a"), "one").await;
-    let late = first.take(Some(&key("a"))).await.expect("a turn");
+    let late = take(&first, Some(&key("a"))).await.expect("a turn");
     late.check().await.expect("it is its turn");
-    let next = second.take(Some(&key("b"))).await.expect("the turn of one that stands still");
+    let next = take(&second, Some(&key("b"))).await.expect("the turn of one that stands still");
     let refused = late.check().await;
     assert!(matches!(refused, Err(RegistryError::Conflict)), "{refused:?}");
     let refused = registry.put(&key("a"), Expected::At(known), value("late")).await;
@@ -189,7 +193,7 @@ pub async fn a_turn_that_stands_still_is_taken_over_and_its_change_comes_to_noth
     next.end().await;
     let record = registry.get(&key("a")).await.expect("get").expect("a record");
     assert_eq!(record.value, value("one"));
-    first.take(None).await.expect("a turn").end().await;
+    take(&first, None).await.expect("a turn").end().await;
 }
 
 pub async fn lists_are_in_the_order_of_bytes_and_paged(subject: &mut Records) {
