@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use ports::clock::Clock;
 use ports::registry::{Record, RecordKey, RecordKind, RegistryObserver};
 
+use crate::dependents::Dependents;
 use crate::records::Stored;
 
 /// The kinds that are followed.
@@ -72,6 +73,7 @@ pub struct Directory {
     clock: Arc<dyn Clock>,
     current_at: Mutex<Option<Duration>>,
     monitors: RwLock<BTreeMap<MonitorId, RecordBytes>>,
+    dependents: RwLock<Dependents>,
     channels: RwLock<BTreeMap<ChannelId, (Revision, Arc<Channel>)>>,
     keys: RwLock<Keys>,
 }
@@ -89,6 +91,7 @@ impl Directory {
             clock,
             current_at: Mutex::default(),
             monitors: RwLock::default(),
+            dependents: RwLock::default(),
             channels: RwLock::default(),
             keys: RwLock::default(),
         }
@@ -153,6 +156,11 @@ impl Directory {
         Some(StoredMonitor { id, revision: *revision, value: Arc::clone(value) })
     }
 
+    /// How many monitors in a row depend on this one, one through the other; counted up to `most`.
+    pub fn levels_below(&self, id: MonitorId, most: usize) -> usize {
+        self.dependents.read().levels_below(id, most)
+    }
+
     /// How many monitors there are.
     pub fn monitor_count(&self) -> usize {
         self.monitors.read().len()
@@ -207,6 +215,9 @@ impl RegistryObserver for Directory {
             RecordKind::Monitor => {
                 let Ok(id) = record.key.id.parse() else { return };
                 self.monitors.write().insert(id, (record.revision, Arc::from(&*record.value)));
+                // One that cannot be read is told of where it is asked for.
+                let parent = wire::decode::<Monitor>(&record.value).ok().and_then(|monitor| monitor.parent);
+                self.dependents.write().set(id, parent);
             }
             RecordKind::Channel => {
                 let Some(channel) = read::<Channel>(record) else { return };
@@ -230,6 +241,7 @@ impl RegistryObserver for Directory {
             RecordKind::Monitor => {
                 if let Ok(id) = key.id.parse() {
                     self.monitors.write().remove(&id);
+                    self.dependents.write().set(id, None);
                 }
             }
             RecordKind::Channel => {

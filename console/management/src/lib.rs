@@ -9,7 +9,7 @@
 //!   [`records`]: reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
 //! - [`situation`]: how a monitor stands. Pure.
-//! - [`directory`], [`labels`]: the registry in memory.
+//! - [`directory`], [`labels`]: the registry in memory. `dependents`: what depends on what in it.
 //! - [`replay`]: reading the past. [`export`], [`import`]: the past on its way elsewhere, and from there.
 //! - [`selection`]: which monitors a stream is about. [`tail`]: what happens, as it happens.
 //! - [`admin_key`], [`mint`]: the first key; new ids, keys, tokens and secrets.
@@ -20,6 +20,7 @@ pub mod app;
 pub mod channels;
 pub mod definitions;
 pub mod deliveries;
+mod dependents;
 pub mod directory;
 pub mod draft;
 pub mod export;

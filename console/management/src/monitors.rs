@@ -1,6 +1,8 @@
 //! Changes of monitors, in an order in which a crash at any point leaves nothing half done for good: claim
 //! the token, write the registry record, append the definition to the log.
 
+use std::sync::Arc;
+
 use model::chain::Chain;
 use model::ids::{ChannelId, MonitorId, Revision};
 use model::monitor::{Monitor, OldToken, Token};
@@ -57,7 +59,7 @@ impl App {
     }
 
     /// Says which of the named channels do not exist.
-    pub async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Refusal> {
+    pub(crate) async fn check_channels(&self, draft: &mut MonitorDraft) -> Result<(), Refusal> {
         let unknown: Vec<ChannelId> = draft
             .named_channels()
             .iter()
@@ -74,7 +76,29 @@ impl App {
 
     /// Makes a monitor. When it returns, every ready node of this process knows the token. If the log cannot
     /// be reached now the monitor is there all the same, and its owner finds it in the registry.
-    pub async fn create_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
+    ///
+    /// # Errors
+    /// A field is refused, the token is taken, or the registry cannot be reached.
+    pub async fn create_monitor(
+        self: &Arc<Self>,
+        mut draft: MonitorDraft,
+    ) -> Result<Stored<Monitor>, Refusal> {
+        self.check_channels(&mut draft).await?;
+        let stored = match draft.named_parent() {
+            Some(_) => self.store_below_parent(draft).await?,
+            None => self.store_monitor(draft.into_new().map_err(Refusal::fields)?).await?,
+        };
+        let Monitor { id, created_at, definition, .. } = &stored.value;
+        let definition = Some(definition.clone());
+        if let Err(error) = self.definitions.append(*id, stored.revision, *created_at, definition).await {
+            // A client that is told 503 would make it twice.
+            tracing::warn!(error = %Chain(&error), monitor.id = %id, "a new monitor waits for the log");
+        }
+        Ok(stored)
+    }
+
+    /// Claims the token of a new monitor and writes its record.
+    pub(crate) async fn store_monitor(&self, new: NewMonitor) -> Result<Stored<Monitor>, Refusal> {
         let id = MonitorId::from_uuid(self.ids.next(self.ports.clock.as_ref()));
         let token = new.token.unwrap_or_else(mint::token);
         match tokens::claim(self.ports.registry.as_ref(), self.ports.clock.as_ref(), &token, id).await? {
@@ -96,13 +120,7 @@ impl App {
             created_at: now,
             updated_at: now,
         };
-        let stored = self.monitors().create(id, monitor).await?;
-        let definition = Some(stored.value.definition.clone());
-        if let Err(error) = self.definitions.append(id, stored.revision, now, definition).await {
-            // A client that is told 503 would make it twice.
-            tracing::warn!(error = %Chain(&error), monitor.id = %id, "a new monitor waits for the log");
-        }
-        Ok(stored)
+        self.monitors().create(id, monitor).await
     }
 
     /// Changes a monitor by `change`, which may be asked several times. A change that changes nothing writes

@@ -65,12 +65,24 @@ impl App {
         Err(Refusal::contended())
     }
 
+    /// Makes a monitor in a turn: a monitor above it must not move below others meanwhile.
+    pub(crate) async fn store_below_parent(
+        self: &Arc<Self>,
+        mut draft: MonitorDraft,
+    ) -> Result<Stored<Monitor>, Refusal> {
+        let app = Arc::clone(self);
+        let make = move |_| async move {
+            app.check_parent(&mut draft, None).await?;
+            app.store_monitor(draft.into_new().map_err(Refusal::fields)?).await
+        };
+        self.in_turn(None, make).await
+    }
+
     /// Says why the named parent cannot be that of `child`, which is none yet if it is new.
-    pub async fn check_parent(
-        &self,
-        draft: &mut MonitorDraft,
-        child: Option<MonitorId>,
-    ) -> Result<(), Refusal> {
+    ///
+    /// What depends on `child` is known from memory. In a cluster that may lack what another console did a
+    /// moment ago: then a row becomes too long, and notifiers follow the first of it only.
+    async fn check_parent(&self, draft: &mut MonitorDraft, child: Option<MonitorId>) -> Result<(), Refusal> {
         let Some(parent) = draft.named_parent() else { return Ok(()) };
         if child == Some(parent) {
             draft.refuse_parent("must be another monitor");
@@ -83,21 +95,28 @@ impl App {
                 draft.refuse_parent("depends on this monitor itself");
                 return Ok(());
             }
-            levels += 1;
             if levels > MAX_PARENTS {
-                draft.refuse_parent(format!(
-                    "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
-                ));
-                return Ok(());
+                break;
             }
             let Some(found) = self.monitors().find(id).await? else {
                 if id == parent {
                     draft.refuse_parent(format!("there is no monitor {parent}"));
                 }
                 // A parent that is gone counts as none.
-                return Ok(());
+                break;
             };
+            levels += 1;
             next = found.value.parent;
+        }
+        let below = child.map_or(0, |child| self.directory.levels_below(child, MAX_PARENTS));
+        if levels > MAX_PARENTS {
+            draft.refuse_parent(format!(
+                "has too many above it: a monitor may depend on {MAX_PARENTS} in a row"
+            ));
+        } else if levels + below > MAX_PARENTS {
+            draft.refuse_parent(format!(
+                "has too many above it for those that depend on this monitor: one may depend on {MAX_PARENTS} in a row"
+            ));
         }
         Ok(())
     }

@@ -57,10 +57,7 @@ async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let mut draft = MonitorDraft::read(body);
-    app.check_channels(&mut draft).await?;
-    app.check_parent(&mut draft, None).await?;
-    let held = app.create_monitor(draft.into_new().map_err(Problem::refused)?).await?;
+    let held = app.create_monitor(MonitorDraft::read(body)).await?;
     let location = format!("/api/v1/monitors/{}", held.value.id);
     let headers = [(header::LOCATION, location), (header::ETAG, format!("\"{}\"", held.revision))];
     let view = view::show_new(&app, &caller, held);

@@ -72,6 +72,43 @@ async fn monitors_that_are_hung_below_each_other_at_once_make_no_circle() {
     }
 }
 
+/// A row of monitors, each of which depends on the one before; their ids.
+async fn row(bench: &Bench, length: usize) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for n in 0..length {
+        let body = json!({"name": n.to_string(), "timeout": 60, "parent": ids.last()}).to_string();
+        ids.push(bench.post("/monitors", &body).await.id());
+    }
+    ids
+}
+
+#[tokio::test]
+async fn rows_that_grow_at_both_ends_at_once_do_not_become_too_long() {
+    for round in 0..20 {
+        let bench = Bench::start().await;
+        let ids = row(&bench, 10).await;
+        let top = bench.monitor("top").await.id();
+        let loose = bench.monitor("loose").await.id();
+        let above = ("PATCH", format!("/monitors/{}", ids[0]), json!({"parent": top}).to_string());
+        let hung = ("PATCH", format!("/monitors/{loose}"), json!({"parent": ids[9]}).to_string());
+        let made = json!({"name": "new", "timeout": 60, "parent": ids[9]}).to_string();
+        let made = ("POST", "/monitors".to_owned(), made);
+        let mut calls = vec![above, if round % 2 == 0 { made } else { hung }];
+        if round % 4 < 2 {
+            calls.reverse();
+        }
+        let statuses = all_at_once(&bench, calls).await;
+        assert_eq!(how_many(&statuses, StatusCode::UNPROCESSABLE_ENTITY), 1, "{statuses:?}");
+        let monitors: Vec<Monitor> = stored(&bench, RecordKind::Monitor).await;
+        for monitor in &monitors {
+            let above = std::iter::successors(monitor.parent, |id| {
+                monitors.iter().find(|found| found.id == *id).and_then(|found| found.parent)
+            });
+            assert!(above.count() <= 10, "{} depends on too many", monitor.name);
+        }
+    }
+}
+
 #[tokio::test]
 async fn of_admin_keys_that_are_all_deleted_at_once_one_stays() {
     for _ in 0..20 {

@@ -331,6 +331,8 @@ async fn a_monitor_depends_on_another_and_never_on_itself() {
     refused(&path(3), &chain[3], "another monitor").await;
     refused(&path(0), &chain[2], "depends on this monitor itself").await;
     refused(&path(0), "0192f0c0-0000-7000-8000-000000000000", "there is no monitor").await;
+    let another = bench.monitor("another").await.id();
+    refused(&path(0), &another, "for those that depend on this monitor").await;
     refused("/monitors", "x", "must be a monitor's id").await;
     assert_eq!(bench.patch(&path(10), &parent(&chain[0])).await.json["parent"], json!(chain[0]));
     assert_eq!(bench.patch(&path(9), r#"{"parent": null}"#).await.json["parent"], Value::Null);
