@@ -6,6 +6,7 @@
 //! entries; readers notice that.
 
 mod reader;
+mod room;
 pub(super) mod stream;
 
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use model::ids::{Offset, PartitionId};
 use model::time::EventTime;
 use model::wire::encode;
 use model::wire::frame::Frame;
-use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader};
+use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader, LogRoom};
 use reader::NatsLogReader;
+use room::Room;
 use stream::{log_error, look, stored_at};
 
 /// Pause before a leaderless stream is asked again.
@@ -36,11 +38,12 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct NatsHeartbeatLog {
     nats: Nats,
     partitions: u16,
+    room: Room,
 }
 
 impl NatsHeartbeatLog {
-    pub(super) const fn new(nats: Nats, partitions: u16) -> Self {
-        Self { nats, partitions }
+    pub(super) fn new(nats: Nats, partitions: u16) -> Self {
+        Self { nats, partitions, room: Room::default() }
     }
 
     fn check(&self, partition: PartitionId) -> Result<(), LogError> {
@@ -70,12 +73,22 @@ impl HeartbeatLog for NatsHeartbeatLog {
         self.partitions
     }
 
+    fn room(&self) -> LogRoom {
+        self.room.now()
+    }
+
     async fn append(&self, partition: PartitionId, frame: Arc<Frame>) -> Result<Offset, LogError> {
         self.check(partition)?;
         let subject = self.nats.names.heartbeats_subject(partition);
         let published = tokio::time::timeout(APPEND_TIMEOUT, self.publish(subject, encode(&*frame))).await;
         let acknowledged = published.map_err(|late| LogError::Unavailable(late.into()))?;
-        acknowledged.map(|acknowledged| Offset(acknowledged.sequence)).map_err(log_error)
+        let appended = acknowledged.map(|acknowledged| Offset(acknowledged.sequence)).map_err(log_error);
+        match &appended {
+            Ok(_) => self.room.taken(Instant::now()),
+            Err(LogError::Full(_)) => self.room.full(Instant::now()),
+            Err(LogError::Unavailable(_) | LogError::Expired { .. } | LogError::Ahead { .. }) => {}
+        }
+        appended
     }
 
     async fn logged_at(&self, partition: PartitionId, offset: Offset) -> Result<Option<EventTime>, LogError> {

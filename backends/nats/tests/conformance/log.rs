@@ -9,13 +9,13 @@ use backend_nats::{NatsBackend, NatsHeartbeatLog, NatsOptions};
 use model::ids::{Offset, PartitionId};
 use model::wire::frame::Frame;
 use ports::clock::ManualClock;
-use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader};
+use ports::heartbeat_log::{HeartbeatLog, LogEntry, LogError, LogReader, LogRoom};
 use servers::{NatsCluster, NatsServer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::options;
-use conformance::sample::{START, at, frame};
+use conformance::sample::{START, at, frame, monitor, with_output};
 use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
@@ -242,6 +242,25 @@ async fn a_full_server_says_that_it_is_full() {
         refused = refused.or(log.append(P, Arc::clone(&large)).await.err());
     }
     assert!(matches!(refused, Some(LogError::Full(_))), "{refused:?}");
+    assert_eq!(log.room(), LogRoom::Short);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_without_room_for_outputs_is_spared_them_and_takes_the_rest() {
+    let users = "accounts { A { jetstream: { max_file: 1MB }, users: [{ user: a, password: a }] } }\nno_auth_user: a\n";
+    let server = NatsServer::configured(users);
+    let log = log(NatsOptions { log_bytes: Some(-1), ..options(server.url()) }).await;
+    let mut large = Frame::clone(&numbered(1));
+    large.heartbeats.push(with_output(monitor(1), START, &[7; 100_000]));
+    let large = Arc::new(large);
+    assert_eq!(log.room(), LogRoom::Enough);
+    let mut refused = None;
+    for _ in 0..20 {
+        refused = refused.or(log.append(P, Arc::clone(&large)).await.err());
+    }
+    assert!(matches!(refused, Some(LogError::Full(_))), "{refused:?}");
+    append_many(&log, 2..=20).await;
+    assert_eq!(log.room(), LogRoom::Short, "the next output would be refused as well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
