@@ -147,6 +147,14 @@ impl Reply {
         Self::too_fast(wait, "unknown token, and too many of them from your address")
     }
 
+    /// The token is unknown, as others that came through the same proxy.
+    pub(crate) fn limited_strangers_of_a_proxy(wait: Duration) -> Self {
+        Self::too_fast(
+            wait,
+            "unknown token, and too many of them from your address, which seems to be a proxy that is not in --trusted-proxies",
+        )
+    }
+
     fn too_fast(wait: Duration, why: &str) -> Self {
         let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let secs = secs.max(1);

@@ -154,9 +154,10 @@ impl PushFront {
     /// The answer to a token that no monitor has. Pushes with good tokens from the same address never come
     /// here.
     fn unknown(&self, request: &Request) -> Reply {
-        let Some(address) = self.source(request.extensions(), request.headers()) else {
+        let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
             return Reply::unknown_token();
         };
+        let address = self.proxies.client(peer.ip(), request.headers());
         let judged = self.strangers.guessed(address, self.clock.elapsed());
         match judged.change {
             Some(Change::Began) => {
@@ -167,7 +168,16 @@ impl PushFront {
             }
             None => {}
         }
-        judged.wait.map_or_else(Reply::unknown_token, Reply::limited_stranger)
+        let Some(wait) = judged.wait else { return Reply::unknown_token() };
+        if !self.proxies.overlooks(peer.ip(), request.headers()) {
+            return Reply::limited_stranger(wait);
+        }
+        if self.strangers.meets_proxy() {
+            tracing::warn!(
+                "many unknown tokens come through a proxy that is not in --trusted-proxies; its clients count as one address"
+            );
+        }
+        Reply::limited_strangers_of_a_proxy(wait)
     }
 }
 

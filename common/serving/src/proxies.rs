@@ -10,6 +10,7 @@ use model::networks::{AddressListError, contains, parse_networks};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
 /// The most proxies that are followed between a client and us. Real chains are shorter, and a header may be
 /// long.
@@ -81,6 +82,13 @@ impl TrustedProxies {
         if secure && self.trusts(peer.to_canonical()) { Scheme::Https } else { Scheme::Http }
     }
 
+    /// Whether a proxy that is not trusted seems to have sent the request: then all of its clients have one
+    /// address. A client may also have written the header itself, or stand behind a proxy of its own.
+    pub fn overlooks(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let is_forwarded = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        is_forwarded && !self.trusts(peer.to_canonical())
+    }
+
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         contains(&self.networks, address)
     }
@@ -112,6 +120,21 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_trusted_is_noticed_by_its_headers() {
+        let proxies = trusted("10.0.0.0/8");
+        for (peer, header, expected) in [
+            ("203.0.113.9", &FORWARDED_FOR, true),
+            ("203.0.113.9", &FORWARDED, true),
+            ("203.0.113.9", &FORWARDED_PROTO, false),
+            ("10.1.1.1", &FORWARDED_FOR, false),
+            ("::ffff:10.1.1.1", &FORWARDED, false),
+        ] {
+            let found = proxies.overlooks(ip(peer), &headers(header, &["198.51.100.1"]));
+            assert_eq!(found, expected, "{peer}, {header}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,7 +24,10 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// Wrong guesses by the addresses that they came from.
 #[derive(Debug, Default)]
-pub struct Strangers(Mutex<Guesses>);
+pub struct Strangers {
+    guesses: Mutex<Guesses>,
+    is_proxy_told: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Guesses {
@@ -62,7 +66,13 @@ pub enum Change {
 impl Strangers {
     /// Counts a wrong guess. `now` is the time since a fixed moment.
     pub fn guessed(&self, address: IpAddr, now: Duration) -> Judged {
-        self.0.lock().guessed(network(address), now)
+        self.guesses.lock().guessed(network(address), now)
+    }
+
+    /// Whether it is to be logged now that an address over its limit is that of a proxy which is not trusted:
+    /// once.
+    pub fn meets_proxy(&self) -> bool {
+        !self.is_proxy_told.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -153,14 +163,14 @@ mod tests {
         for n in 0..20_000_u32 {
             let _ = strangers.guessed(IpAddr::V4(n.into()), at(0));
         }
-        assert_eq!(strangers.0.lock().paid_at.len(), MOST_ADDRESSES);
+        assert_eq!(strangers.guesses.lock().paid_at.len(), MOST_ADDRESSES);
         assert!(strangers.guessed(address("198.51.100.1"), at(0)).wait.is_some());
         assert_eq!(
             strangers.guessed(address("198.51.100.1"), at(100)).wait,
             None,
             "the others are forgotten"
         );
-        assert_eq!(strangers.0.lock().paid_at.len(), 1);
+        assert_eq!(strangers.guesses.lock().paid_at.len(), 1);
     }
 
     #[test]

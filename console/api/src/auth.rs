@@ -134,7 +134,16 @@ fn stranger(authentication: &Authentication, request: &Request) -> Problem {
         None => {}
     }
     let Some(wait) = judged.wait else { return unknown };
-    let detail = "this is not a valid API key, and too many such came from your address; try again later";
+    let mut detail =
+        "this is not a valid API key, and too many such came from your address; try again later".to_owned();
+    if proxies.overlooks(peer, request.headers()) {
+        detail.push_str(". It seems to be a proxy that is not in --trusted-proxies");
+        if strangers.meets_proxy() {
+            tracing::warn!(
+                "many invalid keys come through a proxy that is not in --trusted-proxies; its clients count as one address"
+            );
+        }
+    }
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait)
 }
 

@@ -299,6 +299,27 @@ async fn whoever_tries_many_tokens_is_slowed_down_and_good_clients_at_its_addres
     }
     assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 30, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 10, "{statuses:?}");
+    let limited = from("198.51.100.7", "/api/push/nobody-has-it").await;
+    assert!(limited.status == 429 && !limited.body.contains("proxy"), "{}", limited.body);
     assert_eq!(from("198.51.100.7", &path("")).await.status, 200, "a good token from the same address");
     assert_eq!(from("198.51.100.8", "/api/push/nobody-has-it").await.status, 404, "another address");
+}
+
+#[tokio::test]
+async fn clients_of_a_proxy_that_is_not_trusted_hear_why_they_are_one() {
+    let server = Server::ready(Config::default()).await;
+    let from =
+        async |header: &str, path: &str| server.request("GET", path, &[(header, "198.51.100.7")], b"").await;
+    for _ in 0..30 {
+        assert_eq!(from("x-forwarded-for", "/api/push/nobody-has-it").await.status, 404);
+    }
+    for (header, told) in [("x-forwarded-for", true), ("forwarded", true), ("x-other", false)] {
+        let limited = from(header, "/api/push/nobody-has-it").await;
+        assert_eq!(limited.status, 429);
+        let json: serde_json::Value = serde_json::from_str(&limited.body).expect("JSON");
+        let error = json["error"].as_str().expect("an error");
+        assert_eq!(error.contains("not in --trusted-proxies"), told, "{header}: {error}");
+        assert!(error.contains(": try again in "), "{error}");
+    }
+    assert_eq!(from("x-forwarded-for", &path("")).await.status, 200, "a good token is taken as ever");
 }

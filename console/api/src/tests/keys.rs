@@ -182,3 +182,23 @@ async fn whoever_tries_many_keys_is_slowed_down_and_good_clients_at_its_address_
     assert_eq!(ask("198.51.100.7", &bench.admin).await.status, StatusCode::OK, "a good key of its neighbour");
     assert_eq!(ask("198.51.100.8", "lub_nobody").await.status, StatusCode::UNAUTHORIZED, "another address");
 }
+
+#[tokio::test]
+async fn clients_of_a_proxy_that_is_not_trusted_hear_why_they_are_one() {
+    let bench = Bench::start().await;
+    for (header, told) in [("x-forwarded-for", true), ("x-other", false)] {
+        let mut last = None;
+        for n in 0..31 {
+            let request = Request::builder()
+                .uri("/api/v1/monitors")
+                .header(header::AUTHORIZATION, format!("Bearer lub_nobody-{n}"))
+                .header(header, "198.51.100.7")
+                .extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+            last = Some(bench.send(request.body(Body::empty()).expect("a request")).await);
+        }
+        let last = last.expect("an answer");
+        let detail = last.json["detail"].as_str().expect("a detail");
+        assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(detail.contains("not in --trusted-proxies"), told, "{header}: {detail}");
+    }
+}
