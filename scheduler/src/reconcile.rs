@@ -1,5 +1,5 @@
 //! Appends definitions to the log that are in the registry only: a console may die between writing to the
-//! two.
+//! two, and a registry that was set back gives its edits numbers that the log knows already.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -40,6 +40,9 @@ pub(crate) struct Reconciler {
     /// Records that change nothing in their monitor's definition (its name was changed), so that they are
     /// read once.
     read: HashMap<MonitorId, Revision>,
+    /// Whether the registry gives numbers again that the log knows. Then even an equal number may be that of
+    /// another definition.
+    was_set_back: bool,
 }
 
 enum Stage {
@@ -64,7 +67,15 @@ impl Reconciler {
     /// The first pass begins as soon as everything up to `begins_after` is applied.
     pub(crate) fn new(now: Duration, begins_after: Offset) -> Self {
         let stage = Stage::Resting;
-        Self { boot: rand::random(), frames: 0, next_step: now, begins_after, stage, read: HashMap::new() }
+        Self {
+            boot: rand::random(),
+            frames: 0,
+            next_step: now,
+            begins_after,
+            stage,
+            read: HashMap::new(),
+            was_set_back: false,
+        }
     }
 
     /// Whether the next step is due at once.
@@ -142,7 +153,8 @@ impl Reconciler {
         let rest = pass.listed.len().saturating_sub(STEP_MONITORS);
         for (monitor, revision) in pass.listed.split_off(rest) {
             let known = partition.monitor(monitor).map(|state| state.revision).unwrap_or_default();
-            if revision > known && self.read.get(&monitor).is_none_or(|read| *read < revision) {
+            let may_differ = revision != known || self.was_set_back;
+            if may_differ && self.read.get(&monitor) != Some(&revision) {
                 missing.extend(self.missing_definition(deps, partition, monitor).await?);
             }
         }
@@ -183,16 +195,24 @@ impl Reconciler {
             }
         };
         let known = partition.monitor(id);
+        self.was_set_back |= known.is_some_and(|state| record.revision < state.revision);
         if known.is_some_and(|state| state.definition.as_ref() == Some(&monitor.definition)) {
             self.read.insert(id, record.revision);
             return Ok(None);
         }
-        Ok(Some(DefinitionChange {
-            monitor: id,
-            revision: record.revision,
-            at: monitor.updated_at,
-            definition: Some(monitor.definition),
-        }))
+        let (mut revision, mut at) = (record.revision, monitor.updated_at);
+        if let Some(state) = known
+            && revision <= state.revision
+        {
+            // The registry was set back, and its numbers repeat. People see and edit what it says now.
+            tracing::warn!(
+                monitor.id = %id,
+                record.revision = revision.0,
+                "the log knows a later number of this monitor, as after a restore of the registry; appending its definition under a new one"
+            );
+            (revision, at) = (Revision(state.revision.0.saturating_add(1)), deps.clock.now());
+        }
+        Ok(Some(DefinitionChange { monitor: id, revision, at, definition: Some(monitor.definition) }))
     }
 
     async fn append(

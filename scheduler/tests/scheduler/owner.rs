@@ -167,3 +167,58 @@ async fn a_definition_that_is_in_the_registry_only_is_put_into_the_log() {
     let (outcome, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it ends");
     outcome.expect("it drains");
 }
+
+/// Runs a scheduler until the first monitor has this definition.
+async fn run_until_defined(world: &World, wanted: &Definition) {
+    let stop = CancellationToken::new();
+    let defined = async {
+        loop {
+            world.clock.advance(Duration::from_secs(2));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let states = world.states.states(PARTITION, &[monitor(1)]).await.expect("they are there");
+            let state = states.into_iter().flatten().next();
+            if state.is_some_and(|state| state.definition.as_ref() == Some(wanted)) {
+                break stop.cancel();
+            }
+        }
+    };
+    let both = async { tokio::join!(world.service().run(stop.clone()), defined) };
+    let (outcome, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it ends");
+    outcome.expect("it drains");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_was_set_back_is_followed_though_its_numbers_repeat() {
+    let [key, quiet] = [1, 2].map(|number| RecordKey::new(RecordKind::Monitor, monitor(number)));
+    let value = |period_secs| {
+        let definition = period(period_secs, 1);
+        wire::encode(&Monitor { definition, ..samples::monitor(monitor(1)) })
+    };
+    let registry = InMemoryRegistry::new();
+    let mut revision = registry.put(&key, Expected::Absent, value(10)).await.expect("it is put");
+    for period_secs in [11, 12, 13] {
+        revision = registry.put(&key, Expected::At(revision), value(period_secs)).await.expect("it is put");
+    }
+    registry.put(&quiet, Expected::Absent, value(10)).await.expect("it is put");
+    let mut world = World::new(7, Arc::new(registry));
+    run_until_defined(&world, &period(13, 1)).await;
+
+    let restored: Arc<dyn Registry> = Arc::new(InMemoryRegistry::new());
+    restored.put(&quiet, Expected::Absent, value(10)).await.expect("it is put");
+    let mut set_back = restored.put(&key, Expected::Absent, value(10)).await.expect("it is put");
+    assert!(set_back < revision);
+    world.registry = Arc::clone(&restored);
+    run_until_defined(&world, &period(10, 1)).await;
+    // Edits go on with numbers that the log knows, and beyond them.
+    for period_secs in 20..=27 {
+        set_back = restored.put(&key, Expected::At(set_back), value(period_secs)).await.expect("it is put");
+        if period_secs % 3 == 0 {
+            run_until_defined(&world, &period(period_secs, 1)).await;
+        }
+    }
+    assert!(set_back > revision);
+    let before = world.log.extent(PARTITION).await.expect("it is there").last;
+    world.run_for(Duration::from_secs(180)).await;
+    let after = world.log.extent(PARTITION).await.expect("it is there").last;
+    assert_eq!(before, after, "nothing is appended again and again");
+}
