@@ -47,9 +47,17 @@ impl Flag {
         Arg::new(self.long.as_str())
             .long(self.long.as_str())
             .value_name(self.placeholder.as_str())
-            .help(format!("{}{default}", capitalised(&self.field.help)))
+            .help(format!("{}{default}", capitalised(&self.help())))
             .allow_hyphen_values(true)
             .value_parser(self.values())
+    }
+
+    /// Clap says by itself what there is to choose from.
+    fn help(&self) -> String {
+        match self.field.kind {
+            FieldKind::Choice => self.field.help.clone(),
+            FieldKind::Token | FieldKind::Url | FieldKind::Text => self.field.described(),
+        }
     }
 
     fn values(&'static self) -> ValueParser {

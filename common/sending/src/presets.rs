@@ -9,6 +9,8 @@
 //! the attempt; `webhook`, what a plain webhook would get.
 
 mod answer;
+mod form;
+mod pattern;
 mod preset;
 mod request;
 mod settings;
@@ -20,6 +22,7 @@ use include_dir::{Dir, include_dir};
 use model::channel::{ChannelClass, ChannelKind};
 
 pub use answer::{AnswerRules, Judgement};
+pub use form::Form;
 pub use preset::{Preset, STORM_WINDOW_SECS};
 pub use request::{PresetRequest, RequestError, RequestTemplate};
 pub use settings::{Field, FieldError, FieldKind, Settings, masked_url};

@@ -1,6 +1,6 @@
 //! `docs/channels.md` tells of everything that there is.
 
-use sending::presets::{self, FieldKind};
+use sending::presets::{self, Settings};
 use sending::template::{self, Escape};
 
 const DOCS: &str = include_str!("../../../docs/channels.md");
@@ -38,16 +38,33 @@ fn every_preset_is_told_of_with_its_settings() {
                 None => "needed".to_owned(),
             };
             let secret = if field.shown { "" } else { ", secret" };
-            let choice = match field.kind {
-                FieldKind::Choice => format!("; one of {}", field.allowed.replace(' ', ", ")),
-                FieldKind::Token | FieldKind::Url | FieldKind::Text => String::new(),
-            };
-            let row = format!("| `{}` | {need}{secret} | {}{choice} |", field.name, field.help);
+            let row = format!("| `{}` | {need}{secret} | {} |", field.name, field.described());
             assert!(section.contains(&row), "{}: {row}", preset.name);
         }
     }
     let headings = DOCS.lines().filter(|line| line.starts_with("### ") && line.contains(": `")).count();
     assert_eq!(headings, presets::all().len());
+}
+
+/// The settings of the command that makes a channel of this preset.
+fn example(preset: &str) -> Settings {
+    let begin = format!("\nlubdub channel create ops {preset} ");
+    let (_, command) = DOCS.split_once(&begin).unwrap_or_else(|| panic!("no example of {preset}"));
+    let words = command.lines().next().unwrap().split(' ').collect::<Vec<_>>();
+    let flag = |pair: &[&str]| {
+        (pair[0].trim_start_matches("--").replace('-', "_"), pair[1].trim_matches('\'').to_owned())
+    };
+    words.chunks(2).map(flag).collect()
+}
+
+#[test]
+fn the_settings_of_every_example_have_the_form_that_the_service_demands() {
+    for preset in presets::all() {
+        let settings = example(&preset.name);
+        let checked = preset.check_change(&settings, &Settings::new());
+        let checked = checked.unwrap_or_else(|errors| panic!("{}: {errors:?}", preset.name));
+        assert!(settings.iter().all(|given| checked.get_key_value(given.0) == Some(given)), "{settings:?}");
+    }
 }
 
 #[tokio::test]

@@ -148,7 +148,8 @@ async fn a_preset_that_is_not_known_or_not_set_up_says_so() {
         (unknown, "this notifier does not know the preset `smoke_signals`"),
         (
             unset,
-            "the channel's setting chat_id: Telegram needs it: the chat's number (groups: negative), or @channel",
+            "the channel's setting chat_id: Telegram needs it: the chat that gets the messages; a number such as \
+             -1001234567890 (negative for groups), or @ and a public name of 4 to 32 letters, digits and _",
         ),
         (private, "10.0.0.1 is a private address; to allow it, add --allow-private 10.0.0.0/8"),
         (bad, "the channel's setting url: it must begin with http:// or https://"),

@@ -113,6 +113,13 @@ fn channels_are_made_tested_and_deleted() {
         "--to: \"ops\" is not an e-mail address",
     );
     server.refused(&["channel", "create", "x", "slack", "--url", "http://10.0.0.1/a"], "--url: ");
+    let chat = ["channel", "create", "x", "telegram", "--token", "1:a", "--chat-id"];
+    server.refused(&[&chat[..], &["name"]].concat(), "--chat-id: it must be a number such as -1001234567890");
+    server.refused(&[&chat[..], &["-5", "--thread-id", "abc"]].concat(), "--thread-id: it must be a whole");
+    server.refused(
+        &["channel", "create", "x", "pagerduty", "--routing-key", "short"],
+        "--routing-key: it must be 32 letters and digits",
+    );
     server.well(&["channel", "create", "team", "slack", "--url", "http://127.0.0.1:9/services/secret"]);
     assert!(server.well(&["channel", "show", "team"]).contains("to       http://127.0.0.1:9/***\n"));
     server.refused(&["channel", "create", "x", "webhook", "--url", "http://10.0.0.1/"], "--url: ");

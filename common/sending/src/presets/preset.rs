@@ -104,12 +104,35 @@ impl Preset {
     /// # Errors
     /// One for each field that is refused.
     pub fn check(&self, settings: &Settings) -> Result<Settings, Vec<FieldError>> {
+        self.checked(settings, Field::check)
+    }
+
+    /// Checks what a channel is to be set to, as [`Preset::check`] does, and the form of every value that is
+    /// not in `old`, what it was set to before: what is stored stays allowed.
+    ///
+    /// # Errors
+    /// One for each field that is refused.
+    pub fn check_change(&self, settings: &Settings, old: &Settings) -> Result<Settings, Vec<FieldError>> {
+        self.checked(settings, |field, value| {
+            field.check(value)?;
+            match &field.form {
+                Some(form) if old.get(&field.name).is_none_or(|old| old != value) => form.check(value),
+                Some(_) | None => Ok(()),
+            }
+        })
+    }
+
+    fn checked(
+        &self,
+        settings: &Settings,
+        check: impl Fn(&Field, &str) -> Result<(), String>,
+    ) -> Result<Settings, Vec<FieldError>> {
         let mut checked = Settings::new();
         let mut errors = Vec::new();
         for field in &self.fields {
             let given = settings.get(&field.name).map(|value| value.trim()).filter(|value| !value.is_empty());
             match (given.or(field.default.as_deref()), field.optional) {
-                (Some(value), _) => match field.check(value) {
+                (Some(value), _) => match check(field, value) {
                     Ok(()) => {
                         checked.insert(field.name.clone(), value.to_owned());
                     }
@@ -117,7 +140,7 @@ impl Preset {
                 },
                 (None, true) => {}
                 (None, false) => {
-                    let message = format!("{} needs it: {}", self.title, field.help);
+                    let message = format!("{} needs it: {}", self.title, field.described());
                     errors.push(FieldError { field: field.name.clone(), message });
                 }
             }

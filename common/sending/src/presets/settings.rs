@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use url::Url;
 
+use super::form::Form;
 use crate::target;
 
 const MAX_TOKEN_CHARS: usize = 500;
@@ -43,6 +44,8 @@ pub struct Field {
     /// there is to choose from, with blanks between.
     #[serde(default)]
     pub allowed: String,
+    /// What the service demands of a value besides.
+    pub form: Option<Form>,
     /// The default. Without one the setting must be given, unless it is optional.
     pub default: Option<String>,
     /// Whether the setting may be left out.
@@ -76,6 +79,16 @@ pub fn masked_url(url: &str) -> String {
 }
 
 impl Field {
+    /// What it is and what it takes, in one line: the help text, and the form or the choice.
+    pub fn described(&self) -> String {
+        let help = &self.help;
+        match (&self.form, self.kind) {
+            (Some(form), _) => format!("{help}; {}", form.words()),
+            (None, FieldKind::Choice) => format!("{help}; one of {}", self.allowed.replace(' ', ", ")),
+            (None, FieldKind::Token | FieldKind::Url | FieldKind::Text) => help.clone(),
+        }
+    }
+
     /// # Errors
     /// The error, and the allowed values.
     pub(super) fn check(&self, value: &str) -> Result<(), String> {

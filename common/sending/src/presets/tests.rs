@@ -67,6 +67,17 @@ fn every_file_can_be_read_and_says_what_it_needs() {
             let good = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
             assert!(field.name.chars().all(good), "{name}: {}", field.name);
             assert!(!field.help.is_empty() && !field.help.contains('\n'), "{name}: {}", field.name);
+            if let Some(form) = &field.form {
+                assert_eq!(form.hosts.is_empty(), field.kind != FieldKind::Url, "{name}: {}", field.name);
+                let words = form.words();
+                assert!(
+                    !words.is_empty() && !words.contains('\n') && !words.ends_with('.'),
+                    "{name}: {words}"
+                );
+            }
+            if let (Some(form), Some(default)) = (&field.form, &field.default) {
+                assert_eq!(form.check(default), Ok(()), "{name}: {}", field.name);
+            }
             // The console keeps these for itself.
             assert!(!["name", "kind", "default", "settings"].contains(&field.name.as_str()), "{name}");
         }
@@ -119,6 +130,22 @@ fn each_refusal_names_the_field_and_what_is_allowed() {
         everything().check(&settings(&[("priority", "x"), ("colour", "red")])).expect_err("all of them");
     let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
     assert_eq!(fields, ["url", "token", "priority", "colour"]);
+}
+
+#[test]
+fn the_form_is_asked_of_what_is_new_only() {
+    let telegram = find("telegram").expect("a preset");
+    let old = settings(&[("token", "1:a"), ("chat_id", "ops")]);
+    assert!(telegram.check(&old).is_ok(), "a notifier sends on");
+    let error = telegram.check_change(&old, &Settings::new()).expect_err("it is new");
+    assert_eq!(error.len(), 1, "{error:?}");
+    assert!(
+        error[0].field == "chat_id" && error[0].message.starts_with("it must be a number such as"),
+        "{error:?}"
+    );
+    assert!(telegram.check_change(&old, &old).is_ok(), "it is stored");
+    let blanks = settings(&[("token", "1:a"), ("chat_id", " ops ")]);
+    assert!(telegram.check_change(&blanks, &old).is_ok(), "blanks around it change nothing");
 }
 
 #[test]

@@ -35,7 +35,7 @@ async fn plant(bench: &Bench) -> Planted {
                "template": "{\"planted\": 1}"}),
         json!({"name": "mail", "kind": "email", "to": ["planted@example.com"]}),
         json!({"name": "team", "kind": "slack", "url": "http://127.0.0.1:9/services/planted"}),
-        json!({"name": "bot", "kind": "telegram", "settings": {"token": "123456:planted", "chat_id": "planted"}}),
+        json!({"name": "bot", "kind": "telegram", "settings": {"token": "123456:planted", "chat_id": "@planted"}}),
         json!({"name": "push", "kind": "ntfy", "url": "http://127.0.0.1:9/", "settings": {"topic": "planted"}}),
     ] {
         let made = bench.post("/channels", &body.to_string()).await;

@@ -83,7 +83,7 @@ pub(crate) fn changed(
     let old: presets::Settings =
         old.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     let masked = preset.masked(&old);
-    let mut merged = old;
+    let mut merged = old.clone();
     if matches!(settings, Change::Reset) {
         merged.retain(|name, _| name == URL);
     }
@@ -114,8 +114,9 @@ pub(crate) fn changed(
     }
     let of_request =
         |error: presets::FieldError| FieldError { field: field_of(&error.field), message: error.message };
-    let checked =
-        preset.check(&merged).map_err(|errors| errors.into_iter().map(of_request).collect::<Vec<_>>())?;
+    let checked = preset
+        .check_change(&merged, &old)
+        .map_err(|errors| errors.into_iter().map(of_request).collect::<Vec<_>>())?;
     match preset.urls(&checked) {
         Ok(_) => Ok(checked),
         Err(error) => Err(vec![of_request(error)]),

@@ -247,9 +247,9 @@ fn a_presets_settings_are_merged_and_its_url_is_one_of_them() {
     );
     assert_eq!(settings_of(&made.kind)["chat_id"], "-1001", "numbers are taken as texts");
     let chat = stored(made.kind);
-    let kept = changed(json!({"settings": {"token": "***", "chat_id": "@ops"}}), &chat);
+    let kept = changed(json!({"settings": {"token": "***", "chat_id": "@ops_team"}}), &chat);
     assert_eq!(settings_of(&kept.kind)["token"], "123456:secret-token-of-the-bot");
-    assert_eq!(settings_of(&kept.kind)["chat_id"], "@ops");
+    assert_eq!(settings_of(&kept.kind)["chat_id"], "@ops_team");
     assert_eq!(changed(json!({"name": "ops"}), &chat), chat);
 
     let errors = refused_change(json!({"settings": {"chat_id": null}}), &chat);
@@ -289,6 +289,155 @@ fn a_presets_settings_are_merged_and_its_url_is_one_of_them() {
     assert!(errors.iter().any(|error| error.starts_with("settings.url is given as url")), "{errors:?}");
 }
 
+/// A kind, its fields as they are taken, and for some of them values that the service would not take.
+type Form = (&'static str, Value, Vec<(&'static str, Vec<&'static str>)>);
+
+fn forms_of_texts() -> Vec<Form> {
+    let telegram = json!({"token": "123456:ABC-def_7", "chat_id": "-1001234567890", "thread_id": "7"});
+    let chat_ids = vec!["ops", "-", "@ops", "@a-b-c-d", "0", "-0", "1_5", "12345678901234567", "@", "--5"];
+    vec![
+        (
+            "telegram",
+            json!({"settings": telegram}),
+            vec![
+                ("settings.chat_id", chat_ids),
+                ("settings.thread_id", vec!["abc", "0", "-7", "07", "1_0"]),
+                ("settings.token", vec!["123456", "bot123456:ABC", ":ABC", "123456:", "1:a:b"]),
+            ],
+        ),
+        (
+            "pagerduty",
+            json!({"settings": {"routing_key": "0123456789abcdef0123456789ABCDEF"}}),
+            vec![(
+                "settings.routing_key",
+                vec!["short", "0123456789abcdef0123456789ABCDE_", "0123456789abcdef0123456789ABCDEF0"],
+            )],
+        ),
+        (
+            "pushover",
+            json!({"settings": {"token": "a0123456789012345678901234567Z", "user": "u0123456789012345678901234567Z"}}),
+            vec![
+                ("settings.token", vec!["short", "a0123456789012345678901234567-"]),
+                ("settings.user", vec!["short", "u0123456789012345678901234567ZZ"]),
+            ],
+        ),
+        (
+            "ntfy",
+            json!({"settings": {"topic": "alerts_7-x", "token": "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2"}}),
+            vec![
+                ("settings.topic", vec!["x234567890123456789012345678901234567890123456789012345678901234_"]),
+                ("settings.token", vec!["AgQdq7mVBoFD37zQVN29RhuMzNIz2AgQ", "tk_short"]),
+            ],
+        ),
+    ]
+}
+
+fn forms_of_urls() -> Vec<Form> {
+    vec![
+        (
+            "slack",
+            json!({"url": "https://hooks.slack.com/services/T000/B000/abc"}),
+            vec![(
+                "url",
+                vec![
+                    "https://app.slack.com/client/T000/C000",
+                    "https://hooks.slack.com/services/T000/secret",
+                ],
+            )],
+        ),
+        (
+            "discord",
+            json!({"url": "https://discord.com/api/webhooks/12345/ab-C_d"}),
+            vec![(
+                "url",
+                vec![
+                    "https://discord.com/channels/1/2",
+                    "https://discordapp.com/api/webhooks/12345",
+                    "https://ptb.discord.com/api/webhooks/12345/abc/slack",
+                    "https://discord.com./api/webhooks/x/abc",
+                ],
+            )],
+        ),
+        (
+            "googlechat",
+            json!({"url": "https://chat.googleapis.com/v1/spaces/AAA-b_c/messages?key=k&token=t%3D"}),
+            vec![(
+                "url",
+                vec![
+                    "https://chat.googleapis.com/v1/spaces/AAA/messages?key=k",
+                    "https://chat.googleapis.com/v1/spaces/AAA/messages?key=k&token=",
+                    "https://chat.googleapis.com/v1/spaces/AAA?key=k&token=t",
+                ],
+            )],
+        ),
+        (
+            "teams",
+            json!({"url": "https://prod-00.westeurope.logic.azure.com:443/workflows/ab/triggers/manual/paths/invoke?sp=%2Ft&sig=s"}),
+            vec![(
+                "url",
+                vec![
+                    "https://prod-00.westeurope.logic.azure.com/workflows/ab?sp=x",
+                    "https://prod-00.westeurope.logic.azure.com/?sig=s",
+                ],
+            )],
+        ),
+    ]
+}
+
+#[test]
+fn a_new_channel_has_settings_that_its_service_takes() {
+    for (kind, good, bad) in forms_of_texts().into_iter().chain(forms_of_urls()) {
+        let mut body = json!({"name": "c", "kind": kind});
+        body.as_object_mut().expect("one").extend(good.as_object().expect("one").clone());
+        new(body.clone());
+        for (field, values) in bad {
+            for value in values {
+                let mut body = body.clone();
+                let place = body.pointer_mut(&format!("/{}", field.replace('.', "/"))).expect(field);
+                *place = json!(value);
+                let errors = refused(body);
+                assert_eq!(errors.len(), 1, "{kind} {value}: {errors:?}");
+                let (named, why) = errors[0].split_once(' ').expect("a message");
+                assert_eq!(named, field, "{kind} {value}: {why}");
+                assert!(why.contains("must be ") || why.contains("query has no"), "{kind} {value}: {why}");
+                assert!(value.len() < 6 || !why.contains(value), "it may be secret: {why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_url_to_a_proxy_of_ones_own_may_have_any_form() {
+    for (kind, url) in [
+        ("slack", "https://discord.com/api/webhooks/12345/abc/slack"),
+        ("slack", "https://notslack.com/x"),
+        ("discord", "http://relay.example.com/discord"),
+        ("discord", "https://canary.discord.com/api/v10/webhooks/12345/abc?thread_id=7"),
+        ("googlechat", "https://relay.example.com/chat"),
+        ("teams", "https://default0.00.environment.api.powerplatform.com/powerautomate/x?sig=s"),
+    ] {
+        new(json!({"name": "c", "kind": kind, "url": url}));
+    }
+}
+
+#[test]
+fn only_what_a_change_gives_must_have_the_form_that_the_service_demands() {
+    let old = stored(preset("telegram", &[("token", "secret"), ("chat_id", "ops"), ("thread_id", "abc")]));
+    assert_eq!(changed(json!({"name": "y"}), &old).name, "y");
+    let kept = json!({"settings": {"token": "***", "chat_id": "ops", "thread_id": 7}});
+    let settings = changed(kept, &old).kind;
+    let settings = settings_of(&settings);
+    assert_eq!((settings["token"], settings["chat_id"], settings["thread_id"]), ("secret", "ops", "7"));
+    let errors = refused_change(json!({"settings": {"thread_id": "x", "chat_id": "other"}}), &old);
+    let fields: Vec<&str> = errors.iter().filter_map(|error| error.split(' ').next()).collect();
+    assert_eq!(fields, ["settings.chat_id", "settings.thread_id"], "{errors:?}");
+    let slack = stored(preset("slack", &[("url", "https://app.slack.com/client/a")]));
+    assert_eq!(
+        changed(json!({"url": "https://app.slack.com/***", "default": true}), &slack).kind,
+        slack.kind
+    );
+}
+
 #[test]
 fn a_channel_of_an_unknown_preset_can_be_renamed_and_no_more() {
     let strange = stored(preset("of_a_later_version", &[("token", "x")]));
@@ -309,7 +458,7 @@ fn a_user_and_a_password_in_a_url_become_a_secret_header() {
     let errors = refused(both);
     assert!(errors[0].starts_with("url has a user or a password") && errors.len() == 1, "{errors:?}");
     let token = json!({"name": "n", "kind": "ntfy", "url": "https://ops:s3cret@ntfy.example/",
-        "settings": {"topic": "t", "token": "tk_x"}});
+        "settings": {"topic": "t", "token": "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2"}});
     let errors = refused(token);
     assert!(errors[0].starts_with("url it has a user or a password") && errors.len() == 1, "{errors:?}");
 }
