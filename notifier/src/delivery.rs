@@ -1,8 +1,8 @@
 //! Carrying deliveries to their channels.
 //!
-//! - `phases`: the phases of carrying one, as types. `dispatcher`: claims and attempts. `lanes` (pure),
-//!   `pace`: whose turn it is. `recorder`: writes down what came of attempts. `catching_up`: what a channel
-//!   hears that is enabled again. `context`: what they share.
+//! - `phases`: the phases of carrying one, as types, and `settled`, their outcome. `dispatcher`: claims and
+//!   attempts. `lanes` (pure), `pace`: whose turn it is. `recorder`: writes down what came of attempts.
+//!   `catching_up`: what a channel hears that is enabled again. `context`: what they share.
 
 mod catching_up;
 pub(crate) mod context;
@@ -11,5 +11,6 @@ pub(crate) mod lanes;
 pub(crate) mod pace;
 mod phases;
 pub(crate) mod recorder;
+mod settled;
 
-pub(crate) use phases::bury;
+pub(crate) use settled::bury;

@@ -20,7 +20,7 @@ use ports::queue::{Claim, QueueError, QueueMessage};
 use ports::state_store::StateError;
 
 use super::context::Context;
-use super::phases::Settled;
+use super::settled::Settled;
 use crate::desk::keeper::Manner;
 use crate::fanout::CHANNEL_DISABLED;
 use crate::health::Part;

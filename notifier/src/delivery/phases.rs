@@ -18,17 +18,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::Alert;
-use model::ids::{ChannelId, DeliveryId, MonitorId};
+use model::ids::DeliveryId;
 use model::notice::Notice;
 use model::time::EventTime;
-use model::wire::{self, WireError};
+use model::wire;
 use ports::clock::Clock;
-use ports::queue::{Claim, LaneId, MessageId, Outcome, Standing};
+use ports::queue::{LaneId, Outcome, Standing};
 
+use super::settled::{AttemptReport, DeskNote, Settled, Verdict, bury};
 use crate::defects::GIVEN_UP;
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
@@ -81,55 +81,6 @@ pub(crate) struct Attempted {
     ended_at: EventTime,
     took: Duration,
     answer: Answer,
-}
-
-/// The outcome of a delivery this time.
-pub(crate) struct Settled {
-    /// The queue message's id.
-    pub(crate) id: MessageId,
-    /// Its lane.
-    pub(crate) lane: LaneId,
-    /// The record for the history; `None` = no change.
-    pub(crate) record: Option<Delivery>,
-    /// How the queue message is settled.
-    pub(crate) outcome: Outcome,
-    /// The attempt that was made.
-    pub(crate) attempted: Option<AttemptReport>,
-    /// The note that the channel's desk hears before the queue does.
-    pub(crate) desk: Option<DeskNote>,
-}
-
-/// A note for a desk.
-#[derive(Debug, Clone)]
-pub(crate) struct DeskNote {
-    pub(crate) channel: ChannelId,
-    pub(crate) manner: Manner,
-    pub(crate) note: desk::Note,
-}
-
-/// The report of an attempt about its channel.
-pub(crate) struct AttemptReport {
-    pub(crate) channel: ChannelId,
-    /// The monitor that it was about, if it was one.
-    pub(crate) monitor: Option<MonitorId>,
-    /// Whether the delivery was a test of the channel.
-    pub(crate) is_test: bool,
-    /// Whether the delivery is given up.
-    pub(crate) gave_up: bool,
-    pub(crate) result: AttemptResult,
-    pub(crate) took: Duration,
-    pub(crate) verdict: Verdict,
-}
-
-/// The verdict of an attempt about its channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The channel works.
-    Accepted,
-    /// The channel did not work this time.
-    Failed(String),
-    /// The receiver wants no more messages.
-    Gone(String),
 }
 
 /// The result of opening a claimed delivery.
@@ -448,37 +399,6 @@ enum Next {
     GiveUp(Verdict),
 }
 
-impl Settled {
-    /// A claim that is given back as it was, to be claimed again at `due_at`.
-    pub(crate) const fn put_back(id: MessageId, lane: LaneId, body: Bytes, due_at: EventTime) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
-    }
-
-    /// A message that is done with, and was no delivery.
-    pub(crate) const fn done(id: MessageId, lane: LaneId) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Complete, attempted: None, desk: None }
-    }
-
-    /// A message of which nothing can be said: a dead letter without a record.
-    pub(crate) const fn buried(id: MessageId, lane: LaneId) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Bury, attempted: None, desk: None }
-    }
-
-    /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.
-    pub(crate) fn unreadable(
-        claim: &Claim,
-        known: Option<Delivery>,
-        error: &WireError,
-        now: EventTime,
-    ) -> Self {
-        let record = known.map(|mut record| {
-            bury(&mut record, error.to_string(), now);
-            record
-        });
-        Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None, desk: None }
-    }
-}
-
 /// Waits for the delivery that tells of it. The older it is, the less often it asks.
 fn wait(task: &mut DeliveryTask, by: DeliveryId, now: EventTime) -> Outcome {
     let due_at = now + now.since(task.created_at).clamp(FOLDED_AT_LEAST, FOLDED_AT_MOST);
@@ -489,11 +409,4 @@ fn wait(task: &mut DeliveryTask, by: DeliveryId, now: EventTime) -> Outcome {
 /// A test is attempted once, even if its channel is disabled.
 const fn is_test(task: &DeliveryTask) -> bool {
     task.notice.is_test()
-}
-
-/// Ends a delivery without an attempt, saying why where the attempts stand.
-pub(crate) fn bury(record: &mut Delivery, why: String, now: EventTime) {
-    record.record(Attempt { at: now, ms: 0, status: None, error: Some(why), answer: None, request: None });
-    record.state = DeliveryState::Dead;
-    record.next_attempt_at = None;
 }

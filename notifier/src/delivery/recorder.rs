@@ -12,7 +12,7 @@ use ports::queue::{LaneId, MessageId, Outcome, QueueError};
 use tokio::sync::mpsc;
 
 use super::context::Context;
-use super::phases::{AttemptReport, DeskNote, Settled, Verdict};
+use super::settled::{AttemptReport, DeskNote, Settled, Verdict};
 use crate::desk::Note;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
