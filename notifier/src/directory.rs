@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::chain::Chain;
-use model::channel::Channel;
+use model::channel::{Channel, ChannelKind, PresetChannel, Secret};
 use model::ids::{ChannelId, Revision, WindowId};
 use model::maintenance::MaintenanceWindow;
 use model::time::EventTime;
@@ -14,6 +14,10 @@ use ports::registry::{Expected, Record, RecordKey, RecordKind, Registry, Registr
 use tokio::sync::watch;
 
 use crate::standing::{Evidence, judged};
+use crate::transport::SettingChange;
+
+/// How often a change is written over that of another.
+const WRITE_TRIES: usize = 5;
 
 /// Every channel and maintenance window, kept current by a watch on the registry.
 pub(crate) struct Directory {
@@ -110,6 +114,33 @@ impl Directory {
         let state = channel.state.as_str();
         tracing::warn!(channel.id = %channel.id, channel.state = state, "changed the state of a channel");
         Ok(())
+    }
+
+    /// Gives a setting of a channel another value, unless the channel was set to anything else since the
+    /// service named it. Whether it did.
+    pub(crate) async fn follow(&self, id: ChannelId, change: &SettingChange) -> Result<bool, RegistryError> {
+        let key = RecordKey::new(RecordKind::Channel, id);
+        for _ in 1..WRITE_TRIES {
+            match self.try_to_follow(&key, change).await {
+                // Something else of the channel was changed just now.
+                Err(RegistryError::Conflict) => {}
+                other => return other,
+            }
+        }
+        self.try_to_follow(&key, change).await
+    }
+
+    async fn try_to_follow(&self, key: &RecordKey, change: &SettingChange) -> Result<bool, RegistryError> {
+        let Some(record) = self.registry.get(key).await? else { return Ok(false) };
+        let Some(mut channel) = read(&record) else { return Ok(false) };
+        if channel.kind != ChannelKind::Preset(change.from.clone()) {
+            return Ok(false);
+        }
+        let mut settings = change.from.settings.clone();
+        settings.insert(change.setting.clone(), Secret::new(change.to.clone()));
+        channel.kind = ChannelKind::Preset(PresetChannel { preset: change.from.preset.clone(), settings });
+        self.registry.put(key, Expected::At(record.revision), wire::encode(&channel)).await?;
+        Ok(true)
     }
 }
 

@@ -20,7 +20,7 @@ use sending::presets;
 use url::Url;
 
 use crate::error::Error;
-pub(crate) use answer::{Answer, Failure};
+pub(crate) use answer::{Answer, Failure, SettingChange, millis};
 use email::{EmailRequest, EmailTransport};
 use http::Http;
 use preset::{PresetRequest, PresetTransport};

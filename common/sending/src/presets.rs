@@ -21,7 +21,7 @@ use include_dir::{Dir, include_dir};
 
 use model::channel::{ChannelClass, ChannelKind};
 
-pub use answer::{AnswerRules, Judgement};
+pub use answer::{AnswerRules, Judgement, Moved};
 pub use form::Form;
 pub use preset::{Preset, STORM_WINDOW_SECS};
 pub use request::{PresetRequest, RequestError, RequestTemplate};

@@ -34,7 +34,7 @@ use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
 use crate::metrics::AttemptResult;
 use crate::retry::{FailedAttempt, LONGEST_RETRY_AFTER};
-use crate::transport::{self, Answer, Failure, Request, Transports};
+use crate::transport::{self, Answer, Failure, Request, Transports, millis};
 
 /// Attempts of what is only told again.
 const REPOST_ATTEMPTS: u32 = 3;
@@ -334,12 +334,18 @@ impl Attempted {
     pub(crate) fn settle(self, random: f64) -> Settled {
         let is_test = is_test(&self.task);
         let Self { lane, mut task, mut record, manner, began_at, ended_at, took, answer } = self;
-        let Answer { status, retry_after, body, failure, request, sent_to } = answer;
+        let Answer { status, retry_after, body, failure, request, sent_to, moved } = answer;
         task.sent_to.extend(sent_to);
         task.attempts = task.attempts.saturating_add(1);
         let error = failure.as_ref().map(ToString::to_string);
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let before = moved.as_ref().map_or(Duration::ZERO, |moved| moved.took);
+        if let Some(moved) = &moved {
+            record.record(moved.attempt(began_at));
+        }
+        let ms = millis(took.saturating_sub(before));
         record.record(Attempt { at: began_at, ms, status, error: error.clone(), answer: body, request });
+        // What did not arrive there may still arrive where the channel stands.
+        let moved = moved.filter(|_| failure.is_none()).map(|moved| Box::new(moved.change));
 
         let permanent = failure.as_ref().is_some_and(Failure::is_permanent);
         let attempt = FailedAttempt { number: task.attempts, began_at, ended_at, retry_after, permanent };
@@ -383,6 +389,7 @@ impl Attempted {
             result,
             took,
             verdict,
+            moved,
         };
         let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, note });
         Settled { id: task.id.into(), lane, record: Some(record), outcome, attempted: Some(report), desk }

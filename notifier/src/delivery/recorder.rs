@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::chain::Chain;
 use model::channel::ChannelState;
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::ChannelId;
@@ -18,6 +19,7 @@ use crate::desk::keeper::Manner;
 use crate::health::Part;
 use crate::metrics::DeliveryResult;
 use crate::standing::{Evidence, FAILING_AFTER};
+use crate::transport::SettingChange;
 use crate::trouble::TroubleError;
 
 /// Most that are written down together.
@@ -116,6 +118,11 @@ impl Recorder {
         let outcomes: Vec<(MessageId, Outcome)> =
             now.into_iter().map(|settled| (settled.id, settled.outcome)).collect();
         self.settle(&outcomes).await;
+        for report in &reports {
+            if let Some(change) = &report.moved {
+                self.follow(report.channel, change).await;
+            }
+        }
         for report in reports {
             self.note(&report).await;
         }
@@ -174,6 +181,23 @@ impl Recorder {
             }
         }
         Ok(self.context.directory.change(revision, &channel).await?)
+    }
+
+    /// Changes the setting of a channel that its service gave another value. If it fails, nothing is lost:
+    /// the next delivery is told of the same.
+    async fn follow(&self, channel: ChannelId, change: &SettingChange) {
+        let setting = &change.setting;
+        match self.context.directory.follow(channel, change).await {
+            Ok(true) => {
+                tracing::warn!(channel.id = %channel, setting, "changed a setting of a channel: its service says that it moved")
+            }
+            Ok(false) => {
+                tracing::info!(channel.id = %channel, setting, "left a channel as it is that was changed while its service said that it moved")
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), channel.id = %channel, setting, "failed to change a setting of a channel that moved; the next delivery tries again")
+            }
+        }
     }
 
     async fn pause(&self, error: &(dyn std::error::Error + Sync + 'static)) {

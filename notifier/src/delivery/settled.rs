@@ -12,6 +12,7 @@ use ports::queue::{Claim, LaneId, MessageId, Outcome};
 use crate::desk;
 use crate::desk::keeper::Manner;
 use crate::metrics::AttemptResult;
+use crate::transport::SettingChange;
 
 /// The outcome of a delivery this time.
 pub(crate) struct Settled {
@@ -49,6 +50,8 @@ pub(crate) struct AttemptReport {
     pub(crate) result: AttemptResult,
     pub(crate) took: Duration,
     pub(crate) verdict: Verdict,
+    /// The setting of the channel that its service gave another value, by which the delivery arrived.
+    pub(crate) moved: Option<Box<SettingChange>>,
 }
 
 /// The verdict of an attempt about its channel.

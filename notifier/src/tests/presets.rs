@@ -1,12 +1,18 @@
 //! Channels of presets, with a receiver that answers as the services do.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use doubles::eventually;
-use model::channel::{ChannelKind, PresetChannel, Secret};
+use model::channel::{Channel, ChannelKind, PresetChannel, Secret};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::ChannelId;
+use ports::registry::RecordKind;
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;
+use crate::directory::Directory;
+use crate::transport::SettingChange;
 
 async fn channel(world: &mut World, preset: &str, settings: &[(&str, &str)]) -> ChannelId {
     let settings =
@@ -158,4 +164,158 @@ async fn a_preset_that_is_not_known_or_not_set_up_says_so() {
         assert_eq!(delivery.attempts[0].error.as_deref(), Some(error));
     }
     running.drain().await;
+}
+
+const OLD_GROUP: &str = "-5";
+const SUPERGROUP: &str = "-1001234567890";
+
+/// A Telegram whose groups moved: each pair is a group and where it is now.
+async fn telegram_that_moved(moves: &'static [(&'static str, &'static str)]) -> Receiver {
+    Receiver::start(move |all| {
+        let chat = all.last().unwrap().json()["chat_id"].as_str().unwrap().to_owned();
+        let Some((_, to)) = moves.iter().find(|(from, _)| *from == chat) else {
+            return Reply { body: r#"{"ok":true,"result":{"message_id":5}}"#.to_owned(), ..Reply::status(200) };
+        };
+        let body = format!(
+            r#"{{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{{"migrate_to_chat_id":{to}}}}}"#
+        );
+        Reply { body, ..Reply::status(400) }
+    })
+    .await
+}
+
+async fn group(world: &mut World, receiver: &Receiver) -> ChannelId {
+    let url = receiver.url("");
+    channel(world, "telegram", &[("url", &url), ("token", "1:s3cret"), ("chat_id", OLD_GROUP)]).await
+}
+
+fn chats(receiver: &Receiver) -> Vec<String> {
+    receiver.received().iter().map(|one| one.json()["chat_id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn settings_of(channel: &Channel) -> BTreeMap<String, Secret> {
+    let ChannelKind::Preset(preset) = &channel.kind else { panic!("it is no preset") };
+    preset.settings.clone()
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_followed_at_once_and_from_then_on() {
+    let receiver = telegram_that_moved(&[(OLD_GROUP, SUPERGROUP)]).await;
+    let mut world = World::new();
+    let channel = group(&mut world, &receiver).await;
+    let before = world.channel_now(channel).await;
+    let running = world.start();
+    let monitor = world.monitor("backup", Some(vec![channel])).await;
+    let first = world.alert(monitor, 1, channel).await;
+    let first = world.delivery(first, DeliveryState::Delivered, 2).await;
+    assert_eq!(chats(&receiver), [OLD_GROUP, SUPERGROUP]);
+    let [refused, accepted] = &first.attempts[..] else { panic!("two attempts") };
+    assert_eq!(
+        (refused.status, refused.error.as_deref()),
+        (
+            Some(400),
+            Some(
+                "answered 400 Bad Request: Bad Request: group chat was upgraded to a supergroup chat; sent \
+                 again at once with the chat_id that the answer names"
+            )
+        )
+    );
+    assert_eq!((accepted.status, &accepted.error), (Some(200), &None));
+
+    let after = eventually("the channel has the new group", async || {
+        let now = world.channel_now(channel).await;
+        (now != before).then_some(now)
+    })
+    .await;
+    let mut expected = settings_of(&before);
+    expected.insert("chat_id".to_owned(), Secret::new(SUPERGROUP.to_owned()));
+    assert_eq!(settings_of(&after), expected, "and nothing else changed");
+    assert_eq!(Channel { kind: before.kind.clone(), ..after }, before);
+
+    let up = world.alert(monitor, 2, channel).await;
+    world.delivery(up, DeliveryState::Delivered, 1).await;
+    running.drain().await;
+    assert_eq!(chats(&receiver), [OLD_GROUP, SUPERGROUP, SUPERGROUP]);
+}
+
+#[tokio::test]
+async fn a_test_follows_a_move_too_and_shows_what_arrived() {
+    let receiver = telegram_that_moved(&[(OLD_GROUP, SUPERGROUP)]).await;
+    let mut world = World::new();
+    let channel = group(&mut world, &receiver).await;
+    let running = world.start();
+    let id = world.test(channel).await;
+    let delivered = world.delivery(id, DeliveryState::Delivered, 2).await;
+    eventually("the channel has the new group", async || {
+        let settings = settings_of(&world.channel_now(channel).await);
+        (settings["chat_id"].expose() == SUPERGROUP).then_some(())
+    })
+    .await;
+    running.drain().await;
+    let shown = delivered.attempts[1].request.clone().unwrap();
+    assert!(shown.contains(SUPERGROUP) && !shown.contains("s3cret"), "{shown}");
+}
+
+#[tokio::test]
+async fn groups_that_name_each_other_make_two_requests_for_an_attempt_and_change_nothing() {
+    let receiver = telegram_that_moved(&[(OLD_GROUP, SUPERGROUP), (SUPERGROUP, OLD_GROUP)]).await;
+    let mut world = World::new();
+    let channel = group(&mut world, &receiver).await;
+    let before = world.channel_now(channel).await;
+    let running = world.start();
+    let id = world.test(channel).await;
+    let dead = world.delivery(id, DeliveryState::Dead, 2).await;
+    running.drain().await;
+    assert_eq!(chats(&receiver), [OLD_GROUP, SUPERGROUP]);
+    assert_eq!(
+        dead.attempts[1].error.as_deref(),
+        Some("answered 400 Bad Request: Bad Request: group chat was upgraded to a supergroup chat")
+    );
+    assert_eq!(world.channel_now(channel).await, before);
+}
+
+#[tokio::test]
+async fn a_move_that_makes_no_sense_is_a_refusal_like_any_other() {
+    for to in ["0", "\"ops\"", "\"-5\"", "-5", "null", "[-6]"] {
+        let receiver = Receiver::start(move |_| Reply {
+            body: format!(r#"{{"ok":false,"description":"no","parameters":{{"migrate_to_chat_id":{to}}}}}"#),
+            ..Reply::status(400)
+        })
+        .await;
+        let mut world = World::new();
+        let channel = group(&mut world, &receiver).await;
+        let running = world.start();
+        let id = world.test(channel).await;
+        let dead = world.delivery(id, DeliveryState::Dead, 1).await;
+        running.drain().await;
+        assert_eq!(chats(&receiver), [OLD_GROUP], "{to}");
+        assert_eq!(dead.attempts[0].error.as_deref(), Some("answered 400 Bad Request: no"));
+    }
+}
+
+#[tokio::test]
+async fn a_stale_answer_changes_no_channel_that_was_edited_since() {
+    let mut world = World::new();
+    let given = [("token", "1:s3cret"), ("chat_id", OLD_GROUP)];
+    let channel = channel(&mut world, "telegram", &given).await;
+    let directory = Directory::new(Arc::clone(&world.registry));
+    let ChannelKind::Preset(from) = world.channel_now(channel).await.kind else { panic!("a preset") };
+    let change = SettingChange { from, setting: "chat_id".to_owned(), to: SUPERGROUP.to_owned() };
+    for edited in [("chat_id", "-7"), ("token", "2:s3cret")] {
+        let mut settings = change.from.settings.clone();
+        settings.insert(edited.0.to_owned(), Secret::new(edited.1.to_owned()));
+        let kind = ChannelKind::Preset(PresetChannel { settings, ..change.from.clone() });
+        world.change_channel(channel, |channel| channel.kind = kind).await;
+        let before = world.channel_now(channel).await;
+        assert!(!directory.follow(channel, &change).await.unwrap(), "{edited:?}");
+        assert_eq!(world.channel_now(channel).await, before);
+    }
+    let kind = ChannelKind::Preset(change.from.clone());
+    world.change_channel(channel, |channel| (channel.kind, channel.default) = (kind, true)).await;
+    assert!(directory.follow(channel, &change).await.unwrap());
+    let after = world.channel_now(channel).await;
+    assert_eq!((settings_of(&after)["chat_id"].expose(), after.default), (SUPERGROUP, true));
+    assert!(!directory.follow(channel, &change).await.unwrap(), "a second answer finds it done");
+    world.delete(RecordKind::Channel, channel).await;
+    assert!(!directory.follow(channel, &change).await.unwrap());
 }

@@ -227,6 +227,15 @@ impl World {
         id
     }
 
+    /// Changes a record of a channel.
+    pub(super) async fn change_channel(&self, id: ChannelId, change: impl FnOnce(&mut Channel)) {
+        let key = RecordKey::new(RecordKind::Channel, id);
+        let record = self.registry.get(&key).await.unwrap().unwrap();
+        let mut channel = wire::decode(&record.value).unwrap();
+        change(&mut channel);
+        self.registry.put(&key, Expected::At(record.revision), wire::encode(&channel)).await.unwrap();
+    }
+
     /// Changes a record of a monitor.
     pub(super) async fn change_monitor(&self, id: MonitorId, change: impl FnOnce(&mut Monitor)) {
         let key = RecordKey::new(RecordKind::Monitor, id);

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use model::channel::PresetChannel;
+use model::delivery::Attempt;
+use model::time::EventTime;
 use sending::address_guard::RefusedAddress;
 use sending::presets::{FieldError, RequestError};
 use sending::template::TemplateError;
@@ -24,6 +27,30 @@ pub(crate) struct Answer {
     pub(crate) request: Option<String>,
     /// The recipients that this attempt reached, for a channel with several.
     pub(crate) sent_to: Vec<String>,
+    /// The answer before this one, if that named another value of a setting and this is the answer to it.
+    pub(crate) moved: Option<Box<Moved>>,
+}
+
+/// An answer that named another value of a setting. The request was sent again with it at once.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    /// The change of the channel that this asks for.
+    pub(crate) change: SettingChange,
+    /// The answer.
+    pub(crate) answer: Answer,
+    /// The time that it took.
+    pub(crate) took: Duration,
+}
+
+/// A setting that a service gave another value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingChange {
+    /// What the channel was set to in the request that the service answered.
+    pub(crate) from: PresetChannel,
+    /// The name of the setting.
+    pub(crate) setting: String,
+    /// Its value from now on.
+    pub(crate) to: String,
 }
 
 /// Why an attempt failed, in words for the channel's owner: they never hold the channel's URL, which may be
@@ -107,6 +134,27 @@ impl Failure {
             Self::Status(status) => status.is_client_error() && ![408, 425, 429].contains(&status.as_u16()),
         }
     }
+}
+
+impl Moved {
+    /// The attempt that got this answer; it began at `at`.
+    pub(crate) fn attempt(&self, at: EventTime) -> Attempt {
+        let why = self.answer.failure.as_ref().map(ToString::to_string).unwrap_or_default();
+        let setting = &self.change.setting;
+        Attempt {
+            at,
+            ms: millis(self.took),
+            status: self.answer.status,
+            error: Some(format!("{why}; sent again at once with the {setting} that the answer names")),
+            answer: self.answer.body.clone(),
+            request: None,
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Answer {

@@ -112,6 +112,7 @@ fn summary(to: &[String], outcomes: Vec<Result<AcceptedMail, MailError>>, had: u
         failure: (!undelivered.failed.is_empty()).then_some(Failure::Mail(undelivered)),
         request: None,
         sent_to,
+        moved: None,
     }
 }
 

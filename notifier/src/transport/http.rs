@@ -130,6 +130,7 @@ impl Exchange {
             failure,
             request: None,
             sent_to: Vec::new(),
+            moved: None,
         }
     }
 

@@ -11,7 +11,7 @@ use sending::presets::{self, Preset, Settings};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, Moved, SettingChange};
 use super::http::{Exchange, Http, READ_BYTES, cut, shown};
 use crate::event;
 use crate::message::Message;
@@ -24,11 +24,23 @@ pub(crate) struct PresetTransport {
 /// A message but for the time of its attempt.
 pub(crate) struct PresetRequest {
     preset: &'static Preset,
+    /// The settings as they are stored.
+    stored: PresetChannel,
     settings: Settings,
     message: Message,
     /// The body that a plain webhook would get.
     webhook: Value,
     is_test: bool,
+}
+
+/// What came of the requests of a message.
+struct Sent {
+    /// The last answer.
+    answer: Answer,
+    /// How many requests were accepted.
+    accepted: usize,
+    /// The value of a setting that the last answer named, and the settings with it.
+    moved: Option<(presets::Moved, Settings)>,
 }
 
 impl PresetRequest {
@@ -43,6 +55,7 @@ impl PresetRequest {
         })?;
         Ok(Self {
             preset,
+            stored: kind.clone(),
             settings,
             message: Message::new(task, channel),
             webhook: serde_json::from_slice(&event::body(task, channel)).unwrap_or_default(),
@@ -58,8 +71,8 @@ impl PresetRequest {
     }
 
     /// The same with what is secret masked.
-    pub(crate) fn masked(&self, now: EventTime) -> String {
-        let texts = self.made(&self.preset.masked(&self.settings), now).and_then(|requests| {
+    fn masked(&self, settings: &Settings, now: EventTime) -> String {
+        let texts = self.made(&self.preset.masked(settings), now).and_then(|requests| {
             let texts = requests.iter().map(|request| {
                 let url = request.url.as_str();
                 Ok(shown(&ready(request)?, url))
@@ -75,26 +88,52 @@ impl PresetTransport {
         Self { http }
     }
 
+    /// Sends a message. If the service names another value of a setting, it goes there at once; what is said
+    /// of a move from there is not followed, or two places that name each other would have no end.
     pub(super) async fn send(&self, request: &PresetRequest, now: EventTime) -> Answer {
-        let answer = match request.made(&request.settings, now) {
-            Ok(requests) => self.send_all(request.preset, &requests, now).await,
-            Err(failure) => Answer::none(failure),
+        let deadline = self.http.deadline();
+        let began = Instant::now();
+        let shown = |settings: &Settings| request.is_test.then(|| request.masked(settings, now));
+        let Sent { answer, accepted, moved } =
+            self.send_all(request, &request.settings, 0, now, deadline).await;
+        let Some((named, settings)) = moved else {
+            return Answer { request: shown(&request.settings), ..answer };
         };
-        Answer { request: request.is_test.then(|| request.masked(now)), ..answer }
+        let change = SettingChange { from: request.stored.clone(), setting: named.setting, to: named.to };
+        let moved = Some(Box::new(Moved { change, answer, took: began.elapsed() }));
+        let again = self.send_all(request, &settings, accepted, now, deadline).await;
+        Answer { request: shown(&settings), moved, ..again.answer }
     }
 
-    /// Sends the requests one after the other, until one fails. The last answer counts.
-    async fn send_all(&self, preset: &Preset, requests: &[presets::PresetRequest], now: EventTime) -> Answer {
-        let deadline = self.http.deadline();
+    /// Sends the requests one after the other, until one fails. The last answer counts. The first `accepted`
+    /// of them were accepted before.
+    async fn send_all(
+        &self,
+        request: &PresetRequest,
+        settings: &Settings,
+        accepted: usize,
+        now: EventTime,
+        deadline: Instant,
+    ) -> Sent {
         // A message that its preset has nothing to say of has arrived.
-        let mut last = Answer::default();
-        for request in requests {
-            last = self.send_one(preset, request, now, deadline).await;
-            if last.failure.is_some() {
+        let mut sent = Sent { answer: Answer::default(), accepted, moved: None };
+        let requests = match request.made(settings, now) {
+            Ok(requests) => requests,
+            Err(failure) => return Sent { answer: Answer::none(failure), ..sent },
+        };
+        for one in requests.iter().skip(accepted) {
+            let (answer, named) = self.send_one(request.preset, one, now, deadline).await;
+            sent.answer = answer;
+            if sent.answer.failure.is_some() {
+                sent.moved = named.and_then(|named| {
+                    let settings = request.preset.moved(settings, &named)?;
+                    Some((named, settings))
+                });
                 break;
             }
+            sent.accepted += 1;
         }
-        last
+        sent
     }
 
     async fn send_one(
@@ -103,19 +142,20 @@ impl PresetTransport {
         request: &presets::PresetRequest,
         now: EventTime,
         deadline: Instant,
-    ) -> Answer {
+    ) -> (Answer, Option<presets::Moved>) {
         let ready = match ready(request) {
             Ok(ready) => ready,
-            Err(failure) => return Answer::none(failure),
+            Err(failure) => return (Answer::none(failure), None),
         };
         match self.http.exchange(ready, READ_BYTES, now, deadline).await {
             Ok(exchange) => judged(preset, exchange),
-            Err(failure) => Answer::none(failure),
+            Err(failure) => (Answer::none(failure), None),
         }
     }
 }
 
-fn judged(preset: &Preset, mut exchange: Exchange) -> Answer {
+/// The answer, and the value of a setting that it names.
+fn judged(preset: &Preset, mut exchange: Exchange) -> (Answer, Option<presets::Moved>) {
     let judgement = preset.answer.judge(exchange.status.as_u16(), &exchange.body);
     exchange.retry_after = exchange.retry_after.max(judgement.retry_after);
     let failure = if judgement.accepted {
@@ -127,7 +167,7 @@ fn judged(preset: &Preset, mut exchange: Exchange) -> Answer {
             permanent: judgement.permanent,
         }))
     };
-    exchange.into_answer(failure)
+    (exchange.into_answer(failure), judgement.moved)
 }
 
 fn ready(request: &presets::PresetRequest) -> Result<reqwest::Request, Failure> {

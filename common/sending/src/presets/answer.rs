@@ -25,6 +25,17 @@ struct Source {
     retry_after: Option<String>,
     #[serde(default)]
     why: Vec<String>,
+    moved: Option<MovedRule>,
+}
+
+/// Where an answer says that a setting has a new value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MovedRule {
+    /// The setting.
+    pub(super) setting: String,
+    /// Where the value stands: a text or a whole number.
+    to: String,
 }
 
 /// How the answers of a service are read (`[answer]`). Pointers are JSON pointers (RFC 6901) into its body.
@@ -35,6 +46,7 @@ struct Source {
 ///   neither list, those from 400 to 499 are permanent, except 408, 425 and 429.
 /// - `retry_after`: where the body says how many seconds to wait, if the header does not.
 /// - `why`: where the body says what went wrong. With none of these the body itself says it.
+/// - `moved`: `setting` has a new value by an answer that is no success, and it stands at `to`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "Source")]
 pub struct AnswerRules {
@@ -45,6 +57,7 @@ pub struct AnswerRules {
     transient: Statuses,
     retry_after: Option<String>,
     why: Vec<String>,
+    pub(super) moved: Option<MovedRule>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -61,6 +74,17 @@ pub struct Judgement {
     pub why: Option<String>,
     /// How long it asks to be left alone, if its body says so.
     pub retry_after: Option<Duration>,
+    /// If not accepted: the setting that has another value from now on, as the service says.
+    pub moved: Option<Moved>,
+}
+
+/// A setting and the value that a service named for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The setting's name.
+    pub setting: String,
+    /// The value. Nobody has checked it.
+    pub to: String,
 }
 
 impl Statuses {
@@ -97,6 +121,7 @@ impl TryFrom<Source> for AnswerRules {
             transient: Statuses::parse(&source.transient)?,
             retry_after: source.retry_after,
             why: source.why,
+            moved: source.moved,
         })
     }
 }
@@ -120,7 +145,20 @@ impl AnswerRules {
             why: if accepted { None } else { self.why(body, &json) },
             // A value that is not a span of time (negative, endless) is ignored.
             retry_after: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            moved: if accepted { None } else { self.moved(&json) },
         }
+    }
+
+    fn moved(&self, json: &Value) -> Option<Moved> {
+        let rule = self.moved.as_ref()?;
+        let to = match json.pointer(&rule.to)? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+            Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                return None;
+            }
+        };
+        Some(Moved { setting: rule.setting.clone(), to })
     }
 
     fn why(&self, body: &str, json: &Value) -> Option<String> {
@@ -195,8 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_names_the_new_value_of_a_setting() {
+        let rules = "moved = { setting = 'chat_id', to = '/parameters/migrate_to_chat_id' }";
+        let moved = |status, to: &str| {
+            judge(rules, status, &format!(r#"{{"parameters": {{"migrate_to_chat_id": {to}}}}}"#)).moved
+        };
+        let named = |to: &str| Some(Moved { setting: "chat_id".to_owned(), to: to.to_owned() });
+        assert_eq!(moved(400, "-1001234567890"), named("-1001234567890"));
+        assert_eq!(moved(400, "\"@ops\""), named("@ops"));
+        assert_eq!(moved(200, "-1001234567890"), None, "the message was taken");
+        for to in ["null", "-1.5", "1e3", "[1]", "{}", "true"] {
+            assert_eq!(moved(400, to), None, "{to}");
+        }
+        assert_eq!(judge(rules, 400, "not JSON").moved, None);
+        assert_eq!(judge("", 400, r#"{"parameters": {"migrate_to_chat_id": -1}}"#).moved, None);
+    }
+
+    #[test]
     fn rules_that_make_no_sense_are_refused() {
-        for rules in ["ok = ['2xx']", "json = '/ok'", "equals = 1", "reason = 'x'"] {
+        for rules in ["ok = ['2xx']", "json = '/ok'", "equals = 1", "reason = 'x'", "moved = { to = '/x' }"] {
             assert!(toml::from_str::<AnswerRules>(rules).is_err(), "{rules}");
         }
     }

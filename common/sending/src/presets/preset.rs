@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::answer::AnswerRules;
+use super::answer::{AnswerRules, Moved};
 use super::request::{PresetRequest, RequestError, RequestTemplate};
 use super::settings::{Field, FieldError, FieldKind, MASK, Settings, masked_url};
 use crate::target;
@@ -152,6 +152,16 @@ impl Preset {
             errors.push(FieldError { field: name.clone(), message });
         }
         if errors.is_empty() { Ok(checked) } else { Err(errors) }
+    }
+
+    /// The settings with the value that an answer named for one of them. `None` if they have it already, or
+    /// if nobody could give it to a channel.
+    pub fn moved(&self, settings: &Settings, moved: &Moved) -> Option<Settings> {
+        let named = [(moved.setting.clone(), moved.to.clone())];
+        let mut changed = settings.clone();
+        changed.extend(named);
+        let changed = self.check_change(&changed, settings).ok()?;
+        (changed != *settings).then_some(changed)
     }
 
     /// Every URL that a channel with these settings would call.

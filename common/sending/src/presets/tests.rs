@@ -81,6 +81,12 @@ fn every_file_can_be_read_and_says_what_it_needs() {
             // The console keeps these for itself.
             assert!(!["name", "kind", "default", "settings"].contains(&field.name.as_str()), "{name}");
         }
+        if let Some(rule) = &preset.answer.moved {
+            let field = preset.fields.iter().find(|field| field.name == rule.setting).expect(&rule.setting);
+            // Nobody but the channel's owner may say which server is called.
+            assert_ne!(field.kind, FieldKind::Url, "{name}: {}", field.name);
+            assert!(field.form.is_some(), "{name}: {}", field.name);
+        }
         let ends = preset.requests.iter().any(|request| request.is_for(&message("monitor.up", "resolve")));
         assert!(ends, "{name} says nothing when a monitor is up again");
     }
@@ -146,6 +152,24 @@ fn the_form_is_asked_of_what_is_new_only() {
     assert!(telegram.check_change(&old, &old).is_ok(), "it is stored");
     let blanks = settings(&[("token", "1:a"), ("chat_id", " ops ")]);
     assert!(telegram.check_change(&blanks, &old).is_ok(), "blanks around it change nothing");
+}
+
+#[test]
+fn a_service_can_move_a_setting_to_what_a_person_could_have_given() {
+    let telegram = find("telegram").expect("a preset");
+    let given = settings(&[("token", "1:a"), ("chat_id", "-5")]);
+    let given = telegram.check(&given).expect("good settings");
+    let moved =
+        |to: &str| telegram.moved(&given, &Moved { setting: "chat_id".to_owned(), to: to.to_owned() });
+    let changed = moved("-1005").expect("it moved");
+    assert_eq!(changed["chat_id"], "-1005");
+    assert_eq!(changed.len(), given.len());
+    assert!(given.iter().all(|(name, value)| name == "chat_id" || changed[name] == *value), "{changed:?}");
+    for to in ["-5", "", " ", "ops", "0", "-5\n"] {
+        assert_eq!(moved(to), None, "{to:?}");
+    }
+    let strange = Moved { setting: "colour".to_owned(), to: "red".to_owned() };
+    assert_eq!(telegram.moved(&given, &strange), None);
 }
 
 #[test]

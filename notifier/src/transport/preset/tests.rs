@@ -272,7 +272,8 @@ fn no_secret_is_shown_of_a_test() {
             settings.insert(field.name.clone(), secret.to_owned());
         }
         let (_, notice, monitor) = messages().pop().expect("the test");
-        let masked = request(&preset.name, &settings, notice, monitor).masked(at(NOW));
+        let request = request(&preset.name, &settings, notice, monitor);
+        let masked = request.masked(&request.settings, at(NOW));
         assert!(
             masked.starts_with("POST http")
                 && (masked.contains("Test of channel ops") || masked.contains("lubdub.channel.test")),
