@@ -125,6 +125,12 @@ struct Roles {
     console: console_api::Service,
 }
 
+/// Where this process is reached: alerts that lead there would be pushes.
+struct Place {
+    listener: SocketAddr,
+    public_url: String,
+}
+
 /// The listeners of this process, not yet served.
 struct Front {
     listener: TcpListener,
@@ -148,8 +154,8 @@ impl Up {
         self.ingest.validate()?;
         let mail = self.smtp.settings()?;
         self.scheduler_config(mail.clone()).validate()?;
-        self.notifier_config("", mail)?.validate()?;
-        self.console_config(self.public_url.clone()).validate()?;
+        self.notifier_config(None, mail)?.validate()?;
+        self.console_config(None).validate()?;
         Ok(())
     }
 
@@ -198,13 +204,14 @@ impl Up {
 
         let mut metrics = MetricsRegistry::default();
         let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);
-        let roles = self.roles(&backend, &clock, &public_url, &entrance, starts, &mut metrics)?;
+        let place = Place { listener: address, public_url };
+        let roles = self.roles(&backend, &clock, &place, &entrance, starts, &mut metrics)?;
         let limits = ServerLimits {
             drain: DRAIN_CONNECTIONS,
             proxies: self.ingest.trusted_proxies.clone(),
             ..ServerLimits::within_open_files(files)
         };
-        greeting::print(terminal, &self.data_dir, address, &public_url, &key)?;
+        greeting::print(terminal, &self.data_dir, address, &place.public_url, &key)?;
         let front = Front { listener, metrics_listener, limits, entrance };
         let outcome = roles.run(front, metrics, signals).await;
         if let Err(error) = backend.close().await {
@@ -217,7 +224,7 @@ impl Up {
         &self,
         backend: &SqliteBackend,
         clock: &Arc<SystemClock>,
-        public_url: &str,
+        place: &Place,
         entrance: &Entrance,
         starts: Starts,
         metrics: &mut MetricsRegistry,
@@ -264,7 +271,7 @@ impl Up {
             metrics,
         )?;
         let notifier = notifier::Service::new(
-            self.notifier_config(public_url, mail)?,
+            self.notifier_config(Some(place), mail)?,
             notifier::Deps {
                 alerts: backend.queue(QueueName::Alerts),
                 deliveries: backend.queue(QueueName::Deliveries),
@@ -278,7 +285,7 @@ impl Up {
             metrics,
         )?;
         let console = console_api::Service::new(
-            self.console_config(Some(public_url.to_owned())),
+            self.console_config(Some(place)),
             console_api::Deps {
                 log: backend.log(),
                 registry: backend.registry(),
@@ -302,16 +309,21 @@ impl Up {
 
     fn notifier_config(
         &self,
-        public_url: &str,
+        place: Option<&Place>,
         mail: Option<MailSettings>,
     ) -> anyhow::Result<notifier::Config> {
-        let allow_private = AddressGuard::parse(&self.allow_private).context("read --allow-private")?;
-        Ok(notifier::Config { allow_private: allow_private.with_own(public_url), mail })
+        let mut allow_private = AddressGuard::parse(&self.allow_private).context("read --allow-private")?;
+        if let Some(place) = place {
+            allow_private = allow_private.with_own(&place.public_url).with_listener(place.listener);
+        }
+        Ok(notifier::Config { allow_private, mail })
     }
 
-    fn console_config(&self, public_url: Option<String>) -> console_api::Config {
+    /// `place` is `None` as long as nothing is listened on.
+    fn console_config(&self, place: Option<&Place>) -> console_api::Config {
         console_api::Config {
-            public_url,
+            public_url: place.map(|place| place.public_url.clone()).or_else(|| self.public_url.clone()),
+            listener: place.map(|place| place.listener),
             allow_private: self.allow_private.clone(),
             trusted_proxies: self.ingest.trusted_proxies.clone(),
         }

@@ -7,6 +7,7 @@ mod entrance;
 mod flood;
 mod freeze;
 mod heard;
+mod itself;
 mod kill;
 mod limits;
 mod mount;

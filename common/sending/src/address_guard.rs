@@ -1,7 +1,7 @@
 //! Pure. Which addresses user-given URLs may lead to. The code that resolves a name asks for each address.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
@@ -17,6 +17,8 @@ pub struct AddressGuard {
     allowed: Vec<IpNet>,
     /// The URLs of this installation itself.
     own: Vec<Url>,
+    /// What this process listens on, with a URL that leads there.
+    listeners: Vec<(SocketAddr, Url)>,
 }
 
 /// Why an address or a URL is refused.
@@ -164,7 +166,7 @@ const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 impl AddressGuard {
     /// A guard that lets these networks pass besides the Internet.
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed: allowed.into_iter().map(without_mapping).collect(), own: Vec::new() }
+        Self { allowed: allowed.into_iter().map(without_mapping).collect(), ..Self::default() }
     }
 
     /// Reads a comma-separated list of CIDRs and single addresses; an empty one allows nothing.
@@ -172,7 +174,7 @@ impl AddressGuard {
     /// # Errors
     /// Names the item that is neither.
     pub fn parse(list: &str) -> Result<Self, AddressListError> {
-        parse_networks(list).map(|allowed| Self { allowed, own: Vec::new() })
+        parse_networks(list).map(|allowed| Self { allowed, ..Self::default() })
     }
 
     /// Refuses what lies under this URL as well: it is this installation's own. What is no URL is ignored.
@@ -180,6 +182,44 @@ impl AddressGuard {
     pub fn with_own(mut self, url: &str) -> Self {
         self.own.extend(url.parse::<Url>());
         self
+    }
+
+    /// Refuses what leads to this listener of the process as well, whatever name it is given. Which addresses
+    /// a name has is known to the caller only, who asks [`Self::check_own`] for each.
+    #[must_use]
+    pub fn with_listener(mut self, listener: SocketAddr) -> Self {
+        // An address with a scope, which no URL has, is known by its number alone.
+        if let Ok(url) = format!("http://{listener}").parse::<Url>() {
+            self.own.push(url.clone());
+            self.listeners.push((listener, url));
+        }
+        self
+    }
+
+    /// Whether this process listens at the port, so that a name may lead to it.
+    pub fn listens_at(&self, port: u16) -> bool {
+        self.listeners.iter().any(|(listener, _)| listener.port() == port)
+    }
+
+    /// Whether a connection to this address leads elsewhere than to this process. `is_here` tells which
+    /// addresses belong to this host.
+    ///
+    /// # Errors
+    /// [`RefusedAddress::Own`].
+    pub fn check_own(&self, to: SocketAddr, is_here: impl Fn(IpAddr) -> bool) -> Result<(), RefusedAddress> {
+        let ip = to.ip().to_canonical();
+        let this_host = ip.is_loopback() || ip.is_unspecified();
+        let leads_to = |listener: SocketAddr| {
+            let own = listener.ip().to_canonical();
+            listener.port() == to.port()
+                && (own == ip
+                    || (own.is_loopback() && this_host)
+                    || (own.is_unspecified() && (this_host || is_here(ip))))
+        };
+        match self.listeners.iter().find(|(listener, _)| leads_to(*listener)) {
+            Some((_, own)) => Err(RefusedAddress::Own { own: own.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Whether a URL leads to this installation, by whatever scheme. All names of this host itself are one: a

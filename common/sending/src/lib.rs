@@ -5,6 +5,7 @@
 //! - [`presets`]: services that Lubdub knows how to speak to, described by files. Pure.
 //! - [`target`]: URLs that people give, and the credentials in them. Pure.
 //! - [`template`]: templates of users and presets, bounded. Pure.
+//! - [`this_host`]: which addresses belong to this host.
 //! - [`words`]: flips in words. Pure.
 
 pub mod address_guard;
@@ -13,4 +14,5 @@ pub mod mail_address;
 pub mod presets;
 pub mod target;
 pub mod template;
+pub mod this_host;
 pub mod words;

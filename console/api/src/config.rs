@@ -1,5 +1,7 @@
 //! Configuration of the role.
 
+use std::net::SocketAddr;
+
 use sending::address_guard::AddressGuard;
 use serving::TrustedProxies;
 use url::Url;
@@ -36,6 +38,10 @@ pub struct Config {
         hide_default_value = true
     )]
     pub trusted_proxies: TrustedProxies,
+
+    /// What a process listens on that takes pushes as well: channels that lead there are refused.
+    #[arg(skip)]
+    pub listener: Option<SocketAddr>,
 }
 
 /// The configuration, checked.
@@ -60,6 +66,7 @@ impl Config {
             PublicUrl::Fixed(own) => guard.with_own(own),
             PublicUrl::AsAsked(_) => guard,
         };
+        let guard = self.listener.into_iter().fold(guard, AddressGuard::with_listener);
         Ok(Checked { public_url, guard })
     }
 

@@ -1,16 +1,19 @@
 //! One exchange over HTTP: what webhooks and presets share.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::chain::Chain;
 use model::time::EventTime;
+use reqwest::dns::Resolve as _;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
 use sending::address_guard::{AddressGuard, RefusedAddress};
-use sending::target;
+use sending::{target, this_host};
 use tokio::time::Instant;
+use url::{Host, Url};
 
 use super::answer::{Answer, Failure};
 use super::resolver::GuardedResolver;
@@ -36,6 +39,7 @@ const USER_AGENT: &str = concat!("lubdub-notifier/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Http {
     client: Client,
     guard: Arc<AddressGuard>,
+    resolver: Arc<GuardedResolver>,
     time_limit: Duration,
 }
 
@@ -83,7 +87,7 @@ impl Http {
                 builder().tls_certs_only([]).build().map_err(Error::Client)?
             }
         };
-        Ok(Self { client, guard, time_limit })
+        Ok(Self { client, guard, resolver, time_limit })
     }
 
     /// When an attempt that begins now has to be over.
@@ -103,6 +107,7 @@ impl Http {
         let request = without_credentials(request)?;
         // Addresses written out in the URL are never looked up, so the resolver does not see them.
         self.guard.check_url(request.url()).map_err(Failure::Refused)?;
+        self.check_own(request.url(), deadline).await?;
         let mut response = match tokio::time::timeout_at(deadline, self.client.execute(request)).await {
             Err(_) => return Err(Failure::TimedOut(self.time_limit)),
             Ok(Err(error)) => return Err(why(error)),
@@ -115,6 +120,29 @@ impl Http {
         let _ = tokio::time::timeout_at(deadline, read_some(&mut response, &mut kept, keep)).await;
         let body = String::from_utf8_lossy(&kept).into_owned();
         Ok(Exchange { status: response.status(), retry_after, body })
+    }
+
+    /// Looks whether a request would come back to this process. The client's resolver is not told the port,
+    /// so where the port is one that is listened at, the name is looked up here as well.
+    async fn check_own(&self, url: &Url, deadline: Instant) -> Result<(), Failure> {
+        let Some(port) = url.port_or_known_default().filter(|port| self.guard.listens_at(*port)) else {
+            return Ok(());
+        };
+        let addresses: Vec<IpAddr> = match url.host() {
+            Some(Host::Ipv4(ip)) => vec![ip.into()],
+            Some(Host::Ipv6(ip)) => vec![ip.into()],
+            Some(Host::Domain(name)) => match name.parse() {
+                Ok(name) => match tokio::time::timeout_at(deadline, self.resolver.resolve(name)).await {
+                    Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
+                    // The request itself finds out, and says so.
+                    Ok(Err(_)) | Err(_) => Vec::new(),
+                },
+                Err(_) => Vec::new(),
+            },
+            None => Vec::new(),
+        };
+        let own = |ip: IpAddr| self.guard.check_own((ip, port).into(), this_host::has).err();
+        addresses.into_iter().find_map(own).map_or(Ok(()), |refused| Err(Failure::Refused(refused)))
     }
 }
 

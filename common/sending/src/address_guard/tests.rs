@@ -159,6 +159,46 @@ fn this_installation_is_refused_under_its_own_urls_even_where_private_addresses_
 }
 
 #[test]
+fn a_listener_is_known_under_every_address_of_its_host() {
+    let here: IpAddr = "10.0.0.5".parse().expect("an address");
+    let is_here = |ip: IpAddr| ip == here;
+    for (listener, own, others) in [
+        (
+            "0.0.0.0:8080",
+            &[
+                "127.0.0.1:8080",
+                "127.0.1.1:8080",
+                "0.0.0.0:8080",
+                "[::1]:8080",
+                "10.0.0.5:8080",
+                "[::ffff:10.0.0.5]:8080",
+            ][..],
+            &["10.0.0.6:8080", "127.0.0.1:8081", "10.0.0.5:80", "1.1.1.1:8080"][..],
+        ),
+        ("[::]:8080", &["127.0.0.1:8080", "[::1]:8080", "10.0.0.5:8080"], &["[2606:4700::1]:8080"]),
+        (
+            "127.0.0.1:8080",
+            &["127.0.0.1:8080", "[::1]:8080", "0.0.0.0:8080"],
+            &["10.0.0.5:8080", "127.0.0.1:80"],
+        ),
+        ("10.0.0.5:8080", &["10.0.0.5:8080"], &["127.0.0.1:8080", "10.0.0.6:8080"]),
+    ] {
+        let guard = guard("0.0.0.0/0,::/0").with_listener(listener.parse().expect("a listener"));
+        for to in own {
+            let refused = guard.check_own(to.parse().expect(to), is_here);
+            assert!(matches!(refused, Err(RefusedAddress::Own { .. })), "{listener} {to}");
+        }
+        for to in others {
+            assert_eq!(guard.check_own(to.parse().expect(to), is_here), Ok(()), "{listener} {to}");
+        }
+    }
+    let guard = guard("127.0.0.0/8").with_listener("127.0.0.1:8080".parse().expect("a listener"));
+    assert!(guard.listens_at(8080) && !guard.listens_at(80));
+    assert!(matches!(guard.check_url(&url("http://localhost:8080/x")), Err(RefusedAddress::Own { .. })));
+    assert_eq!(guard.check_url(&url("http://localhost:8081/x")), Ok(()));
+}
+
+#[test]
 fn refusals_say_what_to_do() {
     let text = |text| guard("").check_url(&url(text)).expect_err("refused").to_string();
     assert_eq!(

@@ -45,7 +45,7 @@ async fn a_name_that_is_rebound_is_connected_to_where_it_was_checked() {
         Ok(vec![host.parse().unwrap()])
     });
     let http = Http::with_resolver(guard, Arc::new(resolver), Duration::from_secs(10)).unwrap();
-    let url: reqwest::Url = format!("http://rebound.example:{}/", allowed.port()).parse().unwrap();
+    let url: Url = format!("http://rebound.example:{}/", allowed.port()).parse().unwrap();
     let send = async || {
         let request = Request::new(reqwest::Method::POST, url.clone());
         http.exchange(request, 0, EventTime::EPOCH, http.deadline()).await
@@ -57,6 +57,26 @@ async fn a_name_that_is_rebound_is_connected_to_where_it_was_checked() {
     }
     assert_eq!(*answers.lock().unwrap(), 4, "one look-up for each connection");
     assert_eq!((*visits.lock().unwrap(), *intrusions.lock().unwrap()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_back_to_this_process_is_refused_and_one_beside_it_is_not() {
+    let (own, visits) = listener("127.0.0.1:0");
+    let (beside, _) = listener("127.0.0.1:0");
+    let everywhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), own.port());
+    let guard = Arc::new(AddressGuard::parse("127.0.0.0/8").unwrap().with_listener(everywhere));
+    let resolver =
+        GuardedResolver::with_lookup(Arc::clone(&guard), |_| Ok(vec!["127.0.0.1:0".parse().unwrap()]));
+    let http = Http::with_resolver(guard, Arc::new(resolver), Duration::from_secs(10)).unwrap();
+    let send = async |port: u16| {
+        let url = format!("http://lubdub.example:{port}/api/push/x").parse().unwrap();
+        let request = Request::new(reqwest::Method::POST, url);
+        http.exchange(request, 0, EventTime::EPOCH, http.deadline()).await
+    };
+    let Err(Failure::Refused(refused)) = send(own.port()).await else { panic!("it was not refused") };
+    assert!(refused.to_string().starts_with("it leads to this Lubdub itself"), "{refused}");
+    assert_eq!(*visits.lock().unwrap(), 0);
+    assert_eq!(send(beside.port()).await.map(|exchange| exchange.status.as_u16()).ok(), Some(200));
 }
 
 #[test]
