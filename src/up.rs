@@ -76,7 +76,7 @@ pub(crate) struct Up {
     data_dir: PathBuf,
 
     /// The URL by which clients reach this server [default: the listen address]
-    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
 
     /// Set the admin key instead of making one

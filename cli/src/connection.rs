@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use reqwest::Url;
 
 use super::api::Api;
+use super::discreet;
 
 /// The server's address.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,8 @@ pub(super) struct Server {
         env = "LUBDUB_URL",
         value_name = "URL",
         default_value = "http://127.0.0.1:8080",
-        value_parser = server_url,
+        value_parser = discreet::by(server_url),
+        hide_env_values = true,
         help_heading = "Connection"
     )]
     url: Url,

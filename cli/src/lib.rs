@@ -11,6 +11,7 @@ mod confirm;
 mod connection;
 mod deliveries;
 mod details;
+mod discreet;
 mod duration;
 mod exchange;
 mod harmless;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{below, failure, http_client};
 use super::connection::Server;
+use super::discreet;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
 use retry::{Outcome, TRIES, wait_before_next};
@@ -35,7 +36,8 @@ It prints nothing when all is well and there is no terminal, so that cron sends 
 #[command(after_help = EXAMPLES)]
 pub struct Push {
     /// Push token, or the whole push URL
-    #[arg(value_name = "TOKEN-OR-URL", env = "LUBDUB_PUSH_URL", hide_env_values = true)]
+    #[arg(value_name = "TOKEN-OR-URL", env = "LUBDUB_PUSH_URL", hide_env_values = true,
+          value_parser = discreet::parsed::<Target>())]
     target: Target,
     /// Status to report; down alerts at once [default: what the URL says, else up]
     #[arg(long, value_enum, ignore_case = true)]

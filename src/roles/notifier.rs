@@ -44,7 +44,7 @@ pub(crate) struct Notifier {
     allow_private: String,
 
     /// The URL by which clients reach this installation: webhooks that lead there are refused
-    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
 
     #[command(flatten)]

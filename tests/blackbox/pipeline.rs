@@ -2,6 +2,7 @@
 //! arrive.
 
 mod clients;
+mod discreet;
 mod drain;
 mod entrance;
 mod flood;

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url, header, redirect};
+use sending::target;
 use serde_json::Value;
 
 use super::super::problem::Problem;
@@ -244,9 +245,9 @@ pub(crate) fn below(server: &Url, path: &[&str]) -> Url {
     url
 }
 
-/// An address as people write it.
+/// An address as people write it, without a user and a password.
 pub(super) fn shown(server: &Url) -> String {
-    server.as_str().trim_end_matches('/').to_owned()
+    target::shown(server.as_str()).trim_end_matches('/').to_owned()
 }
 
 /// The error text for a request that got no answer. It leaves the request's own address out, which may hold a
@@ -283,6 +284,12 @@ fn root_cause(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let server = Url::parse("https://ops:s3cret@x.example/lubdub/").expect("an address");
+        assert_eq!(shown(&server), "https://***@x.example/lubdub");
+    }
 
     #[test]
     fn paths_are_appended_and_escaped() {

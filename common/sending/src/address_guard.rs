@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
+use crate::target;
 use model::networks::{AddressListError, contains, parse_networks, without_mapping};
 
 /// The addresses of this host and of its own networks are refused unless they are allowed by name.
@@ -31,7 +32,7 @@ pub enum RefusedAddress {
         scheme: String,
     },
     /// The URL leads back to this installation: an alert would be a push, which would be an alert.
-    #[error("it leads to this Lubdub itself ({own})")]
+    #[error("it leads to this Lubdub itself ({})", target::shown(own.as_str()))]
     Own {
         /// The URL of the installation.
         own: Url,

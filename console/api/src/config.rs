@@ -15,7 +15,7 @@ use crate::public_url::PublicUrl;
 pub struct Config {
     /// Address under which clients reach ingest: push URLs begin with it [default: where the request went
     /// that asks for one]
-    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     pub public_url: Option<String>,
 
     /// Private networks that webhooks may reach: CIDRs or addresses, comma-separated

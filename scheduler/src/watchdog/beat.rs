@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::chain::Chain;
+use reqwest::Method;
 
 use super::operator::client;
 use crate::config::SecretUrl;
@@ -31,7 +32,7 @@ impl Beat {
         if now < self.due {
             return;
         }
-        let failed = match self.client.get(self.url.url().clone()).send().await {
+        let failed = match self.url.request(&self.client, Method::GET).send().await {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(format!("it answered {}", answer.status().as_u16())),
             Err(error) => Some(Chain(&error.without_url()).to_string()),

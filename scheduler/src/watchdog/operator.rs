@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::chain::Chain;
 use model::ids::PartitionId;
 use model::time::EventTime;
+use reqwest::Method;
 use sending::mail::{Mail, Mailer};
 use serde::Serialize;
 use uuid::Uuid;
@@ -142,7 +143,7 @@ impl Operator {
     pub(super) async fn tell(&self, news: &News) -> bool {
         match self {
             Self::Webhook { webhook, client } => {
-                match client.post(webhook.url().clone()).json(&news.alert()).send().await {
+                match webhook.request(client, Method::POST).json(&news.alert()).send().await {
                     Ok(answer) if answer.status().is_success() => true,
                     Ok(answer) => {
                         let status = answer.status().as_u16();

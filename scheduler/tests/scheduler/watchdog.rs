@@ -199,6 +199,44 @@ async fn another_monitor_hears_of_us_while_all_is_well_and_the_operator_when_it_
 }
 
 #[tokio::test]
+async fn a_user_and_a_password_in_a_url_are_sent_as_a_header_and_nowhere_else() {
+    let (tell, mut told) = mpsc::channel(16);
+    let hear = move |request: axum::extract::Request| async move {
+        let authorization = request.headers().get_all("authorization").iter();
+        let authorization: Vec<String> =
+            authorization.map(|value| value.to_str().expect("text").to_owned()).collect();
+        tell.send((request.uri().to_string(), authorization)).await.expect("the test listens");
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let receiver = axum::serve(listener, axum::Router::new().fallback(hear));
+    let url = |path: &str| format!("http://o%40ps:s3cret%3A1@{address}/{path}").parse().expect("a URL");
+    let config =
+        Config { meta_webhook: Some(url("operator")), beat_url: Some(url("beat")), ..Config::default() };
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let wrong = Arc::new(Wrong::default());
+    let Still { clock, log, service } = Still::with(config, vec![Arc::clone(&wrong) as _]);
+    let stop = CancellationToken::new();
+    let story = async {
+        // `o@ps:s3cret:1`
+        let expected = vec!["Basic b0BwczpzM2NyZXQ6MQ==".to_owned()];
+        listen(&clock, &log).await;
+        let beat = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("a beat");
+        assert_eq!(beat, ("/beat".to_owned(), expected.clone()));
+        wrong.now.store(true, Ordering::SeqCst);
+        eventually("it is seen", async || (wrong.seen.load(Ordering::SeqCst) > 0).then_some(())).await;
+        clock.advance(Duration::from_secs(10));
+        let alert = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
+        assert_eq!(alert, ("/operator".to_owned(), expected));
+        stop.cancel();
+    };
+    tokio::select! {
+        served = receiver => served.expect("it serves"),
+        (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
+    }
+}
+
+#[tokio::test]
 async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
     let sink = SmtpSink::start();
     let mail = MailSettings::new(&format!("smtp://127.0.0.1:{}", sink.port()), "lubdub@example.org", None);

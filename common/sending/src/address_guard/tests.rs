@@ -199,6 +199,13 @@ fn a_listener_is_known_under_every_address_of_its_host() {
 }
 
 #[test]
+fn a_refusal_does_not_tell_the_password_of_the_own_url() {
+    let guard = guard("").with_own("https://ops:s3cret@lubdub.example.com");
+    let refused = guard.check_url(&url("https://lubdub.example.com/api/push/x")).expect_err("it is refused");
+    assert_eq!(refused.to_string(), "it leads to this Lubdub itself (https://***@lubdub.example.com/)");
+}
+
+#[test]
 fn refusals_say_what_to_do() {
     let text = |text| guard("").check_url(&url(text)).expect_err("refused").to_string();
     assert_eq!(
