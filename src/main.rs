@@ -6,6 +6,7 @@ mod configuration;
 mod limits;
 mod mail;
 mod metrics_listener;
+mod offline;
 mod roles;
 mod signals;
 mod up;
@@ -76,7 +77,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             terminal.print(&report)?;
             written.map(|()| ExitCode::SUCCESS)
         }
-        Command::Client(command) => cli::run(*command, terminal).await,
+        Command::Client(command) => cli::run(*command, terminal, offline::disable_channel).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod disable;
 mod edit;
 mod enable;
 mod headers;
@@ -12,6 +13,8 @@ mod template;
 mod test;
 
 use std::process::ExitCode;
+
+pub use disable::Disable;
 
 use crate::terminal::Terminal;
 
@@ -29,6 +32,8 @@ pub enum ChannelCommand {
     Edit(edit::Edit),
     /// Send alerts again to a channel that was disabled
     Enable(enable::Enable),
+    /// Send no more alerts to a channel, where no server runs
+    Disable(Disable),
     /// Send a test alert to a channel
     Test(test::Test),
     /// Delete a channel; monitors that used it lose it
@@ -36,13 +41,19 @@ pub enum ChannelCommand {
     Delete(delete::Delete),
 }
 
-pub(super) async fn run(command: ChannelCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+/// `disable` carries that command out: it has to know the data of a server.
+pub(super) async fn run(
+    command: ChannelCommand,
+    terminal: &Terminal,
+    disable: impl AsyncFnOnce(&Disable, &Terminal) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     match command {
         ChannelCommand::Create(create) => create.run(terminal).await?,
         ChannelCommand::List(list) => list.run(terminal).await?,
         ChannelCommand::Show(show) => show.run(terminal).await?,
         ChannelCommand::Edit(edit) => edit.run(terminal).await?,
         ChannelCommand::Enable(enable) => enable.run(terminal).await?,
+        ChannelCommand::Disable(command) => disable(&command, terminal).await?,
         ChannelCommand::Test(test) => return test.run(terminal).await,
         ChannelCommand::Delete(delete) => delete.run(terminal).await?,
     }

@@ -31,6 +31,7 @@ mod view;
 use std::process::ExitCode;
 
 use bad_usage::BadUsage;
+pub use channel::Disable as DisableChannel;
 pub use duration::Seconds;
 pub use terminal::{Terminal, named_as_started};
 
@@ -100,11 +101,16 @@ pub enum ClientCommand {
     Health(health::Health),
 }
 
-/// Runs a client command: the exit code, or why it failed.
-pub async fn run(command: ClientCommand, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+/// Runs a client command: the exit code, or why it failed. `disable` disables a channel in a data directory,
+/// which these commands know nothing of, and prints what it did.
+pub async fn run(
+    command: ClientCommand,
+    terminal: &Terminal,
+    disable: impl AsyncFnOnce(&DisableChannel, &Terminal) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let done = match command {
         ClientCommand::Monitor(command) => monitor::run(command, terminal).await,
-        ClientCommand::Channel(command) => channel::run(command, terminal).await,
+        ClientCommand::Channel(command) => channel::run(command, terminal, disable).await,
         ClientCommand::Maintenance(command) => maintenance::run(command, terminal).await,
         ClientCommand::Key(command) => key::run(command, terminal).await,
         ClientCommand::Push(push) => push.run(terminal).await,

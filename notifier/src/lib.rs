@@ -15,6 +15,7 @@
 //! - `gate`: whether an alert is told at all: maintenance windows, dependencies.
 //! - `desk`: what a channel is told, and when: digests, storms, flapping.
 //! - `standing` (pure): whether a channel works. `trouble`: reports one that does not over the others.
+//! - `disabling`: a channel that its owner disables where no notifier runs.
 //! - `directory`: the channels, as the registry tells of them.
 
 mod config;
@@ -23,6 +24,7 @@ mod defects;
 mod delivery;
 mod desk;
 mod directory;
+mod disabling;
 mod error;
 mod event;
 mod fanout;
@@ -42,5 +44,6 @@ mod transport;
 mod trouble;
 
 pub use config::Config;
+pub use disabling::{DisableError, Disabled, disable};
 pub use error::Error;
 pub use service::{Deps, Service};

@@ -50,27 +50,12 @@ impl Trouble {
         now: EventTime,
         tried_at: EventTime,
     ) -> Result<(), TroubleError> {
-        let since = channel.failing_since.unwrap_or(now);
-        let disabled = channel.state == ChannelState::Disabled;
-        let name = if disabled { "disabled" } else { "failing" };
-        let id = AlertId::of_channel(channel.id, &format!("{name}/{}", since.as_micros()));
-        let notice = Notice::ChannelFailing(Box::new(ChannelFailing {
-            id,
-            channel: channel.id,
-            name: channel.name.clone(),
-            since,
-            disabled,
-            detail: channel.state_detail.clone().unwrap_or_default(),
-        }));
+        let (id, notice) = told_of(channel, now);
         // The records are written with the first attempts: a notifier that dies before this is enqueued tells
         // under another time.
         let mut messages = Vec::new();
-        if disabled {
-            // It is told of what is down when it is enabled again, see `delivery::catching_up`. The message
-            // must not be looked at before the channel is disabled, however long that takes.
-            let part = tried_at.as_millis() / CATCH_UP_PART_MILLIS;
-            let later = AlertId::of_channel(channel.id, &format!("catching up/{part}"));
-            messages.push(message(later, &notice, channel.id, tried_at + CATCH_UP_AFTER));
+        if channel.state == ChannelState::Disabled {
+            messages.push(to_itself(channel.id, &notice, tried_at));
         }
         for other in self.others(channel, monitor).await? {
             messages.push(message(id, &notice, other.id, now));
@@ -98,6 +83,32 @@ impl Trouble {
         others.retain(|other| other.id != channel.id && other.state == ChannelState::Ok);
         Ok(others)
     }
+}
+
+/// What is told of `channel`, as it is from now on, and the id of that.
+pub(crate) fn told_of(channel: &Channel, now: EventTime) -> (AlertId, Notice) {
+    let since = channel.failing_since.unwrap_or(now);
+    let disabled = channel.state == ChannelState::Disabled;
+    let name = if disabled { "disabled" } else { "failing" };
+    let id = AlertId::of_channel(channel.id, &format!("{name}/{}", since.as_micros()));
+    let notice = Notice::ChannelFailing(Box::new(ChannelFailing {
+        id,
+        channel: channel.id,
+        name: channel.name.clone(),
+        since,
+        disabled,
+        detail: channel.state_detail.clone().unwrap_or_default(),
+    }));
+    (id, notice)
+}
+
+/// The message of a disabled channel to itself: it is told of what is down when it is enabled again, see
+/// `delivery::catching_up`. The message is put into the queue before the channel is disabled, and must not be
+/// looked at before that, however long that takes.
+pub(crate) fn to_itself(channel: ChannelId, notice: &Notice, tried_at: EventTime) -> QueueMessage {
+    let part = tried_at.as_millis() / CATCH_UP_PART_MILLIS;
+    let id = AlertId::of_channel(channel, &format!("catching up/{part}"));
+    message(id, notice, channel, tried_at + CATCH_UP_AFTER)
 }
 
 fn message(id: AlertId, notice: &Notice, channel: ChannelId, due_at: EventTime) -> QueueMessage {

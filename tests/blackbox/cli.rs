@@ -5,6 +5,7 @@ mod connection;
 mod help;
 mod lists;
 mod monitors;
+mod offline;
 mod push;
 mod rebuild;
 mod whole;

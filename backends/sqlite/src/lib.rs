@@ -30,6 +30,7 @@ mod tasks;
 mod trim;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,11 @@ pub struct SqliteBackend {
 }
 
 impl SqliteBackend {
+    /// Whether Lubdub has data in a directory.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(state_db::SCHEMA.file).exists()
+    }
+
     /// Opens a data directory; makes it if there is none. Blocks while it reads the stored data.
     ///
     /// # Errors

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Longer than any log is kept, and more than is kept of any monitor.
+const LONGEST_RETENTION: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+const MOST_OF_A_MONITOR: usize = 1_000_000_000;
+
 /// The settings of a data directory.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
@@ -37,6 +41,16 @@ impl SqliteOptions {
             queue_capacity: 1_000_000,
             log_bytes: None,
             max_log_pages: None,
+        }
+    }
+
+    /// For a look into a directory whose settings are not known: nothing is dropped for its age or size.
+    pub fn keeping_all(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            retention: LONGEST_RETENTION,
+            history_per_monitor: MOST_OF_A_MONITOR,
+            log_bytes: Some(u64::MAX),
+            ..Self::new(dir)
         }
     }
 }

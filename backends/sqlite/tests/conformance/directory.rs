@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backend_sqlite::{OpenError, SqliteBackend, SqliteOptions};
 use model::ids::{Offset, PartitionId};
@@ -47,6 +48,34 @@ async fn a_directory_in_use_is_refused_until_it_is_closed() {
     first.close().await.expect("close");
     assert!(held.append(P, frame(1, START)).await.expect_err("closed").is_transient());
     make(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_look_into_a_directory_drops_nothing_that_is_old() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let entries = || -> i64 {
+        let conn = rusqlite::Connection::open(dir.path().join("log.db")).expect("open");
+        conn.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).expect("count")
+    };
+    let options = SqliteOptions { expire_every: Duration::from_millis(1), ..SqliteOptions::new(dir.path()) };
+    let backend = SqliteBackend::open(options.clone(), Arc::new(ManualClock::new(START))).expect("open");
+    backend.log().append(P, frame(1, START)).await.expect("append");
+    backend.close().await.expect("close");
+    let much_later = START + Duration::from_secs(10 * 365 * 24 * 3_600);
+    let keeping =
+        SqliteOptions { expire_every: options.expire_every, ..SqliteOptions::keeping_all(dir.path()) };
+    let later = || Arc::new(ManualClock::new(much_later));
+    let backend = SqliteBackend::open(keeping, later()).expect("open");
+    for number in 2..4 {
+        backend.log().append(P, frame(number, much_later)).await.expect("append");
+        // The writer tidies up between its jobs.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    backend.close().await.expect("close");
+    assert_eq!(entries(), 3);
+    let backend = SqliteBackend::open(options, later()).expect("open");
+    doubles::eventually("the old one goes", async || (entries() == 2).then_some(())).await;
+    backend.close().await.expect("close");
 }
 
 #[tokio::test]

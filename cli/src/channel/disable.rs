@@ -1,0 +1,66 @@
+//! `lubdub channel disable --offline`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::super::lookup::{Kind, Named, choose};
+
+const EXAMPLES: &str = "\
+Examples:
+  lubdub channel disable ops --offline
+  lubdub channel disable 0199a3c4-7d2e-7000-8000-000000000001 --offline --data-dir /var/lib/lubdub
+
+For a Lubdub that cannot stay up because of a channel. Stop `lubdub up` first, as the user that it runs as.
+Once it runs again, lubdub channel enable ops sends alerts to the channel again, and tells it of what is
+still down.";
+
+/// Disables a channel where no server runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Disable {
+    /// Name or id
+    channel: String,
+    /// Work on the data directory of a server that does not run; there is no other way
+    #[arg(long, required = true)]
+    offline: bool,
+    /// Data directory of that server
+    #[arg(
+        long,
+        env = "LUBDUB_DATA_DIR",
+        value_name = "DIR",
+        default_value = "./lubdub-data",
+        help_heading = "Connection"
+    )]
+    data_dir: PathBuf,
+}
+
+impl Disable {
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Which of these channels is meant: ids and names, in pairs.
+    ///
+    /// # Errors
+    /// None or several are named so.
+    pub fn choose<'a>(&self, channels: &'a [(String, String)]) -> anyhow::Result<&'a (String, String)> {
+        let named = |(id, name): &(String, String)| Named { id: id.clone(), name: name.clone() };
+        let all: Vec<Named> = channels.iter().map(named).collect();
+        if !all.iter().any(|one| one.id == self.channel || one.name == self.channel) {
+            let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+            bail!(
+                "there is no channel named {:?}; there are {}: {}",
+                self.channel,
+                names.len(),
+                names.join(", ")
+            );
+        }
+        let chosen = &choose(Kind::Channel, &all, &self.channel)?.id;
+        match channels.iter().find(|(id, _)| id == chosen) {
+            Some(found) => Ok(found),
+            None => bail!("there is no channel {chosen}"),
+        }
+    }
+}
