@@ -1,4 +1,5 @@
 //! Pure. Counts how often the handling of a message panicked, so that no message is tried for ever.
+//! What ends the process is counted by [`crate::in_hand`].
 
 use std::collections::HashMap;
 
@@ -7,9 +8,29 @@ use ports::queue::MessageId;
 /// How often a message is tried that is handled with a panic. The count is kept by this process alone.
 pub(crate) const MOST_TRIES: u32 = 3;
 
-/// Why a delivery was given up.
-pub(crate) const GIVEN_UP: &str =
-    "given up by a defect of Lubdub: it panicked three times; the notifier's log says where";
+/// Why a message was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// It panicked.
+    Panicked,
+    /// It was in hand when processes ended.
+    EndedProcesses,
+}
+
+impl GivenUp {
+    /// For people.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::Panicked => {
+                "given up by a defect of Lubdub: it panicked three times; the notifier's log says where"
+            }
+            Self::EndedProcesses => {
+                "given up: the notifier ended again and again with this in hand, by a defect of Lubdub, \
+                 for want of memory, or killed"
+            }
+        }
+    }
+}
 
 /// Most messages that are counted at once. When there are more, all begin anew.
 const COUNTED: usize = 10_000;

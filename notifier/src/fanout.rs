@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{join_all, try_join_all};
 use model::chain::Chain;
 use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
@@ -18,6 +19,7 @@ use model::wire::{self, WireError};
 use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError};
+use ports::ledger::LedgerError;
 use ports::queue::{Claim, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage};
 use ports::registry::{RecordKey, RecordKind, Registry, RegistryError};
 use tokio::task::{JoinError, JoinSet};
@@ -29,10 +31,14 @@ use crate::desk::keeper::Manner;
 use crate::directory::Directory;
 use crate::gate::{Decision, Gate, GateError, Note, SilenceReason, Verdict};
 use crate::health::{Health, Part};
+use crate::in_hand::{InHand, Taken};
 use crate::metrics::{AlertResult, Metrics};
 
 /// Alerts of a lane that are fanned out together.
 const BATCH: usize = 500;
+
+/// The same while it is noted what is in hand: what is taken together comes under suspicion together.
+const NOTED_BATCH: usize = 64;
 
 /// The number of alerts that are decided at once.
 const LOOKUPS: usize = 16;
@@ -63,6 +69,7 @@ pub(crate) struct FanOut {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
+    pub(crate) in_hand: Arc<InHand>,
     /// The alerts whose handling panicked.
     pub(crate) defects: Mutex<Defects>,
 }
@@ -77,6 +84,8 @@ pub(crate) enum FanOutError {
     History(#[from] HistoryError),
     #[error("decide who is told")]
     Gate(#[from] GateError),
+    #[error("note what is in hand")]
+    InHand(#[from] LedgerError),
     #[error("look alerts up")]
     Task(#[from] JoinError),
 }
@@ -122,7 +131,8 @@ impl FanOut {
             return;
         }
         for lane in lanes {
-            match self.alerts.claim(lane, self.clock.now(), BATCH).await {
+            let most = if self.in_hand.is_new(lane) { NOTED_BATCH } else { BATCH };
+            match self.alerts.claim(lane, self.clock.now(), most).await {
                 Ok(claims) => Arc::clone(&self).batch(claims).await,
                 Err(error) => self.pause(&error.into()).await,
             }
@@ -149,8 +159,27 @@ impl FanOut {
         tokio::time::sleep(RETRY_AFTER).await;
     }
 
-    /// One plan for each claim, in their order.
+    /// One plan for each claim. Those that were in hand when processes ended come last, one by one.
     async fn plan(self: Arc<Self>, claims: &[Claim]) -> Result<Vec<Plan>, FanOutError> {
+        let taken = claims.iter().map(|claim| self.in_hand.take(claim.lane, claim.id));
+        let taken = try_join_all(taken).await?;
+        let (mut free, mut suspects) = (Vec::with_capacity(claims.len()), Vec::new());
+        for (claim, taken) in claims.iter().zip(taken) {
+            match taken {
+                Taken::Free => free.push(claim.clone()),
+                Taken::Suspect { suspicion } => suspects.push((claim.clone(), suspicion)),
+            }
+        }
+        let mut plans = Arc::clone(&self).plan_together(&free).await?;
+        join_all(free.iter().map(|claim| self.in_hand.let_go(claim.id))).await;
+        for (claim, suspicion) in suspects {
+            plans.push(Arc::clone(&self).plan_suspect(claim, suspicion).await?);
+        }
+        Ok(plans)
+    }
+
+    /// One plan for each claim, in their order.
+    async fn plan_together(self: Arc<Self>, claims: &[Claim]) -> Result<Vec<Plan>, FanOutError> {
         let mut lookups = JoinSet::new();
         for (index, part) in claims.chunks(claims.len().div_ceil(LOOKUPS).max(1)).enumerate() {
             let (this, part) = (Arc::clone(&self), part.to_vec());

@@ -1,5 +1,5 @@
-//! An alert whose handling panics is tried a few times and then given up in sight: as dead deliveries to the
-//! channels of its monitor.
+//! An alert whose handling panics, or ends the process, is tried a few times and then given up in sight: as
+//! dead deliveries to the channels of its monitor.
 
 use std::sync::Arc;
 
@@ -14,9 +14,10 @@ use ports::registry::{RecordKey, RecordKind};
 use tokio::task::JoinError;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::defects::{GIVEN_UP, MOST_TRIES};
+use crate::defects::{GivenUp, MOST_TRIES};
 use crate::desk::keeper::Manner;
 use crate::fanout::{FanOut, FanOutError, Plan, UNDECIDED_FOR};
+use crate::in_hand::{BURIED_AT, GIVEN_UP_AT};
 use crate::metrics::AlertResult;
 
 impl FanOut {
@@ -38,21 +39,54 @@ impl FanOut {
                 Err(error) => return Err(error.into()),
             }
         }
-        let (this, ended) = (Arc::clone(&self), claim.clone());
-        let plan = match apart(async move { this.give_up(&ended).await }).await {
-            Ok(plan) => plan?,
-            Err(error) if error.is_panic() => {
-                tracing::error!(error = %Chain(&error), alert.id = %claim.id, "gave an alert up by a defect of ours; it reaches no channel");
-                given_up(&claim, Outcome::Bury)
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let plan = Arc::clone(&self).end(&claim, GivenUp::Panicked).await?;
         self.defects.lock().forget(claim.id);
         Ok(plan)
     }
 
+    /// The plan for an alert that was in hand when processes ended: alone, and not for ever.
+    pub(crate) async fn plan_suspect(
+        self: Arc<Self>,
+        claim: Claim,
+        suspicion: u32,
+    ) -> Result<Plan, FanOutError> {
+        let Some(turn) = self.in_hand.take_suspect(claim.id, suspicion).await? else {
+            let due_at = self.clock.now() + UNDECIDED_FOR;
+            return Ok(Plan::new(&claim, Outcome::Retry { due_at, body: claim.body.clone() }));
+        };
+        let id = claim.id;
+        let plan = match suspicion {
+            ..GIVEN_UP_AT => Arc::clone(&self).plan_apart(claim).await?,
+            GIVEN_UP_AT..BURIED_AT => {
+                tracing::error!(alert.id = %id, suspicion, "gave an alert up: notifiers ended with it in hand");
+                Arc::clone(&self).end(&claim, GivenUp::EndedProcesses).await?
+            }
+            // To read it is what ends processes.
+            _ => {
+                tracing::error!(alert.id = %id, suspicion, "gave an alert up that cannot be looked at; it reaches no channel");
+                given_up(&claim, Outcome::Bury)
+            }
+        };
+        self.in_hand.let_go(id).await;
+        drop(turn);
+        Ok(plan)
+    }
+
+    /// The plan that gives an alert up. A panic over that ends nothing but a task of its own.
+    async fn end(self: Arc<Self>, claim: &Claim, why: GivenUp) -> Result<Plan, FanOutError> {
+        let (this, ended) = (Arc::clone(&self), claim.clone());
+        match apart(async move { this.give_up(&ended, why).await }).await {
+            Ok(plan) => plan,
+            Err(error) if error.is_panic() => {
+                tracing::error!(error = %Chain(&error), alert.id = %claim.id, "gave an alert up by a defect of ours; it reaches no channel");
+                Ok(given_up(claim, Outcome::Bury))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A dead delivery for each channel that would have been told, as far as the channels can be known.
-    async fn give_up(&self, claim: &Claim) -> Result<Plan, FanOutError> {
+    async fn give_up(&self, claim: &Claim, why: GivenUp) -> Result<Plan, FanOutError> {
         let buried = || {
             tracing::error!(alert.id = %claim.id, "gave an alert up by a defect of ours, and cannot read whom it concerns; it reaches no channel");
             Ok(given_up(claim, Outcome::Bury))
@@ -80,7 +114,7 @@ impl FanOut {
             let mut delivery = self.delivery(&alert, channel, label.clone(), now).await?;
             if let Some(record) = delivery.as_mut().and_then(|planned| planned.record.as_mut()) {
                 // It goes through the queue, where it is buried: so it can be redriven.
-                let note = Some(GIVEN_UP.to_owned());
+                let note = Some(why.why().to_owned());
                 *record =
                     Delivery { state: DeliveryState::Dead, next_attempt_at: None, note, ..record.clone() };
             }

@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Desks,
     /// The outcomes of attempts cannot be written.
     Records,
+    /// What is in hand cannot be noted.
+    InHand,
 }
 
 impl Part {
@@ -33,6 +35,7 @@ impl Part {
             Self::Attempts => "look up claimed deliveries",
             Self::Desks => "decide what channels are told",
             Self::Records => "write down attempts",
+            Self::InHand => "note what is in hand",
         }
     }
 }

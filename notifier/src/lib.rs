@@ -2,11 +2,12 @@
 //!
 //! - [`Config`], [`Deps`], [`Service`]: the face that the root package composes.
 //! - `fanout`: alert → one delivery for each channel of its monitor.
-//! - `giving_up`: what becomes of an alert whose handling panics.
+//! - `giving_up`: what becomes of an alert whose handling panics or ends the process.
 //! - `delivery`: carrying one; `delivery::phases` as types, `delivery::dispatcher` claims and attempts,
 //!   `delivery::lanes` (pure) shares the room among channels, `delivery::recorder` writes down what came of
 //!   it, many at a time.
 //! - `defects` (pure): counts panics, so that nothing that panics is tried for ever.
+//! - `in_hand`: notes what is in hand, so that nothing that ends the process is tried for ever.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.
 //! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and
 //!   templates see. `retry` (pure): when to try again.
@@ -31,6 +32,7 @@ mod fanout;
 mod gate;
 mod giving_up;
 mod health;
+mod in_hand;
 mod message;
 mod metrics;
 mod retry;

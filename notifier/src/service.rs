@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::fanout::FanOut;
 use crate::gate::Gate;
 use crate::health::{Health, Part};
+use crate::in_hand::{InHand, NEW_FOR};
 use crate::metrics::Metrics;
 use crate::transport::Transports;
 use crate::trouble::Trouble;
@@ -68,17 +69,19 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
 }
 
-/// How long attempts and the drain may take, and the time between two reviews of the dead letters.
+/// How long attempts and the drain may take, the time between two reviews of the dead letters, and how long
+/// what comes by a lane is noted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) attempt: Duration,
     pub(crate) drain: Duration,
     pub(crate) review: Duration,
+    pub(crate) noted: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN, review: REVIEW_EVERY }
+        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN, review: REVIEW_EVERY, noted: NEW_FOR }
     }
 }
 
@@ -138,6 +141,8 @@ impl Service {
             partitions: deps.partitions,
             ledger: Arc::clone(&deps.ledger),
         };
+        let in_hand = InHand::new(deps.ledger.clone(), deps.clock.clone(), health.clone(), limits.noted);
+        let in_hand = Arc::new(in_hand);
         let fan_out = Arc::new(FanOut {
             alerts: deps.alerts,
             deliveries: deps.deliveries.clone(),
@@ -148,6 +153,7 @@ impl Service {
             clock: Arc::clone(&deps.clock),
             metrics: metrics.clone(),
             health: health.clone(),
+            in_hand: Arc::clone(&in_hand),
             defects: Mutex::default(),
         });
         let review = DeadLetterReview::new(
@@ -181,6 +187,7 @@ impl Service {
             history: deps.delivery_history,
             directory,
             transports,
+            in_hand: Arc::clone(&in_hand),
             clock: deps.clock,
             metrics,
             health,
@@ -193,7 +200,9 @@ impl Service {
         parts.spawn(fan_out.run(shutdown.clone()));
         parts.spawn(Recorder::new(Arc::clone(&context), incoming, to_dispatcher).run());
         parts.spawn(Dispatcher::new(context, to_recorder, settled).run(shutdown.clone(), limits.drain));
-        finish(parts, shutdown, limits.drain + LAST_WRITES).await
+        let outcome = finish(parts, shutdown, limits.drain + LAST_WRITES).await;
+        in_hand.leave().await;
+        outcome
     }
 }
 

@@ -12,6 +12,7 @@ mod guarding;
 mod isolation;
 mod mailing;
 mod parties;
+mod poison;
 mod presets;
 mod rebinding;
 mod receiver;

@@ -12,6 +12,7 @@ mod itself;
 mod kill;
 mod limits;
 mod mount;
+mod poison;
 mod pusher;
 mod rebuild;
 mod repeats;

@@ -13,6 +13,7 @@ use super::pace::Pace;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
 use crate::health::Health;
+use crate::in_hand::InHand;
 use crate::metrics::Metrics;
 use crate::transport::Transports;
 use crate::trouble::Trouble;
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     /// Some of the deliveries that are settled and that others were folded into; the dispatcher bounds them.
     pub(crate) settled: Mutex<HashSet<DeliveryId>>,
     pub(crate) transports: Transports,
+    pub(crate) in_hand: Arc<InHand>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,

@@ -11,8 +11,9 @@ use model::chain::Chain;
 use model::channel::Channel;
 use model::delivery::DeliveryMessage;
 use model::ids::{ChannelId, DeliveryId};
+use model::time::EventTime;
 use model::wire::{self, WireError};
-use ports::queue::{Claim, LaneId, QueueError, Standing};
+use ports::queue::{Claim, LaneId, MessageId, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -22,13 +23,14 @@ use tracing::Instrument;
 use super::catching_up::{catch_up, is_for_later};
 use super::context::Context;
 use super::lanes::Lanes;
-use super::phases::{Claimed, Opening, Preparation};
+use super::phases::{Claimed, Opened, Opening, Preparation};
 use super::settled::Settled;
 use crate::config::POLL;
-use crate::defects::{Defects, MOST_TRIES};
+use crate::defects::{Defects, GivenUp, MOST_TRIES};
 use crate::desk;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
+use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
 use crate::transport::host;
 
 /// Looking for lanes with work costs a query, and every settled delivery may have made some: not more often
@@ -41,6 +43,13 @@ const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 /// The wait before a message of a newer Lubdub, or one that an attempt panicked over, is tried again: another
 /// node may do better.
 const PUT_BACK_LONG: Duration = Duration::from_secs(60);
+
+/// The wait before a suspect that had no turn is tried again.
+const PUT_BACK_SUSPECT: Duration = Duration::from_secs(5);
+
+/// The wait before a wake-up of a desk is tried again that ended three processes. It cannot be buried:
+/// what the desk gathered waits for it.
+const PUT_BACK_WAKE: Duration = Duration::from_secs(3_600);
 
 /// How many settled deliveries are remembered for those that were folded into them.
 const SETTLED_KNOWN: usize = 1_024;
@@ -128,12 +137,18 @@ impl Dispatcher {
             }
             return self.lanes.attempted(claim.lane);
         };
+        // The process lives.
+        self.context.in_hand.try_to_let_go(claim.id).await;
         let panics = self.defects.note(claim.id);
         tracing::error!(error = %Chain(&error), delivery.id = %claim.id, panics, "an attempt ended by a defect of ours");
         if panics == MOST_TRIES {
             // It keeps its place among the attempts.
-            let end = give_up(Arc::clone(&self.context), claim.clone(), self.recorder.clone());
-            return self.spawn(claim, end);
+            let (context, recorder, given_up) =
+                (Arc::clone(&self.context), self.recorder.clone(), claim.clone());
+            return self.spawn(claim, async move {
+                let settled = give_up(&context, given_up, GivenUp::Panicked).await;
+                let _ = recorder.send(settled).await;
+            });
         }
         self.lanes.attempted(claim.lane);
         let settled = if panics < MOST_TRIES {
@@ -229,15 +244,57 @@ impl Dispatcher {
 
 /// Carries one delivery through all its phases.
 async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
-    let settled = carry_through(&context, claim).await;
+    let (id, lane) = (claim.id, claim.lane);
+    let settled = match context.in_hand.take(lane, id).await {
+        Ok(Taken::Free) => {
+            let settled = carry_through(&context, claim).await;
+            // Before it is settled, so that no note outlives its message.
+            context.in_hand.let_go(id).await;
+            settled
+        }
+        Ok(Taken::Suspect { suspicion }) => carry_suspect(&context, claim, suspicion).await,
+        Err(error) => {
+            context.health.trouble(Part::InHand, &error);
+            let due_at = context.clock.now() + PUT_BACK_FOR;
+            Settled::put_back(id, lane, claim.body, due_at)
+        }
+    };
     // The recorder goes last, unless the process is going anyway.
     let _ = recorder.send(settled).await;
 }
 
-/// Ends a delivery whose attempts panic, in sight of people.
-async fn give_up(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
+/// Carries a delivery that was in hand when processes ended: alone, and not for ever.
+async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32) -> Settled {
+    let (id, lane) = (claim.id, claim.lane);
+    let put_back = |claim: Claim| {
+        Settled::put_back(claim.id, claim.lane, claim.body, context.clock.now() + PUT_BACK_SUSPECT)
+    };
+    let turn = match context.in_hand.take_suspect(id, suspicion).await {
+        Ok(Some(turn)) => turn,
+        Ok(None) => return put_back(claim),
+        Err(error) => {
+            context.health.trouble(Part::InHand, &error);
+            return put_back(claim);
+        }
+    };
+    let settled = match suspicion {
+        ..GIVEN_UP_AT => carry_through(context, claim).await,
+        GIVEN_UP_AT..BURIED_AT => give_up(context, claim, GivenUp::EndedProcesses).await,
+        // To read it is what ends processes.
+        _ => {
+            tracing::error!(delivery.id = %id, suspicion, "gave a delivery up that cannot be looked at");
+            Settled::buried(id, lane)
+        }
+    };
+    context.in_hand.let_go(id).await;
+    drop(turn);
+    settled
+}
+
+/// Ends a delivery whose attempts panic or end the process, in sight of people.
+async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Settled {
     let now = context.clock.now();
-    let settled = match wire::decode::<DeliveryMessage>(&claim.body) {
+    match wire::decode::<DeliveryMessage>(&claim.body) {
         Ok(DeliveryMessage::Task(task)) => {
             let known = loop {
                 match context.history.get(task.id).await {
@@ -247,19 +304,23 @@ async fn give_up(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Set
                 tokio::time::sleep(PUT_BACK_FOR).await;
             };
             let channel = context.directory.known(task.channel);
-            Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), now)
+            Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), why.why(), now)
         }
         // What the desk has gathered waits for this moment.
         Ok(DeliveryMessage::Wake(_)) => {
-            Settled::put_back(claim.id, claim.lane, claim.body, now + PUT_BACK_LONG)
+            let wait = match why {
+                GivenUp::Panicked => PUT_BACK_LONG,
+                GivenUp::EndedProcesses => PUT_BACK_WAKE,
+            };
+            tracing::error!(message.id = %claim.id, why = why.why(), "left a desk alone for a while");
+            Settled::put_back(claim.id, claim.lane, claim.body, now + wait)
         }
         Err(error) => Settled::unreadable(&claim, None, &error, now),
-    };
-    // The recorder goes last, unless the process is going anyway.
-    let _ = recorder.send(settled).await;
+    }
 }
 
 async fn carry_through(context: &Context, claim: Claim) -> Settled {
+    let in_hand = claim.id;
     let now = context.clock.now();
     let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
     let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
@@ -330,9 +391,28 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             Err(settled) => return *settled,
         };
     }
-    context.pace.turn(id, opened.interval()).await;
+    attempt(context, id, in_hand, opened, now).await
+}
+
+/// Makes the attempt, in its channel's turn.
+async fn attempt(
+    context: &Context,
+    channel: ChannelId,
+    in_hand: MessageId,
+    opened: Opened,
+    now: EventTime,
+) -> Settled {
+    let interval = opened.interval();
+    if interval > Duration::ZERO {
+        context.in_hand.weighs(in_hand, WAITING).await;
+        context.pace.turn(channel, interval).await;
+        context.in_hand.weighs(in_hand, AT_WORK).await;
+    }
     let attempted = match opened.prepare(&context.transports, now) {
-        Preparation::Ready(prepared) => prepared.attempt(&context.transports, &context.clock).await,
+        Preparation::Ready(prepared) => {
+            context.in_hand.weighs(in_hand, WAITING).await;
+            prepared.attempt(&context.transports, &context.clock).await
+        }
         Preparation::Failed(attempted) => attempted,
     };
     attempted.settle(rand::random())

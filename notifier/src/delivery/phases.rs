@@ -29,7 +29,6 @@ use ports::clock::Clock;
 use ports::queue::{LaneId, Outcome, Standing};
 
 use super::settled::{AttemptReport, DeskNote, Settled, Verdict, bury};
-use crate::defects::GIVEN_UP;
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
 use crate::metrics::AttemptResult;
@@ -142,11 +141,12 @@ impl Claimed {
         Opening::Open(Box::new(Opened { lane, task, record, channel, manner }))
     }
 
-    /// Ends a delivery whose attempts panic. `known` is what the history holds of it, `channel` its channel.
+    /// Ends a delivery that is given up. `known` is what the history holds of it, `channel` its channel.
     pub(crate) fn give_up(
         self,
         known: Option<Delivery>,
         channel: Option<&Channel>,
+        why: &str,
         now: EventTime,
     ) -> Settled {
         let record = known.unwrap_or_else(|| self.task.pending(now));
@@ -158,7 +158,7 @@ impl Claimed {
             DeliveryState::Pending | DeliveryState::Folded | DeliveryState::Dead => {
                 let outcome = self.last_resort();
                 let record = Delivery { folded_into: None, ..record };
-                self.dead(record, GIVEN_UP, outcome, finished, now)
+                self.dead(record, why, outcome, finished, now)
             }
         }
     }
