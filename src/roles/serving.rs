@@ -150,3 +150,52 @@ impl Serving {
         failed.map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpStream};
+    use std::os::fd::AsFd as _;
+
+    use clap::Parser;
+    use ports::clock::SystemClock;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        metrics: MetricsListen,
+    }
+
+    #[tokio::test]
+    async fn a_role_whose_listener_ends_is_drained_and_ends_with_the_reason() {
+        for drain in [Drain::ListenerFirst, Drain::RoleFirst] {
+            let flags = Flags::try_parse_from(["lubdub"]).expect("no flags are needed");
+            let clock = Arc::new(SystemClock::new());
+            let free = SocketAddr::from(([127, 0, 0, 1], 0));
+            let serving = Serving::begin(free, &flags.metrics, clock).await.expect("it listens");
+            let (entrance, address) = (serving.entrance(), serving.address());
+            // Another handle of the socket: what ends it is nothing that the listener does itself.
+            let socket = TcpStream::from(serving.listener.as_fd().try_clone_to_owned().expect("a handle"));
+            let (drained, mut told) = tokio::sync::mpsc::channel(1);
+            let role = |stop: CancellationToken| async move {
+                stop.cancelled().await;
+                drained.send(()).await.context("tell the test")
+            };
+            let metrics = MetricsRegistry::default();
+            let ended = async {
+                while entrance.trouble().is_some() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                assert!(TcpStream::connect(address).is_ok(), "it takes connections");
+                socket.shutdown(Shutdown::Both).expect("it listens");
+            };
+            let running = serving.run(Router::new(), Readiness::new("test"), metrics, drain, role);
+            let (outcome, ()) = tokio::join!(running, ended);
+            let error = outcome.expect_err("nobody asked it to end").to_string();
+            assert_eq!(error, "the listener ended by itself");
+            assert_eq!(told.recv().await, Some(()), "the role was drained");
+            assert_eq!(entrance.address(), None);
+        }
+    }
+}

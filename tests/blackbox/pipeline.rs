@@ -11,6 +11,7 @@ mod heard;
 mod itself;
 mod kill;
 mod limits;
+pub(crate) mod listener;
 mod mount;
 mod poison;
 mod pusher;

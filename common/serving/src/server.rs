@@ -13,6 +13,8 @@ use hyper::server::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use model::chain::Chain;
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +80,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How long the listener rests when the system has nothing for a further connection.
 const REST: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `shutdown`, then lets connections finish what they are at.
+/// Serves `router` until `shutdown`, then lets connections finish what they are at. It ends in the same way,
+/// before its time, if the listener takes no connection ever again.
 ///
 /// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and its connection in [`ClientConnection`].
 /// Others learn by `entrance` whether clients can get in.
@@ -109,6 +112,10 @@ pub async fn serve(
             Ok(accepted) => accepted,
             // The client left before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) if is_gone(&error) => {
+                tracing::error!(error = %Chain(&error), "the listener is gone: no client can get in any more");
+                break;
+            }
             Err(error) => {
                 // Out of files, mostly: others must finish first.
                 door.failed(&error);
@@ -136,6 +143,12 @@ pub async fn serve(
     if drained.is_err() {
         tracing::warn!(connections = tasks.len(), "closing connections that did not finish in time");
     }
+}
+
+/// Whether an error of `accept` says that the socket listens no more (accept(2)).
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [Errno::INVAL, Errno::BADF, Errno::NOTSOCK, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|error| gone.contains(&error))
 }
 
 struct Connection {

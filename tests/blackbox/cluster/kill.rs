@@ -37,6 +37,29 @@ fn a_killed_node_of_ingest_costs_nothing() {
 }
 
 #[test]
+fn a_node_of_ingest_whose_listener_ends_leaves_and_costs_nothing() {
+    let mut scene = Scene::usual();
+    scene.silence(2);
+    let Some(ended) = scene.cluster.node(Role::Ingest, 0).lose_listener() else {
+        println!("this user may not reach into another process: nothing is tested");
+        return scene.load.end();
+    };
+    scene.note("a node of ingest left without its listener");
+    assert_eq!(ended.code(), Some(1), "{ended:?}");
+    scene.go_on(AWAY);
+    scene.silence(2);
+    scene.cluster.node(Role::Ingest, 0).launch();
+    scene.until_well();
+    scene.silence(2);
+    scene.go_on(Duration::from_secs(5));
+    let errors = &["the listener is gone", "a task ended; stopping"];
+    scene.check(&Allowed { deaf: true, errors, ..Allowed::default() });
+    scene.check_deliveries();
+    let said = scene.cluster.node(Role::Ingest, 0).said();
+    assert!(said.contains("the listener ended by itself"), "{said}");
+}
+
+#[test]
 fn a_killed_scheduler_is_replaced_and_nothing_is_lost_or_told_twice() {
     let mut scene = Scene::usual();
     scene.silence(3);

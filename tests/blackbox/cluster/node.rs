@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use servers::{Process, free_port};
 
 use crate::api::KEY;
 use crate::harness::{eventually, lubdub};
 use crate::http::{Answer, Client, metric};
+use crate::pipeline::listener::end_listener;
 
 /// For an answer of a node.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -131,6 +132,14 @@ impl Node {
         let mut process = self.process.take().expect("it runs");
         process.signal(Signal::TERM);
         process.wait()
+    }
+
+    /// Ends its listener, and waits until it ends by itself; `None` for want of permission.
+    #[track_caller]
+    pub(super) fn lose_listener(&mut self) -> Option<ExitStatus> {
+        let process = self.process.as_mut().expect("it runs");
+        let pid = i32::try_from(process.pid()).ok().and_then(Pid::from_raw).expect("an id");
+        end_listener(pid, self.address).then(|| self.process.take().expect("it runs").wait())
     }
 
     /// Freezes it.

@@ -126,6 +126,12 @@ impl Server {
         self.process.take().expect("it runs").finish()
     }
 
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub(crate) fn until_ended(&mut self) -> Finished {
+        self.process.take().expect("it runs").finish()
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         self.running().signal(Signal::TERM);
