@@ -1,6 +1,7 @@
 //! Lubdub hears when your jobs go silent.
 
 mod cluster;
+mod concerns;
 #[cfg(test)]
 mod configuration;
 mod limits;

@@ -1,6 +1,5 @@
 //! `lubdub up`: every role in one process, on the embedded backend.
 
-mod concerns;
 mod greeting;
 mod starts;
 
@@ -28,9 +27,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use concerns::{LateAlerts, Shut, StuckFanOut};
 use starts::Starts;
 
+use crate::concerns::{LateAlerts, Shut, StuckFanOut};
 use crate::limits;
 use crate::mail::Smtp;
 use crate::metrics_listener::{MetricsListen, MetricsListener};

@@ -11,7 +11,7 @@ use scheduler::Concern;
 use serving::Entrance;
 
 /// Clients are not known to be able to get in.
-pub(super) struct Shut(pub(super) Entrance);
+pub(crate) struct Shut(pub(crate) Entrance);
 
 #[async_trait]
 impl Concern for Shut {
@@ -38,10 +38,10 @@ impl Concern for Shut {
 const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Alerts do not go out: the notifier is stuck, or their receivers do not take them.
-pub(super) struct LateAlerts {
-    pub(super) deliveries: Arc<dyn Queue>,
-    pub(super) history: Arc<dyn DeliveryHistory>,
-    pub(super) clock: Arc<dyn Clock>,
+pub(crate) struct LateAlerts {
+    pub(crate) deliveries: Arc<dyn Queue>,
+    pub(crate) history: Arc<dyn DeliveryHistory>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -75,7 +75,7 @@ impl Concern for LateAlerts {
 }
 
 /// The same for alerts of which nothing was made yet.
-pub(super) struct StuckFanOut(pub(super) Arc<dyn Queue>, pub(super) Arc<dyn Clock>);
+pub(crate) struct StuckFanOut(pub(crate) Arc<dyn Queue>, pub(crate) Arc<dyn Clock>);
 
 #[async_trait]
 impl Concern for StuckFanOut {
