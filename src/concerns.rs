@@ -1,4 +1,4 @@
-//! What the operator of one process hears of, beside event time that stands still.
+//! What the operator hears of, beside event time that stands still.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,8 @@ const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Alerts do not go out: the notifier is stuck, or their receivers do not take them.
 pub(crate) struct LateAlerts {
-    pub(crate) deliveries: Arc<dyn Queue>,
+    /// `None` in a cluster, where a notifier alone knows its lanes.
+    pub(crate) deliveries: Option<Arc<dyn Queue>>,
     pub(crate) history: Arc<dyn DeliveryHistory>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -62,7 +63,10 @@ impl Concern for LateAlerts {
         let now = self.clock.now();
         let due = now - LATE_AFTER;
         // A store that cannot be asked is the trouble of those who use it.
-        let stuck = self.deliveries.lanes(due).await.is_ok_and(|lanes| !lanes.is_empty());
+        let stuck = match &self.deliveries {
+            Some(deliveries) => deliveries.lanes(due).await.is_ok_and(|lanes| !lanes.is_empty()),
+            None => false,
+        };
         let oldest = self.history.oldest_pending().await.ok().flatten();
         if stuck {
             return Some("deliveries that are due have not been tried for more than 5 minutes".to_owned());
@@ -95,5 +99,59 @@ impl Concern for StuckFanOut {
         // Alerts are claimed at once, so that some wait at every look for minutes means that nobody claims.
         let waiting = self.0.lanes(self.1.now()).await.is_ok_and(|lanes| !lanes.is_empty());
         waiting.then(|| "alerts have been waiting for the notifier for more than 5 minutes".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doubles::{FaultyDeliveryHistory, InMemoryHistory, Switch};
+    use model::delivery::{Delivery, DeliveryState, DeliveryTask};
+    use model::flip::Alert;
+    use model::ids::{AlertId, ChannelId, DeliveryId};
+    use model::time::EventTime;
+    use ports::clock::ManualClock;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn pending(at: EventTime) -> Delivery {
+        let (id, channel) =
+            (AlertId::from_uuid(Uuid::from_u128(1)), ChannelId::from_uuid(Uuid::from_u128(2)));
+        let alert = Alert::Test { id, channel, at };
+        let task = DeliveryTask {
+            id: DeliveryId::derive(id, channel),
+            notice: alert.into(),
+            channel,
+            created_at: at,
+            monitor: None,
+            redriven: false,
+            attempts: 0,
+            sent_to: Vec::new(),
+            at_desk: false,
+            folded_into: None,
+        };
+        task.pending(at)
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_has_not_arrived_is_late_after_five_minutes_also_where_no_lanes_are_known() {
+        let clock = Arc::new(ManualClock::new(EventTime::from_secs(1_795_341_600)));
+        let (history, away) = (Arc::new(InMemoryHistory::default()), Switch::default());
+        let asked = Arc::new(FaultyDeliveryHistory::new(Arc::clone(&history) as _, away.clone()));
+        let late = LateAlerts { deliveries: None, history: asked, clock: Arc::clone(&clock) as _ };
+        assert_eq!(late.trouble().await, None);
+        let sent = pending(clock.now());
+        history.put(vec![sent.clone()]).await.expect("put");
+        clock.advance(LATE_AFTER);
+        assert_eq!(late.trouble().await, None, "it is not late yet");
+        clock.advance(Duration::from_secs(60));
+        let told = late.trouble().await.expect("it is late");
+        assert!(told.contains("6 minutes old"), "{told}");
+        away.set(true);
+        assert_eq!(late.trouble().await, None, "a store that is away says nothing");
+        away.set(false);
+        let arrived = Delivery { state: DeliveryState::Delivered, next_attempt_at: None, ..sent };
+        history.put(vec![arrived]).await.expect("put");
+        assert_eq!(late.trouble().await, None);
     }
 }

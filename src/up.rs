@@ -258,7 +258,7 @@ impl Up {
                 concerns: vec![
                     Arc::new(Shut(entrance.clone())),
                     Arc::new(LateAlerts {
-                        deliveries: backend.queue(QueueName::Deliveries),
+                        deliveries: Some(backend.queue(QueueName::Deliveries)),
                         history: backend.deliveries(),
                         clock: clock(),
                     }),

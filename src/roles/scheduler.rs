@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
+use crate::concerns::LateAlerts;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
 
@@ -66,6 +67,7 @@ impl Scheduler {
         };
         let Some((nats, redis, roster)) = serving.prepare(Box::pin(servers)).await? else { return Ok(()) };
         let mut metrics = MetricsRegistry::default();
+        let late = LateAlerts { deliveries: None, history: redis.deliveries(), clock: clock.clone() };
         let deps = scheduler::Deps {
             owner: node.clone(),
             log: nats.log(),
@@ -76,7 +78,7 @@ impl Scheduler {
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: redis.history(),
             alerts: nats.queue(QueueName::Alerts),
-            concerns: Vec::new(),
+            concerns: vec![Arc::new(late)],
             clock,
         };
         let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;

@@ -80,7 +80,11 @@ impl User {
         let (partitions, history) = (format!("{prefix}:{{p*}}:*"), format!("{prefix}:{{h*}}:*"));
         let (deliveries, roster) = (format!("{prefix}:{{deliveries}}:*"), format!("{prefix}:{{roster}}:*"));
         match self {
-            Self::Role(Role::Scheduler) => Some(format!("~{partitions} ~{history} ~{roster} {SCHEDULER}")),
+            Self::Role(Role::Scheduler) => {
+                // Times and ids of what has not arrived: the operator is told when that is late.
+                let pending = format!("{prefix}:{{deliveries}}:s:0");
+                Some(format!("~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
+            }
             Self::Role(Role::Notifier) => {
                 Some(format!("%R~{partitions} ~{deliveries} {DELIVERIES} {NOTIFIER}"))
             }

@@ -113,14 +113,20 @@ async fn the_console_reads_what_it_shows_and_the_notifier_reads_no_history() {
     let deliveries = scheduler.deliveries();
     assert_refused(deliveries.put(vec![sent.clone()]).await.err(), "put of the scheduler");
     assert_refused(deliveries.get(sent.id).await.err(), "get of the scheduler");
+    let delivered = DeliveryFilter { state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() };
+    assert_refused(deliveries.list(delivered, None, 10).await.err(), "list of the scheduler");
+    assert_eq!(deliveries.oldest_pending().await.expect("oldest"), Some(at(1)));
 }
 
 #[tokio::test]
 async fn nobody_may_do_what_is_none_of_their_business() {
     let secured = Secured::start();
     let (everybody, roles) = (User::NAMED.to_vec(), &User::NAMED[..3]);
-    let commands: [(&[User], &str); 23] = [
+    let commands: [(&[User], &str); 26] = [
         (&everybody, "CONFIG GET requirepass"),
+        (&roles[..1], "ZADD lubdub:{deliveries}:s:0 0 x"),
+        (&roles[..1], "ZRANGE lubdub:{deliveries}:s:2 0 0"),
+        (&roles[..1], "ZRANGE lubdub:{deliveries}:all 0 0"),
         (&everybody, "CONFIG SET maxmemory 1"),
         (&everybody, "FLUSHALL"),
         (&everybody, "FLUSHDB"),
