@@ -8,7 +8,8 @@
 //! messages in memory; only that node knows the claims.
 //!
 //! - `subjects`, `row`, `table`: what is on the server, and how it is read and written.
-//! - `shard`: what a node knows of a shard. `fill` reads it from the server.
+//! - `shard`: what a node knows of a shard. `fill` reads it from the server. `messages`: what these and
+//!   others tell each other of a message.
 //! - `enqueue`, `settle`: the two ways that rows are written. `room`: the limits of a queue. `dead`: dead
 //!   letters.
 //! - `membership`, `shares`: which node works on which shard.
@@ -17,6 +18,7 @@ mod dead;
 mod enqueue;
 mod fill;
 mod membership;
+mod messages;
 mod room;
 mod row;
 mod settle;
@@ -39,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::connection::Nats;
+use messages::ClaimedRow;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
@@ -48,7 +51,6 @@ use ports::queue::{
 use ports::queue_changes::Changes;
 use room::QueueRoom;
 use row::{Row, Status};
-use shard::ClaimedRow;
 use shares::Shares;
 use state::{QueueCore, State, unavailable, unconfirmed};
 use subjects::{SHARDS, Subjects, shard_of};

@@ -4,8 +4,9 @@ use model::chain::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::messages::FoundRow;
 use super::row::Row;
-use super::shard::{FoundRow, Shard};
+use super::shard::Shard;
 use super::state::QueueCore;
 use super::subjects::id_in;
 use crate::follow::{Followed, Follower, Start};

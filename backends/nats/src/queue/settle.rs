@@ -10,8 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::enqueue::IN_FLIGHT;
+use super::messages::{FoundRow, Landed, NewRow, Settling};
 use super::row::Row;
-use super::shard::{FoundRow, Landed, NewRow, Settling};
 use super::state::{QueueCore, unconfirmed};
 use super::table::{Sent, Write, Written};
 use crate::request::RequestError;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use bytes::Bytes;
 
+use super::messages::{ClaimedRow, FoundRow, Landed, NewRow, Settling};
 use super::row::{Row, Status};
 use model::time::EventTime;
 use ports::queue::{DEAD_LETTERS_KEPT_FOR, LaneId, MessageId, OrderKey, Outcome, REMEMBERED_FOR};
@@ -49,56 +49,6 @@ struct Claim {
     landed: Option<Landed>,
     /// The row that another node wrote meanwhile.
     newer: Option<FoundRow>,
-}
-
-/// A row as it was read from the server.
-#[derive(Debug, Clone)]
-pub(super) struct FoundRow {
-    pub(super) sequence: u64,
-    pub(super) row: Row,
-    pub(super) body: Bytes,
-}
-
-/// The result of writing an outcome.
-#[derive(Debug, Clone)]
-pub(super) enum Landed {
-    /// Our row was written.
-    Ours { sequence: u64, outcome: Outcome },
-    /// Another row is there.
-    Theirs(FoundRow),
-    /// The row is gone.
-    Gone,
-}
-
-/// A claimed message.
-#[derive(Debug, Clone)]
-pub(super) struct ClaimedRow {
-    pub(super) id: MessageId,
-    pub(super) sequence: u64,
-    /// `None`: the body must be read.
-    pub(super) body: Option<Bytes>,
-}
-
-/// The row of an outcome.
-#[derive(Debug, Clone)]
-pub(super) struct NewRow {
-    pub(super) replaces: u64,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) kept: Option<Duration>,
-}
-
-/// Whether an outcome can be written.
-#[derive(Debug)]
-pub(super) enum Settling {
-    /// The message is not claimed here.
-    NotClaimed,
-    /// Another call writes its outcome.
-    Busy,
-    /// The outcome is written already, by a call that failed for another message.
-    Landed,
-    /// The row must be written.
-    Begun(NewRow),
 }
 
 impl Shard {
