@@ -13,6 +13,7 @@ mod deliveries;
 mod delivery_state;
 mod directory;
 mod error;
+mod forgetting;
 mod history;
 mod ledger;
 mod log;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::{behind, from_sql, in_transaction, limit as sql_limit, optional, to_sql};
+use super::database::{behind, from_sql, limit as sql_limit, optional, to_sql};
 use super::error::StoreError;
 use super::readers::Readers;
 use super::tasks::TaskWriter;
@@ -20,20 +20,17 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DEAD_LETTERS_KEPT_FOR, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError,
-    QueueMessage, QueueName, REMEMBERED_FOR, Standing,
+    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, QueueName,
+    Standing,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
 
-/// Most rows that one transaction forgets.
-const FORGET_STEP: i64 = 2_000;
-
 /// The stored states of a message; they must never change. Statements contain them as literals, since the
 /// partial indexes are on literals.
-const UNFINISHED: i64 = 0;
+pub(super) const UNFINISHED: i64 = 0;
 pub(super) const DEAD: i64 = 1;
-const COMPLETED: i64 = 2;
+pub(super) const COMPLETED: i64 = 2;
 
 /// A [`Queue`] in SQLite.
 pub struct SqliteQueue {
@@ -51,7 +48,7 @@ struct QueueCore {
 }
 
 /// How a queue's name is stored; it must never change.
-const fn queue_number(name: QueueName) -> i64 {
+pub(super) const fn queue_number(name: QueueName) -> i64 {
     match name {
         QueueName::Alerts => 0,
         QueueName::Deliveries => 1,
@@ -73,40 +70,6 @@ pub(super) fn load(conn: &Connection, name: QueueName) -> rusqlite::Result<Queue
         index.add(id, Entry::new(from_sql(row.get(1)?), lane, order_key, due_at));
     }
     Ok(index)
-}
-
-/// Forgets a step of messages, in all queues, that finished long ago; answers whether there are more.
-pub(super) fn forget(conn: &Connection, now: EventTime, dead_capacity: usize) -> rusqlite::Result<bool> {
-    let completed_before = (now - REMEMBERED_FOR).as_micros();
-    let dead_before = (now - DEAD_LETTERS_KEPT_FOR).as_micros();
-    in_transaction(conn, |conn| {
-        let mut most = conn.execute(
-            &format!(
-                "DELETE FROM messages WHERE seq IN
-                     (SELECT seq FROM messages WHERE state = {COMPLETED} AND done_at < ?1
-                      ORDER BY done_at LIMIT ?2)"
-            ),
-            [completed_before, FORGET_STEP],
-        )?;
-        for queue in [queue_number(QueueName::Alerts), queue_number(QueueName::Deliveries)] {
-            // The newest dead letter beyond the capacity.
-            let sql = format!(
-                "SELECT done_at FROM messages WHERE state = {DEAD} AND queue = ?1
-                 ORDER BY done_at DESC LIMIT 1 OFFSET ?2"
-            );
-            let excess = optional::<i64>(conn, &sql, [queue, sql_limit(dead_capacity)])?;
-            let before = excess.map_or(dead_before, |at| dead_before.max(at + 1));
-            most = most.max(conn.execute(
-                &format!(
-                    "DELETE FROM messages WHERE seq IN
-                         (SELECT seq FROM messages WHERE state = {DEAD} AND queue = ?1 AND done_at < ?2
-                          ORDER BY done_at LIMIT ?3)"
-                ),
-                [queue, before, FORGET_STEP],
-            )?);
-        }
-        Ok(sql_limit(most) >= FORGET_STEP)
-    })
 }
 
 fn add_unfinished(conn: &Connection, queue: i64, count: i64) -> rusqlite::Result<()> {
@@ -403,44 +366,5 @@ impl DeadLetters for SqliteQueue {
             Ok(letters.collect::<rusqlite::Result<Vec<Claim>>>()?)
         });
         read.await.map_err(unavailable)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::state_db::SCHEMA;
-    use super::*;
-
-    #[test]
-    fn finished_messages_are_remembered_for_their_time_and_no_longer() {
-        let conn = Connection::open_in_memory().expect("open");
-        conn.execute_batch(SCHEMA.create).expect("create");
-        let now = EventTime::from_secs(1_795_341_600);
-        let mut insert = conn
-            .prepare("INSERT INTO messages VALUES (?1, 0, ?1, 'lane', 'key', 0, ?2, NULL, ?3)")
-            .expect("sql");
-        let hours = |count: u64| (now - Duration::from_secs(count * 3_600)).as_micros();
-        for (seq, state, done_at) in [
-            (1, UNFINISHED, None),
-            (2, COMPLETED, Some(hours(23))),
-            (3, COMPLETED, Some(hours(25))),
-            (4, DEAD, Some(hours(25))),
-            (5, DEAD, Some(hours(26))),
-            (6, DEAD, Some(hours(27))),
-            (7, DEAD, Some(hours(31 * 24))),
-        ] {
-            insert.execute(params![seq, state, done_at]).expect("insert");
-        }
-        let left = || -> Vec<i64> {
-            let mut query = conn.prepare("SELECT seq FROM messages ORDER BY seq").expect("sql");
-            let rows = query.query_map([], |row| row.get(0)).expect("query");
-            rows.collect::<rusqlite::Result<_>>().expect("rows")
-        };
-        assert!(!forget(&conn, now, 100).expect("forget"));
-        assert_eq!(left(), [1, 2, 4, 5, 6]);
-        assert!(!forget(&conn, now, 2).expect("forget"));
-        assert_eq!(left(), [1, 2, 4, 5], "the newest dead letters are kept");
     }
 }

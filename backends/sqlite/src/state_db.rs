@@ -9,6 +9,7 @@ use super::applied::Applied;
 use super::database::{Schema, from_sql};
 use super::directory::DataDir;
 use super::error::{OpenError, StoreError};
+use super::forgetting::forget;
 use super::ledger::{self, SqliteLedger};
 use super::options::SqliteOptions;
 use super::pages::give_back;
@@ -101,7 +102,7 @@ impl StateDb {
         let indexes = (load(QueueName::Alerts)?, load(QueueName::Deliveries)?);
         let (capacity, forget_clock) = (options.queue_capacity, Arc::clone(&clock));
         let maintenance = move |conn: &Connection| {
-            let more = queue::forget(conn, forget_clock.now(), capacity)?;
+            let more = forget(conn, forget_clock.now(), capacity)?;
             let more = give_back(conn)? || more;
             Ok(if more { Duration::from_millis(100) } else { FORGET_EVERY })
         };
