@@ -58,6 +58,7 @@ const PURE: &[&str] = &[
     "cli/src/replay/past.rs",
     "common/api/src",
     "common/ports/src/queue_index.rs",
+    "common/ports/src/queue_room.rs",
     "common/ports/src/shares.rs",
     "common/sending/src/address_guard.rs",
     "common/sending/src/mail/message.rs",

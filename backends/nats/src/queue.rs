@@ -46,11 +46,13 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName, Standing,
+    Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName,
+    Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use room::QueueRoom;
 use row::{Row, Status};
+use shard::Shard;
 use shares::Shares;
 use state::{QueueCore, State, unavailable, unconfirmed};
 use subjects::{SHARDS, Subjects, shard_of};
@@ -160,6 +162,57 @@ impl NatsQueue {
         tasks.join_all().await;
     }
 
+    /// Claims messages of a lane by `claim`; `None`: this node does not work on the lane.
+    fn take(
+        &self,
+        lane: LaneId,
+        claim: impl FnOnce(&mut Shard) -> Vec<ClaimedRow>,
+    ) -> Result<Option<(UnreadClaims, Vec<ClaimedRow>)>, QueueError> {
+        let number = shard_of(&lane);
+        let mut state = self.shared.state.lock();
+        let confirmed = self.shared.is_confirmed(&state);
+        let closing = state.closing;
+        let held = state.held.get_mut(&number).filter(|held| held.leaving_since.is_none() && !closing);
+        let Some(held) = held else { return Ok(None) };
+        if !confirmed {
+            return Err(unconfirmed());
+        }
+        let taken = claim(&mut held.shard);
+        let tenure = held.shard.tenure().to_owned();
+        let ids = taken.iter().map(|taken| taken.id).collect();
+        Ok(Some((UnreadClaims { shared: Arc::clone(&self.shared), shard: number, tenure, ids }, taken)))
+    }
+
+    /// Claimed messages with their bodies, those whose rows are still as they were.
+    async fn hand_out(
+        &self,
+        lane: LaneId,
+        mut ungiven: UnreadClaims,
+        taken: Vec<ClaimedRow>,
+        now: EventTime,
+    ) -> Result<Vec<Claim>, QueueError> {
+        let bodies = self.bodies(&taken).await?;
+        let mut state = self.shared.state.lock();
+        if !taken.is_empty() && !self.shared.is_confirmed(&state) {
+            drop(state);
+            return Err(unconfirmed());
+        }
+        let Some(held) = state.tenure(ungiven.shard, &ungiven.tenure) else { return Ok(Vec::new()) };
+        let mut claims = Vec::with_capacity(taken.len());
+        for (ClaimedRow { id, .. }, body) in taken.into_iter().zip(bodies) {
+            match body {
+                Some(body) => {
+                    held.shard.bring(&id, body.clone());
+                    claims.push(Claim { id, lane, body });
+                }
+                // Another node changed the row.
+                None => held.shard.replaced(&id, now),
+            }
+        }
+        ungiven.ids.clear();
+        Ok(claims)
+    }
+
     /// The bodies of claimed messages, in their order; `None` for a row that is gone.
     async fn bodies(&self, taken: &[ClaimedRow]) -> Result<Vec<Option<Bytes>>, QueueError> {
         let reads = stream::iter(taken.to_vec()).map(|ClaimedRow { body, sequence, .. }| async move {
@@ -230,41 +283,53 @@ impl Queue for NatsQueue {
     }
 
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
-        let shard = shard_of(&lane);
-        let (mut ungiven, taken) = {
-            let mut state = self.shared.state.lock();
-            let confirmed = self.shared.is_confirmed(&state);
-            let closing = state.closing;
-            let held = state.held.get_mut(&shard).filter(|held| held.leaving_since.is_none() && !closing);
-            let Some(held) = held else { return Ok(Vec::new()) };
-            if !confirmed {
-                return Err(unconfirmed());
-            }
-            let taken = held.shard.claim(lane, now, limit);
-            let tenure = held.shard.tenure().to_owned();
-            let ids = taken.iter().map(|taken| taken.id).collect();
-            (UnreadClaims { shared: Arc::clone(&self.shared), shard, tenure, ids }, taken)
-        };
-        let bodies = self.bodies(&taken).await?;
-        let mut state = self.shared.state.lock();
-        if !taken.is_empty() && !self.shared.is_confirmed(&state) {
-            drop(state);
+        let taken = self.take(lane, |shard| shard.claim(lane, now, limit))?;
+        let Some((ungiven, taken)) = taken else { return Ok(Vec::new()) };
+        self.hand_out(lane, ungiven, taken, now).await
+    }
+
+    async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {
+        let state = self.shared.state.lock();
+        if state.held.is_empty() || state.closing {
+            return Ok(Vec::new());
+        }
+        if !self.shared.is_confirmed(&state) {
             return Err(unconfirmed());
         }
-        let Some(held) = state.tenure(shard, &ungiven.tenure) else { return Ok(Vec::new()) };
-        let mut claims = Vec::with_capacity(taken.len());
-        for (ClaimedRow { id, .. }, body) in taken.into_iter().zip(bodies) {
-            match body {
-                Some(body) => {
-                    held.shard.bring(&id, body.clone());
-                    claims.push(Claim { id, lane, body });
-                }
-                // Another node changed the row.
-                None => held.shard.replaced(&id, now),
+        let unfinished = state.held.values().map(|held| held.shard.len()).sum();
+        let working = state.held.values().filter(|held| held.leaving_since.is_none());
+        Ok(working.flat_map(|held| held.shard.crowded(self.shared.room.messages, unfinished)).collect())
+    }
+
+    async fn claim_surplus(
+        &self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> Result<SurplusClaims, QueueError> {
+        let mut next = None;
+        let claim = |shard: &mut Shard| {
+            let (taken, further) = shard.claim_surplus(lane, walk, limit);
+            next = further;
+            taken
+        };
+        let Some((ungiven, taken)) = self.take(lane, claim)? else {
+            return Ok(SurplusClaims { claims: Vec::new(), next: None });
+        };
+        let claims = self.hand_out(lane, ungiven, taken, self.shared.clock.now()).await?;
+        Ok(SurplusClaims { claims, next })
+    }
+
+    async fn give_back(&self, ids: &[MessageId]) {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.state.lock();
+        for id in ids {
+            if let Some((_, shard)) = state.claimed(id) {
+                shard.give_back(id, now);
             }
         }
-        ungiven.ids.clear();
-        Ok(claims)
+        drop(state);
+        self.shared.changes.announce();
     }
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {

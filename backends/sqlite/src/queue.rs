@@ -20,8 +20,8 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, QueueName,
-    Standing,
+    Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
+    QueueName, Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -144,6 +144,10 @@ fn write_outcome(
             );
             conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid(), now.as_micros()])?
         }
+        Outcome::Withdraw => {
+            let sql = format!("DELETE FROM messages WHERE queue = ?1 AND id = ?2 AND state = {UNFINISHED}");
+            conn.prepare_cached(&sql)?.execute(params![queue, id.as_uuid()])?
+        }
         Outcome::Retry { due_at, body } => {
             let sql = format!(
                 "UPDATE messages SET due_at = ?3, body = ?4
@@ -213,6 +217,26 @@ impl SqliteQueue {
         let shared = Arc::new(QueueCore { index: Mutex::new(index), changes: Changes::new() });
         Self { queue: queue_number(name), capacity, shared, writer, readers, clock }
     }
+
+    /// The bodies of messages that the index has claimed.
+    async fn read(&self, lane: LaneId, claimed: Vec<(MessageId, u64)>) -> Result<Vec<Claim>, QueueError> {
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut unread = UnreadClaims { shared: Arc::clone(&self.shared), claimed: claimed.clone() };
+        let read = self.readers.read(move |conn| {
+            let mut query = conn.prepare_cached("SELECT body FROM messages WHERE seq = ?1")?;
+            let mut claims = Vec::with_capacity(claimed.len());
+            for (id, place) in claimed {
+                let body: Vec<u8> = query.query_row([to_sql(place)], |row| row.get(0))?;
+                claims.push(Claim { id, lane, body: Bytes::from(body) });
+            }
+            Ok(claims)
+        });
+        let claims = read.await.map_err(unavailable)?;
+        unread.claimed.clear();
+        Ok(claims)
+    }
 }
 
 /// Claims whose bodies are not read yet; they return to the queue if reading fails or the caller is
@@ -262,22 +286,29 @@ impl Queue for SqliteQueue {
 
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let claimed = self.shared.index.lock().claim(lane, now, limit);
-        if claimed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut unread = UnreadClaims { shared: Arc::clone(&self.shared), claimed: claimed.clone() };
-        let read = self.readers.read(move |conn| {
-            let mut query = conn.prepare_cached("SELECT body FROM messages WHERE seq = ?1")?;
-            let mut claims = Vec::with_capacity(claimed.len());
-            for (id, place) in claimed {
-                let body: Vec<u8> = query.query_row([to_sql(place)], |row| row.get(0))?;
-                claims.push(Claim { id, lane, body: Bytes::from(body) });
-            }
-            Ok(claims)
-        });
-        let claims = read.await.map_err(unavailable)?;
-        unread.claimed.clear();
-        Ok(claims)
+        self.read(lane, claimed).await
+    }
+
+    async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {
+        let index = self.shared.index.lock();
+        Ok(index.crowded(self.capacity, index.len()))
+    }
+
+    async fn claim_surplus(
+        &self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> Result<SurplusClaims, QueueError> {
+        let (claimed, next) = self.shared.index.lock().claim_surplus(lane, walk, limit);
+        Ok(SurplusClaims { claims: self.read(lane, claimed).await?, next })
+    }
+
+    async fn give_back(&self, ids: &[MessageId]) {
+        let mut index = self.shared.index.lock();
+        ids.iter().for_each(|id| index.unclaim(*id));
+        drop(index);
+        self.shared.changes.announce();
     }
 
     async fn settle(&self, mut outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
@@ -295,7 +326,7 @@ impl Queue for SqliteQueue {
             let mut index = shared.index.lock();
             for (id, outcome) in settled.iter() {
                 match outcome {
-                    Outcome::Complete | Outcome::Bury => drop(index.finish(*id)),
+                    Outcome::Complete | Outcome::Bury | Outcome::Withdraw => drop(index.finish(*id)),
                     Outcome::Retry { due_at, .. } => index.retry(*id, *due_at),
                     Outcome::Park { due_at, .. } => index.park(*id, *due_at),
                 }

@@ -5,8 +5,9 @@
 //!
 //! - [`clock`]: the clocks that a role may read.
 //! - [`shares`]: how the nodes of a role share partitions and shards. Pure.
-//! - [`queue_index`]: which messages of a queue can be claimed. Pure. [`queue_changes`]: tells that a queue
-//!   changed.
+//! - [`queue_index`]: which messages of a queue can be claimed. Pure.
+//! - [`queue_room`]: how the room of a queue is shared. Pure.
+//! - [`queue_changes`]: tells that a queue changed.
 //! - [`turns`]: consoles change one thing at a time where a rule binds several records together.
 //! - [`checkpoint_codec`]: a checkpoint's stored form.
 
@@ -20,6 +21,7 @@ pub mod ledger;
 pub mod queue;
 pub mod queue_changes;
 pub mod queue_index;
+pub mod queue_room;
 pub mod registry;
 pub mod roster;
 pub mod shares;

@@ -99,6 +99,43 @@ pub enum Outcome {
     },
     /// The message is given up: kept as a dead letter until it is revived, it holds up no other message.
     Bury,
+    /// The message is taken out as if it had never been enqueued: its id can be enqueued again at once.
+    Withdraw,
+}
+
+/// How much a lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// The lane.
+    pub lane: LaneId,
+    /// Its unfinished messages, claimed ones too.
+    pub held: usize,
+    /// As many as it should hold at most, by the room that the queue has left now.
+    pub share: usize,
+}
+
+/// How far a walk through the surplus of a lane has come. It goes over all long order keys first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SurplusWalk {
+    /// Behind this order key; `None`: at the beginning.
+    Chains(Option<OrderKey>),
+    /// Before the message of this due time and place; `None`: at the message that is due last.
+    Heads(Option<(EventTime, u64)>),
+}
+
+impl Default for SurplusWalk {
+    fn default() -> Self {
+        Self::Chains(None)
+    }
+}
+
+/// Messages of a lane that can best be missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurplusClaims {
+    /// The claimed messages. Those of one order key stand together.
+    pub claims: Vec<Claim>,
+    /// Where the walk goes on; `None`: it is over.
+    pub next: Option<SurplusWalk>,
 }
 
 /// How a message stands that a queue knows.
@@ -140,6 +177,29 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError>;
+
+    /// Lanes of this node that hold more than half of their share of the room, each once.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError>;
+
+    /// Claims messages of a lane, due or not, at most `limit`: those that can best be missed. First, of order
+    /// keys with more than [`SHORT_CHAIN`](crate::queue_index::SHORT_CHAIN) messages, all but the first, in
+    /// their order; then, from the message that is due last on, each first message of an order key that is
+    /// not claimed, and those behind it, the last one first. `claims` may be empty although the walk goes on.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn claim_surplus(
+        &self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> Result<SurplusClaims, QueueError>;
+
+    /// Gives claimed messages back as they were, due as before.
+    async fn give_back(&self, ids: &[MessageId]);
 
     /// Settles claimed messages.
     ///

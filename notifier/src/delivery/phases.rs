@@ -379,7 +379,7 @@ impl Attempted {
         record.state = state;
         record.next_attempt_at = match &outcome {
             Outcome::Retry { due_at, .. } | Outcome::Park { due_at, .. } => Some(*due_at),
-            Outcome::Complete | Outcome::Bury => None,
+            Outcome::Complete | Outcome::Bury | Outcome::Withdraw => None,
         };
         let report = AttemptReport {
             channel: task.channel,

@@ -9,6 +9,7 @@ pub mod leases;
 pub mod ledger;
 pub mod queue;
 pub mod queue_order;
+pub mod queue_surplus;
 pub mod registry;
 pub mod registry_watch;
 pub mod roster;

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage, Standing,
+    Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
+    Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -76,6 +77,10 @@ impl Messages {
         *followed = follows.max(*followed);
     }
 
+    fn with_body(&self, lane: LaneId, id: MessageId) -> Claim {
+        Claim { id, lane, body: self.bodies.get(&id).cloned().unwrap_or_default() }
+    }
+
     fn settle(&mut self, id: MessageId, outcome: Outcome) {
         if !self.index.is_claimed(&id) {
             return;
@@ -102,6 +107,10 @@ impl Messages {
                 {
                     self.completed.remove(&oldest);
                 }
+            }
+            Outcome::Withdraw => {
+                self.bodies.remove(&id);
+                self.index.finish(id);
             }
             Outcome::Bury => {
                 let body = self.bodies.remove(&id).unwrap_or_default();
@@ -154,8 +163,31 @@ impl Queue for InMemoryQueue {
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let mut held = self.messages.lock();
         let claimed = held.index.claim(lane, now, limit);
-        let with_body = |(id, _)| Claim { id, lane, body: held.bodies.get(&id).cloned().unwrap_or_default() };
-        Ok(claimed.into_iter().map(with_body).collect())
+        Ok(claimed.into_iter().map(|(id, _)| held.with_body(lane, id)).collect())
+    }
+
+    async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {
+        let held = self.messages.lock();
+        Ok(held.index.crowded(held.capacity, held.index.len()))
+    }
+
+    async fn claim_surplus(
+        &self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> Result<SurplusClaims, QueueError> {
+        let mut held = self.messages.lock();
+        let (claimed, next) = held.index.claim_surplus(lane, walk, limit);
+        let claims = claimed.into_iter().map(|(id, _)| held.with_body(lane, id)).collect();
+        Ok(SurplusClaims { claims, next })
+    }
+
+    async fn give_back(&self, ids: &[MessageId]) {
+        let mut held = self.messages.lock();
+        ids.iter().for_each(|id| held.index.unclaim(*id));
+        drop(held);
+        self.changes.announce();
     }
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {

@@ -116,6 +116,7 @@ mod queue {
     conformance::queue_suite!(subject());
     conformance::queue_order_suite!(subject());
     conformance::queue_follows_suite!(subject());
+    conformance::queue_surplus_suite!(subject());
 }
 
 mod checkpoints {

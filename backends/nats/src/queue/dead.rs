@@ -51,9 +51,10 @@ impl QueueCore {
             }
             let row = self.table.read(&self.subjects.row(shard, &id)).await.map_err(unavailable)?;
             // A row that cannot be read may belong to a message that is not settled.
-            Ok(row.map(|row| match Row::decode(&row.headers).map(|row| row.status) {
-                Ok(Status::Done | Status::Dead { .. }) => Standing::Settled,
-                Ok(Status::Waiting { .. }) | Err(_) => Standing::Open,
+            Ok(row.and_then(|row| match Row::decode(&row.headers).map(|row| row.status) {
+                Ok(Status::Done | Status::Dead { .. }) => Some(Standing::Settled),
+                Ok(Status::Waiting { .. }) | Err(_) => Some(Standing::Open),
+                Ok(Status::Withdrawn) => None,
             }))
         });
         let found: Vec<Result<_, QueueError>> = rows.buffered(READS).collect().await;
@@ -123,6 +124,6 @@ impl QueueCore {
 fn letter(seen: &DeadRow, row: StreamMessage) -> Option<Claim> {
     match Row::decode(&row.headers).map(|row| row.status) {
         Ok(Status::Dead { lane, .. }) => Some(Claim { id: seen.id, lane, body: row.payload }),
-        Ok(Status::Waiting { .. } | Status::Done) | Err(_) => None,
+        Ok(Status::Waiting { .. } | Status::Done | Status::Withdrawn) | Err(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -125,7 +126,7 @@ impl QueueCore {
     }
 
     /// The sequence of a written message, or `None` if it was known already.
-    async fn enqueued(&self, write: Write, sent: Sent) -> Result<Option<u64>, RequestError> {
+    async fn enqueued(&self, mut write: Write, sent: Sent) -> Result<Option<u64>, RequestError> {
         let began = Instant::now();
         let mut written = self.table.finish(&write, sent).await?;
         loop {
@@ -134,9 +135,11 @@ impl QueueCore {
                 Written::Conflict => {}
             }
             // The copy that it lost against may still be on its way, and may never arrive.
-            if self.table.read(&write.subject).await?.is_some() {
-                return Ok(None);
-            }
+            write.replaces = match self.table.read(&write.subject).await? {
+                None => 0,
+                Some(row) if is_withdrawn(&row.headers) => row.sequence,
+                Some(_) => return Ok(None),
+            };
             if began.elapsed() >= REQUEST_TIMEOUT {
                 return Err(RequestError::Silent("another copy of the message is on its way".into()));
             }
@@ -187,6 +190,10 @@ impl QueueCore {
         let unreadable = || RequestError::Unusable("the running number of a partition cannot be read".into());
         Ok((row.sequence, number.ok_or_else(unreadable)?))
     }
+}
+
+fn is_withdrawn(headers: &HeaderMap) -> bool {
+    Row::decode(headers).is_ok_and(|row| row.status == Status::Withdrawn)
 }
 
 /// Messages in rounds: the first of each order key, then the second of each, and so on.

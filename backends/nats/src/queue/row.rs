@@ -24,6 +24,7 @@ const FOLLOWS: &str = "Lubdub-Follows";
 const WAITING: &str = "waiting";
 const DONE: &str = "done";
 const DEAD: &str = "dead";
+const WITHDRAWN: &str = "withdrawn";
 
 /// A row without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(super) enum Status {
     Done,
     /// A dead letter.
     Dead { lane: LaneId, order_key: OrderKey },
+    /// Taken out: the id may be enqueued anew, in place of this row.
+    Withdrawn,
 }
 
 /// Why a row cannot be read.
@@ -85,6 +88,7 @@ impl Row {
                 }
             }
             Status::Done => headers.insert(STATUS, DONE),
+            Status::Withdrawn => headers.insert(STATUS, WITHDRAWN),
             Status::Dead { lane, order_key } => {
                 address(lane, order_key);
                 headers.insert(STATUS, DEAD);
@@ -118,6 +122,7 @@ impl Row {
                 }
             }
             Some(DONE) => Status::Done,
+            Some(WITHDRAWN) => Status::Withdrawn,
             Some(DEAD) => Status::Dead { lane: id(headers, LANE)?, order_key: id(headers, ORDER_KEY)? },
             Some(_) | None => return Err(RowError::Damaged { name: STATUS }),
         };
@@ -150,6 +155,7 @@ mod tests {
             Status::Waiting { lane, order_key, due_at, place: Some(u64::MAX) },
             Status::Done,
             Status::Dead { lane, order_key },
+            Status::Withdrawn,
         ] {
             for by in [None, Some("n1.4".to_owned())] {
                 for follows in [None, Some((lane, u64::MAX))] {

@@ -10,11 +10,15 @@ use bytes::Bytes;
 use super::messages::{ClaimedRow, FoundRow, Landed, NewRow, Settling};
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::{DEAD_LETTERS_KEPT_FOR, LaneId, MessageId, OrderKey, Outcome, REMEMBERED_FOR};
+use ports::queue::{
+    DEAD_LETTERS_KEPT_FOR, LaneId, LaneLoad, MessageId, OrderKey, Outcome, REMEMBERED_FOR, SurplusWalk,
+};
 use ports::queue_index::{Entry, QueueIndex};
 
 /// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
 const SOON: Duration = Duration::from_secs(60);
+/// How long the row of a message that was withdrawn is kept: nobody looks for it.
+const WITHDRAWN_FOR: Duration = Duration::from_secs(1);
 /// Most bytes of bodies that a shard keeps in memory, without claimed ones. The others are read when they are
 /// claimed.
 const BODY_BYTES: usize = 4 << 20;
@@ -137,7 +141,7 @@ impl Shard {
         self.forget(&id);
         let FoundRow { sequence, row, body } = found;
         match row.status {
-            Status::Done => {}
+            Status::Done | Status::Withdrawn => {}
             Status::Dead { .. } => drop(self.dead.insert(id, sequence)),
             Status::Waiting { lane, order_key, due_at, place } => {
                 self.index.add(id, Entry::new(place.unwrap_or(sequence), lane, order_key, due_at));
@@ -198,6 +202,39 @@ impl Shard {
             return Vec::new();
         }
         let claimed = self.index.claim(lane, now, limit);
+        self.taken(claimed)
+    }
+
+    /// Lanes that hold more than half of their share, in a queue with room for `capacity` messages, of which
+    /// `unfinished` are taken.
+    pub(super) fn crowded(&self, capacity: usize, unfinished: usize) -> Vec<LaneLoad> {
+        if self.loaded { self.index.crowded(capacity, unfinished) } else { Vec::new() }
+    }
+
+    /// Claims what can best be missed of a lane; answers where the walk goes on.
+    pub(super) fn claim_surplus(
+        &mut self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> (Vec<ClaimedRow>, Option<SurplusWalk>) {
+        if !self.loaded {
+            return (Vec::new(), None);
+        }
+        let (claimed, next) = self.index.claim_surplus(lane, walk, limit);
+        (self.taken(claimed), next)
+    }
+
+    /// Returns a claimed message, unless its outcome is being written.
+    pub(super) fn give_back(&mut self, id: &MessageId, now: EventTime) {
+        let claim = self.known.get(id).and_then(|known| known.claim.as_ref());
+        if claim.is_some_and(|claim| !claim.settling && claim.landed.is_none()) {
+            self.unclaim(id, now);
+        }
+    }
+
+    /// Notes that the index has claimed these.
+    fn taken(&mut self, claimed: Vec<(MessageId, u64)>) -> Vec<ClaimedRow> {
         let mut taken = Vec::with_capacity(claimed.len());
         for (id, _) in claimed {
             if let Some(known) = self.known.get_mut(&id) {
@@ -244,6 +281,7 @@ impl Shard {
         let (status, body) = row_after(id, &entry, outcome);
         let (body, kept) = match outcome {
             Outcome::Complete => (body, Some(REMEMBERED_FOR)),
+            Outcome::Withdraw => (body, Some(WITHDRAWN_FOR)),
             Outcome::Retry { .. } | Outcome::Park { .. } => (body, None),
             Outcome::Bury => (known_body.clone().unwrap_or_default(), Some(DEAD_LETTERS_KEPT_FOR)),
         };
@@ -294,6 +332,7 @@ fn row_after(id: &MessageId, entry: &Entry, outcome: &Outcome) -> (Status, Bytes
     let waiting = |order_key, due_at| Status::Waiting { lane, order_key, due_at, place: Some(place) };
     match outcome {
         Outcome::Complete => (Status::Done, Bytes::new()),
+        Outcome::Withdraw => (Status::Withdrawn, Bytes::new()),
         Outcome::Bury => (Status::Dead { lane, order_key }, Bytes::new()),
         Outcome::Retry { due_at, body } => (waiting(order_key, *due_at), body.clone()),
         Outcome::Park { due_at, body } => (waiting(OrderKey::from_uuid(id.as_uuid()), *due_at), body.clone()),

@@ -80,4 +80,5 @@ mod deliveries {
     }
     conformance::queue_order_suite!(subject());
     conformance::queue_follows_suite!(subject());
+    conformance::queue_surplus_suite!(subject());
 }

@@ -151,6 +151,7 @@ mod deliveries_queue {
         Sqlite::new(|backend| backend.queue(QueueName::Deliveries))
     }
     conformance::queue_order_suite!(subject());
+    conformance::queue_surplus_suite!(subject());
 }
 
 mod checkpoints {

@@ -9,8 +9,8 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use parking_lot::Mutex;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters,
-    Standing,
+    Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
+    QueueWithDeadLetters, Standing, SurplusClaims, SurplusWalk,
 };
 
 use super::plan::{FaultPlan, call, live};
@@ -38,10 +38,10 @@ impl FaultyQueue {
     pub async fn recover(&self, now: EventTime) -> Result<(), QueueError> {
         self.following.lock().drain().for_each(|lane| self.inner.follows(lane, 0));
         let claimed = std::mem::take(&mut *self.claimed.lock());
-        self.give_back(claimed.into_iter(), now).await
+        self.return_all(claimed.into_iter(), now).await
     }
 
-    async fn give_back(
+    async fn return_all(
         &self,
         claimed: impl Iterator<Item = (MessageId, Bytes)>,
         now: EventTime,
@@ -81,9 +81,44 @@ impl Queue for FaultyQueue {
                 let mut claimed = self.claimed.lock();
                 unheard.iter().for_each(|claim| drop(claimed.remove(&claim.id)));
             }
-            self.give_back(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await?;
+            self.return_all(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await?;
         }
         claimed
+    }
+
+    async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {
+        live(self.plan.as_ref()).await;
+        self.inner.crowded().await
+    }
+
+    async fn claim_surplus(
+        &self,
+        lane: LaneId,
+        walk: SurplusWalk,
+        limit: usize,
+    ) -> Result<SurplusClaims, QueueError> {
+        let mut unheard = vec![];
+        let claim = async {
+            let surplus = self.inner.claim_surplus(lane, walk, limit).await?;
+            let claimed = surplus.claims.iter().map(|claim| (claim.id, claim.body.clone()));
+            self.claimed.lock().extend(claimed);
+            unheard.extend(surplus.claims.iter().map(|claim| claim.id));
+            Ok(surplus)
+        };
+        let claimed = call(self.plan.as_ref(), claim, QueueError::Unavailable).await;
+        if claimed.is_err() {
+            // The queue takes back claims whose answer was lost.
+            self.give_back(&unheard).await;
+        }
+        claimed
+    }
+
+    async fn give_back(&self, ids: &[MessageId]) {
+        {
+            let mut claimed = self.claimed.lock();
+            ids.iter().for_each(|id| drop(claimed.remove(id)));
+        }
+        self.inner.give_back(ids).await;
     }
 
     async fn settle(&self, outcomes: Vec<(MessageId, Outcome)>) -> Result<(), QueueError> {
