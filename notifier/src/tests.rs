@@ -4,6 +4,7 @@ mod aging;
 mod carrying;
 mod catching_up;
 mod crash;
+mod crowding;
 mod dead_letters;
 mod defects;
 mod documented;

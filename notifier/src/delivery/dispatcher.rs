@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use model::chain::Chain;
 use model::channel::Channel;
-use model::delivery::DeliveryMessage;
+use model::delivery::{DeliveryMessage, DeliveryState};
 use model::ids::{ChannelId, DeliveryId};
 use model::time::EventTime;
 use model::wire::{self, WireError};
+use ports::history::HistoryError;
 use ports::queue::{Claim, LaneId, MessageId, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
@@ -53,6 +54,14 @@ const PUT_BACK_WAKE: Duration = Duration::from_secs(3_600);
 
 /// How many settled deliveries are remembered for those that were folded into them.
 const SETTLED_KNOWN: usize = 1_024;
+
+#[derive(Debug, thiserror::Error)]
+enum TellerError {
+    #[error("use the delivery queue")]
+    Queue(#[from] QueueError),
+    #[error("use the delivery history")]
+    History(#[from] HistoryError),
+}
 
 /// Claims deliveries and makes their attempts.
 pub(crate) struct Dispatcher {
@@ -418,18 +427,27 @@ async fn attempt(
     attempted.settle(rand::random())
 }
 
-/// The first of these deliveries that the queue knows.
+/// The first of these deliveries that the queue knows, or the history as delivered: the queue may have
+/// forgotten it.
 async fn teller(
     context: &Context,
     lane: LaneId,
     tellers: &[DeliveryId],
-) -> Result<Option<(DeliveryId, Standing)>, QueueError> {
+) -> Result<Option<(DeliveryId, Standing)>, TellerError> {
     for teller in tellers {
         if context.settled.lock().contains(teller) {
             return Ok(Some((*teller, Standing::Settled)));
         }
-        match context.deliveries.standing(lane, &[(*teller).into()]).await?.first() {
-            Some(Some(Standing::Settled)) => {
+        let standing = match context.deliveries.standing(lane, &[(*teller).into()]).await?.first() {
+            Some(Some(standing)) => Some(*standing),
+            Some(None) | None => {
+                let known = context.history.get(*teller).await?;
+                let is_told = known.is_some_and(|known| known.state == DeliveryState::Delivered);
+                is_told.then_some(Standing::Settled)
+            }
+        };
+        match standing {
+            Some(Standing::Settled) => {
                 let mut settled = context.settled.lock();
                 if settled.len() >= SETTLED_KNOWN {
                     settled.clear();
@@ -437,8 +455,8 @@ async fn teller(
                 settled.insert(*teller);
                 return Ok(Some((*teller, Standing::Settled)));
             }
-            Some(Some(Standing::Open)) => return Ok(Some((*teller, Standing::Open))),
-            Some(None) | None => {}
+            Some(Standing::Open) => return Ok(Some((*teller, Standing::Open))),
+            None => {}
         }
     }
     Ok(None)

@@ -44,7 +44,7 @@ pub(super) struct World {
     pub(super) allow_private: &'static str,
     pub(super) mail: Option<MailSettings>,
     pub(super) limits: Limits,
-    made: u128,
+    pub(super) made: u128,
 }
 
 /// A notifier at work.

@@ -29,6 +29,8 @@ pub struct InMemoryQueue {
 #[derive(Default)]
 struct Messages {
     capacity: usize,
+    /// Most ids of completed messages.
+    remembered: usize,
     index: QueueIndex,
     /// Bodies of unfinished messages.
     bodies: HashMap<MessageId, Bytes>,
@@ -46,7 +48,12 @@ struct Messages {
 impl InMemoryQueue {
     /// An empty queue that takes up to `capacity` unfinished messages.
     pub fn new(capacity: usize) -> Self {
-        let messages = Messages { capacity, ..Messages::default() };
+        Self::with_memory(capacity, REMEMBERED)
+    }
+
+    /// An empty queue that remembers the ids of up to `remembered` completed messages.
+    pub fn with_memory(capacity: usize, remembered: usize) -> Self {
+        let messages = Messages { capacity, remembered, ..Messages::default() };
         Self { messages: Mutex::new(messages), changes: Changes::new() }
     }
 }
@@ -102,7 +109,7 @@ impl Messages {
                 self.index.finish(id);
                 self.completed.insert(id);
                 self.completed_order.push_back(id);
-                if self.completed_order.len() > REMEMBERED
+                if self.completed_order.len() > self.remembered
                     && let Some(oldest) = self.completed_order.pop_front()
                 {
                     self.completed.remove(&oldest);
