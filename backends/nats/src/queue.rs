@@ -58,9 +58,6 @@ use state::{QueueCore, State, unavailable, unconfirmed};
 use subjects::{SHARDS, Subjects, shard_of};
 use table::{READS, Table, Write, Written};
 
-/// Most rows for each message of the capacity: the surplus is for dead letters and for messages that were
-/// completed within a day.
-const ROWS_PER_MESSAGE: usize = 4;
 /// How often a joining node looks whether it has joined.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -125,7 +122,7 @@ impl NatsQueue {
             changes: Changes::new(),
             state: Mutex::new(State::default()),
             numbers: Mutex::default(),
-            room: QueueRoom::new(nats.options.queue_capacity, ROWS_PER_MESSAGE),
+            room: QueueRoom::new(nats.options.queue_capacity),
         });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();

@@ -39,7 +39,8 @@ macro_rules! queue_id {
 }
 
 queue_id! {
-    /// Names a message. Two messages with one id, enqueued within a day, are one message.
+    /// Names a message. Two messages with one id, enqueued within a day, are one message; within less if the
+    /// queue's room is short.
     MessageId
 }
 

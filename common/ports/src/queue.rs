@@ -10,7 +10,11 @@ use model::ids::PartitionId;
 pub use model::queue_ids::{LaneId, MessageId, OrderKey};
 use model::time::EventTime;
 
-/// How long a completed message's id is remembered at least.
+/// How long a completed message's id is remembered, unless room is short: see [`crate::queue_room`].
+///
+/// A shorter memory loses nothing, and hardly ever is something told twice: alerts are recognised by their
+/// running numbers as well, and deliveries by the delivery history, which remembers the newest. What waits
+/// for a delivery that the queue has forgotten looks there, too.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// How long a dead letter is kept, unless there are too many.
@@ -50,7 +54,7 @@ impl QueueName {
 /// A message to be enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
-    /// Two messages with one id, enqueued within a day, are one message.
+    /// Two messages with one id, enqueued within a day, are one message; within less if room is short.
     pub id: MessageId,
     /// Messages of different lanes do not wait for each other (a channel, a partition).
     pub lane: LaneId,

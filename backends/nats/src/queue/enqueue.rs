@@ -24,6 +24,11 @@ pub(super) const IN_FLIGHT: usize = 256;
 const READ_WITHIN: Duration = Duration::from_secs(1);
 /// Pause before an uncertain write is checked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long an enqueue waits for rows: those of messages that are completed while room is short go within a
+/// second or two.
+const ROWS_WITHIN: Duration = Duration::from_secs(3);
+/// Pause before the rows are counted again meanwhile.
+const COUNT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl QueueCore {
     /// Enqueues messages.
@@ -68,16 +73,25 @@ impl QueueCore {
         if new == 0 || self.room.take(new) {
             return Ok(());
         }
-        let unavailable = |error| QueueError::Unavailable(error);
-        let info = self
-            .table
-            .nats
-            .stream_info(&self.table.stream)
-            .await
-            .map_err(|error| unavailable(error.into()))?;
-        let info = info.ok_or_else(|| unavailable("its stream is gone".into()))?;
+        let began = Instant::now();
+        loop {
+            self.count_rows().await?;
+            if self.room.take(new) {
+                return Ok(());
+            }
+            if began.elapsed() >= ROWS_WITHIN {
+                return Err(QueueError::Full);
+            }
+            tokio::time::sleep(COUNT_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Counts the rows of the stream.
+    pub(super) async fn count_rows(&self) -> Result<(), QueueError> {
+        let info = self.table.nats.stream_info(&self.table.stream).await.map_err(unavailable)?;
+        let info = info.ok_or_else(|| QueueError::Unavailable("its stream is gone".into()))?;
         self.room.counted(usize::try_from(info.state.messages).unwrap_or(usize::MAX));
-        if self.room.take(new) { Ok(()) } else { Err(QueueError::Full) }
+        Ok(())
     }
 
     /// Writes messages whose order does not matter.

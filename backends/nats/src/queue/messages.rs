@@ -1,7 +1,5 @@
 //! What the parts of a queue tell each other of a message: as it was read, claimed, or written.
 
-use std::time::Duration;
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use ports::queue::{MessageId, Outcome};
@@ -42,7 +40,6 @@ pub(super) struct NewRow {
     pub(super) replaces: u64,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    pub(super) kept: Option<Duration>,
 }
 
 /// Whether an outcome can be written.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::enqueue::IN_FLIGHT;
 use super::messages::{FoundRow, Landed, NewRow, Settling};
 use super::row::Row;
+
 use super::state::{QueueCore, unconfirmed};
 use super::table::{Sent, Write, Written};
 use crate::request::RequestError;
@@ -54,6 +55,10 @@ impl QueueCore {
         outcomes: Vec<(MessageId, Outcome)>,
     ) -> Result<(), QueueError> {
         self.confirmed(&outcomes).await?;
+        if self.room.settles(outcomes.len()) {
+            // Without a new count the last one decides how long rows are kept.
+            let _ = self.count_rows().await;
+        }
         let mut ids = HashSet::new();
         let mut jobs = Vec::new();
         let mut landed = Vec::new();
@@ -118,8 +123,9 @@ impl QueueCore {
         loop {
             while answers.len() < IN_FLIGHT && failure.is_none() {
                 let Some((job, row)) = jobs.next() else { break };
-                let NewRow { replaces, headers, body, kept } = row;
+                let NewRow { replaces, headers, body } = row;
                 let subject = self.subjects.row(job.shard, &job.id);
+                let kept = self.room.kept(&job.outcome);
                 let write = Write { subject, replaces, headers, body, kept };
                 let sent = self.table.send(&write).await;
                 answers.push(async move {

@@ -10,15 +10,11 @@ use bytes::Bytes;
 use super::messages::{ClaimedRow, FoundRow, Landed, NewRow, Settling};
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::{
-    DEAD_LETTERS_KEPT_FOR, LaneId, LaneLoad, MessageId, OrderKey, Outcome, REMEMBERED_FOR, SurplusWalk,
-};
+use ports::queue::{LaneId, LaneLoad, MessageId, OrderKey, Outcome, SurplusWalk};
 use ports::queue_index::{Entry, QueueIndex};
 
 /// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
 const SOON: Duration = Duration::from_secs(60);
-/// How long the row of a message that was withdrawn is kept: nobody looks for it.
-const WITHDRAWN_FOR: Duration = Duration::from_secs(1);
 /// Most bytes of bodies that a shard keeps in memory, without claimed ones. The others are read when they are
 /// claimed.
 const BODY_BYTES: usize = 4 << 20;
@@ -279,15 +275,13 @@ impl Shard {
         }
         claim.settling = true;
         let (status, body) = row_after(id, &entry, outcome);
-        let (body, kept) = match outcome {
-            Outcome::Complete => (body, Some(REMEMBERED_FOR)),
-            Outcome::Withdraw => (body, Some(WITHDRAWN_FOR)),
-            Outcome::Retry { .. } | Outcome::Park { .. } => (body, None),
-            Outcome::Bury => (known_body.clone().unwrap_or_default(), Some(DEAD_LETTERS_KEPT_FOR)),
+        let body = match outcome {
+            Outcome::Complete | Outcome::Withdraw | Outcome::Retry { .. } | Outcome::Park { .. } => body,
+            Outcome::Bury => known_body.clone().unwrap_or_default(),
         };
         let follows = self.followed.get(&entry.lane).map(|version| (entry.lane, *version));
         let headers = Row { status, by: Some(self.tenure.clone()), follows }.encode();
-        Settling::Begun(NewRow { replaces: *sequence, headers, body, kept })
+        Settling::Begun(NewRow { replaces: *sequence, headers, body })
     }
 
     /// Ends the writing of an outcome; `landed`: its result, if it is known.

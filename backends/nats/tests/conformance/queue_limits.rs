@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use model::ids::PartitionId;
 use ports::clock::{Clock, SystemClock};
-use ports::queue::{Claim, DeadLetters, Outcome, Queue, QueueError, QueueMessage, QueueName};
+use ports::queue::{Claim, DeadLetters, Outcome, Queue, QueueError, QueueMessage, QueueName, Standing};
 use servers::{NatsCluster, NatsServer};
 
 use crate::queue::{holds, join_alone, options};
@@ -26,7 +26,51 @@ async fn producer(options: NatsOptions) -> Arc<NatsQueue> {
     backend.queue(NAME)
 }
 
-/// Rows of finished messages count.
+/// Four times as many messages come and go as the queue may have rows.
+async fn a_queue_with_many_completed_messages(options: NatsOptions) {
+    let options = NatsOptions { queue_capacity: 40, ..options };
+    let queue = join_alone(options.clone(), NAME).await;
+    let producer = producer(options.clone()).await;
+    let now = SystemClock::new().now();
+    for round in 0..32 {
+        let numbers = round * 20..round * 20 + 20;
+        let enqueued = producer.enqueue(numbers.clone().map(|number| message(number, 1)).collect()).await;
+        assert!(enqueued.is_ok(), "round {round}: {enqueued:?}");
+        let mut claims = Vec::new();
+        eventually("all are claimed", async || {
+            claims.extend(queue.claim(id(1), now, 100).await.expect("claim"));
+            (claims.len() == 20).then_some(())
+        })
+        .await;
+        queue
+            .settle(claims.iter().map(|claim| (claim.id, Outcome::Complete)).collect())
+            .await
+            .expect("settle");
+    }
+    let standing = queue.standing(id(1), &[id(0), id(639)]).await.expect("standing");
+    assert_eq!(standing[0], Some(Standing::Settled), "what was completed while there was room is remembered");
+    eventually("what was completed without room is forgotten", async || {
+        let standing = queue.standing(id(1), &[id(639)]).await.expect("standing");
+        (standing == [None]).then_some(())
+    })
+    .await;
+    enqueue(&*producer, (1_000..1_040).map(|number| message(number, 1))).await;
+    queue.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn completed_messages_never_fill_a_queue() {
+    let server = NatsServer::start();
+    a_queue_with_many_completed_messages(options(server.url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn completed_messages_never_fill_a_queue_in_a_cluster() {
+    let cluster = NatsCluster::start();
+    a_queue_with_many_completed_messages(NatsOptions { replicas: 3, ..options(cluster.url()) }).await;
+}
+
+/// Dead letters count.
 async fn a_queue_full_of_rows(options: NatsOptions) {
     // Four rows for each.
     let options = NatsOptions { queue_capacity: 10, ..options };
