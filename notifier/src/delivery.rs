@@ -2,7 +2,8 @@
 //!
 //! - `phases`: the phases of carrying one, as types, and `settled`, their outcome. `dispatcher`: claims and
 //!   attempts. `lanes` (pure), `pace`: whose turn it is. `recorder`: writes down what came of attempts.
-//!   `catching_up`: what a channel hears that is enabled again. `context`: what they share.
+//!   `surplus`: takes out what a channel has too much of. `catching_up`: what a channel hears that is enabled
+//!   again, or has room again. `context`: what they share.
 
 mod catching_up;
 pub(crate) mod context;
@@ -12,5 +13,6 @@ pub(crate) mod pace;
 mod phases;
 pub(crate) mod recorder;
 mod settled;
+pub(crate) mod surplus;
 
 pub(crate) use settled::bury;

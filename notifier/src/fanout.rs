@@ -391,10 +391,19 @@ impl FanOut {
                 self.pause(&error.into()).await;
             }
         }
-        for some in planned.chunks(ENQUEUE) {
+        let (mut left, mut most) = (planned.as_slice(), ENQUEUE);
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(most.min(left.len()));
             let messages: Vec<QueueMessage> = some.iter().map(|planned| planned.message()).collect();
-            while let Err(error) = self.deliveries.enqueue(messages.clone()).await {
-                self.pause(&error.into()).await;
+            match self.deliveries.enqueue(messages).await {
+                Ok(()) => (left, most) = (rest, ENQUEUE),
+                Err(error) => {
+                    if matches!(error, QueueError::Full) {
+                        // There may be room for some of them.
+                        most = (some.len() / 2).max(1);
+                    }
+                    self.pause(&error.into()).await;
+                }
             }
         }
         if !plans.is_empty() {

@@ -33,6 +33,8 @@ pub(crate) enum DeliveryResult {
     Dead,
     /// Told of by another delivery.
     Folded,
+    /// Given up, because too many waited for its channel.
+    NoRoom,
 }
 
 /// The outcome of an attempt.

@@ -22,6 +22,7 @@ use crate::delivery::context::Context;
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::pace::Pace;
 use crate::delivery::recorder::Recorder;
+use crate::delivery::surplus::Surplus;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
 use crate::error::Error;
@@ -182,6 +183,7 @@ impl Service {
             trouble,
             pace: Pace::default(),
             settled: Mutex::default(),
+            owed: Mutex::default(),
             dead_letters: deps.deliveries.clone(),
             deliveries: deps.deliveries,
             history: deps.delivery_history,
@@ -198,6 +200,7 @@ impl Service {
         parts.spawn(measure(Arc::clone(&context), shutdown.clone()));
         parts.spawn(review.run(limits.review, shutdown.clone()));
         parts.spawn(fan_out.run(shutdown.clone()));
+        parts.spawn(Surplus::new(Arc::clone(&context)).run(shutdown.clone()));
         parts.spawn(Recorder::new(Arc::clone(&context), incoming, to_dispatcher).run());
         parts.spawn(Dispatcher::new(context, to_recorder, settled).run(shutdown.clone(), limits.drain));
         let outcome = finish(parts, shutdown, limits.drain + LAST_WRITES).await;

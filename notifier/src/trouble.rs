@@ -66,6 +66,26 @@ impl Trouble {
         Ok(())
     }
 
+    /// Puts a message to itself into the lane of a channel: it is told of what was given up and is still so,
+    /// when its lane has room again, see `delivery::catching_up`.
+    pub(crate) async fn tell_later(
+        &self,
+        channel: &Channel,
+        why: &str,
+        now: EventTime,
+    ) -> Result<(), QueueError> {
+        let id = AlertId::of_channel(channel.id, &format!("no room/{}", now.as_micros()));
+        let notice = Notice::ChannelFailing(Box::new(ChannelFailing {
+            id,
+            channel: channel.id,
+            name: channel.name.clone(),
+            since: now,
+            disabled: false,
+            detail: why.to_owned(),
+        }));
+        self.deliveries.enqueue(vec![message(id, &notice, channel.id, now + CATCH_UP_AFTER)]).await
+    }
+
     /// The channels that work and that the same people may read.
     async fn others(
         &self,

@@ -1,9 +1,14 @@
-//! A channel that was disabled and is enabled again hears of what is down.
+//! A channel that was disabled and is enabled again hears of what is down; one that had too many deliveries
+//! hears of what was given up and is still so.
 //!
 //! Before a channel is disabled, a message to itself is put into its lane (see [`crate::trouble`]). The
 //! message waits there as long as the channel is disabled, so neither the death of a notifier nor an owner
 //! who enables the channel while no notifier runs loses it. Then the deliveries that the channel did not get
 //! are looked through: those of incidents that go on are carried as if they came now.
+//!
+//! Before deliveries are given up for lack of room (see [`super::surplus`]), such a message is put there as
+//! well. It waits until the lane has room again. A recovery that was given up is told, too, if its failure
+//! had been.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,14 +21,15 @@ use model::notice::Notice;
 use model::time::EventTime;
 use model::wire;
 use ports::history::{DeliveryFilter, HistoryError};
-use ports::queue::{Claim, QueueError, QueueMessage};
+use ports::queue::{Claim, MessageId, QueueError, QueueMessage};
 use ports::state_store::StateError;
 
 use super::context::Context;
 use super::settled::Settled;
+use super::surplus::{failure_of, is_given_up};
 use crate::desk::keeper::Manner;
 use crate::fanout::CHANNEL_DISABLED;
-use crate::health::Part;
+use crate::health;
 
 /// How often it is looked whether a channel is enabled again.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -44,83 +50,169 @@ enum CatchUpError {
     Queue(#[from] QueueError),
 }
 
-/// Whether the task is the message of a disabled channel to itself.
+/// Most deliveries that are carried again before it is looked anew whether there is room.
+const PART: usize = 256;
+
+/// Why a channel catches up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It was disabled.
+    Disabled,
+    /// Too many deliveries waited for it.
+    NoRoom,
+}
+
+/// Whether the task is the message of a channel to itself.
 pub(super) fn is_for_later(task: &DeliveryTask) -> bool {
     matches!(&task.notice, Notice::ChannelFailing(failing) if failing.channel == task.channel)
 }
 
-/// Tells the channel of what is down, if it is enabled; else asks again later.
-pub(super) async fn catch_up(context: &Context, claim: Claim, channel: Option<&Channel>) -> Settled {
+/// Tells the channel of what it missed, if it is enabled and has room; else asks again later.
+pub(super) async fn catch_up(
+    context: &Context,
+    claim: Claim,
+    task: &DeliveryTask,
+    channel: Option<&Channel>,
+) -> Settled {
     let now = context.clock.now();
     let again = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
-    match channel {
-        None => Settled::done(claim.id, claim.lane),
-        Some(channel) if channel.state == ChannelState::Disabled => again(claim, LOOK_EVERY),
-        Some(channel) => match tell(context, channel, now).await {
-            Ok(told) => {
-                tracing::info!(channel.id = %channel.id, told, "told a channel that was disabled of what is down");
-                Settled::done(claim.id, claim.lane)
-            }
-            Err(error) => {
-                context.health.trouble(Part::Attempts, &error);
-                again(claim, RETRY_AFTER)
-            }
-        },
+    let lacked_room = matches!(&task.notice, Notice::ChannelFailing(failing) if !failing.disabled);
+    let cause = if lacked_room { Cause::NoRoom } else { Cause::Disabled };
+    let Some(channel) = channel else { return Settled::done(claim.id, claim.lane) };
+    if channel.state == ChannelState::Disabled {
+        return again(claim, LOOK_EVERY);
+    }
+    match tell(context, cause, channel, now).await {
+        Ok(Told::All(told)) => {
+            tracing::info!(channel.id = %channel.id, told, "told a channel of what it missed and is still so");
+            Settled::done(claim.id, claim.lane)
+        }
+        Ok(Told::Part) => again(claim, RETRY_AFTER),
+        Ok(Told::NoRoom) => again(claim, LOOK_EVERY),
+        Err(error) => {
+            context.health.trouble(health::Part::Attempts, &error);
+            again(claim, RETRY_AFTER)
+        }
     }
 }
 
-/// Carries what the channel did not get and is still so. Answers how many deliveries that are. It can be done
-/// again.
-async fn tell(context: &Context, channel: &Channel, now: EventTime) -> Result<usize, CatchUpError> {
-    let mut told = 0;
+/// How far it came.
+enum Told {
+    /// All is told: so many deliveries.
+    All(usize),
+    /// There is more.
+    Part,
+    /// Too many deliveries wait for the channel still.
+    NoRoom,
+}
+
+/// Carries what the channel did not get and is still so. It can be done again.
+async fn tell(
+    context: &Context,
+    cause: Cause,
+    channel: &Channel,
+    now: EventTime,
+) -> Result<Told, CatchUpError> {
     // Pending ones were begun by a notifier that died, or are on their way.
-    for state in [DeliveryState::Pending, DeliveryState::Dead, DeliveryState::Suppressed] {
+    let (states, most) = match cause {
+        Cause::Disabled => {
+            ([DeliveryState::Pending, DeliveryState::Dead, DeliveryState::Suppressed].as_slice(), usize::MAX)
+        }
+        Cause::NoRoom => {
+            let lane = channel.id.into();
+            if context.deliveries.crowded().await?.iter().any(|load| load.lane == lane) {
+                return Ok(Told::NoRoom);
+            }
+            // What is given up from now on has a message of its own.
+            context.owed.lock().remove(&channel.id);
+            ([DeliveryState::Pending, DeliveryState::Suppressed].as_slice(), PART)
+        }
+    };
+    let mut told = 0;
+    for state in states {
         let filter =
-            DeliveryFilter { channel: Some(channel.id), state: Some(state), ..DeliveryFilter::default() };
+            DeliveryFilter { channel: Some(channel.id), state: Some(*state), ..DeliveryFilter::default() };
         let mut before: Option<(EventTime, DeliveryId)> = None;
         loop {
             let page = context.history.list(filter, before, PAGE).await?;
             let Some(last) = page.last() else { break };
             before = Some((last.created_at, last.id));
-            let missed: Vec<(Flip, Delivery)> = page.into_iter().filter_map(missed).collect();
-            for delivery in still_down(context, missed).await? {
+            let mut missed: Vec<(Flip, Delivery)> =
+                page.into_iter().filter_map(|one| missed(cause, one)).collect();
+            if cause == Cause::NoRoom && *state == DeliveryState::Pending {
+                missed = not_queued(context, channel, missed).await?;
+            }
+            for delivery in still_so(context, missed).await? {
+                if told >= most {
+                    return Ok(Told::Part);
+                }
                 carry(context, channel, delivery, now).await?;
                 told += 1;
             }
         }
     }
-    Ok(told)
+    Ok(Told::All(told))
 }
 
-/// The failure of which a delivery should have told the channel.
-fn missed(delivery: Delivery) -> Option<(Flip, Delivery)> {
+/// The flip of which a delivery should have told the channel.
+fn missed(cause: Cause, delivery: Delivery) -> Option<(Flip, Delivery)> {
     let Notice::Alert(Alert::Flip(flip)) = &delivery.notice else { return None };
     let flip = flip.clone();
-    // What a window or a parent silenced stays silent.
-    let silenced =
-        delivery.state == DeliveryState::Suppressed && delivery.note.as_deref() != Some(CHANNEL_DISABLED);
-    (flip.to == State::Down && !silenced).then_some((flip, delivery))
+    let missed = match (cause, delivery.state) {
+        (Cause::Disabled, DeliveryState::Suppressed) => {
+            // What a window or a parent silenced stays silent.
+            let was_disabled = delivery.note.as_deref() == Some(CHANNEL_DISABLED);
+            (was_disabled || is_given_up(&delivery)) && flip.to == State::Down
+        }
+        (Cause::Disabled, _pending_or_dead) => flip.to == State::Down,
+        (Cause::NoRoom, DeliveryState::Suppressed) => is_given_up(&delivery),
+        (Cause::NoRoom, _pending) => true,
+    };
+    missed.then_some((flip, delivery))
 }
 
-/// Those whose incidents go on.
-async fn still_down(context: &Context, missed: Vec<(Flip, Delivery)>) -> Result<Vec<Delivery>, CatchUpError> {
+/// Those that the queue does not know.
+async fn not_queued(
+    context: &Context,
+    channel: &Channel,
+    missed: Vec<(Flip, Delivery)>,
+) -> Result<Vec<(Flip, Delivery)>, CatchUpError> {
+    let ids: Vec<MessageId> = missed.iter().map(|(_, delivery)| delivery.id.into()).collect();
+    let standing = context.deliveries.standing(channel.id.into(), &ids).await?;
+    Ok(missed.into_iter().zip(standing).filter(|(_, known)| known.is_none()).map(|(one, _)| one).collect())
+}
+
+/// Those whose incidents go on, and recoveries of which the failures were told and nothing came after.
+async fn still_so(context: &Context, missed: Vec<(Flip, Delivery)>) -> Result<Vec<Delivery>, CatchUpError> {
     let desks = &context.desks;
     let mut by_partition: HashMap<PartitionId, Vec<MonitorId>> = HashMap::new();
     for (flip, _) in &missed {
         by_partition.entry(flip.monitor.partition(desks.partitions)).or_default().push(flip.monitor);
     }
-    let mut down = HashMap::new();
+    let mut states = HashMap::new();
     for (partition, monitors) in by_partition {
-        let states = desks.states.states(partition, &monitors).await?;
-        for (monitor, state) in monitors.into_iter().zip(states) {
-            let incident = state.filter(|state| state.state == State::Down).and_then(|state| state.incident);
-            if let Some(incident) = incident {
-                down.insert(monitor, incident.down.id);
+        let found = desks.states.states(partition, &monitors).await?;
+        states.extend(monitors.into_iter().zip(found));
+    }
+    let mut still = Vec::new();
+    for (flip, delivery) in missed {
+        let Some(Some(state)) = states.get(&flip.monitor) else { continue };
+        let is_so = match failure_of(&flip, delivery.channel) {
+            None => {
+                let incident = state.incident.as_ref().filter(|_| state.state == State::Down);
+                incident.is_some_and(|incident| incident.down.id == flip.id)
             }
+            Some(failure) => {
+                let is_newest = state.state == flip.to && state.sequence == flip.sequence;
+                let failure = if is_newest { context.history.get(failure).await? } else { None };
+                failure.is_some_and(|failure| failure.state == DeliveryState::Delivered)
+            }
+        };
+        if is_so {
+            still.push(delivery);
         }
     }
-    let goes_on = |flip: &Flip| down.get(&flip.monitor) == Some(&flip.id);
-    Ok(missed.into_iter().filter(|(flip, _)| goes_on(flip)).map(|(_, delivery)| delivery).collect())
+    Ok(still)
 }
 
 /// The record first: a delivery that the history knows as suppressed is not carried.

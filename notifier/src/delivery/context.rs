@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::ids::DeliveryId;
+use model::ids::{ChannelId, DeliveryId};
 use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
@@ -30,6 +30,9 @@ pub(crate) struct Context {
     pub(crate) pace: Pace,
     /// Some of the deliveries that are settled and that others were folded into; the dispatcher bounds them.
     pub(crate) settled: Mutex<HashSet<DeliveryId>>,
+    /// Channels that have a message to themselves in the queue, because deliveries were given up for lack of
+    /// room.
+    pub(crate) owed: Mutex<HashSet<ChannelId>>,
     pub(crate) transports: Transports,
     pub(crate) in_hand: Arc<InHand>,
     pub(crate) clock: Arc<dyn Clock>,

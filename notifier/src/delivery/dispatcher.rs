@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use model::chain::Chain;
 use model::channel::Channel;
-use model::delivery::{DeliveryMessage, DeliveryState};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::Alert;
 use model::ids::{ChannelId, DeliveryId};
+use model::notice::Notice;
 use model::time::EventTime;
 use model::wire::{self, WireError};
 use ports::history::HistoryError;
-use ports::queue::{Claim, LaneId, MessageId, QueueError, Standing};
+use ports::queue::{Claim, LaneId, MessageId, Outcome, QueueError, Standing};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -26,6 +28,7 @@ use super::context::Context;
 use super::lanes::Lanes;
 use super::phases::{Claimed, Opened, Opening, Preparation};
 use super::settled::Settled;
+use super::surplus::{failure_of, given_up, is_given_up};
 use crate::config::POLL;
 use crate::defects::{Defects, GivenUp, MOST_TRIES};
 use crate::desk;
@@ -333,6 +336,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     let now = context.clock.now();
     let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
     let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
+        Ok(Some(known)) if is_given_up(&known) => return withdrawn(&claim),
         Ok(known) => known,
         Err(error) => {
             context.health.trouble(Part::Attempts, &error);
@@ -364,9 +368,14 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     context.health.well(Part::Attempts);
     let claimed = match message {
         DeliveryMessage::Task(task) if is_for_later(&task) => {
-            return catch_up(context, claim, channel.as_deref()).await;
+            return catch_up(context, claim, &task, channel.as_deref()).await;
         }
-        DeliveryMessage::Task(task) => Claimed::new(claim.lane, *task),
+        DeliveryMessage::Task(task) => {
+            if let Some(settled) = without_its_failure(context, &claim, &task, known.as_ref(), now).await {
+                return settled;
+            }
+            Claimed::new(claim.lane, *task)
+        }
         DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
     };
     if channel.is_none()
@@ -403,6 +412,11 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     attempt(context, id, in_hand, opened, now).await
 }
 
+/// Takes a message out whose delivery was given up by a notifier that died over it: it may come again.
+fn withdrawn(claim: &Claim) -> Settled {
+    Settled { outcome: Outcome::Withdraw, ..Settled::done(claim.id, claim.lane) }
+}
+
 /// Makes the attempt, in its channel's turn.
 async fn attempt(
     context: &Context,
@@ -425,6 +439,35 @@ async fn attempt(
         Preparation::Failed(attempted) => attempted,
     };
     attempted.settle(rand::random())
+}
+
+/// Nobody hears of a recovery without having heard of the failure: ends one whose failure was given up for
+/// lack of room. `None`: it is no such recovery, or was begun.
+async fn without_its_failure(
+    context: &Context,
+    claim: &Claim,
+    task: &DeliveryTask,
+    known: Option<&Delivery>,
+    now: EventTime,
+) -> Option<Settled> {
+    let failure = task.notice.flip().and_then(|flip| failure_of(flip, task.channel));
+    let is_alert = matches!(&task.notice, Notice::Alert(Alert::Flip(_)));
+    let failure = failure.filter(|_| is_alert && task.attempts == 0 && !task.at_desk)?;
+    match context.history.get(failure).await {
+        Ok(Some(failure)) if is_given_up(&failure) => {}
+        Ok(_) => return None,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            let body = claim.body.clone();
+            return Some(Settled::put_back(claim.id, claim.lane, body, now + PUT_BACK_FOR));
+        }
+    }
+    let record = match known {
+        // The outcome was written down, but the queue was not told.
+        Some(known) if known.state.is_over() => None,
+        known => Some(given_up(known.cloned().unwrap_or_else(|| task.pending(now)))),
+    };
+    Some(Settled { record, ..Settled::done(claim.id, claim.lane) })
 }
 
 /// The first of these deliveries that the queue knows, or the history as delivered: the queue may have

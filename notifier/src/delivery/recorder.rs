@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::settled::{AttemptReport, DeskNote, Settled, Verdict};
+use super::surplus::is_given_up;
 use crate::desk::Note;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
@@ -248,6 +249,7 @@ impl Recorder {
             metrics.attempt_seconds.observe(report.took.as_secs_f64());
         }
         match record.state {
+            DeliveryState::Suppressed if is_given_up(record) => metrics.delivery(DeliveryResult::NoRoom),
             DeliveryState::Pending | DeliveryState::Suppressed => {}
             DeliveryState::Folded => metrics.delivery(DeliveryResult::Folded),
             DeliveryState::Delivered => {
