@@ -240,12 +240,13 @@ fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     headers.get("traceparent")?.to_str().ok().and_then(TraceContext::parse)
 }
 
-/// A token needs no percent-encoding, but a client may use it.
+/// A token needs no percent-encoding, but a client may use it. What else stands in the path stays there: a
+/// token with `&status=down` behind it, as of a query without its `?`, is another text, and none.
 fn unescaped(token: &str) -> Cow<'_, str> {
-    if !token.contains('%') {
+    // The reader of forms would take these for the ends of names and values, and for blanks.
+    if !token.contains('%') || token.contains(['&', '=', '+']) {
         return Cow::Borrowed(token);
     }
-    // A plus or an ampersand in it makes no difference: neither can be part of a token.
     let mut pairs = url::form_urlencoded::parse(token.as_bytes());
     pairs.next().map_or(Cow::Borrowed(""), |(name, _)| name)
 }
@@ -262,6 +263,11 @@ mod tests {
             ("a%2Fb", "a/b"),
             ("%zz", "%zz"),
             ("%ff", "\u{fffd}"),
+            ("abc&status=down%20", "abc&status=down%20"),
+            ("abc=%20", "abc=%20"),
+            ("abc%26status%3Ddown", "abc&status=down"),
+            ("abc+%20", "abc+%20"),
+            ("&%20", "&%20"),
         ] {
             assert_eq!(unescaped(given), expected);
         }

@@ -323,3 +323,23 @@ async fn clients_of_a_proxy_that_is_not_trusted_hear_why_they_are_one() {
     }
     assert_eq!(from("x-forwarded-for", &path("")).await.status, 200, "a good token is taken as ever");
 }
+
+#[tokio::test]
+async fn what_stands_behind_a_token_is_no_part_of_it() {
+    let server = Server::ready(Config::default()).await;
+    for rest in [
+        "&status=down",
+        "&status=down&msg=disk%20full",
+        "=x&status=down%20",
+        "=%20",
+        "+%20",
+        "%26status%3Ddown",
+        "%3Fstatus%3Ddown",
+        ";status=down%20",
+        "%20",
+    ] {
+        let reply = server.get(&format!("/api/push/{TOKEN}{rest}")).await;
+        assert_eq!(reply.status, 404, "{rest}");
+    }
+    assert!(server.heartbeats().is_empty());
+}
