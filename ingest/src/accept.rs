@@ -8,7 +8,7 @@ mod words;
 use bytes::Bytes;
 use model::heartbeat::{HeartbeatKind, clean_message};
 
-use found::{Found, Given, Name};
+use found::{Found, Given, Name, Told, weight};
 pub(crate) use not_understood::NotUnderstood;
 pub(crate) use scan::{Scanned, Scanner, Trouble};
 
@@ -38,7 +38,7 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
     let asked = query.map(scan::query).unwrap_or_default();
     let Body { tail, scanned: Scanned { found: said, is_output, trouble } } = body;
     if let Some(trouble) = trouble
-        && !asked.tells()
+        && !makes_up_for(&asked, trouble)
     {
         return Err(NotUnderstood::Body(trouble));
     }
@@ -60,13 +60,33 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
     Ok(Accepted { kind, message, value, output })
 }
 
-/// The status of a push: down if either place says so, or else what the query says, or else what the body
-/// does. In each place the exit code tells if no status does.
+/// Whether a push counts by its query, whatever its body said.
+fn makes_up_for(asked: &Found, trouble: Trouble) -> bool {
+    match trouble {
+        // The body has statuses, and a copied URL that says up must not hide them.
+        Trouble::ListOfStatuses => matches!(told_in(asked), Some((_, Some(HeartbeatKind::Down)))),
+        Trouble::Json
+        | Trouble::Multipart
+        | Trouble::Late
+        | Trouble::BrokenOff
+        | Trouble::Damaged
+        | Trouble::TooLong => asked.tells(),
+    }
+}
+
+/// What a query says of the status.
+fn told_in(asked: &Found) -> Option<Told> {
+    asked.status(words::status).or_else(|| asked.exit_code())
+}
+
+/// The status of a push: down if either place says so; or else it must be understood wherever it stands. In
+/// each place the exit code tells if no status does.
 fn kind(asked: &Found, said: &Found) -> Result<HeartbeatKind, NotUnderstood> {
-    let asked = asked.status(words::status).or_else(|| asked.exit_code());
-    let told = match said.status(words::status_of_any_tool).or_else(|| said.exit_code()) {
-        Some(down @ (_, Some(HeartbeatKind::Down))) => Some(down),
-        said => asked.or(said),
+    let asked = told_in(asked);
+    let said = said.status(words::status_of_any_tool).or_else(|| said.exit_code());
+    let told = match (asked, said) {
+        (Some(asked), Some(said)) if weight(said.1) > weight(asked.1) => Some(said),
+        (asked, said) => asked.or(said),
     };
     match told {
         None => Ok(HeartbeatKind::Up),

@@ -169,7 +169,7 @@ impl Found {
 }
 
 /// What counts of two statuses: down before what is not understood, and that before up.
-const fn weight(kind: Option<HeartbeatKind>) -> u8 {
+pub(super) const fn weight(kind: Option<HeartbeatKind>) -> u8 {
     match kind {
         Some(HeartbeatKind::Down) => 2,
         None => 1,

@@ -10,7 +10,7 @@ use super::scan::Trouble;
 pub(crate) enum NotUnderstood {
     /// A parameter is not what it must be.
     Parameter(Name),
-    /// The body, and the query has no status.
+    /// The body, and the query does not make up for it.
     Body(Trouble),
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for NotUnderstood {
             Self::Body(Trouble::Damaged) => "the compressed body is damaged or cut off",
             Self::Body(Trouble::TooLong) => "the compressed body unpacks to more than 64 MiB",
             Self::Body(Trouble::ListOfStatuses) => {
-                "the body is a list of objects with a status each: send one object, or put status into the URL"
+                "the body is a list of objects with a status or exit_code each: send one object"
             }
         })
     }

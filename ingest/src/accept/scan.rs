@@ -41,7 +41,7 @@ pub(crate) enum Trouble {
     Json,
     /// It is multipart by its type, names no boundary, or was cut off.
     Multipart,
-    /// It is a list of objects with a status each.
+    /// It is a list of objects with a status or an exit code each.
     ListOfStatuses,
     /// It did not arrive whole within the time for it.
     Late,

@@ -146,7 +146,7 @@ fn a_body_is_parameters_or_output() {
 
 #[test]
 fn the_query_wins_over_the_body() {
-    let both = read(Some("status=up&ping=1"), FORM, b"status=nonsense&value=2&msg=from+the+body");
+    let both = read(Some("status=up&ping=1"), FORM, b"status=ok&value=2&msg=from+the+body");
     assert_eq!(both, Ok(Accepted { value: Some(1.0), ..message("from the body") }));
     let with_output = read(Some("status=down"), None, b"panic at line 3");
     assert_eq!(with_output, Ok(Accepted { kind: HeartbeatKind::Down, ..output(b"panic at line 3") }));
@@ -185,11 +185,10 @@ fn other_tools_are_understood_in_a_body() {
 
 #[test]
 fn a_body_that_is_not_understood_counts_only_with_a_status_in_the_query() {
-    let bodies: [(Option<&[u8]>, &[u8]); 4] = [
+    let bodies: [(Option<&[u8]>, &[u8]); 3] = [
         (JSON, b"{\"status\":\"down\""),
         (None, b"{\"status\":"),
         (MULTIPART, b"--x\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\ndown"),
-        (JSON, b"[{\"status\":\"up\"}]"),
     ];
     for (kind, body) in bodies {
         assert!(matches!(read(None, kind, body), Err(NotUnderstood::Body(_))));
@@ -326,6 +325,26 @@ fn a_long_message_is_cut_between_characters() {
         let long = "ü".repeat(given);
         let accepted = read(Some(&format!("msg={long}")), None, b"").unwrap();
         assert_eq!(accepted.message.unwrap(), "ü".repeat(kept));
+    }
+}
+
+#[test]
+fn a_copied_url_does_not_hide_a_body_that_is_not_understood() {
+    for (body, expected) in [
+        (r#"[{"status":"down"}]"#, NotUnderstood::Body(Trouble::ListOfStatuses)),
+        (r#"[{"id":1},{"exit_code":1,"msg":"x"}]"#, NotUnderstood::Body(Trouble::ListOfStatuses)),
+        (r#"[{"sta\u0074us":"down"}]"#, NotUnderstood::Body(Trouble::ListOfStatuses)),
+        (r#"{"status":"fehlgeschlagen","job":7}"#, BAD_STATUS),
+        (r#"{"status":false}"#, BAD_STATUS),
+        ("status=fehlgeschlagen", BAD_STATUS),
+        (r#"{"exit_code":"killed"}"#, NotUnderstood::Parameter(Name::ExitCode)),
+    ] {
+        let kind = if body.starts_with(['{', '[']) { JSON } else { FORM };
+        for query in [None, Some("msg=x"), Some("status=up&msg=OK&ping="), Some("success=true")] {
+            assert_eq!(read(query, kind, body.as_bytes()), Err(expected), "{query:?} {body}");
+        }
+        let failed = read(Some("status=down"), kind, body.as_bytes()).unwrap();
+        assert_eq!(failed.kind, HeartbeatKind::Down, "down counts wherever it stands: {body}");
     }
 }
 

@@ -1,17 +1,19 @@
 //! Pure. A JSON list, read piece by piece, for one question: do its elements have a status of their own?
 
-/// The longest name that is compared.
-const MAX_NAME: usize = 8;
+use super::super::found::Name;
+use super::text::Text;
+
+/// The longest name that is compared with ours.
+const MAX_NAME: usize = 32;
 
 /// Reads one list.
 #[derive(Debug, Default)]
 pub(super) struct ArrayScanner {
     depth: u32,
-    in_text: bool,
-    escaped: bool,
-    /// The last text in an element, with what is not kept of it.
-    last: Vec<u8>,
-    too_long: bool,
+    /// The text that is being read.
+    text: Option<Text>,
+    /// Whether the last text names a status.
+    names_one: bool,
     has_statuses: bool,
     /// Whether its end has come.
     is_whole: bool,
@@ -29,31 +31,24 @@ impl ArrayScanner {
     }
 
     fn step(&mut self, byte: u8) {
-        if self.in_text {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_text = false,
-                _ if self.last.len() < MAX_NAME => self.last.push(byte),
-                _ => self.too_long = true,
+        if let Some(text) = &mut self.text {
+            if text.ends_at(byte)
+                && let Some(text) = self.text.take()
+            {
+                let name = Name::of(&text.into_string());
+                self.names_one = matches!(name, Some(Name::Status | Name::ExitCode));
             }
             return;
         }
         match byte {
-            b'"' => {
-                self.in_text = true;
-                self.last.clear();
-                self.too_long = false;
-            }
+            b'"' => self.text = Some(Text::new(MAX_NAME)),
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
                 self.is_whole |= self.depth == 0;
             }
             // The list, and an object in it.
-            b':' if self.depth == 2 && !self.too_long => {
-                self.has_statuses |= self.last.eq_ignore_ascii_case(b"status");
-            }
+            b':' if self.depth == 2 => self.has_statuses |= self.names_one,
             _ => {}
         }
     }
