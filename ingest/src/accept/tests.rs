@@ -348,6 +348,8 @@ fn a_copied_url_does_not_hide_a_body_that_is_not_understood() {
     }
 }
 
+mod parts;
+
 proptest! {
     #[test]
     fn nothing_a_client_sends_makes_it_panic(

@@ -2,6 +2,7 @@
 //! browser's `FormData` send.
 
 use super::super::found::{Found, Given, Name};
+use super::super::words;
 use super::text::from_client;
 
 /// The most bytes of a part's head that are looked at.
@@ -26,8 +27,16 @@ enum State {
     Delimited(u8),
     Head(Vec<u8>),
     /// In the content of a field of ours, or of another part.
-    Content(Option<Name>, Vec<u8>),
+    Content(Option<Field>, Vec<u8>),
     End,
+}
+
+/// A part whose name is one of ours.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Name,
+    /// Whether it has the name of a file, too: libraries give one to a field that they were handed as bytes.
+    is_file: bool,
 }
 
 impl MultipartScanner {
@@ -53,8 +62,8 @@ impl MultipartScanner {
                     }
                     let ended = head == b"\r\n" || head == b"\n";
                     if ended || head.ends_with(b"\r\n\r\n") || head.ends_with(b"\n\n") {
-                        let name = field(head);
-                        self.state = State::Content(name, Vec::new());
+                        let field = field(head);
+                        self.state = State::Content(field, Vec::new());
                     }
                 }
                 State::Preamble | State::Content(..) => self.content(*byte),
@@ -64,8 +73,8 @@ impl MultipartScanner {
 
     fn content(&mut self, byte: u8) {
         let Self { found, delimiter, state } = self;
-        // And the line break before the delimiter.
-        let most = if let State::Content(Some(name), _) = state { name.most() + 2 } else { 0 };
+        // And the line break before the delimiter, and a byte that shows that there were more.
+        let most = if let State::Content(Some(field), _) = state { field.name.most() + 3 } else { 0 };
         let is_met = delimiter.step(byte, |byte| {
             if let State::Content(Some(_), content) = state
                 && content.len() < most
@@ -73,8 +82,9 @@ impl MultipartScanner {
                 content.push(byte);
             }
         });
-        if is_met && let State::Content(Some(name), content) = std::mem::replace(state, State::Delimited(0)) {
-            found.add(name, value(content));
+        if is_met && let State::Content(Some(field), content) = std::mem::replace(state, State::Delimited(0))
+        {
+            field.note(content, found);
         }
     }
 
@@ -84,18 +94,38 @@ impl MultipartScanner {
     }
 }
 
-fn value(mut content: Vec<u8>) -> Given {
-    if content.ends_with(b"\n") {
-        content.pop();
-        if content.ends_with(b"\r") {
+impl Field {
+    fn note(self, mut content: Vec<u8>, found: &mut Found) {
+        let Self { name, is_file } = self;
+        if content.ends_with(b"\n") {
             content.pop();
+            if content.ends_with(b"\r") {
+                content.pop();
+            }
+        }
+        let is_whole = content.len() <= name.most();
+        content.truncate(name.most());
+        let is_text = is_whole && std::str::from_utf8(&content).is_ok() && !content.contains(&0);
+        let text = from_client(content);
+        match name {
+            Name::Status | Name::ExitCode if is_file && !is_whole => found.add(name, Given::Unfit),
+            // A file that has such a name by chance is output.
+            Name::Message if is_file && !is_text => {}
+            Name::Value | Name::Ping if is_file && words::number(&text).is_none() => {}
+            Name::Status
+            | Name::ExitCode
+            | Name::Message
+            | Name::Value
+            | Name::Ping
+            | Name::Success
+            | Name::State
+            | Name::Snitch => found.add(name, Given::Text(text)),
         }
     }
-    Given::Text(from_client(content))
 }
 
-/// The name of ours that a part's head gives; `None` for another one, and for a file.
-fn field(head: &[u8]) -> Option<Name> {
+/// The field of ours that a part's head names; `None` for another one.
+fn field(head: &[u8]) -> Option<Field> {
     let head = String::from_utf8_lossy(head);
     let disposition = head.lines().find_map(|line| {
         let (name, rest) = line.split_once(':')?;
@@ -107,10 +137,8 @@ fn field(head: &[u8]) -> Option<Name> {
             name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"'))
         })
     };
-    if parameter("filename").is_some() || parameter("filename*").is_some() {
-        return None;
-    }
-    Name::of(parameter("name")?)
+    let is_file = parameter("filename").is_some() || parameter("filename*").is_some();
+    Some(Field { name: Name::of(parameter("name")?)?, is_file })
 }
 
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {

@@ -1,0 +1,43 @@
+//! What bodies of several parts say.
+
+use super::*;
+
+#[test]
+fn a_part_with_a_file_name_and_our_name_is_heard_or_refused() {
+    let body = |parts: &[(&str, &str)]| {
+        let part = |(name, content): &(&str, &str)| {
+            format!(
+                "--x\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n{content}\r\n"
+            )
+        };
+        parts.iter().map(part).collect::<String>() + "--x--\r\n"
+    };
+    let heard = |parts: &[(&str, &str)]| read(None, MULTIPART, body(parts).as_bytes());
+    let log = "all went wrong\n".repeat(1_000);
+    let bad_code = NotUnderstood::Parameter(Name::ExitCode);
+    assert_eq!(heard(&[("status", "down")]), Ok(down()));
+    assert_eq!(heard(&[("Status", " Down\n"), ("log", &log)]), Ok(down()));
+    assert_eq!(heard(&[("exit_code", "1\n")]), Ok(down()));
+    assert_eq!(heard(&[("status", &log)]), Err(BAD_STATUS));
+    assert_eq!(heard(&[("status", &format!("up{}", " ".repeat(99)))]), Err(BAD_STATUS));
+    assert_eq!(heard(&[("exit_code", &log)]), Err(bad_code));
+    assert_eq!(
+        heard(&[("msg", "disk full"), ("value", "7")]),
+        Ok(Accepted { value: Some(7.0), ..message("disk full") })
+    );
+    // Files that are none of this.
+    for parts in [
+        [("msg", log.as_str()), ("log", "")],
+        [("msg", "\0\u{1}"), ("ping", "x")],
+        [("value", "a,b\n1,2\n"), ("log", &log)],
+        [("s", "1"), ("state", "fail")],
+    ] {
+        let body = body(&parts);
+        let kept = &body.as_bytes()[body.len().saturating_sub(100_000)..];
+        assert_eq!(read(None, MULTIPART, body.as_bytes()), Ok(output(kept)), "{body:.200}");
+    }
+    // A browser sends a file that was not chosen so.
+    let nothing =
+        "--x\r\nContent-Disposition: form-data; name=\"status\"; filename=\"\"\r\n\r\n\r\n--x--\r\n";
+    assert_eq!(read(None, MULTIPART, nothing.as_bytes()), Ok(up()));
+}
