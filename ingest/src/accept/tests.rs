@@ -348,6 +348,16 @@ fn a_copied_url_does_not_hide_a_body_that_is_not_understood() {
     }
 }
 
+#[test]
+fn an_exit_code_that_is_no_number_is_not_understood() {
+    for word in ["NaN", "None", "undefined", "Infinity", "-Infinity", "nil", "\"NaN\"", "1.5"] {
+        let body = format!(r#"{{"exit_code": {word}, "msg": "x"}}"#);
+        let bad = Err(NotUnderstood::Parameter(Name::ExitCode));
+        assert_eq!(read(None, JSON, body.as_bytes()), bad, "{word}");
+    }
+    assert_eq!(read(None, JSON, br#"{"exit_code":null,"value":NaN}"#), Ok(up()), "not given");
+}
+
 mod parts;
 
 proptest! {

@@ -340,13 +340,14 @@ impl JsonScanner {
     }
 }
 
-/// A value without quotes. A number that is none counts as not given; a status that is none is not
-/// understood.
+/// A value without quotes. A number that is none counts as not given; a status or an exit code that is none
+/// is not understood.
 fn bare(name: Option<Name>, text: &str) -> Given {
     let is_no_number = ["nan", "infinity", "-infinity", "undefined", "none"]
         .iter()
         .any(|word| text.eq_ignore_ascii_case(word));
-    let is_nothing = text == "null" || (is_no_number && name != Some(Name::Status));
+    let tells = matches!(name, Some(Name::Status | Name::ExitCode));
+    let is_nothing = text == "null" || (is_no_number && !tells);
     let is_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     if is_nothing {
         Given::Text(String::new())
