@@ -85,7 +85,7 @@ pub(super) type Told = (Name, Option<HeartbeatKind>);
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
     pub(super) status: Option<Given>,
-    /// A status by another tool's name for it, in a query.
+    /// A status by another tool's name for it, or of a second query, in a query.
     pub(super) alias: Option<Told>,
     pub(super) exit_code: Option<Given>,
     pub(super) message: Option<Given>,
@@ -126,6 +126,15 @@ impl Found {
             Name::Ping => &mut self.ping,
         };
         place.get_or_insert(given);
+    }
+
+    /// Notes what a query behind this one says of the status, by any name. Its exit code weighs like a
+    /// status: the status in front of it is that of a copied URL.
+    pub(super) fn add_told_behind(&mut self, behind: &Self) {
+        if let Some((name, kind)) = behind.status(words::status).or_else(|| behind.exit_code()) {
+            self.any = true;
+            self.add_alias(name, kind);
+        }
     }
 
     fn add_alias(&mut self, name: Name, kind: Option<HeartbeatKind>) {

@@ -18,7 +18,7 @@ use multipart::MultipartScanner;
 use text::Text;
 use utf16::Utf16;
 
-use super::found::{Found, Name};
+use super::found::{Found, Given};
 
 /// The longest JSON number or word that is taken for one, bytes.
 const MAX_SCALAR: usize = 64;
@@ -97,11 +97,12 @@ pub(super) fn query(query: &str) -> Found {
         form.finish().0
     };
     let mut found = read(query);
-    // A script that adds `?status=down` to a URL that has a query already.
-    for again in query.split('?').skip(1) {
-        if let Some(status) = read(again).status {
-            found.add(Name::Status, status);
-        }
+    // A script that adds `?status=down` to a URL that has a query already. Some libraries escape the mark;
+    // in a value other than that of `ping`, an escaped one is text.
+    let ping = found.ping.as_ref().and_then(Given::text).filter(|_| !query.contains('?'));
+    let ping = ping.unwrap_or_default().to_owned();
+    for again in query.split('?').skip(1).chain(ping.split('?').skip(1)) {
+        found.add_told_behind(&read(again));
     }
     found
 }

@@ -358,6 +358,33 @@ fn an_exit_code_that_is_no_number_is_not_understood() {
     assert_eq!(read(None, JSON, br#"{"exit_code":null,"value":NaN}"#), Ok(up()), "not given");
 }
 
+#[test]
+fn a_query_behind_a_query_is_heard_like_a_plain_one() {
+    let bad = |name| Err(NotUnderstood::Parameter(name));
+    for (appended, expected) in [
+        ("?status=down", Ok(down())),
+        ("?success=false", Ok(down())),
+        ("?state=fail", Ok(down())),
+        ("?s=1", Ok(down())),
+        ("?exit_code=1", Ok(down())),
+        ("?EXIT_CODE=0&msg=x", Ok(up())),
+        ("?exit_code=1&status=up", Ok(up())),
+        ("?exit_code=0?exit_code=2", Ok(down())),
+        ("?exit_code=killed", bad(Name::ExitCode)),
+        ("?success=maybe", bad(Name::Success)),
+        ("?status=broken", bad(Name::Status)),
+        ("%3Fstatus%3Ddown", Ok(down())),
+        ("%3Fexit_code=1", Ok(down())),
+    ] {
+        let expected = expected.map(|expected| Accepted { message: Some("OK".to_owned()), ..expected });
+        let query = format!("status=up&msg=OK&ping={appended}");
+        assert_eq!(read(Some(&query), None, b""), expected, "{query}");
+    }
+    assert_eq!(read(Some("?exit_code=1"), None, b""), Ok(down()));
+    let text = "msg=see+http%3A%2F%2Fx%2F%3Fstatus%3Dbroken";
+    assert_eq!(read(Some(text), None, b""), Ok(message("see http://x/?status=broken")));
+}
+
 mod parts;
 
 proptest! {
