@@ -23,6 +23,9 @@ use super::found::{Found, Given};
 /// The longest JSON number or word that is taken for one, bytes.
 const MAX_SCALAR: usize = 64;
 
+/// JSON texts within each other that are read.
+const MAX_TEXTS: u8 = 3;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a body said.
@@ -68,8 +71,7 @@ enum Content {
     Blank(Declared),
     Json(Box<JsonScanner>),
     Array(Declared, ArrayScanner),
-    /// A JSON text, and whether its end has come.
-    Quoted(Text, bool),
+    Quoted(Box<Quoted>),
     /// Another JSON value, which holds no parameters: its first bytes.
     Scalar(Vec<u8>),
     Form {
@@ -87,6 +89,25 @@ enum Declared {
     Json,
     Form,
     Other,
+    /// It is what stands in a JSON text, which itself may stand in one, and so on: in how many.
+    InText(u8),
+}
+
+/// A body that begins with a quote. It may be a JSON text with another body in it: a client that makes JSON
+/// of what is JSON already sends such.
+#[derive(Debug)]
+struct Quoted {
+    declared: Declared,
+    text: Text,
+    /// Whether its first quote was read.
+    begun: bool,
+    /// Whether its last one was.
+    ended: bool,
+    /// Whether behind its end stands more than blanks.
+    goes_on: bool,
+    inner: Content,
+    /// What the body is if it is no JSON text, unless it says that it is JSON.
+    form: Option<FormScanner>,
 }
 
 /// The parameters of a query, which may hold anything else as well.
@@ -115,6 +136,22 @@ impl Default for Scanned {
 }
 
 impl Scanned {
+    /// What a body says in which this was found.
+    fn of(found: Found, foreign: bool) -> Self {
+        if found.any { Self { found, is_output: foreign, trouble: None } } else { Self::default() }
+    }
+
+    /// What a form says; of a body that does not declare itself one, if it begins like one.
+    fn of_form(form: FormScanner, declared: bool) -> Self {
+        let (found, begins_like_one) = form.finish();
+        if declared || begins_like_one { Self::of(found, false) } else { Self::default() }
+    }
+
+    /// Whether it is more than output.
+    const fn says_something(&self) -> bool {
+        self.found.any || self.trouble.is_some()
+    }
+
     /// What is known of a body that did not arrive whole.
     pub(crate) fn cut_short(self, trouble: Trouble) -> Self {
         Self { found: self.found.only_a_failure(), is_output: true, trouble: Some(trouble) }
@@ -197,10 +234,11 @@ impl Content {
             (None, _) => Self::Blank(declared),
             (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
             (Some(b'['), _) => Self::Array(declared, ArrayScanner::new()),
+            (Some(b'"'), Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
+            (Some(b'"'), _) => Self::Quoted(Box::new(Quoted::new(declared))),
             (_, Declared::Form) => form(true),
-            (Some(b'"'), Declared::Json) => return (Self::Quoted(Text::new(0), false), &begin[1..]),
             (_, Declared::Json) => Self::Scalar(Vec::new()),
-            (_, Declared::Other) => form(false),
+            (_, Declared::Other | Declared::InText(_)) => form(false),
         };
         (content, begin)
     }
@@ -216,7 +254,7 @@ impl Content {
             }
             Self::Json(json) => json.feed(piece),
             Self::Array(_, array) => array.feed(piece),
-            Self::Quoted(text, ended) => piece.iter().for_each(|byte| *ended |= text.ends_at(*byte)),
+            Self::Quoted(quoted) => quoted.feed(piece),
             Self::Scalar(begin) => {
                 let room = MAX_SCALAR.saturating_sub(begin.len());
                 begin.extend(piece.iter().take(room));
@@ -229,33 +267,74 @@ impl Content {
 
     fn finish(self) -> Scanned {
         let output = Scanned::default;
-        let parameters = |found: Found, foreign: bool| {
-            if found.any { Scanned { found, is_output: foreign, trouble: None } } else { output() }
-        };
         let unread = |found: Found, trouble| Scanned { found, ..Scanned::default() }.cut_short(trouble);
         let unreadable = |trouble| unread(Found::default(), trouble);
         match self {
             Self::Begin(..) | Self::Blank(_) | Self::Output => output(),
             Self::Json(json) => match json.finish() {
-                JsonObject::Alerts(found) => parameters(found, false),
-                JsonObject::Whole { found, foreign } => parameters(found, foreign),
+                JsonObject::Alerts(found) => Scanned::of(found, false),
+                JsonObject::Whole { found, foreign } => Scanned::of(found, foreign),
                 JsonObject::Unreadable(found) => unread(found, Trouble::Json),
             },
             Self::Array(_, array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
             Self::Array(Declared::Json, array) if !array.is_whole() => unreadable(Trouble::Json),
-            Self::Quoted(_, false) => unreadable(Trouble::Json),
-            Self::Array(..) | Self::Quoted(..) => output(),
+            Self::Array(..) => output(),
+            Self::Quoted(quoted) => quoted.finish(),
             Self::Scalar(value) if serde_json::from_slice::<serde_json::Value>(&value).is_ok() => output(),
             Self::Scalar(_) => unreadable(Trouble::Json),
-            Self::Form { form, declared } => {
-                let (found, begins_like_one) = form.finish();
-                if declared || begins_like_one { parameters(found, false) } else { output() }
-            }
+            Self::Form { form, declared } => Scanned::of_form(*form, declared),
             Self::Multipart(multipart) => match multipart.finish() {
-                (found, true) => parameters(found, false),
+                (found, true) => Scanned::of(found, false),
                 (found, false) => unread(found, Trouble::Multipart),
             },
             Self::Unreadable(trouble) => unreadable(trouble),
+        }
+    }
+}
+
+impl Quoted {
+    fn new(declared: Declared) -> Self {
+        let texts = if let Declared::InText(texts) = declared { texts } else { 0 };
+        Self {
+            declared,
+            // It is never full: what was decoded is taken out at once.
+            text: Text::new(usize::MAX),
+            begun: false,
+            ended: false,
+            goes_on: false,
+            inner: Content::Blank(Declared::InText(texts + 1)),
+            form: (declared != Declared::Json).then(FormScanner::new),
+        }
+    }
+
+    /// Takes the next piece of the body; the first one begins with the quote.
+    fn feed(&mut self, piece: &[u8]) {
+        if let Some(form) = &mut self.form {
+            form.feed(piece);
+        }
+        for byte in piece {
+            if !self.begun {
+                self.begun = true;
+            } else if self.ended {
+                self.goes_on |= !byte.is_ascii_whitespace() && *byte != 0;
+            } else {
+                self.ended = self.text.ends_at(*byte);
+            }
+        }
+        self.inner.feed(&self.text.take(self.ended));
+    }
+
+    fn finish(self) -> Scanned {
+        let Self { declared, ended, goes_on, inner, form, .. } = self;
+        let is_json = matches!(inner, Content::Json(_));
+        let inner = inner.finish();
+        let is_text = ended && !goes_on;
+        match form {
+            Some(form) if !(is_json || is_text && inner.says_something()) => {
+                Scanned::of_form(form, declared == Declared::Form)
+            }
+            Some(_) | None if is_text => inner,
+            Some(_) | None => inner.cut_short(Trouble::Json),
         }
     }
 }

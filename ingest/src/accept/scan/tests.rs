@@ -243,6 +243,30 @@ fn multipart_fields_are_read_and_files_are_not() {
     assert_eq!(trouble("multipart/form-data", &status), Some(Trouble::Multipart));
 }
 
+#[test]
+fn json_within_a_json_text_is_read_once_more() {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let object = r#"{"status":"down","msg":"f\u00fcr \"x\" 😀"}"#;
+    for kind in [JSON, FORM, ""] {
+        assert_eq!(said(kind, quoted(object)), pair("down", "für \"x\" 😀"), "{kind}");
+        assert_eq!(said(kind, quoted(&quoted(object))), pair("down", "für \"x\" 😀"), "{kind}");
+        assert_eq!(said(kind, format!(" {}\r\n", quoted(" {\n\"status\":\"down\"}"))), pair("down", ""));
+        assert_eq!(trouble(kind, quoted(r#"[{"status":"down"}]"#)), Some(Trouble::ListOfStatuses), "{kind}");
+        assert_eq!(trouble(kind, quoted(r#"{"status":"#)), Some(Trouble::Json), "{kind}");
+        assert_eq!(trouble(kind, r#""{\"status\":\"down\""#), Some(Trouble::Json), "its end is missing");
+        assert_eq!(trouble(kind, r#""{"status":"down"}""#), Some(Trouble::Json), "{kind}");
+        assert_eq!(said(kind, quoted("status=down")), pair("down", ""), "{kind}");
+        assert_eq!(said(kind, quoted(r#"{"level":"info"}"#)), OUTPUT, "{kind}");
+        assert_eq!(said(kind, quoted("all went well, {really}")), OUTPUT, "{kind}");
+    }
+    for body in [r#""status":"down""#, r#""a" b"#] {
+        assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
+    }
+    assert_eq!(said(FORM, r#""a"=1&status=down"#), pair("down", ""), "a form may begin with a quote");
+    assert_eq!(said(FORM, r#""a=1&status=down"#), pair("down", ""));
+    assert_eq!(said("", r#""all" went well"#), OUTPUT);
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
 }

@@ -113,6 +113,14 @@ impl Text {
         }
     }
 
+    /// Takes out what was decoded since, or all that is left if the text has ended.
+    pub(super) fn take(&mut self, ended: bool) -> Vec<u8> {
+        if ended {
+            self.end_half();
+        }
+        std::mem::take(&mut self.bytes)
+    }
+
     /// The text. What is not UTF-8 is taken for Latin-1.
     pub(super) fn into_string(mut self) -> String {
         self.end_half();
