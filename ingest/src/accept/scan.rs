@@ -13,7 +13,7 @@ mod utf16;
 
 use array::ArrayScanner;
 use form::FormScanner;
-use json::{JsonObject, JsonScanner};
+use json::{JsonObject, JsonScanner, RECORD_SEPARATOR};
 use multipart::MultipartScanner;
 use text::Text;
 use utf16::Utf16;
@@ -170,9 +170,8 @@ impl Scanner {
             },
             "text/plain" => Content::Output,
             "application/x-www-form-urlencoded" => Content::Begin(Declared::Form, Vec::new()),
-            json if json == "application/json" || json.ends_with("+json") => {
-                Content::Begin(Declared::Json, Vec::new())
-            }
+            // Also lines and sequences of objects: `x-ndjson`, `jsonl`, `json-seq`.
+            json if json.contains("json") => Content::Begin(Declared::Json, Vec::new()),
             _ => Content::Begin(Declared::Other, Vec::new()),
         };
         Self { utf16: None, content }
@@ -228,12 +227,13 @@ impl Content {
     /// What a body is that begins with these bytes, and those of them that belong to it. Only blanks: not yet
     /// known.
     fn of(declared: Declared, begin: &[u8]) -> (Self, &[u8]) {
-        let begin = begin.trim_ascii_start();
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == RECORD_SEPARATOR;
+        let begin = begin.get(begin.iter().take_while(|byte| is_blank(byte)).count()..).unwrap_or_default();
         let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
         let content = match (begin.first(), declared) {
             (None, _) => Self::Blank(declared),
             (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
-            (Some(b'['), _) => Self::Array(declared, ArrayScanner::new()),
+            (Some(b'['), _) => Self::Array(declared, ArrayScanner::new(declared == Declared::Json)),
             (Some(b'"'), Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
             (Some(b'"'), _) => Self::Quoted(Box::new(Quoted::new(declared))),
             (_, Declared::Form) => form(true),

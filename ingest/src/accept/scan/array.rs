@@ -6,9 +6,11 @@ use super::text::Text;
 /// The longest name that is compared with ours.
 const MAX_NAME: usize = 32;
 
-/// Reads one list.
+/// Reads a list, and objects behind it.
 #[derive(Debug, Default)]
 pub(super) struct ArrayScanner {
+    /// Whether what stands behind the list belongs to it: otherwise it may be a log.
+    is_json: bool,
     depth: u32,
     /// The text that is being read.
     text: Option<Text>,
@@ -20,8 +22,8 @@ pub(super) struct ArrayScanner {
 }
 
 impl ArrayScanner {
-    pub(super) fn new() -> Self {
-        Self::default()
+    pub(super) fn new(is_json: bool) -> Self {
+        Self { is_json, ..Self::default() }
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
@@ -47,8 +49,10 @@ impl ArrayScanner {
                 self.depth = self.depth.saturating_sub(1);
                 self.is_whole |= self.depth == 0;
             }
-            // The list, and an object in it.
-            b':' if self.depth == 2 => self.has_statuses |= self.names_one,
+            // The list, and an object in it; or an object behind it.
+            b':' if self.depth == 2 || (self.depth == 1 && self.is_whole && self.is_json) => {
+                self.has_statuses |= self.names_one;
+            }
             _ => {}
         }
     }

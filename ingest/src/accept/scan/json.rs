@@ -14,7 +14,10 @@ const MAX_BEHIND: usize = 64;
 /// The longest name that is compared with ours.
 const MAX_NAME: usize = 32;
 
-/// Reads one object.
+/// What stands in front of each object in a sequence (RFC 7464).
+pub(super) const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// Reads an object, and those behind it.
 #[derive(Debug)]
 pub(super) struct JsonScanner {
     state: State,
@@ -63,7 +66,8 @@ enum State {
     /// Within the labels or annotations of alerts.
     TextOf(Key, TextOf),
     AfterValue,
-    /// After the end of an object. Another one may follow, as in a file of lines.
+    /// After the end of an object. Another one may follow, as in a file of lines or of records, or behind a
+    /// comma.
     Done,
     /// Behind the end stands what is no object. It means nothing.
     Rest,
@@ -260,7 +264,7 @@ impl JsonScanner {
                     self.ended_by_a_text = false;
                     State::BeforeName
                 }
-                0 => State::Done,
+                0 | b',' | b';' | RECORD_SEPARATOR => State::Done,
                 _ if is_blank => State::Done,
                 // What goes on like a text shows that its end was a quote and a brace within it.
                 _ if self.ended_by_a_text => State::Unreadable,

@@ -267,6 +267,32 @@ fn json_within_a_json_text_is_read_once_more() {
     assert_eq!(said("", r#""all" went well"#), OUTPUT);
 }
 
+#[test]
+fn objects_with_a_separator_between_them_are_read_one_after_the_other() {
+    for between in [",", ", ", ";\n", "\u{1e}", "\n\u{1e}", ",\0,", ",;"] {
+        for (first, last) in [(r#"{"value":1}"#, ""), (r#"{"status":"up","msg":""}"#, between)] {
+            let body = format!(r#"{first}{between}{{"status":"down"}}{last}"#);
+            for kind in [JSON, FORM, "application/json-seq"] {
+                let found = scanned(kind, body.as_bytes()).found;
+                assert_eq!(text(found.status).as_deref(), Some("down"), "{body}");
+            }
+        }
+    }
+    let sequence = "\u{1e}{\"status\":\"up\"}\n\u{1e}{\"status\":\"down\"}\n";
+    for kind in ["application/json-seq", JSON, FORM, ""] {
+        let found = scanned(kind, sequence.as_bytes()).found;
+        assert_eq!(text(found.status).as_deref(), Some("down"), "{kind}");
+    }
+    for kind in ["application/x-ndjson", "application/json-seq", "text/json"] {
+        assert_eq!(trouble(kind, "status: down"), Some(Trouble::Json), "{kind}");
+    }
+    // The end of the first object stands within a text.
+    assert_eq!(trouble(JSON, r#"{"msg":"he "x"}, and","status":"down"}"#), Some(Trouble::Json));
+    assert_eq!(trouble(JSON, r#"{"log":"{"a":"b"},{"c":"d"}","status":"down"}"#), Some(Trouble::Json));
+    assert_eq!(trouble(JSON, r#"[1]{"status":"down"}"#), Some(Trouble::ListOfStatuses));
+    assert_eq!(said("", r#"[1] {"status":"down"}"#), OUTPUT, "a line of a log");
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
 }
