@@ -8,6 +8,7 @@ mod array;
 mod form;
 mod json;
 mod multipart;
+mod nested;
 mod text;
 mod utf16;
 
@@ -70,7 +71,7 @@ enum Content {
     /// Not yet known: so far it is blanks, and not in UTF-16.
     Blank(Declared),
     Json(Box<JsonScanner>),
-    Array(Declared, ArrayScanner),
+    Array(Box<ArrayScanner>),
     Quoted(Box<Quoted>),
     /// Another JSON value, which holds no parameters: its first bytes.
     Scalar(Vec<u8>),
@@ -233,7 +234,10 @@ impl Content {
         let content = match (begin.first(), declared) {
             (None, _) => Self::Blank(declared),
             (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
-            (Some(b'['), _) => Self::Array(declared, ArrayScanner::new(declared == Declared::Json)),
+            (Some(b'['), _) => {
+                let array = ArrayScanner::new(declared == Declared::Json);
+                return (Self::Array(Box::new(array)), begin.get(1..).unwrap_or_default());
+            }
             (Some(b'"'), Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
             (Some(b'"'), _) => Self::Quoted(Box::new(Quoted::new(declared))),
             (_, Declared::Form) => form(true),
@@ -253,7 +257,7 @@ impl Content {
                 }
             }
             Self::Json(json) => json.feed(piece),
-            Self::Array(_, array) => array.feed(piece),
+            Self::Array(array) => array.feed(piece),
             Self::Quoted(quoted) => quoted.feed(piece),
             Self::Scalar(begin) => {
                 let room = MAX_SCALAR.saturating_sub(begin.len());
@@ -276,8 +280,8 @@ impl Content {
                 JsonObject::Whole { found, foreign } => Scanned::of(found, foreign),
                 JsonObject::Unreadable(found) => unread(found, Trouble::Json),
             },
-            Self::Array(_, array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
-            Self::Array(Declared::Json, array) if !array.is_whole() => unreadable(Trouble::Json),
+            Self::Array(array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
+            Self::Array(array) if array.is_json() && !array.is_whole() => unreadable(Trouble::Json),
             Self::Array(..) => output(),
             Self::Quoted(quoted) => quoted.finish(),
             Self::Scalar(value) if serde_json::from_slice::<serde_json::Value>(&value).is_ok() => output(),

@@ -1,31 +1,35 @@
 //! Pure. A JSON list, read piece by piece, for one question: do its elements have a status of their own?
 
-use super::super::found::Name;
-use super::text::Text;
-
-/// The longest name that is compared with ours.
-const MAX_NAME: usize = 32;
+use super::nested::Nested;
 
 /// Reads a list, and objects behind it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ArrayScanner {
-    /// Whether what stands behind the list belongs to it: otherwise it may be a log.
-    is_json: bool,
-    depth: u32,
-    /// The text that is being read.
-    text: Option<Text>,
-    /// Whether the last text names a status.
-    names_one: bool,
+    begin: Begin,
+    nested: Nested,
     has_statuses: bool,
     /// Whether its end has come.
     is_whole: bool,
 }
 
+/// Whether it is JSON: lines of a log may begin with a bracket, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    List,
+    /// And an object in it.
+    Object,
+    Json,
+    Other,
+}
+
 impl ArrayScanner {
-    pub(super) fn new(is_json: bool) -> Self {
-        Self { is_json, ..Self::default() }
+    /// For a body that says that it is JSON, or another one.
+    pub(super) const fn new(is_json: bool) -> Self {
+        let begin = if is_json { Begin::Json } else { Begin::List };
+        Self { begin, nested: Nested::new(), has_statuses: false, is_whole: false }
     }
 
+    /// Takes the next piece, behind the opening bracket.
     pub(super) fn feed(&mut self, piece: &[u8]) {
         for byte in piece {
             self.step(*byte);
@@ -33,28 +37,25 @@ impl ArrayScanner {
     }
 
     fn step(&mut self, byte: u8) {
-        if let Some(text) = &mut self.text {
-            if text.ends_at(byte)
-                && let Some(text) = self.text.take()
-            {
-                let name = Name::of(&text.into_string());
-                self.names_one = matches!(name, Some(Name::Status | Name::ExitCode));
-            }
-            return;
+        self.begin = match (self.begin, byte) {
+            (Begin::List, b'{') => Begin::Object,
+            (Begin::Object, b'"') => Begin::Json,
+            (begin @ (Begin::Json | Begin::Other), _) => begin,
+            (begin @ (Begin::List | Begin::Object), _) if byte.is_ascii_whitespace() => begin,
+            (Begin::List | Begin::Object, _) => Begin::Other,
+        };
+        // The list, and an object in it; or an object behind it.
+        let depth = self.nested.depth();
+        if byte == b':' && (depth == 2 || (depth == 1 && self.is_whole && self.is_json())) {
+            self.has_statuses |= self.nested.is_behind_a_status();
         }
-        match byte {
-            b'"' => self.text = Some(Text::new(MAX_NAME)),
-            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' => {
-                self.depth = self.depth.saturating_sub(1);
-                self.is_whole |= self.depth == 0;
-            }
-            // The list, and an object in it; or an object behind it.
-            b':' if self.depth == 2 || (self.depth == 1 && self.is_whole && self.is_json) => {
-                self.has_statuses |= self.names_one;
-            }
-            _ => {}
-        }
+        self.nested.step(byte);
+        self.is_whole |= self.nested.depth() == 0;
+    }
+
+    /// Whether it is JSON, by its type or its beginning.
+    pub(super) const fn is_json(&self) -> bool {
+        matches!(self.begin, Begin::Json)
     }
 
     pub(super) const fn is_whole(&self) -> bool {
@@ -62,6 +63,6 @@ impl ArrayScanner {
     }
 
     pub(super) const fn has_statuses(&self) -> bool {
-        self.has_statuses
+        self.has_statuses || (self.is_json() && self.nested.swallows_a_status())
     }
 }

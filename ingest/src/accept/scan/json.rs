@@ -6,6 +6,7 @@
 
 use super::super::found::{Found, Given, Name};
 use super::alerts::TextOf;
+use super::nested::Nested;
 use super::text::Text;
 
 /// Bytes behind a quote that are kept while it is not clear whether the quote ends its text.
@@ -64,7 +65,7 @@ enum State {
     Bare(Key, Text),
     Nested(Nested),
     /// Within the labels or annotations of alerts.
-    TextOf(Key, TextOf),
+    TextOf(Key, TextOf, Nested),
     AfterValue,
     /// After the end of an object. Another one may follow, as in a file of lines or of records, or behind a
     /// comma.
@@ -79,14 +80,6 @@ enum State {
 enum Quote {
     None,
     Behind(Vec<u8>),
-}
-
-/// Within an object or a list that is a value.
-#[derive(Debug, Default)]
-struct Nested {
-    depth: u32,
-    in_text: bool,
-    escaped: bool,
 }
 
 /// What an object said.
@@ -241,17 +234,14 @@ impl JsonScanner {
                     State::Bare(key, text)
                 }
             },
-            State::TextOf(key, mut text) => {
-                if !text.ends_at(byte) {
-                    return State::TextOf(key, text);
-                }
-                let place = if key == Key::Labels { &mut self.alerts.name } else { &mut self.alerts.summary };
-                *place = text.into_found();
-                State::AfterValue
-            }
+            State::TextOf(key, text, nested) => self.in_texts(key, text, nested, byte),
             State::Nested(mut nested) => {
                 nested.step(byte);
-                if nested.depth == 0 { State::AfterValue } else { State::Nested(nested) }
+                match nested.depth() {
+                    _ if nested.swallows_a_status() => State::Unreadable,
+                    0 => State::AfterValue,
+                    _ => State::Nested(nested),
+                }
             }
             State::AfterValue => match byte {
                 b',' => State::BeforeName,
@@ -279,13 +269,27 @@ impl JsonScanner {
     fn nested(&mut self, key: Key, byte: u8) -> State {
         self.note(key, Given::Unfit);
         match key {
-            Key::Annotations if byte == b'{' => State::TextOf(key, TextOf::new("summary")),
-            Key::Labels if byte == b'{' => State::TextOf(key, TextOf::new("alertname")),
+            Key::Annotations if byte == b'{' => State::TextOf(key, TextOf::new("summary"), Nested::new()),
+            Key::Labels if byte == b'{' => State::TextOf(key, TextOf::new("alertname"), Nested::new()),
             Key::Alerts | Key::Annotations | Key::Labels | Key::Ours(_) | Key::Other => {
                 self.alerts.listed |= key == Key::Alerts && byte == b'[';
-                State::Nested(Nested { depth: 1, ..Nested::default() })
+                State::Nested(Nested::new())
             }
         }
+    }
+
+    /// Within the labels or annotations of alerts.
+    fn in_texts(&mut self, key: Key, mut text: TextOf, mut nested: Nested, byte: u8) -> State {
+        nested.step(byte);
+        if nested.swallows_a_status() {
+            return State::Unreadable;
+        }
+        if !text.ends_at(byte) {
+            return State::TextOf(key, text, nested);
+        }
+        let place = if key == Key::Labels { &mut self.alerts.name } else { &mut self.alerts.summary };
+        *place = text.into_found();
+        State::AfterValue
     }
 
     fn in_string(&mut self, key: Key, mut text: Text, quote: Quote, byte: u8) -> State {
@@ -359,18 +363,5 @@ fn bare(name: Option<Name>, text: &str) -> Given {
         Given::Text(text.to_owned())
     } else {
         Given::Unfit
-    }
-}
-
-impl Nested {
-    fn step(&mut self, byte: u8) {
-        match (self.in_text, byte) {
-            (true, _) if self.escaped => self.escaped = false,
-            (true, b'\\') => self.escaped = true,
-            (_, b'"') => self.in_text = !self.in_text,
-            (false, b'{' | b'[') => self.depth = self.depth.saturating_add(1),
-            (false, b'}' | b']') => self.depth -= 1,
-            _ => {}
-        }
     }
 }

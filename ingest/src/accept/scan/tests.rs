@@ -293,6 +293,32 @@ fn objects_with_a_separator_between_them_are_read_one_after_the_other() {
     assert_eq!(said("", r#"[1] {"status":"down"}"#), OUTPUT, "a line of a log");
 }
 
+#[test]
+fn a_status_between_raw_quotes_in_other_values_is_not_lost() {
+    for body in [
+        r#"{"disk":{"size":"5""},"status":"down","mem":{"size":"3""}}"#,
+        r#"{"disk":{"size":"5""},"a":"b", "status" : "down","mem":{"size":"3""}}"#,
+        r#"{"d":{"p":"C:\"},"status":"down","m":{"q":"say "hi"}}"#,
+        r#"{"d":["C:\"],"exit_code":1,"m":["D:\"]}"#,
+        r#"{"d":{"p":"C:\"},"status":"down","m":["\"]}"#,
+        r#"{"m":{"q":"a "{" b"},"status":"down","n":{"q":"a "}" b"}}"#,
+        r#"{"commonLabels":{"p":"5""},"status":"down","commonAnnotations":{"p":"5""}}"#,
+    ] {
+        assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
+        assert_eq!(trouble("", body), Some(Trouble::Json), "{body}");
+    }
+    let list = trouble(JSON, r#"[{"a":"5""},{"status":"down"},{"b":"3""}]"#);
+    assert_eq!(list, Some(Trouble::ListOfStatuses));
+    // What swallows nothing is read.
+    for body in [
+        r#"{"m":{"q":"say "hi" twice"},"status":"down"}"#,
+        r#"{"status":"down","disk":{"size":"5""},"mem":{"size":"3""}}"#,
+        r#"{"m":{"status":"up","list":["status",{"status":[]}],"n":-1.5e3,"t":true},"status":"down"}"#,
+    ] {
+        assert_eq!(text(scanned(JSON, body.as_bytes()).found.status).as_deref(), Some("down"), "{body}");
+    }
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
 }

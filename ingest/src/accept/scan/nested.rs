@@ -1,0 +1,126 @@
+//! Pure. An object or a list within JSON, read piece by piece to its end.
+//!
+//! Hand-written JSON has raw quotes in its texts, and backslashes that take a quote along. Two of them
+//! swallow what stands between: texts and what is none change places. Where a status went this way, it is not
+//! clear what was said.
+
+use super::super::found::Name;
+use super::text::Text;
+
+/// The longest name that is compared with ours.
+const MAX_NAME: usize = 32;
+
+/// Reads one object or list, whose opening byte was read.
+#[derive(Debug)]
+pub(super) struct Nested {
+    depth: u32,
+    /// The text that is being read.
+    text: Option<Text>,
+    last: Last,
+    /// Whether the last text, or the word behind a text, names a status or an exit code.
+    names_a_status: bool,
+    /// Whether something stood where no JSON has it.
+    is_odd: bool,
+    swallows: bool,
+}
+
+/// What was read last, but for blanks.
+#[derive(Debug)]
+enum Last {
+    /// What opens a value or separates two.
+    Opening,
+    Text,
+    /// A number or a word, and whether a text stands in front of it.
+    Word(Vec<u8>, bool),
+    Closing,
+}
+
+impl Nested {
+    pub(super) const fn new() -> Self {
+        Self {
+            depth: 1,
+            text: None,
+            last: Last::Opening,
+            names_a_status: false,
+            is_odd: false,
+            swallows: false,
+        }
+    }
+
+    /// Takes the next byte.
+    pub(super) fn step(&mut self, byte: u8) {
+        if let Some(text) = &mut self.text {
+            if text.ends_at(byte)
+                && let Some(text) = self.text.take()
+            {
+                self.names_a_status = names_a_status(&text.into_string());
+                self.last = Last::Text;
+            }
+            return;
+        }
+        match byte {
+            b'"' => {
+                if let Last::Word(word, true) = &self.last {
+                    self.swallows |= names_a_status(&String::from_utf8_lossy(word));
+                }
+                self.begin_value();
+                self.text = Some(Text::new(MAX_NAME));
+            }
+            b'{' | b'[' => {
+                self.begin_value();
+                self.depth = self.depth.saturating_add(1);
+                self.last = Last::Opening;
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.last = Last::Closing;
+            }
+            b':' => {
+                self.swallows |= self.is_odd && self.is_behind_a_status();
+                self.last = Last::Opening;
+            }
+            b',' => self.last = Last::Opening,
+            _ => self.in_word(byte),
+        }
+    }
+
+    /// A value that does not begin behind what opens one is odd.
+    const fn begin_value(&mut self) {
+        self.is_odd |= !matches!(self.last, Last::Opening);
+    }
+
+    fn in_word(&mut self, byte: u8) {
+        match &mut self.last {
+            Last::Word(word, _) => {
+                if word.len() <= MAX_NAME {
+                    word.push(byte);
+                }
+            }
+            Last::Opening | Last::Text | Last::Closing if byte.is_ascii_whitespace() => {}
+            Last::Opening | Last::Text | Last::Closing => {
+                self.begin_value();
+                let is_behind_a_text = matches!(self.last, Last::Text);
+                self.last = Last::Word(vec![byte], is_behind_a_text);
+            }
+        }
+    }
+
+    /// How many objects and lists are open, this one included.
+    pub(super) const fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// Whether the last thing is a text that names a status or an exit code.
+    pub(super) const fn is_behind_a_status(&self) -> bool {
+        self.names_a_status && matches!(self.last, Last::Text)
+    }
+
+    /// Whether it read a status as its own that may stand beside it.
+    pub(super) const fn swallows_a_status(&self) -> bool {
+        self.swallows
+    }
+}
+
+fn names_a_status(text: &str) -> bool {
+    matches!(Name::of(text), Some(Name::Status | Name::ExitCode))
+}
