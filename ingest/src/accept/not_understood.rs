@@ -28,7 +28,7 @@ impl fmt::Display for NotUnderstood {
                 "the body begins like JSON or says that it is, and cannot be read to its end; put status into the URL, or send text as text/plain"
             }
             Self::Body(Trouble::Multipart) => {
-                "the body says that it is multipart/form-data, and has no boundary or no end; put status into the URL"
+                "the body is multipart, and is no form-data, has no boundary or no end, or has parts within a part; put status into the URL"
             }
             Self::Body(Trouble::Late) => {
                 "the body did not arrive whole: it paused for 30 s, or took 10 minutes in all; put status into the URL"

@@ -43,7 +43,8 @@ pub(crate) struct Scanned {
 pub(crate) enum Trouble {
     /// It is JSON by its type or its beginning, and cannot be read to its end.
     Json,
-    /// It is multipart by its type, names no boundary, or was cut off.
+    /// It is multipart by its type, and no `form-data`, or names no boundary, or was cut off, or has parts within
+    /// a part.
     Multipart,
     /// It is a list of objects with a status or an exit code each.
     ListOfStatuses,
@@ -165,7 +166,8 @@ impl Scanner {
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let essence = String::from_utf8_lossy(essence).to_ascii_lowercase();
         let content = match essence.as_str() {
-            "multipart/form-data" => match MultipartScanner::new(content_type) {
+            // Of the other ones none is made of parameters.
+            multipart if multipart.starts_with("multipart/") => match MultipartScanner::new(content_type) {
                 Some(scanner) => Content::Multipart(Box::new(scanner)),
                 None => Content::Unreadable(Trouble::Multipart),
             },

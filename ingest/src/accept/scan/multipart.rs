@@ -8,6 +8,8 @@ use super::text::from_client;
 /// The most bytes of a part's head that are looked at.
 const MAX_HEAD: usize = 4_096;
 
+const MULTIPART: &str = "multipart/";
+
 /// The longest delimiter: RFC 2046 allows 70 characters, and two dashes come before.
 const MAX_DELIMITER: usize = 128;
 
@@ -17,6 +19,8 @@ pub(super) struct MultipartScanner {
     found: Found,
     delimiter: Delimiter,
     state: State,
+    /// Whether a part is made of parts, which are not read.
+    has_nested: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl MultipartScanner {
     /// `None` if the content type is not that of such a body, or names no boundary.
     pub(super) fn new(content_type: &[u8]) -> Option<Self> {
         let delimiter = Delimiter::new(boundary(content_type)?)?;
-        Some(Self { found: Found::default(), delimiter, state: State::Preamble })
+        Some(Self { found: Found::default(), delimiter, state: State::Preamble, has_nested: false })
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
@@ -62,8 +66,9 @@ impl MultipartScanner {
                     }
                     let ended = head == b"\r\n" || head == b"\n";
                     if ended || head.ends_with(b"\r\n\r\n") || head.ends_with(b"\n\n") {
-                        let field = field(head);
-                        self.state = State::Content(field, Vec::new());
+                        let head = Head::of(head);
+                        self.has_nested |= head.is_multipart();
+                        self.state = State::Content(head.field(), Vec::new());
                     }
                 }
                 State::Preamble | State::Content(..) => self.content(*byte),
@@ -72,7 +77,7 @@ impl MultipartScanner {
     }
 
     fn content(&mut self, byte: u8) {
-        let Self { found, delimiter, state } = self;
+        let Self { found, delimiter, state, .. } = self;
         // And the line break before the delimiter, and a byte that shows that there were more.
         let most = if let State::Content(Some(field), _) = state { field.name.most() + 3 } else { 0 };
         let is_met = delimiter.step(byte, |byte| {
@@ -88,9 +93,9 @@ impl MultipartScanner {
         }
     }
 
-    /// What was found, and whether the body came to its end.
+    /// What was found, and whether the body was read to its end.
     pub(super) fn finish(self) -> (Found, bool) {
-        (self.found, matches!(self.state, State::End))
+        (self.found, matches!(self.state, State::End) && !self.has_nested)
     }
 }
 
@@ -124,21 +129,80 @@ impl Field {
     }
 }
 
-/// The field of ours that a part's head names; `None` for another one.
-fn field(head: &[u8]) -> Option<Field> {
-    let head = String::from_utf8_lossy(head);
-    let disposition = head.lines().find_map(|line| {
-        let (name, rest) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(rest)
-    })?;
-    let parameter = |wanted: &str| {
-        disposition.split(';').find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"'))
+/// The lines of a part's head. Those that old programs folded are whole again (RFC 5322, section 2.2.3).
+struct Head(Vec<String>);
+
+impl Head {
+    fn of(head: &[u8]) -> Self {
+        let mut lines: Vec<String> = Vec::new();
+        for line in String::from_utf8_lossy(head).lines() {
+            match lines.last_mut() {
+                Some(last) if line.starts_with([' ', '\t']) => last.push_str(line),
+                Some(_) | None => lines.push(line.to_owned()),
+            }
+        }
+        Self(lines)
+    }
+
+    fn value(&self, wanted: &str) -> Option<&str> {
+        self.0.iter().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim())
         })
-    };
-    let is_file = parameter("filename").is_some() || parameter("filename*").is_some();
-    Some(Field { name: Name::of(parameter("name")?)?, is_file })
+    }
+
+    fn is_multipart(&self) -> bool {
+        let kind = self.value("content-type").and_then(|kind| kind.get(..MULTIPART.len()));
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART))
+    }
+
+    /// The field of ours that it names; `None` for another one.
+    fn field(&self) -> Option<Field> {
+        let parameters = parameters(self.value("content-disposition")?);
+        let parameter = |wanted: &str| {
+            parameters.iter().find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
+        };
+        let is_file = parameter("filename").is_some() || parameter("filename*").is_some();
+        // Browsers take apostrophes for a part of the name. No field of ours has any.
+        let plain = parameter("name").and_then(|name| Name::of(name.trim_matches('\'')));
+        let name = plain.or_else(|| Name::of(&extended(parameter("name*")?)))?;
+        Some(Field { name, is_file })
+    }
+}
+
+/// The parameters of a header's value, whose texts in quotes may hold semicolons.
+fn parameters(value: &str) -> Vec<(String, String)> {
+    let mut parameters = vec![(String::new(), String::new())];
+    let (mut in_value, mut in_quotes, mut is_escaped) = (false, false, false);
+    for character in value.chars() {
+        match character {
+            '\\' if in_quotes && !is_escaped => {
+                is_escaped = true;
+                continue;
+            }
+            '"' if !is_escaped => in_quotes = !in_quotes,
+            ';' if !in_quotes => {
+                parameters.push((String::new(), String::new()));
+                in_value = false;
+            }
+            '=' if !in_quotes && !in_value => in_value = true,
+            _ => {
+                if let Some((name, value)) = parameters.last_mut() {
+                    if in_value { value.push(character) } else { name.push(character) }
+                }
+            }
+        }
+        is_escaped = false;
+    }
+    let trimmed = |(name, value): (String, String)| (name.trim().to_owned(), value.trim().to_owned());
+    parameters.into_iter().map(trimmed).collect()
+}
+
+/// A text with its character set and language in front, and percent signs (RFC 8187).
+fn extended(value: &str) -> String {
+    let text = value.splitn(3, '\'').last().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(text.as_bytes());
+    pairs.next().map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {

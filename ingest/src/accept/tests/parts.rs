@@ -41,3 +41,40 @@ fn a_part_with_a_file_name_and_our_name_is_heard_or_refused() {
         "--x\r\nContent-Disposition: form-data; name=\"status\"; filename=\"\"\r\n\r\n\r\n--x--\r\n";
     assert_eq!(read(None, MULTIPART, nothing.as_bytes()), Ok(up()));
 }
+
+#[test]
+fn what_declares_itself_multipart_is_read_or_refused() {
+    let body = |head: &str| format!("--x\r\n{head}\r\n\r\ndown\r\n--x--\r\n");
+    for head in [
+        "Content-Disposition: form-data; name='status'",
+        "Content-Disposition: form-data; name*=UTF-8''status",
+        "Content-Disposition: form-data; name*=utf-8'en'%73tatus",
+        "Content-Disposition: form-data;\r\n name=\"status\"",
+        "Content-Disposition:\r\n\tform-data;\r\n\tname=status",
+        "Content-Disposition: form-data; filename=\"a; name=log\"; name=\"status\"",
+        "Content-Disposition: form-data; x=\"\\\"; name=log\"; name=\"status\"",
+    ] {
+        assert_eq!(read(None, MULTIPART, body(head).as_bytes()), Ok(down()), "{head}");
+    }
+    let unread = Err(NotUnderstood::Body(Trouble::Multipart));
+    for kind in [
+        "multipart/mixed; boundary=x",
+        "multipart/related; boundary=x",
+        "Multipart/Alternative",
+        "multipart/form-data",
+    ] {
+        assert_eq!(read(None, Some(kind.as_bytes()), PARTS), unread, "{kind}");
+        assert_eq!(
+            read(Some("status=down"), Some(kind.as_bytes()), PARTS).unwrap().kind,
+            HeartbeatKind::Down
+        );
+    }
+    // What `curl -F '=(;type=multipart/mixed'` sends: parts within a part.
+    let inner = "--y\r\nContent-Disposition: attachment; name=\"status\"\r\n\r\ndown\r\n--y--\r\n";
+    for name in ["", "; name=\"all\""] {
+        let nested = format!(
+            "--x\r\nContent-Disposition: form-data{name}\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n{inner}\r\n--x--\r\n"
+        );
+        assert_eq!(read(None, MULTIPART, nested.as_bytes()), unread, "{nested}");
+    }
+}
