@@ -6,6 +6,7 @@
 mod alerts;
 mod array;
 mod form;
+mod front;
 mod json;
 mod multipart;
 mod nested;
@@ -14,7 +15,7 @@ mod utf16;
 
 use array::ArrayScanner;
 use form::FormScanner;
-use json::{JsonObject, JsonScanner, RECORD_SEPARATOR};
+use json::{JsonObject, JsonScanner};
 use multipart::MultipartScanner;
 use text::Text;
 use utf16::Utf16;
@@ -26,8 +27,6 @@ const MAX_SCALAR: usize = 64;
 
 /// JSON texts within each other that are read.
 const MAX_TEXTS: u8 = 3;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a body said.
 #[derive(Debug, PartialEq)]
@@ -69,8 +68,9 @@ pub(crate) struct Scanner {
 enum Content {
     /// Not yet known: its first bytes.
     Begin(Declared, Vec<u8>),
-    /// Not yet known: so far it is blanks, and not in UTF-16.
-    Blank(Declared),
+    /// Not yet known: so far it is blanks, and not in UTF-16, and bytes behind them that are not enough to
+    /// tell.
+    Blank(Declared, Vec<u8>),
     Json(Box<JsonScanner>),
     Array(Box<ArrayScanner>),
     Quoted(Box<Quoted>),
@@ -196,52 +196,55 @@ impl Scanner {
         begun.extend_from_slice(piece);
         if let Some(utf16) = Utf16::of(begun) {
             let bytes = std::mem::take(begun);
-            self.content = Content::Blank(*declared);
+            self.content = Content::blank(*declared);
             self.utf16 = Some(utf16);
             return self.feed(&bytes);
         }
-        // Two bytes show UTF-16, three a mark of the byte order.
-        if begun.len() < 2 || BYTE_ORDER_MARK.starts_with(begun) {
+        // Two bytes show UTF-16.
+        if begun.len() < 2 {
             return;
         }
         let bytes = std::mem::take(begun);
-        let (content, rest) = Content::of(*declared, unmarked(&bytes));
-        self.content = content;
-        self.content.feed(rest);
+        self.content = Content::blank(*declared);
+        self.content.feed(&bytes);
     }
 
     pub(crate) fn finish(mut self) -> Scanned {
         if let Content::Begin(declared, begun) = &mut self.content {
-            let bytes = std::mem::take(begun);
-            let (mut content, rest) = Content::of(*declared, unmarked(&bytes));
-            content.feed(rest);
-            self.content = content;
+            self.content = Content::Blank(*declared, std::mem::take(begun));
         }
         self.content.finish()
     }
 }
 
-/// A body without its byte order mark.
-fn unmarked(begin: &[u8]) -> &[u8] {
-    begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin)
-}
-
 impl Content {
-    /// What a body is that begins with these bytes, and those of them that belong to it. Only blanks: not yet
-    /// known.
-    fn of(declared: Declared, begin: &[u8]) -> (Self, &[u8]) {
-        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == RECORD_SEPARATOR;
-        let begin = begin.get(begin.iter().take_while(|byte| is_blank(byte)).count()..).unwrap_or_default();
+    const fn blank(declared: Declared) -> Self {
+        Self::Blank(declared, Vec::new())
+    }
+
+    /// What a body is that begins with these bytes, or is no more than these, and those of them that are to
+    /// be read.
+    fn of(declared: Declared, begin: &[u8], is_all: bool) -> (Self, &[u8]) {
+        let (begin, is_cut) = match front::visible(begin) {
+            Ok(begin) => (begin, begin == b"'"),
+            Err(begin) => (begin, true),
+        };
+        if is_cut && !is_all {
+            return (Self::Blank(declared, begin.to_vec()), &[]);
+        }
+        let json = || Self::Json(Box::new(JsonScanner::new()));
         let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
-        let content = match (begin.first(), declared) {
-            (None, _) => Self::Blank(declared),
-            (Some(b'{'), _) => Self::Json(Box::new(JsonScanner::new())),
-            (Some(b'['), _) => {
+        let content = match (begin, declared) {
+            ([], _) => Self::blank(declared),
+            ([b'{', ..], _) => json(),
+            // The shell of Windows passes apostrophes on.
+            ([b'\'', object @ ..], _) if object.starts_with(b"{") => return (json(), object),
+            ([b'[', rest @ ..], _) => {
                 let array = ArrayScanner::new(declared == Declared::Json);
-                return (Self::Array(Box::new(array)), begin.get(1..).unwrap_or_default());
+                return (Self::Array(Box::new(array)), rest);
             }
-            (Some(b'"'), Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
-            (Some(b'"'), _) => Self::Quoted(Box::new(Quoted::new(declared))),
+            ([b'"', ..], Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
+            ([b'"', ..], _) => Self::Quoted(Box::new(Quoted::new(declared))),
             (_, Declared::Form) => form(true),
             (_, Declared::Json) => Self::Scalar(Vec::new()),
             (_, Declared::Other | Declared::InText(_)) => form(false),
@@ -251,8 +254,15 @@ impl Content {
 
     fn feed(&mut self, piece: &[u8]) {
         match self {
-            Self::Begin(declared, _) | Self::Blank(declared) => {
-                let (content, rest) = Self::of(*declared, piece);
+            Self::Begin(declared, begun) | Self::Blank(declared, begun) => {
+                let mut joined = std::mem::take(begun);
+                let begin = if joined.is_empty() {
+                    piece
+                } else {
+                    joined.extend_from_slice(piece);
+                    &joined
+                };
+                let (content, rest) = Self::of(*declared, begin, false);
                 *self = content;
                 if !rest.is_empty() {
                     self.feed(rest);
@@ -276,7 +286,14 @@ impl Content {
         let unread = |found: Found, trouble| Scanned { found, ..Scanned::default() }.cut_short(trouble);
         let unreadable = |trouble| unread(Found::default(), trouble);
         match self {
-            Self::Begin(..) | Self::Blank(_) | Self::Output => output(),
+            Self::Begin(declared, begun) | Self::Blank(declared, begun) if !begun.is_empty() => {
+                let (mut content, rest) = Self::of(declared, &begun, true);
+                if !rest.is_empty() {
+                    content.feed(rest);
+                }
+                content.finish()
+            }
+            Self::Begin(..) | Self::Blank(..) | Self::Output => output(),
             Self::Json(json) => match json.finish() {
                 JsonObject::Alerts(found) => Scanned::of(found, false),
                 JsonObject::Whole { found, foreign } => Scanned::of(found, foreign),
@@ -308,7 +325,7 @@ impl Quoted {
             begun: false,
             ended: false,
             goes_on: false,
-            inner: Content::Blank(Declared::InText(texts + 1)),
+            inner: Content::blank(Declared::InText(texts + 1)),
             form: (declared != Declared::Json).then(FormScanner::new),
         }
     }

@@ -254,7 +254,8 @@ impl JsonScanner {
                     self.ended_by_a_text = false;
                     State::BeforeName
                 }
-                0 | b',' | b';' | RECORD_SEPARATOR => State::Done,
+                // The last one is that of a shell.
+                0 | b',' | b';' | RECORD_SEPARATOR | b'\'' => State::Done,
                 _ if is_blank => State::Done,
                 // What goes on like a text shows that its end was a quote and a brace within it.
                 _ if self.ended_by_a_text => State::Unreadable,

@@ -319,6 +319,36 @@ fn a_status_between_raw_quotes_in_other_values_is_not_lost() {
     }
 }
 
+#[test]
+fn what_cannot_be_seen_in_front_of_a_body_does_not_hide_it() {
+    for mark in ["\u{feff}\u{feff}", "\u{a0}", "\u{200b}", "\u{2060}\n\u{feff} ", "\u{3000}", "\u{2028}"] {
+        for kind in [JSON, FORM, ""] {
+            let body = format!("{mark}{{\"status\":\"down\"}}");
+            assert_eq!(said(kind, body), pair("down", ""), "{kind} {mark:?}");
+        }
+        for kind in [FORM, ""] {
+            assert_eq!(said(kind, format!("{mark}status=down")), pair("down", ""), "{kind} {mark:?}");
+        }
+        assert_eq!(said("", format!("{mark}é")), OUTPUT);
+    }
+    for (kind, body) in [(FORM, &b"\xe2"[..]), ("", b"\xe2\x80"), ("", b"\xc2\n{"), (FORM, b"\xef\xbb\n")] {
+        assert_eq!(said(kind, body), OUTPUT, "a character that is cut");
+    }
+    for body in [
+        "while(1);{\"status\":\"down\"}",
+        "callback({\"status\":\"down\"})",
+        ")]}',\n{\"status\":\"down\"}",
+        "// comment\n{\"status\":\"down\"}",
+    ] {
+        assert_eq!(trouble(JSON, body), Some(Trouble::Json), "{body}");
+    }
+    // What the shell of Windows makes of single quotes.
+    assert_eq!(said(FORM, "'{\"status\":\"down\"}'"), pair("down", ""));
+    assert_eq!(trouble(FORM, "'{status:down}'"), Some(Trouble::Json));
+    assert_eq!(said(FORM, "'a=1&status=down"), pair("down", ""));
+    assert_eq!(said("", "'a' was copied"), OUTPUT);
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
 }
@@ -376,6 +406,9 @@ proptest! {
                 Just(b"--------xx".to_vec()), Just(b"\r\n\r\n".to_vec()), Just(b"--".to_vec()),
                 Just(b"name=\"msg\"".to_vec()), Just(b"Content-Disposition: form-data; ".to_vec()),
                 Just(b"down".to_vec()), Just(b"&".to_vec()), Just(b"=".to_vec()), Just(b"\xff\xfe".to_vec()),
+                Just(b"\xef\xbb\xbf".to_vec()), Just(b"\xe2\x80\x8b".to_vec()), Just(b"\xe2".to_vec()),
+                Just(b"'".to_vec()), Just(b"/?".to_vec()), Just(b"\\\"".to_vec()), Just(b"%3D".to_vec()),
+                Just(b"\n".to_vec()), Just(b"\x1e".to_vec()),
                 Just(b"\0".to_vec()), Just(b" ".to_vec()), proptest::collection::vec(any::<u8>(), 1..4),
             ],
             0..30,

@@ -1,0 +1,48 @@
+//! Pure. What cannot be seen in front of a body.
+
+use super::json::RECORD_SEPARATOR;
+
+/// The most bytes of a character in UTF-8.
+const MAX_CHARACTER: usize = 4;
+
+/// A no-break space in Latin-1. No character begins with it in UTF-8.
+const LATIN_1_SPACE: u8 = 0xa0;
+
+/// A body without the blanks and marks in front of it, of all of Unicode. `Err`: it begins with a character
+/// that is not there whole, and perhaps another mark.
+pub(super) fn visible(mut begin: &[u8]) -> Result<&[u8], &[u8]> {
+    while let Some(byte) = begin.first() {
+        let length = match byte {
+            _ if byte.is_ascii_whitespace() => 1,
+            &RECORD_SEPARATOR | &LATIN_1_SPACE => 1,
+            _ if byte.is_ascii() => break,
+            _ => match first_character(begin) {
+                Ok(Some(character)) if is_invisible(character) => character.len_utf8(),
+                Ok(_) => break,
+                Err(Cut) => return Err(begin),
+            },
+        };
+        begin = begin.get(length..).unwrap_or_default();
+    }
+    Ok(begin)
+}
+
+struct Cut;
+
+/// `None` if it is not UTF-8.
+fn first_character(begin: &[u8]) -> Result<Option<char>, Cut> {
+    let first = begin.get(..MAX_CHARACTER).unwrap_or(begin);
+    match std::str::from_utf8(first) {
+        Ok(text) => Ok(text.chars().next()),
+        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => Err(Cut),
+        Err(error) => {
+            let valid = first.get(..error.valid_up_to()).unwrap_or_default();
+            Ok(std::str::from_utf8(valid).ok().and_then(|text| text.chars().next()))
+        }
+    }
+}
+
+const fn is_invisible(character: char) -> bool {
+    // Spaces without a width, which join words or part them, and the mark of the byte order.
+    character.is_whitespace() || matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
