@@ -226,7 +226,7 @@ impl Content {
     /// be read.
     fn of(declared: Declared, begin: &[u8], is_all: bool) -> (Self, &[u8]) {
         let (begin, is_cut) = match front::visible(begin) {
-            Ok(begin) => (begin, begin == b"'"),
+            Ok(begin) => (begin, matches!(begin, b"'" | b"/")),
             Err(begin) => (begin, true),
         };
         if is_cut && !is_all {
@@ -245,9 +245,12 @@ impl Content {
             }
             ([b'"', ..], Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
             ([b'"', ..], _) => Self::Quoted(Box::new(Quoted::new(declared))),
-            (_, Declared::Form) => form(true),
             (_, Declared::Json) => Self::Scalar(Vec::new()),
-            (_, Declared::Other | Declared::InText(_)) => form(false),
+            (_, Declared::Form | Declared::Other | Declared::InText(_)) => {
+                // Or the query of a URL.
+                let query = begin.strip_prefix(b"/").unwrap_or(begin).strip_prefix(b"?");
+                return (form(declared == Declared::Form), query.unwrap_or(begin));
+            }
         };
         (content, begin)
     }

@@ -375,6 +375,8 @@ fn a_query_behind_a_query_is_heard_like_a_plain_one() {
         ("?status=broken", bad(Name::Status)),
         ("%3Fstatus%3Ddown", Ok(down())),
         ("%3Fexit_code=1", Ok(down())),
+        ("&status%3Ddown", Ok(down())),
+        ("&success%3Dfalse", Ok(down())),
     ] {
         let expected = expected.map(|expected| Accepted { message: Some("OK".to_owned()), ..expected });
         let query = format!("status=up&msg=OK&ping={appended}");

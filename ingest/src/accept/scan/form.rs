@@ -3,8 +3,9 @@
 use super::super::found::{Found, Given, Name};
 use super::text::from_client;
 
-/// The longest name that is compared with ours.
-const MAX_NAME: usize = 32;
+/// The longest name that is looked at. It is longer than ours, because a name without an equals sign may be a
+/// form that was encoded once more.
+const MAX_NAME: usize = 1_000;
 
 /// Reads one form.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct FormScanner {
     state: State,
     first: FirstName,
     is_query: bool,
+    /// Whether a form that was encoded once more holds a parameter of ours.
+    encoded_twice: bool,
 }
 
 #[derive(Debug)]
@@ -26,6 +29,8 @@ enum State {
 enum FirstName {
     NotBegun,
     Plain,
+    /// The name has ended, without an equals sign.
+    Alone,
     Ended,
     NoName,
 }
@@ -37,6 +42,7 @@ impl FormScanner {
             state: State::Name(Escaped::new(MAX_NAME)),
             first: FirstName::NotBegun,
             is_query: false,
+            encoded_twice: false,
         }
     }
 
@@ -46,7 +52,7 @@ impl FormScanner {
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
-        let named = if self.is_query { Name::in_a_query } else { Name::of };
+        let named = self.named();
         for byte in piece {
             self.first = self.first.step(*byte);
             match &mut self.state {
@@ -66,21 +72,53 @@ impl FormScanner {
         }
     }
 
+    fn named(&self) -> fn(&str) -> Option<Name> {
+        if self.is_query { Name::in_a_query } else { Name::of }
+    }
+
     fn end_pair(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Name(Escaped::new(MAX_NAME)));
-        let (name, value) = match state {
-            State::Name(mut name) => (Name::of(&name.take()), String::new()),
-            State::Value(name, mut value) => (name, value.take()),
-        };
-        if let Some(name) = name {
-            self.found.add(name, Given::Text(value));
+        match state {
+            State::Name(mut name) => {
+                let is_whole = !name.is_full();
+                let name = name.take();
+                match self.named()(&name) {
+                    Some(name) => self.found.add(name, Given::Text(String::new())),
+                    None if name.contains('=') => self.encoded_twice(&name, is_whole),
+                    None => {}
+                }
+            }
+            State::Value(Some(name), mut value) => self.found.add(name, Given::Text(value.take())),
+            State::Value(None, _) => {}
         }
+    }
+
+    /// Reads a form that was encoded once more: `status%3Ddown`.
+    fn encoded_twice(&mut self, form: &str, is_whole: bool) {
+        let mut any = false;
+        for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
+            if let Some(name) = self.named()(&name) {
+                any = true;
+                let end = value.floor_char_boundary(name.most());
+                self.found.add(name, Given::Text(value.get(..end).unwrap_or_default().to_owned()));
+            }
+        }
+        if any && !is_whole {
+            // A status may stand in what was not kept.
+            self.found.add(Name::Status, Given::Unfit);
+        }
+        self.encoded_twice |= any;
     }
 
     /// What was found, and whether the body begins like a form.
     pub(super) fn finish(mut self) -> (Found, bool) {
         self.end_pair();
-        (self.found, self.first == FirstName::Ended)
+        let begins_like_one = match self.first {
+            FirstName::Ended => true,
+            FirstName::Plain | FirstName::Alone => self.encoded_twice,
+            FirstName::NotBegun | FirstName::NoName => false,
+        };
+        (self.found, begins_like_one)
     }
 }
 
@@ -92,8 +130,9 @@ impl FirstName {
             Self::NotBegun if byte == b'&' => self,
             Self::NotBegun | Self::Plain if is_plain => Self::Plain,
             Self::Plain if byte == b'=' => Self::Ended,
+            Self::Plain if byte == b'&' => Self::Alone,
             Self::NotBegun | Self::Plain | Self::NoName => Self::NoName,
-            Self::Ended => self,
+            Self::Alone | Self::Ended => self,
         }
     }
 }
@@ -146,6 +185,11 @@ impl Escaped {
         } else {
             self.most = self.bytes.len();
         }
+    }
+
+    /// Whether something may have been left out.
+    const fn is_full(&self) -> bool {
+        self.bytes.len() >= self.most
     }
 
     fn take(&mut self) -> String {

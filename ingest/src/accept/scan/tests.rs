@@ -349,6 +349,33 @@ fn what_cannot_be_seen_in_front_of_a_body_does_not_hide_it() {
     assert_eq!(said("", "'a' was copied"), OUTPUT);
 }
 
+#[test]
+fn a_form_that_was_written_as_a_query_or_encoded_once_more_is_heard() {
+    let long = "x".repeat(2_000);
+    for kind in [FORM, ""] {
+        for body in [
+            "?status=down",
+            "/?status=down",
+            "?a=1&status=down",
+            "status%3Ddown",
+            "status%3ddown",
+            "a%3D1%26status%3Ddown",
+            "\"status%3Ddown\"",
+            "\"?status=down\"",
+        ] {
+            assert_eq!(said(kind, body), pair("down", ""), "{kind} {body}");
+        }
+        assert_eq!(said(kind, "msg%3Da%2Bb%26status%3Ddown"), pair("down", "a b"), "{kind}");
+        assert_eq!(said(kind, "status%3Ddown&msg=x"), pair("down", "x"), "{kind}");
+        for body in ["?", "/", "/?", "/x?status=down", "? x", "100%3D1 hundred", "a%3Db"] {
+            assert_eq!(said(kind, body), OUTPUT, "{kind} {body}");
+        }
+        let cut = scanned(kind, format!("msg%3D{long}%26status%3Ddown").as_bytes()).found;
+        assert_eq!(text(cut.status).as_deref(), Some("<unfit>"), "{kind}");
+    }
+    assert_eq!(said(FORM, "msg=x&status%3Ddown"), pair("down", "x"));
+}
+
 fn json_text() -> impl Strategy<Value = String> {
     "[ -~\u{e0}-\u{ff}😀\n\t\"\\\\{}:,]{0,40}"
 }
@@ -381,7 +408,9 @@ proptest! {
 
     #[test]
     fn forms_are_read_as_a_url_library_does(body in "(status|msg|value|x|=|&|%41|%|[+]|a|%c3%a9|[ -~]){0,30}") {
-        prop_assume!(!body.trim_start().starts_with(['{', '[']));
+        // These begin something else, and a form that was encoded twice is not read by the library.
+        prop_assume!(!body.trim_start().starts_with(['{', '[', '"', '\'', '?', '/']));
+        prop_assume!(!body.to_ascii_lowercase().contains("%3d"));
         let mut expected = Found::default();
         for (name, value) in url::form_urlencoded::parse(body.trim_start().as_bytes()) {
             if let Some(name) = super::super::found::Name::of(&name) {
