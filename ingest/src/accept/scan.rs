@@ -15,6 +15,7 @@ mod utf16;
 
 use array::ArrayScanner;
 use form::FormScanner;
+use front::Boundary;
 use json::{JsonObject, JsonScanner};
 use multipart::MultipartScanner;
 use text::Text;
@@ -42,8 +43,8 @@ pub(crate) struct Scanned {
 pub(crate) enum Trouble {
     /// It is JSON by its type or its beginning, and cannot be read to its end.
     Json,
-    /// It is multipart by its type, and no `form-data`, or names no boundary, or was cut off, or has parts within
-    /// a part.
+    /// It is multipart by its type or its beginning, and no `form-data`, or names no boundary, or was cut
+    /// off, or has parts within a part.
     Multipart,
     /// It is a list of objects with a status or an exit code each.
     ListOfStatuses,
@@ -229,11 +230,18 @@ impl Content {
             Ok(begin) => (begin, matches!(begin, b"'" | b"/")),
             Err(begin) => (begin, true),
         };
+        let boundary = Boundary::of(begin);
+        let is_cut = is_cut || matches!(boundary, Boundary::Unclear);
         if is_cut && !is_all {
             return (Self::Blank(declared, begin.to_vec()), &[]);
         }
         let json = || Self::Json(Box::new(JsonScanner::new()));
         let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
+        if let Boundary::Named(boundary) = boundary
+            && let Some(multipart) = MultipartScanner::within(boundary)
+        {
+            return (Self::Multipart(Box::new(multipart)), begin);
+        }
         let content = match (begin, declared) {
             ([], _) => Self::blank(declared),
             ([b'{', ..], _) => json(),

@@ -1,4 +1,4 @@
-//! Pure. What cannot be seen in front of a body.
+//! Pure. What cannot be seen in front of a body, and what shows that it is multipart.
 
 use super::json::RECORD_SEPARATOR;
 
@@ -45,4 +45,41 @@ fn first_character(begin: &[u8]) -> Result<Option<char>, Cut> {
 const fn is_invisible(character: char) -> bool {
     // Spaces without a width, which join words or part them, and the mark of the byte order.
     character.is_whitespace() || matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
+/// The longest boundary of a multipart body (RFC 2046, section 5.1.1).
+const MAX_BOUNDARY: usize = 70;
+
+/// What a part's head begins with in all that clients send.
+const PART: &[u8] = b"content-disposition:";
+
+/// How a body begins.
+pub(super) enum Boundary<'a> {
+    /// Like a multipart one, which names its boundary.
+    Named(&'a [u8]),
+    /// What came is too short to tell.
+    Unclear,
+    None,
+}
+
+impl<'a> Boundary<'a> {
+    /// What a body that begins with these bytes shows in its first two lines.
+    pub(super) fn of(begin: &'a [u8]) -> Self {
+        let Some(line) = begin.strip_prefix(b"--") else {
+            return if begin == b"-" { Self::Unclear } else { Self::None };
+        };
+        let Some(end) = line.iter().take(MAX_BOUNDARY + 2).position(|byte| *byte == b'\n') else {
+            return if line.len() < MAX_BOUNDARY + 2 { Self::Unclear } else { Self::None };
+        };
+        let (boundary, rest) = line.split_at(end);
+        let boundary = boundary.trim_ascii_end();
+        let head = rest.get(1..).unwrap_or_default();
+        let known = head.len().min(PART.len());
+        match head.get(..known).zip(PART.get(..known)) {
+            Some((head, part)) if !boundary.is_empty() && head.eq_ignore_ascii_case(part) => {
+                if known == PART.len() { Self::Named(boundary) } else { Self::Unclear }
+            }
+            Some(_) | None => Self::None,
+        }
+    }
 }

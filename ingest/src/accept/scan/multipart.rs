@@ -46,7 +46,12 @@ struct Field {
 impl MultipartScanner {
     /// `None` if the content type is not that of such a body, or names no boundary.
     pub(super) fn new(content_type: &[u8]) -> Option<Self> {
-        let delimiter = Delimiter::new(boundary(content_type)?)?;
+        Self::within(boundary(content_type)?)
+    }
+
+    /// `None` if this can be no boundary.
+    pub(super) fn within(boundary: &[u8]) -> Option<Self> {
+        let delimiter = Delimiter::new(boundary)?;
         Some(Self { found: Found::default(), delimiter, state: State::Preamble, has_nested: false })
     }
 

@@ -78,3 +78,20 @@ fn what_declares_itself_multipart_is_read_or_refused() {
         assert_eq!(read(None, MULTIPART, nested.as_bytes()), unread, "{nested}");
     }
 }
+
+#[test]
+fn a_body_that_begins_like_multipart_is_read_as_such() {
+    for kind in [None, FORM, Some(b"application/octet-stream".as_slice())] {
+        assert_eq!(read(None, kind, PARTS), Ok(down()));
+        let cut = &PARTS[..PARTS.len() - 10];
+        assert_eq!(read(None, kind, cut), Err(NotUnderstood::Body(Trouble::Multipart)));
+        for text in [
+            "--- a/file\n+++ b/file\n",
+            "--",
+            "---- begun\r\nContent-Length: 7\r\n",
+            "-- \nContent-Disposition",
+        ] {
+            assert_eq!(read(None, kind, text.as_bytes()), Ok(output(text.as_bytes())), "{text}");
+        }
+    }
+}
