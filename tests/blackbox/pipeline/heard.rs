@@ -70,6 +70,23 @@ const SAID: &[(&str, &str)] = &[
     (r#"printf 'status=down' | iconv -t UTF-16LE | curl --data-binary @- $U"#, "down"),
     (r#"printf '\357\273\277{"status":"down"}' | curl --data-binary @- $U"#, "down"),
     ("wget -q -O - --post-data=status=down $U", "down"),
+    // What a copied URL hid, and other ways to write a form or an object.
+    (r#"curl "$U&status=down&msg=disk%20full""#, "refused"),
+    (r#"curl -d '[{"status":"down"}]' "$U?status=up&msg=OK&ping=""#, "refused"),
+    (r#"curl -d '{"status":"fehlgeschlagen"}' "$U?status=up&msg=OK&ping=""#, "refused"),
+    (r#"curl "$U?status=up&msg=OK&ping=?exit_code=1""#, "down"),
+    ("printf 'down\\n' > status && curl -F status=@status $U", "down"),
+    ("curl -F status=@log $U", "refused"),
+    ("curl -F log=@log $U", "up"),
+    ("curl -F '=(;type=multipart/mixed' -F status=down -F '=)' $U", "refused"),
+    ("curl -F status=down -H 'content-type: multipart/related; boundary=x' $U", "refused"),
+    (r#"curl -H 'content-type: application/json' -d '"{\"status\":\"down\"}"' $U"#, "down"),
+    (r#"curl -d '{"exit_code":None}' $U"#, "refused"),
+    (r#"curl -d '{"value":1},{"status":"down"}' $U"#, "down"),
+    (r#"curl -d '{"disk":{"size":"5""},"status":"down","mem":{"size":"3""}}' $U"#, "refused"),
+    (r#"printf '\302\240{"status":"down"}' | curl --data-binary @- $U"#, "down"),
+    ("curl -d '?status=down' $U", "down"),
+    ("curl -d status%3Ddown $U", "down"),
 ];
 
 #[test]
