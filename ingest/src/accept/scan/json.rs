@@ -63,9 +63,10 @@ enum State {
     String(Key, Text, Quote),
     /// A number, a word, or whatever stands without quotes.
     Bare(Key, Text),
-    Nested(Nested),
+    /// Within another object, or a list.
+    Nested(Box<Nested>),
     /// Within the labels or annotations of alerts.
-    TextOf(Key, TextOf, Nested),
+    TextOf(Key, TextOf, Box<Nested>),
     AfterValue,
     /// After the end of an object. Another one may follow, as in a file of lines or of records, or behind a
     /// comma.
@@ -157,6 +158,16 @@ impl JsonScanner {
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
         for byte in piece {
+            // Most of a large object is nested: it is read in its place.
+            if let State::Nested(nested) = &mut self.state {
+                nested.step(*byte);
+                if nested.swallows_a_status() {
+                    self.state = State::Unreadable;
+                } else if nested.depth() == 0 {
+                    self.state = State::AfterValue;
+                }
+                continue;
+            }
             let state = std::mem::replace(&mut self.state, State::Unreadable);
             self.state = self.step(state, *byte);
         }
@@ -235,14 +246,6 @@ impl JsonScanner {
                 }
             },
             State::TextOf(key, text, nested) => self.in_texts(key, text, nested, byte),
-            State::Nested(mut nested) => {
-                nested.step(byte);
-                match nested.depth() {
-                    _ if nested.swallows_a_status() => State::Unreadable,
-                    0 => State::AfterValue,
-                    _ => State::Nested(nested),
-                }
-            }
             State::AfterValue => match byte {
                 b',' => State::BeforeName,
                 b'}' => State::Done,
@@ -262,7 +265,7 @@ impl JsonScanner {
                 _ => State::Rest,
             },
             State::Rest => State::Rest,
-            State::Begin | State::AfterName(_) | State::Unreadable => State::Unreadable,
+            State::Begin | State::AfterName(_) | State::Nested(_) | State::Unreadable => State::Unreadable,
         }
     }
 
@@ -270,17 +273,17 @@ impl JsonScanner {
     fn nested(&mut self, key: Key, byte: u8) -> State {
         self.note(key, Given::Unfit);
         match key {
-            Key::Annotations if byte == b'{' => State::TextOf(key, TextOf::new("summary"), Nested::new()),
-            Key::Labels if byte == b'{' => State::TextOf(key, TextOf::new("alertname"), Nested::new()),
+            Key::Annotations if byte == b'{' => State::TextOf(key, TextOf::new("summary"), Box::default()),
+            Key::Labels if byte == b'{' => State::TextOf(key, TextOf::new("alertname"), Box::default()),
             Key::Alerts | Key::Annotations | Key::Labels | Key::Ours(_) | Key::Other => {
                 self.alerts.listed |= key == Key::Alerts && byte == b'[';
-                State::Nested(Nested::new())
+                State::Nested(Box::default())
             }
         }
     }
 
     /// Within the labels or annotations of alerts.
-    fn in_texts(&mut self, key: Key, mut text: TextOf, mut nested: Nested, byte: u8) -> State {
+    fn in_texts(&mut self, key: Key, mut text: TextOf, mut nested: Box<Nested>, byte: u8) -> State {
         nested.step(byte);
         if nested.swallows_a_status() {
             return State::Unreadable;

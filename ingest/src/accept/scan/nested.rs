@@ -14,9 +14,12 @@ const MAX_NAME: usize = 32;
 #[derive(Debug)]
 pub(super) struct Nested {
     depth: u32,
-    /// The text that is being read.
-    text: Option<Text>,
+    in_text: bool,
+    /// The text that is being read, or the last one.
+    text: Text,
     last: Last,
+    /// The last number or word.
+    word: Vec<u8>,
     /// Whether the last text, or the word behind a text, names a status or an exit code.
     names_a_status: bool,
     /// Whether something stood where no JSON has it.
@@ -25,22 +28,31 @@ pub(super) struct Nested {
 }
 
 /// What was read last, but for blanks.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Last {
     /// What opens a value or separates two.
     Opening,
     Text,
-    /// A number or a word, and whether a text stands in front of it.
-    Word(Vec<u8>, bool),
+    Word {
+        is_behind_a_text: bool,
+    },
     Closing,
+}
+
+impl Default for Nested {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Nested {
     pub(super) const fn new() -> Self {
         Self {
             depth: 1,
-            text: None,
+            in_text: false,
+            text: Text::new(MAX_NAME),
             last: Last::Opening,
+            word: Vec::new(),
             names_a_status: false,
             is_odd: false,
             swallows: false,
@@ -49,22 +61,22 @@ impl Nested {
 
     /// Takes the next byte.
     pub(super) fn step(&mut self, byte: u8) {
-        if let Some(text) = &mut self.text {
-            if text.ends_at(byte)
-                && let Some(text) = self.text.take()
-            {
-                self.names_a_status = names_a_status(&text.into_string());
+        if self.in_text {
+            if self.text.ends_at(byte) {
+                self.in_text = false;
+                self.names_a_status = names_a_status(self.text.as_bytes());
                 self.last = Last::Text;
             }
             return;
         }
         match byte {
             b'"' => {
-                if let Last::Word(word, true) = &self.last {
-                    self.swallows |= names_a_status(&String::from_utf8_lossy(word));
+                if let Last::Word { is_behind_a_text: true } = self.last {
+                    self.swallows |= names_a_status(&self.word);
                 }
                 self.begin_value();
-                self.text = Some(Text::new(MAX_NAME));
+                self.in_text = true;
+                self.text.begin_anew(MAX_NAME);
             }
             b'{' | b'[' => {
                 self.begin_value();
@@ -90,17 +102,18 @@ impl Nested {
     }
 
     fn in_word(&mut self, byte: u8) {
-        match &mut self.last {
-            Last::Word(word, _) => {
-                if word.len() <= MAX_NAME {
-                    word.push(byte);
+        match self.last {
+            Last::Word { .. } => {
+                if self.word.len() <= MAX_NAME {
+                    self.word.push(byte);
                 }
             }
             Last::Opening | Last::Text | Last::Closing if byte.is_ascii_whitespace() => {}
             Last::Opening | Last::Text | Last::Closing => {
                 self.begin_value();
-                let is_behind_a_text = matches!(self.last, Last::Text);
-                self.last = Last::Word(vec![byte], is_behind_a_text);
+                self.last = Last::Word { is_behind_a_text: matches!(self.last, Last::Text) };
+                self.word.clear();
+                self.word.push(byte);
             }
         }
     }
@@ -121,6 +134,6 @@ impl Nested {
     }
 }
 
-fn names_a_status(text: &str) -> bool {
-    matches!(Name::of(text), Some(Name::Status | Name::ExitCode))
+fn names_a_status(text: &[u8]) -> bool {
+    matches!(Name::of(&String::from_utf8_lossy(text)), Some(Name::Status | Name::ExitCode))
 }

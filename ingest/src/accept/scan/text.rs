@@ -113,6 +113,17 @@ impl Text {
         }
     }
 
+    /// Begins another text, of which so many bytes are kept, in the room of this one.
+    pub(super) fn begin_anew(&mut self, most: usize) {
+        self.bytes.clear();
+        *self = Self { bytes: std::mem::take(&mut self.bytes), ..Self::new(most) };
+    }
+
+    /// What was decoded. A half of a character at its end is left out.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Takes out what was decoded since, or all that is left if the text has ended.
     pub(super) fn take(&mut self, ended: bool) -> Vec<u8> {
         if ended {
