@@ -44,6 +44,7 @@ pub(crate) struct Metrics {
     outputs_over_limit: Counter,
     outputs_without_room: Counter,
     pub(crate) deaf_frames: Counter,
+    pub(crate) refused_connections: Counter,
     pub(crate) tokens: Gauge,
     pub(crate) undecodable: Counter,
 }
@@ -67,6 +68,7 @@ impl Metrics {
             outputs_over_limit: outputs_cut("over_limit"),
             outputs_without_room: outputs_cut("no_room"),
             deaf_frames: Counter::default(),
+            refused_connections: Counter::default(),
             tokens: Gauge::default(),
             undecodable: Counter::default(),
         };
@@ -102,6 +104,11 @@ impl Metrics {
             "lubdub_ingest_deaf_frames",
             "Frames that vouch for nothing, because the listener was not known to take connections",
             metrics.deaf_frames.clone(),
+        );
+        registry.register(
+            "lubdub_ingest_refused_connections",
+            "Connections turned away: their address uses its whole share, or their heads have no room",
+            metrics.refused_connections.clone(),
         );
         registry.register("lubdub_ingest_tokens", "Tokens known", metrics.tokens.clone());
         registry.register(

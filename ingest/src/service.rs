@@ -172,6 +172,8 @@ impl Service {
     async fn look_after_readiness(&self) {
         let mut was = None;
         loop {
+            let refused = &self.metrics.refused_connections;
+            refused.inc_by(self.entrance.refusals().saturating_sub(refused.get()));
             let trouble = self.entrance.trouble();
             let trouble = trouble.or_else(|| self.health.trouble(self.tokens.standing(), &*self.clock));
             if was.as_ref() != Some(&trouble.is_none()) {

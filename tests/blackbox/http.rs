@@ -1,7 +1,7 @@
 //! A client that hides nothing: one request on one connection, its answer or why there is none.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// For the metrics of a node.
@@ -29,6 +29,8 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// The address that it has itself.
+    from: Option<Ipv4Addr>,
     patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
@@ -36,7 +38,12 @@ pub(crate) struct Client {
 impl Client {
     /// A client that waits up to this long for each answer.
     pub(crate) const fn new(address: SocketAddr, patience: Duration) -> Self {
-        Self { address, patience, connection: None }
+        Self { address, from: None, patience, connection: None }
+    }
+
+    /// The same at an address of its own, for servers that tell clients apart by it.
+    pub(crate) fn at(self, from: Ipv4Addr) -> Self {
+        Self { address: self.address, from: Some(from), patience: self.patience, connection: None }
     }
 
     /// Sends a request and reads its answer. `head` is further lines of the head, each with its end.
@@ -61,12 +68,30 @@ impl Client {
     }
 
     fn connect(&self) -> io::Result<BufReader<TcpStream>> {
-        let stream = TcpStream::connect_timeout(&self.address, self.patience)?;
+        let stream = match self.from {
+            None => TcpStream::connect_timeout(&self.address, self.patience)?,
+            Some(from) => connect_from(from, self.address, self.patience)?,
+        };
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(self.patience))?;
         stream.set_write_timeout(Some(self.patience))?;
         Ok(BufReader::new(stream))
     }
+}
+
+/// Connects from an address of this machine.
+///
+/// # Errors
+/// That of the system, or `TimedOut`.
+pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let stream = tokio::time::timeout(patience, socket.connect(to)).await??.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    })
 }
 
 /// The sum of a metric over its labels at `/metrics` of a node; nothing if the node does not answer.

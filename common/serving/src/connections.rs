@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::entrance::Entrance;
+use super::entrance::{Entrance, Refusal};
 use super::wire::Wire;
 
 /// A connection is left alone for so long whatever happens: the first bytes of a request need their time.
@@ -29,8 +29,10 @@ pub(super) enum Phase {
     Head,
     /// The body of a request has not arrived whole.
     Body,
-    /// The request has arrived, and the answer was not taken whole.
+    /// The request has arrived, and there is no answer yet.
     Answer,
+    /// The client has not taken its answer whole.
+    Taking,
 }
 
 impl Phase {
@@ -39,6 +41,7 @@ impl Phase {
             Self::Head => 0,
             Self::Body => 1,
             Self::Answer => 2,
+            Self::Taking => 3,
         }
     }
 
@@ -46,9 +49,22 @@ impl Phase {
         match bits & 3 {
             0 => Self::Head,
             1 => Self::Body,
-            _ => Self::Answer,
+            2 => Self::Answer,
+            _ => Self::Taking,
         }
     }
+}
+
+/// Which connections may be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Those that were left alone for their time.
+    Room,
+    /// Also those by which nobody says anything: they wait for another request, or do not take an answer.
+    ///
+    /// For an address that has its share alone: what it loses makes room for what it brings. So nobody keeps
+    /// others behind that address out by connections that are merely used often.
+    Turn,
 }
 
 /// The limits of [`Connections`].
@@ -86,6 +102,8 @@ pub(super) struct Connection {
     address: Option<IpAddr>,
     /// The phase in two bits, and above them the milliseconds of `elapsed` since when.
     standing: AtomicU64,
+    /// Whether a request came over it.
+    used: AtomicBool,
     /// The largest head that it has sent. Its buffer stays that large until it is closed.
     head_bytes: AtomicUsize,
     closing: CancellationToken,
@@ -98,20 +116,26 @@ impl Connections {
     }
 
     /// Takes a connection in. An address that has as many as it may loses the ones that it makes the least
-    /// use of; `None` if it makes use of all of them.
+    /// use of. If it is just about to say something by all of them, the connection is refused: `None`, and
+    /// the entrance knows.
     pub(super) fn admit(&self, address: Option<IpAddr>) -> Option<Admitted> {
         if let Some(address) = address {
             let has = |open: &Open| open.addresses.get(&address).copied().unwrap_or(0);
             let most = self.0.room.of_an_address;
+            let of_its_own = |other: &Connection| other.address == Some(address);
+            let part = 1.max(most / PART);
             if has(&self.0.open.lock()) >= most
-                && self.close(1.max(most / PART), |other| other.address == Some(address)) == 0
+                && self.close(part, Need::Room, of_its_own) == 0
+                && self.close(part, Need::Turn, of_its_own) == 0
             {
+                self.0.entrance.refused(Refusal::Address);
                 return None;
             }
         }
         let connection = Arc::new(Connection {
             address,
             standing: AtomicU64::new(standing(Phase::Head, self.0.entrance.elapsed())),
+            used: AtomicBool::new(false),
             head_bytes: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             wire: OnceLock::new(),
@@ -131,7 +155,7 @@ impl Connections {
     /// still have to end.
     pub(super) fn make_room(&self) -> usize {
         let open = self.0.open.lock().connections.len();
-        self.close(1.max(open / PART), |_| true)
+        self.close(1.max(open / PART), Need::Room, |_| true)
     }
 
     /// After a standstill: looks which sockets are empty, so that what comes over them from now on counts.
@@ -143,7 +167,7 @@ impl Connections {
 
     /// Closes up to `count` of those that `eligible` says: first those that are idle or in the middle of a
     /// head, then those that send a body, then those that do not take their answer; the longest ones first.
-    fn close(&self, count: usize, eligible: impl Fn(&Connection) -> bool) -> usize {
+    fn close(&self, count: usize, need: Need, eligible: impl Fn(&Connection) -> bool) -> usize {
         let now = self.0.entrance.elapsed();
         let mut open = self.0.open.lock();
         let mut idle: Vec<(Phase, u64, u64)> = open
@@ -152,7 +176,7 @@ impl Connections {
             .filter(|(_, connection)| eligible(connection))
             .filter_map(|(id, connection)| {
                 let (phase, since) = connection.standing();
-                let undisturbed = if phase == Phase::Head { UNDISTURBED_IDLE } else { UNDISTURBED_AT_WORK };
+                let undisturbed = connection.undisturbed(phase, need);
                 let idles = now.saturating_sub(since) >= undisturbed;
                 idles.then_some((phase, millis(since), *id))
             })
@@ -168,7 +192,7 @@ impl Connections {
     }
 
     /// Counts the bytes of a head that grew to `bytes`. `false` if there is no room for them, even after
-    /// others were closed.
+    /// others were closed; then the entrance knows.
     fn head_grew(&self, connection: &Connection, bytes: usize) -> bool {
         let before = connection.head_bytes.fetch_max(bytes, Ordering::Relaxed);
         let more = bytes.saturating_sub(before);
@@ -178,11 +202,15 @@ impl Connections {
             return true;
         }
         let least = most / self.0.open.lock().connections.len().max(1);
-        let closing = self.close(1.max(most / PART / bytes.max(1)), |other| {
+        let closing = self.close(1.max(most / PART / bytes.max(1)), Need::Room, |other| {
             !std::ptr::eq(other, connection) && other.head_bytes.load(Ordering::Relaxed) > least
         });
         // Those that are closing still hold their buffers for a moment.
-        closing > 0 && all <= most + most / 4
+        let has_room = closing > 0 && all <= most + most / 4;
+        if !has_room {
+            self.0.entrance.refused(Refusal::Heads);
+        }
+        has_room
     }
 }
 
@@ -203,6 +231,16 @@ impl Open {
 }
 
 impl Connection {
+    /// For how long it is left alone in that phase.
+    fn undisturbed(&self, phase: Phase, need: Need) -> Duration {
+        match (phase, need) {
+            (Phase::Head, Need::Turn) if self.used.load(Ordering::Relaxed) => Duration::ZERO,
+            (Phase::Taking, Need::Turn) => Duration::ZERO,
+            (Phase::Head, Need::Room | Need::Turn) => UNDISTURBED_IDLE,
+            (Phase::Body | Phase::Answer | Phase::Taking, Need::Room | Need::Turn) => UNDISTURBED_AT_WORK,
+        }
+    }
+
     fn standing(&self) -> (Phase, Duration) {
         let standing = self.standing.load(Ordering::Relaxed);
         (Phase::of(standing), Duration::from_millis(standing >> 2))
@@ -256,6 +294,7 @@ impl Report {
 
     pub(super) fn is_at(&self, phase: Phase) {
         let since = self.connections.0.entrance.elapsed();
+        self.connection.used.store(true, Ordering::Relaxed);
         self.connection.standing.store(standing(phase, since), Ordering::Relaxed);
     }
 
@@ -301,7 +340,7 @@ mod tests {
     fn the_one_that_is_idle_longest_makes_room() {
         let (clock, connections) = connections(100, 1_000);
         let mut open = Vec::new();
-        for phase in [Phase::Answer, Phase::Body, Phase::Head, Phase::Head, Phase::Body] {
+        for phase in [Phase::Taking, Phase::Body, Phase::Head, Phase::Head, Phase::Body] {
             open.push(connections.admit(CLIENT).unwrap());
             open.last().unwrap().report().is_at(phase);
             clock.advance(Duration::from_secs(1));
@@ -334,11 +373,47 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         open.push(connections.admit(CLIENT).unwrap());
         assert_eq!(closing(&open).len(), 1);
+        open.retain(|one| !one.connection.closing.is_cancelled());
         open.iter().for_each(|one| one.report().is_at(Phase::Answer));
         assert!(connections.admit(CLIENT).is_none(), "all are in use");
+        assert_eq!(connections.0.entrance.refusals(), 2);
         drop(open);
         assert!(connections.admit(CLIENT).is_some());
         assert!(closing(&other).is_empty() && closing(&proxy).is_empty());
+    }
+
+    #[test]
+    fn who_uses_all_of_its_share_often_keeps_nobody_behind_its_address_out() {
+        let (clock, connections) = connections(4, 1_000);
+        let mut open: Vec<Admitted> = (0..4).map(|_| connections.admit(CLIENT).unwrap()).collect();
+        let requests = |open: &[Admitted], phase| open.iter().for_each(|one| one.report().is_at(phase));
+        for (phase, says_something) in
+            [(Phase::Head, false), (Phase::Body, true), (Phase::Answer, true), (Phase::Taking, false)]
+        {
+            for passed in [Duration::ZERO, UNDISTURBED_IDLE - Duration::from_millis(1)] {
+                requests(&open, phase);
+                clock.advance(passed);
+                let another = connections.admit(CLIENT);
+                assert_eq!(another.is_none(), says_something, "{phase:?}");
+                if let Some(another) = another {
+                    assert_eq!(closing(&open).len(), 1);
+                    assert!(!another.connection.closing.is_cancelled(), "it has not said anything yet");
+                    open.retain(|one| !one.connection.closing.is_cancelled());
+                    open.push(another);
+                }
+            }
+        }
+        assert_eq!(connections.make_room(), 0, "others have no part in that");
+    }
+
+    #[test]
+    fn a_head_without_room_is_a_refusal() {
+        let (_, connections) = connections(9, 1_000);
+        let open = [(); 2].map(|()| connections.admit(CLIENT).unwrap());
+        assert!(open[0].report().head_grew(900));
+        assert_eq!(connections.0.entrance.refusals(), 0);
+        assert!(!open[1].report().head_grew(900), "the other has just come");
+        assert_eq!(connections.0.entrance.refusals(), 1);
     }
 
     #[test]

@@ -33,9 +33,31 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// Why one client was turned away although there was room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Its address has as many connections as it may, and uses all of them.
+    Address,
+    /// The heads of requests fill their share of the memory.
+    Heads,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "a client's address has all the connections that it may have, and uses them",
+            Self::Heads => "there is no memory for a further request's head",
+        })
+    }
+}
+
+/// How often refusals are logged while they go on.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// What is known of a listener: it states that it could take a connection, others ask. Cloning shares it.
 ///
-/// Silence of more than B between two statements is a lapse: nobody was known to be able to get in.
+/// Silence of more than B between two statements is a lapse: nobody was known to be able to get in. So is a
+/// refusal: somebody did not get in, and nobody knows who it was.
 #[derive(Clone)]
 pub struct Entrance(Arc<Shared>);
 
@@ -54,6 +76,10 @@ struct State {
     stated_at: Option<Duration>,
     lapses: u64,
     obstacle: Option<Obstacle>,
+    /// When a client was turned away last, and why.
+    refused: Option<(Duration, Refusal)>,
+    refusals: u64,
+    said_at: Option<Duration>,
     /// Why the node's own push did not get in.
     shut_out: Option<String>,
 }
@@ -123,7 +149,30 @@ impl Entrance {
                 None => format!("its listener has not said for {silent} s that it takes connections"),
             });
         }
-        state.shut_out.as_ref().map(|why| format!("its own push failed: {why}"))
+        if let Some(why) = &state.shut_out {
+            return Some(format!("its own push failed: {why}"));
+        }
+        let now = self.0.clock.elapsed();
+        let refused = state.refused.filter(|(at, _)| now.saturating_sub(*at) <= self.0.silence);
+        refused.map(|(_, why)| format!("its listener refuses connections ({why})"))
+    }
+
+    /// The number of clients that were turned away since the listener began.
+    pub fn refusals(&self) -> u64 {
+        self.0.state.lock().refusals
+    }
+
+    /// A client was turned away. Whoever it was cannot be heard, so nothing is vouched for.
+    pub(super) fn refused(&self, why: Refusal) {
+        let now = self.0.clock.elapsed();
+        let mut state = self.0.state.lock();
+        state.lapses += 1;
+        state.refusals += 1;
+        state.refused = Some((now, why));
+        if state.said_at.is_none_or(|at| now.saturating_sub(at) >= SAY_EVERY) {
+            state.said_at = Some(now);
+            tracing::warn!(reason = %why, refused = state.refusals, "refused a connection; nothing is vouched for");
+        }
     }
 
     /// The number of times that the process stood still for longer than B. It counts up with the first look
@@ -258,6 +307,28 @@ mod tests {
         assert!(files.contains("Too many open files"), "{files}");
         entrance.could_take_one();
         assert_eq!(entrance.trouble(), None);
+    }
+
+    #[test]
+    fn time_in_which_somebody_was_turned_away_is_not_vouched_for() {
+        let (clock, entrance) = entrance();
+        let mut known = KnownLapses::default();
+        entrance.could_take_one();
+        entrance.refused(Refusal::Address);
+        assert!(!entrance.vouches(&mut known));
+        let why = entrance.trouble().unwrap_or_default();
+        assert!(why.contains("refuses connections (a client's address has all"), "{why}");
+        clock.advance(ms(1_001));
+        entrance.could_take_one();
+        assert_eq!(entrance.trouble(), None);
+        entrance.refused(Refusal::Heads);
+        clock.advance(ms(800));
+        entrance.could_take_one();
+        clock.advance(ms(800));
+        entrance.could_take_one();
+        assert!(!entrance.vouches(&mut known), "nobody asked meanwhile: it is known all the same");
+        assert!(entrance.vouches(&mut known));
+        assert_eq!(entrance.refusals(), 2);
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl Connection {
             let (answer, report) = (router.clone().oneshot(request), report.clone());
             async move {
                 let answer: Result<Response<Body>, _> = answer.await;
+                report.is_at(Phase::Taking);
                 answer.map(|answer| answer.map(|body| Watched::new(body, report, Phase::Head)))
             }
         });

@@ -1,7 +1,10 @@
 //! Clients cannot get in: nobody is reported down for that, and Lubdub says so.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
@@ -10,7 +13,7 @@ use super::pusher::{Attempt, Habit, Pusher, check_answers, check_recorded};
 use super::server::Server;
 use crate::api::Monitor;
 use crate::harness::eventually;
-use crate::http::Client;
+use crate::http::{Client, connect_from, metric};
 
 /// More than a node takes at once, and than one client gets.
 const MANY: usize = 17_000;
@@ -61,8 +64,12 @@ struct Job {
 
 impl Job {
     fn start(server: &Server) -> Self {
+        Self::start_at(server, None)
+    }
+
+    fn start_at(server: &Server, from: Option<Ipv4Addr>) -> Self {
         let monitor = server.monitor("job", TIMEOUT.0, TIMEOUT.1);
-        let habit = Habit { patience: Duration::from_secs(5), ..Habit::every(Duration::from_secs(1)) };
+        let habit = Habit { patience: Duration::from_secs(5), from, ..Habit::every(Duration::from_secs(1)) };
         let pusher = Pusher::start(server.address(), &monitor, "job", habit);
         eventually("it is heard", || (!server.heartbeats(&monitor).is_empty()).then_some(()));
         Self { monitor, pusher }
@@ -120,6 +127,109 @@ fn half_sent_heads_of_one_client_keep_nobody_out_and_cost_little() {
     let memory = server.peak_memory_mb();
     println!("{} heads of 60 kB: {memory} MB", crowd.0.len());
     assert!(memory < MOST_MB, "{memory} MB");
+}
+
+/// An address behind which there are many clients; the own push has another.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Open files, and more connections than one address gets then.
+const FEW_FILES: u32 = 1_024;
+const MORE_THAN_A_SHARE: usize = 400;
+
+/// Clients at an address that keep their connections and ask again and again.
+struct Regulars {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Regulars {
+    fn start(server: &Server, from: Ipv4Addr, count: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = (0..4).map(|_| {
+            let (stop, address) = (Arc::clone(&stop), server.address());
+            std::thread::spawn(move || {
+                let client = || Client::new(address, Duration::from_secs(5)).at(from);
+                let mut clients: Vec<Client> = (0..count / 4).map(|_| client()).collect();
+                while !stop.load(Ordering::Relaxed) {
+                    for client in &mut clients {
+                        // One that was closed connects again with its next request.
+                        let _ = client.ask("GET /healthz", "", b"");
+                    }
+                }
+            })
+        });
+        Self { threads: threads.collect(), stop }
+    }
+}
+
+impl Drop for Regulars {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The longest time between two pushes that got in, in milliseconds.
+fn longest_silence(attempts: &[Attempt]) -> Option<i64> {
+    let got_in = attempts.iter().filter(|one| one.status == 200).map(|one| one.ended_ms);
+    got_in.clone().zip(got_in.skip(1)).map(|(one, next)| next - one).max()
+}
+
+#[test]
+fn who_uses_its_share_all_the_time_keeps_nobody_at_its_address_out() {
+    let mut server = Server::start_with_files(FEW_FILES, &["--push-limit", "0"]);
+    let job = Job::start_at(&server, Some(GATEWAY));
+    let regulars = Regulars::start(&server, GATEWAY, MORE_THAN_A_SHARE);
+    std::thread::sleep(Duration::from_secs(u64::from(2 * (TIMEOUT.0 + TIMEOUT.1))));
+    drop(regulars);
+    // Its own connection is closed while it is idle, so a try may fail, but not the ones after it.
+    let attempts = job.check_never_down(&server);
+    let longest = longest_silence(&attempts);
+    assert!(longest < Some(i64::from(TIMEOUT.0) * 1_000), "{longest:?} ms: {attempts:?}");
+    assert_eq!(metric(server.address(), "lubdub_ingest_refused_connections_total"), Some(0.0));
+    let said = server.stop().stderr;
+    assert!(!said.contains("refused a connection"), "{said}");
+}
+
+#[test]
+fn who_is_turned_away_for_others_at_its_address_is_not_down() {
+    let mut server = Server::start_with_files(FEW_FILES, &["--push-limit", "0"]);
+    let job = Job::start_at(&server, Some(GATEWAY));
+    // They send bodies, and are left alone for 10 s.
+    let busy: Vec<TcpStream> = (0..MORE_THAN_A_SHARE)
+        .step_by(50)
+        .flat_map(|n| {
+            let monitor = server.monitor(&format!("slow-{n}"), 3_600, None);
+            (0..50).map(move |_| monitor.token.clone())
+        })
+        .filter_map(|token| {
+            let mut one = connect_from(GATEWAY, server.address(), Duration::from_secs(5)).ok()?;
+            let head = format!("POST /api/push/{token} HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\n");
+            one.write_all(head.as_bytes()).ok()?;
+            Some(one)
+        })
+        .collect();
+    let mut inside = Client::new(server.address(), Duration::from_secs(5));
+    let told = eventually("it says that it turns clients away", || {
+        let _ = connect_from(GATEWAY, server.address(), Duration::from_secs(5));
+        let answer = inside.ask("GET /readyz", "", b"").ok()?;
+        (answer.status == 503).then_some(answer.body)
+    });
+    assert!(told.contains("refuses connections (a client's address has all"), "{told}");
+    std::thread::sleep(Duration::from_secs(u64::from(TIMEOUT.0 + TIMEOUT.1) + 2));
+    let refused = metric(server.address(), "lubdub_ingest_refused_connections_total");
+    assert!(refused > Some(10.0), "{refused:?}");
+    drop(busy);
+    eventually("it is ready again", || {
+        let answer = inside.ask("GET /readyz", "", b"").ok()?;
+        (answer.status == 200).then_some(())
+    });
+    let attempts = job.check_never_down(&server);
+    let longest = longest_silence(&attempts);
+    assert!(longest > Some(i64::from(TIMEOUT.0 + TIMEOUT.1) * 1_000), "it was kept out for {longest:?} ms");
+    let said = server.stop().stderr;
+    assert_eq!(said.matches("refused a connection").count(), 1, "once a minute: {said}");
 }
 
 fn allow_files(server: &Server, most: u64) {

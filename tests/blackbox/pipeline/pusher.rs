@@ -1,7 +1,7 @@
 //! Clients that push on and on, each push until it is answered 200, as `curl --retry` does.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,12 +26,14 @@ pub(super) struct Habit {
     pub(super) patience: Duration,
     /// The statuses of the pushes, in turn.
     pub(super) statuses: &'static [&'static str],
+    /// The client's address, if it is not the server's.
+    pub(super) from: Option<Ipv4Addr>,
 }
 
 impl Habit {
     /// Pushes `up` so often and waits 5 s for an answer.
     pub(super) const fn every(pause: Duration) -> Self {
-        Self { pause, patience: Duration::from_secs(5), statuses: &["up"] }
+        Self { pause, patience: Duration::from_secs(5), statuses: &["up"], from: None }
     }
 }
 
@@ -57,8 +59,12 @@ impl Pusher {
     /// Starts pushing. Every push says `<label>-<number>`, so that it is found again.
     pub(super) fn start(address: SocketAddr, monitor: &Monitor, label: &str, habit: Habit) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let client = Client::new(address, habit.patience);
         let work = Work {
-            client: Client::new(address, habit.patience),
+            client: match habit.from {
+                Some(from) => client.at(from),
+                None => client,
+            },
             path: format!("/api/push/{}", monitor.token),
             label: label.to_owned(),
             habit,

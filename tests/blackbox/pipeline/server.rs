@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -20,6 +21,8 @@ pub(crate) const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 #[derive(Debug)]
 pub(crate) struct Server {
     flags: Vec<String>,
+    /// Files that it may have open; nothing for as many as the machine allows.
+    files: Option<u32>,
     api: Api,
     // In this order: what runs, the disk that it uses, the folder where that is mounted.
     process: Option<Process>,
@@ -46,6 +49,18 @@ impl Server {
         Self::start_in(home, data, None, flags)
     }
 
+    /// Starts one that may have so many files open.
+    #[track_caller]
+    pub(crate) fn start_with_files(files: u32, flags: &[&str]) -> Self {
+        let home = directory();
+        let data = home.path().join("data");
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let api = Api::new(steady_address());
+        let mut server = Self { flags, files: Some(files), api, process: None, _disk: None, data, home };
+        server.start_again();
+        server
+    }
+
     /// Starts one on a disk of its own of that size; nothing for want of permission to mount one.
     #[track_caller]
     pub(crate) fn start_on_disk(megabytes: u32, flags: &[&str]) -> Option<Self> {
@@ -59,8 +74,15 @@ impl Server {
     #[track_caller]
     fn start_in(home: TempDir, data: PathBuf, disk: Option<Mount>, flags: &[&str]) -> Self {
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut server =
-            Self { flags, api: Api::new(steady_address()), process: None, _disk: disk, data, home };
+        let mut server = Self {
+            flags,
+            files: None,
+            api: Api::new(steady_address()),
+            process: None,
+            _disk: disk,
+            data,
+            home,
+        };
         server.start_again();
         server
     }
@@ -86,6 +108,9 @@ impl Server {
         let mut command = lubdub(self.home.path());
         command.arg("up").arg("--listen").arg(self.address().to_string()).arg("--data-dir").arg(&self.data);
         command.args(&self.flags).env("LUBDUB_API_KEY", KEY);
+        if let Some(files) = self.files {
+            command = with_files(files, &command);
+        }
         self.process = Some(Process::start(&mut command));
     }
 
@@ -189,6 +214,21 @@ impl Drop for Server {
             eprintln!("the server said: {}", process.kill().stderr);
         }
     }
+}
+
+/// The command in a shell that lowers its limit first.
+fn with_files(files: u32, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n {files}; exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().expect("it has one"));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 /// An address that no other process gets while the server is away: clients' own ports are taken from another
