@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use model::time::EventTime;
 use prometheus_client::metrics::gauge::Gauge;
 
 /// One thing that may be wrong with Lubdub itself. The watchdog asks every few seconds.
@@ -20,8 +21,14 @@ pub trait Concern: Send + Sync {
     /// What is wrong, as a sentence without a full stop; `None` if nothing is, or if it is not known.
     async fn trouble(&self) -> Option<String>;
 
-    /// A way to the operator accepted the alert.
-    fn told(&self) {}
+    /// When this way to the operator accepted the alert in an earlier life of the process, if nobody heard of
+    /// its end since.
+    fn was_told(&self, _way: &'static str) -> Option<EventTime> {
+        None
+    }
+
+    /// A way to the operator accepted news: of the trouble at that time, or (`None`) of its end.
+    fn told(&self, _way: &'static str, _of: Option<EventTime>) {}
 }
 
 /// The alert queue takes no more alerts: they wait where they were decided.

@@ -102,8 +102,16 @@ struct Incident {
 }
 
 impl Incident {
-    /// Sends the beginning over each way, until that accepts it; whether one did just now.
-    async fn begin(&mut self, ways: &[Operator], news: News) -> bool {
+    /// Of a concern of which an earlier life of the process told over these ways.
+    fn known(concern: &dyn Concern, ways: &[Operator]) -> Self {
+        let (kind, subject) = (concern.kind(), concern.subject());
+        let news = |at| News::trouble(at, kind, subject, subject.to_owned());
+        let accepted = ways.iter().map(|way| concern.was_told(way.name()).map(news)).collect();
+        Self { accepted, ..Self::default() }
+    }
+
+    /// Sends the beginning over each way, until that accepts it; the ways that did just now.
+    async fn begin(&mut self, ways: &[Operator], news: News) -> Vec<(&'static str, Option<EventTime>)> {
         let news = &*self.news.get_or_insert(news);
         self.accepted.resize(ways.len(), None);
         let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
@@ -111,23 +119,25 @@ impl Incident {
             if tells {
                 *accepted = Some(news.clone());
             }
-            tells
+            tells.then_some((way.name(), Some(news.at())))
         });
-        join_all(told).await.contains(&true)
+        join_all(told).await.into_iter().flatten().collect()
     }
 
-    /// Sends the end over each way that accepted the beginning, until that accepts it.
-    async fn end(&mut self, ways: &[Operator], now: EventTime) {
+    /// Sends the end over each way that accepted the beginning, until that accepts it; the ways that did just
+    /// now.
+    async fn end(&mut self, ways: &[Operator], now: EventTime) -> Vec<(&'static str, Option<EventTime>)> {
         self.since = None;
         self.news = None;
         let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
-            if let Some(begun) = &*accepted
-                && way.tell(&begun.ended(now)).await
-            {
-                *accepted = None;
+            let begun = accepted.as_ref()?;
+            if !way.tell(&begun.ended(now)).await {
+                return None;
             }
+            *accepted = None;
+            Some((way.name(), None))
         });
-        join_all(told).await;
+        join_all(told).await.into_iter().flatten().collect()
     }
 }
 
@@ -142,7 +152,11 @@ impl Watchdog {
     ) -> Result<Self, Error> {
         let beat = config.beat_url.clone().map(Beat::new).transpose()?;
         let ways = Operator::all(config)?;
-        let concerns = concerns.into_iter().map(|concern| (concern, Incident::default())).collect();
+        let with_incident = |concern: Arc<dyn Concern>| {
+            let incident = Incident::known(&*concern, &ways);
+            (concern, incident)
+        };
+        let concerns = concerns.into_iter().map(with_incident).collect();
         Ok(Self { clock, progress, ways, stall: Incident::default(), concerns, beat })
     }
 
@@ -185,7 +199,9 @@ impl Watchdog {
                 if incident.news.is_some() {
                     tracing::info!(kind = concern.kind(), "the trouble is over");
                 }
-                incident.end(&self.ways, now).await;
+                for (way, of) in incident.end(&self.ways, now).await {
+                    concern.told(way, of);
+                }
                 continue;
             };
             let since = *incident.since.get_or_insert(elapsed);
@@ -196,11 +212,9 @@ impl Watchdog {
             if incident.news.is_none() {
                 tracing::error!(reason = trouble, "{}", concern.subject());
             }
-            if incident
-                .begin(&self.ways, News::trouble(now, concern.kind(), concern.subject(), trouble))
-                .await
-            {
-                concern.told();
+            let news = News::trouble(now, concern.kind(), concern.subject(), trouble);
+            for (way, of) in incident.begin(&self.ways, news).await {
+                concern.told(way, of);
             }
         }
         well

@@ -46,7 +46,14 @@ impl News {
 
     /// Something is wrong with Lubdub.
     pub(super) fn trouble(at: EventTime, kind: &'static str, subject: &str, message: String) -> Self {
-        Self { id: Uuid::new_v4(), kind, at, subject: subject.to_owned(), message, stall: None, ends: None }
+        // The next life of the process comes to the same id, and so to the same thread of mails.
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{kind} {at}").as_bytes());
+        Self { id, kind, at, subject: subject.to_owned(), message, stall: None, ends: None }
+    }
+
+    /// When this was noticed.
+    pub(super) const fn at(&self) -> EventTime {
+        self.at
     }
 
     /// What this told of is over.
@@ -137,6 +144,14 @@ impl Operator {
 
     fn webhook(webhook: SecretUrl) -> Result<Self, Error> {
         Ok(Self::Webhook { webhook, client: client()? })
+    }
+
+    /// The name of the way, of which there is one of a kind.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::Mail { .. } => "mail",
+        }
     }
 
     /// Sends news; whether it was accepted.

@@ -11,7 +11,8 @@ use doubles::{
     InMemoryRoster, InMemoryStateStore, eventually,
 };
 use model::ids::PartitionId;
-use model::time::TimeRules;
+use model::time::{EventTime, TimeRules};
+use parking_lot::Mutex;
 use ports::clock::{Clock, ManualClock};
 use ports::heartbeat_log::HeartbeatLog;
 use scheduler::{Concern, Config, Deps, Service};
@@ -112,6 +113,7 @@ struct Wrong {
     now: AtomicBool,
     seen: AtomicUsize,
     told: AtomicUsize,
+    was_told: Mutex<Option<EventTime>>,
 }
 
 #[async_trait::async_trait]
@@ -134,7 +136,13 @@ impl Concern for Wrong {
         wrong.then(|| "it is quite wrong".to_owned())
     }
 
-    fn told(&self) {
+    fn was_told(&self, _way: &'static str) -> Option<EventTime> {
+        *self.was_told.lock()
+    }
+
+    fn told(&self, way: &'static str, of: Option<EventTime>) {
+        assert_eq!(way, "webhook");
+        *self.was_told.lock() = of;
         self.told.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -195,7 +203,57 @@ async fn another_monitor_hears_of_us_while_all_is_well_and_the_operator_when_it_
         served = receiver => served.expect("it serves"),
         (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
     }
-    assert_eq!(wrong.told.load(Ordering::SeqCst), 1);
+    assert_eq!(wrong.told.load(Ordering::SeqCst), 2, "of the trouble, and of its end");
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_told_is_not_told_again_but_its_end_is_and_nothing_beats_meanwhile() {
+    let (tell, mut told) = mpsc::channel(16);
+    let receive = move |Json(body): Json<serde_json::Value>| async move {
+        tell.send(body).await.expect("the test listens");
+    };
+    let beats = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&beats);
+    let beat = move || async move {
+        let _ = counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let router = axum::Router::new().route("/operator", post(receive)).route("/beat", get(beat));
+    let receiver = axum::serve(listener, router);
+    let wrong = Arc::new(Wrong::default());
+    wrong.now.store(true, Ordering::SeqCst);
+    *wrong.was_told.lock() = Some(START);
+    let config = Config {
+        meta_webhook: Some(format!("http://{address}/operator").parse().expect("a URL")),
+        beat_url: Some(format!("http://{address}/beat").parse().expect("a URL")),
+        ..Config::default()
+    };
+    let Still { clock, log, service } = Still::with(config, vec![Arc::clone(&wrong) as _]);
+    let stop = CancellationToken::new();
+    let story = async {
+        let seen = || wrong.seen.load(Ordering::SeqCst);
+        eventually("it is seen", async || (seen() > 0).then_some(())).await;
+        clock.advance(Duration::from_secs(10));
+        listen(&clock, &log).await;
+        let before = seen();
+        eventually("it is seen twice more", async || (seen() > before + 1).then_some(())).await;
+        assert!(told.try_recv().is_err(), "it was told before");
+        assert_eq!(beats.load(Ordering::SeqCst), 0);
+        wrong.now.store(false, Ordering::SeqCst);
+        let over = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
+        assert_eq!(
+            (&over["type"], &over["data"]["ended"]),
+            (&"lubdub.recovered".into(), &"lubdub.wrong".into())
+        );
+        eventually("a beat", async || (beats.load(Ordering::SeqCst) == 1).then_some(())).await;
+        stop.cancel();
+    };
+    tokio::select! {
+        served = receiver => served.expect("it serves"),
+        (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
+    }
+    assert_eq!(*wrong.was_told.lock(), None);
 }
 
 #[tokio::test]
