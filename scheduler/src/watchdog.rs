@@ -99,6 +99,9 @@ struct Incident {
     news: Option<News>,
     /// For each way, the news that was accepted, until news of its end is.
     accepted: Vec<Option<News>>,
+    /// For each way, the news that was not accepted while the trouble lasted: what was wrong may have kept it
+    /// from being sent, too.
+    owed: Vec<Option<News>>,
 }
 
 impl Incident {
@@ -114,10 +117,15 @@ impl Incident {
     async fn begin(&mut self, ways: &[Operator], news: News) -> Vec<(&'static str, Option<EventTime>)> {
         let news = &*self.news.get_or_insert(news);
         self.accepted.resize(ways.len(), None);
-        let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
-            let tells = accepted.is_none() && way.tell(news).await;
+        self.owed.resize(ways.len(), None);
+        let both = self.accepted.iter_mut().zip(&mut self.owed);
+        let told = ways.iter().zip(both).map(async |(way, (accepted, owed))| {
+            // The first trouble that nobody heard of stands for those after it.
+            let news = owed.as_ref().unwrap_or(news).clone();
+            let tells = accepted.is_none() && way.tell(&news).await;
             if tells {
                 *accepted = Some(news.clone());
+                *owed = None;
             }
             tells.then_some((way.name(), Some(news.at())))
         });
@@ -125,11 +133,22 @@ impl Incident {
     }
 
     /// Sends the end over each way that accepted the beginning, until that accepts it; the ways that did just
-    /// now.
+    /// now. A way that has not accepted the beginning yet is sent it first.
     async fn end(&mut self, ways: &[Operator], now: EventTime) -> Vec<(&'static str, Option<EventTime>)> {
         self.since = None;
-        self.news = None;
-        let told = ways.iter().zip(&mut self.accepted).map(async |(way, accepted)| {
+        self.accepted.resize(ways.len(), None);
+        self.owed.resize(ways.len(), None);
+        let news = self.news.take();
+        let both = self.accepted.iter_mut().zip(&mut self.owed);
+        let told = ways.iter().zip(both).map(async |(way, (accepted, owed))| {
+            if accepted.is_none() {
+                let begun = owed.take().or_else(|| news.clone())?;
+                if !way.tell(&begun).await {
+                    *owed = Some(begun);
+                    return None;
+                }
+                *accepted = Some(begun);
+            }
             let begun = accepted.as_ref()?;
             if !way.tell(&begun.ended(now)).await {
                 return None;

@@ -1,5 +1,6 @@
 //! The operator, and the ways there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::chain::Chain;
@@ -125,8 +126,15 @@ pub(super) fn client() -> Result<reqwest::Client, Error> {
     client.redirect(reqwest::redirect::Policy::none()).no_proxy().build().map_err(Error::MetaClient)
 }
 
-/// A way to the operator: the address, and what sends there.
-pub(super) enum Operator {
+/// A way to the operator.
+pub(super) struct Operator {
+    way: Way,
+    /// Whether the last news were not accepted: one line in the log for each time that this begins.
+    failing: AtomicBool,
+}
+
+/// The address, and what sends there.
+enum Way {
     Webhook { webhook: SecretUrl, client: reqwest::Client },
     Mail { to: String, mailer: Box<Mailer> },
 }
@@ -135,49 +143,54 @@ impl Operator {
     /// Every way that is configured.
     pub(super) fn all(config: Config) -> Result<Vec<Self>, Error> {
         config.validate()?;
-        let webhook = config.meta_webhook.map(Self::webhook).transpose()?;
+        let webhook = config.meta_webhook.map(Way::webhook).transpose()?;
         let mail = config.meta_mail.zip(config.mail);
-        let mail =
-            mail.map(|(to, mail)| Self::Mail { to, mailer: Box::new(Mailer::new(mail, SEND_TIMEOUT)) });
-        Ok(webhook.into_iter().chain(mail).collect())
-    }
-
-    fn webhook(webhook: SecretUrl) -> Result<Self, Error> {
-        Ok(Self::Webhook { webhook, client: client()? })
+        let mail = mail.map(|(to, mail)| Way::Mail { to, mailer: Box::new(Mailer::new(mail, SEND_TIMEOUT)) });
+        let ways = webhook.into_iter().chain(mail);
+        Ok(ways.map(|way| Self { way, failing: AtomicBool::new(false) }).collect())
     }
 
     /// The name of the way, of which there is one of a kind.
     pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Webhook { .. } => "webhook",
-            Self::Mail { .. } => "mail",
+        match self.way {
+            Way::Webhook { .. } => "webhook",
+            Way::Mail { .. } => "mail",
         }
     }
 
     /// Sends news; whether it was accepted.
     pub(super) async fn tell(&self, news: &News) -> bool {
+        let sent = self.way.send(news).await;
+        let was_failing = self.failing.swap(sent.is_err(), Ordering::Relaxed);
+        if let Err(reason) = &sent
+            && !was_failing
+        {
+            tracing::warn!(way = self.name(), reason, "failed to tell the operator; trying again");
+        }
+        sent.is_ok()
+    }
+}
+
+impl Way {
+    fn webhook(webhook: SecretUrl) -> Result<Self, Error> {
+        Ok(Self::Webhook { webhook, client: client()? })
+    }
+
+    /// Sends news; the error says why they were not accepted, without the address.
+    async fn send(&self, news: &News) -> Result<(), String> {
         match self {
             Self::Webhook { webhook, client } => {
-                match webhook.request(client, Method::POST).json(&news.alert()).send().await {
-                    Ok(answer) if answer.status().is_success() => true,
-                    Ok(answer) => {
-                        let status = answer.status().as_u16();
-                        tracing::warn!(status, "the operator's webhook refused the alert");
-                        false
-                    }
-                    Err(error) => {
-                        tracing::warn!(error = %Chain(&error.without_url()), "failed to reach the operator's webhook");
-                        false
-                    }
+                let sent = webhook.request(client, Method::POST).json(&news.alert()).send().await;
+                let answer = sent.map_err(|error| Chain(&error.without_url()).to_string())?;
+                if answer.status().is_success() {
+                    Ok(())
+                } else {
+                    Err(format!("it was answered {}", answer.status().as_u16()))
                 }
             }
-            Self::Mail { to, mailer } => match mailer.send(&news.mail(), to).await {
-                Ok(_) => true,
-                Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "failed to send the operator a mail");
-                    false
-                }
-            },
+            Self::Mail { to, mailer } => {
+                mailer.send(&news.mail(), to).await.map(drop).map_err(|error| Chain(&error).to_string())
+            }
         }
     }
 }

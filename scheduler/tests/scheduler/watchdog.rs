@@ -295,6 +295,51 @@ async fn a_user_and_a_password_in_a_url_are_sent_as_a_header_and_nowhere_else() 
 }
 
 #[tokio::test]
+async fn trouble_that_nobody_could_be_told_of_is_told_when_it_is_over() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let wrong = Arc::new(Wrong::default());
+    wrong.now.store(true, Ordering::SeqCst);
+    let config = Config {
+        meta_webhook: Some(format!("http://{address}/operator").parse().expect("a URL")),
+        ..Config::default()
+    };
+    let Still { clock, log, service } = Still::with(config, vec![Arc::clone(&wrong) as _]);
+    let stop = CancellationToken::new();
+    // It answers nothing that is of use while all is wrong.
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let (tell, mut told) = mpsc::channel(16);
+    let (counted, state) = (Arc::clone(&refusals), Arc::clone(&wrong));
+    let receive = move |Json(body): Json<serde_json::Value>| async move {
+        if state.now.load(Ordering::SeqCst) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        }
+        tell.send(body).await.expect("the test listens");
+        axum::http::StatusCode::OK
+    };
+    let receiver = axum::serve(listener, axum::Router::new().route("/operator", post(receive)));
+    let story = async {
+        listen(&clock, &log).await;
+        eventually("it is seen", async || (wrong.seen.load(Ordering::SeqCst) > 0).then_some(())).await;
+        clock.advance(Duration::from_secs(10));
+        let refused = || refusals.load(Ordering::SeqCst) > 0;
+        eventually("a way that fails", async || refused().then_some(())).await;
+        wrong.now.store(false, Ordering::SeqCst);
+        for kind in ["lubdub.wrong", "lubdub.recovered"] {
+            let news = tokio::time::timeout(PATIENCE, told.recv()).await.expect("in time").expect("an alert");
+            assert_eq!(news["type"], kind);
+        }
+        stop.cancel();
+    };
+    tokio::select! {
+        served = receiver => served.expect("it serves"),
+        (outcome, ()) = async { tokio::join!(service.run(stop.clone()), story) } => outcome.expect("it drains"),
+    }
+    assert!(told.try_recv().is_err(), "each once");
+}
+
+#[tokio::test]
 async fn the_operator_hears_of_it_by_mail_once_while_the_webhook_is_away() {
     let sink = SmtpSink::start();
     let mail = MailSettings::new(&format!("smtp://127.0.0.1:{}", sink.port()), "lubdub@example.org", None);
