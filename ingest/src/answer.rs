@@ -187,6 +187,20 @@ impl Reply {
         self
     }
 
+    /// Whether a body was read and nothing came of it by the client's own doing.
+    pub(crate) const fn is_in_vain(&self) -> bool {
+        match self.answer {
+            Answer::Bad | Answer::Late | Answer::TooLong => true,
+            Answer::Recorded
+            | Answer::Unknown
+            | Answer::Method
+            | Answer::Encoding
+            | Answer::Limited
+            | Answer::Unavailable
+            | Answer::Loop => false,
+        }
+    }
+
     pub(crate) const fn answer(&self) -> Answer {
         self.answer
     }

@@ -67,6 +67,8 @@ pub struct Limits {
     pub unpacked_at_once: usize,
     /// Bodies that are read at a time for one token.
     pub bodies_of_a_token: u16,
+    /// Compressed ones among them, at least 1: unpacking takes much time of the processor.
+    pub unpacked_of_a_token: u16,
     /// A compressed body waits for its turn this long.
     pub unpacking_wait: Duration,
     /// Pushes that wait for their frame or its acknowledgement, in the whole node; further ones are answered
@@ -90,6 +92,7 @@ impl Default for Limits {
             unpacked_bytes: 64 << 20,
             unpacked_at_once: 256,
             bodies_of_a_token: 64,
+            unpacked_of_a_token: 4,
             unpacking_wait: Duration::from_secs(2),
             queued_pushes: 16_384,
             queued_bytes: 64 << 20,

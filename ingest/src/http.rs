@@ -115,9 +115,38 @@ impl PushFront {
     async fn hear(&self, push: Addressed<'_>, headers: &HeaderMap, body: axum::body::Body) -> Reply {
         let Some(encoding) = Encoding::of(headers) else { return Reply::encoding().and_close() };
         // A body may come slowly, so one token must not hold all that can be read at a time.
-        let Some(_in_hand) = self.tokens.begin_body(push.token, self.limits.bodies_of_a_token) else {
+        let most = self.limits.bodies_of_a_token;
+        let counts = match encoding {
+            Encoding::Identity => 1,
+            Encoding::Gzip | Encoding::Deflate => (most / self.limits.unpacked_of_a_token.max(1)).max(1),
+        };
+        let Some(_in_hand) = self.tokens.begin_body(push.token, counts, most) else {
             return Reply::too_many_bodies().and_close();
         };
+        if encoding == Encoding::Identity {
+            return self.read(push, headers, encoding, body).await;
+        }
+        match self.tokens.charge_unpacking(push.token) {
+            // It pays for itself if it is recorded.
+            Ok(charge) => drop(charge),
+            Err(wait) => return Reply::limited(wait).and_close(),
+        }
+        let reply = self.read(push, headers, encoding, body).await;
+        if reply.is_in_vain()
+            && let Ok(charge) = self.tokens.charge_unpacking(push.token)
+        {
+            charge.spend();
+        }
+        reply
+    }
+
+    async fn read(
+        &self,
+        push: Addressed<'_>,
+        headers: &HeaderMap,
+        encoding: Encoding,
+        body: axum::body::Body,
+    ) -> Reply {
         let permit = async {
             match encoding {
                 Encoding::Identity => Ok(None),

@@ -114,9 +114,19 @@ impl Tokens {
         PushLimit::charge(limit, token, kind)
     }
 
-    /// Begins to read a body for the token; `None` if it has as many as it may.
-    pub(crate) fn begin_body(&self, token: TokenRef, most: u16) -> Option<BodyInHand> {
-        BodyInHand::begin(&self.table, token, most)
+    /// Charges a compressed body to its token in case that it is unpacked in vain; gives it back if the
+    /// charge is dropped without [`Charge::spend`].
+    ///
+    /// # Errors
+    /// How long to wait, if the token is over its limit.
+    pub(crate) fn charge_unpacking(&self, token: TokenRef) -> Result<Charge, Duration> {
+        let Some(limit) = &self.limit else { return Ok(Charge::free()) };
+        PushLimit::unpacking(limit, token)
+    }
+
+    /// Begins to read a body for the token, which counts as so many; `None` if it has as many as it may.
+    pub(crate) fn begin_body(&self, token: TokenRef, counts: u16, most: u16) -> Option<BodyInHand> {
+        BodyInHand::begin(&self.table, token, counts, most)
     }
 
     /// How many bytes of an output of this length the token may have kept; they become part of the charge.

@@ -43,6 +43,10 @@ impl Server {
     }
 }
 
+fn config_of(push_limit: u32, push_burst: u32) -> Config {
+    Config { push_limit, push_burst, ..Config::default() }
+}
+
 #[tokio::test]
 async fn a_compressed_body_is_heard() {
     let server = Server::ready(Config::default()).await;
@@ -140,6 +144,55 @@ async fn a_body_that_unpacks_to_very_much_is_bounded() {
     let reply = server.packed("?status=down", "gzip", "text/plain", &bomb).await;
     assert_eq!((reply.status, &*reply.body), (200, r#"{"ok":true,"status":"down"}"#));
     assert_eq!(server.last_heartbeat().output.map(|kept| kept.len()), Some(MAX_OUTPUT_BYTES));
+}
+
+#[tokio::test]
+async fn what_is_unpacked_in_vain_counts_towards_the_limit_of_its_token() {
+    let server = Server::ready(config_of(1, 2)).await;
+    let damaged = &gzip(b"status=up")[..12];
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        statuses.push(server.packed("", "gzip", FORM, damaged).await.status);
+    }
+    // The burst, and the reserve for changes.
+    assert_eq!(statuses, [[400; 8].as_slice(), &[429; 2]].concat());
+    let limited = server.packed("", "gzip", FORM, &gzip(b"status=up")).await;
+    assert!(limited.header("retry-after").is_some(), "{limited:?}");
+    assert!(server.heartbeats().is_empty());
+    // What is not unpacked costs as little as ever, and a failure that comes in time has its reserve.
+    let server = Server::ready(config_of(1, 1)).await;
+    for _ in 0..10 {
+        assert_eq!(server.post(&path(""), FORM, b"status=bogus").await.status, 400);
+    }
+    assert_eq!(server.packed("", "gzip", FORM, &gzip(b"status=up")).await.status, 200);
+    assert_eq!(server.packed("", "gzip", FORM, &gzip(b"status=up")).await.status, 429);
+    assert_eq!(server.packed("", "gzip", FORM, &gzip(b"status=down")).await.status, 200);
+}
+
+#[tokio::test]
+async fn few_bodies_of_a_token_are_unpacked_at_once() {
+    let server = Server::ready(Config::default()).await;
+    let body = gzip(b"status=down");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: lubdub\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        path(""),
+        body.len()
+    );
+    let mut slow = Vec::new();
+    for _ in 0..Limits::default().unpacked_of_a_token {
+        let mut one = server.connect().await;
+        one.write_all(head.as_bytes()).await.unwrap();
+        let mut asked = [0; 25];
+        tokio::io::AsyncReadExt::read_exact(&mut one, &mut asked).await.unwrap();
+        slow.push(one);
+    }
+    let reply = server.packed("", "gzip", FORM, &body).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("2")));
+    for mut one in slow {
+        one.write_all(&body).await.unwrap();
+        assert_eq!(Reply::read(one).await.status, 200);
+    }
+    assert_eq!(server.packed("", "gzip", FORM, &body).await.status, 200);
 }
 
 #[tokio::test]

@@ -66,6 +66,23 @@ impl PushLimit {
         }
     }
 
+    /// Takes from the token what a compressed body costs that is unpacked in vain, whatever it says: that is
+    /// known afterwards only. The reserve for changes pays as well, so that a failure is heard.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub(super) fn unpacking(this: &Arc<Self>, token: TokenRef) -> Result<Charge, Duration> {
+        let charge = |from| Charge {
+            push: Some(Charged { limit: Arc::clone(this), token, kind: HeartbeatKind::Up, from }),
+            output: None,
+        };
+        let Err(wait) = this.pushes.charge(token) else { return Ok(charge(Fund::Pushes)) };
+        match this.changes.charge(token) {
+            Ok(()) => Ok(charge(Fund::Changes)),
+            Err(until_a_change) => Err(wait.min(until_a_change)),
+        }
+    }
+
     fn is_a_change(&self, token: TokenRef, kind: HeartbeatKind) -> bool {
         let table = self.table.read();
         table.find(&token.0).is_some_and(|entry| entry.last.load(Ordering::Relaxed) != mark(kind))
@@ -117,16 +134,17 @@ impl OutputLimit {
 pub(crate) struct BodyInHand {
     table: Arc<RwLock<Table>>,
     token: TokenRef,
+    counts: u16,
 }
 
 impl BodyInHand {
-    /// `None` if `most` bodies are being read for the token.
-    pub(super) fn begin(table: &Arc<RwLock<Table>>, token: TokenRef, most: u16) -> Option<Self> {
+    /// `None` if `most` bodies are being read for the token. This one counts as so many.
+    pub(super) fn begin(table: &Arc<RwLock<Table>>, token: TokenRef, counts: u16, most: u16) -> Option<Self> {
         if let Some(entry) = table.read().find(&token.0) {
-            let more = |bodies| (bodies < most).then_some(bodies + 1);
+            let more = |bodies: u16| bodies.checked_add(counts).filter(|bodies| *bodies <= most);
             entry.bodies.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         }
-        Some(Self { table: Arc::clone(table), token })
+        Some(Self { table: Arc::clone(table), token, counts })
     }
 }
 
@@ -134,7 +152,7 @@ impl Drop for BodyInHand {
     fn drop(&mut self) {
         if let Some(entry) = self.table.read().find(&self.token.0) {
             // A token that was deleted and made again begins at 0.
-            let less = |bodies: u16| bodies.checked_sub(1);
+            let less = |bodies: u16| bodies.checked_sub(self.counts);
             let _ = entry.bodies.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
     }
@@ -249,6 +267,11 @@ enum Fund {
 impl Charge {
     pub(crate) const fn free() -> Self {
         Self { push: None, output: None }
+    }
+
+    /// It was for work that was done in vain.
+    pub(crate) fn spend(mut self) {
+        self.push = None;
     }
 
     /// The push was recorded, with the output that is still charged.
