@@ -15,7 +15,7 @@ const LOCK: &str = "lock";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
 /// Files that may lie in a data directory before the first database does.
-const OURS: [&str; 4] = [LOCK, "admin.key", CHECKPOINTS, "lost+found"];
+const OURS: [&str; 5] = [LOCK, "admin.key", "starts", CHECKPOINTS, "lost+found"];
 
 /// The data directory, held for this process until it is dropped.
 pub(super) struct DataDir {

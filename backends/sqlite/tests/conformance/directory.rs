@@ -109,6 +109,7 @@ async fn a_directory_of_other_things_is_refused_and_left_alone() {
 async fn what_may_lie_there_before_does_no_harm() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("admin.key"), "a key").expect("write");
+    std::fs::write(dir.path().join("starts"), "").expect("write");
     std::fs::create_dir(dir.path().join("lost+found")).expect("make");
     std::fs::create_dir(dir.path().join("checkpoints")).expect("make");
     make(dir.path()).await;
