@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Bytes of a page: SQLite's default, which every database is made with.
 pub(super) const PAGE: u64 = 4_096;
@@ -50,6 +53,29 @@ pub(super) struct Room {
     dir: PathBuf,
     disk_is_short: AtomicBool,
     log_is_full: AtomicBool,
+    said_of_log: Mutex<Said>,
+}
+
+/// A log with a small limit may be full and have room again several times a second.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// What the operator was told last of the log, and when.
+#[derive(Default)]
+struct Said {
+    full: bool,
+    at: Option<Instant>,
+}
+
+impl Said {
+    /// Whether to tell of it now. What is so for a moment only is told once a minute at most.
+    fn is_news(&mut self, full: bool, now: Instant) -> bool {
+        let news =
+            self.full != full && self.at.is_none_or(|at| now.saturating_duration_since(at) >= SAY_EVERY);
+        if news {
+            *self = Self { full, at: Some(now) };
+        }
+        news
+    }
 }
 
 impl Room {
@@ -58,6 +84,7 @@ impl Room {
             dir: dir.to_owned(),
             disk_is_short: AtomicBool::new(false),
             log_is_full: AtomicBool::new(false),
+            said_of_log: Mutex::default(),
         };
         room.look();
         room
@@ -90,7 +117,8 @@ impl Room {
 
     /// Whether the log takes all that it may and can drop nothing.
     pub(super) fn set_log_full(&self, full: bool) {
-        if self.log_is_full.swap(full, Ordering::Relaxed) != full {
+        self.log_is_full.store(full, Ordering::Relaxed);
+        if self.said_of_log.lock().is_news(full, Instant::now()) {
             if full {
                 tracing::warn!(
                     "the heartbeat log is full of entries that are not applied; outputs of jobs are not kept"
@@ -111,6 +139,20 @@ fn is_short(disk: Disk, was: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_is_full_to_and_fro_is_told_of_once_a_minute() {
+        let mut said = Said::default();
+        let begin = Instant::now();
+        let told: Vec<(u64, bool)> = (0..600)
+            .map(|n| (n, n % 2 == 1))
+            .filter(|(n, full)| said.is_news(*full, begin + Duration::from_millis(500 * n)))
+            .collect();
+        assert_eq!(told, [(1, true), (122, false), (243, true), (364, false), (485, true)]);
+        let later = begin + Duration::from_secs(1_000);
+        assert!(!said.is_news(true, later));
+        assert!(said.is_news(false, later), "in the end it is told as it is");
+    }
 
     #[test]
     fn a_disk_is_short_below_a_tenth_or_256_mib_and_until_a_quarter_more_is_free() {
