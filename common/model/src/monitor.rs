@@ -32,20 +32,40 @@ impl Token {
         good.then(|| Self(text.to_owned()))
     }
 
-    /// Whether a stranger could guess it: it has fewer than 8 different characters, or is one pattern again
-    /// and again.
+    /// Whether a stranger could guess it: it has fewer than 8 different characters, is one pattern again and
+    /// again, or little more than characters in their order: of the alphabet, of numbers, of a keyboard.
     pub fn is_easy_to_guess(&self) -> bool {
         let bytes = self.0.as_bytes();
         let is_new = |(at, byte): &(usize, &u8)| !bytes.iter().take(*at).any(|earlier| earlier == *byte);
         let repeats = |period| bytes.iter().zip(bytes.iter().skip(period)).all(|(one, next)| one == next);
         bytes.iter().enumerate().filter(is_new).count() < OWN_TOKEN_DIFFERENT
             || (1..=bytes.len().div_ceil(2)).any(repeats)
+            || (1..=MOST_INTERLEAVED).any(|apart| pieces_in_order(bytes, apart) < OWN_TOKEN_DIFFERENT)
     }
 
     /// The secret itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Characters that people type one after another.
+const ORDERS: [&[u8]; 6] =
+    [b"01234567890", b"abcdefghijklmnopqrstuvwxyz", b"qwertyuiop", b"qwertzuiop", b"asdfghjkl", b"zxcvbnm"];
+
+/// Orders that alternate in a token, as in `a1b2c3`.
+const MOST_INTERLEAVED: usize = 4;
+
+/// The pieces that a token consists of, if it is read as so many tokens that alternate: in a piece each
+/// character is the same as the one before, or beside it in one of the orders.
+fn pieces_in_order(bytes: &[u8], apart: usize) -> usize {
+    let follows = |one: u8, next: u8| {
+        let is_step = |two: &[u8]| two == [one, next] || two == [next, one];
+        one == next || ORDERS.iter().any(|order| order.windows(2).any(is_step))
+    };
+    let pairs = bytes.iter().zip(bytes.iter().skip(apart));
+    let breaks = pairs.filter(|(one, next)| !follows(one.to_ascii_lowercase(), next.to_ascii_lowercase()));
+    apart + breaks.count()
 }
 
 impl fmt::Debug for Token {
@@ -144,6 +164,15 @@ mod tests {
             ("password-password", true),
             ("passwordpassword", true),
             ("1234567890-1234567890", true),
+            ("1234567890123456", true),
+            ("abcdefghijklmnop", true),
+            ("ZYXWVUTSRQPONMLKJIHGFEDCBA", true),
+            ("abcdefgh-12345678", true),
+            ("a1b2c3d4e5f6g7h8", true),
+            ("qwertyuiopasdfgh", true),
+            ("aabbccddeeffgghhii", true),
+            ("backup-of-server-17", false),
+            ("a1B9c3D7e5F2g8H4", false),
             ("a-name-of-16-chr", false),
             ("0f4b7a91c2d8e635", false),
         ] {

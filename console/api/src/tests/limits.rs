@@ -105,13 +105,13 @@ impl Names {
             "template" => "1".repeat(length),
             "channels" => self.channel.clone(),
             "monitors" => self.monitor.clone(),
-            // Each character once: a pattern that repeats is refused.
-            "token" => (b'0'..=b'z')
-                .map(char::from)
-                .filter(char::is_ascii_alphanumeric)
-                .chain("_-_".chars())
-                .take(length)
-                .collect(),
+            // Each character once, and no neighbours: a pattern that repeats is refused, and so is an order.
+            "token" => {
+                let all: Vec<char> =
+                    (b'0'..=b'z').map(char::from).filter(char::is_ascii_alphanumeric).collect();
+                let apart = (0..all.len()).map(|place| all[place * 25 % all.len()]);
+                apart.chain("_-_".chars()).take(length).collect()
+            }
             _ => "x".repeat(length),
         }
     }

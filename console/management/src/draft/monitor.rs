@@ -109,7 +109,7 @@ impl MonitorDraft {
         };
         if matches!(&draft.token, Change::Set(token) if token.is_easy_to_guess()) {
             let rule = format!(
-                "is easy to guess: it must have {OWN_TOKEN_DIFFERENT} different characters and be more than one pattern again and again"
+                "is easy to guess: it must have {OWN_TOKEN_DIFFERENT} different characters and be more than one pattern again and again, or letters, digits or keys in their order"
             );
             draft.fields.refuse("token", rule);
         }
