@@ -1,8 +1,9 @@
 //! Pure. What the scope of a key sees of a resource: the one place that decides it.
 //!
 //! Views are made whole. [`Caller::sees`](crate::auth::Caller::sees) then takes out of them what the caller's
-//! scope must not see: tokens, secrets, addresses (of people, clients and receivers), the text of templates,
-//! and what was sent to receivers and answered by them. A receiver may echo all of these.
+//! scope must not see: tokens, secrets, addresses of people and clients, those of receivers but for their
+//! host or domain, the text of templates, and what was sent to receivers and answered by them. A receiver may
+//! echo all of these.
 
 use api::channels::ChannelView;
 use api::deliveries::{AttemptView, DeliveryView};
