@@ -4,7 +4,8 @@
 //! Before a channel is disabled, a message to itself is put into its lane (see [`crate::trouble`]). The
 //! message waits there as long as the channel is disabled, so neither the death of a notifier nor an owner
 //! who enables the channel while no notifier runs loses it. Then the deliveries that the channel did not get
-//! are looked through: those of incidents that go on are carried as if they came now.
+//! are looked through: those of incidents that go on are carried as if they came now, if their monitor still
+//! names the channel. What a maintenance window silences now waits for its end.
 //!
 //! Before deliveries are given up for lack of room (see [`super::surplus`]), such a message is put there as
 //! well. It waits until the lane has room again. A recovery that was given up is told, too, if its failure
@@ -17,11 +18,14 @@ use model::channel::{Channel, ChannelState};
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, State};
 use model::ids::{DeliveryId, MonitorId, PartitionId};
+use model::maintenance::quiet_until;
+use model::monitor::Monitor;
 use model::notice::Notice;
 use model::time::EventTime;
 use model::wire;
 use ports::history::{DeliveryFilter, HistoryError};
 use ports::queue::{Claim, MessageId, QueueError, QueueMessage};
+use ports::registry::{RecordKey, RecordKind, RegistryError};
 use ports::state_store::StateError;
 
 use super::context::Context;
@@ -33,6 +37,9 @@ use crate::health;
 
 /// How often it is looked whether a channel is enabled again.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// The longest time between two looks while a maintenance window holds something back.
+const LOOK_AT_WINDOWS_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// The wait after something could not be reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -46,6 +53,8 @@ enum CatchUpError {
     History(#[from] HistoryError),
     #[error("look up what is down")]
     States(#[from] StateError),
+    #[error("look a monitor up")]
+    Registry(#[from] RegistryError),
     #[error("use the delivery queue")]
     Queue(#[from] QueueError),
 }
@@ -83,9 +92,15 @@ pub(super) async fn catch_up(
         return again(claim, LOOK_EVERY);
     }
     match tell(context, cause, channel, now).await {
-        Ok(Told::All(told)) => {
-            tracing::info!(channel.id = %channel.id, told, "told a channel of what it missed and is still so");
-            Settled::done(claim.id, claim.lane)
+        Ok(Told::All { told, quiet_until }) => {
+            if told > 0 || quiet_until.is_none() {
+                tracing::info!(channel.id = %channel.id, told, "told a channel of what it missed and is still so");
+            }
+            match quiet_until {
+                // The window may be shortened meanwhile.
+                Some(until) => again(claim, until.since(now).clamp(RETRY_AFTER, LOOK_AT_WINDOWS_EVERY)),
+                None => Settled::done(claim.id, claim.lane),
+            }
         }
         Ok(Told::Part) => again(claim, RETRY_AFTER),
         Ok(Told::NoRoom) => again(claim, LOOK_EVERY),
@@ -98,12 +113,26 @@ pub(super) async fn catch_up(
 
 /// How far it came.
 enum Told {
-    /// All is told: so many deliveries.
-    All(usize),
+    /// All is told that may be told now.
+    All {
+        /// The deliveries that are carried now.
+        told: usize,
+        /// When a maintenance window first ends that holds another one back.
+        quiet_until: Option<EventTime>,
+    },
     /// There is more.
     Part,
     /// Too many deliveries wait for the channel still.
     NoRoom,
+}
+
+/// When a channel is to hear of a monitor.
+enum Due {
+    Now,
+    /// A maintenance window is in force until then.
+    At(EventTime),
+    /// The monitor is gone, or is no business of the channel any longer.
+    Never,
 }
 
 /// Carries what the channel did not get and is still so. It can be done again.
@@ -129,6 +158,7 @@ async fn tell(
         }
     };
     let mut told = 0;
+    let mut quiet_until: Option<EventTime> = None;
     for state in states {
         let filter =
             DeliveryFilter { channel: Some(channel.id), state: Some(*state), ..DeliveryFilter::default() };
@@ -143,15 +173,42 @@ async fn tell(
                 missed = not_queued(context, channel, missed).await?;
             }
             for delivery in still_so(context, missed).await? {
-                if told >= most {
-                    return Ok(Told::Part);
+                match due(context, channel, &delivery, now).await? {
+                    Due::Now if told >= most => return Ok(Told::Part),
+                    Due::Now => {
+                        carry(context, channel, delivery, now).await?;
+                        told += 1;
+                    }
+                    Due::At(at) => quiet_until = Some(quiet_until.unwrap_or(at).min(at)),
+                    Due::Never => {}
                 }
-                carry(context, channel, delivery, now).await?;
-                told += 1;
             }
         }
     }
-    Ok(Told::All(told))
+    Ok(Told::All { told, quiet_until })
+}
+
+/// Asks the monitor's record: it may have changed since the delivery was suppressed. A recovery is due
+/// whenever its failure was told.
+async fn due(
+    context: &Context,
+    channel: &Channel,
+    delivery: &Delivery,
+    now: EventTime,
+) -> Result<Due, RegistryError> {
+    let failure = delivery.notice.flip().filter(|flip| flip.to == State::Down);
+    let Some(id) = failure.map(|flip| flip.monitor) else { return Ok(Due::Now) };
+    let key = RecordKey::new(RecordKind::Monitor, id);
+    let Some(record) = context.trouble.registry.get(&key).await? else { return Ok(Due::Never) };
+    // One that cannot be read may be of a newer Lubdub: better told once too often.
+    let Ok(monitor) = wire::decode::<Monitor>(&record.value) else { return Ok(Due::Now) };
+    let channels = context.directory.of_monitor(monitor.channels.as_deref()).await?;
+    if !channels.iter().any(|named| named.id == channel.id) {
+        return Ok(Due::Never);
+    }
+    let windows = context.directory.windows();
+    let quiet = quiet_until(windows.iter().map(AsRef::as_ref), monitor.id, &monitor.tags, now);
+    Ok(quiet.map_or(Due::Now, |(until, _)| Due::At(until)))
 }
 
 /// The flip of which a delivery should have told the channel.

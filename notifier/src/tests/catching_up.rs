@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::channel::{Channel, ChannelState};
 use model::delivery::DeliveryState;
 use model::ids::{ChannelId, DeliveryId};
+use model::maintenance::WindowSpan;
 use model::wire;
 use ports::clock::Clock;
 use ports::registry::{Expected, RecordKey, RecordKind};
@@ -72,6 +73,54 @@ async fn a_channel_that_is_enabled_again_hears_of_what_is_down() {
         for id in &missed[1..] {
             assert_eq!(world.history.get(*id).await.unwrap().unwrap().state, DeliveryState::Suppressed);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_is_enabled_again_hears_of_what_still_concerns_it() {
+    let receiver = Receiver::start(|_| Reply::status(410)).await;
+    let mut world = World::new();
+    let channel = world.channel(receiver.url("/")).await;
+    let refused = world.monitor("refused", None).await;
+    let told = world.monitor("told", Some(vec![channel])).await;
+    let moved = world.monitor("moved", None).await;
+    let deleted = world.monitor("deleted", None).await;
+    let quiet = world.monitor("quiet", None).await;
+    let running = world.start();
+    let down = world.happen(refused, 1, None).await;
+    world.delivery(DeliveryId::derive(down.id, channel), DeliveryState::Dead, 1).await;
+    world.is_disabled(channel).await;
+    world.advance(Duration::from_secs(1)).await;
+    let mut missed = Vec::new();
+    for monitor in [told, moved, deleted, quiet] {
+        let flip = world.happen(monitor, 1, None).await;
+        missed.push(DeliveryId::derive(flip.id, channel));
+        world.delivery(*missed.last().unwrap(), DeliveryState::Suppressed, 0).await;
+    }
+    for monitor in [refused, moved] {
+        world.change_monitor(monitor, |monitor| monitor.channels = Some(Vec::new())).await;
+    }
+    world.change_monitor(quiet, |monitor| monitor.tags = vec!["being mended".to_owned()]).await;
+    world.delete(RecordKind::Monitor, deleted).await;
+    let from = world.clock.now();
+    let ends = from + Duration::from_secs(3_600);
+    world.maintenance("being mended", WindowSpan::Once { from, to: ends }).await;
+    world.enable_again(channel).await;
+    receiver.behave(|_| Reply::status(200));
+    world.advance(Duration::from_secs(60)).await;
+    world.delivery(missed[0], DeliveryState::Delivered, 1).await;
+    world.advance(Duration::from_secs(600)).await;
+    assert_eq!(receiver.received().len(), 2, "the one that was refused, and the one that is told");
+    while world.clock.now() < ends + Duration::from_secs(60) {
+        world.advance(Duration::from_secs(240)).await;
+    }
+    world.delivery(missed[3], DeliveryState::Delivered, 1).await;
+    world.nothing_left().await;
+    running.drain().await;
+    let told: Vec<_> = receiver.received().iter().map(super::receiver::Received::monitor).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for id in &missed[1..3] {
+        assert_eq!(world.history.get(*id).await.unwrap().unwrap().state, DeliveryState::Suppressed);
     }
 }
 
