@@ -28,6 +28,9 @@ pub(crate) enum TroubleError {
     Registry(#[from] RegistryError),
     #[error("use the delivery queue")]
     Queue(#[from] QueueError),
+    /// There is no room for what tells the channel, once it is enabled again, of what it missed.
+    #[error("note that a channel is to hear of what is down later")]
+    NotKept,
 }
 
 /// The means to report a failing channel.
@@ -43,6 +46,9 @@ impl Trouble {
     ///
     /// Its ids are functions of the channel and of since when it fails, so telling twice is telling once.
     /// `now` is when it was judged, `tried_at` the current time.
+    ///
+    /// # Errors
+    /// With `NotKept` the channel must not be disabled: it would never hear of what it misses.
     pub(crate) async fn tell(
         &self,
         channel: &Channel,
@@ -53,13 +59,16 @@ impl Trouble {
         let (id, notice) = told_of(channel, now);
         // The records are written with the first attempts: a notifier that dies before this is enqueued tells
         // under another time.
-        let mut messages = Vec::new();
         if channel.state == ChannelState::Disabled {
-            messages.push(to_itself(channel.id, &notice, tried_at));
+            // Alone: what the others are to hear must not keep it out.
+            let later = to_itself(channel.id, &notice, tried_at);
+            self.deliveries.enqueue(vec![later]).await.map_err(|error| match error {
+                QueueError::Full => TroubleError::NotKept,
+                error @ QueueError::Unavailable(_) => error.into(),
+            })?;
         }
-        for other in self.others(channel, monitor).await? {
-            messages.push(message(id, &notice, other.id, now));
-        }
+        let others = self.others(channel, monitor).await?;
+        let messages: Vec<_> = others.iter().map(|other| message(id, &notice, other.id, now)).collect();
         if !messages.is_empty() {
             self.deliveries.enqueue(messages).await?;
         }

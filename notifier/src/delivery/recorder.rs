@@ -176,6 +176,12 @@ impl Recorder {
                 TroubleError::Queue(QueueError::Full) => {
                     tracing::error!(channel.id = %channel.id, "the other channels are not told of one that fails: the queue is full");
                 }
+                // It stays enabled until an attempt fails while there is room. Waiting for room here would
+                // keep this notifier from making any.
+                TroubleError::NotKept => {
+                    tracing::error!(channel.id = %channel.id, "a channel is not disabled yet: the queue is full");
+                    return Ok(());
+                }
                 error @ (TroubleError::Queue(QueueError::Unavailable(_)) | TroubleError::Registry(_)) => {
                     return Err(error);
                 }

@@ -1,16 +1,21 @@
 //! What a channel hears that was disabled and is enabled again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::channel::{Channel, ChannelState};
 use model::delivery::DeliveryState;
 use model::ids::{ChannelId, DeliveryId};
 use model::maintenance::WindowSpan;
+use model::time::EventTime;
 use model::wire;
 use ports::clock::Clock;
+use ports::queue::{Outcome, QueueMessage};
 use ports::registry::{Expected, RecordKey, RecordKind};
+use uuid::Uuid;
 
-use doubles::eventually;
+use doubles::{InMemoryQueue, eventually};
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;
@@ -143,4 +148,47 @@ async fn a_channel_that_is_enabled_again_hears_nothing_when_all_is_up() {
     world.nothing_left().await;
     running.drain().await;
     assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_channel_is_not_disabled_before_it_is_certain_that_it_hears_of_what_it_misses() {
+    let receiver = Receiver::start(|_| Reply::status(410)).await;
+    let mut world = World::new();
+    world.deliveries = Arc::new(InMemoryQueue::new(2));
+    let channel = world.channel(receiver.url("/")).await;
+    let [first, second] = [world.monitor("first", None).await, world.monitor("second", None).await];
+    // What another channel has waiting.
+    let other = |n| QueueMessage {
+        id: Uuid::from_u128(n).into(),
+        lane: Uuid::from_u128(n).into(),
+        order_key: Uuid::from_u128(n).into(),
+        due_at: EventTime::from_micros(i64::MAX),
+        origin: None,
+        body: Bytes::new(),
+    };
+    world.deliveries.enqueue(vec![other(1_000_001)]).await.unwrap();
+    let running = world.start();
+    let down = world.happen(first, 1, None).await;
+    let refused = DeliveryId::derive(down.id, channel);
+    world.delivery(refused, DeliveryState::Dead, 1).await;
+    assert_eq!(
+        world.channel_now(channel).await.state,
+        ChannelState::Ok,
+        "it would never hear of the failure"
+    );
+    // There is room again.
+    let claimed =
+        world.deliveries.claim(Uuid::from_u128(1_000_001).into(), EventTime::from_micros(i64::MAX), 1);
+    let removed = (claimed.await.unwrap()[0].id, Outcome::Complete);
+    world.deliveries.settle(vec![removed]).await.unwrap();
+    world.advance(Duration::from_secs(1)).await;
+    let down = world.happen(second, 1, None).await;
+    world.delivery(DeliveryId::derive(down.id, channel), DeliveryState::Dead, 1).await;
+    world.is_disabled(channel).await;
+    world.enable_again(channel).await;
+    receiver.behave(|_| Reply::status(200));
+    world.advance(Duration::from_secs(60)).await;
+    world.delivery(refused, DeliveryState::Delivered, 2).await;
+    world.nothing_left().await;
+    running.drain().await;
 }
