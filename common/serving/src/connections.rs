@@ -22,6 +22,9 @@ const UNDISTURBED_AT_WORK: Duration = Duration::from_secs(10);
 /// all.
 const PART: usize = 64;
 
+/// Every connection has a buffer of this size, whatever it sends: a head that fits in is always let in.
+const FIRST_BUFFER: usize = 8 * 1024;
+
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -191,9 +194,13 @@ impl Connections {
         idle.len()
     }
 
-    /// Counts the bytes of a head that grew to `bytes`. `false` if there is no room for them, even after
+    /// Counts the buffer of a head that grew to `bytes`. `false` if there is no room for them, even after
     /// others were closed; then the entrance knows.
     fn head_grew(&self, connection: &Connection, bytes: usize) -> bool {
+        let bytes = buffer_of(bytes);
+        if bytes == 0 {
+            return true;
+        }
         let before = connection.head_bytes.fetch_max(bytes, Ordering::Relaxed);
         let more = bytes.saturating_sub(before);
         let most = self.0.room.head_bytes;
@@ -308,6 +315,11 @@ fn standing(phase: Phase, since: Duration) -> u64 {
     millis(since) << 2 | phase.bits()
 }
 
+/// What a head of so many bytes takes beside the first buffer: buffers are doubled.
+const fn buffer_of(bytes: usize) -> usize {
+    if bytes <= FIRST_BUFFER { 0 } else { bytes.next_power_of_two() }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -408,17 +420,29 @@ mod tests {
 
     #[test]
     fn a_head_without_room_is_a_refusal() {
-        let (_, connections) = connections(9, 1_000);
+        let (_, connections) = connections(9, 20_000);
         let open = [(); 2].map(|()| connections.admit(CLIENT).unwrap());
-        assert!(open[0].report().head_grew(900));
+        assert!(open[0].report().head_grew(9_000));
         assert_eq!(connections.0.entrance.refusals(), 0);
-        assert!(!open[1].report().head_grew(900), "the other has just come");
+        assert!(!open[1].report().head_grew(9_000), "the other has just come");
+        let usual = connections.admit(OTHER).unwrap();
+        assert!(usual.report().head_grew(8_000), "it takes no more than it has");
         assert_eq!(connections.0.entrance.refusals(), 1);
     }
 
     #[test]
+    fn a_head_takes_what_its_buffer_takes() {
+        let (_, connections) = connections(9, 100_000);
+        let one = connections.admit(CLIENT).unwrap();
+        for (bytes, expected) in [(100, 0), (8_192, 0), (8_193, 16_384), (33_000, 65_536), (99, 65_536)] {
+            assert!(one.report().head_grew(bytes));
+            assert_eq!(connections.0.head_bytes.load(Ordering::Relaxed), expected, "{bytes}");
+        }
+    }
+
+    #[test]
     fn heads_take_no_more_than_their_share() {
-        let (clock, connections) = connections(1_000, 64_000);
+        let (clock, connections) = connections(1_000, 1 << 20);
         let small: Vec<Admitted> = (0..100).map(|_| connections.admit(CLIENT).unwrap()).collect();
         assert!(small.iter().all(|one| one.report().head_grew(100)));
         clock.advance(Duration::from_secs(1));
@@ -426,12 +450,12 @@ mod tests {
         for _ in 0..200 {
             let one = connections.admit(CLIENT).unwrap();
             clock.advance(UNDISTURBED_IDLE);
-            assert!((1..=6).all(|n| one.report().head_grew(n * 1_000)));
+            assert!((1..=4).all(|n| one.report().head_grew(n * 16_000)));
             large.push(one);
             // The tasks of those that are closing end.
             large.retain(|one| !one.connection.closing.is_cancelled());
             let all = connections.0.head_bytes.load(Ordering::Relaxed);
-            assert!(all <= 64_000, "{all}");
+            assert!(all <= 1 << 20, "{all}");
         }
         assert!(closing(&small).is_empty(), "they are not what takes the room");
         drop((small, large));

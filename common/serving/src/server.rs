@@ -39,7 +39,8 @@ pub struct ServerLimits {
     pub connections_of_an_address: usize,
     /// Proxies behind whose addresses there are many clients.
     pub proxies: TrustedProxies,
-    /// Bytes of request heads in memory, of all connections together.
+    /// Bytes of buffers for request heads in memory, of all connections together; those of 8 kB that each one
+    /// has are not counted.
     pub head_bytes: usize,
     /// A request's head must arrive within this time after the answer before it, so a connection may be idle
     /// for as long: more than the 60 s for which balancers keep theirs, lest a request meet its end.
@@ -61,7 +62,7 @@ impl ServerLimits {
             connections,
             connections_of_an_address: connections.div_ceil(2),
             proxies: TrustedProxies::default(),
-            head_bytes: 64 << 20,
+            head_bytes: 48 << 20,
             head_timeout: Duration::from_secs(90),
             drain: Duration::from_secs(8),
         }
