@@ -1,10 +1,11 @@
 //! Carrying deliveries to their channels.
 //!
-//! - `phases`: the phases of carrying one, as types, and `settled`, their outcome. `dispatcher`: claims and
-//!   attempts. `lanes` (pure), `pace`: whose turn it is. `recorder`: writes down what came of attempts.
-//!   `surplus`: takes out what a channel has too much of. `catching_up`: what a channel hears that is enabled
-//!   again, or has room again. `context`: what they share.
+//! - `phases`: the phases of carrying one, as types, and `settled`, their outcome. `carrying`: one through
+//!   all of them. `dispatcher`: claims and attempts. `lanes` (pure), `pace`: whose turn it is. `recorder`:
+//!   writes down what came of attempts. `surplus`: takes out what a channel has too much of. `catching_up`:
+//!   what a channel hears that is enabled again, or has room again. `context`: what they share.
 
+mod carrying;
 mod catching_up;
 pub(crate) mod context;
 pub(crate) mod dispatcher;

@@ -1,0 +1,324 @@
+//! Carries one delivery: through its phases, alone if it was in hand when processes ended, or to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::chain::Chain;
+use model::channel::Channel;
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::flip::Alert;
+use model::ids::{ChannelId, DeliveryId};
+use model::notice::Notice;
+use model::time::EventTime;
+use model::wire::{self, WireError};
+use ports::history::HistoryError;
+use ports::queue::{Claim, LaneId, MessageId, Outcome, QueueError, Standing};
+use tokio::sync::mpsc;
+
+use super::catching_up::{catch_up, is_for_later};
+use super::context::Context;
+use super::phases::{Claimed, Opened, Opening, Preparation};
+use super::settled::Settled;
+use super::surplus::{failure_of, given_up, is_given_up};
+use crate::defects::GivenUp;
+use crate::desk;
+use crate::desk::keeper::Manner;
+use crate::health::Part;
+use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
+
+/// The wait before a claim that cannot be dealt with now is tried again.
+const PUT_BACK_FOR: Duration = Duration::from_secs(1);
+
+/// The wait before a message of a newer Lubdub, or one that an attempt panicked over, is tried again: another
+/// node may do better.
+pub(super) const PUT_BACK_LONG: Duration = Duration::from_secs(60);
+
+/// The wait before a suspect that had no turn is tried again.
+const PUT_BACK_SUSPECT: Duration = Duration::from_secs(5);
+
+/// The wait before a wake-up of a desk is tried again that ended three processes. It cannot be buried:
+/// what the desk gathered waits for it.
+const PUT_BACK_WAKE: Duration = Duration::from_secs(3_600);
+
+/// How many settled deliveries are remembered for those that were folded into them.
+const SETTLED_KNOWN: usize = 1_024;
+
+#[derive(Debug, thiserror::Error)]
+enum TellerError {
+    #[error("use the delivery queue")]
+    Queue(#[from] QueueError),
+    #[error("use the delivery history")]
+    History(#[from] HistoryError),
+}
+
+/// Carries one delivery through all its phases.
+pub(super) async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
+    let (id, lane) = (claim.id, claim.lane);
+    let settled = match context.in_hand.take(lane, id).await {
+        Ok(Taken::Free) => {
+            let settled = carry_through(&context, claim).await;
+            // Before it is settled, so that no note outlives its message.
+            context.in_hand.let_go(id).await;
+            settled
+        }
+        Ok(Taken::Suspect { suspicion }) => carry_suspect(&context, claim, suspicion).await,
+        Err(error) => {
+            context.health.trouble(Part::InHand, &error);
+            let due_at = context.clock.now() + PUT_BACK_FOR;
+            Settled::put_back(id, lane, claim.body, due_at)
+        }
+    };
+    // The recorder goes last, unless the process is going anyway.
+    let _ = recorder.send(settled).await;
+}
+
+/// Carries a delivery that was in hand when processes ended: alone, and not for ever.
+async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32) -> Settled {
+    let (id, lane) = (claim.id, claim.lane);
+    let put_back = |claim: Claim| {
+        Settled::put_back(claim.id, claim.lane, claim.body, context.clock.now() + PUT_BACK_SUSPECT)
+    };
+    let turn = match context.in_hand.take_suspect(id, suspicion).await {
+        Ok(Some(turn)) => turn,
+        Ok(None) => return put_back(claim),
+        Err(error) => {
+            context.health.trouble(Part::InHand, &error);
+            return put_back(claim);
+        }
+    };
+    let settled = match suspicion {
+        ..GIVEN_UP_AT => carry_through(context, claim).await,
+        GIVEN_UP_AT..BURIED_AT => give_up(context, claim, GivenUp::EndedProcesses).await,
+        // To read it is what ends processes.
+        _ => {
+            tracing::error!(delivery.id = %id, suspicion, "gave a delivery up that cannot be looked at");
+            Settled::buried(id, lane)
+        }
+    };
+    context.in_hand.let_go(id).await;
+    drop(turn);
+    settled
+}
+
+/// Ends a delivery whose attempts panic or end the process, in sight of people.
+pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Settled {
+    let now = context.clock.now();
+    match wire::decode::<DeliveryMessage>(&claim.body) {
+        Ok(DeliveryMessage::Task(task)) => {
+            let known = loop {
+                match context.history.get(task.id).await {
+                    Ok(known) => break known,
+                    Err(error) => context.health.trouble(Part::Attempts, &error),
+                }
+                tokio::time::sleep(PUT_BACK_FOR).await;
+            };
+            let channel = context.directory.known(task.channel);
+            Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), why.why(), now)
+        }
+        // What the desk has gathered waits for this moment.
+        Ok(DeliveryMessage::Wake(_)) => {
+            let wait = match why {
+                GivenUp::Panicked => PUT_BACK_LONG,
+                GivenUp::EndedProcesses => PUT_BACK_WAKE,
+            };
+            tracing::error!(message.id = %claim.id, why = why.why(), "left a desk alone for a while");
+            Settled::put_back(claim.id, claim.lane, claim.body, now + wait)
+        }
+        Err(error) => Settled::unreadable(&claim, None, &error, now),
+    }
+}
+
+async fn carry_through(context: &Context, claim: Claim) -> Settled {
+    let in_hand = claim.id;
+    let now = context.clock.now();
+    let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
+    let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
+        Ok(Some(known)) if is_given_up(&known) => return withdrawn(&claim),
+        Ok(known) => known,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    };
+    let message = match wire::decode::<DeliveryMessage>(&claim.body) {
+        Ok(message) => message,
+        Err(error @ WireError::Newer { .. }) => {
+            tracing::warn!(error = %Chain(&error), "cannot read a delivery; leaving it to a newer notifier");
+            return put_back(claim, PUT_BACK_LONG);
+        }
+        Err(error @ (WireError::Empty { .. } | WireError::Older { .. } | WireError::Damaged { .. })) => {
+            tracing::error!(error = %Chain(&error), "failed to read a delivery; it is a dead letter now");
+            return Settled::unreadable(&claim, known, &error, now);
+        }
+    };
+    let id = match &message {
+        DeliveryMessage::Task(task) => task.channel,
+        DeliveryMessage::Wake(wake) => wake.channel,
+    };
+    let channel = match context.directory.find(id).await {
+        Ok(channel) => channel,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    };
+    context.health.well(Part::Attempts);
+    let claimed = match message {
+        DeliveryMessage::Task(task) if is_for_later(&task) => {
+            return catch_up(context, claim, &task, channel.as_deref()).await;
+        }
+        DeliveryMessage::Task(task) => {
+            if let Some(settled) = without_its_failure(context, &claim, &task, known.as_ref(), now).await {
+                return settled;
+            }
+            Claimed::new(claim.lane, *task)
+        }
+        DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
+    };
+    if channel.is_none()
+        && let Err(error) = context.desks.forget(id).await
+    {
+        tracing::debug!(error = %Chain(&error), "failed to forget what a deleted channel was told");
+    }
+    match teller(context, claim.lane, &claimed.tellers(known.as_ref())).await {
+        Ok(Some((by, standing))) => return claimed.follow(by, standing, known, now),
+        Ok(None) => {}
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            return put_back(claim, PUT_BACK_FOR);
+        }
+    }
+    let mut opened = match claimed.open(known, channel, now) {
+        Opening::Open(opened) => *opened,
+        Opening::Settled(settled) => return *settled,
+    };
+    if let Some((manner, question)) = opened.question() {
+        let admission = match context.desks.ask(id, manner, question).await {
+            Ok(admission) => admission,
+            Err(error) => {
+                context.health.trouble(Part::Desks, &error);
+                return put_back(claim, PUT_BACK_FOR);
+            }
+        };
+        context.health.well(Part::Desks);
+        opened = match opened.admitted(admission, now) {
+            Ok(opened) => opened,
+            Err(settled) => return *settled,
+        };
+    }
+    attempt(context, id, in_hand, opened, now).await
+}
+
+/// Takes a message out whose delivery was given up by a notifier that died over it: it may come again.
+fn withdrawn(claim: &Claim) -> Settled {
+    Settled { outcome: Outcome::Withdraw, ..Settled::done(claim.id, claim.lane) }
+}
+
+/// Makes the attempt, in its channel's turn.
+async fn attempt(
+    context: &Context,
+    channel: ChannelId,
+    in_hand: MessageId,
+    opened: Opened,
+    now: EventTime,
+) -> Settled {
+    let interval = opened.interval();
+    if interval > Duration::ZERO {
+        context.in_hand.weighs(in_hand, WAITING).await;
+        context.pace.turn(channel, interval).await;
+        context.in_hand.weighs(in_hand, AT_WORK).await;
+    }
+    let attempted = match opened.prepare(&context.transports, now) {
+        Preparation::Ready(prepared) => {
+            context.in_hand.weighs(in_hand, WAITING).await;
+            prepared.attempt(&context.transports, &context.clock).await
+        }
+        Preparation::Failed(attempted) => attempted,
+    };
+    attempted.settle(rand::random())
+}
+
+/// Nobody hears of a recovery without having heard of the failure: ends one whose failure was given up for
+/// lack of room. `None`: it is no such recovery, or was begun.
+async fn without_its_failure(
+    context: &Context,
+    claim: &Claim,
+    task: &DeliveryTask,
+    known: Option<&Delivery>,
+    now: EventTime,
+) -> Option<Settled> {
+    let failure = task.notice.flip().and_then(|flip| failure_of(flip, task.channel));
+    let is_alert = matches!(&task.notice, Notice::Alert(Alert::Flip(_)));
+    let failure = failure.filter(|_| is_alert && task.attempts == 0 && !task.at_desk)?;
+    match context.history.get(failure).await {
+        Ok(Some(failure)) if is_given_up(&failure) => {}
+        Ok(_) => return None,
+        Err(error) => {
+            context.health.trouble(Part::Attempts, &error);
+            let body = claim.body.clone();
+            return Some(Settled::put_back(claim.id, claim.lane, body, now + PUT_BACK_FOR));
+        }
+    }
+    let record = match known {
+        // The outcome was written down, but the queue was not told.
+        Some(known) if known.state.is_over() => None,
+        known => Some(given_up(known.cloned().unwrap_or_else(|| task.pending(now)))),
+    };
+    Some(Settled { record, ..Settled::done(claim.id, claim.lane) })
+}
+
+/// The first of these deliveries that the queue knows, or the history as delivered: the queue may have
+/// forgotten it.
+async fn teller(
+    context: &Context,
+    lane: LaneId,
+    tellers: &[DeliveryId],
+) -> Result<Option<(DeliveryId, Standing)>, TellerError> {
+    for teller in tellers {
+        if context.settled.lock().contains(teller) {
+            return Ok(Some((*teller, Standing::Settled)));
+        }
+        let standing = match context.deliveries.standing(lane, &[(*teller).into()]).await?.first() {
+            Some(Some(standing)) => Some(*standing),
+            Some(None) | None => {
+                let known = context.history.get(*teller).await?;
+                let is_told = known.is_some_and(|known| known.state == DeliveryState::Delivered);
+                is_told.then_some(Standing::Settled)
+            }
+        };
+        match standing {
+            Some(Standing::Settled) => {
+                let mut settled = context.settled.lock();
+                if settled.len() >= SETTLED_KNOWN {
+                    settled.clear();
+                }
+                settled.insert(*teller);
+                return Ok(Some((*teller, Standing::Settled)));
+            }
+            Some(Standing::Open) => return Ok(Some((*teller, Standing::Open))),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// A moment that the channel's desk asked for has come.
+async fn look_again(context: &Context, claim: Claim, id: ChannelId, channel: Option<&Channel>) -> Settled {
+    let looked = match channel {
+        Some(channel) => {
+            let manner = Manner::of(channel).unwrap_or(Manner::Chat);
+            context.desks.note(id, manner, vec![desk::Note::Wake]).await
+        }
+        None => context.desks.forget(id).await,
+    };
+    match looked {
+        Ok(()) => {
+            context.health.well(Part::Desks);
+            Settled::done(claim.id, claim.lane)
+        }
+        Err(error) => {
+            context.health.trouble(Part::Desks, &error);
+            Settled::put_back(claim.id, claim.lane, claim.body, context.clock.now() + PUT_BACK_FOR)
+        }
+    }
+}
