@@ -190,12 +190,12 @@ impl Reply {
     /// Whether a body was read and nothing came of it by the client's own doing.
     pub(crate) const fn is_in_vain(&self) -> bool {
         match self.answer {
-            Answer::Bad | Answer::Late | Answer::TooLong => true,
+            // Limited: the limit may be reached while the body is read.
+            Answer::Bad | Answer::Late | Answer::TooLong | Answer::Limited => true,
             Answer::Recorded
             | Answer::Unknown
             | Answer::Method
             | Answer::Encoding
-            | Answer::Limited
             | Answer::Unavailable
             | Answer::Loop => false,
         }
