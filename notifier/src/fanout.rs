@@ -141,26 +141,39 @@ impl FanOut {
 
     /// Fans these alerts out, however often it takes.
     async fn batch(self: Arc<Self>, claims: Vec<Claim>) {
+        let (free, suspects) = loop {
+            match self.taken(&claims).await {
+                Ok(taken) => break taken,
+                Err(error) => self.pause(&error).await,
+            }
+        };
         let plans = loop {
-            match Arc::clone(&self).plan(&claims).await {
+            match Arc::clone(&self).plan_together(&free).await {
                 Ok(plans) => break plans,
                 Err(error) => self.pause(&error).await,
             }
         };
-        self.carry_out(&plans).await;
+        join_all(free.iter().map(|claim| self.in_hand.let_go(claim.id))).await;
+        self.end(&plans).await;
+        self.one_by_one(suspects).await;
+    }
+
+    /// Carries plans out.
+    pub(crate) async fn end(&self, plans: &[Plan]) {
+        self.carry_out(plans).await;
         self.health.well(Part::FanOut);
         for result in plans.iter().filter_map(|plan| plan.result) {
             self.metrics.alert(result);
         }
     }
 
-    async fn pause(&self, error: &FanOutError) {
+    pub(crate) async fn pause(&self, error: &FanOutError) {
         self.health.trouble(Part::FanOut, error);
         tokio::time::sleep(RETRY_AFTER).await;
     }
 
-    /// One plan for each claim. Those that were in hand when processes ended come last, one by one.
-    async fn plan(self: Arc<Self>, claims: &[Claim]) -> Result<Vec<Plan>, FanOutError> {
+    /// The claims that are planned together, and those that were in hand when processes ended.
+    async fn taken(&self, claims: &[Claim]) -> Result<(Vec<Claim>, Vec<(Claim, u32)>), FanOutError> {
         let taken = claims.iter().map(|claim| self.in_hand.take(claim.lane, claim.id));
         let taken = try_join_all(taken).await?;
         let (mut free, mut suspects) = (Vec::with_capacity(claims.len()), Vec::new());
@@ -170,12 +183,7 @@ impl FanOut {
                 Taken::Suspect { suspicion } => suspects.push((claim.clone(), suspicion)),
             }
         }
-        let mut plans = Arc::clone(&self).plan_together(&free).await?;
-        join_all(free.iter().map(|claim| self.in_hand.let_go(claim.id))).await;
-        for (claim, suspicion) in suspects {
-            plans.push(Arc::clone(&self).plan_suspect(claim, suspicion).await?);
-        }
-        Ok(plans)
+        Ok((free, suspects))
     }
 
     /// One plan for each claim, in their order.

@@ -17,7 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::defects::{GivenUp, MOST_TRIES};
 use crate::desk::keeper::Manner;
 use crate::fanout::{FanOut, FanOutError, Plan, UNDECIDED_FOR};
-use crate::in_hand::{BURIED_AT, GIVEN_UP_AT};
+use crate::in_hand::{BURIED_AT, GIVEN_UP_AT, Turn};
 use crate::metrics::AlertResult;
 
 impl FanOut {
@@ -39,41 +39,72 @@ impl FanOut {
                 Err(error) => return Err(error.into()),
             }
         }
-        let plan = Arc::clone(&self).end(&claim, GivenUp::Panicked).await?;
+        let plan = Arc::clone(&self).give_up_apart(&claim, GivenUp::Panicked).await?;
         self.defects.lock().forget(claim.id);
         Ok(plan)
     }
 
-    /// The plan for an alert that was in hand when processes ended: alone, and not for ever.
-    pub(crate) async fn plan_suspect(
+    /// Handles alerts that were in hand when processes ended: each to its end before the next one, which may
+    /// end the process.
+    pub(crate) async fn one_by_one(self: Arc<Self>, suspects: Vec<(Claim, u32)>) {
+        let mut is_busy = false;
+        for (claim, suspicion) in suspects {
+            if is_busy {
+                self.end(&[self.put_off(&claim)]).await;
+                continue;
+            }
+            let (plan, turn) = loop {
+                match Arc::clone(&self).plan_suspect(&claim, suspicion).await {
+                    Ok(planned) => break planned,
+                    Err(error) => self.pause(&error).await,
+                }
+            };
+            self.end(&[plan]).await;
+            match turn {
+                Some(turn) => {
+                    self.in_hand.let_go(claim.id).await;
+                    drop(turn);
+                }
+                // A delivery has the turn, perhaps for long: nobody waits for it more than once.
+                None => is_busy = true,
+            }
+        }
+    }
+
+    /// The plan for an alert that was in hand when processes ended, and its turn: it is handled alone, and
+    /// not for ever. It is in hand until the plan is carried out. Without a turn the plan puts it off.
+    async fn plan_suspect(
         self: Arc<Self>,
-        claim: Claim,
+        claim: &Claim,
         suspicion: u32,
-    ) -> Result<Plan, FanOutError> {
+    ) -> Result<(Plan, Option<Turn>), FanOutError> {
         let Some(turn) = self.in_hand.take_suspect(claim.id, suspicion).await? else {
-            let due_at = self.clock.now() + UNDECIDED_FOR;
-            return Ok(Plan::new(&claim, Outcome::Retry { due_at, body: claim.body.clone() }));
+            return Ok((self.put_off(claim), None));
         };
         let id = claim.id;
         let plan = match suspicion {
-            ..GIVEN_UP_AT => Arc::clone(&self).plan_apart(claim).await?,
+            ..GIVEN_UP_AT => Arc::clone(&self).plan_apart(claim.clone()).await?,
             GIVEN_UP_AT..BURIED_AT => {
                 tracing::error!(alert.id = %id, suspicion, "gave an alert up: notifiers ended with it in hand");
-                Arc::clone(&self).end(&claim, GivenUp::EndedProcesses).await?
+                Arc::clone(&self).give_up_apart(claim, GivenUp::EndedProcesses).await?
             }
             // To read it is what ends processes.
             _ => {
                 tracing::error!(alert.id = %id, suspicion, "gave an alert up that cannot be looked at; it reaches no channel");
-                given_up(&claim, Outcome::Bury)
+                given_up(claim, Outcome::Bury)
             }
         };
-        self.in_hand.let_go(id).await;
-        drop(turn);
-        Ok(plan)
+        Ok((plan, Some(turn)))
+    }
+
+    /// The plan that looks at an alert a little later.
+    fn put_off(&self, claim: &Claim) -> Plan {
+        let due_at = self.clock.now() + UNDECIDED_FOR;
+        Plan::new(claim, Outcome::Retry { due_at, body: claim.body.clone() })
     }
 
     /// The plan that gives an alert up. A panic over that ends nothing but a task of its own.
-    async fn end(self: Arc<Self>, claim: &Claim, why: GivenUp) -> Result<Plan, FanOutError> {
+    async fn give_up_apart(self: Arc<Self>, claim: &Claim, why: GivenUp) -> Result<Plan, FanOutError> {
         let (this, ended) = (Arc::clone(&self), claim.clone());
         match apart(async move { this.give_up(&ended, why).await }).await {
             Ok(plan) => plan,

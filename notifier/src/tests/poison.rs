@@ -182,6 +182,36 @@ async fn an_alert_that_ends_three_notifiers_is_a_dead_delivery_for_each_channel(
 }
 
 #[tokio::test]
+async fn two_alerts_that_end_notifiers_are_given_up_one_after_the_other() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    let channel = world.channel(receiver.url("/")).await;
+    let bad = [world.monitor("bad", None).await, world.monitor("worse", None).await];
+    let hangs = Hangs::default();
+    for monitor in bad {
+        let ledger = FaultyLedger::new(Arc::clone(&world.ledger), hangs.clone());
+        world.ledger = Arc::new(ledger.only(monitor.as_uuid()));
+    }
+    hangs.0.set(true);
+    let alerts = bad.map(|monitor| world.flip(monitor, 2));
+    world.publish(&alerts).await;
+    // Both were in hand at the first death. From then on one is, and the second one's turn comes only when
+    // the first one is a dead delivery.
+    for (first, second) in [(1, 1), (2, 1), (3, 1), (0, 2), (0, 3)] {
+        let mortal = Mortal::start(&mut world);
+        for (alert, deaths) in alerts.iter().zip([first, second]) {
+            world.noted(alert.id().into(), deaths * AT_WORK).await;
+        }
+        mortal.die(&world).await;
+    }
+    let last = Mortal::start(&mut world);
+    for alert in alerts {
+        world.delivery(DeliveryId::derive(alert.id(), channel), DeliveryState::Dead, 0).await;
+    }
+    last.drain(&world).await;
+}
+
+#[tokio::test]
 async fn an_alert_that_ends_the_notifier_while_it_is_given_up_is_buried_unseen() {
     let mut world = World::new();
     let channel = world.channel("http://127.0.0.1:9/".to_owned()).await;
