@@ -18,6 +18,11 @@ pub(crate) enum GivenUp {
 }
 
 impl GivenUp {
+    /// Whether this is what people are told of a message that was given up.
+    pub(crate) fn is_why(text: &str) -> bool {
+        [Self::Panicked, Self::EndedProcesses].iter().any(|given_up| given_up.why() == text)
+    }
+
     /// For people.
     pub(crate) const fn why(self) -> &'static str {
         match self {

@@ -31,6 +31,7 @@ use ports::state_store::StateError;
 use super::context::Context;
 use super::settled::Settled;
 use super::surplus::{failure_of, is_given_up};
+use crate::defects::GivenUp;
 use crate::desk::keeper::Manner;
 use crate::fanout::CHANNEL_DISABLED;
 use crate::health;
@@ -91,7 +92,7 @@ pub(super) async fn catch_up(
     if channel.state == ChannelState::Disabled {
         return again(claim, LOOK_EVERY);
     }
-    match tell(context, cause, channel, now).await {
+    match tell(context, cause, channel, task.created_at, now).await {
         Ok(Told::All { told, quiet_until }) => {
             if told > 0 || quiet_until.is_none() {
                 tracing::info!(channel.id = %channel.id, told, "told a channel of what it missed and is still so");
@@ -135,11 +136,13 @@ enum Due {
     Never,
 }
 
-/// Carries what the channel did not get and is still so. It can be done again.
+/// Carries what the channel did not get and is still so. It can be done again. `since`: when the channel came
+/// to need it.
 async fn tell(
     context: &Context,
     cause: Cause,
     channel: &Channel,
+    since: EventTime,
     now: EventTime,
 ) -> Result<Told, CatchUpError> {
     // Pending ones were begun by a notifier that died, or are on their way.
@@ -168,11 +171,15 @@ async fn tell(
             let Some(last) = page.last() else { break };
             before = Some((last.created_at, last.id));
             let mut missed: Vec<(Flip, Delivery)> =
-                page.into_iter().filter_map(|one| missed(cause, one)).collect();
+                page.into_iter().filter_map(|one| missed(cause, since, one)).collect();
             if cause == Cause::NoRoom && *state == DeliveryState::Pending {
                 missed = not_queued(context, channel, missed).await?;
             }
             for delivery in still_so(context, missed).await? {
+                // The ones before it took their time.
+                let flip = delivery.notice.flip().cloned();
+                let again = flip.map(|flip| (flip, delivery)).into_iter().collect();
+                let Some(delivery) = still_so(context, again).await?.pop() else { continue };
                 match due(context, channel, &delivery, now).await? {
                     Due::Now if told >= most => return Ok(Told::Part),
                     Due::Now => {
@@ -212,7 +219,7 @@ async fn due(
 }
 
 /// The flip of which a delivery should have told the channel.
-fn missed(cause: Cause, delivery: Delivery) -> Option<(Flip, Delivery)> {
+fn missed(cause: Cause, since: EventTime, delivery: Delivery) -> Option<(Flip, Delivery)> {
     let Notice::Alert(Alert::Flip(flip)) = &delivery.notice else { return None };
     let flip = flip.clone();
     let missed = match (cause, delivery.state) {
@@ -221,7 +228,15 @@ fn missed(cause: Cause, delivery: Delivery) -> Option<(Flip, Delivery)> {
             let was_disabled = delivery.note.as_deref() == Some(CHANNEL_DISABLED);
             (was_disabled || is_given_up(&delivery)) && flip.to == State::Down
         }
-        (Cause::Disabled, _pending_or_dead) => flip.to == State::Down,
+        // What died of itself, or died again since, is not for the channel's sake.
+        (Cause::Disabled, DeliveryState::Dead) => {
+            let last = delivery.attempts.last();
+            let why = last.and_then(|last| last.error.as_deref()).or(delivery.note.as_deref());
+            let of_itself = why.is_some_and(GivenUp::is_why);
+            let before = last.is_none_or(|last| last.at <= since);
+            before && !of_itself && flip.to == State::Down
+        }
+        (Cause::Disabled, _pending) => flip.to == State::Down,
         (Cause::NoRoom, DeliveryState::Suppressed) => is_given_up(&delivery),
         (Cause::NoRoom, _pending) => true,
     };
