@@ -19,7 +19,7 @@ use super::catching_up::{catch_up, is_for_later};
 use super::context::Context;
 use super::phases::{Claimed, Opened, Opening, Preparation};
 use super::settled::Settled;
-use super::surplus::{failure_of, given_up, is_given_up};
+use super::surplus::{failure_of, given_up, is_given_up, owe};
 use crate::defects::GivenUp;
 use crate::desk;
 use crate::desk::keeper::Manner;
@@ -264,7 +264,10 @@ async fn without_its_failure(
         Some(known) if known.state.is_over() => None,
         known => Some(given_up(known.cloned().unwrap_or_else(|| task.pending(now)))),
     };
-    Some(Settled { record, ..Settled::done(claim.id, claim.lane) })
+    // The failure may be told at this moment, by the channel's message to itself. Then the recovery is owed,
+    // and must be able to come again.
+    owe(context, task.channel).await;
+    Some(Settled { record, ..withdrawn(claim) })
 }
 
 /// The first of these deliveries that the queue knows, or the history as delivered: the queue may have

@@ -55,6 +55,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The wait after a walk that found nothing to give up.
 const REST: Duration = Duration::from_secs(30);
 
+/// A lane that holds less than this part of what the fullest one does is left alone.
+const SMALL_BESIDE: usize = 8;
+
 /// How often it is logged that a channel has too much.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -138,7 +141,11 @@ impl Surplus {
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
             // Other tasks need the queue too and report that it cannot be reached.
             let Ok(loads) = self.context.deliveries.crowded().await else { continue };
-            let crowded: Vec<LaneLoad> = loads.into_iter().filter(|load| load.held > load.share).collect();
+            // A shard may have gone to another node and come back: what was owed there is not known here.
+            let named: HashSet<ChannelId> =
+                loads.iter().map(|load| ChannelId::from_uuid(load.lane.as_uuid())).collect();
+            self.context.owed.lock().retain(|channel| named.contains(channel));
+            let crowded = crowded(loads);
             for load in &crowded {
                 if let Err(error) = self.relieve(*load, &shutdown).await {
                     tracing::debug!(error = %Chain(&error), channel.id = %load.lane, "failed to make room in the delivery queue; trying again");
@@ -213,7 +220,8 @@ impl Surplus {
         }
         let (mut records, mut outcomes, mut stay) = (Vec::new(), Vec::new(), Vec::new());
         let mut given_up: Vec<Note> = Vec::new();
-        for (claim, fate) in self.fates(stage, claims).await? {
+        let channel = ChannelId::from_uuid(lane.as_uuid());
+        for (claim, fate) in self.fates(channel, stage, claims).await? {
             match fate {
                 Fate::Stay => {
                     stay.push(claim.id);
@@ -227,11 +235,10 @@ impl Surplus {
             }
             outcomes.push((claim.id, Outcome::Withdraw));
         }
-        let channel = ChannelId::from_uuid(lane.as_uuid());
         // What is over, or overtaken, is not told later.
         let is_owed = !given_up.is_empty() && stage != Stage::Overtaken;
         if is_owed {
-            self.owe(channel).await;
+            owe(&self.context, channel).await;
         }
         if !records.is_empty() {
             self.context.history.put(records).await?;
@@ -253,27 +260,18 @@ impl Surplus {
         self.context.deliveries.give_back(&stay).await;
         if is_owed {
             // There was no room for it, or the channel has caught up meanwhile and did not see these.
-            self.owe(channel).await;
+            owe(&self.context, channel).await;
         }
         (0..count).for_each(|_| self.context.metrics.delivery(DeliveryResult::NoRoom));
         Ok(TakenOut { messages: outcomes.len(), given_up: count })
     }
 
-    /// Puts a message to itself into the lane of a channel, unless there is one: it will be told then of what
-    /// is given up.
-    async fn owe(&self, channel: ChannelId) {
-        let context = &self.context;
-        let Some(known) = context.directory.known(channel) else { return };
-        if !context.owed.lock().insert(channel) {
-            return;
-        }
-        if let Err(error) = context.trouble.tell_later(&known, NO_ROOM, context.clock.now()).await {
-            tracing::debug!(error = %Chain(&error), "failed to note that a channel must catch up; trying again");
-            context.owed.lock().remove(&channel);
-        }
-    }
-
-    async fn fates(&self, stage: Stage, claims: Vec<Claim>) -> Result<Vec<(Claim, Fate)>, HistoryError> {
+    async fn fates(
+        &self,
+        channel: ChannelId,
+        stage: Stage,
+        claims: Vec<Claim>,
+    ) -> Result<Vec<(Claim, Fate)>, HistoryError> {
         let history = &self.context.history;
         let looked_up = stream::iter(claims).map(|claim| async move {
             let known = history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await?;
@@ -289,6 +287,9 @@ impl Surplus {
         let found = found.into_iter().collect::<Result<Vec<Candidate>, _>>()?;
         let overtaken = Overtaken::of(found.iter().filter_map(|one| one.task.as_ref()));
         let now = self.context.clock.now();
+        // The desk of a chat decides soon, and what it folds is taken out for nothing.
+        let decides =
+            self.context.directory.known(channel).is_some_and(|it| Manner::of(&it) == Some(Manner::Chat));
         let (mut taken, mut monitor) = (0, None);
         let fates = found.into_iter().map(|Candidate { claim, known, task, was_given_up }| {
             let Some(task) = task else { return (claim, Fate::Stay) };
@@ -299,7 +300,9 @@ impl Surplus {
                     let is_enough = taken >= most && monitor != task.notice.monitor();
                     monitor = task.notice.monitor();
                     let is_told = task.folded_into.is_some();
-                    !is_enough && (is_told || hard || was_given_up || overtaken.may_end(&task))
+                    let is_undecided = decides && !is_told && task.attempts == 0;
+                    let may = is_told || was_given_up || (overtaken.may_end(&task) && !is_undecided);
+                    !is_enough && (may || hard)
                 }
             };
             if !may {
@@ -330,10 +333,33 @@ impl Surplus {
     }
 }
 
+/// The lanes that hold more than their share, the fullest first. While a queue is full, no lane has a share:
+/// then the room is made where it is taken, and lanes that hold little beside the fullest are left alone.
+fn crowded(mut loads: Vec<LaneLoad>) -> Vec<LaneLoad> {
+    loads.retain(|load| load.held > load.share);
+    loads.sort_unstable_by_key(|load| std::cmp::Reverse(load.held));
+    let most = loads.first().map_or(0, |load| load.held);
+    loads.retain(|load| load.held >= most.div_ceil(SMALL_BESIDE));
+    loads
+}
+
 /// How many messages were taken out, and how many of them were given up.
 struct TakenOut {
     messages: usize,
     given_up: u64,
+}
+
+/// Puts a message to itself into the lane of a channel, unless there is one: it will be told then of what is
+/// given up.
+pub(super) async fn owe(context: &Context, channel: ChannelId) {
+    let Some(known) = context.directory.known(channel) else { return };
+    if !context.owed.lock().insert(channel) {
+        return;
+    }
+    if let Err(error) = context.trouble.tell_later(&known, NO_ROOM, context.clock.now()).await {
+        tracing::debug!(error = %Chain(&error), "failed to note that a channel must catch up; trying again");
+        context.owed.lock().remove(&channel);
+    }
 }
 
 /// The delivery of a message that may be given up as far as itself goes.
@@ -446,5 +472,25 @@ impl Overtaken {
             | Notice::Repost(_)
             | Notice::ChannelFailing(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_fullest_lanes_make_room_and_small_ones_are_left_alone() {
+        let load = |lane: u128, held, share| LaneLoad { lane: Uuid::from_u128(lane).into(), held, share };
+        let lanes = |loads: Vec<LaneLoad>| {
+            let lanes = crowded(loads).into_iter().map(|load| load.lane.as_uuid().as_u128());
+            lanes.collect::<Vec<_>>()
+        };
+        assert_eq!(lanes(vec![]), Vec::<u128>::new());
+        // The queue is full: nobody has a share.
+        assert_eq!(lanes(vec![load(1, 30, 0), load(2, 800, 0), load(3, 99, 0), load(4, 100, 0)]), [2, 4]);
+        assert_eq!(lanes(vec![load(1, 30, 40), load(2, 50, 40), load(3, 41, 40)]), [2, 3]);
     }
 }
