@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::{Phase, Report};
+use super::connections::Report;
 use super::wire::Wire;
 
 /// How often the server checks whether a client that sent more before it was answered has left.
@@ -56,26 +56,11 @@ impl ClientConnection {
 pub(super) struct SharedStream {
     wire: Arc<Wire>,
     report: Report,
-    /// Bytes of the head that is being read, or before it.
-    head_bytes: usize,
 }
 
 impl SharedStream {
     pub(super) const fn new(wire: Arc<Wire>, report: Report) -> Self {
-        Self { wire, report, head_bytes: 0 }
-    }
-
-    fn count(&mut self, bytes: usize) -> io::Result<()> {
-        if self.report.phase() != Phase::Head {
-            self.head_bytes = 0;
-            return Ok(());
-        }
-        self.head_bytes += bytes;
-        if self.report.head_grew(self.head_bytes) {
-            Ok(())
-        } else {
-            Err(io::Error::other("no room for a request's head"))
-        }
+        Self { wire, report }
     }
 }
 
@@ -84,7 +69,11 @@ impl AsyncRead for SharedStream {
         let stream = self.get_mut();
         let before = buf.filled().len();
         ready!(stream.wire.poll_read(cx, buf))?;
-        Poll::Ready(stream.count(buf.filled().len() - before))
+        if stream.report.read(buf.filled().len() - before) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Ready(Err(io::Error::other("no room for a request's head")))
+        }
     }
 }
 

@@ -107,7 +107,9 @@ pub(super) struct Connection {
     standing: AtomicU64,
     /// Whether a request came over it.
     used: AtomicBool,
-    /// The largest head that it has sent. Its buffer stays that large until it is closed.
+    /// Bytes of the head that is being read.
+    head: AtomicUsize,
+    /// Bytes of the buffer beyond the first one. It stays as large as the largest head made it.
     head_bytes: AtomicUsize,
     closing: CancellationToken,
     wire: OnceLock<Arc<Wire>>,
@@ -139,6 +141,7 @@ impl Connections {
             address,
             standing: AtomicU64::new(standing(Phase::Head, self.0.entrance.elapsed())),
             used: AtomicBool::new(false),
+            head: AtomicUsize::new(0),
             head_bytes: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             wire: OnceLock::new(),
@@ -295,19 +298,23 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn phase(&self) -> Phase {
-        self.connection.standing().0
-    }
-
     pub(super) fn is_at(&self, phase: Phase) {
         let since = self.connections.0.entrance.elapsed();
+        // A head ends with its request: the next one is counted from its own first byte.
+        self.connection.head.store(0, Ordering::Relaxed);
         self.connection.used.store(true, Ordering::Relaxed);
         self.connection.standing.store(standing(phase, since), Ordering::Relaxed);
     }
 
-    /// A head has come to so many bytes; `false` if there is no room for it.
-    pub(super) fn head_grew(&self, bytes: usize) -> bool {
-        self.connections.head_grew(&self.connection, bytes)
+    /// So many bytes were read; `false` if they belong to a head for which there is no room.
+    pub(super) fn read(&self, bytes: usize) -> bool {
+        match self.connection.standing().0 {
+            Phase::Head => {
+                let head = self.connection.head.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                self.connections.head_grew(&self.connection, head)
+            }
+            Phase::Body | Phase::Answer | Phase::Taking => true,
+        }
     }
 }
 
@@ -422,11 +429,11 @@ mod tests {
     fn a_head_without_room_is_a_refusal() {
         let (_, connections) = connections(9, 20_000);
         let open = [(); 2].map(|()| connections.admit(CLIENT).unwrap());
-        assert!(open[0].report().head_grew(9_000));
+        assert!(open[0].report().read(9_000));
         assert_eq!(connections.0.entrance.refusals(), 0);
-        assert!(!open[1].report().head_grew(9_000), "the other has just come");
+        assert!(!open[1].report().read(9_000), "the other has just come");
         let usual = connections.admit(OTHER).unwrap();
-        assert!(usual.report().head_grew(8_000), "it takes no more than it has");
+        assert!(usual.report().read(8_000), "it takes no more than it has");
         assert_eq!(connections.0.entrance.refusals(), 1);
     }
 
@@ -435,7 +442,8 @@ mod tests {
         let (_, connections) = connections(9, 100_000);
         let one = connections.admit(CLIENT).unwrap();
         for (bytes, expected) in [(100, 0), (8_192, 0), (8_193, 16_384), (33_000, 65_536), (99, 65_536)] {
-            assert!(one.report().head_grew(bytes));
+            one.report().is_at(Phase::Head);
+            assert!(one.report().read(bytes));
             assert_eq!(connections.0.head_bytes.load(Ordering::Relaxed), expected, "{bytes}");
         }
     }
@@ -444,13 +452,13 @@ mod tests {
     fn heads_take_no_more_than_their_share() {
         let (clock, connections) = connections(1_000, 1 << 20);
         let small: Vec<Admitted> = (0..100).map(|_| connections.admit(CLIENT).unwrap()).collect();
-        assert!(small.iter().all(|one| one.report().head_grew(100)));
+        assert!(small.iter().all(|one| one.report().read(100)));
         clock.advance(Duration::from_secs(1));
         let mut large: Vec<Admitted> = Vec::new();
         for _ in 0..200 {
             let one = connections.admit(CLIENT).unwrap();
             clock.advance(UNDISTURBED_IDLE);
-            assert!((1..=4).all(|n| one.report().head_grew(n * 16_000)));
+            assert!((1..=4).all(|_| one.report().read(16_000)));
             large.push(one);
             // The tasks of those that are closing end.
             large.retain(|one| !one.connection.closing.is_cancelled());

@@ -193,3 +193,51 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use model::time::EventTime;
+    use ports::clock::ManualClock;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// The bytes of all answers to one request, sent `times` over a connection to a server whose handler
+    /// answers at once.
+    async fn answers(limits: ServerLimits, request: &str, times: usize) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let entrance = Entrance::undoubted(Arc::new(ManualClock::new(EventTime::EPOCH)));
+        let router = Router::new().route("/", get(|| async { "yes" }));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, router, limits, entrance, CancellationToken::new()));
+        let mut client = TcpStream::connect(address).await.expect("a connection");
+        let mut answers = Vec::new();
+        for _ in 0..times {
+            // A connection that was closed shows in the answer that is missing.
+            let _ = client.write_all(request.as_bytes()).await;
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"yes") {
+                let mut piece = [0; 1_024];
+                match client.read(&mut piece).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(bytes) => answer.extend_from_slice(&piece[..bytes]),
+                }
+            }
+            answers.push(String::from_utf8(answer).expect("an answer is text"));
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn a_connection_may_bring_any_number_of_small_requests() {
+        let limits = ServerLimits { head_bytes: 16 * 1_024, ..ServerLimits::default() };
+        let request = format!("GET / HTTP/1.1\r\nhost: x\r\nx-filler: {}\r\n\r\n", "x".repeat(1_000));
+        let answers = answers(limits, &request, 100).await;
+        let refused = answers.iter().position(|answer| !answer.starts_with("HTTP/1.1 200 "));
+        assert_eq!(refused, None, "heads are counted one by one");
+    }
+}
