@@ -156,13 +156,15 @@ pub(crate) struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
     answer: [u8; ANSWER_BYTES],
+    /// Bytes of the last answer.
+    answered: usize,
 }
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, request: Vec::with_capacity(256), answer: [0; ANSWER_BYTES] })
+        Ok(Self { stream, request: Vec::with_capacity(256), answer: [0; ANSWER_BYTES], answered: 0 })
     }
 
     /// Pushes and reads the whole answer: whether it is 200.
@@ -174,10 +176,16 @@ impl Connection {
         self.stream.write_all(&self.request).await?;
         let mut filled = 0;
         loop {
+            anyhow::ensure!(filled < ANSWER_BYTES, "an answer has more than {ANSWER_BYTES} bytes");
             let read = self.stream.read(&mut self.answer[filled..]).await?;
-            anyhow::ensure!(read > 0, "the server closed the connection, or its answer is too long");
+            anyhow::ensure!(
+                read > 0,
+                "the server closed the connection after {:?}",
+                String::from_utf8_lossy(&self.answer[..self.answered])
+            );
             filled += read;
             if is_complete(&self.answer[..filled])? {
+                self.answered = filled;
                 return Ok(self.answer.starts_with(b"HTTP/1.1 200 "));
             }
         }
