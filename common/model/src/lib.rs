@@ -4,6 +4,7 @@
 //!   networks.
 //! - [`wire`]: their stored forms, versioned MessagePack, with golden bytes beside them.
 //! - [`role`]: the parts of a cluster, by name.
+//! - [`duration`], [`natural`]: durations in words, and the order of names.
 //! - [`chain`]: shows an error with its sources in one line.
 
 pub mod byte_size;
@@ -11,6 +12,7 @@ pub mod chain;
 pub mod channel;
 pub mod deadline;
 pub mod delivery;
+pub mod duration;
 pub mod flip;
 pub mod gaps;
 pub mod heartbeat;
@@ -20,6 +22,7 @@ pub mod key;
 pub mod maintenance;
 pub mod monitor;
 pub mod monitor_state;
+pub mod natural;
 pub mod networks;
 pub mod notice;
 pub mod prefix;

@@ -1,6 +1,7 @@
 //! When a monitor is expected to be heard from.
 
 mod pattern;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! The library knows the grammar and walks through local times. Here is what it reads otherwise: the words
 //! `@midnight` and `5/10`, and the day fields, of which one that begins with `*` narrows the other.
 
-use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, CronPattern};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -55,6 +55,11 @@ impl Pattern {
         let cron = parser.parse(&whole.join(" ")).map_err(|error| error.to_string())?;
         let is_by_the_clock = !begins_with_star(minute) && !begins_with_star(hour);
         Ok(Self { cron, is_by_the_clock })
+    }
+
+    /// What it matches, field by field.
+    pub(super) const fn matched(&self) -> &CronPattern {
+        &self.cron.pattern
     }
 
     /// The first local time of the pattern after `local`, or at it if `inclusive`; `None` if none is in
