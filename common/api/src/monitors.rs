@@ -51,6 +51,8 @@ pub struct MonitorView {
     pub state_since: Time,
     /// The newest heartbeat.
     pub last_heartbeat: Option<HeartbeatView>,
+    /// If up or late: when the next heartbeat is expected. If late, this time is past.
+    pub expected_at: Option<Time>,
     /// If up or late: when silence becomes down.
     pub deadline: Option<Time>,
     /// The revision. It grows with every change, and is also the ETag.
@@ -61,7 +63,8 @@ pub struct MonitorView {
     pub updated_at: Time,
 }
 
-/// The state of a monitor. `late` = up, past the expected time and within grace.
+/// The state of a monitor. `late` = overdue and still within its grace: past the expected time, and before
+/// the deadline. No channel is alerted of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = MonitorStateName)]
 #[serde(rename_all = "lowercase")]

@@ -54,13 +54,15 @@ pub struct Situation {
     pub state: ShownState,
     /// When that state began.
     pub since: EventTime,
-    /// While up or late.
+    /// While up or late: when the next heartbeat is expected.
+    pub expected: Option<EventTime>,
+    /// While up or late: when silence becomes down.
     pub deadline: Option<EventTime>,
 }
 
 /// How `monitor` stands at `now`.
 pub fn situation(monitor: &Monitor, state: Option<&MonitorState>, gaps: &Gaps, now: EventTime) -> Situation {
-    let still = |state, since| Situation { state, since, deadline: None };
+    let still = |state, since| Situation { state, since, expected: None, deadline: None };
     let Some(state) = state else {
         let shown = if monitor.definition.paused { ShownState::Paused } else { ShownState::New };
         return still(shown, monitor.created_at);
@@ -89,7 +91,8 @@ fn up(
     let deadline: Option<Deadline> = counted_from.and_then(|from| deadline(&monitor.definition, from, gaps));
     let late = deadline.is_some_and(|deadline| now > deadline.expected);
     let state = if late { ShownState::Late } else { ShownState::Up };
-    Situation { state, since, deadline: deadline.map(|deadline| deadline.at) }
+    let expected = deadline.map(|deadline| deadline.expected);
+    Situation { state, since, expected, deadline: deadline.map(|deadline| deadline.at) }
 }
 
 #[cfg(test)]
@@ -134,7 +137,9 @@ mod tests {
         ];
         for (paused, state, now, (shown, since, deadline)) in cases {
             let found = situation(&monitor(paused), state.as_ref(), &Gaps::default(), at(now));
-            let expected = Situation { state: shown, since: at(since), deadline: deadline.map(at) };
+            // The grace is 6 s.
+            let (expected, deadline) = (deadline.map(|deadline| at(deadline - 6)), deadline.map(at));
+            let expected = Situation { state: shown, since: at(since), expected, deadline };
             assert_eq!(found, expected, "paused {paused}, {state:?} at {now}");
         }
     }

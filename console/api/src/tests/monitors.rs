@@ -36,7 +36,7 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
         "id": id, "name": "nightly backup", "description": "", "tags": [], "timeout": 60, "cron": null, "timezone": null,
         "grace": 6, "interval": 60, "remind_every": 0, "channels": [channel], "parent": null, "paused": false, "token": token,
         "push_url": format!("https://beats.example/api/push/{token}"), "state": "new",
-        "state_since": "2026-11-22T10:00:00.000Z", "last_heartbeat": null, "deadline": null, "revision": revision,
+        "state_since": "2026-11-22T10:00:00.000Z", "last_heartbeat": null, "expected_at": null, "deadline": null, "revision": revision,
         "created_at": "2026-11-22T10:00:00.000Z", "updated_at": "2026-11-22T10:00:00.000Z",
     });
     assert_eq!(made.json, expected);
@@ -181,6 +181,7 @@ async fn pausing_and_resuming_show_at_once() {
     bench.clock.advance(Duration::from_secs(61));
     let late = bench.get(&path).await;
     assert_eq!(late.json["state"], "late");
+    assert_eq!(late.json["expected_at"], "2026-11-22T10:01:00.000Z");
     assert_eq!(late.json["deadline"], "2026-11-22T10:01:06.000Z");
     let read_again = bench.get("/monitors?state=late").await;
     assert_eq!(read_again.json["items"][0]["id"], id.as_str());
@@ -190,7 +191,7 @@ async fn pausing_and_resuming_show_at_once() {
         let paused = bench.post(&format!("{path}/pause"), "").await;
         assert_eq!(paused.status, StatusCode::OK);
         assert_eq!((&paused.json["state"], &paused.json["paused"]), (&json!("paused"), &json!(true)));
-        assert_eq!(paused.json["deadline"], Value::Null);
+        assert_eq!((&paused.json["expected_at"], &paused.json["deadline"]), (&Value::Null, &Value::Null));
     }
     bench.commit(&id, state(State::Paused, Some(start_time()))).await;
     let resumed = bench.post(&format!("{path}/resume"), "").await;

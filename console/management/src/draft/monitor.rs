@@ -14,12 +14,13 @@ use super::fields::{Fields, whole_number};
 use super::schedule::parse_cron;
 
 /// Fields that a monitor shows and no client sets.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
     "push_url",
     "state",
     "state_since",
     "last_heartbeat",
+    "expected_at",
     "deadline",
     "revision",
     "created_at",

@@ -94,6 +94,7 @@ fn view(
         state: state(situation.state),
         state_since: Time(situation.since),
         last_heartbeat: newest.map(heartbeats::view),
+        expected_at: situation.expected.map(Time),
         deadline: situation.deadline.map(Time),
         revision,
         created_at: Time(monitor.created_at),
