@@ -216,7 +216,8 @@ impl Answer {
         }
         let total = [Field::from("TOTAL"), Field::from(""), Field::from("")];
         table.row(total.into_iter().chain(self.total.fields()));
-        table.cut_only(&[0, 1, 2]);
+        table.cut_only(&[2, 0, 1]);
+        table.leave_out(&[4, 5, 1]);
         table
     }
 

@@ -3,6 +3,7 @@
 mod list;
 mod redrive;
 mod show;
+mod which;
 
 use std::process::ExitCode;
 

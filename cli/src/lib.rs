@@ -23,9 +23,11 @@ mod monitor;
 mod problem;
 mod push;
 mod replay;
+mod short_ids;
 mod table;
 mod tail;
 mod terminal;
+mod times;
 mod view;
 
 use std::process::ExitCode;
@@ -68,7 +70,7 @@ Examples:
 const DELIVERIES_EXAMPLES: &str = "\
 Examples:
   lubdub deliveries list --state dead
-  lubdub deliveries redrive 0199a3c4-7d2e-5000-8000-000000000001";
+  lubdub deliveries redrive 5c1f09ab";
 
 /// Commands that talk to a running Lubdub.
 #[derive(Debug, clap::Subcommand)]

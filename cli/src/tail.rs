@@ -23,7 +23,7 @@ Examples:
   lubdub tail --monitor 'nightly backup' --flips
   lubdub tail --tag prod --json | jq -r 'select(.type == \"flip\") | .monitor'
 
-It goes on until Ctrl-C. Where no person looks, and with --json, every line is JSON.";
+It goes on until Ctrl-C. On a terminal the times are local. Where no person looks, and with --json, every line is JSON.";
 
 /// The first wait before the server is asked again, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -205,7 +205,7 @@ fn heartbeat_line(terminal: &Terminal, name: &str, heartbeat: &HeartbeatLine) ->
     let value = heartbeat.value.map(|value| format!("  {value}")).unwrap_or_default();
     let msg = heartbeat.msg.as_deref().map(|msg| format!("  {}", harmless(msg))).unwrap_or_default();
     let word = terminal.coloured(colour, &format!("{word:<4}"));
-    format!("{}  {word}  {}{value}{msg}", clock_time(heartbeat.at.0), harmless(name))
+    format!("{}  {word}  {}{value}{msg}", terminal.times().going_by(heartbeat.at.0), harmless(name))
 }
 
 fn flip_line(terminal: &Terminal, name: &str, flip: &Flip) -> String {
@@ -218,26 +218,24 @@ fn flip_line(terminal: &Terminal, name: &str, flip: &Flip) -> String {
     let message = flip.message.as_deref().map(|text| format!(": {}", harmless(text))).unwrap_or_default();
     format!(
         "{}  {}  {}  ({}{message})",
-        clock_time(flip.at.0),
+        terminal.times().going_by(flip.at.0),
         terminal.coloured(colour, &change),
         harmless(name),
         harmless(&flip.reason)
     )
 }
 
-/// The time of day, in UTC.
-fn clock_time(at: model::time::EventTime) -> String {
-    let text = at.to_rfc3339();
-    text.get(11..23).unwrap_or(&text).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use model::time::EventTime;
+
     use super::*;
 
     #[test]
     fn a_line_tells_when_who_and_what() {
         let terminal = Terminal::of_this_process();
+        let at = EventTime::parse_rfc3339("2026-11-22T10:00:05.123Z").expect("a time");
+        let clock = terminal.times().going_by(at);
         let id = "0199a3c4-7d2e-7000-8000-000000000001";
         let heartbeat: HeartbeatLine = serde_json::from_value(serde_json::json!({
             "monitor": id, "at": "2026-11-22T10:00:05.123456Z", "status": "down", "msg": "disk\u{1b}[2J full", "value": 1.5
@@ -245,7 +243,7 @@ mod tests {
         .expect("a heartbeat");
         assert_eq!(
             heartbeat_line(&terminal, "job", &heartbeat),
-            "10:00:05.123  down  job  1.5  disk [2J full"
+            format!("{clock}  down  job  1.5  disk [2J full")
         );
         let flip: Flip = serde_json::from_value(serde_json::json!({
             "type": "flip", "monitor": id, "at": "2026-11-22T10:00:05.123456Z", "sequence": 2, "from": "up", "to": "down",
@@ -254,7 +252,7 @@ mod tests {
         .expect("a flip");
         assert_eq!(
             flip_line(&terminal, "job", &flip),
-            "10:00:05.123  up → down  job  (missed: no heartbeat for 66 s)"
+            format!("{clock}  up → down  job  (missed: no heartbeat for 66 s)")
         );
     }
 }

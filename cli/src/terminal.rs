@@ -3,11 +3,13 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use jiff::tz::TimeZone;
 use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 
 use super::harmless::{harmless, harmless_json, harmless_lines};
 use super::table::Table;
+use super::times::Times;
 
 /// How this process was started and what its output can show.
 #[derive(Debug)]
@@ -15,7 +17,13 @@ pub struct Terminal {
     program: String,
     styled: bool,
     interactive: bool,
+    /// In characters; `None` where no person looks.
+    width: Option<u16>,
+    zone: TimeZone,
 }
+
+/// The width of a terminal that does not tell its own, in characters.
+const USUAL_WIDTH: u16 = 80;
 
 /// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +48,8 @@ impl Terminal {
             program: quoted(program.as_deref().unwrap_or("lubdub")),
             styled: interactive && !colourless && !dumb,
             interactive,
+            width: interactive.then(width),
+            zone: zone(),
         }
     }
 
@@ -68,7 +78,12 @@ impl Terminal {
 
     /// An empty table for this terminal.
     pub(super) fn table(&self, header: &[&str]) -> Table {
-        Table::new(header, self.styled)
+        Table::new(header, self.styled, self.width)
+    }
+
+    /// How times are shown.
+    pub(super) fn times(&self) -> Times {
+        Times { now: now(), zone: self.zone.clone(), seen: self.interactive }
     }
 
     /// Writes text to standard output. Whatever it holds from elsewhere cannot steer the terminal.
@@ -108,6 +123,14 @@ impl Terminal {
         write_out(&harmless_json(lines))
     }
 
+    /// Writes bytes to standard output as they are.
+    ///
+    /// # Errors
+    /// See [`Terminal::print`].
+    pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        write_bytes(bytes).map(|_| ())
+    }
+
     /// Tells the person something that is not the answer.
     pub(super) fn warn(&self, text: impl Display) {
         tell(format_args!("warning: {text}"));
@@ -125,10 +148,22 @@ impl Terminal {
     }
 }
 
+/// The width of the terminal on standard output; `COLUMNS` says it where the terminal does not.
+fn width() -> u16 {
+    let own = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    let said = || std::env::var_os("COLUMNS")?.to_str()?.parse().ok();
+    Some(own).filter(|width| *width > 0).or_else(said).filter(|width| *width > 0).unwrap_or(USUAL_WIDTH)
+}
+
 /// Writes to standard output what is harmless: `false` when the reader has gone.
 fn write_out(text: &str) -> io::Result<bool> {
+    write_bytes(text.as_bytes())
+}
+
+/// As [`write_out`], for bytes that are harmless or wanted as they are.
+fn write_bytes(bytes: &[u8]) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         // `lubdub monitor list | head` is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -192,6 +227,11 @@ fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
 /// The time by this machine's clock.
 pub(super) fn now() -> EventTime {
     SystemClock::new().now()
+}
+
+/// The local time zone: `TZ`, or else what the system says; UTC if neither names one.
+pub(super) fn zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
 /// `text` as one word of a POSIX shell.

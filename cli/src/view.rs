@@ -2,10 +2,15 @@
 //! empty.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use model::duration;
+use model::schedule::CronSchedule;
+use model::time::EventTime;
 use serde::Deserialize;
 
 use super::duration::Seconds;
+use super::times::Times;
 
 /// The mask that the API shows instead of a secret.
 const MASK: &str = "***";
@@ -31,6 +36,7 @@ pub(super) struct Monitor {
     pub(super) state: String,
     pub(super) state_since: Option<String>,
     pub(super) last_heartbeat: Option<Heartbeat>,
+    pub(super) expected_at: Option<String>,
     pub(super) deadline: Option<String>,
     pub(super) created_at: String,
     pub(super) updated_at: String,
@@ -45,16 +51,39 @@ impl Monitor {
             (None, None) => "-".to_owned(),
         }
     }
+
+    /// When it is expected, in words: `every 5 min`, `at 02:30 on Sundays, UTC`.
+    pub(super) fn expected(&self) -> String {
+        match (&self.cron, self.timeout) {
+            (Some(cron), _) => cron_in_words(cron, self.timezone.as_deref()),
+            (None, Some(timeout)) => format!("every {}", in_words(timeout)),
+            (None, None) => "-".to_owned(),
+        }
+    }
+}
+
+/// The whole of a duration, as it is shown: `1 h 30 min`.
+pub(super) fn in_words(Seconds(secs): Seconds) -> String {
+    duration::in_words(Duration::from_secs(secs))
+}
+
+/// A pattern that this version does not read is shown as it is.
+fn cron_in_words(pattern: &str, timezone: Option<&str>) -> String {
+    let timezone = timezone.unwrap_or("UTC");
+    CronSchedule::parse(pattern, timezone)
+        .map_or_else(|_| format!("cron {pattern}, {timezone}"), |cron| cron.in_words())
 }
 
 /// One accepted push.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Heartbeat {
+    pub(super) id: String,
     pub(super) at: String,
     pub(super) status: String,
     pub(super) msg: Option<String>,
     pub(super) value: Option<f64>,
+    pub(super) has_output: bool,
     pub(super) source: Option<String>,
 }
 
@@ -98,17 +127,21 @@ impl Window {
         }
     }
 
-    /// `2h at 0 2 * * * (UTC)`, or `2026-11-22 09:00 to 12:00 UTC`.
-    pub(super) fn when(&self) -> String {
+    /// `2 h at 02:00, UTC`, or `2026-11-22 09:00 to 12:00 CET`.
+    pub(super) fn when(&self, times: &Times) -> String {
         if let (Some(cron), Some(duration)) = (&self.cron, self.duration) {
-            return format!("{duration} at {cron} ({})", self.timezone.as_deref().unwrap_or("UTC"));
+            return format!("{} {}", in_words(duration), cron_in_words(cron, self.timezone.as_deref()));
         }
         let (Some(from), Some(to)) = (&self.from, &self.to) else { return "-".to_owned() };
-        let ((from_day, from), (to_day, to)) = (day_and_time(from), day_and_time(to));
-        if from_day == to_day {
-            return format!("{from_day} {from} to {to} UTC");
+        match (EventTime::parse_rfc3339(from), EventTime::parse_rfc3339(to)) {
+            (Some(from), Some(to)) => times.span(from, to),
+            _ => format!("{from} to {to}"),
         }
-        format!("{from_day} {from} to {to_day} {to} UTC")
+    }
+
+    /// Whether it is for this monitor.
+    pub(super) fn is_for(&self, monitor: &Monitor) -> bool {
+        self.monitors.contains(&monitor.id) || self.tags.iter().any(|tag| monitor.tags.contains(tag))
     }
 
     /// `2 monitors, tag db`.
@@ -122,13 +155,6 @@ impl Window {
         let all: Vec<String> = monitors.into_iter().chain(tags).collect();
         if all.is_empty() { "-".to_owned() } else { all.join(", ") }
     }
-}
-
-/// The day and the time of `2026-11-22T09:00:00.000Z`, without seconds that are zero.
-fn day_and_time(at: &str) -> (&str, &str) {
-    let (day, time) = at.split_once('T').unwrap_or((at, ""));
-    let time = time.trim_end_matches('Z').trim_end_matches(".000");
-    (day, time.strip_suffix(":00").unwrap_or(time))
 }
 
 /// A destination of alerts.

@@ -18,6 +18,7 @@ fn run(server: &Stub, arguments: &[&str]) -> Finished {
     let directory = directory();
     let mut command = lubdub(directory.path());
     command.args(arguments).env("LUBDUB_URL", server.url()).env("LUBDUB_API_KEY", "test-key");
+    command.env("TZ", "Europe/Berlin");
     Process::start(&mut command).finish()
 }
 

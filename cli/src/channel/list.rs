@@ -1,5 +1,7 @@
 //! `lubdub channel list`
 
+use model::natural;
+
 use super::super::connection::Connection;
 use super::super::table::{Field, Table};
 use super::super::view::Channel;
@@ -37,8 +39,9 @@ impl List {
             ))?);
         }
         let mut table = terminal.table(&HEADER);
-        let channels: Vec<Channel> =
+        let mut channels: Vec<Channel> =
             listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
+        channels.sort_by(|one, other| natural::compare(&one.name, &other.name));
         fill(&mut table, &channels);
         terminal.print(&table.render())?;
         if listing.is_cut() {
@@ -60,6 +63,7 @@ fn fill(table: &mut Table, channels: &[Channel]) {
         ]);
     }
     table.cut_only(&[0, 4, 5]);
+    table.leave_out(&[5, 3, 1]);
 }
 
 #[cfg(test)]
@@ -67,8 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_fits_eighty_columns() {
-        let mut table = Table::of_width(&HEADER, 80);
+    fn a_list_fits_eighty_columns_and_sixty() {
         let channels: Vec<Channel> = serde_json::from_value(serde_json::json!([
             {"name": "ops", "kind": "webhook", "state": "ok", "default": true,
                 "url": "https://hooks.example.com/services/T0123/B0456/a-rather-long-path-with-a-token-in-it"},
@@ -78,9 +81,13 @@ mod tests {
                 "settings": {"token": "***", "chat_id": "-100123"}},
         ]))
         .expect("channels");
-        fill(&mut table, &channels);
-        let text = table.render();
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert_eq!(text, include_str!("list.golden"));
+        let shown = |width| {
+            let mut table = Table::of_width(&HEADER, width);
+            fill(&mut table, &channels);
+            let text = table.render();
+            assert!(text.lines().all(|line| line.chars().count() <= width.into()), "{text}");
+            text
+        };
+        assert_eq!(shown(80) + "\n" + &shown(60), include_str!("list.golden"));
     }
 }

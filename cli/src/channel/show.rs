@@ -3,6 +3,7 @@
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::lookup::{Kind, id_of};
+use super::super::times::Times;
 use super::super::view::Channel;
 use crate::terminal::Terminal;
 
@@ -29,11 +30,11 @@ impl Show {
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }
-        Ok(terminal.print(&details(&api.view(&answer)?))?)
+        Ok(terminal.print(&details(&api.view(&answer)?, &terminal.times()))?)
     }
 }
 
-fn details(channel: &Channel) -> String {
+fn details(channel: &Channel, times: &Times) -> String {
     let mut details = Details::default();
     details.add("name", &channel.name);
     details.add("id", &channel.id);
@@ -52,13 +53,13 @@ fn details(channel: &Channel) -> String {
         details.add("digests", "yes");
     }
     for old in &channel.old_secrets {
-        details.add("old secret", &format!("signs until {}", old.expires_at));
+        details.add("old secret", &format!("signs until {}", times.told(&old.expires_at)));
     }
     details.add("default", if channel.default { "yes" } else { "no" });
     details.add("state", &channel.state);
-    details.add_some("failing since", channel.failing_since.as_ref());
+    details.add_some("failing since", channel.failing_since.as_ref().map(|at| times.told(at)).as_ref());
     details.add_some("note", channel.state_detail.as_ref());
-    details.add("created", &channel.created_at);
+    details.add("created", &times.told(&channel.created_at));
     details.render()
 }
 
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn every_kind_is_shown_with_where_it_leads() {
-        let shown = |value| details(&serde_json::from_value(value).expect("a channel"));
+        let times = Times::at("2026-11-22T10:05:00Z", "Europe/Berlin");
+        let shown = |value| details(&serde_json::from_value(value).expect("a channel"), &times);
         let webhook = shown(serde_json::json!({
             "id": "1", "name": "ops", "kind": "webhook", "url": "https://x.example/", "headers": {"x-key": "***"}, "method": "PUT",
             "template": "{{ title }}\n", "content_type": "text/plain", "digest": true, "default": true, "state": "failing",
@@ -86,12 +88,12 @@ mod tests {
              template       {{ title }} \n\
              content type   text/plain\n\
              digests        yes\n\
-             old secret     signs until 2026-11-23T10:00:00.000Z\n\
+             old secret     signs until 2026-11-23 11:00:00 CET (in 23 h)\n\
              default        yes\n\
              state          failing\n\
-             failing since  2026-11-22T10:00:00.000Z\n\
+             failing since  11:00:00 CET (5 min ago)\n\
              note           answered 500\n\
-             created        2026-11-22T09:00:00.000Z\n"
+             created        10:00:00 CET (1 h ago)\n"
         );
         let telegram = shown(serde_json::json!({
             "id": "2", "name": "chat", "kind": "telegram", "settings": {"token": "***", "chat_id": "-1"}, "state": "ok",

@@ -1,12 +1,10 @@
 //! `lubdub deliveries list`
 
-use model::time::EventTime;
-
 use super::super::connection::Connection;
-use super::super::duration::relative;
 use super::super::lookup::{Kind, Named, id_of, name_of, names};
+use super::super::short_ids::ShortIds;
 use super::super::table::{Field, Table};
-use super::super::terminal::now;
+use super::super::times::Times;
 use super::super::view::Delivery;
 use crate::terminal::Terminal;
 
@@ -66,7 +64,7 @@ impl List {
             listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
         let channels = names(&api, Kind::Channel).await?;
         let mut table = terminal.table(&HEADER);
-        fill(&mut table, &deliveries, &channels, now());
+        fill(&mut table, &deliveries, &channels, &terminal.times());
         terminal.print(&table.render())?;
         if listing.is_cut() {
             terminal.warn(format_args!("only the newest {} are shown: --limit shows more", self.limit));
@@ -75,17 +73,19 @@ impl List {
     }
 }
 
-fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], now: EventTime) {
+fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], times: &Times) {
+    let short = ShortIds::of(deliveries.iter().map(|delivery| delivery.id.as_str()));
     for delivery in deliveries {
         table.row([
-            delivery.id.as_str().into(),
+            short.shown(&delivery.id).into(),
             Field::State(delivery.state.clone()),
-            relative(&delivery.created_at, now).into(),
+            times.in_list(&delivery.created_at).into(),
             Field::or_dash(delivery.channel.as_ref().map(|id| name_of(channels, id).to_owned())),
             what(delivery).into(),
         ]);
     }
-    table.cut_only(&[3, 4]);
+    table.cut_only(&[4, 3]);
+    table.leave_out(&[3]);
 }
 
 /// `down: billing`, `digest of 12`, `test`.
@@ -104,25 +104,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_fits_eighty_columns_and_keeps_the_ids_whole() {
-        let now = EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time");
+    fn a_list_fits_eighty_columns_and_sixty_and_tells_the_ids_apart() {
+        let times = Times::at("2026-11-22T10:00:00Z", "UTC");
         let deliveries: Vec<Delivery> = serde_json::from_value(json!([
-            {"id": "0199a3c4-7d2e-5000-8000-000000000001", "type": "monitor.down", "state": "dead",
+            {"id": "5c1f09ab-7d2e-5000-8000-000000000001", "type": "monitor.down", "state": "dead",
              "created_at": "2026-11-21T10:00:00.000Z", "monitor": "m1", "monitor_name": "the nightly backup of everything", "channel": "c1"},
-            {"id": "0199a3c4-7d2e-5000-8000-000000000002", "type": "channel.test", "state": "delivered",
+            {"id": "a7000000-7d2e-5000-8000-000000000002", "type": "channel.test", "state": "delivered",
              "created_at": "2026-11-22T09:59:00.000Z", "monitor": null, "channel": "gone"},
-            {"id": "0199a3c4-7d2e-5000-8000-000000000003", "type": "monitor.was_down", "state": "folded",
+            {"id": "0e9077d1-7d2e-5000-8000-000000000003", "type": "monitor.was_down", "state": "folded",
              "created_at": "2026-11-22T09:00:00.000Z", "monitor": "m1", "monitor_name": "sync", "channel": "c1",
-             "folded_into": "0199a3c4-7d2e-5000-8000-000000000004"},
-            {"id": "0199a3c4-7d2e-5000-8000-000000000004", "type": "digest", "count": 12, "state": "pending",
+             "folded_into": "77d10e90-7d2e-5000-8000-000000000004"},
+            {"id": "77d10e90-7d2e-5000-8000-000000000004", "type": "digest", "count": 12, "state": "pending",
              "created_at": "2026-11-22T09:00:00.000Z", "monitor": null, "channel": "c1"},
         ]))
         .expect("deliveries");
         let channels = [Named { id: "c1".to_owned(), name: "ops".to_owned() }];
-        let mut table = Table::of_width(&HEADER, 80);
-        fill(&mut table, &deliveries, &channels, now);
-        let text = table.render();
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert_eq!(text, include_str!("list.golden"));
+        let shown = |width| {
+            let mut table = Table::of_width(&HEADER, width);
+            fill(&mut table, &deliveries, &channels, &times);
+            let text = table.render();
+            assert!(text.lines().all(|line| line.chars().count() <= width.into()), "{text}");
+            text
+        };
+        assert_eq!(shown(80) + "\n" + &shown(60), include_str!("list.golden"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::connection::Connection;
 use super::super::view::Delivery;
+use super::which;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -12,7 +13,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Redrive {
-    /// Id
+    /// Id, or its beginning
     id: String,
     #[command(flatten)]
     connection: Connection,
@@ -21,7 +22,8 @@ pub struct Redrive {
 impl Redrive {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
-        let answer = api.post(&["deliveries", &self.id, "redrive"], &serde_json::json!({})).await?;
+        let id = which::id_of(&api, &self.id).await?;
+        let answer = api.post(&["deliveries", &id, "redrive"], &serde_json::json!({})).await?;
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }

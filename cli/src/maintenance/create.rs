@@ -66,7 +66,7 @@ impl Create {
             "Created {}\n  id    {}\n  when  {}\n  for   {}\n",
             harmless(&window.name),
             window.id,
-            window.when(),
+            window.when(&terminal.times()),
             harmless(&window.subjects())
         ))?)
     }

@@ -1,11 +1,10 @@
 //! `lubdub maintenance list`
 
-use model::time::EventTime;
+use model::natural;
 
 use super::super::connection::Connection;
-use super::super::duration::relative;
 use super::super::table::{Field, Table};
-use super::super::terminal::now;
+use super::super::times::Times;
 use super::super::view::Window;
 use crate::terminal::Terminal;
 
@@ -37,10 +36,11 @@ impl List {
         if listing.items.is_empty() {
             return Ok(terminal.line("There are no maintenance windows.")?);
         }
-        let windows: Vec<Window> =
+        let mut windows: Vec<Window> =
             listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
+        windows.sort_by(|one, other| natural::compare(&one.name, &other.name));
         let mut table = terminal.table(&HEADER);
-        fill(&mut table, &windows, now());
+        fill(&mut table, &windows, &terminal.times());
         terminal.print(&table.render())?;
         if listing.is_cut() {
             terminal.warn(format_args!("only the first {} are shown: --limit shows more", self.limit));
@@ -49,18 +49,19 @@ impl List {
     }
 }
 
-fn fill(table: &mut Table, windows: &[Window], now: EventTime) {
+fn fill(table: &mut Table, windows: &[Window], times: &Times) {
     for window in windows {
         let change = window.ends_at.as_ref().or(window.next_at.as_ref());
         table.row([
             window.name.as_str().into(),
             Field::State(window.state().to_owned()),
-            Field::or_dash(change.map(|at| relative(at, now))),
-            window.when().into(),
+            Field::or_dash(change.map(|at| times.in_list(at))),
+            window.when(times).into(),
             window.subjects().into(),
         ]);
     }
-    table.cut_only(&[0, 3, 4]);
+    table.cut_only(&[3, 0, 4]);
+    table.leave_out(&[2, 4]);
 }
 
 #[cfg(test)]
@@ -68,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_fits_eighty_columns() {
-        let now = EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time");
+    fn a_list_fits_eighty_columns_and_sixty() {
+        let times = Times::at("2026-11-22T10:00:00Z", "Europe/Berlin");
         let windows: Vec<Window> = serde_json::from_value(serde_json::json!([
             {"name": "move", "monitors": ["1", "2"], "from": "2026-11-22T09:00:00.000Z", "to": "2026-11-22T12:00:00.000Z",
              "active": true, "ends_at": "2026-11-22T12:00:00.000Z"},
@@ -78,10 +79,13 @@ mod tests {
             {"name": "old", "tags": ["db"], "from": "2026-11-21T09:00:00.000Z", "to": "2026-11-21T09:30:01.000Z", "active": false},
         ]))
         .expect("windows");
-        let mut table = Table::of_width(&HEADER, 80);
-        fill(&mut table, &windows, now);
-        let text = table.render();
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert_eq!(text, include_str!("list.golden"));
+        let shown = |width| {
+            let mut table = Table::of_width(&HEADER, width);
+            fill(&mut table, &windows, &times);
+            let text = table.render();
+            assert!(text.lines().all(|line| line.chars().count() <= width.into()), "{text}");
+            text
+        };
+        assert_eq!(shown(80) + "\n" + &shown(60), include_str!("list.golden"));
     }
 }

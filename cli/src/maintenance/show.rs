@@ -3,6 +3,7 @@
 use super::super::connection::Connection;
 use super::super::details::Details;
 use super::super::lookup::{Kind, Named, id_of};
+use super::super::times::Times;
 use super::super::view::Window;
 use crate::terminal::Terminal;
 
@@ -38,18 +39,19 @@ impl Show {
             let named: Named = api.view(&api.get(&["monitors", id]).await?)?;
             monitors.push(named);
         }
-        Ok(terminal.print(&details(&window, &monitors))?)
+        Ok(terminal.print(&details(&window, &monitors, &terminal.times()))?)
     }
 }
 
-fn details(window: &Window, monitors: &[Named]) -> String {
+fn details(window: &Window, monitors: &[Named], times: &Times) -> String {
     let mut details = Details::default();
     details.add("name", &window.name);
     details.add("id", &window.id);
-    details.add("when", &window.when());
+    details.add("when", &window.when(times));
     details.add("state", window.state());
-    details.add_some("until", window.ends_at.as_ref());
-    details.add_some("next", window.next_at.as_ref());
+    let told = |at: &Option<String>| at.as_ref().map(|at| times.told(at));
+    details.add_some("until", told(&window.ends_at).as_ref());
+    details.add_some("next", told(&window.next_at).as_ref());
     for monitor in monitors {
         details.add("monitor", &format!("{} ({})", monitor.name, monitor.id));
     }
@@ -58,7 +60,7 @@ fn details(window: &Window, monitors: &[Named]) -> String {
         details.add("", &format!("and {more} more"));
     }
     details.add_some("tags", Some(&window.tags.join(", ")));
-    details.add("created", &window.created_at);
+    details.add("created", &times.told(&window.created_at));
     details.render()
 }
 
@@ -75,16 +77,16 @@ mod tests {
         .expect("a window");
         let monitors = [Named { id: "2".to_owned(), name: "db1".to_owned() }];
         assert_eq!(
-            details(&window, &monitors),
+            details(&window, &monitors, &Times::at("2026-11-22T11:00:00Z", "Europe/Berlin")),
             "name     move\n\
              id       1\n\
-             when     2h at 0 2 * * * (UTC)\n\
+             when     2 h at 02:00, UTC\n\
              state    planned\n\
-             next     2026-11-23T02:00:00.000Z\n\
+             next     2026-11-23 03:00:00 CET (in 15 h)\n\
              monitor  db1 (2)\n         \
              and 1 more\n\
              tags     db, web\n\
-             created  2026-11-22T10:00:00.000Z\n"
+             created  11:00:00 CET (1 h ago)\n"
         );
     }
 }

@@ -5,9 +5,15 @@ use serde_json::{Value, json};
 use super::{run, run_well};
 use crate::stub::{Answer, Request, Stub};
 
+const DELIVERY: &str = "5c1f09ab-7d2e-5000-8000-000000000001";
+const OTHER: &str = "5c1f09ac-7d2e-5000-8000-000000000001";
+
 /// The number of monitors, which come in pages of at most 500.
 fn many(count: usize) -> Stub {
     Stub::start(move |request: &Request| {
+        if request.path != "/api/v1/monitors" {
+            return Answer::json(200, &json!({"items": [], "next_cursor": null}));
+        }
         let parameter = |name: &str| {
             let pair = request.query.split('&').find(|pair| pair.starts_with(&format!("{name}=")))?;
             pair.split('=').nth(1)?.parse::<usize>().ok()
@@ -28,7 +34,7 @@ fn a_list_follows_its_cursors() {
     let printed = run_well(&server, &["monitor", "list", "--limit", "5000"]);
     assert_eq!(printed.lines().count(), 1_201, "a header and a line each");
     assert!(printed.contains("job 0 ") && printed.contains("job 1199 "));
-    assert_eq!(server.lines().len(), 3);
+    assert_eq!(server.lines().iter().filter(|line| line.starts_with("GET /api/v1/monitors?")).count(), 3);
 }
 
 #[test]
@@ -60,7 +66,7 @@ fn deliveries_are_listed_with_the_names_of_monitor_and_channel() {
             "/api/v1/monitors" => json!([{"id": monitor, "name": "billing"}]),
             "/api/v1/channels" => json!([{"id": channel, "name": "ops"}]),
             _ => {
-                json!([{"id": "0199a3c4-7d2e-5000-8000-000000000001", "monitor": monitor, "monitor_name": "billing", "channel": channel,
+                json!([{"id": "5c1f09ab-7d2e-5000-8000-000000000001", "monitor": monitor, "monitor_name": "billing", "channel": channel,
                          "type": "monitor.down", "state": "dead", "created_at": "2026-11-22T10:00:00.000Z",
                          "next_attempt_at": null, "attempts": []}])
             }
@@ -70,7 +76,7 @@ fn deliveries_are_listed_with_the_names_of_monitor_and_channel() {
     let arguments = ["deliveries", "list", "--monitor", "billing", "--channel", "ops", "--state", "dead"];
     let printed = run_well(&server, &arguments);
     let line = printed.lines().last().expect("a line");
-    assert!(line.starts_with("0199a3c4-7d2e-5000-8000-000000000001  dead "), "{line}");
+    assert!(line.starts_with("5c1f09ab  dead "), "{line}");
     assert!(line.ends_with("ops      down: billing"), "{line}");
     let asked = format!("GET /api/v1/deliveries?monitor={monitor}&channel={channel}&state=dead&limit=100");
     assert!(server.lines().contains(&asked), "{:?}", server.lines());
@@ -79,7 +85,7 @@ fn deliveries_are_listed_with_the_names_of_monitor_and_channel() {
 #[test]
 fn a_delivery_is_shown_with_its_attempts_and_redriven() {
     let delivery = json!({
-        "id": "d1", "flip": "f1",
+        "id": DELIVERY, "flip": "f1",
         "monitor": "m1", "monitor_name": "billing", "channel": "c1", "type": "monitor.down",
         "state": "dead", "created_at": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
         "attempts": [{"at": "2026-11-22T10:00:01.000Z", "ms": 12, "status": 500, "error": "the receiver failed",
@@ -91,7 +97,7 @@ fn a_delivery_is_shown_with_its_attempts_and_redriven() {
         }
         _ => Answer::json(200, &delivery),
     });
-    let shown = run_well(&server, &["deliveries", "show", "d1"]);
+    let shown = run_well(&server, &["deliveries", "show", DELIVERY]);
     for part in [
         "monitor  billing (m1)",
         "channel  ops (c1)",
@@ -102,18 +108,38 @@ fn a_delivery_is_shown_with_its_attempts_and_redriven() {
     ] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
-    let folded = json!({"id": "d2", "channel": "c1", "type": "digest", "count": 12, "state": "folded", "folded_into": "d3",
+    let folded = json!({"id": OTHER, "channel": "c1", "type": "digest", "count": 12, "state": "folded", "folded_into": "d3",
                         "note": "more came than is told singly", "created_at": "2026-11-22T10:00:00.000Z", "attempts": []});
     let told = Stub::start(move |request| match request.path.as_str() {
         "/api/v1/channels" => Answer::json(200, &json!({"items": [], "next_cursor": null})),
         _ => Answer::json(200, &folded),
     });
-    let shown = run_well(&told, &["deliveries", "show", "d2"]);
+    let shown = run_well(&told, &["deliveries", "show", OTHER]);
     for part in ["what     digest of 12", "told by  d3", "why      more came"] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
-    let redriven = run_well(&server, &["deliveries", "redrive", "d1"]);
-    let next = format!("{} deliveries show d1", env!("CARGO_BIN_EXE_lubdub"));
+    let redriven = run_well(&server, &["deliveries", "redrive", DELIVERY]);
+    let next = format!("{} deliveries show {DELIVERY}", env!("CARGO_BIN_EXE_lubdub"));
     assert!(redriven.contains(&next), "{redriven}");
-    assert_eq!(server.lines().last().map(String::as_str), Some("POST /api/v1/deliveries/d1/redrive"));
+    assert_eq!(server.lines().last(), Some(&format!("POST /api/v1/deliveries/{DELIVERY}/redrive")));
+}
+
+#[test]
+fn a_delivery_is_named_by_the_beginning_of_its_id() {
+    let server = Stub::start(|request| match request.path.as_str() {
+        "/api/v1/channels" => Answer::json(200, &json!({"items": [], "next_cursor": null})),
+        "/api/v1/deliveries" => {
+            Answer::json(200, &json!({"items": [{"id": DELIVERY}, {"id": OTHER}], "next_cursor": null}))
+        }
+        path => Answer::json(200, &json!({"id": path.split('/').nth(4), "type": "digest", "state": "dead"})),
+    });
+    let shown = run_well(&server, &["deliveries", "show", "5c1f09ab"]);
+    assert!(shown.contains(&format!("id       {DELIVERY}")), "{shown}");
+    run_well(&server, &["deliveries", "redrive", "5C1F09AC"]);
+    assert_eq!(server.lines().last(), Some(&format!("POST /api/v1/deliveries/{OTHER}/redrive")));
+    let several = run(&server, &["deliveries", "show", "5c1f"]);
+    assert_eq!(several.status.code(), Some(1), "{several:?}");
+    assert!(several.stderr.contains(DELIVERY) && several.stderr.contains(OTHER), "{}", several.stderr);
+    let none = run(&server, &["deliveries", "show", "99"]);
+    assert!(none.stderr.contains("there is no delivery whose id begins with 99"), "{}", none.stderr);
 }
