@@ -25,6 +25,45 @@ pub(crate) fn harmless_lines(text: &str, styled: bool) -> String {
     shown
 }
 
+/// The output of a job, as text of several lines: without escape sequences, so without its colours. A line
+/// that was written over stands below the one that replaced it.
+pub(crate) fn harmless_output(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '\u{1b}' => rest = behind_sequence(rest),
+            '\r' if rest.starts_with('\n') => {}
+            '\r' => shown.push('\n'),
+            '\n' | '\t' => shown.push(c),
+            _ => shown.push(if is_harmful(c) { ' ' } else { c }),
+        }
+    }
+    shown
+}
+
+/// The text behind the escape sequence (ECMA-48) whose ESC was just read: a control sequence, a string up to
+/// its end, or one character.
+fn behind_sequence(text: &str) -> &str {
+    let is_end_of_string = |c: char| matches!(c, '\u{7}' | '\u{1b}' | '\n');
+    if let Some(sequence) = text.strip_prefix('[') {
+        let inner = |c: char| matches!(c, '\u{20}'..='\u{3f}');
+        let end = sequence.trim_start_matches(inner);
+        let last = end.chars().next().filter(|c| matches!(c, '\u{40}'..='\u{7e}'));
+        return last.map_or(end, |last| end.get(last.len_utf8()..).unwrap_or_default());
+    }
+    if text.starts_with([']', 'P', 'X', '^', '_']) {
+        let end = text.find(is_end_of_string).unwrap_or(text.len());
+        let rest = text.get(end..).unwrap_or_default();
+        return rest.strip_prefix("\u{1b}\\").or_else(|| rest.strip_prefix('\u{7}')).unwrap_or(rest);
+    }
+    let is_short = |c: &char| matches!(c, '\u{30}'..='\u{7e}');
+    let one = text.chars().next().filter(is_short).map_or(0, char::len_utf8);
+    text.get(one..).unwrap_or_default()
+}
+
 /// JSON with such characters as escapes: the same values. Line ends between values stay.
 pub(crate) fn harmless_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -94,6 +133,24 @@ mod tests {
         for other in ["\u{1b}[8mhidden", "\u{1b}[2J", "\u{1b}[38;2;1;2;3m", "\u{1b}[?25lm", "\u{1b}]0;m"] {
             assert!(!harmless_lines(other, true).contains('\u{1b}'), "{other:?}");
         }
+    }
+
+    #[test]
+    fn an_output_is_text_without_its_escape_sequences() {
+        for (output, expected) in [
+            (&b"plain\ttext\nand more\n"[..], "plain\ttext\nand more\n"),
+            (b"\x1b[1;31merror\x1b[0m: disk full\r\n", "error: disk full\n"),
+            (b"10 %\r50 %\r100 %\n", "10 %\n50 %\n100 %\n"),
+            (b"a\x1b]0;title\x07b\x1b]8;;https://x\x1b\\c\x1b]0;never ends\nd", "abc\nd"),
+            (b"a\x1b[2Jb\x1b[?25lc\x1bcd\x1b", "abcd"),
+            (b"\x1b[31", ""),
+            (b"\x1b[\xc3\xa4\x1b\xc3\xa4", "ää"),
+            (b"\xff\x00\x08 \xe2\x80\xaex", "\u{fffd}    x"),
+        ] {
+            assert_eq!(harmless_output(output), expected, "{output:?}");
+        }
+        let hostile = harmless_output(HOSTILE.as_bytes());
+        assert!(!hostile.contains(|c| is_harmful(c) && c != '\n'), "{hostile:?}");
     }
 
     #[test]

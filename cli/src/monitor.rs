@@ -4,6 +4,7 @@ mod alerts;
 mod create;
 mod delete;
 mod edit;
+mod incident;
 mod list;
 mod pause;
 mod push_url;

@@ -6,6 +6,7 @@ mod help;
 mod lists;
 mod monitors;
 mod offline;
+mod pty;
 mod push;
 mod rebuild;
 mod whole;

@@ -104,6 +104,22 @@ impl Api {
         self.send(Method::GET, self.url(path), None).await
     }
 
+    /// The bytes at a path, as they are.
+    pub(crate) async fn bytes(&self, path: &[&str]) -> Result<Vec<u8>, ApiError> {
+        let answer = self.client.get(self.url(path)).bearer_auth(&self.key).send().await;
+        let answer = answer.map_err(|error| failure(&self.server, &error))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(|error| failure(&self.server, &error))?;
+        if status.is_success() {
+            return Ok(bytes.to_vec());
+        }
+        let problem = serde_json::from_slice(&bytes).ok().filter(Problem::is_one);
+        Err(problem.map_or_else(
+            || self.stranger(status),
+            |body| ApiError::Refused(Problem::read(status.as_u16(), &body)),
+        ))
+    }
+
     /// Gets an answer for which the server needs long. The server stops when this future is dropped.
     pub(crate) async fn get_slowly(
         &self,
@@ -150,29 +166,42 @@ impl Api {
     ) -> Result<Listing, ApiError> {
         let mut listing = Listing { items: Vec::new(), next_cursor: Value::Null };
         while listing.items.len() < limit {
-            let mut url = self.url(path);
-            {
-                let mut pairs = url.query_pairs_mut();
-                for (name, value) in query {
-                    value.map(|value| pairs.append_pair(name, value));
-                }
-                let wanted = (limit - listing.items.len()).min(PAGE);
-                pairs.append_pair("limit", &wanted.to_string());
-                if let Value::String(cursor) = &listing.next_cursor {
-                    pairs.append_pair("cursor", cursor);
-                }
-            }
-            let mut page = self.send(Method::GET, url, None).await?;
-            let Value::Array(items) = page["items"].take() else {
-                return Err(self.stranger(StatusCode::OK));
-            };
-            listing.items.extend(items);
-            listing.next_cursor = page["next_cursor"].take();
+            let wanted = limit - listing.items.len();
+            let page = self.page(path, query, wanted, &listing.next_cursor).await?;
+            listing.items.extend(page.items);
+            listing.next_cursor = page.next_cursor;
             if !listing.is_cut() {
                 break;
             }
         }
         Ok(listing)
+    }
+
+    /// One page of a list, of at most `limit` items and at most 500: the first one, or the one that a cursor
+    /// leads to. Parameters without a value are not sent.
+    pub(crate) async fn page(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<&str>)],
+        limit: usize,
+        cursor: &Value,
+    ) -> Result<Listing, ApiError> {
+        let mut url = self.url(path);
+        {
+            let mut pairs = url.query_pairs_mut();
+            for (name, value) in query {
+                value.map(|value| pairs.append_pair(name, value));
+            }
+            pairs.append_pair("limit", &limit.min(PAGE).to_string());
+            if let Value::String(cursor) = cursor {
+                pairs.append_pair("cursor", cursor);
+            }
+        }
+        let mut page = self.send(Method::GET, url, None).await?;
+        let Value::Array(items) = page["items"].take() else {
+            return Err(self.stranger(StatusCode::OK));
+        };
+        Ok(Listing { items, next_cursor: page["next_cursor"].take() })
     }
 
     /// Reads an answer for a person's view.

@@ -1,15 +1,31 @@
 //! The channels that a monitor's alerts reach.
 
+use model::natural;
+
 use super::super::api::{Api, ApiError};
-use super::super::view::{Channel, Monitor};
+use super::super::view::{Channel, Monitor, Window};
 
 /// More channels than this are not looked at.
 const CHANNELS: usize = 10_000;
 
-/// Every channel of the server.
+/// Every channel of the server, by name.
 pub(super) async fn channels(api: &Api) -> Result<Vec<Channel>, ApiError> {
     let listing = api.list(&["channels"], &[], CHANNELS).await?;
+    let mut channels: Vec<Channel> =
+        listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
+    channels.sort_by(|one, other| natural::compare(&one.name, &other.name));
+    Ok(channels)
+}
+
+/// Every maintenance window of the server; it holds 1,000 at most.
+pub(super) async fn windows(api: &Api) -> Result<Vec<Window>, ApiError> {
+    let listing = api.list(&["maintenance-windows"], &[], 1_000).await?;
     listing.items.iter().map(|item| api.view(item)).collect()
+}
+
+/// The window that keeps the monitor's channels silent now.
+pub(super) fn silencing<'a>(monitor: &Monitor, windows: &'a [Window]) -> Option<&'a Window> {
+    windows.iter().find(|window| window.active && window.is_for(monitor))
 }
 
 /// The channels that the monitor uses.

@@ -32,7 +32,8 @@ fn many(count: usize) -> Stub {
 fn a_list_follows_its_cursors() {
     let server = many(1_200);
     let printed = run_well(&server, &["monitor", "list", "--limit", "5000"]);
-    assert_eq!(printed.lines().count(), 1_201, "a header and a line each");
+    assert_eq!(printed.lines().count(), 1_202, "a header, a line each, and their number");
+    assert!(printed.ends_with("\n1200 up\n"));
     assert!(printed.contains("job 0 ") && printed.contains("job 1199 "));
     assert_eq!(server.lines().iter().filter(|line| line.starts_with("GET /api/v1/monitors?")).count(), 3);
 }
@@ -41,7 +42,8 @@ fn a_list_follows_its_cursors() {
 fn a_list_that_is_cut_says_so() {
     let server = many(700);
     let finished = run(&server, &["monitor", "list", "--limit", "600"]);
-    assert_eq!(finished.stdout.lines().count(), 601);
+    assert_eq!(finished.stdout.lines().count(), 602);
+    assert!(finished.stdout.ends_with("\n700 up\n"), "the count is that of all");
     assert!(finished.stderr.contains("only the first 600"), "{}", finished.stderr);
     let printed = run_well(&server, &["monitor", "list", "--limit", "600", "--json"]);
     let listing: Value = serde_json::from_str(&printed).expect("JSON");

@@ -31,7 +31,13 @@ fn server(channels: &[Value]) -> Stub {
         ("GET", "/api/v1/monitors") => page(&[monitor("billing"), monitor("billing EU")]),
         ("GET", "/api/v1/channels") => page(&channels),
         ("DELETE", _) => Answer::text(204, ""),
-        (_, path) if path.ends_with("/heartbeats") || path.ends_with("/flips") => page(&[]),
+        (_, path)
+            if path.ends_with("/heartbeats")
+                || path.ends_with("/flips")
+                || path == "/api/v1/maintenance-windows" =>
+        {
+            page(&[])
+        }
         (_, path) if path.starts_with(&format!("/api/v1/monitors/{ID}")) => {
             Answer::json(200, &monitor("billing"))
         }
@@ -167,16 +173,18 @@ fn show_tells_the_schedule_and_the_latest_heartbeats() {
                 json!({"from": "up", "to": "down", "reason": "reported", "at": "2026-11-22T10:00:01.000Z"}),
             ]);
         }
-        if path.ends_with("/channels") { page(&[]) } else { Answer::json(200, &monitor("billing")) }
+        if path.ends_with("/channels") || path.ends_with("/maintenance-windows") {
+            return page(&[]);
+        }
+        Answer::json(200, &monitor("billing"))
     });
     let shown = run_well(&server, &["monitor", "show", ID, "--last", "3"]);
     for part in [
-        "schedule   every 1m",
-        "grace      6s",
+        "schedule   every 1 min, 6 s of grace",
         "10.0.0.7",
         "7.5",
         "disk [2J full",
-        "2026-11-22T10:00:01.000Z",
+        "2026-11-22T11:00:01+01:00",
         "reported",
     ] {
         assert!(shown.contains(part), "{part} in:\n{shown}");

@@ -78,7 +78,7 @@ fn monitors_live_and_die_by_the_command_line() {
     assert!(
         server
             .well(&["monitor", "list", "--state", "up", "--tag", "prod", "--q", "jo"])
-            .contains("every 1h")
+            .contains("every 1 h")
     );
     assert_eq!(server.well(&["monitor", "list", "--state", "down"]), "No monitor is like that.\n");
 
