@@ -19,6 +19,7 @@ mod health;
 mod key;
 mod lookup;
 mod maintenance;
+mod moment;
 mod monitor;
 mod problem;
 mod push;

@@ -6,7 +6,6 @@ mod import;
 mod journal;
 mod lines;
 mod matching;
-mod moment;
 mod pace;
 mod past;
 mod progress;
@@ -26,7 +25,7 @@ use crate::terminal::Terminal;
 #[derive(Debug, clap::Subcommand)]
 pub enum ReplayCommand {
     /// See what would have happened with other settings
-    WhatIf(what_if::WhatIf),
+    WhatIf(Box<what_if::WhatIf>),
     /// Compute the state again from the log, to compare or replace it
     Rebuild(rebuild::Rebuild),
     /// Write heartbeats, with what they are judged by, to a file

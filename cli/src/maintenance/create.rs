@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, ids_of};
-use super::super::terminal::now;
+use super::super::moment::Here;
 use super::super::view::Window;
 use super::span::Span;
 use crate::harmless::harmless;
@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 const EXAMPLES: &str = "\
 Examples:
   lubdub maintenance create 'new disks' --monitor db1 --monitor db2 --for 2h
-  lubdub maintenance create move --tag prod --from 2026-11-22T22:00:00+01:00 --to 2026-11-23T02:00:00+01:00
+  lubdub maintenance create move --tag prod --from 'tomorrow 22:00' --to 02:00
   lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m --timezone Europe/Berlin
 
 No alert of its monitors is sent meanwhile. The alert of one that is still down at its end is sent then.";
@@ -48,7 +48,7 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let mut body = Map::new();
         body.insert("name".to_owned(), json!(self.name));
-        self.span.fill_new(&mut body, now())?;
+        self.span.fill_new(&mut body, &Here::of_this_machine())?;
         let api = self.connection.open()?;
         let Subjects { monitors, tags } = &self.subjects;
         if !monitors.is_empty() {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of, ids_of};
-use super::super::terminal::now;
+use super::super::moment::Here;
 use super::super::view::Window;
 use super::span::Span;
 use crate::bad_usage::BadUsage;
@@ -67,7 +67,7 @@ impl Edit {
         }
         if !self.span.is_empty() {
             let old: Window = api.view(&api.get(&["maintenance-windows", &id]).await?)?;
-            self.span.fill_change(&mut body, &old, now());
+            self.span.fill_change(&mut body, &old, &Here::of_this_machine())?;
         }
         let answer = api.patch(&["maintenance-windows", &id], &Value::Object(body)).await?;
         if self.connection.json() {

@@ -1,54 +1,26 @@
 //! When a maintenance window is.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use model::time::EventTime;
 use serde_json::{Map, Value, json};
 
 use super::super::duration::Seconds;
+use super::super::moment::{Here, Lean, Moment, MomentError};
 use super::super::view::Window;
 use crate::bad_usage::BadUsage;
 
 const WHEN: BadUsage =
     BadUsage("say when it is: --for DURATION, or --to TIME, or --cron PATTERN --for DURATION");
 
-/// A moment as a person types it: `now`, or RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    Now,
-    At(EventTime),
-}
-
-impl FromStr for Moment {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "now" {
-            return Ok(Self::Now);
-        }
-        let at = EventTime::parse_rfc3339(text).map(Self::At);
-        at.ok_or("write it like 2026-11-22T22:00:00Z, 2026-11-22T23:00:00+01:00 or now")
-    }
-}
-
-impl Moment {
-    const fn at(self, now: EventTime) -> EventTime {
-        match self {
-            Self::Now => now,
-            Self::At(at) => at,
-        }
-    }
-}
-
 /// The flags that say when, of `create` and `edit`.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Span {
-    /// Beginning, as in 2026-11-22T22:00:00+01:00 or now
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["cron", "timezone"])]
+    /// Beginning in local time, as in 22:00, 'tomorrow 22:00', '2026-12-01 22:00', 'in 2h', now, or RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with_all = ["cron", "timezone"])]
     from: Option<Moment>,
-    /// End, at most 31d later
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["cron", "timezone", "length"])]
+    /// End in the same form, at most 31d later; a time of day is the first one after the beginning
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with_all = ["cron", "timezone", "length"])]
     to: Option<Moment>,
     /// How long it lasts, as in 2h; with --cron 1m to 31d
     #[arg(long = "for", id = "length", value_name = "DURATION")]
@@ -65,18 +37,18 @@ impl Span {
     /// Puts the time of a new window into a request's body.
     ///
     /// # Errors
-    /// The flags do not say when.
-    pub(super) fn fill_new(&self, body: &mut Map<String, Value>, now: EventTime) -> Result<(), BadUsage> {
+    /// The flags do not say when, or name a time that is none.
+    pub(super) fn fill_new(&self, body: &mut Map<String, Value>, here: &Here) -> anyhow::Result<()> {
         if let Some(cron) = &self.cron {
-            let Some(length) = self.length else { return Err(WHEN) };
+            let Some(length) = self.length else { return Err(WHEN.into()) };
             put(body, "cron", json!(cron));
             put(body, "duration", json!(length));
         } else {
-            let from = self.from.map_or(now, |from| from.at(now));
-            let to = match (self.to, self.length) {
-                (Some(to), _) => to.at(now),
+            let from = self.from(here)?.unwrap_or(here.now);
+            let to = match (&self.to, self.length) {
+                (Some(to), _) => to.at(here, Lean::After(from))?,
                 (None, Some(length)) => from + Duration::from_secs(length.0),
-                (None, None) => return Err(WHEN),
+                (None, None) => return Err(WHEN.into()),
             };
             put(body, "from", json!(from.to_rfc3339()));
             put(body, "to", json!(to.to_rfc3339()));
@@ -96,13 +68,28 @@ impl Span {
             && self.timezone.is_none()
     }
 
+    fn from(&self, here: &Here) -> Result<Option<EventTime>, MomentError> {
+        self.from.as_ref().map(|from| from.at(here, Lean::Today)).transpose()
+    }
+
     /// Puts what changes of a window's time into a request's body.
-    pub(super) fn fill_change(&self, body: &mut Map<String, Value>, old: &Window, now: EventTime) {
-        if let Some(from) = self.from {
-            put(body, "from", json!(from.at(now).to_rfc3339()));
+    ///
+    /// # Errors
+    /// A time is none.
+    pub(super) fn fill_change(
+        &self,
+        body: &mut Map<String, Value>,
+        old: &Window,
+        here: &Here,
+    ) -> Result<(), MomentError> {
+        let old_from = old.from.as_deref().and_then(EventTime::parse_rfc3339);
+        let new_from = self.from(here)?;
+        let from = new_from.or(old_from).unwrap_or(here.now);
+        if let Some(from) = new_from {
+            put(body, "from", json!(from.to_rfc3339()));
         }
-        if let Some(to) = self.to {
-            put(body, "to", json!(to.at(now).to_rfc3339()));
+        if let Some(to) = &self.to {
+            put(body, "to", json!(to.at(here, Lean::After(from))?.to_rfc3339()));
         }
         if let Some(cron) = &self.cron {
             put(body, "cron", json!(cron));
@@ -110,16 +97,15 @@ impl Span {
         if let Some(zone) = &self.timezone {
             put(body, "timezone", json!(zone));
         }
-        let Some(length) = self.length else { return };
+        let Some(length) = self.length else { return Ok(()) };
         let repeats =
             self.cron.is_some() || self.timezone.is_some() || (old.cron.is_some() && self.from.is_none());
         if repeats {
             put(body, "duration", json!(length));
-            return;
+            return Ok(());
         }
-        let old_from = old.from.as_deref().and_then(EventTime::parse_rfc3339);
-        let from = self.from.map_or(old_from.unwrap_or(now), |from| from.at(now));
         put(body, "to", json!((from + Duration::from_secs(length.0)).to_rfc3339()));
+        Ok(())
     }
 }
 
@@ -129,14 +115,17 @@ fn put(body: &mut Map<String, Value>, name: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn at(text: &str) -> EventTime {
         EventTime::parse_rfc3339(text).expect("a time")
     }
 
-    fn now() -> EventTime {
-        at("2026-11-22T10:00:00Z")
+    /// 11:00 in Berlin.
+    fn here() -> Here {
+        Here { now: at("2026-11-22T10:00:00Z"), zone: TimeZone::get("Europe/Berlin").expect("a zone") }
     }
 
     fn moment(text: &str) -> Option<Moment> {
@@ -144,19 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_has_an_offset_or_is_now() {
-        assert_eq!("now".parse(), Ok(Moment::Now));
-        assert_eq!("2026-11-22T11:00:00+01:00".parse(), Ok(Moment::At(now())));
-        for text in ["2026-11-22T11:00:00", "22:00", "", "tomorrow"] {
-            assert!(text.parse::<Moment>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn a_new_window_begins_now_unless_it_says_otherwise() {
         let body = |span: Span| {
             let mut body = Map::new();
-            span.fill_new(&mut body, now()).map(|()| Value::Object(body)).map_err(|error| error.to_string())
+            span.fill_new(&mut body, &here()).map(|()| Value::Object(body))
         };
         let two_hours = Some(Seconds(7_200));
         let cron = Some("0 2 * * *".to_owned());
@@ -175,18 +155,22 @@ mod tests {
                 json!({"from": "2026-11-22T10:00:00.000Z", "to": "2026-11-22T11:00:00.000Z"}),
             ),
             (
+                Span { from: moment("22:00"), to: moment("02:00"), ..Span::default() },
+                json!({"from": "2026-11-22T21:00:00.000Z", "to": "2026-11-23T01:00:00.000Z"}),
+            ),
+            (
                 Span { cron: cron.clone(), timezone, length: two_hours, ..Span::default() },
                 json!({"cron": "0 2 * * *", "timezone": "Europe/Berlin", "duration": 7_200}),
             ),
         ] {
-            assert_eq!(body(span), Ok(expected));
+            assert_eq!(body(span).expect("it says when"), expected);
         }
         for span in [
             Span::default(),
             Span { cron, ..Span::default() },
             Span { from: moment("now"), ..Span::default() },
         ] {
-            assert!(body(span).expect_err("it does not say when").starts_with("say when"));
+            assert!(body(span).expect_err("it does not say when").is::<BadUsage>());
         }
     }
 
@@ -196,7 +180,7 @@ mod tests {
         let nightly = Window { cron: Some("0 2 * * *".to_owned()), ..Window::default() };
         let body = |span: Span, old: &Window| {
             let mut body = Map::new();
-            span.fill_change(&mut body, old, now());
+            span.fill_change(&mut body, old, &here()).expect("times");
             Value::Object(body)
         };
         let an_hour = || Span { length: Some(Seconds(3_600)), ..Span::default() };

@@ -14,8 +14,7 @@ use super::super::api::Api;
 use super::super::api::stream::Chunks;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, ids_of};
-use super::super::terminal::now;
-use super::moment::Moment;
+use super::super::moment::{Here, Past};
 use super::progress::Progress;
 use crate::harmless::harmless_json;
 use crate::terminal::{self, Terminal};
@@ -47,12 +46,13 @@ pub struct Export {
 /// What is exported.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct What {
-    /// Beginning: a duration before now, as in 12h or 7d, or a time such as 2026-11-22T10:00:00Z
-    #[arg(long, value_name = "WHEN")]
-    since: Moment,
+    /// Beginning: how long ago, as in 12h or 7d, or a local time, as in 'yesterday 22:00', 2026-12-01, or RFC
+    /// 3339
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    since: Past,
     /// End, in the same form [default: now]
-    #[arg(long, value_name = "WHEN")]
-    until: Option<Moment>,
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    until: Option<Past>,
     /// Only this monitor, by name or id; may be repeated [default: every monitor]
     #[arg(long, value_name = "MONITOR")]
     monitor: Vec<String>,
@@ -71,9 +71,9 @@ pub(super) struct Asked {
 
 impl What {
     pub(super) async fn ask(&self, api: &Api) -> anyhow::Result<Asked> {
-        let now = now();
-        let since = self.since.at(now);
-        let until = self.until.map(|until| until.at(now));
+        let here = Here::of_this_machine();
+        let since = self.since.at(&here)?;
+        let until = self.until.as_ref().map(|until| until.at(&here)).transpose()?;
         if until.is_some_and(|until| until <= since) {
             bail!("--until must be after --since");
         }

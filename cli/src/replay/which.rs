@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::super::api::Api;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, ids_of};
-use super::super::terminal::now;
-use super::moment::Moment;
+use super::super::moment::{Here, Past};
 use crate::bad_usage::BadUsage;
 
 /// The flags that say which monitors, and over which time.
@@ -21,12 +20,12 @@ pub(crate) struct Which {
     /// Every monitor
     #[arg(long, conflicts_with_all = ["monitors", "tag"])]
     all: bool,
-    /// Beginning: a duration before now, as in 7d, or a time, as in 2026-11-22T22:00:00Z
-    #[arg(long, value_name = "WHEN")]
-    since: Option<Moment>,
+    /// Beginning: how long ago, as in 7d, or a local time, as in 'yesterday 22:00', 2026-12-01, or RFC 3339
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    since: Option<Past>,
     /// End, in the same form [default: now]
-    #[arg(long, value_name = "WHEN")]
-    until: Option<Moment>,
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    until: Option<Past>,
 }
 
 impl Which {
@@ -47,11 +46,12 @@ impl Which {
         if self.all {
             query.push(("all", "true".to_owned()));
         }
-        let now = now();
-        let until = self.until.map(|until| until.at(now));
-        let since = self
-            .since
-            .map_or_else(|| until.unwrap_or(now) - Duration::from_secs(by_default.0), |since| since.at(now));
+        let here = Here::of_this_machine();
+        let until = self.until.as_ref().map(|until| until.at(&here)).transpose()?;
+        let since = match &self.since {
+            Some(since) => since.at(&here)?,
+            None => until.unwrap_or(here.now) - Duration::from_secs(by_default.0),
+        };
         query.push(("since", since.to_rfc3339()));
         // Without it the server takes its own now.
         query.extend(until.map(|until| ("until", until.to_rfc3339())));

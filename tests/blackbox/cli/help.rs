@@ -82,7 +82,7 @@ fn bad_usage_exits_with_2_and_asks_no_server() {
         &["maintenance", "create", "x", "--tag", "a"],
         &["maintenance", "create", "x", "--tag", "a", "--cron", "0 2 * * *"],
         &["maintenance", "create", "x", "--tag", "a", "--cron", "0 2 * * *", "--from", "now", "--for", "2h"],
-        &["maintenance", "create", "x", "--tag", "a", "--from", "22:00", "--for", "2h"],
+        &["maintenance", "create", "x", "--tag", "a", "--from", "25:00", "--for", "2h"],
         &["maintenance", "edit", "x"],
         &["monitor", "edit", "x", "--parent", "y", "--no-parent"],
         &["push", "bad"],
