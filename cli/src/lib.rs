@@ -21,6 +21,7 @@ mod lookup;
 mod maintenance;
 mod moment;
 mod monitor;
+mod output;
 mod problem;
 mod push;
 mod replay;
@@ -90,6 +91,8 @@ pub enum ClientCommand {
     Key(key::KeyCommand),
     /// Send one heartbeat
     Push(push::Push),
+    /// Show what a job wrote: the output of its last push
+    Output(output::Output),
     /// See what became of alerts, and send them again
     #[command(subcommand, visible_alias = "delivery", after_help = DELIVERIES_EXAMPLES)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -117,6 +120,7 @@ pub async fn run(
         ClientCommand::Maintenance(command) => maintenance::run(command, terminal).await,
         ClientCommand::Key(command) => key::run(command, terminal).await,
         ClientCommand::Push(push) => push.run(terminal).await,
+        ClientCommand::Output(output) => output.run(terminal).await,
         ClientCommand::Deliveries(command) => deliveries::run(command, terminal).await,
         ClientCommand::Advise(advise) => advise.run(terminal).await,
         ClientCommand::Tail(tail) => tail.run(terminal).await,

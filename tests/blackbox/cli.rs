@@ -6,6 +6,7 @@ mod help;
 mod lists;
 mod monitors;
 mod offline;
+mod output;
 mod pty;
 mod push;
 mod rebuild;

@@ -44,7 +44,7 @@ impl Request {
 pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    body: String,
+    body: Vec<u8>,
     wait: Duration,
 }
 
@@ -52,11 +52,16 @@ impl Answer {
     /// An answer with a JSON body.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let kind = (header::CONTENT_TYPE.as_str(), "application/json".to_owned());
-        Self { status, headers: vec![kind], body: body.to_string(), wait: Duration::ZERO }
+        Self { status, headers: vec![kind], body: body.to_string().into_bytes(), wait: Duration::ZERO }
     }
 
     /// An answer in plain text.
     pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self::bytes(status, body.as_bytes())
+    }
+
+    /// An answer of any bytes.
+    pub(crate) fn bytes(status: u16, body: &[u8]) -> Self {
         Self { status, headers: Vec::new(), body: body.to_owned(), wait: Duration::ZERO }
     }
 
