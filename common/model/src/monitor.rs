@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::duration;
 use super::ids::{ChannelId, MonitorId, Revision};
 use super::schedule::Schedule;
 use super::time::EventTime;
@@ -150,11 +151,29 @@ impl Definition {
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace.into())
     }
+
+    /// The schedule with its tolerance, in words: `every 5 min, 10 min of grace`.
+    pub fn in_words(&self) -> String {
+        let schedule = self.schedule.in_words();
+        match self.grace {
+            0 => format!("{schedule}, no grace"),
+            _ => format!("{schedule}, {} of grace", duration::in_words(self.grace())),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_definition_is_told_with_its_grace() {
+        let schedule = Schedule::Period { timeout: 300 };
+        let definition = Definition { schedule, grace: 600, remind_every: 0, paused: false };
+        assert_eq!(definition.in_words(), "every 5 min, 10 min of grace");
+        let none = Definition { grace: 0, ..definition };
+        assert_eq!(none.in_words(), "every 5 min, no grace");
+    }
 
     #[test]
     fn a_token_is_easy_to_guess_if_little_varies_in_it() {

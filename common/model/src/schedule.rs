@@ -12,6 +12,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::duration;
 use super::time::EventTime;
 use pattern::Pattern;
 
@@ -45,6 +46,16 @@ impl Schedule {
         match self {
             Self::Period { timeout } => (timeout / 10).clamp(5, 3_600),
             Self::Cron(_) => 600,
+        }
+    }
+
+    /// When heartbeats are expected, in words: `every 5 min`, `at 02:30 on Sundays, UTC`.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Period { timeout } => {
+                format!("every {}", duration::in_words(Duration::from_secs((*timeout).into())))
+            }
+            Self::Cron(cron) => cron.in_words(),
         }
     }
 }
@@ -101,6 +112,14 @@ impl CronSchedule {
     /// The time zone's IANA name as it was given.
     pub fn timezone(&self) -> &str {
         &self.text.timezone
+    }
+
+    /// The pattern in words, with its time zone: `at 02:30 from Monday to Friday, Europe/Berlin`. A pattern
+    /// that takes too many words is shown as it was given: `cron 1,7,8 3-20/4 * * *, UTC`.
+    pub fn in_words(&self) -> String {
+        let words = words::words(self.pattern.matched());
+        let words = words.unwrap_or_else(|| format!("cron {}", self.pattern().trim()));
+        format!("{words}, {}", self.timezone())
     }
 
     /// The first time of the pattern strictly after `at`; `None` if none is in reach.
@@ -243,6 +262,17 @@ mod tests {
     fn check_next(pattern: &str, zone: &str, after: &str, expected: &str) {
         let schedule = CronSchedule::parse(pattern, zone).expect("a schedule");
         assert_eq!(schedule.next_after(at(after)), Some(at(expected)), "{pattern} in {zone} after {after}");
+    }
+
+    #[test]
+    fn is_told_in_words_or_else_as_it_was_given() {
+        for (pattern, expected) in [
+            ("30 2 * * mon-fri", "at 02:30 from Monday to Friday, Europe/Berlin"),
+            (" 0 9 L * * ", "cron 0 9 L * *, Europe/Berlin"),
+        ] {
+            let cron = CronSchedule::parse(pattern, "Europe/Berlin").expect("a schedule");
+            assert_eq!(Schedule::Cron(Arc::new(cron)).in_words(), expected);
+        }
     }
 
     #[test]

@@ -1,15 +1,9 @@
-//! Schedules in words: `every 5 min`, `at 02:30 from Monday to Friday, Europe/Berlin`.
+//! Cron patterns in words.
 //!
-//! The words are made of what the pattern matches, not of how it is written, so they follow the rules by which
-//! it is read. A pattern that takes too many words is shown as it was given.
-
-use std::time::Duration;
+//! The words are made of what the pattern matches, not of how it is written, so they follow the rules by
+//! which it is read.
 
 use croner::CronPattern;
-
-use super::{CronSchedule, Schedule};
-use crate::duration;
-use crate::monitor::Definition;
 
 /// Most values of a field that are listed one by one.
 const MOST_LISTED: usize = 6;
@@ -31,40 +25,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-impl Schedule {
-    /// When heartbeats are expected, in words: `every 5 min`, `at 02:30 on Sundays, UTC`.
-    pub fn in_words(&self) -> String {
-        match self {
-            Self::Period { timeout } => {
-                format!("every {}", duration::in_words(Duration::from_secs((*timeout).into())))
-            }
-            Self::Cron(cron) => cron.in_words(),
-        }
-    }
-}
-
-impl Definition {
-    /// The schedule with its tolerance, in words: `every 5 min, 10 min of grace`.
-    pub fn in_words(&self) -> String {
-        let schedule = self.schedule.in_words();
-        match self.grace {
-            0 => format!("{schedule}, no grace"),
-            _ => format!("{schedule}, {} of grace", duration::in_words(self.grace())),
-        }
-    }
-}
-
-impl CronSchedule {
-    /// The pattern in words, with its time zone: `at 02:30 from Monday to Friday, Europe/Berlin`. A pattern
-    /// that takes too many words is shown as it was given: `cron 1,7,8 3-20/4 * * *, UTC`.
-    pub fn in_words(&self) -> String {
-        let pattern = self.pattern.matched();
-        let words = words(pattern).unwrap_or_else(|| format!("cron {}", self.pattern().trim()));
-        format!("{words}, {}", self.timezone())
-    }
-}
-
-fn words(pattern: &CronPattern) -> Option<String> {
+/// What a pattern matches, in words: `at 02:30 from Monday to Friday`; `None` if that takes too many.
+pub(super) fn words(pattern: &CronPattern) -> Option<String> {
     let fields = [&pattern.minutes, &pattern.hours, &pattern.days, &pattern.months, &pattern.days_of_week];
     if fields.iter().any(|field| field.has_modifiers()) {
         return None;
@@ -82,7 +44,7 @@ fn time(minutes: &[u16], hours: &[u16]) -> Option<String> {
     let (first_hour, last_hour) = (*hours.first()?, *hours.last()?);
     let all_day = hours.len() == 24;
     let span = |from: u16, to: u16| format!(" from {} to {}", clock(first_hour, from), clock(last_hour, to));
-    if minutes.len() * hours.len() <= MOST_LISTED.min(23) {
+    if minutes.len() * hours.len() <= MOST_LISTED {
         let times = hours.iter().flat_map(|hour| minutes.iter().map(|minute| clock(*hour, *minute)));
         return Some(format!("at {}", list(times)));
     }
@@ -188,60 +150,52 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pattern::Pattern;
     use super::*;
 
     #[test]
     fn a_cron_pattern_is_told_in_words() {
         for (pattern, expected) in [
-            ("30 2 * * mon-fri", "at 02:30 from Monday to Friday"),
-            ("30 2 * * *", "at 02:30"),
-            ("@daily", "at 00:00"),
-            ("@hourly", "every hour"),
-            ("@weekly", "at 00:00 on Sundays"),
-            ("@monthly", "at 00:00 on day 1 of the month"),
-            ("@yearly", "at 00:00 on day 1 of the month in January"),
-            ("* * * * *", "every minute"),
-            ("*/5 * * * *", "every 5 min"),
-            ("2-59/5 * * * *", "every 5 min from minute 2 on"),
-            ("*/15 9-16 * * 1-5", "every 15 min from 09:00 to 16:45, from Monday to Friday"),
-            ("*/7 * * * *", "cron */7 * * * *"),
-            ("17 * * * *", "every hour at minute 17"),
-            ("0,20,50 * * * *", "every hour at minutes 0, 20 and 50"),
-            ("*/30 3 * * *", "at 03:00 and 03:30"),
-            ("* 3 * * *", "every minute from 03:00 to 03:59"),
-            ("0 */2 * * *", "every 2 h"),
-            ("15 */2 * * *", "every 2 h at minute 15"),
-            ("30 8-20 * * *", "every hour from 08:30 to 20:30"),
-            ("0 8-20/2 * * *", "every 2 h from 08:00 to 20:00"),
-            ("0 */6 * * *", "at 00:00, 06:00, 12:00 and 18:00"),
-            ("0 */5 * * *", "at 00:00, 05:00, 10:00, 15:00 and 20:00"),
-            ("*/10 */2 * * *", "cron */10 */2 * * *"),
-            ("0 9 * * 6,0", "at 09:00 on Saturdays and Sundays"),
-            ("0 9 * * 7", "at 09:00 on Sundays"),
-            ("0 9 * * 0-6", "at 09:00"),
-            ("0 9 * * 5-7", "at 09:00 from Friday to Sunday"),
-            ("0 9 1,15 * *", "at 09:00 on days 1 and 15 of the month"),
-            ("0 9 */2 * *", "at 09:00 on days 1, 3, 5 … 31 of the month"),
-            ("0 9 * jun-aug *", "at 09:00 from June to August"),
-            ("0 9 1 1,7 *", "at 09:00 on day 1 of the month in January and July"),
+            ("30 2 * * mon-fri", Some("at 02:30 from Monday to Friday")),
+            ("30 2 * * *", Some("at 02:30")),
+            ("@daily", Some("at 00:00")),
+            ("@hourly", Some("every hour")),
+            ("@weekly", Some("at 00:00 on Sundays")),
+            ("@monthly", Some("at 00:00 on day 1 of the month")),
+            ("@yearly", Some("at 00:00 on day 1 of the month in January")),
+            ("* * * * *", Some("every minute")),
+            ("*/5 * * * *", Some("every 5 min")),
+            ("2-59/5 * * * *", Some("every 5 min from minute 2 on")),
+            ("*/15 9-16 * * 1-5", Some("every 15 min from 09:00 to 16:45, from Monday to Friday")),
+            ("*/7 * * * *", None),
+            ("17 * * * *", Some("every hour at minute 17")),
+            ("0,20,50 * * * *", Some("every hour at minutes 0, 20 and 50")),
+            ("*/30 3 * * *", Some("at 03:00 and 03:30")),
+            ("* 3 * * *", Some("every minute from 03:00 to 03:59")),
+            ("0 */2 * * *", Some("every 2 h")),
+            ("15 */2 * * *", Some("every 2 h at minute 15")),
+            ("30 8-20 * * *", Some("every hour from 08:30 to 20:30")),
+            ("0 8-20/2 * * *", Some("every 2 h from 08:00 to 20:00")),
+            ("0 */6 * * *", Some("at 00:00, 06:00, 12:00 and 18:00")),
+            ("0 */5 * * *", Some("at 00:00, 05:00, 10:00, 15:00 and 20:00")),
+            ("*/10 */2 * * *", None),
+            ("0 9 * * 6,0", Some("at 09:00 on Saturdays and Sundays")),
+            ("0 9 * * 7", Some("at 09:00 on Sundays")),
+            ("0 9 * * 0-6", Some("at 09:00")),
+            ("0 9 * * 5-7", Some("at 09:00 from Friday to Sunday")),
+            ("0 9 1,15 * *", Some("at 09:00 on days 1 and 15 of the month")),
+            ("0 9 */2 * *", Some("at 09:00 on days 1, 3, 5 … 31 of the month")),
+            ("0 9 * jun-aug *", Some("at 09:00 from June to August")),
+            ("0 9 1 1,7 *", Some("at 09:00 on day 1 of the month in January and July")),
             // One of the day fields is enough, unless one begins with a star.
-            ("0 9 13 * 5", "at 09:00 on day 13 of the month, and on Fridays"),
-            ("0 9 1-7 * */7", "at 09:00 on days 1 to 7 of the month, only on Sundays"),
-            ("0 9 13 * 0-6", "at 09:00"),
-            ("0 9 L * *", "cron 0 9 L * *"),
-            (" 0 9 * * 1#2 ", "cron 0 9 * * 1#2"),
+            ("0 9 13 * 5", Some("at 09:00 on day 13 of the month, and on Fridays")),
+            ("0 9 1-7 * */7", Some("at 09:00 on days 1 to 7 of the month, only on Sundays")),
+            ("0 9 13 * 0-6", Some("at 09:00")),
+            ("0 9 L * *", None),
+            (" 0 9 * * 1#2 ", None),
         ] {
-            let cron = CronSchedule::parse(pattern, "Europe/Berlin").expect(pattern);
-            assert_eq!(cron.in_words(), format!("{expected}, Europe/Berlin"), "{pattern}");
+            let read = Pattern::parse(pattern).expect(pattern);
+            assert_eq!(words(read.matched()).as_deref(), expected, "{pattern}");
         }
-    }
-
-    #[test]
-    fn a_period_is_told_with_its_grace() {
-        let schedule = Schedule::Period { timeout: 300 };
-        let definition = Definition { schedule, grace: 600, remind_every: 0, paused: false };
-        assert_eq!(definition.in_words(), "every 5 min, 10 min of grace");
-        let none = Definition { grace: 0, ..definition };
-        assert_eq!(none.in_words(), "every 5 min, no grace");
     }
 }
