@@ -12,6 +12,7 @@ use super::duration::Seconds;
 use super::replay::what_if::Comparison;
 use super::replay::which::Which;
 use super::table::{Field, Table};
+use super::times::Times;
 use crate::bad_usage::BadUsage;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
@@ -196,7 +197,7 @@ impl Answer {
         } else {
             terminal.print(&self.table(terminal.table(&HEADER)).render())?;
         }
-        terminal.print(&self.words())?;
+        terminal.print(&self.words(&terminal.times()))?;
         if self.truncated {
             let listed = self.monitors.len();
             terminal.warn(format_args!(
@@ -222,10 +223,11 @@ impl Answer {
     }
 
     /// The reasons, a line each, and further remarks.
-    fn words(&self) -> String {
+    fn words(&self, times: &Times) -> String {
         let why = |advised: &Advised| format!("{}: {}\n", harmless(&advised.name), harmless(&advised.why));
         let reasons: String = self.monitors.iter().map(why).collect();
-        let read = format!("From {} to {}, {} heartbeats read.\n", self.from, self.until, self.heartbeats);
+        let (from, until) = (times.exact(&self.from), times.exact(&self.until));
+        let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
         let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
         format!("\n{reasons}\n{read}{notes}")
     }
@@ -264,7 +266,8 @@ mod tests {
 
     #[test]
     fn each_monitor_has_a_row_and_a_reason() {
-        let text = answer().table(Table::of_width(&HEADER, 120)).render() + &answer().words();
+        let text = answer().table(Table::of_width(&HEADER, 120)).render()
+            + &answer().words(&Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
         assert_eq!(text, include_str!("advise.golden"));
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Times {
 impl Times {
     /// A time of the API: `22:00:05 CET`. A text that is no time is given back as it is.
     pub(super) fn exact(&self, at: &str) -> String {
-        EventTime::parse_rfc3339(at).map_or_else(|| at.to_owned(), |at| self.shown(at))
+        EventTime::parse_rfc3339(at).map_or_else(|| at.to_owned(), |at| self.at_instant(at))
     }
 
     /// As [`Self::exact`], with how long ago beside it: `22:00:05 CET (3 min ago)`.
@@ -53,7 +53,8 @@ impl Times {
         format!("{begin} to {}", to.strftime(&format!("{day}{} %Z", clock(&to))))
     }
 
-    fn shown(&self, at: EventTime) -> String {
+    /// As [`Self::exact`], of a time that is known.
+    pub(super) fn at_instant(&self, at: EventTime) -> String {
         let Some(zoned) = self.zoned(at) else { return at.to_rfc3339() };
         if !self.seen {
             return zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();

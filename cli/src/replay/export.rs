@@ -141,7 +141,7 @@ pub(super) fn tell(terminal: &Terminal, summary: &SummaryLine, since: EventTime,
     if summary.from.0 > since {
         terminal.warn(format_args!(
             "the log knows nothing from before {}: the export begins there",
-            summary.from.0.to_rfc3339()
+            terminal.times().at_instant(summary.from.0)
         ));
     }
     let skipped = &summary.skipped;
@@ -163,7 +163,7 @@ pub(super) fn tell(terminal: &Terminal, summary: &SummaryLine, since: EventTime,
             "{} heartbeats of {} monitors, up to {}, in {}",
             summary.heartbeats,
             summary.monitors,
-            summary.until.0.to_rfc3339(),
+            terminal.times().at_instant(summary.until.0),
             out.display()
         ));
     }

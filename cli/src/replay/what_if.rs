@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::table::{Field, Table};
+use super::super::times::Times;
 use super::which::Which;
 use crate::harmless::{harmless, harmless_csv};
 use crate::terminal::Terminal;
@@ -114,7 +115,7 @@ impl WhatIf {
             terminal.print(&format!(
                 "{}{}",
                 table.map_or_else(String::new, |table| table.render()),
-                answer.words()
+                answer.words(&terminal.times())
             ))?;
         }
         if answer.truncated {
@@ -166,7 +167,7 @@ impl Answer {
     }
 
     /// The text after the table.
-    fn words(&self) -> String {
+    fn words(&self, times: &Times) -> String {
         let silent = self.monitors.iter().filter(|monitor| monitor.comparison.is_nothing()).count();
         let others = match silent {
             _ if self.total.is_nothing() => "Nobody was down, and nobody would have been.\n".to_owned(),
@@ -174,7 +175,8 @@ impl Answer {
             1 => "\n1 other was not down, and would not have been.\n".to_owned(),
             several => format!("\n{several} others were not down, and would not have been.\n"),
         };
-        let read = format!("From {} to {}, {} heartbeats read.\n", self.from, self.until, self.heartbeats);
+        let (from, until) = (times.exact(&self.from), times.exact(&self.until));
+        let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
         let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
         others + &read + &notes
     }
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn what_was_and_what_would_have_been_stand_side_by_side() {
         let table = answer().table(|header| Table::of_width(header, 80)).expect("a table");
-        let text = table.render() + &answer().words();
+        let text = table.render() + &answer().words(&Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert_eq!(text, include_str!("what_if.golden"));
     }
