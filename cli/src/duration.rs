@@ -71,6 +71,21 @@ fn unit(text: &str) -> Option<(u64, &str)> {
     Some((length, &text[letter.len_utf8()..]))
 }
 
+impl Seconds {
+    /// `1 d 1 h 1 min 1 s`, for people to read.
+    pub(super) fn in_words(self) -> String {
+        let mut rest = self.0;
+        let mut words = Vec::new();
+        for (length, unit) in [(DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s")] {
+            if rest >= length || (words.is_empty() && length == 1) {
+                words.push(format!("{} {unit}", rest / length));
+                rest %= length;
+            }
+        }
+        words.join(" ")
+    }
+}
+
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 {
@@ -143,6 +158,11 @@ mod tests {
             assert_eq!(Seconds(secs).to_string().parse(), Ok(Seconds(secs)));
         }
         assert_eq!(Seconds(90_061).to_string(), "1d1h1m1s");
+        for (secs, words) in
+            [(0, "0 s"), (300, "5 min"), (5_400, "1 h 30 min"), (90_061, "1 d 1 h 1 min 1 s")]
+        {
+            assert_eq!(Seconds(secs).in_words(), words);
+        }
     }
 
     #[test]

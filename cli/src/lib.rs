@@ -6,6 +6,7 @@
 mod advise;
 mod api;
 mod bad_usage;
+mod changes;
 mod channel;
 mod confirm;
 mod connection;
@@ -25,6 +26,7 @@ mod output;
 mod problem;
 mod push;
 mod replay;
+mod scope;
 mod short_ids;
 mod table;
 mod tail;

@@ -1,6 +1,7 @@
 //! `lubdub monitor …`
 
 mod alerts;
+mod bulk;
 mod create;
 mod delete;
 mod edit;
@@ -11,6 +12,7 @@ mod push_url;
 mod rotate_token;
 mod settings;
 mod show;
+mod tags;
 
 use std::process::ExitCode;
 
@@ -26,15 +28,15 @@ pub enum MonitorCommand {
     List(list::List),
     /// Show a monitor with its latest heartbeats and changes
     Show(show::Show),
-    /// Change a monitor
+    /// Change monitors, one or many
     Edit(edit::Edit),
-    /// Stop watching a monitor; its heartbeats are still recorded
+    /// Stop watching monitors; their heartbeats are still recorded
     Pause(pause::Pause),
-    /// Watch a paused monitor again
+    /// Watch paused monitors again
     Resume(pause::Resume),
     /// Give a monitor a new push URL; the old one works on for a while
     RotateToken(rotate_token::RotateToken),
-    /// Delete a monitor and its history
+    /// Delete monitors and their history
     #[command(visible_alias = "rm")]
     Delete(delete::Delete),
 }
@@ -44,11 +46,11 @@ pub(super) async fn run(command: MonitorCommand, terminal: &Terminal) -> anyhow:
         MonitorCommand::Create(create) => create.run(terminal).await?,
         MonitorCommand::List(list) => list.run(terminal).await?,
         MonitorCommand::Show(show) => show.run(terminal).await?,
-        MonitorCommand::Edit(edit) => edit.run(terminal).await?,
-        MonitorCommand::Pause(pause) => pause.run(terminal).await?,
-        MonitorCommand::Resume(resume) => resume.run(terminal).await?,
+        MonitorCommand::Edit(edit) => return edit.run(terminal).await,
+        MonitorCommand::Pause(pause) => return pause.run(terminal).await,
+        MonitorCommand::Resume(resume) => return resume.run(terminal).await,
         MonitorCommand::RotateToken(rotate) => rotate.run(terminal).await?,
-        MonitorCommand::Delete(delete) => delete.run(terminal).await?,
+        MonitorCommand::Delete(delete) => return delete.run(terminal).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -67,7 +67,7 @@ impl fmt::Display for Problem {
 }
 
 /// The flag that sets a field of the API: `remind_every` is `--remind-every`, `channels[0]` is `--channel`.
-fn flag(field: &str) -> String {
+pub(super) fn flag(field: &str) -> String {
     if let Some(setting) = field.strip_prefix("settings.") {
         let flag = setting.replace('_', "-");
         // The flag of such a setting has its preset's name in front, which is not known here.

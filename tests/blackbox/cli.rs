@@ -1,5 +1,6 @@
 //! The client commands, run as a person runs them, against a server with scripted answers.
 
+mod bulk;
 mod channels;
 mod connection;
 mod help;

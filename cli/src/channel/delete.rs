@@ -1,12 +1,18 @@
 //! `lubdub channel delete`
 
+use serde_json::json;
+
+use super::super::confirm::Consent;
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, id_of};
+use super::super::lookup::{Kind, find};
+use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
-  lubdub channel delete ops";
+  lubdub channel delete ops
+
+It asks first. Where there is no terminal to ask on, it needs --yes.";
 
 /// Deletes a channel.
 #[derive(Debug, clap::Args)]
@@ -15,17 +21,21 @@ pub struct Delete {
     /// Name or id
     channel: String,
     #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
     connection: Connection,
 }
 
 impl Delete {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        self.consent.is_possible()?;
         let api = self.connection.open()?;
-        let id = id_of(&api, Kind::Channel, &self.channel).await?;
-        api.delete(&["channels", &id]).await?;
+        let found = find(&api, Kind::Channel, &self.channel).await?;
+        self.consent.get("Delete", Kind::Channel.noun(), std::slice::from_ref(&found))?;
+        api.delete(&["channels", &found.id]).await?;
         if self.connection.json() {
-            return Ok(());
+            return Ok(terminal.json(&json!({"id": found.id, "name": found.name}))?);
         }
-        Ok(terminal.line(format_args!("deleted channel {id}"))?)
+        Ok(terminal.line(format_args!("deleted channel {} ({})", harmless(&found.name), found.id))?)
     }
 }

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::confirm::Consent;
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, ids_of};
+use super::super::lookup::{Kind, find_each};
 use super::super::moment::Here;
+use super::super::scope::{STATES, Scope};
 use super::super::view::Window;
 use super::span::Span;
 use crate::harmless::harmless;
@@ -15,7 +17,9 @@ Examples:
   lubdub maintenance create 'new disks' --monitor db1 --monitor db2 --for 2h
   lubdub maintenance create move --tag prod --from 'tomorrow 22:00' --to 02:00
   lubdub maintenance create 'nightly restart' --tag web --cron '0 2 * * *' --for 30m --timezone Europe/Berlin
+  lubdub maintenance create 'power cut' --state down --for 4h
 
+--state and --all ask first. Where there is no terminal to ask on, they need --yes.
 No alert of its monitors is sent meanwhile. The alert of one that is still down at its end is sent then.";
 
 /// Creates a maintenance window.
@@ -30,6 +34,8 @@ pub struct Create {
     #[command(flatten)]
     span: Span,
     #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
     connection: Connection,
 }
 
@@ -39,9 +45,15 @@ struct Subjects {
     /// Monitor that it is for, by name or id; may be repeated
     #[arg(long = "monitor", value_name = "MONITOR")]
     monitors: Vec<String>,
-    /// Tag of monitors that it is for; may be repeated
+    /// Tag of monitors that it is for, also of those made later; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    /// For the monitors that are in this state now; may be repeated
+    #[arg(long = "state", value_name = "STATE", value_parser = STATES, conflicts_with_all = ["monitors", "tags"])]
+    states: Vec<String>,
+    /// For every monitor that there is now
+    #[arg(long, conflicts_with_all = ["monitors", "tags", "states"])]
+    all: bool,
 }
 
 impl Create {
@@ -49,15 +61,43 @@ impl Create {
         let mut body = Map::new();
         body.insert("name".to_owned(), json!(self.name));
         self.span.fill_new(&mut body, &Here::of_this_machine())?;
+        let Subjects { monitors, tags, states, all } = self.subjects;
+        // What is chosen can be many more than was thought of; tags and names say which.
+        let chosen = if all || !states.is_empty() {
+            self.consent.is_possible()?;
+            Some(Scope::new(Vec::new(), Vec::new(), states, all)?)
+        } else {
+            None
+        };
         let api = self.connection.open()?;
-        let Subjects { monitors, tags } = &self.subjects;
+        if let Some(scope) = chosen {
+            let found = scope.monitors(&api).await?;
+            self.consent.get("Silence", Kind::Monitor.noun(), &found)?;
+            body.insert(
+                "monitors".to_owned(),
+                json!(found.into_iter().map(|one| one.id).collect::<Vec<_>>()),
+            );
+        }
         if !monitors.is_empty() {
-            body.insert("monitors".to_owned(), json!(ids_of(&api, Kind::Monitor, monitors).await?));
+            let found = find_each(&api, Kind::Monitor, &monitors).await?;
+            body.insert(
+                "monitors".to_owned(),
+                json!(found.into_iter().map(|one| one.id).collect::<Vec<_>>()),
+            );
         }
         if !tags.is_empty() {
             body.insert("tags".to_owned(), json!(tags));
         }
         let answer = api.post(&["maintenance-windows"], &Value::Object(body)).await?;
+        for tag in &tags {
+            if api
+                .list(&["monitors"], &[("tag", Some(tag))], 1)
+                .await
+                .is_ok_and(|found| found.items.is_empty())
+            {
+                terminal.warn(format_args!("no monitor has the tag {} yet", harmless(tag)));
+            }
+        }
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }

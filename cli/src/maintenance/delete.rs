@@ -1,12 +1,18 @@
 //! `lubdub maintenance delete`
 
+use serde_json::json;
+
+use super::super::confirm::Consent;
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, id_of};
+use super::super::lookup::{Kind, find};
+use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
-  lubdub maintenance delete 'nightly restart'";
+  lubdub maintenance delete 'nightly restart'
+
+It asks first. Where there is no terminal to ask on, it needs --yes.";
 
 /// Deletes a maintenance window.
 #[derive(Debug, clap::Args)]
@@ -15,17 +21,25 @@ pub struct Delete {
     /// Name or id
     window: String,
     #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
     connection: Connection,
 }
 
 impl Delete {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+        self.consent.is_possible()?;
         let api = self.connection.open()?;
-        let id = id_of(&api, Kind::Window, &self.window).await?;
-        api.delete(&["maintenance-windows", &id]).await?;
+        let found = find(&api, Kind::Window, &self.window).await?;
+        self.consent.get("Delete", Kind::Window.noun(), std::slice::from_ref(&found))?;
+        api.delete(&["maintenance-windows", &found.id]).await?;
         if self.connection.json() {
-            return Ok(());
+            return Ok(terminal.json(&json!({"id": found.id, "name": found.name}))?);
         }
-        Ok(terminal.line(format_args!("deleted maintenance window {id}"))?)
+        Ok(terminal.line(format_args!(
+            "deleted maintenance window {} ({})",
+            harmless(&found.name),
+            found.id
+        ))?)
     }
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::api::ApiError;
+use super::super::changes::{Change, Names, OF_A_WINDOW};
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, id_of, ids_of};
+use super::super::lookup::{Kind, id_of, ids_of, names};
 use super::super::moment::Here;
 use super::super::view::Window;
 use super::span::Span;
 use crate::bad_usage::BadUsage;
-use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -18,6 +19,9 @@ Examples:
   lubdub maintenance edit 'nightly restart' --cron '30 2 * * *' --tag web --tag api
 
 --monitor and --tag replace what was there; what is not named stays as it is.";
+
+/// How often a change is tried anew when others change the same window at the same time.
+const TRIES: usize = 5;
 
 /// Changes a maintenance window.
 #[derive(Debug, clap::Args)]
@@ -65,15 +69,28 @@ impl Edit {
         if says_monitors {
             body.insert("monitors".to_owned(), json!(ids_of(&api, Kind::Monitor, &self.monitors).await?));
         }
-        if !self.span.is_empty() {
-            let old: Window = api.view(&api.get(&["maintenance-windows", &id]).await?)?;
-            self.span.fill_change(&mut body, &old, &Here::of_this_machine())?;
-        }
-        let answer = api.patch(&["maintenance-windows", &id], &Value::Object(body)).await?;
+        let path = ["maintenance-windows", id.as_str()];
+        let mut tried = 0;
+        let (before, after) = loop {
+            tried += 1;
+            let before = api.get(&path).await?;
+            let old: Window = api.view(&before)?;
+            if !self.span.is_empty() {
+                self.span.fill_change(&mut body, &old, &Here::of_this_machine())?;
+            }
+            let revision = before["revision"].as_u64().unwrap_or_default();
+            match api.patch_at(&path, revision, &Value::Object(body.clone())).await {
+                Ok(after) => break (before, after),
+                Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
         if self.connection.json() {
-            return Ok(terminal.json(&answer)?);
+            return Ok(terminal.json(&after)?);
         }
-        let window: Window = api.view(&answer)?;
-        Ok(terminal.line(format_args!("changed {} ({})", harmless(&window.name), window.id))?)
+        let monitors = if says_monitors { names(&api, Kind::Monitor).await? } else { Vec::new() };
+        let names = Names { monitors, ..Names::default() };
+        let change = Change { before: &before, after: &after, asked: &body };
+        Ok(terminal.line(change.said(&OF_A_WINDOW, &names))?)
     }
 }

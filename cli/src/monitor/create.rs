@@ -35,6 +35,9 @@ pub struct Create {
     schedule: Schedule,
     #[command(flatten)]
     settings: Settings,
+    /// Tag; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
     /// Push token of your own, 16 to 64 of A-Z a-z 0-9 _ - [default: a random one]
     #[arg(long)]
     token: Option<String>,
@@ -90,6 +93,9 @@ impl Create {
         }
         if let Some(cron) = &self.schedule.cron {
             body.insert("cron".to_owned(), json!(cron));
+        }
+        if !self.tags.is_empty() {
+            body.insert("tags".to_owned(), json!(self.tags));
         }
         if let Some(token) = &self.token {
             body.insert("token".to_owned(), json!(token));

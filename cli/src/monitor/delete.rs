@@ -1,32 +1,50 @@
 //! `lubdub monitor delete`
 
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::super::confirm::Consent;
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, id_of};
+use super::super::lookup::Named;
+use super::super::scope::ScopeArguments;
+use super::bulk::{Done, Plan, Verb};
+use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
   lubdub monitor delete 'nightly backup'
-  lubdub monitor delete 0199a3c4-7d2e-7000-8000-000000000001";
+  lubdub monitor delete 0199a3c4-7d2e-7000-8000-000000000001 --yes
+  lubdub monitor delete --tag staging --state paused
 
-/// Deletes a monitor.
+It asks first. Where there is no terminal to ask on, it needs --yes.";
+
+const DELETE: Verb = Verb { present: "Delete", past: "deleted", always_asks: true };
+
+/// Deletes monitors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[group(skip)]
 pub struct Delete {
-    /// Name or id
-    monitor: String,
+    #[command(flatten)]
+    scope: ScopeArguments,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     connection: Connection,
 }
 
 impl Delete {
-    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+        let plan = Plan::read(DELETE, self.scope, self.consent)?;
         let api = self.connection.open()?;
-        let id = id_of(&api, Kind::Monitor, &self.monitor).await?;
-        api.delete(&["monitors", &id]).await?;
-        if self.connection.json() {
-            return Ok(());
-        }
-        Ok(terminal.line(format_args!("deleted monitor {id}"))?)
+        let targets = plan.targets(&api).await?;
+        let one = async |monitor: &Named| {
+            api.delete(&["monitors", &monitor.id]).await?;
+            let said = format!("deleted monitor {} ({})", harmless(&monitor.name), monitor.id);
+            Ok(Done { answer: json!({"id": monitor.id, "name": monitor.name}), said })
+        };
+        targets.each(self.connection.json(), terminal, one).await
     }
 }

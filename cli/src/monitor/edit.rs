@@ -1,37 +1,52 @@
 //! `lubdub monitor edit`
 
+use std::process::ExitCode;
+
 use serde_json::{Map, Value, json};
 
-use super::super::api::Api;
+use super::super::api::{Api, ApiError};
+use super::super::changes::{Change, Names, OF_A_MONITOR};
+use super::super::confirm::Consent;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
-use super::super::lookup::{Kind, id_of};
-use super::super::view::Monitor;
+use super::super::lookup::{Kind, Named, names};
+use super::super::scope::ScopeArguments;
+use super::super::view::Channel;
 use super::alerts;
+use super::bulk::{Done, Plan, Verb};
 use super::settings::Settings;
+use super::tags::TagChanges;
 use crate::bad_usage::BadUsage;
-use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
   lubdub monitor edit billing --timeout 10m --grace 1m
-  lubdub monitor edit billing --name 'billing (EU)' --tag prod --tag eu
+  lubdub monitor edit billing --name 'billing (EU)' --add-tag prod,eu
   lubdub monitor edit billing --cron '0 3 * * *' --timezone Europe/Berlin
   lubdub monitor edit billing --default-channels
-  lubdub monitor edit billing --parent 'main database'
+  lubdub monitor edit web1 web2 --parent router
+  lubdub monitor edit --tag prod --remind-every 6h --yes
 
---channel and --tag replace what was there; what is not named stays as it is.";
+--channel replaces the channels that were there; what is not named stays as it is.
+--tag chooses monitors: tags are set by --set-tags, --add-tag and --remove-tag.";
 
-/// Changes a monitor.
+const EDIT: Verb = Verb { present: "Change", past: "changed", always_asks: false };
+
+/// How often a change is tried anew when others change the same monitor at the same time.
+const TRIES: usize = 5;
+
+/// Changes monitors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[group(skip)]
 pub struct Edit {
-    /// Name or id
-    monitor: String,
+    #[command(flatten)]
+    scope: ScopeArguments,
     #[command(flatten)]
     changes: Changes,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     connection: Connection,
 }
@@ -39,7 +54,7 @@ pub struct Edit {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 struct Changes {
-    /// New name
+    /// New name, of a single monitor
     #[arg(long)]
     name: Option<String>,
     /// Down when silent for longer than this and the grace
@@ -56,38 +71,88 @@ struct Changes {
     /// Let it depend on nothing
     #[arg(long, conflicts_with = "parent")]
     no_parent: bool,
-    /// Remove its tags
-    #[arg(long, conflicts_with = "tags")]
-    no_tags: bool,
+    #[command(flatten)]
+    tags: TagChanges,
 }
 
 impl Edit {
-    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let api = self.connection.open()?;
-        let body = self.changes.body(&api).await?;
-        if body.as_object().is_some_and(Map::is_empty) {
+    pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+        if self.scope.has_names_and_tags() {
+            let why =
+                "--tag chooses monitors, and these are named already: set tags by --add-tag or --set-tags";
+            return Err(BadUsage(why).into());
+        }
+        let changes = self.changes;
+        if changes.is_empty() {
             return Err(BadUsage("there is nothing to change: see `lubdub monitor edit --help`").into());
         }
-        let id = id_of(&api, Kind::Monitor, &self.monitor).await?;
-        let answer = api.patch(&["monitors", &id], &body).await?;
-        if self.connection.json() {
-            terminal.json(&answer)?;
+        let plan = Plan::read(EDIT, self.scope, self.consent)?;
+        if changes.name.is_some() && !plan.is_single() {
+            return Err(BadUsage("--name gives a new name to a single monitor: name that one").into());
         }
-        let monitor: Monitor = api.view(&answer)?;
-        if !self.connection.json() {
-            terminal.line(format_args!("changed {} ({})", harmless(&monitor.name), monitor.id))?;
+        let api = self.connection.open()?;
+        let body = changes.body(&api).await?;
+        let targets = plan.targets(&api).await?;
+        let channels = alerts::channels(&api).await?;
+        let names = changes.names(&api, &channels).await?;
+        let edit = Editing { api: &api, body, tags: &changes.tags, channels: &channels, names: &names };
+        targets
+            .each(self.connection.json(), terminal, async |monitor: &Named| edit.one(monitor, terminal).await)
+            .await
+    }
+}
+
+/// One edit of any number of monitors.
+struct Editing<'a> {
+    api: &'a Api,
+    body: Map<String, Value>,
+    tags: &'a TagChanges,
+    channels: &'a [Channel],
+    names: &'a Names,
+}
+
+impl Editing<'_> {
+    /// Changes a monitor at the revision at which it was read, so that no change of another client is lost, and
+    /// what is told is what was done.
+    async fn one(&self, monitor: &Named, terminal: &Terminal) -> anyhow::Result<Done> {
+        let path = ["monitors", &monitor.id];
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let before = self.api.get(&path).await?;
+            let mut body = self.body.clone();
+            if let Some(tags) = self.tags.onto(&self.api.view(&before)?) {
+                body.insert("tags".to_owned(), json!(tags));
+            }
+            let revision = before["revision"].as_u64().unwrap_or_default();
+            let after = match self.api.patch_at(&path, revision, &Value::Object(body.clone())).await {
+                Ok(after) => after,
+                Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let change = Change { before: &before, after: &after, asked: &body };
+            let said = change.said(&OF_A_MONITOR, self.names);
+            if let Some(warning) = alerts::warning(&self.api.view(&after)?, self.channels, terminal.program())
+            {
+                terminal.warn(warning);
+            }
+            return Ok(Done { answer: after, said });
         }
-        if let Ok(channels) = alerts::channels(&api).await
-            && let Some(warning) = alerts::warning(&monitor, &channels, terminal.program())
-        {
-            terminal.warn(warning);
-        }
-        Ok(())
     }
 }
 
 impl Changes {
-    async fn body(&self, api: &Api) -> anyhow::Result<Value> {
+    fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.timeout.is_none()
+            && self.cron.is_none()
+            && !self.default_channels
+            && !self.no_parent
+            && self.tags.is_empty()
+            && self.settings.is_empty()
+    }
+
+    async fn body(&self, api: &Api) -> anyhow::Result<Map<String, Value>> {
         let mut body = Map::new();
         let given = [
             ("name", self.name.as_ref().map(|name| json!(name))),
@@ -95,7 +160,6 @@ impl Changes {
             ("cron", self.cron.as_ref().map(|cron| json!(cron))),
             ("channels", self.default_channels.then_some(Value::Null)),
             ("parent", self.no_parent.then_some(Value::Null)),
-            ("tags", self.no_tags.then(|| json!([]))),
         ];
         for (field, value) in given {
             if let Some(value) = value {
@@ -103,6 +167,14 @@ impl Changes {
             }
         }
         self.settings.fill(&mut body, api).await?;
-        Ok(Value::Object(body))
+        Ok(body)
+    }
+
+    /// The names that may be needed to say what changed.
+    async fn names(&self, api: &Api, channels: &[Channel]) -> anyhow::Result<Names> {
+        let named = |channel: &Channel| Named { id: channel.id.clone(), name: channel.name.clone() };
+        let says_parent = self.no_parent || self.settings.says_parent();
+        let monitors = if says_parent { names(api, Kind::Monitor).await? } else { Vec::new() };
+        Ok(Names { channels: channels.iter().map(named).collect(), monitors })
     }
 }

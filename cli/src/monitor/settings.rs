@@ -31,15 +31,29 @@ pub(super) struct Settings {
     /// this monitor
     #[arg(long, value_name = "MONITOR")]
     parent: Option<String>,
-    /// Tag; may be repeated
-    #[arg(long = "tag", value_name = "TAG")]
-    tags: Vec<String>,
     /// What the monitor is about, for people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
 
 impl Settings {
+    /// Whether nothing was given.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.timezone.is_none()
+            && self.grace.is_none()
+            && self.interval.is_none()
+            && self.remind_every.is_none()
+            && self.channels.is_empty()
+            && !self.no_channels
+            && self.parent.is_none()
+            && self.description.is_none()
+    }
+
+    /// Whether a parent was named.
+    pub(super) const fn says_parent(&self) -> bool {
+        self.parent.is_some()
+    }
+
     /// Puts the fields that were given into a request's body.
     pub(super) async fn fill(&self, body: &mut Map<String, Value>, api: &Api) -> anyhow::Result<()> {
         let parent = match &self.parent {
@@ -53,7 +67,6 @@ impl Settings {
             ("remind_every", self.remind_every.map(|span| json!(span))),
             ("channels", self.channel_ids(api).await?.map(|ids| json!(ids))),
             ("parent", parent.map(Value::String)),
-            ("tags", (!self.tags.is_empty()).then(|| json!(self.tags))),
             ("description", self.description.as_ref().map(|text| json!(text))),
         ];
         for (field, value) in given {

@@ -10,14 +10,14 @@ use crate::stub::{Answer, Stub};
 
 /// A server that may post to this machine. Its commands find it as a person's do: the key lies in the data
 /// directory.
-struct Server {
+pub(super) struct Server {
     directory: TempDir,
     url: String,
     _process: Process,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let directory = directory();
         let address = format!("127.0.0.1:{}", free_port());
         let mut up = lubdub(directory.path());
@@ -27,32 +27,32 @@ impl Server {
         server
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = lubdub(self.directory.path());
         command.env("LUBDUB_URL", &self.url);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Finished {
+    pub(super) fn run(&self, arguments: &[&str]) -> Finished {
         Process::start(self.command().args(arguments)).finish()
     }
 
     #[track_caller]
-    fn well(&self, arguments: &[&str]) -> String {
+    pub(super) fn well(&self, arguments: &[&str]) -> String {
         let finished = self.run(arguments);
         assert_eq!(finished.status.code(), Some(0), "{arguments:?}: {finished:?}");
         finished.stdout
     }
 
     #[track_caller]
-    fn refused(&self, arguments: &[&str], why: &str) {
+    pub(super) fn refused(&self, arguments: &[&str], why: &str) {
         let finished = self.run(arguments);
         assert_eq!(finished.status.code(), Some(1), "{arguments:?}: {finished:?}");
         assert!(finished.stderr.contains(why), "{arguments:?}: {}", finished.stderr);
     }
 
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let printed = self.well(&[arguments, &["--json"]].concat());
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {printed}"))
     }
@@ -93,11 +93,11 @@ fn monitors_live_and_die_by_the_command_line() {
     server.refused(&["push", &push_url], "unknown token");
 
     server.well(&["monitor", "create", "job", "--timeout", "1h"]);
-    server.refused(&["monitor", "delete", "job"], "2 monitors are named \"job\"");
+    server.refused(&["monitor", "delete", "job", "--yes"], "2 monitors are named \"job\"");
     let id = edited["id"].as_str().expect("an id");
-    server.well(&["monitor", "delete", id]);
+    server.well(&["monitor", "delete", id, "--yes"]);
     assert_eq!(server.json(&["monitor", "list"])["items"].as_array().map(Vec::len), Some(1));
-    server.well(&["monitor", "delete", "job"]);
+    server.well(&["monitor", "delete", "job", "--yes"]);
     assert_eq!(server.well(&["monitor", "list"]), "There are no monitors yet.\n");
 }
 
@@ -140,7 +140,7 @@ fn channels_are_made_tested_and_deleted() {
         server.json(&["channel", "edit", "bad", "--default", "webhook", "--new-secret", "--no-headers"]);
     assert_eq!((&edited["default"], &edited["headers"]), (&true.into(), &serde_json::json!({})));
     assert!(edited["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_")), "{edited}");
-    server.well(&["channel", "delete", "ops"]);
+    server.well(&["channel", "delete", "ops", "--yes"]);
     let listed = server.well(&["channel", "list"]);
     assert!(!listed.contains("ops") && listed.contains("bad"), "{listed}");
 }
@@ -184,7 +184,7 @@ fn maintenance_windows_and_parents_live_and_die_by_the_command_line() {
     assert_eq!(server.json(&["maintenance", "edit", "night", "--for", "1h"])["duration"], 3_600);
     server.well(&["maintenance", "edit", "disks", "--to", "now"]);
     assert_eq!(server.json(&["maintenance", "show", "disks"])["active"], false);
-    server.well(&["maintenance", "delete", "disks"]);
+    server.well(&["maintenance", "delete", "disks", "--yes"]);
     server.refused(&["maintenance", "show", "disks"], "there is no maintenance window named \"disks\"");
 }
 
@@ -208,7 +208,7 @@ fn a_channel_that_is_gone_is_enabled_and_its_dead_letters_sent_again() {
     let shown = server.well(&["deliveries", "show", &dead]);
     assert!(shown.contains("ops (") && shown.contains("410") && shown.contains("moved away"), "{shown}");
     assert!(server.well(&["channel", "list"]).contains("disabled"));
-    let warned = server.run(&["monitor", "edit", "job", "--tag", "x"]).stderr;
+    let warned = server.run(&["monitor", "edit", "job", "--add-tag", "x"]).stderr;
     assert!(
         warned.contains("its channels are disabled") && warned.contains("channel enable ops"),
         "{warned}"
@@ -231,8 +231,8 @@ fn a_read_key_reads_and_changes_nothing() {
     let key = created.lines().last().expect("the key");
     let shown = server.well(&["monitor", "show", "job", "--api-key", key]);
     assert!(!shown.contains("push URL"), "{shown}");
-    server.refused(&["monitor", "delete", "job", "--api-key", key], "(403)");
+    server.refused(&["monitor", "delete", "job", "--yes", "--api-key", key], "(403)");
     assert!(server.well(&["key", "list"]).contains("dashboard"));
-    server.well(&["key", "delete", "dashboard"]);
+    server.well(&["key", "delete", "dashboard", "--yes"]);
     server.refused(&["monitor", "list", "--api-key", key], "(401)");
 }
