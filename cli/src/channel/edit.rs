@@ -3,9 +3,12 @@
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
+use super::super::api::{Api, ApiError};
+use super::super::changes::{Change, Names, OF_A_CHANNEL};
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, id_of};
+use super::super::terminal::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
 use super::presets::{self, Given};
@@ -21,8 +24,13 @@ Examples:
   lubdub channel edit ops webhook --new-secret
   lubdub channel edit team slack --url https://hooks.slack.com/services/…
 
+The kind is the one that the channel has: it never changes.
+
 The server, if not LUBDUB_URL, is named before the kind:
   lubdub channel edit ops --url http://127.0.0.1:8080 webhook --url https://…";
+
+/// How often a change is tried anew when others change the same channel at the same time.
+const TRIES: usize = 5;
 
 /// Changes a channel.
 #[derive(Debug, clap::Args)]
@@ -115,18 +123,20 @@ Examples:
 impl Edit {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let Self { channel, name, default, no_default, connection, kind } = self;
+        let word = kind.as_ref().map(ChangedKind::word);
         let body = body(name, default || no_default, default, kind);
-        if body.as_object().is_some_and(Map::is_empty) {
+        if body.is_empty() {
             return Err(BadUsage("there is nothing to change: see `lubdub channel edit --help`").into());
         }
         let api = connection.open()?;
         let id = id_of(&api, Kind::Channel, &channel).await?;
-        let answer = api.patch(&["channels", &id], &body).await?;
+        let (before, after) = change(&api, &id, word, &body).await?;
         if connection.json() {
-            return Ok(terminal.json(&answer)?);
+            return Ok(terminal.json(&after)?);
         }
-        let channel: Channel = api.view(&answer)?;
-        terminal.line(format_args!("changed {} ({})", harmless(&channel.name), channel.id))?;
+        let channel: Channel = api.view(&after)?;
+        let change = Change { before: &before, after: &after, asked: &body };
+        terminal.line(change.said(&OF_A_CHANNEL, &Names::default()))?;
         if let Some(secret) = &channel.secret {
             terminal.line(format_args!("its signing secret, which is not shown again: {secret}"))?;
         }
@@ -134,7 +144,45 @@ impl Edit {
     }
 }
 
-fn body(name: Option<String>, says_default: bool, default: bool, kind: Option<ChangedKind>) -> Value {
+/// Changes a channel at the revision at which it was read: the channel before and after.
+async fn change(
+    api: &Api,
+    id: &str,
+    kind: Option<&str>,
+    body: &Map<String, Value>,
+) -> anyhow::Result<(Value, Value)> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let before = api.get(&["channels", id]).await?;
+        if let Some(kind) = kind {
+            let channel: Channel = api.view(&before)?;
+            anyhow::ensure!(channel.kind == kind, other_kind(&channel, kind));
+        }
+        let revision = before["revision"].as_u64().unwrap_or_default();
+        match api.patch_at(&["channels", id], revision, &Value::Object(body.clone())).await {
+            Ok(after) => return Ok((before, after)),
+            Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn other_kind(channel: &Channel, asked: &str) -> String {
+    let (name, has) = (harmless(&channel.name), harmless(&channel.kind));
+    format!(
+        "{name} is a channel of kind {has}, not {asked}, and keeps its kind: change it with `lubdub channel edit {} {has} …`, \
+         or make another one with `lubdub channel create NAME {asked} …`",
+        quoted(&name)
+    )
+}
+
+fn body(
+    name: Option<String>,
+    says_default: bool,
+    default: bool,
+    kind: Option<ChangedKind>,
+) -> Map<String, Value> {
     let mut body = Map::new();
     if let Some(name) = name {
         body.insert("name".to_owned(), json!(name));
@@ -143,14 +191,39 @@ fn body(name: Option<String>, says_default: bool, default: bool, kind: Option<Ch
         body.insert("default".to_owned(), json!(default));
     }
     match kind {
-        Some(ChangedKind::Own(kind)) => kind.fill(&mut body),
+        Some(ChangedKind::Own(kind)) => {
+            let word = kind.word();
+            let before = body.len();
+            kind.fill(&mut body);
+            // The server checks the kind as well.
+            if body.len() > before {
+                body.insert("kind".to_owned(), json!(word));
+            }
+        }
         Some(ChangedKind::Preset(given)) => given.fill_change(&mut body),
         None => {}
     }
-    Value::Object(body)
+    body
+}
+
+impl ChangedKind {
+    /// The kind's name in the API.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Own(kind) => kind.word(),
+            Self::Preset(given) => given.preset(),
+        }
+    }
 }
 
 impl OwnKind {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::Email { .. } => "email",
+        }
+    }
+
     fn fill(self, body: &mut Map<String, Value>) {
         let fields = match self {
             Self::Webhook {

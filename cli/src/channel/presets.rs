@@ -153,6 +153,11 @@ impl Given {
         Some(given)
     }
 
+    /// The preset's name.
+    pub(super) const fn preset(&self) -> &'static str {
+        self.preset
+    }
+
     /// Puts it into a request's body, unless it is nothing.
     pub(super) fn fill_change(self, body: &mut Map<String, Value>) {
         if self.url.is_some() || !self.settings.is_empty() {

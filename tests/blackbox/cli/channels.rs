@@ -9,7 +9,11 @@ use crate::stub::{Answer, Stub};
 const ID: &str = "0199a3c4-7d2e-7000-8000-00000000000c";
 
 fn channel() -> Value {
-    json!({"id": ID, "name": "ops", "kind": "webhook", "url": "https://x.example/hook", "headers": {"x-key": "***"},
+    channel_of("webhook")
+}
+
+fn channel_of(kind: &str) -> Value {
+    json!({"id": ID, "name": "ops", "kind": kind, "url": "https://x.example/hook", "headers": {"x-key": "***"},
            "default": true, "state": "ok", "state_detail": null, "created_at": "2026-11-22T10:00:00.000Z", "revision": 1})
 }
 
@@ -99,7 +103,7 @@ fn each_command_makes_its_request() {
         (
             &["edit", "ops", "webhook", "--url", "https://y.example/", "--new-secret", "--no-headers"],
             "PATCH /api/v1/channels/ID",
-            json!({"url": "https://y.example/", "secret": null, "headers": {}}),
+            json!({"kind": "webhook", "url": "https://y.example/", "secret": null, "headers": {}}),
         ),
         (
             &[
@@ -113,25 +117,55 @@ fn each_command_makes_its_request() {
                 "--no-digest",
             ],
             "PATCH /api/v1/channels/ID",
-            json!({"secret": null, "secret_overlap": 7_200, "template": null, "digest": false}),
+            json!({"kind": "webhook", "secret": null, "secret_overlap": 7_200, "template": null, "digest": false}),
         ),
-        (
-            &["edit", "ops", "--name", "x", "slack", "--url", "https://hooks.x.example/b"],
-            "PATCH /api/v1/channels/ID",
-            json!({"name": "x", "kind": "slack", "url": "https://hooks.x.example/b"}),
-        ),
-        (
-            &["edit", "ops", "email", "--to", "a@x.example"],
-            "PATCH /api/v1/channels/ID",
-            json!({"to": ["a@x.example"]}),
-        ),
-        (&["delete", ID], "DELETE /api/v1/channels/ID", Value::Null),
+        (&["delete", ID, "--yes"], "DELETE /api/v1/channels/ID", Value::Null),
     ] {
         let server = server();
         run_well(&server, &[&["channel"], arguments].concat());
         let requests = server.requests();
         let made = requests.iter().find(|request| request.method != "GET").expect("a change");
         assert_eq!((made.line(), made.json()), (line.replace("ID", ID), body), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_edit_keeps_the_kind_and_changes_what_that_kind_has() {
+    let edits = [
+        (
+            "slack",
+            &["slack", "--url", "https://hooks.x.example/b"][..],
+            json!({"kind": "slack", "url": "https://hooks.x.example/b"}),
+        ),
+        ("email", &["email", "--to", "a@x.example"], json!({"kind": "email", "to": ["a@x.example"]})),
+        (
+            "webhook",
+            &["webhook", "--url", "https://y.example/"],
+            json!({"kind": "webhook", "url": "https://y.example/"}),
+        ),
+    ];
+    for (has, _, _) in &edits {
+        for (asked, arguments, body) in &edits {
+            let kind = (*has).to_owned();
+            let server = Stub::start(move |request| match request.path.as_str() {
+                "/api/v1/channels" => {
+                    Answer::json(200, &json!({"items": [channel_of(&kind)], "next_cursor": null}))
+                }
+                _ => Answer::json(200, &channel_of(&kind)),
+            });
+            let finished = run(&server, &[&["channel", "edit", "ops"], *arguments].concat());
+            let requests = server.requests();
+            let change = requests.iter().find(|request| request.method != "GET");
+            if has == asked {
+                assert_eq!(change.map(|change| change.json()).as_ref(), Some(body), "{has}: {finished:?}");
+                assert_eq!(change.map(|change| change.header("if-match")), Some("\"1\""));
+                continue;
+            }
+            assert_eq!((finished.status.code(), change.is_none()), (Some(1), true), "{has}: {finished:?}");
+            let why = format!("error: ops is a channel of kind {has}, not {asked}, and keeps its kind");
+            assert!(finished.stderr.starts_with(&why), "{}", finished.stderr);
+            assert!(finished.stderr.contains(&format!("channel edit ops {has}")), "{}", finished.stderr);
+        }
     }
 }
 
