@@ -128,6 +128,10 @@ pub struct MonitorCreate {
     /// not one pattern again and again. Made if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Whether the request is refused with 409 if another monitor has the name. Default false: names may
+    /// repeat. Of requests with true, at any consoles and at the same time, one is taken for each name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_name: Option<bool>,
 }
 
 /// A change of a monitor. Only the given fields change; null means the default.

@@ -4,7 +4,8 @@
 //! - [`limits`], [`slots`]: what is admitted at a time, and for whom.
 //! - [`draft`]: what clients ask for, validated. Pure.
 //! - [`monitors`], [`tokens`], [`definitions`]: writing monitors so that a crash leaves nothing half done.
-//! - [`parents`]: which monitor may depend on which. `in_turn`: changes that are made one at a time.
+//! - [`parents`]: which monitor may depend on which. `names`: names that no two monitors have.
+//!   `in_turn`: changes that are made one at a time.
 //! - [`channels`], [`deliveries`], [`windows`], [`keys`], [`rebuilds`]: changes of these records.
 //!   [`records`]: reading and compare-and-set for all.
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
@@ -32,6 +33,7 @@ pub mod limits;
 pub mod metrics;
 pub mod mint;
 pub mod monitors;
+mod names;
 pub mod parents;
 pub mod precondition;
 pub mod reach;

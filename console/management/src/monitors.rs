@@ -78,15 +78,17 @@ impl App {
     /// be reached now the monitor is there all the same, and its owner finds it in the registry.
     ///
     /// # Errors
-    /// A field is refused, the token is taken, or the registry cannot be reached.
+    /// A field is refused, the token is taken, so is a name that is to be its own, or the registry cannot be
+    /// reached.
     pub async fn create_monitor(
         self: &Arc<Self>,
         mut draft: MonitorDraft,
     ) -> Result<Stored<Monitor>, Refusal> {
         self.check_channels(&mut draft).await?;
-        let stored = match draft.named_parent() {
-            Some(_) => self.store_below_parent(draft).await?,
-            None => self.store_monitor(draft.into_new().map_err(Refusal::fields)?).await?,
+        let stored = if draft.named_parent().is_some() || draft.own_name().is_some() {
+            self.store_in_turn(draft).await?
+        } else {
+            self.store_monitor(draft.into_new().map_err(Refusal::fields)?).await?
         };
         let Monitor { id, created_at, definition, .. } = &stored.value;
         let definition = Some(definition.clone());

@@ -65,14 +65,18 @@ impl App {
         Err(Refusal::contended())
     }
 
-    /// Makes a monitor in a turn: a monitor above it must not move below others meanwhile.
-    pub(crate) async fn store_below_parent(
+    /// Makes a monitor in a turn: meanwhile a monitor above it must not move below others, and no other
+    /// monitor be made of a name that is to be its own.
+    pub(crate) async fn store_in_turn(
         self: &Arc<Self>,
         mut draft: MonitorDraft,
     ) -> Result<Stored<Monitor>, Refusal> {
         let app = Arc::clone(self);
         let make = move |_| async move {
             app.check_parent(&mut draft, None).await?;
+            if let Some(name) = draft.own_name() {
+                app.check_name_is_free(name).await?;
+            }
             app.store_monitor(draft.into_new().map_err(Refusal::fields)?).await
         };
         self.in_turn(None, make).await

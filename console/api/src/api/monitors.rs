@@ -49,7 +49,7 @@ async fn answer(app: &App, caller: &Caller, held: Stored<Monitor>) -> Result<Res
     post, path = "/monitors", tag = "monitors", operation_id = "createMonitor", request_body = MonitorCreate,
     responses(
         (status = 201, description = "The new monitor", body = MonitorView),
-        (status = 409, description = "The token is taken", body = api::problem::Problem),
+        (status = 409, description = "The token is taken; or with `unique_name` the name is, which `errors` then says", body = api::problem::Problem),
     )
 )]
 async fn create(

@@ -72,6 +72,24 @@ async fn monitors_that_are_hung_below_each_other_at_once_make_no_circle() {
     }
 }
 
+#[tokio::test]
+async fn monitors_that_are_made_at_once_with_a_name_of_their_own_share_none() {
+    for round in 0..10 {
+        let bench = Bench::start().await;
+        let call = |n: usize| {
+            let body = json!({"name": format!("job{}", n % 3), "timeout": 60, "unique_name": true});
+            ("POST", "/monitors".to_owned(), body.to_string())
+        };
+        let statuses = all_at_once(&bench, (0..12).map(call).collect()).await;
+        assert_eq!(how_many(&statuses, StatusCode::CREATED), 3, "round {round}: {statuses:?}");
+        assert_eq!(how_many(&statuses, StatusCode::CONFLICT), 9, "round {round}: {statuses:?}");
+        let mut names: Vec<String> =
+            stored::<Monitor>(&bench, RecordKind::Monitor).await.into_iter().map(|one| one.name).collect();
+        names.sort();
+        assert_eq!(names, ["job0", "job1", "job2"]);
+    }
+}
+
 /// A row of monitors, each of which depends on the one before; their ids.
 async fn row(bench: &Bench, length: usize) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();

@@ -342,3 +342,25 @@ async fn a_monitor_depends_on_another_and_never_on_itself() {
     assert_eq!(bench.get(&path(1)).await.json["parent"], Value::Null, "one that is gone counts as none");
     assert_eq!(bench.patch(&path(9), &parent(&chain[1])).await.json["parent"], json!(chain[1]));
 }
+
+#[tokio::test]
+async fn a_name_may_repeat_unless_the_client_wants_one_of_its_own() {
+    let bench = Bench::start().await;
+    let first = bench.monitor("web").await;
+    let body = |unique: Value| json!({"name": " web ", "timeout": 60, "unique_name": unique}).to_string();
+    let refused = bench.post("/monitors", &body(json!(true))).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(refused.json["errors"][0]["field"], "name", "{}", refused.json);
+    assert!(refused.json["detail"].as_str().is_some_and(|why| why.contains(&first.id())), "{}", refused.json);
+    for unique in [json!(false), Value::Null] {
+        assert_eq!(bench.post("/monitors", &body(unique)).await.status, StatusCode::CREATED);
+    }
+    let bad = bench.post("/monitors", &body(json!("yes"))).await;
+    assert_eq!(
+        (bad.status, &bad.json["errors"][0]["field"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("unique_name"))
+    );
+    let path = format!("/monitors/{}", first.id());
+    let changed = bench.patch(&path, r#"{"unique_name": true}"#).await;
+    assert_eq!(changed.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", changed.json);
+}

@@ -46,6 +46,7 @@ pub struct MonitorDraft {
     parent: Change<MonitorId>,
     paused: Change<bool>,
     token: Change<Token>,
+    unique_name: Change<bool>,
 }
 
 /// A request for a new monitor. The rules add its id, times and token.
@@ -106,6 +107,7 @@ impl MonitorDraft {
                 let text = value.as_str().filter(|text| OWN_TOKEN_CHARS.contains(&text.len()))?;
                 Token::parse(text)
             }),
+            unique_name: fields.boolean("unique_name"),
             fields,
         };
         if matches!(&draft.token, Change::Set(token) if token.is_easy_to_guess()) {
@@ -140,6 +142,17 @@ impl MonitorDraft {
         match &self.parent {
             Change::Set(parent) => Some(*parent),
             Change::Keep | Change::Reset => None,
+        }
+    }
+
+    /// The name, if no other monitor may have it.
+    pub const fn own_name(&self) -> Option<&str> {
+        match (&self.unique_name, &self.name) {
+            (Change::Set(true), Change::Set(name)) => Some(name.as_str()),
+            (
+                Change::Set(_) | Change::Keep | Change::Reset,
+                Change::Set(_) | Change::Keep | Change::Reset,
+            ) => None,
         }
     }
 
@@ -180,6 +193,10 @@ impl MonitorDraft {
             self.fields.refuse("token", "cannot be changed; use rotate-token");
         }
         self.fields.unlist("token");
+        if !matches!(self.unique_name, Change::Keep) {
+            self.fields.refuse("unique_name", "is for new monitors only");
+        }
+        self.fields.unlist("unique_name");
         let schedule = self.schedule(Some(&old.definition.schedule));
         let errors = self.fields.into_errors();
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };

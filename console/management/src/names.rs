@@ -1,0 +1,67 @@
+//! Names of monitors. They may repeat, but a client can ask for one that no other monitor has: a script that
+//! makes monitors can then be run twice.
+
+use std::time::Duration;
+
+use model::ids::MonitorId;
+use model::validation::FieldError;
+use model::wire;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::labels::Labels;
+use crate::refusal::Refusal;
+
+/// How old a monitor of another console may be that the directory does not know yet. A console whose
+/// directory is further behind answers no request, and clocks that are further apart are reported.
+const UNHEARD_OF: Duration = Duration::from_secs(30);
+
+/// The number of monitors that are read at once.
+const CHUNK: usize = 5_000;
+
+impl App {
+    /// Refuses a name that a monitor has. To be called in a turn: those who make such monitors take turns, so
+    /// two of them cannot take one name. A monitor that is given the name meanwhile by a change, or by a
+    /// client that does not ask, is not stopped.
+    ///
+    /// # Errors
+    /// The name is taken, or the registry cannot be reached.
+    pub(crate) async fn check_name_is_free(&self, name: &str) -> Result<(), Refusal> {
+        let Some(id) = self.monitor_named(name).await? else { return Ok(()) };
+        let refusal = Refusal::conflict(format!("there is a monitor of that name already: {id}"));
+        Err(refusal.with_errors(vec![FieldError::new("name", format!("is the name of monitor {id}"))]))
+    }
+
+    /// The first monitor of this name.
+    async fn monitor_named(&self, name: &str) -> Result<Option<MonitorId>, Refusal> {
+        let mut reached = None;
+        loop {
+            let chunk = self.directory.monitors(reached, CHUNK);
+            let Some(last) = chunk.last() else { break };
+            reached = Some(last.id);
+            let is_named =
+                |value: &[u8]| wire::decode::<Labels>(value).is_ok_and(|labels| labels.name == name);
+            if let Some(found) = chunk.iter().find(|stored| is_named(&stored.value)) {
+                return Ok(Some(found.id));
+            }
+            tokio::task::yield_now().await;
+        }
+        self.young_monitor_named(name).await
+    }
+
+    /// Among the monitors that another console may have made a moment ago. Ids begin with the time.
+    async fn young_monitor_named(&self, name: &str) -> Result<Option<MonitorId>, Refusal> {
+        let since = (self.ports.clock.now() - UNHEARD_OF).as_millis();
+        let mut after = MonitorId::from_uuid(Uuid::from_u128(u128::try_from(since).unwrap_or(0) << 80));
+        loop {
+            let young = self.monitors().list(Some(after), CHUNK).await?;
+            if let Some(found) = young.iter().find(|stored| stored.value.name == name) {
+                return Ok(Some(found.value.id));
+            }
+            match young.last() {
+                Some(last) if young.len() == CHUNK => after = last.value.id,
+                Some(_) | None => return Ok(None),
+            }
+        }
+    }
+}
