@@ -79,7 +79,7 @@ struct CronText {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// The pattern cannot be read.
-    #[error("not a cron pattern of five fields (minute hour day month weekday): {0}")]
+    #[error("{0}")]
     Pattern(String),
     /// The pattern is well formed and never comes true (30 February).
     #[error("this cron pattern never comes true")]
@@ -343,6 +343,26 @@ mod tests {
         let error = |pattern, zone| CronSchedule::parse(pattern, zone).expect_err("refused");
         assert!(matches!(error("every day", "UTC"), ScheduleError::Pattern(_)));
         assert!(matches!(error("* * * * * *", "UTC"), ScheduleError::Pattern(_)));
+        let why = |pattern| error(pattern, "UTC").to_string();
+        for (pattern, expected) in [
+            ("61 * * * *", "minute 61: 0 to 59"),
+            ("0 25 * * *", "hour 25: 0 to 23"),
+            ("0 3 1,32 * *", "day of the month 32: 1 to 31"),
+            ("0 3 * 13 *", "month 13: 1 to 12 or JAN to DEC"),
+            ("0 3 * * 8", "weekday 8: 0 to 7 or SUN to SAT"),
+            ("0 3 * *", "a cron pattern has five fields (minute hour day month weekday), this has 4"),
+        ] {
+            assert_eq!(why(pattern), expected);
+        }
+        for (pattern, begins) in [
+            ("0 3 * * monday", "weekday \"monday\": 0 to 7 or SUN to SAT, also *"),
+            ("*/0 * * * *", "minute \"*/0\": 0 to 59, also *, ranges"),
+            ("5-1 * * * *", "minute \"5-1\": "),
+            ("0 0 * * +1", "weekday \"+1\": "),
+            ("x,5 * * * *", "minute \"x\": "),
+        ] {
+            assert!(why(pattern).starts_with(begins), "{pattern}: {}", why(pattern));
+        }
         assert_eq!(error("0 0 30 2 *", "UTC"), ScheduleError::Never);
         assert_eq!(error("0 0 * * *", "Mars/Olympus"), ScheduleError::Timezone);
     }

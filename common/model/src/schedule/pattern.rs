@@ -11,6 +11,18 @@ use jiff::tz::TimeZone;
 /// The greatest values of the five fields.
 const GREATEST: [&str; 5] = ["59", "23", "31", "12", "7"];
 
+/// The five fields, and what each may hold.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12 or JAN to DEC"),
+    ("weekday", "0 to 7 or SUN to SAT"),
+];
+
+/// What a field may be besides a number.
+const FORMS: &str = "also *, ranges such as 1-5, steps such as */10, and lists of these with commas";
+
 /// A pattern, without a time zone.
 #[derive(Clone)]
 pub(super) struct Pattern {
@@ -33,15 +45,18 @@ impl Pattern {
             "@daily" | "@midnight" => vec!["0", "0", "*", "*", "*"],
             "@hourly" => vec!["0", "*", "*", "*", "*"],
             word if word.starts_with('@') => {
-                return Err("of the words, @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly are known".to_owned());
+                return Err("of the words that begin with @, @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly are known".to_owned());
             }
             _ => text.split_whitespace().collect(),
         };
         let [minute, hour, day, month, weekday] = fields[..] else {
-            return Err(format!("it has {} fields", fields.len()));
+            let count = fields.len();
+            return Err(format!(
+                "a cron pattern has five fields (minute hour day month weekday), this has {count}"
+            ));
         };
         if weekday.starts_with('+') {
-            return Err("a weekday does not begin with +".to_owned());
+            return Err(refusal(4, weekday));
         }
         let begins_with_star = |field: &str| field.starts_with(['*', '?']);
         let parser = CronParser::builder()
@@ -52,7 +67,9 @@ impl Pattern {
         let whole = [minute, hour, day, month, weekday];
         let whole: Vec<String> =
             whole.iter().zip(GREATEST).map(|(field, greatest)| with_ends(field, greatest)).collect();
-        let cron = parser.parse(&whole.join(" ")).map_err(|error| error.to_string())?;
+        let Ok(cron) = parser.parse(&whole.join(" ")) else {
+            return Err(wrong_field(&parser, &fields));
+        };
         let is_by_the_clock = !begins_with_star(minute) && !begins_with_star(hour);
         Ok(Self { cron, is_by_the_clock })
     }
@@ -76,6 +93,33 @@ impl Pattern {
         let from = local.to_zoned(TimeZone::UTC).ok()?;
         Some(self.cron.find_previous_occurrence(&from, inclusive).ok()?.datetime())
     }
+}
+
+/// What is wrong with a pattern that the library refuses, without the library's words: the first field that
+/// it refuses by itself, and there the first part of the list.
+fn wrong_field(parser: &CronParser, fields: &[&str]) -> String {
+    let is_good = |place: usize, field: &str| {
+        let mut alone = ["*"; 5].map(str::to_owned);
+        alone[place] = with_ends(field, GREATEST[place]);
+        parser.parse(&alone.join(" ")).is_ok()
+    };
+    for (place, field) in fields.iter().enumerate() {
+        if !is_good(place, field) {
+            let part = field.split(',').find(|part| !is_good(place, part)).unwrap_or(field);
+            return refusal(place, part);
+        }
+    }
+    "the fields of the cron pattern do not go together".to_owned()
+}
+
+fn refusal(place: usize, part: &str) -> String {
+    let (name, allowed) = FIELDS[place];
+    // A number says enough; what else stands there may be meant in another way.
+    let is_number = part.chars().all(|c| c.is_ascii_digit());
+    if is_number && !part.is_empty() {
+        return format!("{name} {part}: {allowed}");
+    }
+    format!("{name} {part:?}: {allowed}, {FORMS}")
 }
 
 /// Writes `5/10` out as `5-59/10`, in each part of a list.
