@@ -14,7 +14,7 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "lubdub", version, about = "Hears when your jobs go silent", max_term_width = 110)]
@@ -35,11 +35,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let terminal = cli::Terminal::of_this_process();
-    let command = cli::named_as_started(Arguments::command(), terminal.program());
-    let arguments = Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    match start(arguments.command, &terminal) {
-        Ok(code) => code,
-        Err(error) => {
+    match cli::parsed(&terminal).map(|arguments: Arguments| start(arguments.command, &terminal)) {
+        Ok(Ok(code)) | Err(code) => code,
+        Ok(Err(error)) => {
             terminal.error(&error);
             ExitCode::FAILURE
         }

@@ -1,7 +1,9 @@
-//! What a change of a resource changed, for people: one line for each field, as in `timeout: 5 min -> 10 min`.
+//! What a change of a resource changed, for people: one line for each field, as in
+//! `timeout: 5 min -> 10 min`.
 
 use serde_json::{Map, Value};
 
+use super::api::{Api, ApiError};
 use super::duration::Seconds;
 use super::lookup::{Named, name_of};
 use super::problem::flag;
@@ -64,15 +66,43 @@ pub(super) const OF_A_WINDOW: [(&str, Form); 8] = [
     ("duration", Form::Seconds("0 s")),
 ];
 
+/// How often a change is tried anew when other clients change the same resource at the same time.
+const TRIES: usize = 5;
+
 /// A resource before and after a change.
 #[derive(Debug)]
-pub(super) struct Change<'a> {
+pub(super) struct Change {
     /// As the API showed it before.
-    pub(super) before: &'a Value,
+    before: Value,
     /// As the API showed it afterwards.
-    pub(super) after: &'a Value,
+    pub(super) after: Value,
     /// The fields of the request.
-    pub(super) asked: &'a Map<String, Value>,
+    asked: Map<String, Value>,
+}
+
+/// Changes a resource at the revision at which it was read, so that no change of another client is lost, and
+/// what is said is what was done. `asked` makes the request's fields of the resource, and is asked again when
+/// another client was faster.
+///
+/// # Errors
+/// Those of `asked`; the server refuses, or cannot be asked.
+pub(super) async fn change(
+    api: &Api,
+    path: &[&str],
+    asked: impl Fn(&Value) -> anyhow::Result<Map<String, Value>>,
+) -> anyhow::Result<Change> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let before = api.get(path).await?;
+        let asked = asked(&before)?;
+        let revision = before["revision"].as_u64().unwrap_or_default();
+        match api.patch_at(path, revision, &Value::Object(asked.clone())).await {
+            Ok(after) => return Ok(Change { before, after, asked }),
+            Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Names for the ids in a change.
@@ -84,7 +114,7 @@ pub(super) struct Names {
     pub(super) monitors: Vec<Named>,
 }
 
-impl Change<'_> {
+impl Change {
     /// Whether nothing was written. A change that changes nothing leaves the revision as it is.
     fn is_none(&self) -> bool {
         self.before["revision"] == self.after["revision"]
@@ -182,7 +212,7 @@ mod tests {
             monitors: vec![Named { id: "m1".to_owned(), name: "router".to_owned() }],
         };
         let asked = asked.as_object().expect("an object").clone();
-        Change { before: &before, after: &after, asked: &asked }.lines(fields, &names)
+        Change { before, after, asked }.lines(fields, &names)
     }
 
     #[test]
@@ -216,10 +246,11 @@ mod tests {
     fn a_change_says_what_changed_and_when_nothing_did() {
         let before = json!({"id": "1", "name": "web", "revision": 3, "timeout": 300});
         let after = json!({"id": "1", "name": "web", "revision": 4, "timeout": 600});
-        let (asked, names) = (Map::new(), Names::default());
-        let said = |after| Change { before: &before, after, asked: &asked }.said(&OF_A_MONITOR, &names);
-        assert_eq!(said(&after), "changed web (1)\n  timeout: 5 min -> 10 min");
-        assert_eq!(said(&before), "nothing to change: web is like that already");
+        let names = Names::default();
+        let said =
+            |after| Change { before: before.clone(), after, asked: Map::new() }.said(&OF_A_MONITOR, &names);
+        assert_eq!(said(after), "changed web (1)\n  timeout: 5 min -> 10 min");
+        assert_eq!(said(before.clone()), "nothing to change: web is like that already");
     }
 
     #[test]

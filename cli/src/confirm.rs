@@ -19,7 +19,8 @@ pub(super) struct Consent {
 }
 
 impl Consent {
-    /// Refuses what needs a yes that can neither be given nor asked for. To be called before anything is done.
+    /// Refuses what needs a yes that can neither be given nor asked for. To be called before anything is
+    /// done.
     ///
     /// # Errors
     /// There is no `--yes` and no terminal.

@@ -11,6 +11,9 @@ use reqwest::Url;
 use super::api::Api;
 use super::discreet;
 
+/// Where a server on this machine listens by default.
+const LOCAL: &str = "http://127.0.0.1:8080";
+
 /// The server's address.
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
@@ -19,7 +22,7 @@ pub(super) struct Server {
         long,
         env = "LUBDUB_URL",
         value_name = "URL",
-        default_value = "http://127.0.0.1:8080",
+        default_value = LOCAL,
         value_parser = discreet::by(server_url),
         hide_env_values = true,
         help_heading = "Connection"
@@ -90,6 +93,11 @@ impl fmt::Debug for ApiKey {
 }
 
 impl Server {
+    /// Whether it is the address that a server on this machine listens on by default.
+    pub(super) fn is_default(&self) -> bool {
+        self.url.as_str().trim_end_matches('/') == LOCAL
+    }
+
     pub(super) const fn url(&self) -> &Url {
         &self.url
     }
@@ -119,7 +127,7 @@ impl Connection {
     /// # Errors
     /// No key was given and none was found.
     pub(super) fn open(&self) -> anyhow::Result<Api> {
-        Ok(Api::new(&self.server.url, self.access.key()?)?)
+        Ok(Api::new(&self.server.url, self.access.key()?)?.in_json(self.json()))
     }
 }
 

@@ -1,11 +1,17 @@
 //! Durations as people type and read them.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
+
+use crate::harmless::harmless;
+use crate::terminal::quoted;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -102,6 +108,62 @@ impl fmt::Display for Seconds {
     }
 }
 
+/// Reads durations within bounds: what is wrong is said by flag, value and bounds, in the units that people
+/// type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within {
+    least: u64,
+    most: u64,
+    /// What 0 means where it is allowed beside the bounds.
+    zero: Option<&'static str>,
+}
+
+/// Durations of `least` to `most` seconds.
+pub(crate) const fn within(least: u64, most: u64) -> Within {
+    Within { least, most, zero: None }
+}
+
+impl Within {
+    /// 0 as well, which means this.
+    pub(crate) const fn or_zero(self, meaning: &'static str) -> Self {
+        Self { zero: Some(meaning), ..self }
+    }
+
+    /// Reads a duration.
+    ///
+    /// # Errors
+    /// What is wrong, as it goes on behind the flag and the value.
+    fn read(self, text: &str) -> Result<Seconds, String> {
+        let (least, most) = (Seconds(self.least).in_words(), Seconds(self.most).in_words());
+        let zero = self.zero.map(|meaning| format!("0 ({meaning}) or ")).unwrap_or_default();
+        match text.parse::<Seconds>() {
+            Ok(Seconds(0)) if self.zero.is_some() => Ok(Seconds(0)),
+            Ok(Seconds(secs)) if secs < self.least => Err(format!("is too short: {zero}{least} to {most}")),
+            Ok(Seconds(secs)) if secs <= self.most => Ok(Seconds(secs)),
+            Ok(_) | Err(DurationError::TooLong) => Err(format!("is too long: {zero}{least} to {most}")),
+            Err(error @ DurationError::Malformed) => Err(format!("is no duration: {error}")),
+        }
+    }
+}
+
+impl TypedValueParser for Within {
+    type Value = Seconds;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Seconds, clap::Error> {
+        let text = value.to_string_lossy();
+        self.read(&text).map_err(|why| {
+            let flag = argument.and_then(|argument| argument.get_long()).map(|long| format!("--{long} "));
+            let text = format!("{}{} {why}\n", flag.unwrap_or_default(), quoted(&harmless(&text)));
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
 /// How long ago, or until, `at` is: `12 s ago`, `in 5 min`. A text that is no time is given back as it is.
 pub(super) fn relative(at: &str, now: EventTime) -> String {
     let Some(time) = EventTime::parse_rfc3339(at) else { return at.to_owned() };
@@ -162,6 +224,28 @@ mod tests {
             [(0, "0 s"), (300, "5 min"), (5_400, "1 h 30 min"), (90_061, "1 d 1 h 1 min 1 s")]
         {
             assert_eq!(Seconds(secs).in_words(), words);
+        }
+    }
+
+    #[test]
+    fn bounds_are_told_in_the_units_that_people_type() {
+        let timeout = within(1, 31_536_000);
+        let reminder = within(60, 31_536_000).or_zero("never");
+        for (bounds, text, expected) in [
+            (timeout, "5m", Ok(Seconds(300))),
+            (timeout, "365d", Ok(Seconds(31_536_000))),
+            (timeout, "400d", Err("is too long: 1 s to 365 d")),
+            (timeout, "99999999999999999999", Err("is too long: 1 s to 365 d")),
+            (timeout, "0", Err("is too short: 1 s to 365 d")),
+            (reminder, "0", Ok(Seconds(0))),
+            (reminder, "30s", Err("is too short: 0 (never) or 1 min to 365 d")),
+            (
+                reminder,
+                "soon",
+                Err("is no duration: write it like 90s, 5m, 2h, 1d or 1h30m (a bare number means seconds)"),
+            ),
+        ] {
+            assert_eq!(bounds.read(text), expected.map_err(str::to_owned), "{text}");
         }
     }
 

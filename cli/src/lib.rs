@@ -32,14 +32,17 @@ mod table;
 mod tail;
 mod terminal;
 mod times;
+mod usage;
 mod view;
 
 use std::process::ExitCode;
 
+use api::ApiError;
 use bad_usage::BadUsage;
 pub use channel::Disable as DisableChannel;
 pub use duration::Seconds;
-pub use terminal::{Terminal, named_as_started};
+pub use terminal::Terminal;
+pub use usage::parsed;
 
 const MONITOR_EXAMPLES: &str = "\
 Examples:
@@ -85,28 +88,28 @@ pub enum ClientCommand {
     /// Create, test and change the channels that alerts go to
     #[command(subcommand, visible_alias = "channels", after_help = CHANNEL_EXAMPLES)]
     Channel(channel::ChannelCommand),
+    /// Send one heartbeat
+    Push(push::Push),
     /// Plan times in which no channel is alerted
     #[command(subcommand, after_help = MAINTENANCE_EXAMPLES)]
     Maintenance(maintenance::MaintenanceCommand),
-    /// Create and delete API keys
-    #[command(subcommand, visible_alias = "keys", after_help = KEY_EXAMPLES)]
-    Key(key::KeyCommand),
-    /// Send one heartbeat
-    Push(push::Push),
     /// Show what a job wrote: the output of its last push
     Output(output::Output),
     /// See what became of alerts, and send them again
     #[command(subcommand, visible_alias = "delivery", after_help = DELIVERIES_EXAMPLES)]
     Deliveries(deliveries::DeliveriesCommand),
-    /// Propose settings that fit what monitors really do
-    Advise(advise::Advise),
     /// Show heartbeats and flips as they happen
     Tail(tail::Tail),
+    /// Ask whether the server can do its job
+    Health(health::Health),
+    /// Propose settings that fit what monitors really do
+    Advise(advise::Advise),
     /// Learn from the heartbeats of the past
     #[command(subcommand, after_help = REPLAY_EXAMPLES)]
     Replay(replay::ReplayCommand),
-    /// Ask whether the server can do its job
-    Health(health::Health),
+    /// Create and delete API keys
+    #[command(subcommand, visible_alias = "keys", after_help = KEY_EXAMPLES)]
+    Key(key::KeyCommand),
 }
 
 /// Runs a client command: the exit code, or why it failed. `disable` disables a channel in a data directory,
@@ -134,6 +137,14 @@ pub async fn run(
             terminal.error(&error);
             Ok(ExitCode::from(2))
         }
-        done => done,
+        Err(error) => {
+            if let Some(ApiError::Refused(problem)) = error.downcast_ref()
+                && let Some(document) = problem.document()
+            {
+                terminal.json(document)?;
+            }
+            Err(error)
+        }
+        Ok(code) => Ok(code),
     }
 }

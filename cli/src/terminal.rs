@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 use model::time::EventTime;
@@ -41,12 +42,9 @@ impl Terminal {
     pub fn of_this_process() -> Self {
         let program = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned());
         let interactive = io::stdout().is_terminal();
-        // https://no-color.org: any text that is not empty.
-        let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             program: quoted(program.as_deref().unwrap_or("lubdub")),
-            styled: interactive && !colourless && !dumb,
+            styled: interactive && has_colours(),
             interactive,
             width: interactive.then(width),
             zone: zone(),
@@ -141,6 +139,21 @@ impl Terminal {
         tell(text);
     }
 
+    /// Shows help on standard output, and bad usage on standard error: the exit code.
+    pub(super) fn usage(&self, error: &clap::Error) -> ExitCode {
+        let styled = if error.use_stderr() { is_error_seen() && has_colours() } else { self.styled };
+        let text = error.render();
+        let text = if styled { text.ansi().to_string() } else { text.to_string() };
+        let text = text.replace(UNBROKEN, " ");
+        // When writing fails, no output is left to report it on.
+        let _ = if error.use_stderr() {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            io::stdout().write_all(text.as_bytes())
+        };
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    }
+
     /// Tells the person why it failed. Commands in it are written as `lubdub …`.
     pub fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}").replace("`lubdub ", &format!("`{} ", self.program));
@@ -153,6 +166,14 @@ fn width() -> u16 {
     let own = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
     let said = || std::env::var_os("COLUMNS")?.to_str()?.parse().ok();
     Some(own).filter(|width| *width > 0).or_else(said).filter(|width| *width > 0).unwrap_or(USUAL_WIDTH)
+}
+
+/// Whether the person wants colours, and the terminal has them.
+fn has_colours() -> bool {
+    // https://no-color.org: any text that is not empty.
+    let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !colourless && !dumb
 }
 
 /// Writes to standard output what is harmless: `false` when the reader has gone.
@@ -205,9 +226,13 @@ pub(super) fn data_out() -> (io::Stdout, bool) {
 }
 
 /// Lets the usage lines and examples of all help texts begin with the path by which the program was started.
-pub fn named_as_started(command: clap::Command, program: &str) -> clap::Command {
+pub(super) fn named_as_started(command: clap::Command, program: &str) -> clap::Command {
     examples_named(command.bin_name(program), program)
 }
+
+/// Stands for a blank in examples until they are shown: clap breaks long lines at blanks, and a command that
+/// is broken cannot be copied.
+const UNBROKEN: &str = "\u{a0}";
 
 fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
     if let Some(help) = command.get_after_help() {
@@ -215,6 +240,11 @@ fn examples_named(mut command: clap::Command, program: &str) -> clap::Command {
         for before in [' ', '('] {
             help = help.replace(&format!("{before}lubdub "), &format!("{before}{program} "));
         }
+        let line = |line: &str| match line.strip_prefix("  ") {
+            Some(example) if example.contains(program) => format!("  {}", example.replace(' ', UNBROKEN)),
+            Some(_) | None => line.to_owned(),
+        };
+        let help = help.lines().map(line).collect::<Vec<_>>().join("\n");
         command = command.after_help(help);
     }
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -289,7 +319,7 @@ mod tests {
             clap::Command::new("list").after_help("Examples:\n  lubdub monitor list\n  x=$(lubdub key list)");
         let command = named_as_started(clap::Command::new("lubdub").subcommand(sub), "./bin/lubdub");
         let list = command.find_subcommand("list").expect("it is there");
-        let help = list.get_after_help().expect("a text").to_string();
+        let help = list.get_after_help().expect("a text").to_string().replace(UNBROKEN, " ");
         assert_eq!(help, "Examples:\n  ./bin/lubdub monitor list\n  x=$(./bin/lubdub key list)");
     }
 }

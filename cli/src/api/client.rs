@@ -65,6 +65,8 @@ pub(crate) struct Api {
     pub(super) client: reqwest::Client,
     pub(super) server: Url,
     pub(super) key: String,
+    /// Whether a refusal is printed as the server's JSON too.
+    pub(super) json: bool,
 }
 
 /// The requested items of a list.
@@ -91,7 +93,12 @@ impl Listing {
 impl Api {
     /// A client of `server`.
     pub(crate) fn new(server: &Url, key: String) -> Result<Self, ApiError> {
-        Ok(Self { client: http_client(REQUEST_TIMEOUT)?, server: server.clone(), key })
+        Ok(Self { client: http_client(REQUEST_TIMEOUT)?, server: server.clone(), key, json: false })
+    }
+
+    /// The same client, whose refusals are also printed as the server's JSON.
+    pub(crate) fn in_json(self, json: bool) -> Self {
+        Self { json, ..self }
     }
 
     /// The server's address as people write it.
@@ -116,7 +123,7 @@ impl Api {
         let problem = serde_json::from_slice(&bytes).ok().filter(Problem::is_one);
         Err(problem.map_or_else(
             || self.stranger(status),
-            |body| ApiError::Refused(Problem::read(status.as_u16(), &body)),
+            |body| ApiError::Refused(Problem::read(status.as_u16(), &body, None).in_json(self.json)),
         ))
     }
 
@@ -128,7 +135,7 @@ impl Api {
     ) -> Result<Value, ApiError> {
         let mut url = self.url(path);
         url.query_pairs_mut().extend_pairs(query);
-        self.answer(self.client.get(url).timeout(SLOW_REQUEST_TIMEOUT)).await
+        self.answer(self.client.get(url).timeout(SLOW_REQUEST_TIMEOUT), None).await
     }
 
     /// Posts a body.
@@ -149,7 +156,7 @@ impl Api {
         body: &Value,
     ) -> Result<Value, ApiError> {
         let request = self.client.patch(self.url(path)).json(body);
-        self.answer(request.header(header::IF_MATCH, format!("\"{revision}\""))).await
+        self.answer(request.header(header::IF_MATCH, format!("\"{revision}\"")), Some(body)).await
     }
 
     /// Deletes.
@@ -226,10 +233,15 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        self.answer(request).await
+        self.answer(request, body).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, ApiError> {
+    /// Sends a request; `asked` is its body, for what a refusal says.
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+        asked: Option<&Value>,
+    ) -> Result<Value, ApiError> {
         let answer =
             request.bearer_auth(&self.key).send().await.map_err(|error| failure(&self.server, &error))?;
         let status = answer.status();
@@ -243,7 +255,7 @@ impl Api {
         match (status.is_success(), body) {
             (true, Some(body)) => Ok(body),
             (false, Some(body)) if Problem::is_one(&body) => {
-                Err(ApiError::Refused(Problem::read(status.as_u16(), &body)))
+                Err(ApiError::Refused(Problem::read(status.as_u16(), &body, asked).in_json(self.json)))
             }
             (_, _) if status.is_redirection() => Err(ApiError::NoAnswer {
                 url: shown(&self.server),

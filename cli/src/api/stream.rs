@@ -100,7 +100,9 @@ impl Api {
 
     fn refusal(&self, status: StatusCode, body: &[u8]) -> ApiError {
         match serde_json::from_slice::<Value>(body) {
-            Ok(body) if Problem::is_one(&body) => ApiError::Refused(Problem::read(status.as_u16(), &body)),
+            Ok(body) if Problem::is_one(&body) => {
+                ApiError::Refused(Problem::read(status.as_u16(), &body, None))
+            }
             Ok(_) | Err(_) => ApiError::Stranger { url: shown(&self.server), status },
         }
     }

@@ -1,12 +1,12 @@
 //! `lubdub channel edit`
 
+use ::api::limits::MAX_SECRET_OVERLAP_SECS;
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::super::api::{Api, ApiError};
-use super::super::changes::{Change, Names, OF_A_CHANNEL};
+use super::super::changes::{Names, OF_A_CHANNEL, change};
 use super::super::connection::Connection;
-use super::super::duration::Seconds;
+use super::super::duration::{Seconds, within};
 use super::super::lookup::{Kind, id_of};
 use super::super::terminal::quoted;
 use super::super::view::Channel;
@@ -16,6 +16,7 @@ use super::template::Template;
 use crate::bad_usage::BadUsage;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
+use crate::usage::KINDS;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,9 +29,6 @@ The kind is the one that the channel has: it never changes.
 
 The server, if not LUBDUB_URL, is named before the kind:
   lubdub channel edit ops --url http://127.0.0.1:8080 webhook --url https://…";
-
-/// How often a change is tried anew when others change the same channel at the same time.
-const TRIES: usize = 5;
 
 /// Changes a channel.
 #[derive(Debug, clap::Args)]
@@ -82,7 +80,7 @@ Examples:
         #[arg(long)]
         new_secret: bool,
         /// How long the signing secret before still signs besides, at most 30d [default: 1d]
-        #[arg(long, value_name = "DURATION")]
+        #[arg(long, value_name = "DURATION", value_parser = within(0, MAX_SECRET_OVERLAP_SECS as u64))]
         secret_overlap: Option<Seconds>,
         /// Header to send along, as in 'Name: value'; may be repeated
         #[arg(long = "header", value_name = "HEADER")]
@@ -130,41 +128,23 @@ impl Edit {
         }
         let api = connection.open()?;
         let id = id_of(&api, Kind::Channel, &channel).await?;
-        let (before, after) = change(&api, &id, word, &body).await?;
+        let asked = |before: &Value| {
+            let channel: Channel = api.view(before)?;
+            match word {
+                Some(word) if word != channel.kind => anyhow::bail!(other_kind(&channel, word)),
+                Some(_) | None => Ok(body.clone()),
+            }
+        };
+        let change = change(&api, &["channels", &id], asked).await?;
         if connection.json() {
-            return Ok(terminal.json(&after)?);
+            return Ok(terminal.json(&change.after)?);
         }
-        let channel: Channel = api.view(&after)?;
-        let change = Change { before: &before, after: &after, asked: &body };
+        let channel: Channel = api.view(&change.after)?;
         terminal.line(change.said(&OF_A_CHANNEL, &Names::default()))?;
         if let Some(secret) = &channel.secret {
             terminal.line(format_args!("its signing secret, which is not shown again: {secret}"))?;
         }
         Ok(())
-    }
-}
-
-/// Changes a channel at the revision at which it was read: the channel before and after.
-async fn change(
-    api: &Api,
-    id: &str,
-    kind: Option<&str>,
-    body: &Map<String, Value>,
-) -> anyhow::Result<(Value, Value)> {
-    let mut tried = 0;
-    loop {
-        tried += 1;
-        let before = api.get(&["channels", id]).await?;
-        if let Some(kind) = kind {
-            let channel: Channel = api.view(&before)?;
-            anyhow::ensure!(channel.kind == kind, other_kind(&channel, kind));
-        }
-        let revision = before["revision"].as_u64().unwrap_or_default();
-        match api.patch_at(&["channels", id], revision, &Value::Object(body.clone())).await {
-            Ok(after) => return Ok((before, after)),
-            Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => {}
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 
@@ -280,7 +260,7 @@ impl clap::Subcommand for ChangedKind {
         OwnKind::augment_subcommands(command)
             .subcommands(presets::to_edit())
             .subcommand_value_name("KIND")
-            .subcommand_help_heading("Kinds")
+            .subcommand_help_heading(KINDS)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::api::ApiError;
-use super::super::changes::{Change, Names, OF_A_WINDOW};
+use super::super::changes::{Names, OF_A_WINDOW, change};
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of, ids_of, names};
 use super::super::moment::Here;
@@ -19,9 +18,6 @@ Examples:
   lubdub maintenance edit 'nightly restart' --cron '30 2 * * *' --tag web --tag api
 
 --monitor and --tag replace what was there; what is not named stays as it is.";
-
-/// How often a change is tried anew when others change the same window at the same time.
-const TRIES: usize = 5;
 
 /// Changes a maintenance window.
 #[derive(Debug, clap::Args)]
@@ -69,28 +65,20 @@ impl Edit {
         if says_monitors {
             body.insert("monitors".to_owned(), json!(ids_of(&api, Kind::Monitor, &self.monitors).await?));
         }
-        let path = ["maintenance-windows", id.as_str()];
-        let mut tried = 0;
-        let (before, after) = loop {
-            tried += 1;
-            let before = api.get(&path).await?;
-            let old: Window = api.view(&before)?;
+        let asked = |before: &Value| {
+            let mut body = body.clone();
+            let old: Window = api.view(before)?;
             if !self.span.is_empty() {
                 self.span.fill_change(&mut body, &old, &Here::of_this_machine())?;
             }
-            let revision = before["revision"].as_u64().unwrap_or_default();
-            match api.patch_at(&path, revision, &Value::Object(body.clone())).await {
-                Ok(after) => break (before, after),
-                Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => {}
-                Err(error) => return Err(error.into()),
-            }
+            Ok(body)
         };
+        let change = change(&api, &["maintenance-windows", &id], asked).await?;
         if self.connection.json() {
-            return Ok(terminal.json(&after)?);
+            return Ok(terminal.json(&change.after)?);
         }
         let monitors = if says_monitors { names(&api, Kind::Monitor).await? } else { Vec::new() };
         let names = Names { monitors, ..Names::default() };
-        let change = Change { before: &before, after: &after, asked: &body };
         Ok(terminal.line(change.said(&OF_A_WINDOW, &names))?)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use model::maintenance::MAX_WINDOW_SECS;
 use model::time::EventTime;
 use serde_json::{Map, Value, json};
 
-use super::super::duration::Seconds;
+use super::super::duration::{Seconds, within};
 use super::super::moment::{Here, Lean, Moment, MomentError};
 use super::super::view::Window;
 use crate::bad_usage::BadUsage;
@@ -22,8 +23,8 @@ pub(super) struct Span {
     /// End in the same form, at most 31d later; a time of day is the first one after the beginning
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with_all = ["cron", "timezone", "length"])]
     to: Option<Moment>,
-    /// How long it lasts, as in 2h; with --cron 1m to 31d
-    #[arg(long = "for", id = "length", value_name = "DURATION")]
+    /// How long it lasts, 1s to 31d, as in 2h; with --cron at least 1m
+    #[arg(long = "for", id = "length", value_name = "DURATION", value_parser = within(1, MAX_WINDOW_SECS as u64))]
     length: Option<Seconds>,
     /// Begin at each time of this cron pattern, as in '0 2 * * *'
     #[arg(long, value_name = "PATTERN")]

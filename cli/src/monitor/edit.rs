@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::super::api::{Api, ApiError};
-use super::super::changes::{Change, Names, OF_A_MONITOR};
+use super::super::api::Api;
+use super::super::changes::{Names, OF_A_MONITOR, change};
 use super::super::confirm::Consent;
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
@@ -14,10 +14,11 @@ use super::super::scope::ScopeArguments;
 use super::super::view::Channel;
 use super::alerts;
 use super::bulk::{Done, Plan, Verb};
-use super::settings::Settings;
+use super::settings::{Settings, TIMEOUT};
 use super::tags::TagChanges;
 use crate::bad_usage::BadUsage;
-use crate::terminal::Terminal;
+use crate::harmless::harmless;
+use crate::terminal::{Terminal, quoted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,9 +33,6 @@ Examples:
 --tag chooses monitors: tags are set by --set-tags, --add-tag and --remove-tag.";
 
 const EDIT: Verb = Verb { present: "Change", past: "changed", always_asks: false };
-
-/// How often a change is tried anew when others change the same monitor at the same time.
-const TRIES: usize = 5;
 
 /// Changes monitors.
 #[derive(Debug, clap::Args)]
@@ -57,8 +55,8 @@ struct Changes {
     /// New name, of a single monitor
     #[arg(long)]
     name: Option<String>,
-    /// Down when silent for longer than this and the grace
-    #[arg(long, value_name = "DURATION", conflicts_with = "cron")]
+    /// Down when silent for longer than this and the grace: 1s to 365d, as in 60s, 5m, 1d or 1h30m
+    #[arg(long, value_name = "DURATION", conflicts_with = "cron", value_parser = TIMEOUT)]
     timeout: Option<Seconds>,
     /// Down when silent at a time of this cron pattern and for the grace after it
     #[arg(long, value_name = "PATTERN")]
@@ -95,6 +93,11 @@ impl Edit {
         let targets = plan.targets(&api).await?;
         let channels = alerts::channels(&api).await?;
         let names = changes.names(&api, &channels).await?;
+        if let Some(name) = &changes.name
+            && names.monitors.iter().any(|other| other.name == *name)
+        {
+            terminal.warn(format_args!("another monitor is named {} already", quoted(&harmless(name))));
+        }
         let edit = Editing { api: &api, body, tags: &changes.tags, channels: &channels, names: &names };
         targets
             .each(self.connection.json(), terminal, async |monitor: &Named| edit.one(monitor, terminal).await)
@@ -112,32 +115,20 @@ struct Editing<'a> {
 }
 
 impl Editing<'_> {
-    /// Changes a monitor at the revision at which it was read, so that no change of another client is lost, and
-    /// what is told is what was done.
     async fn one(&self, monitor: &Named, terminal: &Terminal) -> anyhow::Result<Done> {
-        let path = ["monitors", &monitor.id];
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let before = self.api.get(&path).await?;
+        let asked = |before: &Value| {
             let mut body = self.body.clone();
-            if let Some(tags) = self.tags.onto(&self.api.view(&before)?) {
+            if let Some(tags) = self.tags.onto(&self.api.view(before)?) {
                 body.insert("tags".to_owned(), json!(tags));
             }
-            let revision = before["revision"].as_u64().unwrap_or_default();
-            let after = match self.api.patch_at(&path, revision, &Value::Object(body.clone())).await {
-                Ok(after) => after,
-                Err(ApiError::Refused(problem)) if problem.status() == 412 && tried < TRIES => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let change = Change { before: &before, after: &after, asked: &body };
-            let said = change.said(&OF_A_MONITOR, self.names);
-            if let Some(warning) = alerts::warning(&self.api.view(&after)?, self.channels, terminal.program())
-            {
-                terminal.warn(warning);
-            }
-            return Ok(Done { answer: after, said });
+            Ok(body)
+        };
+        let change = change(self.api, &["monitors", &monitor.id], asked).await?;
+        let changed = self.api.view(&change.after)?;
+        if let Some(warning) = alerts::warning(&changed, self.channels, terminal.program()) {
+            terminal.warn(warning);
         }
+        Ok(Done { said: change.said(&OF_A_MONITOR, self.names), answer: change.after })
     }
 }
 
@@ -173,7 +164,7 @@ impl Changes {
     /// The names that may be needed to say what changed.
     async fn names(&self, api: &Api, channels: &[Channel]) -> anyhow::Result<Names> {
         let named = |channel: &Channel| Named { id: channel.id.clone(), name: channel.name.clone() };
-        let says_parent = self.no_parent || self.settings.says_parent();
+        let says_parent = self.no_parent || self.settings.says_parent() || self.name.is_some();
         let monitors = if says_parent { names(api, Kind::Monitor).await? } else { Vec::new() };
         Ok(Names { channels: channels.iter().map(named).collect(), monitors })
     }

@@ -1,9 +1,10 @@
 //! `lubdub monitor rotate-token`
 
+use model::schedule::MAX_TIMEOUT_SECS;
 use serde_json::{Map, Value, json};
 
 use super::super::connection::Connection;
-use super::super::duration::Seconds;
+use super::super::duration::{Seconds, within};
 use super::super::lookup::{Kind, id_of};
 use super::super::view::Monitor;
 use super::push_url;
@@ -22,8 +23,8 @@ Examples:
 pub struct RotateToken {
     /// Name or id
     monitor: String,
-    /// How long the old URL still works; 0 = not at all, for a URL that became known
-    #[arg(long, value_name = "DURATION", default_value = "1d")]
+    /// How long the old URL still works, at most 365d; 0 = not at all, for a URL that became known
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = within(0, MAX_TIMEOUT_SECS as u64))]
     overlap: Seconds,
     #[command(flatten)]
     connection: Connection,

@@ -1,10 +1,21 @@
 //! The settings of a monitor, given when it is made or changed.
 
+use ::api::limits::MIN_REMIND_SECS;
+use model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS};
 use serde_json::{Map, Value, json};
 
 use super::super::api::Api;
-use super::super::duration::Seconds;
+use super::super::duration::{Seconds, Within, within};
 use super::super::lookup::{Kind, choose, id_of, names};
+
+/// What a timeout may be, and an interval.
+pub(super) const TIMEOUT: Within = within(1, MAX_TIMEOUT_SECS as u64);
+
+/// What a grace may be.
+const GRACE: Within = within(0, MAX_GRACE_SECS as u64);
+
+/// What the time between two reminders may be.
+const REMINDER: Within = within(MIN_REMIND_SECS as u64, MAX_TIMEOUT_SECS as u64).or_zero("never");
 
 /// The optional fields that `create` and `edit` share.
 #[derive(Debug, clap::Args)]
@@ -12,14 +23,14 @@ pub(super) struct Settings {
     /// Time zone of --cron, as in Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub(super) timezone: Option<String>,
-    /// Tolerance after the expected time, as in 30s
-    #[arg(long, value_name = "DURATION")]
+    /// Tolerance after the expected time, 0s to 365d, as in 30s
+    #[arg(long, value_name = "DURATION", value_parser = GRACE)]
     grace: Option<Seconds>,
-    /// Recommended interval between pushes
-    #[arg(long, value_name = "DURATION")]
+    /// Recommended interval between pushes, 1s to 365d
+    #[arg(long, value_name = "DURATION", value_parser = TIMEOUT)]
     interval: Option<Seconds>,
-    /// Remind while it stays down, as in 6h; 0 = never
-    #[arg(long, value_name = "DURATION")]
+    /// Remind while it stays down, every 1m to 365d, as in 6h; 0 = never
+    #[arg(long, value_name = "DURATION", value_parser = REMINDER)]
     remind_every: Option<Seconds>,
     /// Channel to alert, by name or id; may be repeated
     #[arg(long = "channel", value_name = "CHANNEL")]

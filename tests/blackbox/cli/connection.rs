@@ -80,7 +80,7 @@ fn a_refused_key_is_told() {
     let server = Stub::start(|_| Answer::json(401, &json!({"status": 401, "title": "Unauthorized"})));
     let finished = run(&server, &["monitor", "list"]);
     assert_eq!(finished.status.code(), Some(1));
-    assert!(finished.stderr.starts_with("error: Unauthorized (401)\n"), "{}", finished.stderr);
+    assert!(finished.stderr.starts_with("error: Unauthorized\n"), "{}", finished.stderr);
     assert!(finished.stderr.contains("LUBDUB_API_KEY"), "{}", finished.stderr);
 }
 

@@ -52,6 +52,54 @@ fn every_client_command_has_examples_that_begin_with_the_programs_path() {
     assert!(seen >= 32, "only {seen} commands were found");
 }
 
+/// A command that is broken over lines cannot be copied.
+#[test]
+fn examples_are_not_broken_on_a_narrow_terminal() {
+    let directory = directory();
+    let program = env!("CARGO_BIN_EXE_lubdub");
+    let help = |path: &[&str], columns: &str| {
+        let mut command = lubdub(directory.path());
+        Process::start(command.args(path).arg("--help").env("COLUMNS", columns)).finish().stdout
+    };
+    let mut seen = 0;
+    for path in [
+        &[][..],
+        &["up"],
+        &["monitor"],
+        &["monitor", "create"],
+        &["monitor", "edit"],
+        &["channel", "create"],
+        &["channel", "create", "x", "telegram"],
+        &["maintenance", "create"],
+        &["replay"],
+        &["push"],
+    ] {
+        let (wide, narrow) = (help(path, "1000"), help(path, "50"));
+        assert!(!wide.contains('\u{a0}') && !narrow.contains('\u{a0}'), "{path:?}: blanks are blanks");
+        for example in wide.lines().filter(|line| line.starts_with("  ") && line.contains(program)) {
+            seen += 1;
+            assert!(
+                narrow.lines().any(|line| line == example),
+                "{path:?}: {example}\nis broken in\n{narrow}"
+            );
+        }
+    }
+    assert!(seen > 25, "{seen}");
+}
+
+#[test]
+fn what_the_environment_sets_is_not_shown_as_needed() {
+    let directory = directory();
+    let mut command = lubdub(directory.path());
+    command.args(["monitor", "create", "x"]).env("LUBDUB_API_KEY", "k").env("LUBDUB_URL", "http://x.example");
+    let told = Process::start(command.env("LUBDUB_DATA_DIR", "d")).finish().stderr;
+    let usage = told.lines().find(|line| line.starts_with("Usage: ")).expect("a usage line");
+    assert!(
+        usage.ends_with("monitor create [OPTIONS] <--timeout <DURATION>|--cron <PATTERN>> <NAME>"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_key_in_the_environment_is_not_shown_by_help() {
     let directory = directory();

@@ -62,7 +62,7 @@ fn create_prints_a_curl_line_and_then_the_push_url_alone() {
     assert!(lines[curl].ends_with(PUSH_URL), "{}", lines[curl]);
     assert!(finished.stdout.contains("alerts   ops (webhook)"), "{}", finished.stdout);
     let posted = &server.requests()[0];
-    assert_eq!(posted.json(), json!({"name": "billing", "timeout": 60}));
+    assert_eq!(posted.json(), json!({"name": "billing", "timeout": 60, "unique_name": true}));
     assert_eq!(posted.header("authorization"), "Bearer test-key");
 }
 
@@ -82,7 +82,7 @@ fn create_sends_every_setting() {
         json!({
             "name": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "grace": 1_800, "interval": 86_400,
             "remind_every": 21_600, "channels": ["id-of-mail", "id-of-ops"], "tags": ["prod", "eu"],
-            "description": "all of it", "token": "my-own-token",
+            "description": "all of it", "token": "my-own-token", "unique_name": true,
         })
     );
 }
@@ -222,13 +222,18 @@ fn refused_fields_are_told_by_their_flags() {
         let body = json!({"status": 422, "title": "Unprocessable content", "detail": "2 fields are refused", "errors": errors});
         Answer::json(422, &body).with("content-type", "application/problem+json")
     });
-    let finished = run(&server, &["monitor", "create", "x", "--timeout", "0"]);
+    let create = ["monitor", "create", "x", "--timeout", "5m", "--tag", "a b"];
+    let finished = run(&server, &create);
     assert_eq!(finished.status.code(), Some(1));
     assert_eq!(
         finished.stderr,
-        "error: Unprocessable content: 2 fields are refused (422)\n  \
-         --timeout: must be a whole number of seconds from 1 to 31536000\n  \
-         --tag: must be a list of at most 20 texts\n"
+        "error: 2 settings are refused\n  \
+         --timeout 5m: must be 1 s to 365 d\n  \
+         --tag 'a b': must be a list of at most 20 texts\n"
     );
     assert_eq!(finished.stdout, "");
+    let finished = run(&server, &[&create[..], &["--json"]].concat());
+    assert_eq!(finished.status.code(), Some(1));
+    let problem: Value = serde_json::from_str(&finished.stdout).expect("the problem as the API sent it");
+    assert_eq!((&problem["status"], &problem["errors"][0]["field"]), (&json!(422), &json!("timeout")));
 }

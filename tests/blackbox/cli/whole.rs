@@ -66,7 +66,7 @@ fn monitors_live_and_die_by_the_command_line() {
     let push_url = created.stdout.lines().last().expect("the push URL").to_owned();
     server.refused(
         &["monitor", "create", "x", "--cron", "0 25 * * *", "--timezone", "Mars/Olympus"],
-        "\n  --timezone: no time zone",
+        "2 settings are refused\n  --cron '0 25 * * *': hour 25: 0 to 23\n  --timezone Mars/Olympus: no time zone",
     );
 
     assert_eq!(server.well(&["push", &push_url, "--msg", "copied 3 files", "--value", "3"]), "");
@@ -177,7 +177,7 @@ fn maintenance_windows_and_parents_live_and_die_by_the_command_line() {
         "--timezone",
         "Mars",
     ];
-    server.refused(&refused, "\n  --for: must be");
+    server.refused(&refused, "--for 59s: must be 1 min to 31 d");
     let listed = server.well(&["maintenance", "list"]);
     assert!(listed.contains("active") && listed.contains("30 min at 02:00, UTC"), "{listed}");
     assert!(server.well(&["maintenance", "show", "disks"]).contains("monitor  web ("));
@@ -231,8 +231,8 @@ fn a_read_key_reads_and_changes_nothing() {
     let key = created.lines().last().expect("the key");
     let shown = server.well(&["monitor", "show", "job", "--api-key", key]);
     assert!(!shown.contains("push URL"), "{shown}");
-    server.refused(&["monitor", "delete", "job", "--yes", "--api-key", key], "(403)");
+    server.refused(&["monitor", "delete", "job", "--yes", "--api-key", key], "this key may read only");
     assert!(server.well(&["key", "list"]).contains("dashboard"));
     server.well(&["key", "delete", "dashboard", "--yes"]);
-    server.refused(&["monitor", "list", "--api-key", key], "(401)");
+    server.refused(&["monitor", "list", "--api-key", key], "this is not a valid API key");
 }
