@@ -34,6 +34,8 @@ pub enum MonitorCommand {
     Pause(pause::Pause),
     /// Watch paused monitors again
     Resume(pause::Resume),
+    /// Print the push URL of a monitor, and nothing else
+    PushUrl(push_url::PushUrl),
     /// Give a monitor a new push URL; the old one works on for a while
     RotateToken(rotate_token::RotateToken),
     /// Delete monitors and their history
@@ -49,6 +51,7 @@ pub(super) async fn run(command: MonitorCommand, terminal: &Terminal) -> anyhow:
         MonitorCommand::Edit(edit) => return edit.run(terminal).await,
         MonitorCommand::Pause(pause) => return pause.run(terminal).await,
         MonitorCommand::Resume(resume) => return resume.run(terminal).await,
+        MonitorCommand::PushUrl(push_url) => push_url.run(terminal).await?,
         MonitorCommand::RotateToken(rotate) => rotate.run(terminal).await?,
         MonitorCommand::Delete(delete) => return delete.run(terminal).await,
     }

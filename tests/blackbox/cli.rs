@@ -6,6 +6,7 @@ mod connection;
 mod help;
 mod lists;
 mod monitors;
+mod names;
 mod offline;
 mod output;
 mod pty;

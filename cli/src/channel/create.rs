@@ -3,7 +3,9 @@
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
+use super::super::api::Api;
 use super::super::connection::Connection;
+use super::super::lookup::{Kind, Named, names};
 use super::super::terminal::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
@@ -11,6 +13,7 @@ use super::presets::{self, Given};
 use super::template::Template;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
+use crate::usage::KINDS;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +38,12 @@ pub struct Create {
     /// Use it only for monitors that name it
     #[arg(long, global = true, display_order = 902)]
     no_default: bool,
+    /// If a channel has the name already: leave it as it is
+    #[arg(long, global = true, display_order = 903, conflicts_with = "allow_same_name")]
+    if_missing: bool,
+    /// Make another channel of a name that one has already
+    #[arg(long, global = true, display_order = 904)]
+    allow_same_name: bool,
     #[command(flatten)]
     connection: Connection,
     #[command(subcommand)]
@@ -96,6 +105,12 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
         let json = self.connection.json();
+        if !self.allow_same_name
+            && let Some(found) =
+                names(&api, Kind::Channel).await?.into_iter().find(|found| found.name == self.name.trim())
+        {
+            return self.of_same_name(&api, &found, terminal).await;
+        }
         let answer = api.post(&["channels"], &self.body()).await?;
         if json {
             return Ok(terminal.json(&answer)?);
@@ -103,6 +118,22 @@ impl Create {
         let channel: Channel = api.view(&answer)?;
         terminal.print(&summary(&channel, terminal.program()))?;
         Ok(())
+    }
+
+    /// What becomes of the channel that has the name already: alerts would reach its receiver twice.
+    async fn of_same_name(&self, api: &Api, found: &Named, terminal: &Terminal) -> anyhow::Result<()> {
+        let name = quoted(&harmless(&found.name));
+        if !self.if_missing {
+            anyhow::bail!(
+                "there is a channel named {name} already ({}): `lubdub channel edit {name} …` changes it\n  \
+                 --if-missing leaves it as it is, --allow-same-name makes another one",
+                found.id
+            );
+        }
+        if self.connection.json() {
+            return Ok(terminal.json(&api.get(&["channels", &found.id]).await?)?);
+        }
+        Ok(terminal.line(format_args!("{name} is there already ({}), and stays as it is", found.id))?)
     }
 
     fn body(self) -> Value {
@@ -158,7 +189,7 @@ impl clap::Subcommand for NewKind {
         OwnKind::augment_subcommands(command)
             .subcommands(presets::to_create())
             .subcommand_value_name("KIND")
-            .subcommand_help_heading("Kinds")
+            .subcommand_help_heading(KINDS)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {

@@ -8,8 +8,18 @@ use sending::presets::{self, Field, FieldKind, Preset};
 use serde_json::{Map, Value, json};
 
 /// Flags of the commands around: a setting of that name is set by a flag that begins with the preset's.
-pub(crate) const TAKEN: [&str; 8] =
-    ["api-key", "data-dir", "json", "default", "no-default", "name", "help", "version"];
+pub(crate) const TAKEN: [&str; 10] = [
+    "api-key",
+    "data-dir",
+    "json",
+    "default",
+    "no-default",
+    "if-missing",
+    "allow-same-name",
+    "name",
+    "help",
+    "version",
+];
 
 /// The preset's setting that the API takes beside the others.
 const URL: &str = "url";

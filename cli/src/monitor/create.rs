@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::api::Api;
+use super::super::api::{Api, ApiError};
+use super::super::changes::{Names, OF_A_MONITOR, change};
 use super::super::connection::Connection;
 use super::super::duration::Seconds;
+use super::super::lookup::{Kind, Named, find};
 use super::super::view::{Channel, Monitor};
-use super::settings::Settings;
+use super::settings::{Settings, TIMEOUT};
 use super::{alerts, push_url};
 use crate::harmless::harmless;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, quoted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +19,12 @@ Examples:
   lubdub monitor create 'nightly backup' --cron '0 3 * * *' --grace 30m
   lubdub monitor create billing --timeout 1h --channel ops --tag prod --remind-every 6h
   lubdub monitor create web1 --timeout 1m --parent router
+
+A script that can be run twice:
+  url=$(lubdub monitor create job --timeout 5m --if-missing | tail -n 1)
+
+A name that a monitor has already is refused. --if-missing leaves that monitor as it is, --or-update gives it
+these settings; both print its push URL.
 
 What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h (with --cron 10m), --interval is the
 timeout, --timezone is UTC, there are no reminders, and every default channel is alerted.
@@ -42,14 +50,31 @@ pub struct Create {
     #[arg(long)]
     token: Option<String>,
     #[command(flatten)]
+    same_name: SameName,
+    #[command(flatten)]
     connection: Connection,
+}
+
+/// What to do if a monitor has the name already.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct SameName {
+    /// If a monitor has the name already: leave it as it is, and print its push URL
+    #[arg(long)]
+    if_missing: bool,
+    /// If a monitor has the name already: give it these settings, and print its push URL
+    #[arg(long)]
+    or_update: bool,
+    /// Make another monitor of the same name
+    #[arg(long)]
+    allow_same_name: bool,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Schedule {
-    /// Down when silent for longer than this and the grace, as in 60s, 5m, 1d or 1h30m
-    #[arg(long, value_name = "DURATION")]
+    /// Down when silent for longer than this and the grace: 1s to 365d, as in 60s, 5m, 1d or 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = TIMEOUT)]
     timeout: Option<Seconds>,
     /// Down when silent at a time of this cron pattern and for the grace after it, as in '0 3 * * *'
     #[arg(long, value_name = "PATTERN")]
@@ -60,7 +85,13 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
         let body = self.body(&api).await?;
-        let answer = api.post(&["monitors"], &body).await?;
+        let answer = match api.post(&["monitors"], &Value::Object(body.clone())).await {
+            Ok(answer) => answer,
+            Err(ApiError::Refused(problem)) if problem.status() == 409 && problem.is_about("name") => {
+                return self.of_same_name(&api, body, terminal).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let monitor: Monitor = api.view(&answer)?;
         let channels = alerts::channels(&api).await;
         if self.connection.json() {
@@ -77,6 +108,11 @@ impl Create {
             }
             Err(error) => terminal.warn(format_args!("failed to see whom it alerts: {error}")),
         }
+        self.print_url(&monitor, terminal)
+    }
+
+    /// The last line, for scripts.
+    fn print_url(&self, monitor: &Monitor, terminal: &Terminal) -> anyhow::Result<()> {
         if !self.connection.json()
             && let Some(url) = &monitor.push_url
         {
@@ -85,7 +121,51 @@ impl Create {
         Ok(())
     }
 
-    async fn body(&self, api: &Api) -> anyhow::Result<Value> {
+    /// What becomes of the monitor that has the name already.
+    async fn of_same_name(
+        &self,
+        api: &Api,
+        body: Map<String, Value>,
+        terminal: &Terminal,
+    ) -> anyhow::Result<()> {
+        let found = find(api, Kind::Monitor, &self.name).await?;
+        let path = ["monitors", found.id.as_str()];
+        let (answer, said) = if self.same_name.or_update {
+            let asked = |before: &Value| {
+                let own = |field: &str| matches!(field, "name" | "unique_name" | "token");
+                anyhow::ensure!(
+                    self.token.is_none() || before["token"].as_str() == self.token.as_deref(),
+                    "{:?} has another push token than --token, and keeps it: `lubdub monitor rotate-token` gives it a new one",
+                    found.name
+                );
+                Ok(body.clone().into_iter().filter(|(field, _)| !own(field)).collect())
+            };
+            let change = change(api, &path, asked).await?;
+            let channels = alerts::channels(api).await?;
+            let named = |channel: Channel| Named { id: channel.id, name: channel.name };
+            let names = Names { channels: channels.into_iter().map(named).collect(), ..Names::default() };
+            let said = change.said(&OF_A_MONITOR, &names);
+            (change.after, said)
+        } else if self.same_name.if_missing {
+            let said =
+                format!("{} is there already ({}), and stays as it is", harmless(&found.name), found.id);
+            (api.get(&path).await?, said)
+        } else {
+            let name = quoted(&harmless(&found.name));
+            anyhow::bail!(
+                "there is a monitor named {name} already ({}): `lubdub monitor push-url {name}` prints its push URL\n  \
+                 --if-missing leaves it as it is, --or-update gives it these settings, --allow-same-name makes another one",
+                found.id
+            );
+        };
+        if self.connection.json() {
+            return Ok(terminal.json(&answer)?);
+        }
+        terminal.print(&format!("{said}\n\n"))?;
+        self.print_url(&api.view(&answer)?, terminal)
+    }
+
+    async fn body(&self, api: &Api) -> anyhow::Result<Map<String, Value>> {
         let mut body = Map::new();
         body.insert("name".to_owned(), json!(self.name));
         if let Some(timeout) = self.schedule.timeout {
@@ -100,8 +180,11 @@ impl Create {
         if let Some(token) = &self.token {
             body.insert("token".to_owned(), json!(token));
         }
+        if !self.same_name.allow_same_name {
+            body.insert("unique_name".to_owned(), json!(true));
+        }
         self.settings.fill(&mut body, api).await?;
-        Ok(Value::Object(body))
+        Ok(body)
     }
 }
 

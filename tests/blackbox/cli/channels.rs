@@ -78,7 +78,8 @@ fn create_sends_what_each_kind_needs() {
         ),
     ] {
         let server = server();
-        let printed = run_well(&server, &[&["channel", "create", "ops"], arguments].concat());
+        let printed =
+            run_well(&server, &[&["channel", "create", "ops", "--allow-same-name"], arguments].concat());
         assert_eq!(server.requests()[0].json(), expected);
         assert!(printed.contains("whsec_c2VjcmV0"), "the secret is shown once: {printed}");
         assert!(printed.contains(&format!("{} channel test ops", env!("CARGO_BIN_EXE_lubdub"))), "{printed}");
@@ -89,8 +90,10 @@ fn create_sends_what_each_kind_needs() {
 fn the_servers_address_and_the_webhooks_are_told_apart() {
     let (server, other) = (server(), server());
     let hook = "https://x.example/hook";
-    run_well(&other, &["channel", "create", "ops", "--url", &server.url(), "webhook", "--url", hook]);
-    assert_eq!(server.requests()[0].json()["url"], hook);
+    run_well(&other, &["channel", "create", "chat", "--url", &server.url(), "webhook", "--url", hook]);
+    let requests = server.requests();
+    let made = requests.iter().find(|request| request.method == "POST").expect("a request");
+    assert_eq!(made.json()["url"], hook);
     assert_eq!(other.lines(), [""; 0]);
 }
 
@@ -170,6 +173,23 @@ fn an_edit_keeps_the_kind_and_changes_what_that_kind_has() {
 }
 
 #[test]
+fn a_channel_of_a_name_that_another_has_is_made_on_purpose_only() {
+    let create = ["channel", "create", "ops", "webhook", "--url", "https://x.example/hook"];
+    let made = |server: &Stub| server.requests().iter().filter(|request| request.method == "POST").count();
+    let first = server();
+    let finished = run(&first, &create);
+    assert_eq!((finished.status.code(), made(&first)), (Some(1), 0), "{finished:?}");
+    assert!(
+        finished.stderr.contains(&format!("there is a channel named ops already ({ID})")),
+        "{finished:?}"
+    );
+    let kept = run_well(&first, &[&create[..], &["--if-missing"]].concat());
+    assert_eq!((kept, made(&first)), (format!("ops is there already ({ID}), and stays as it is\n"), 0));
+    run_well(&first, &[&create[..], &["--allow-same-name"]].concat());
+    assert_eq!(made(&first), 1);
+}
+
+#[test]
 fn a_channel_is_listed_and_shown() {
     let listed = run_well(&server(), &["channel", "list"]);
     assert_eq!(listed.lines().last(), Some("ops   webhook  ok     yes      https://x.example/hook  -"));
@@ -214,7 +234,7 @@ fn a_template_is_read_from_a_file() {
         command.args([
             "channel",
             "create",
-            "ops",
+            "board",
             "webhook",
             "--url",
             "https://x.example/",
@@ -228,7 +248,7 @@ fn a_template_is_read_from_a_file() {
         Process::start(&mut command).finish()
     };
     assert_eq!(create("@body.json").status.code(), Some(0));
-    assert_eq!(server.requests()[0].json()["template"], "{\"text\": {{ title }}}");
+    assert_eq!(server.requests()[1].json()["template"], "{\"text\": {{ title }}}");
     let missing = create("@nothing.json");
     assert_eq!(missing.status.code(), Some(2));
     assert!(missing.stderr.contains("failed to read nothing.json"), "{}", missing.stderr);

@@ -92,7 +92,7 @@ fn monitors_live_and_die_by_the_command_line() {
     assert_eq!(server.well(&["push", new_url]), "");
     server.refused(&["push", &push_url], "unknown token");
 
-    server.well(&["monitor", "create", "job", "--timeout", "1h"]);
+    server.well(&["monitor", "create", "job", "--timeout", "1h", "--allow-same-name"]);
     server.refused(&["monitor", "delete", "job", "--yes"], "2 monitors are named \"job\"");
     let id = edited["id"].as_str().expect("an id");
     server.well(&["monitor", "delete", id, "--yes"]);
@@ -111,7 +111,7 @@ fn channels_are_made_tested_and_deleted() {
     server.well(&["channel", "create", "bad", "webhook", "--url", &bad.url(), "--header", "X-Key: abc"]);
     server.well(&["channel", "create", "mail", "email", "--to", "a@example.com"]);
     server.refused(
-        &["channel", "create", "mail", "email", "--to", "ops"],
+        &["channel", "create", "post", "email", "--to", "ops"],
         "--to: \"ops\" is not an e-mail address",
     );
     server.refused(&["channel", "create", "x", "slack", "--url", "http://10.0.0.1/a"], "--url: ");
