@@ -4,6 +4,7 @@ mod cluster;
 mod concerns;
 #[cfg(test)]
 mod configuration;
+mod documented;
 mod limits;
 mod mail;
 mod metrics_listener;
@@ -14,10 +15,11 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "lubdub", version, about = "Hears when your jobs go silent", max_term_width = 110)]
+#[command(name = "lubdub", version, about = "Hears when your jobs go silent", max_term_width = 110,
+          after_help = documented::FIRST_STEPS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -27,10 +29,12 @@ struct Arguments {
 enum Command {
     Up(Box<up::Up>),
     #[command(flatten)]
+    Client(Box<cli::ClientCommand>),
+    #[command(flatten)]
     Role(Box<roles::RoleCommand>),
     Secrets(Box<secrets::Secrets>),
     #[command(flatten)]
-    Client(Box<cli::ClientCommand>),
+    Documented(documented::DocumentedCommand),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +80,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             terminal.print(&report)?;
             written.map(|()| ExitCode::SUCCESS)
         }
+        Command::Documented(command) => command.run(Arguments::command(), terminal),
         Command::Client(command) => cli::run(*command, terminal, offline::disable_channel).await,
     }
 }

@@ -12,6 +12,7 @@ mod output;
 mod pty;
 mod push;
 mod rebuild;
+mod shells;
 mod whole;
 
 use crate::harness::{Finished, Process, directory, lubdub};

@@ -73,6 +73,7 @@ fn examples_are_not_broken_on_a_narrow_terminal() {
         &["maintenance", "create"],
         &["replay"],
         &["push"],
+        &["completions"],
     ] {
         let (wide, narrow) = (help(path, "1000"), help(path, "50"));
         assert!(!wide.contains('\u{a0}') && !narrow.contains('\u{a0}'), "{path:?}: blanks are blanks");
@@ -85,6 +86,32 @@ fn examples_are_not_broken_on_a_narrow_terminal() {
         }
     }
     assert!(seen > 25, "{seen}");
+}
+
+#[test]
+fn commands_come_in_the_order_in_which_people_need_them() {
+    let directory = directory();
+    let help = Process::start(lubdub(directory.path()).arg("--help")).finish().stdout;
+    let names = listed(&help);
+    let place = |name: &str| names.iter().position(|found| found == name).expect(name);
+    for pair in [
+        "up",
+        "monitor",
+        "channel",
+        "push",
+        "maintenance",
+        "replay",
+        "key",
+        "ingest",
+        "secrets",
+        "completions",
+        "man",
+    ]
+    .windows(2)
+    {
+        assert!(place(pair[0]) < place(pair[1]), "{pair:?}: {names:?}");
+    }
+    assert!(help.contains("First steps"), "{help}");
 }
 
 #[test]
