@@ -5,7 +5,7 @@ mod retry;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use reqwest::{StatusCode, Url, header};
@@ -14,9 +14,11 @@ use serde_json::{Map, Value, json};
 use super::api::{below, failure, http_client};
 use super::connection::Server;
 use super::discreet;
+use super::duration::{Seconds, within};
+use super::terminal::is_error_seen;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
-use retry::{Outcome, TRIES, wait_before_next};
+use retry::{Outcome, wait_before_next};
 
 /// The time limit of one attempt. A healthy server answers within 2 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,8 +30,12 @@ Examples:
   backup 2>&1 | lubdub push YOUR_TOKEN --output -
   lubdub push YOUR_TOKEN --status down --msg 'disk full'
 
-No API key is needed. It tries up to 5 times.
-It prints nothing when all is well and there is no terminal, so that cron sends no mail.";
+No API key is needed. A server that cannot be reached, or is busy, is tried again for 30s.
+It prints nothing when all is well and there is no terminal, so that cron sends no mail.
+Exit codes: 0 the heartbeat is recorded, 1 it is not, 2 bad usage.";
+
+/// How long a push may be tried again, in seconds: an hour.
+const LONGEST_RETRY_SECS: u64 = 3_600;
 
 /// Sends one heartbeat.
 #[derive(Debug, clap::Args)]
@@ -51,6 +57,9 @@ pub struct Push {
     /// File whose end, 10,000 bytes, is kept as the job's output; - = standard input
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How long to try again, at most 1h, while the server cannot be reached or is busy; 0 = try once
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = within(0, LONGEST_RETRY_SECS))]
+    retry_for: Seconds,
     /// Print the server's answer
     #[arg(long)]
     json: bool,
@@ -119,6 +128,7 @@ impl Push {
         let mut server = url.clone();
         server.set_path("");
         server.set_query(None);
+        let (began, retry_for) = (Instant::now(), Duration::from_secs(self.retry_for.0));
         let mut tried = 0;
         loop {
             tried += 1;
@@ -138,21 +148,28 @@ impl Push {
                 Ok(answer) => Outcome::refused(answer).await,
                 Err(error) => Outcome::NoAnswer(failure(&server, &error)),
             };
-            let Some(wait) = wait_before_next(tried, &failed) else {
-                if tried == 1 {
-                    bail!("the heartbeat was not recorded: {}", failed.told(&server));
-                }
-                bail!("the heartbeat was not recorded in {tried} tries; the last: {}", failed.told(&server));
+            let left = retry_for.saturating_sub(began.elapsed());
+            let Some(wait) = wait_before_next(tried, left, &failed) else {
+                let tries = match tried {
+                    1 => String::new(),
+                    _ => format!("; tried {tried} times in {} s", began.elapsed().as_secs()),
+                };
+                let advice =
+                    if self.is_advised(&server, &failed) { ": start one with `lubdub up`" } else { "" };
+                bail!("the heartbeat was not recorded: {}{tries}{advice}", failed.told(&server));
             };
             if terminal.is_interactive() {
                 let secs = wait.as_secs_f64();
-                terminal.warn(format_args!(
-                    "try {tried} of {TRIES}: {}; again in {secs:.1} s",
-                    failed.told(&server)
-                ));
+                terminal.warn(format_args!("{}; trying again in {secs:.1} s", failed.told(&server)));
             }
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Whether a person is there who may have to start a server first: a job cannot.
+    fn is_advised(&self, server: &Url, failed: &Outcome) -> bool {
+        let is_default = self.server.is_default() && server.origin() == self.server.url().origin();
+        is_default && failed.is_unreachable() && is_error_seen()
     }
 
     /// The URL and the body of the request. An output takes the body, so the parameters go into the query. A

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::super::api::ApiError;
 use crate::harmless::harmless;
 
-/// Tries in all.
-pub(super) const TRIES: u32 = 5;
+/// The longest wait between two tries, unless the server asks for a longer one.
+const LONGEST: Duration = Duration::from_secs(10);
 
-/// The longest wait that a server may ask for.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The shortest wait, also if the server asks for none.
+const SHORTEST: Duration = Duration::from_millis(500);
 
 /// A try that failed.
 #[derive(Debug)]
@@ -44,20 +44,38 @@ impl Outcome {
         Self::Refused { status, reason, retry_after }
     }
 
-    /// The reason of the failure, for people.
+    /// The reason of the failure, for people, on one line.
     pub(super) fn told(&self, server: &Url) -> String {
+        let host = host(server);
         match self {
+            Self::NoAnswer(ApiError::Unreachable { reason, .. }) => {
+                format!("{host} cannot be reached ({reason})")
+            }
+            Self::NoAnswer(ApiError::NoAnswer { reason, .. }) => format!("{host} did not answer ({reason})"),
             Self::NoAnswer(error) => error.to_string(),
-            Self::Refused { status, reason: Some(reason), .. } => format!("{reason} ({status})"),
-            Self::Refused { status, reason: None, .. } => format!("{server} answered {status}"),
+            Self::Refused { reason: Some(reason), .. } => format!("{host} says: {reason}"),
+            Self::Refused { status, reason: None, .. } => {
+                format!("{host} does not answer like Lubdub (status {status}): is the address right?")
+            }
         }
+    }
+
+    /// Whether there was no connection at all.
+    pub(super) const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::NoAnswer(ApiError::Unreachable { .. }))
     }
 }
 
-/// How long to wait after try number `tried`, from 1; `None` = there is no point in another, or there were
-/// enough.
-pub(super) fn wait_before_next(tried: u32, outcome: &Outcome) -> Option<Duration> {
-    if tried >= TRIES {
+/// The host, and the port if it is not the scheme's own. A user and a password are left out.
+fn host(server: &Url) -> String {
+    let host = server.host_str().unwrap_or_default();
+    server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// How long to wait after try number `tried`, from 1, if another one can help within the time that is left;
+/// `None` = give up.
+pub(super) fn wait_before_next(tried: u32, left: Duration, outcome: &Outcome) -> Option<Duration> {
+    if left.is_zero() {
         return None;
     }
     let asked = match outcome {
@@ -68,10 +86,14 @@ pub(super) fn wait_before_next(tried: u32, outcome: &Outcome) -> Option<Duration
         Outcome::Refused { status: 408 | 429 | 500 | 502 | 503 | 504, retry_after, .. } => *retry_after,
         Outcome::Refused { .. } => return None,
     };
+    if let Some(asked) = asked {
+        // A try before that is in vain.
+        return (asked <= left).then_some(asked.max(SHORTEST));
+    }
     // Jobs that cron starts in the same second should not come back in the same one.
     let jitter = rand::random_range(0.75..=1.25);
-    let wait = asked.unwrap_or_else(|| Duration::from_secs(1 << (tried - 1)).mul_f64(jitter));
-    Some(wait.min(LONGEST))
+    let doubled = Duration::from_secs(1 << (tried - 1).min(10)).min(LONGEST);
+    Some(doubled.mul_f64(jitter).min(left))
 }
 
 #[cfg(test)]
@@ -83,26 +105,41 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_the_server_may_choose_them() {
-        for (tried, outcome, expected) in [
-            (1, refused(503, None), Some((0.75, 1.25))),
-            (2, refused(503, None), Some((1.5, 2.5))),
-            (4, refused(502, None), Some((6.0, 10.0))),
-            (1, refused(503, Some(0)), Some((0.0, 0.0))),
-            (1, refused(429, Some(7)), Some((7.0, 7.0))),
-            (1, refused(429, Some(3_600)), Some((60.0, 60.0))),
-            (5, refused(503, None), None),
-            (1, refused(404, None), None),
-            (1, refused(400, Some(1)), None),
-            (1, refused(301, None), None),
+    fn waits_grow_and_the_server_may_choose_them_within_the_time_that_is_left() {
+        for (tried, left, outcome, expected) in [
+            (1, 30, refused(503, None), Some((0.75, 1.25))),
+            (2, 30, refused(503, None), Some((1.5, 2.5))),
+            (4, 30, refused(502, None), Some((6.0, 10.0))),
+            (90, 30, refused(502, None), Some((7.5, 12.5))),
+            (4, 2, refused(502, None), Some((2.0, 2.0))),
+            (1, 30, refused(503, Some(0)), Some((0.5, 0.5))),
+            (1, 30, refused(429, Some(7)), Some((7.0, 7.0))),
+            (1, 30, refused(429, Some(3_600)), None),
+            (5, 0, refused(503, None), None),
+            (1, 30, refused(404, None), None),
+            (1, 30, refused(400, Some(1)), None),
+            (1, 30, refused(301, None), None),
         ] {
-            let wait = wait_before_next(tried, &outcome).map(|wait| wait.as_secs_f64());
+            let wait = wait_before_next(tried, Duration::from_secs(left), &outcome);
+            let wait = wait.map(|wait| wait.as_secs_f64());
             let fits = match (wait, expected) {
                 (None, None) => true,
                 (Some(wait), Some((low, high))) => (low..=high).contains(&wait),
                 (None, Some(_)) | (Some(_), None) => false,
             };
             assert!(fits, "{outcome:?} after try {tried}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_told_without_user_password_and_path() {
+        for (url, expected) in [
+            ("https://ops:s3cret@x.example/api/push/token", "x.example says: unknown token"),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080 says: unknown token"),
+        ] {
+            let reason = Some("unknown token".to_owned());
+            let outcome = Outcome::Refused { status: 404, reason, retry_after: None };
+            assert_eq!(outcome.told(&Url::parse(url).expect("a URL")), expected);
         }
     }
 }

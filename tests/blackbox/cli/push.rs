@@ -55,13 +55,29 @@ fn it_is_tried_again_while_the_server_asks_for_that() {
 }
 
 #[test]
-fn it_gives_up_after_five_tries() {
+fn it_gives_up_when_the_time_for_it_is_over() {
     let server = Stub::start(|_| refusal(503, "the log is full").with("retry-after", "0"));
-    let finished = run(&server, &["push", TOKEN]);
+    let finished = run(&server, &["push", TOKEN, "--retry-for", "2s"]);
     assert_eq!(finished.status.code(), Some(1));
-    assert_eq!(server.lines().len(), 5);
-    let expected = "error: the heartbeat was not recorded in 5 tries; the last: the log is full (503)\n";
-    assert_eq!(finished.stderr, expected);
+    let tried = server.lines().len();
+    assert!((2..=5).contains(&tried), "{tried}");
+    let says = format!(
+        "error: the heartbeat was not recorded: 127.0.0.1:{} says: the log is full; tried {tried} times in ",
+        port(&server)
+    );
+    assert!(finished.stderr.starts_with(&says), "{}", finished.stderr);
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    let server = Stub::start(|_| refusal(503, "the log is full").with("retry-after", "0"));
+    run(&server, &["push", TOKEN, "--retry-for", "0"]);
+    assert_eq!(server.lines().len(), 1);
+    // A wait that the time does not allow is not begun.
+    let server = Stub::start(|_| refusal(429, "too many").with("retry-after", "600"));
+    run(&server, &["push", TOKEN]);
+    assert_eq!(server.lines().len(), 1);
+}
+
+fn port(server: &Stub) -> String {
+    server.url().rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -106,10 +122,17 @@ fn a_broken_connection_is_tried_again() {
 fn the_token_is_kept_secret_when_nothing_answers() {
     let directory = directory();
     let unreachable = format!("http://127.0.0.1:{}/api/push/{TOKEN}", crate::harness::free_port());
-    let finished = Process::start(lubdub(directory.path()).args(["push", &unreachable])).finish();
+    let push = ["push", &unreachable, "--retry-for", "2s"];
+    let finished = Process::start(lubdub(directory.path()).args(push)).finish();
     assert_eq!(finished.status.code(), Some(1));
     assert!(!finished.stderr.contains(TOKEN), "the token is a secret: {}", finished.stderr);
-    assert!(finished.stderr.contains("5 tries"), "{}", finished.stderr);
+    let host = unreachable.trim_start_matches("http://").split('/').next().expect("a host");
+    let told = format!(
+        "error: the heartbeat was not recorded: {host} cannot be reached (connection refused); tried "
+    );
+    assert!(finished.stderr.starts_with(&told), "{}", finished.stderr);
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    assert!(!finished.stderr.contains(" up`"), "a job cannot start a server: {}", finished.stderr);
 }
 
 #[test]
