@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -171,8 +172,9 @@ impl Nats {
         node: &str,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<NatsBackend> {
-        let connect = || NatsBackend::connect(self.options(role, node), Arc::clone(&clock));
-        patiently("NATS", connect, NatsError::may_pass).await.context("start on NATS")
+        let options = self.options(role, node);
+        let connect = || NatsBackend::connect(options.clone(), Arc::clone(&clock));
+        patiently("NATS", connect, NatsError::may_pass, &options.is_away_told).await.context("start on NATS")
     }
 
     /// Sets the installation up, waiting for a while for servers that are not there yet.
@@ -181,8 +183,9 @@ impl Nats {
     /// An error that keeps the work from being done.
     pub(crate) async fn init(&self) -> anyhow::Result<Provisioned> {
         let node = node_name(Role::Init.name());
-        let set_up = || backend_nats::init(self.options(Role::Init, &node));
-        patiently("NATS", set_up, NatsError::may_pass).await.context("set up NATS")
+        let options = self.options(Role::Init, &node);
+        let set_up = || backend_nats::init(options.clone());
+        patiently("NATS", set_up, NatsError::may_pass, &options.is_away_told).await.context("set up NATS")
     }
 }
 
@@ -227,27 +230,27 @@ impl Redis {
         let options =
             RedisOptions { prefix: nats.prefix.clone(), history_per_monitor: history, ..self.options()? };
         let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
-        let connected = patiently("Redis", connect, RedisError::is_transient).await;
+        let connected = patiently("Redis", connect, RedisError::is_transient, &AtomicBool::new(false)).await;
         connected.context("start on Redis")
     }
 }
 
-/// Tries again for a while as long as `may_pass` says so of the error.
+/// Tries again for a while as long as `may_pass` says so of the error, and says so once, unless `is_told`.
 async fn patiently<T, E, F>(
     server: &str,
     mut connect: impl FnMut() -> F,
     may_pass: impl Fn(&E) -> bool,
+    is_told: &AtomicBool,
 ) -> Result<T, E>
 where
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, E>>,
 {
     let began = Instant::now();
-    let mut told = false;
     loop {
         match connect().await {
             Err(error) if may_pass(&error) && began.elapsed() < WAIT_FOR_SERVERS => {
-                if !std::mem::replace(&mut told, true) {
+                if !is_told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(error = %Chain(&error), "waiting for {server}");
                 }
             }

@@ -4,6 +4,7 @@ mod bulk;
 mod channels;
 mod connection;
 mod help;
+mod init;
 mod lists;
 mod monitors;
 mod names;

@@ -1,5 +1,6 @@
 //! The client.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -63,7 +64,7 @@ impl Nats {
                 std::future::ready(())
             });
         let access = Access::prepare(connect, &options, &servers).await?;
-        let client = patiently(&access, &servers).await?;
+        let client = patiently(&access, &servers, &options.is_away_told).await?;
         if !client.is_server_compatible(SERVER.0, SERVER.1, SERVER.2) {
             let version = client.server_info().version;
             let (major, minor, patch) = SERVER;
@@ -95,10 +96,18 @@ impl Nats {
     }
 }
 
+/// The addresses of the servers, without users and passwords.
+fn addresses(servers: &[ServerAddr]) -> String {
+    servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect::<Vec<_>>().join(", ")
+}
+
 /// Tries again for a while if no server answers.
-async fn patiently(access: &Access, servers: &[ServerAddr]) -> Result<async_nats::Client, NatsError> {
+async fn patiently(
+    access: &Access,
+    servers: &[ServerAddr],
+    is_away_told: &AtomicBool,
+) -> Result<async_nats::Client, NatsError> {
     let began = tokio::time::Instant::now();
-    let mut told = false;
     loop {
         let error = match access.connect.clone().connect(servers).await {
             Ok(client) => return Ok(client),
@@ -107,8 +116,9 @@ async fn patiently(access: &Access, servers: &[ServerAddr]) -> Result<async_nats
         if !error.may_pass() || began.elapsed() >= PATIENCE {
             return Err(error);
         }
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(error = %Chain(&error), "NATS does not answer; trying again for a while");
+        if !is_away_told.swap(true, Ordering::Relaxed) {
+            let at = addresses(servers);
+            tracing::warn!(error = %Chain(&error), nats = at, "NATS cannot be reached; trying again for a while");
         }
         tokio::time::sleep(RECONNECT_MOST).await;
     }

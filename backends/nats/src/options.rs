@@ -1,6 +1,8 @@
 //! How the servers are reached, and the settings of streams on them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use model::role::Role;
@@ -33,6 +35,9 @@ pub struct NatsOptions {
     pub queue_capacity: usize,
     /// This node's name: a new one for each start.
     pub node: String,
+    /// Whether it was said that no server can be reached. A caller that connects again and again keeps the
+    /// same options, so that it is said once.
+    pub is_away_told: Arc<AtomicBool>,
 }
 
 impl NatsOptions {
@@ -51,6 +56,7 @@ impl NatsOptions {
             log_bytes: None,
             queue_capacity: 1_000_000,
             node: node.into(),
+            is_away_told: Arc::default(),
         }
     }
 }
