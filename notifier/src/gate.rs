@@ -18,6 +18,7 @@ use model::flip::{Alert, Flip, State};
 use model::ids::{AlertId, MonitorId};
 use model::maintenance::quiet_until;
 use model::monitor::Monitor;
+use model::natural::compare;
 use model::notice::{Dependents, MAX_NAMES};
 use model::time::EventTime;
 use model::wire::{self, Message};
@@ -178,7 +179,7 @@ impl Gate {
                 Memory::Dependent { name, .. } => names.push(name),
             }
         }
-        names.sort_unstable();
+        names.sort_unstable_by(|a, b| compare(a, b));
         let down = u32::try_from(names.len()).unwrap_or(u32::MAX);
         names.truncate(MAX_NAMES);
         Ok((untold, Dependents { down, names }))

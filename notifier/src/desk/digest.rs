@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use model::flip::{Flip, State};
 use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::natural::compare;
 use model::notice::{Brief, Digest, Group, LabelledFlip, MAX_DIGEST_FLIPS, MAX_NAMES};
 use model::time::EventTime;
 use sending::words::flip_text;
@@ -18,7 +19,8 @@ struct Gathering {
 
 impl Gathering {
     fn group(mut self) -> Group {
-        self.briefs.sort_unstable_by(|a, b| (&a.name, a.monitor).cmp(&(&b.name, b.monitor)));
+        self.briefs
+            .sort_unstable_by(|a, b| compare(&a.name, &b.name).then_with(|| a.monitor.cmp(&b.monitor)));
         let count = u32::try_from(self.briefs.len()).unwrap_or(u32::MAX);
         self.briefs.truncate(MAX_NAMES);
         Group { count, first: self.briefs }
@@ -74,7 +76,7 @@ pub(super) fn digest(
             flips.push((&entry.label.name, labelled));
         }
     }
-    flips.sort_unstable_by(|(a, x), (b, y)| (a, x.flip.monitor).cmp(&(b, y.flip.monitor)));
+    flips.sort_unstable_by(|(a, x), (b, y)| compare(a, b).then_with(|| x.flip.monitor.cmp(&y.flip.monitor)));
     flips.truncate(MAX_DIGEST_FLIPS);
     Digest {
         id,
@@ -86,5 +88,29 @@ pub(super) fn digest(
         still_down: still_down.group(),
         flapping: flapping.group(),
         flips: flips.into_iter().map(|(_, labelled)| labelled).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_group_names_its_monitors_in_the_order_in_which_people_count() {
+        let brief = |name: &str| Brief {
+            monitor: MonitorId::from_uuid(Uuid::nil()),
+            name: name.to_owned(),
+            since: None,
+            until: None,
+            message: None,
+            flips: 0,
+        };
+        let names: Vec<String> = (1..=25).rev().map(|number| format!("web{number}")).collect();
+        let group = Gathering { briefs: names.iter().map(|name| brief(name)).collect() }.group();
+        let expected: Vec<String> = (1..=20).map(|number| format!("web{number}")).collect();
+        assert_eq!(group.first.iter().map(|brief| brief.name.clone()).collect::<Vec<_>>(), expected);
+        assert_eq!(group.count, 25);
     }
 }

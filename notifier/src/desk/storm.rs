@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use model::ids::{DeliveryId, MonitorId};
+use model::natural::compare;
 use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
 use sending::words::flip_text;
@@ -103,7 +104,7 @@ impl Pager {
                 })
             })
             .collect();
-        first.sort_unstable_by(|a, b| (&a.name, a.monitor).cmp(&(&b.name, b.monitor)));
+        first.sort_unstable_by(|a, b| compare(&a.name, &b.name).then_with(|| a.monitor.cmp(&b.monitor)));
         let count = u32::try_from(first.len()).unwrap_or(u32::MAX);
         first.truncate(MAX_NAMES);
         Notice::Storm(Box::new(Storm {
