@@ -117,9 +117,9 @@ pub struct Brief {
     pub monitor: MonitorId,
     /// Its name.
     pub name: String,
-    /// Since when it is, or was, down.
+    /// Since when it is, or was, down; of a flapping monitor, the time of its newest flip.
     pub since: Option<EventTime>,
-    /// When the monitor came back.
+    /// When the monitor came back, if it is up.
     pub until: Option<EventTime>,
     /// The message of its newest flip.
     pub message: Option<String>,

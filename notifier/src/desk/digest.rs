@@ -27,6 +27,11 @@ impl Gathering {
     }
 }
 
+/// When a flapping monitor came back, if it is up.
+fn came_back(last: &Flip) -> Option<EventTime> {
+    (last.to != State::Down).then_some(last.at)
+}
+
 /// The content of the message `carrier` about all its monitors.
 pub(super) fn digest(
     id: AlertId,
@@ -49,8 +54,14 @@ pub(super) fn digest(
         };
         let carried = entry.carried.as_ref().filter(|_| entry.carrier == Some(carrier));
         let Some(carried) = carried else {
-            if let Some(told) = &entry.told_down {
-                still_down.briefs.push(brief(Some(told.at), None, told, 0));
+            let flaps = entry.flaps.flapping.as_ref().map(|flapping| &flapping.last);
+            match (flaps, &entry.told_down) {
+                // What it does waits for the next summary, but how it stands now is said.
+                (Some(last), told) if last.to == State::Down || told.is_some() => {
+                    flapping.briefs.push(brief(Some(last.at), came_back(last), last, 0));
+                }
+                (None, Some(told)) => still_down.briefs.push(brief(Some(told.at), None, told, 0)),
+                (Some(_) | None, _) => {}
             }
             continue;
         };
@@ -59,7 +70,9 @@ pub(super) fn digest(
         let is_down = last.to == State::Down;
         let began = entry.told_down.as_ref().or(carried.first_down.as_ref()).map(|flip| flip.at);
         match &carried.flapping {
-            Some((told, false)) => flapping.briefs.push(brief(Some(last.at), None, last, told.flips)),
+            Some((told, false)) => {
+                flapping.briefs.push(brief(Some(last.at), came_back(last), last, told.flips));
+            }
             Some((_, true)) | None if is_down && carried.flips == 0 => {
                 still_down.briefs.push(brief(Some(last.at), None, last, 0));
             }

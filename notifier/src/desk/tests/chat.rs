@@ -264,3 +264,24 @@ fn a_message_says_the_same_at_each_attempt_and_what_is_new_has_an_id_of_its_own(
     assert_ne!(*id, down);
     assert_eq!(play.folded[&down], *id);
 }
+
+#[test]
+fn a_digest_names_a_flapping_monitor_that_is_down() {
+    let mut play = Play::chat();
+    for _ in 0..6 {
+        play.flip(0);
+        play.pass(10);
+    }
+    assert_eq!(play.types().last(), Some(&"monitor.flapping"), "{:?}", play.types());
+    play.pass(60);
+    play.flip(0);
+    let down_at = play.now;
+    for number in 1..=8 {
+        play.flip(number);
+    }
+    play.pass(30);
+    let Some((_, _, Notice::Digest(digest))) = play.got.last() else { panic!("{:?}", play.types()) };
+    let named: Vec<_> = digest.flapping.first.iter().map(|one| (one.name.as_str(), one.since)).collect();
+    assert_eq!(named, [("m00000", Some(down_at))]);
+    assert_eq!(digest.flapping.first[0].until, None, "it is down");
+}
