@@ -113,6 +113,7 @@ pub(crate) async fn register_channels(
             state: ChannelState::Ok,
             state_detail: None,
             failing_since: None,
+            timezone: None,
             created_at: SystemClock::new().now(),
         };
         let key = RecordKey::new(RecordKind::Channel, made.id);

@@ -41,8 +41,9 @@ pub(super) const OF_A_MONITOR: [(&str, Form); 12] = [
 ];
 
 /// The fields of a channel that a person can change.
-pub(super) const OF_A_CHANNEL: [(&str, Form); 10] = [
+pub(super) const OF_A_CHANNEL: [(&str, Form); 11] = [
     ("name", Form::Plain),
+    ("timezone", Form::Plain),
     ("default", Form::Plain),
     ("state", Form::Plain),
     ("url", Form::Plain),

@@ -174,6 +174,7 @@ pub(super) struct Channel {
     pub(super) digest: bool,
     pub(super) old_secrets: Vec<OldSecret>,
     pub(super) default: bool,
+    pub(super) timezone: Option<String>,
     pub(super) state: String,
     pub(super) state_detail: Option<String>,
     pub(super) failing_since: Option<String>,

@@ -44,6 +44,9 @@ pub struct Create {
     /// Make another channel of a name that one has already
     #[arg(long, global = true, display_order = 904)]
     allow_same_name: bool,
+    /// Time zone in which its messages show times, an IANA name [default: the server's]
+    #[arg(long, global = true, value_name = "ZONE", display_order = 905)]
+    timezone: Option<String>,
     #[command(flatten)]
     connection: Connection,
     #[command(subcommand)]
@@ -141,6 +144,9 @@ impl Create {
         body.insert("name".to_owned(), json!(self.name));
         if self.default || self.no_default {
             body.insert("default".to_owned(), json!(self.default));
+        }
+        if let Some(zone) = self.timezone {
+            body.insert("timezone".to_owned(), json!(zone));
         }
         match self.kind {
             NewKind::Own(kind) => kind.fill(&mut body),

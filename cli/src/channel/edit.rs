@@ -21,6 +21,7 @@ use crate::usage::KINDS;
 const EXAMPLES: &str = "\
 Examples:
   lubdub channel edit ops --name 'on call' --default
+  lubdub channel edit ops --timezone Europe/Berlin
   lubdub channel edit ops webhook --url https://hooks.example.com/new
   lubdub channel edit ops webhook --new-secret
   lubdub channel edit team slack --url https://hooks.slack.com/services/…
@@ -45,6 +46,12 @@ pub struct Edit {
     /// Use it only for monitors that name it
     #[arg(long, global = true, display_order = 902)]
     no_default: bool,
+    /// Time zone in which its messages show times, an IANA name
+    #[arg(long, global = true, value_name = "ZONE", display_order = 903, conflicts_with = "no_timezone")]
+    timezone: Option<String>,
+    /// Show times in the server's time zone
+    #[arg(long, global = true, display_order = 904)]
+    no_timezone: bool,
     #[command(flatten)]
     connection: Connection,
     #[command(subcommand)]
@@ -120,9 +127,12 @@ Examples:
 
 impl Edit {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let Self { channel, name, default, no_default, connection, kind } = self;
+        let Self { channel, name, default, no_default, timezone, no_timezone, connection, kind } = self;
         let word = kind.as_ref().map(ChangedKind::word);
-        let body = body(name, default || no_default, default, kind);
+        let mut body = body(name, default || no_default, default, kind);
+        if timezone.is_some() || no_timezone {
+            body.insert("timezone".to_owned(), json!(timezone));
+        }
         if body.is_empty() {
             return Err(BadUsage("there is nothing to change: see `lubdub channel edit --help`").into());
         }

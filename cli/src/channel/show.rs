@@ -56,6 +56,7 @@ fn details(channel: &Channel, times: &Times) -> String {
         details.add("old secret", &format!("signs until {}", times.told(&old.expires_at)));
     }
     details.add("default", if channel.default { "yes" } else { "no" });
+    details.add_some("times in", channel.timezone.as_ref());
     details.add("state", &channel.state);
     details.add_some("failing since", channel.failing_since.as_ref().map(|at| times.told(at)).as_ref());
     details.add_some("note", channel.state_detail.as_ref());
@@ -73,7 +74,7 @@ mod tests {
         let shown = |value| details(&serde_json::from_value(value).expect("a channel"), &times);
         let webhook = shown(serde_json::json!({
             "id": "1", "name": "ops", "kind": "webhook", "url": "https://x.example/", "headers": {"x-key": "***"}, "method": "PUT",
-            "template": "{{ title }}\n", "content_type": "text/plain", "digest": true, "default": true, "state": "failing",
+            "template": "{{ title }}\n", "content_type": "text/plain", "digest": true, "default": true, "timezone": "Europe/Berlin", "state": "failing",
             "state_detail": "answered 500", "failing_since": "2026-11-22T10:00:00.000Z", "created_at": "2026-11-22T09:00:00.000Z",
             "old_secrets": [{"expires_at": "2026-11-23T10:00:00.000Z"}],
         }));
@@ -90,6 +91,7 @@ mod tests {
              digests        yes\n\
              old secret     signs until 2026-11-23 11:00:00 CET (in 23 h)\n\
              default        yes\n\
+             times in       Europe/Berlin\n\
              state          failing\n\
              failing since  11:00:00 CET (5 min ago)\n\
              note           answered 500\n\

@@ -51,6 +51,8 @@ pub struct ChannelView {
     pub old_secrets: Option<Vec<OldSecretView>>,
     /// Whether monitors that name no channels use it.
     pub default: bool,
+    /// The time zone in which its messages show times, an IANA name; null = that of the installation.
+    pub timezone: Option<String>,
     /// Whether the channel works.
     pub state: ChannelStateName,
     /// Why the channel does not work. Only admin keys see it.
@@ -130,6 +132,9 @@ pub struct ChannelCreate {
     /// Whether monitors that name no channels use it; the first channel is unless it says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
+    /// The time zone in which its messages show times, an IANA name; default: that of the installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 /// A change of a channel. Which of the fields it takes depends on its kind.
@@ -177,6 +182,9 @@ pub struct ChannelChange {
     /// Whether monitors that name no channels use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
+    /// The time zone in which its messages show times, an IANA name; null = that of the installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// `ok` enables the channel again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,

@@ -50,6 +50,9 @@ pub struct Channel {
     /// While it is failing: since when.
     #[serde(default)]
     pub failing_since: Option<EventTime>,
+    /// The IANA name of the time zone in which its messages show times; `None` = that of the installation.
+    #[serde(default)]
+    pub timezone: Option<String>,
     /// The time of its creation.
     pub created_at: EventTime,
 }

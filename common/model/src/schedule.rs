@@ -89,6 +89,11 @@ pub enum ScheduleError {
     Timezone,
 }
 
+/// Whether there is a time zone of this IANA name.
+pub fn is_time_zone(name: &str) -> bool {
+    TimeZone::get(name).is_ok()
+}
+
 impl CronSchedule {
     /// Reads a pattern and a time zone name.
     ///

@@ -51,6 +51,7 @@ impl App {
             state: ChannelState::Ok,
             state_detail: None,
             failing_since: None,
+            timezone: new.timezone,
             created_at: self.ports.clock.now(),
         };
         self.channels().create(channel.id, channel).await

@@ -59,6 +59,7 @@ pub fn channel(kind: ChannelKind) -> Channel {
         state: ChannelState::Ok,
         state_detail: None,
         failing_since: None,
+        timezone: None,
         created_at: EventTime::EPOCH,
     }
 }

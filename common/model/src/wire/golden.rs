@@ -179,6 +179,7 @@ fn channel() -> Channel {
         state: ChannelState::Ok,
         state_detail: Some("answered 500".to_owned()),
         failing_since: Some(at(9)),
+        timezone: Some("Europe/Berlin".to_owned()),
         created_at: at(0),
     }
 }
@@ -329,7 +330,7 @@ fn records_of_the_registry_get_new_fields_with_defaults() {
         digest: false,
     };
     let kind = ChannelKind::Webhook(Box::new(webhook));
-    let first = Channel { kind, state_detail: None, failing_since: None, ..channel() };
+    let first = Channel { kind, state_detail: None, failing_since: None, timezone: None, ..channel() };
     check_first("channel_v1_first.hex", &first);
 }
 

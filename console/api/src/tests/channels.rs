@@ -34,7 +34,7 @@ async fn a_secret_is_shown_once_and_headers_never() {
     let expected = json!({
         "id": made.id(), "name": "ops", "kind": "webhook", "url": "http://127.0.0.1:9/hook?key=s3",
         "headers": {"x-key": "***"}, "method": "POST", "template": null, "content_type": null, "digest": false,
-        "old_secrets": [], "default": true, "state": "ok", "state_detail": null, "failing_since": null,
+        "old_secrets": [], "default": true, "timezone": null, "state": "ok", "state_detail": null, "failing_since": null,
         "created_at": "2026-11-22T10:00:00.000Z", "revision": made.json["revision"],
     });
     assert_eq!(shown.json, expected);
@@ -161,9 +161,17 @@ async fn every_kind_is_made_and_shown_without_its_secrets() {
         for (key, its) in [(&bench.admin, shown), (&bench.read, read)] {
             let mut seen = bench.call(key, "GET", &path, &[], "").await.json;
             let fields = seen.as_object_mut().expect("an object");
-            for common in
-                ["id", "name", "default", "state", "state_detail", "failing_since", "created_at", "revision"]
-            {
+            for common in [
+                "id",
+                "name",
+                "default",
+                "timezone",
+                "state",
+                "state_detail",
+                "failing_since",
+                "created_at",
+                "revision",
+            ] {
                 assert!(fields.remove(common).is_some(), "{common}");
             }
             assert_eq!(seen, its);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use api::limits::{MAX_ADDRESSES, MAX_URL_BYTES};
 use model::channel::{Channel, ChannelKind, ChannelState, Email, PresetChannel, Secret};
+use model::schedule::{ScheduleError, is_time_zone};
 use model::time::EventTime;
 use model::validation::FieldError;
 use sending::presets::{self, Preset};
@@ -38,6 +39,7 @@ pub struct ChannelDraft {
     to: Change<Vec<String>>,
     settings: Change<Settings>,
     default: Change<bool>,
+    timezone: Change<String>,
 }
 
 /// A kind of channel, by its name.
@@ -57,6 +59,8 @@ pub struct NewChannel {
     pub kind: ChannelKind,
     /// Whether monitors that name no channels use the channel; null: not given.
     pub default: Option<bool>,
+    /// The time zone of its messages; null: that of the installation.
+    pub timezone: Option<String>,
 }
 
 /// A changed channel.
@@ -123,7 +127,8 @@ impl ChannelDraft {
         let to = email::read(&mut fields);
         let settings = preset::read(&mut fields);
         let default = fields.boolean("default");
-        Self { fields, name, kind, url, webhook, to, settings, default }
+        let timezone = read_timezone(&mut fields);
+        Self { fields, name, kind, url, webhook, to, settings, default, timezone }
     }
 
     /// The URLs of the channel after a change of `old`, if the change touches them, each with its field. The
@@ -194,7 +199,7 @@ impl ChannelDraft {
         let errors = self.fields.into_errors();
         match (self.name.set(), kind) {
             (Some(name), Some(kind)) if errors.is_empty() => {
-                Ok(NewChannel { name, kind, default: self.default.set() })
+                Ok(NewChannel { name, kind, default: self.default.set(), timezone: self.timezone.set() })
             }
             _ => Err(errors),
         }
@@ -250,6 +255,7 @@ impl ChannelDraft {
             name: self.name.set().unwrap_or_else(|| old.name.clone()),
             kind,
             default: self.default.onto(old.default, false),
+            timezone: self.timezone.onto_option(old.timezone.clone()),
             state: if enabled { ChannelState::Ok } else { old.state },
             state_detail: if enabled { None } else { old.state_detail.clone() },
             failing_since: if enabled { None } else { old.failing_since },
@@ -294,6 +300,16 @@ impl ChannelDraft {
         let others = all.filter(|field| !its.contains(field)).collect::<Vec<_>>();
         self.fields.refuse_given(others, &format!("is not for channels of the kind \"{kind}\""));
     }
+}
+
+fn read_timezone(fields: &mut Fields) -> Change<String> {
+    let given = fields.timezone();
+    if let Change::Set(name) = &given
+        && !is_time_zone(name)
+    {
+        fields.refuse("timezone", ScheduleError::Timezone.to_string());
+    }
+    given
 }
 
 fn one_of() -> String {

@@ -35,6 +35,7 @@ pub(super) fn view(
         digest: None,
         old_secrets: None,
         default: channel.default,
+        timezone: channel.timezone.clone(),
         state: match channel.state {
             ChannelState::Ok => ChannelStateName::Ok,
             ChannelState::Failing => ChannelStateName::Failing,

@@ -154,6 +154,7 @@ fn of_channel(schema: &'static str) -> Vec<FieldLimits> {
             json!({"minLength": 3, "maxLength": MAX_CONTENT_TYPE_CHARS, "pattern": MEDIA_TYPE}),
         ),
         (schema, "to", not_null(to, "array")),
+        (schema, "timezone", timezone()),
         (schema, "settings", json!({"maxProperties": MAX_SETTINGS, "additionalProperties": value(kinds)})),
     ]
 }

@@ -462,3 +462,28 @@ fn a_user_and_a_password_in_a_url_become_a_secret_header() {
     let errors = refused(token);
     assert!(errors[0].starts_with("url it has a user or a password") && errors.len() == 1, "{errors:?}");
 }
+
+#[test]
+fn a_channel_has_the_time_zone_of_the_installation_unless_it_names_one() {
+    let email = || json!({"name": "mail", "kind": "email", "to": ["a@example.com"]});
+    assert_eq!(new(email()).timezone, None);
+    let named = |zone: Value| {
+        let mut body = email();
+        body["timezone"] = zone;
+        body
+    };
+    assert_eq!(new(named(json!("Europe/Berlin"))).timezone.as_deref(), Some("Europe/Berlin"));
+    for wrong in [json!("Mars/Olympus"), json!(""), json!(1)] {
+        let errors = refused(named(wrong));
+        assert!(matches!(errors.as_slice(), [one] if one.starts_with("timezone ")), "{errors:?}");
+    }
+    let kind = ChannelKind::Email(Email { to: vec!["a@example.com".to_owned()] });
+    let old = Channel { timezone: Some("Asia/Kolkata".to_owned()), ..samples::channel(kind) };
+    for (change, zone) in [
+        (json!({"name": "m"}), Some("Asia/Kolkata")),
+        (json!({"timezone": "UTC"}), Some("UTC")),
+        (json!({"timezone": null}), None),
+    ] {
+        assert_eq!(changed(change, &old).timezone.as_deref(), zone);
+    }
+}
