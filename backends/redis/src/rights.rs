@@ -32,8 +32,8 @@ const SCHEDULER: &str = "+info +role +multi +exec +evalsha +script|load +time \
 const DELIVERIES: &str =
     "+info +role +evalsha +script|load +hget +hset +hdel +zadd +zrem +zcard +zrange +zrangebylex";
 
-/// Further commands of the notifier: the ledger, and monitors' states, in transactions.
-const NOTIFIER: &str = "+multi +exec +hgetall +hlen +time";
+/// Further commands of the notifier: the ledger, and monitors' states, in transactions; outputs, to read.
+const NOTIFIER: &str = "+multi +exec +hgetall +hlen +time +eval_ro +lindex +lrange";
 
 /// Further commands of the console, for reading; none runs a script that might write.
 const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lrange";
@@ -86,7 +86,11 @@ impl User {
                 Some(format!("~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
             }
             Self::Role(Role::Notifier) => {
-                Some(format!("%R~{partitions} ~{deliveries} {DELIVERIES} {NOTIFIER}"))
+                // Messages tell the end of an output. A script looks whether its heartbeat is still known.
+                let (outputs, heartbeats) = (format!("{prefix}:{{h*}}:o:*"), format!("{prefix}:{{h*}}:b:*"));
+                Some(format!(
+                    "%R~{partitions} %R~{outputs} %R~{heartbeats} ~{deliveries} {DELIVERIES} {NOTIFIER}"
+                ))
             }
             Self::Role(Role::Console) => {
                 Some(format!("%R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
@@ -160,7 +164,7 @@ mod tests {
             ["default", "scheduler", "notifier", "console", "replication", "sentinel", "operator", "health"];
         assert_eq!(names, expected);
         assert!(lines[2].starts_with(
-            "user notifier reset on >of-notifier %R~lubdub:{p*}:* ~lubdub:{deliveries}:* +info "
+            "user notifier reset on >of-notifier %R~lubdub:{p*}:* %R~lubdub:{h*}:o:* %R~lubdub:{h*}:b:* ~lubdub:{deliveries}:* +info "
         ));
         assert_eq!(lines[7], "user health reset on nopass +ping");
         assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 7);

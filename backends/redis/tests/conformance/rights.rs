@@ -70,7 +70,7 @@ async fn the_console_and_the_notifier_write_no_state_lease_history_or_roster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_console_reads_what_it_shows_and_the_notifier_reads_no_history() {
+async fn the_console_reads_what_it_shows_and_the_notifier_what_it_tells() {
     let secured = Secured::start();
     let scheduler = secured.connect(Role::Scheduler).await;
     let lease = scheduler.state().acquire(P, "owner").await.expect("acquire");
@@ -92,8 +92,9 @@ async fn the_console_reads_what_it_shows_and_the_notifier_reads_no_history() {
     let notifier = secured.connect(Role::Notifier).await;
     assert_eq!(notifier.state().head(P).await.expect("head"), head(7));
     assert_eq!(notifier.state().states(P, &[monitor(1)]).await.expect("states"), [known]);
-    assert_refused(notifier.history().newest(&[monitor(1)]).await.err(), "newest");
-    assert_refused(notifier.history().output(monitor(1), at(1)).await.err(), "output");
+    let output = notifier.history().output(monitor(1), at(1)).await.expect("output");
+    assert_eq!(output.as_deref(), Some(b"an output".as_slice()));
+    assert_refused(notifier.history().flips(monitor(1), None, 1).await.err(), "flips of the notifier");
     let sent = delivery(monitor(1), channel(1), at(1), DeliveryState::Pending);
     notifier.deliveries().put(vec![sent.clone()]).await.expect("put");
     assert_eq!(notifier.deliveries().get(sent.id).await.expect("get"), Some(sent.clone()));
