@@ -11,6 +11,7 @@ mod metrics_listener;
 mod offline;
 mod roles;
 mod signals;
+mod time_zone;
 mod up;
 
 use std::process::ExitCode;

@@ -34,6 +34,7 @@ use crate::limits;
 use crate::mail::Smtp;
 use crate::metrics_listener::{MetricsListen, MetricsListener};
 use crate::signals::StopSignals;
+use crate::time_zone::MessageZone;
 use cli::{Seconds, Terminal};
 
 /// After a signal, connections have this long to finish what they are at.
@@ -114,6 +115,9 @@ pub(crate) struct Up {
 
     #[command(flatten)]
     smtp: Smtp,
+
+    #[command(flatten)]
+    timezone: MessageZone,
 }
 
 /// The roles of this process, made and not yet running.
@@ -315,7 +319,7 @@ impl Up {
         if let Some(place) = place {
             allow_private = allow_private.with_own(&place.public_url).with_listener(place.listener);
         }
-        Ok(notifier::Config { allow_private, mail })
+        Ok(notifier::Config { allow_private, mail, timezone: self.timezone.zone() })
     }
 
     /// `place` is `None` as long as nothing is listened on.

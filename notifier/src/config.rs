@@ -1,8 +1,10 @@
 //! The settings of an operator.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
 
@@ -37,7 +39,41 @@ pub struct Config {
     /// process, so the root package reads them.
     #[arg(skip)]
     pub mail: Option<MailSettings>,
+
+    /// The time zone of messages to channels that name none. The root package reads it.
+    #[arg(skip)]
+    pub timezone: Zone,
 }
+
+/// A time zone, UTC by default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone(pub(crate) TimeZone);
+
+impl Zone {
+    /// That of the system: by its variable `TZ`, or its setting. UTC if it has none.
+    pub fn of_the_system() -> Self {
+        TimeZone::try_system().map(Self).unwrap_or_default()
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        TimeZone::get(name).map(Self).map_err(|_| UnknownZone)
+    }
+}
+
+/// There is no such time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no time zone of that name; use an IANA name such as Europe/Berlin")]
+pub struct UnknownZone;
 
 impl Config {
     /// Checks what clap cannot: nothing, at present; the list of networks is checked as it is read.
@@ -59,6 +95,13 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         config: Config,
+    }
+
+    #[test]
+    fn a_time_zone_is_known_by_its_name() {
+        assert_eq!("Europe/Berlin".parse::<Zone>().unwrap().0.iana_name(), Some("Europe/Berlin"));
+        assert_eq!("Mars/Olympus".parse::<Zone>(), Err(UnknownZone));
+        assert_eq!(Zone::default(), "UTC".parse().unwrap());
     }
 
     #[test]

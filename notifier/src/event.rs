@@ -1,17 +1,16 @@
-//! Pure. The body that receivers see. It is the same for every attempt of a delivery.
+//! Pure. The body that receivers see. It is the same for every attempt of a delivery, but for what is looked up for
+//! each: description, schedule and output.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::channel::Channel;
-use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip};
 use model::notice::{ChannelFailing, Digest, LabelledFlip, MonitorLabel, Notice, WasDown};
 use model::time::EventTime;
 use sending::words::flip_text;
 use serde::Serialize;
 
-use crate::message::{FlipView, Message, MonitorView};
+use crate::message::{Facts, FlipView, Message, MonitorView, Telling, message_of};
 
 #[derive(Serialize)]
 struct Event<'a> {
@@ -35,8 +34,15 @@ enum Data<'a> {
 struct MonitorData<'a> {
     flip: FlipView,
     monitor: MonitorView,
+    /// Left out in digests, with schedule and output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Option<&'a str>>,
     message: Option<Cow<'a, str>>,
     value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Option<&'a str>>,
     last_heartbeat_at: Option<String>,
     deadline: Option<String>,
     deaf_seconds: u64,
@@ -84,16 +90,19 @@ struct ChannelLabelData<'a> {
 }
 
 /// The event as JSON.
-pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
+pub(crate) fn body(telling: &Telling<'_>) -> Vec<u8> {
+    let Telling { task, channel, facts, .. } = *telling;
     let none = MonitorLabel::default();
     let label = task.monitor.as_ref().unwrap_or(&none);
     let mut event_type = task.notice.event_type();
     let data = match &task.notice {
         Notice::Alert(Alert::Flip(flip)) => {
-            Data::Monitor(Box::new(monitor_data(flip, label, flip.down_for, None)))
+            Data::Monitor(Box::new(with_facts(monitor_data(flip, label, flip.down_for), facts)))
         }
         Notice::Alert(Alert::Reminder { number, at, down, .. }) => {
-            Data::Monitor(Box::new(monitor_data(down, label, Some(at.since(down.at)), Some(*number))))
+            let data = with_facts(monitor_data(down, label, Some(at.since(down.at))), facts);
+            let message = message_of(down, *at).map(Cow::Owned);
+            Data::Monitor(Box::new(MonitorData { message, reminder: Some(*number), ..data }))
         }
         Notice::Alert(Alert::Test { .. }) => Data::Channel(ChannelData {
             channel: ChannelLabelData { id: channel.id.to_string(), name: &channel.name },
@@ -107,7 +116,7 @@ pub(crate) fn body(task: &DeliveryTask, channel: &Channel) -> Vec<u8> {
             Data::Digest(was_down_data(was, label))
         }
         Notice::Flapping(_) | Notice::Storm(_) | Notice::Repost(_) => {
-            Data::Message(message_data(&Message::new(task, channel)))
+            Data::Message(message_data(&Message::new(telling)))
         }
     };
     let event = Event { event_type, timestamp: task.created_at.to_rfc3339(), data };
@@ -123,10 +132,8 @@ fn channel_failing(failing: &ChannelFailing) -> ChannelData<'_> {
 }
 
 fn digest_data(digest: &Digest) -> DigestData<'_> {
-    let flips = digest
-        .flips
-        .iter()
-        .map(|LabelledFlip { flip, monitor }| monitor_data(flip, monitor, flip.down_for, None));
+    let flips =
+        digest.flips.iter().map(|LabelledFlip { flip, monitor }| monitor_data(flip, monitor, flip.down_for));
     let flips: Vec<MonitorData<'_>> = flips.collect();
     let told = digest.down.count + digest.up.count + digest.still_down.count + digest.flapping.count;
     DigestData {
@@ -140,10 +147,7 @@ fn digest_data(digest: &Digest) -> DigestData<'_> {
 fn was_down_data<'a>(was: &'a WasDown, label: &'a MonitorLabel) -> DigestData<'a> {
     DigestData {
         window: DigestWindow { from: was.down.at.to_rfc3339(), to: was.up.at.to_rfc3339() },
-        flips: vec![
-            monitor_data(&was.down, label, None, None),
-            monitor_data(&was.up, label, was.up.down_for, None),
-        ],
+        flips: vec![monitor_data(&was.down, label, None), monitor_data(&was.up, label, was.up.down_for)],
         count: was.flips,
         truncated: was.flips > 2,
     }
@@ -159,30 +163,39 @@ fn message_data(message: &Message) -> serde_json::Value {
     data
 }
 
-fn monitor_data<'a>(
-    flip: &'a Flip,
-    label: &'a MonitorLabel,
-    down_for: Option<Duration>,
-    reminder: Option<u32>,
-) -> MonitorData<'a> {
+fn monitor_data<'a>(flip: &'a Flip, label: &'a MonitorLabel, down_for: Option<Duration>) -> MonitorData<'a> {
     let dependents = &label.dependents;
     MonitorData {
         flip: FlipView::new(flip),
         monitor: MonitorView::new(flip, label),
+        description: None,
+        schedule: None,
         message: flip_text(flip),
         value: flip.value,
+        output: None,
         last_heartbeat_at: flip.last_heartbeat_at.map(EventTime::to_rfc3339),
         deadline: flip.deadline.map(EventTime::to_rfc3339),
         deaf_seconds: flip.deaf.as_secs(),
         down_seconds: down_for.map(|span| span.as_secs()),
-        reminder,
+        reminder: None,
         dependents: (dependents.down > 0)
             .then(|| DependentsData { down: dependents.down, names: &dependents.names }),
     }
 }
 
+fn with_facts<'a>(data: MonitorData<'a>, facts: &'a Facts) -> MonitorData<'a> {
+    MonitorData {
+        description: Some(facts.description.as_deref()),
+        schedule: Some(facts.schedule.as_deref()),
+        output: Some(facts.output.as_deref()),
+        ..data
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+    use model::delivery::DeliveryTask;
     use model::flip::{Reason, State};
     use model::ids::{AlertId, ChannelId, DeliveryId};
     use serde_json::{Value, json};
@@ -210,7 +223,13 @@ mod tests {
             at_desk: false,
             folded_into: None,
         };
-        serde_json::from_slice(&body(&task, &channel)).expect("JSON")
+        let facts = Facts {
+            description: Some("Call the DBA.".to_owned()),
+            schedule: Some("every 1 min, 5 s of grace".to_owned()),
+            ..Facts::default()
+        };
+        let telling = Telling { task: &task, channel: &channel, facts: &facts, zone: &TimeZone::UTC };
+        serde_json::from_slice(&body(&telling)).expect("JSON")
     }
 
     #[test]
@@ -223,7 +242,8 @@ mod tests {
                          "at": "2026-11-22T10:00:05.000Z"},
                 "monitor": {"id": "00000000-0000-0000-0000-000000000007", "name": "nightly backup",
                             "tags": ["prod"]},
-                "message": "no heartbeat for 66 s", "value": null,
+                "description": "Call the DBA.", "schedule": "every 1 min, 5 s of grace", "output": null,
+                "message": "no heartbeat for 1 min 6 s", "value": null,
                 "last_heartbeat_at": "2026-11-22T09:58:59.000Z", "deadline": "2026-11-22T10:00:05.000Z",
                 "deaf_seconds": 0, "down_seconds": null,
             },
@@ -262,6 +282,7 @@ mod tests {
         });
         assert_eq!(event["type"], "monitor.reminder");
         assert_eq!(event["data"]["flip"], json_of(Alert::Flip(down()))["data"]["flip"]);
+        assert_eq!(event["data"]["message"], "no heartbeat for 2 h 1 min", "as of the reminder");
         assert_eq!((&event["data"]["reminder"], &event["data"]["down_seconds"]), (&json!(2), &json!(7_200)));
     }
 

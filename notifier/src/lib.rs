@@ -45,7 +45,7 @@ mod tests;
 mod transport;
 mod trouble;
 
-pub use config::Config;
+pub use config::{Config, UnknownZone, Zone};
 pub use disabling::{DisableError, Disabled, disable};
 pub use error::Error;
 pub use service::{Deps, Service};

@@ -3,12 +3,34 @@
 use std::path::Path;
 
 use doubles::samples;
+use jiff::tz::TimeZone;
 use model::channel::{Channel, ChannelKind, Email};
+use model::delivery::DeliveryTask;
 use model::flip::Flip;
 use model::ids::MonitorId;
 use uuid::Uuid;
 
+use crate::message::{Facts, Telling};
+
 pub(crate) use doubles::samples::at;
+
+/// What is known of a monitor whose job reported its failure.
+pub(crate) fn facts() -> Facts {
+    Facts {
+        description: Some(
+            "Look at /var/log/backup.log.\nIf the disk is full, ring Ann: 0123 456.".to_owned(),
+        ),
+        schedule: Some("at 02:30 from Monday to Friday, Europe/Berlin, 1 h of grace".to_owned()),
+        output: Some("copying /srv\nerror: No space left on device (os error 28)".to_owned()),
+        heard_at: None,
+    }
+}
+
+/// What a message is made of, with times in UTC.
+pub(crate) fn telling<'a>(task: &'a DeliveryTask, channel: &'a Channel, facts: &'a Facts) -> Telling<'a> {
+    static UTC: TimeZone = TimeZone::UTC;
+    Telling { task, channel, facts, zone: &UTC }
+}
 
 /// A monitor that was not heard from.
 pub(crate) fn down() -> Flip {

@@ -111,7 +111,8 @@ impl Service {
         limits: Limits,
     ) -> Result<Self, Error> {
         config.validate()?;
-        let transports = Transports::new(config.allow_private, config.mail, limits.attempt)?;
+        let transports =
+            Transports::new(config.allow_private, config.mail, config.timezone.0, limits.attempt)?;
         let metrics = Metrics::new(metrics);
         Ok(Self { deps, transports, metrics, readiness: Readiness::new("notifier"), limits })
     }

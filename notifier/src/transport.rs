@@ -11,6 +11,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use model::channel::{Channel, ChannelKind, Secret};
 use model::delivery::DeliveryTask;
 use model::time::EventTime;
@@ -20,6 +21,7 @@ use sending::presets;
 use url::Url;
 
 use crate::error::Error;
+use crate::message::{Facts, Telling};
 pub(crate) use answer::{Answer, Failure, SettingChange, millis};
 use email::{EmailRequest, EmailTransport};
 use http::Http;
@@ -32,6 +34,8 @@ pub(crate) struct Transports {
     /// `None` = this notifier was given no mail server.
     email: Option<EmailTransport>,
     preset: PresetTransport,
+    /// The time zone of channels that name none.
+    zone: TimeZone,
 }
 
 /// A request that is ready to be sent.
@@ -72,6 +76,7 @@ impl Transports {
     pub(crate) fn new(
         guard: AddressGuard,
         mail: Option<MailSettings>,
+        zone: TimeZone,
         attempt_timeout: Duration,
     ) -> Result<Self, Error> {
         let http = Arc::new(Http::new(Arc::new(guard), attempt_timeout)?);
@@ -79,19 +84,28 @@ impl Transports {
             webhook: WebhookTransport::new(Arc::clone(&http)),
             preset: PresetTransport::new(http),
             email: mail.map(|settings| EmailTransport::new(settings, attempt_timeout)),
+            zone,
         })
     }
 
     /// Makes the request that carries a delivery to its channel.
-    pub(crate) fn prepare(&self, task: &DeliveryTask, channel: &Channel) -> Result<Request, Failure> {
+    pub(crate) fn prepare(
+        &self,
+        task: &DeliveryTask,
+        channel: &Channel,
+        facts: &Facts,
+    ) -> Result<Request, Failure> {
+        // The console has checked it, by the time zones that it knows.
+        let own = channel.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        let telling = &Telling { task, channel, facts, zone: own.as_ref().unwrap_or(&self.zone) };
         match &channel.kind {
             ChannelKind::Webhook(webhook) => {
-                WebhookRequest::new(task, channel, webhook).map(|request| Request::Webhook(Box::new(request)))
+                WebhookRequest::new(telling, webhook).map(|request| Request::Webhook(Box::new(request)))
             }
             ChannelKind::Email(_) if self.email.is_none() => Err(Failure::NoMailServer),
-            ChannelKind::Email(email) => Ok(Request::Email(EmailRequest::new(task, channel, email))),
+            ChannelKind::Email(email) => Ok(Request::Email(EmailRequest::new(telling, email))),
             ChannelKind::Preset(preset) => {
-                PresetRequest::new(task, channel, preset).map(|request| Request::Preset(Box::new(request)))
+                PresetRequest::new(telling, preset).map(|request| Request::Preset(Box::new(request)))
             }
         }
     }

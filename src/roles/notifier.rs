@@ -16,6 +16,7 @@ use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
+use crate::time_zone::MessageZone;
 
 /// Carry alerts to their channels; any number of these can run and share the work
 #[derive(Debug, Args)]
@@ -49,6 +50,9 @@ pub(crate) struct Notifier {
 
     #[command(flatten)]
     smtp: Smtp,
+
+    #[command(flatten)]
+    timezone: MessageZone,
 }
 
 impl Notifier {
@@ -63,7 +67,7 @@ impl Notifier {
         if let Some(own) = &self.public_url {
             allow_private = allow_private.with_own(own);
         }
-        Ok(notifier::Config { allow_private, mail: self.smtp.settings()? })
+        Ok(notifier::Config { allow_private, mail: self.smtp.settings()?, timezone: self.timezone.zone() })
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
 //! Pure. Flips in words: notifications and the management API say the same.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
+use model::duration::rounded;
 use model::flip::{Flip, Reason};
 
 /// The text of a flip for people: the client's message if its heartbeat had one, otherwise Lubdub's own;
@@ -16,32 +16,17 @@ pub fn flip_text(flip: &Flip) -> Option<Cow<'_, str>> {
 
 fn own_words(flip: &Flip) -> Option<String> {
     match flip.reason {
-        Reason::Missed => flip.silent_for.map(|span| format!("no heartbeat for {}", duration(span))),
-        Reason::Recovered => flip.down_for.map(|span| format!("heard again after {}", duration(span))),
+        Reason::Missed => flip.silent_for.map(|span| format!("no heartbeat for {}", rounded(span))),
+        Reason::Recovered => flip.down_for.map(|span| format!("heard again after {}", rounded(span))),
         Reason::Changed => flip.down_for.map(|_| "its schedule was changed".to_owned()),
         Reason::First | Reason::Reported | Reason::Paused | Reason::Resumed => None,
     }
 }
 
-/// `66 s`, `25 min`, `3 h 10 min`, `2 d 4 h`: seconds up to ten minutes, for they are compared with a timeout
-/// in seconds.
-fn duration(span: Duration) -> String {
-    let secs = span.as_secs();
-    let (min, h, d) = (secs / 60, secs / 3_600, secs / 86_400);
-    let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big} {big_unit}"),
-        _ => format!("{big} {big_unit} {small} {small_unit}"),
-    };
-    match secs {
-        0..600 => format!("{secs} s"),
-        600..3_600 => format!("{min} min"),
-        3_600..86_400 => pair(h, "h", min % 60, "min"),
-        86_400.. => pair(d, "d", h % 24, "h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use model::flip::State;
     use model::ids::{AlertId, MonitorId};
     use model::time::EventTime;
@@ -76,9 +61,10 @@ mod tests {
     #[test]
     fn silence_and_recovery_are_said_with_their_length() {
         for (secs, words) in [
-            (66, "66 s"),
-            (599, "599 s"),
-            (1_530, "25 min"),
+            (5, "5 s"),
+            (66, "1 min 6 s"),
+            (599, "9 min 59 s"),
+            (1_530, "25 min 30 s"),
             (10_800, "3 h"),
             (11_400, "3 h 10 min"),
             (187_200, "2 d 4 h"),

@@ -25,6 +25,7 @@ use crate::desk;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
 use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
+use crate::message::Facts;
 
 /// The wait before a claim that cannot be dealt with now is tried again.
 const PUT_BACK_FOR: Duration = Duration::from_secs(1);
@@ -228,7 +229,7 @@ async fn attempt(
         context.pace.turn(channel, interval).await;
         context.in_hand.weighs(in_hand, AT_WORK).await;
     }
-    let attempted = match opened.prepare(&context.transports, now) {
+    let attempted = match opened.prepare(&context.transports, &Facts::default(), now) {
         Preparation::Ready(prepared) => {
             context.in_hand.weighs(in_hand, WAITING).await;
             prepared.attempt(&context.transports, &context.clock).await

@@ -31,6 +31,7 @@ use ports::queue::{LaneId, Outcome, Standing};
 use super::settled::{AttemptReport, DeskNote, Settled, Verdict, bury};
 use crate::desk::keeper::{Manner, folded};
 use crate::desk::{self, Admission, Question};
+use crate::message::Facts;
 use crate::metrics::AttemptResult;
 use crate::retry::{FailedAttempt, LONGEST_RETRY_AFTER};
 use crate::transport::{self, Answer, Failure, Request, Transports, millis};
@@ -299,10 +300,10 @@ impl Opened {
     }
 
     /// Makes the request.
-    pub(crate) fn prepare(self, transports: &Transports, now: EventTime) -> Preparation {
+    pub(crate) fn prepare(self, transports: &Transports, facts: &Facts, now: EventTime) -> Preparation {
         let Self { lane, task, record, channel, manner } = self;
         let said = DeliveryTask { notice: record.notice.clone(), ..task.clone() };
-        match transports.prepare(&said, &channel) {
+        match transports.prepare(&said, &channel, facts) {
             Ok(request) => Preparation::Ready(Prepared { lane, task, record, manner, request }),
             Err(failure) => Preparation::Failed(Attempted {
                 lane,

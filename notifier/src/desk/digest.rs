@@ -1,6 +1,5 @@
 //! Pure. Many monitors in one message.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use model::flip::{Flip, State};
@@ -8,9 +7,9 @@ use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::natural::compare;
 use model::notice::{Brief, Digest, Group, LabelledFlip, MAX_DIGEST_FLIPS, MAX_NAMES};
 use model::time::EventTime;
-use sending::words::flip_text;
 
 use super::state::chat::ChatEntry;
+use crate::message::message_of;
 
 #[derive(Default)]
 struct Gathering {
@@ -49,7 +48,7 @@ pub(super) fn digest(
             name: entry.label.name.clone(),
             since,
             until,
-            message: flip_text(flip).map(Cow::into_owned),
+            message: message_of(flip, to),
             flips,
         };
         let carried = entry.carried.as_ref().filter(|_| entry.carrier == Some(carrier));

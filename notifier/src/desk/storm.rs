@@ -1,16 +1,14 @@
 //! Pure. One incident for all monitors that went down beyond the limit.
 
-use std::borrow::Cow;
-
 use model::ids::{DeliveryId, MonitorId};
 use model::natural::compare;
 use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
-use sending::words::flip_text;
 
 use super::outcome::{Effects, own_alert, own_delivery};
 use super::pager::{GATHER, Pager, WINDOW};
 use super::state::pager::OpenStorm;
+use crate::message::message_of;
 
 impl Pager {
     /// Counts a monitor that went down; whether it is one too many.
@@ -99,7 +97,7 @@ impl Pager {
                     name: entry.label.name.clone(),
                     since: Some(down.at),
                     until: None,
-                    message: flip_text(down).map(Cow::into_owned),
+                    message: message_of(down, now),
                     flips: 1,
                 })
             })

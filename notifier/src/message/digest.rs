@@ -1,10 +1,21 @@
 //! Pure. The texts of messages about many monitors.
 
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use model::duration::rounded;
 use model::notice::{Brief, Digest, Group, Storm};
 use model::time::EventTime;
 use serde::Serialize;
 
-use super::words::{self, duration};
+use super::body::Part;
+use super::words;
+
+/// A line says how long a monitor has been down from this on.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Most characters of a message in a line.
+const MESSAGE: usize = 200;
 
 /// Many monitors, as templates see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,25 +55,25 @@ pub(crate) struct BriefView {
 }
 
 impl DigestView {
-    pub(super) fn of_digest(digest: &Digest) -> Self {
+    pub(super) fn of_digest(digest: &Digest, zone: &TimeZone) -> Self {
         Self {
             from: digest.from.to_rfc3339(),
             to: digest.to.to_rfc3339(),
             count: digest.count,
-            down: group(&digest.down),
-            up: group(&digest.up),
-            still_down: group(&digest.still_down),
-            flapping: group(&digest.flapping),
+            down: group(&digest.down, digest.to, zone),
+            up: group(&digest.up, digest.to, zone),
+            still_down: group(&digest.still_down, digest.to, zone),
+            flapping: group(&digest.flapping, digest.to, zone),
         }
     }
 
-    pub(super) fn of_storm(storm: &Storm) -> Self {
+    pub(super) fn of_storm(storm: &Storm, zone: &TimeZone) -> Self {
         let empty = GroupView { count: 0, first: Vec::new(), more: 0 };
         Self {
             from: storm.since.to_rfc3339(),
             to: storm.at.to_rfc3339(),
             count: storm.members,
-            down: group(&storm.down),
+            down: group(&storm.down, storm.at, zone),
             up: empty.clone(),
             still_down: empty.clone(),
             flapping: empty,
@@ -93,51 +104,59 @@ pub(super) fn title(digest: &Digest) -> String {
 }
 
 /// A section for each group that has monitors.
-pub(super) fn text(digest: &Digest) -> String {
+pub(super) fn parts(digest: &Digest, zone: &TimeZone) -> Vec<Part> {
     let sections = [
         ("Down", &digest.down),
         ("Up again", &digest.up),
         ("Still down", &digest.still_down),
         ("Flapping", &digest.flapping),
     ];
-    let sections = sections.iter().filter_map(|(head, group)| section(head, group));
-    sections.collect::<Vec<_>>().join("\n\n")
+    let sections = sections.iter().filter_map(|(head, group)| section(head, group, digest.to, zone));
+    sections.collect()
 }
 
-/// A heading and a line for each monitor of a group; `None` for an empty one.
-pub(super) fn section(head: &str, group: &Group) -> Option<String> {
+/// The monitors of a storm that are down.
+pub(super) fn parts_of_storm(storm: &Storm, zone: &TimeZone) -> Vec<Part> {
+    section("Down", &storm.down, storm.at, zone).into_iter().collect()
+}
+
+/// A heading and a line for each monitor of a group, as of `at`; `None` for an empty one.
+fn section(head: &str, group: &Group, at: EventTime, zone: &TimeZone) -> Option<Part> {
     if group.count == 0 {
         return None;
     }
-    let mut text = format!("{head} ({}):", group.count);
-    for brief in &group.first {
-        text.push_str("\n- ");
-        text.push_str(&line(brief));
-    }
+    let mut lines: Vec<String> = group.first.iter().map(|brief| line(brief, at, zone)).collect();
     let more = more(group);
     if more > 0 {
-        text.push_str(&format!("\n- and {more} more"));
+        lines.push(format!("and {more} more"));
     }
-    Some(text)
+    Some(Part::Group { head: format!("{head} ({}):", group.count), lines })
 }
 
 fn more(group: &Group) -> u32 {
     group.count.saturating_sub(u32::try_from(group.first.len()).unwrap_or(u32::MAX))
 }
 
-fn line(brief: &Brief) -> String {
+/// All about a monitor in one line, as of `at`.
+fn line(brief: &Brief, at: EventTime, zone: &TimeZone) -> String {
     let mut text = brief.name.clone();
     match (brief.since, brief.until) {
-        (Some(since), Some(until)) => {
-            let span = duration(until.since(since));
-            text.push_str(&format!(
-                ", was down from {} to {} ({span})",
-                words::time(since),
-                words::time(until)
-            ));
+        // A flapping monitor: both are the time of its newest flip.
+        (Some(since), Some(until)) if since == until => {
+            text.push_str(&format!(", up since {}", words::time(until, zone)));
         }
-        (Some(since), None) => text.push_str(&format!(", since {}", words::time(since))),
-        (None, Some(until)) => text.push_str(&format!(", since {}", words::time(until))),
+        (Some(since), Some(until)) => {
+            let span = rounded(until.since(since));
+            text.push_str(&format!(", up since {} after {span}", words::time(until, zone)));
+        }
+        (Some(since), None) => {
+            text.push_str(&format!(", down since {}", words::time(since, zone)));
+            let span = at.since(since);
+            if span >= LONG {
+                text.push_str(&format!(", for {}", rounded(span)));
+            }
+        }
+        (None, Some(until)) => text.push_str(&format!(", up since {}", words::time(until, zone))),
         (None, None) => {}
     }
     if brief.flips > 2 {
@@ -145,12 +164,12 @@ fn line(brief: &Brief) -> String {
     }
     if let Some(message) = &brief.message {
         text.push_str(": ");
-        text.push_str(message);
+        text.push_str(&words::cut(message, MESSAGE));
     }
-    text
+    words::one_line(&text)
 }
 
-fn group(group: &Group) -> GroupView {
+fn group(group: &Group, at: EventTime, zone: &TimeZone) -> GroupView {
     let first = group.first.iter().map(|brief| BriefView {
         id: brief.monitor.to_string(),
         name: brief.name.clone(),
@@ -158,7 +177,7 @@ fn group(group: &Group) -> GroupView {
         until: brief.until.map(EventTime::to_rfc3339),
         message: brief.message.clone(),
         flips: brief.flips,
-        line: line(brief),
+        line: line(brief, at, zone),
     });
     GroupView { count: group.count, first: first.collect(), more: more(group) }
 }

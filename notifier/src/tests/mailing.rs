@@ -51,7 +51,7 @@ async fn each_address_gets_a_mail_of_its_own() {
         assert_eq!(mail.header("Message-ID"), format!("<{id}@example.org>"));
         assert_eq!(mail.header("Subject"), "DOWN: nightly  Bcc: x@example.com");
         assert!(!mail.has("In-Reply-To") && !mail.has("Bcc") && mail.has("List-Unsubscribe"));
-        assert!(mail.bodies["text/plain"].contains("\nNo heartbeat for 66 s\n"), "{:?}", mail.bodies);
+        assert!(mail.bodies["text/plain"].contains("\nNo heartbeat for 1 min 6 s\n"), "{:?}", mail.bodies);
     }
     assert_eq!(mails.len(), 2);
     world.nothing_left().await;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use doubles::{eventually, samples};
+use jiff::tz::TimeZone;
 use model::channel::{Channel, ChannelKind, OldSecret, PresetChannel, Secret, Webhook, WebhookMethod};
 use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use super::receiver::{Received, Receiver, Reply};
 use super::world::SECRET;
+use crate::message::Facts;
 use crate::transport::{Answer, Transports};
 
 const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -38,7 +40,7 @@ fn label(name: &str) -> MonitorLabel {
 
 fn transports() -> Transports {
     let guard = AddressGuard::parse("127.0.0.0/8").unwrap();
-    Transports::new(guard, None, Duration::from_secs(15)).unwrap()
+    Transports::new(guard, None, TimeZone::UTC, Duration::from_secs(15)).unwrap()
 }
 
 async fn send(
@@ -62,7 +64,7 @@ async fn send(
         folded_into: None,
     };
     let transports = transports();
-    transports.send(&transports.prepare(&task, channel).unwrap(), at).await
+    transports.send(&transports.prepare(&task, channel, &Facts::default()).unwrap(), at).await
 }
 
 /// Prints what each library says of each request.

@@ -82,7 +82,7 @@ async fn a_template_makes_the_body_and_the_method_is_the_owners() {
     let received = receiver.received();
     let json = received.iter().find(|one| one.path == "/").unwrap();
     assert_eq!((json.method.as_str(), json.header("content-type").as_str()), ("PUT", "application/json"));
-    assert_eq!(json.json()["what"], "DOWN: a \"quoted\"\nname");
+    assert_eq!(json.json()["what"], "DOWN: a \"quoted\" name");
     assert_eq!(json.json()["tags"], json!(["prod"]));
     assert!(json.is_signed());
     let text = received.iter().find(|one| one.path == "/plain").unwrap();

@@ -90,7 +90,7 @@ impl World {
 
     pub(super) fn start(&self) -> Running {
         let allow_private = AddressGuard::parse(self.allow_private).unwrap();
-        let config = Config { allow_private, mail: self.mail.clone() };
+        let config = Config { allow_private, mail: self.mail.clone(), ..Config::default() };
         let deps = Deps {
             alerts: self.alerts.clone(),
             deliveries: Arc::clone(&self.deliveries),

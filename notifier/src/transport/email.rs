@@ -5,14 +5,13 @@ mod html;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use model::channel::{Channel, Email};
-use model::delivery::DeliveryTask;
+use model::channel::Email;
 use model::ids::DeliveryId;
 use sending::mail::{AcceptedMail, Mail, MailError, MailSettings, Mailer};
 
 use super::answer::{Answer, Failure};
 use super::undelivered::{KEPT_BYTES, UndeliveredMail};
-use crate::message::{self, Message};
+use crate::message::{self, Length, Message, Telling};
 
 /// Most bytes that are shown of what a test sent.
 const SHOWN: usize = 16 * 1024;
@@ -33,8 +32,8 @@ pub(crate) struct EmailRequest {
 }
 
 impl EmailRequest {
-    pub(super) fn new(task: &DeliveryTask, channel: &Channel, email: &Email) -> Self {
-        let message = Message::new(task, channel);
+    pub(super) fn new(telling: &Telling<'_>, email: &Email) -> Self {
+        let task = telling.task;
         let mut all: Vec<&String> = Vec::new();
         for address in &email.to {
             if !all.contains(&address) {
@@ -43,16 +42,14 @@ impl EmailRequest {
         }
         let to: Vec<String> =
             all.iter().filter(|to| !task.sent_to.contains(to)).map(|to| (*to).clone()).collect();
-        Self {
-            had: all.len() - to.len(),
-            to,
-            is_test: task.notice.is_test(),
-            mail: mail(task, channel, &message),
-        }
+        Self { had: all.len() - to.len(), to, is_test: task.notice.is_test(), mail: mail(telling) }
     }
 }
 
-fn mail(task: &DeliveryTask, channel: &Channel, message: &Message) -> Mail {
+fn mail(telling: &Telling<'_>) -> Mail {
+    let Telling { task, channel, .. } = *telling;
+    let message = Message::new(telling);
+    let text = message::text(&message.parts, Length::Whole);
     let root = DeliveryId::derive(message::incident(&task.notice), channel.id);
     let foot = format!("Lubdub sent this to channel {}.", channel.name);
     Mail {
@@ -60,8 +57,8 @@ fn mail(task: &DeliveryTask, channel: &Channel, message: &Message) -> Mail {
         thread: (root != task.id).then(|| root.as_uuid()),
         date: task.created_at,
         subject: message.title.clone(),
-        text: format!("{}\n\n{}\n\n-- \n{foot}\n", message.title, message.text),
-        html: Some(html::page(message, &foot)),
+        text: format!("{}\n\n{text}\n\n-- \n{foot}\n", message.title),
+        html: Some(html::page(&message, &foot)),
         // The reader may not be the owner of the channel, so an unsubscription is a mail to the sender, a
         // person. A link would be followed by the first scanner of links, which would end the alerts.
         unsubscribe: Some(format!("unsubscribe from channel {} ({})", channel.name, channel.id)),
@@ -116,5 +113,7 @@ fn summary(to: &[String], outcomes: Vec<Result<AcceptedMail, MailError>>, had: u
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

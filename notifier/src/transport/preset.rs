@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use model::channel::{Channel, PresetChannel};
-use model::delivery::DeliveryTask;
+use model::channel::PresetChannel;
 use model::time::EventTime;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, Failure, Moved, SettingChange};
 use super::http::{Exchange, Http, READ_BYTES, cut, shown};
 use crate::event;
-use crate::message::Message;
+use crate::message::{Message, Telling};
 
 /// Sends what presets make of messages.
 pub(crate) struct PresetTransport {
@@ -44,7 +43,7 @@ struct Sent {
 }
 
 impl PresetRequest {
-    pub(super) fn new(task: &DeliveryTask, channel: &Channel, kind: &PresetChannel) -> Result<Self, Failure> {
+    pub(super) fn new(telling: &Telling<'_>, kind: &PresetChannel) -> Result<Self, Failure> {
         let unknown = || Failure::UnknownPreset(kind.preset.clone());
         let preset = presets::find(&kind.preset).ok_or_else(unknown)?;
         let given = kind.settings.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
@@ -57,9 +56,9 @@ impl PresetRequest {
             preset,
             stored: kind.clone(),
             settings,
-            message: Message::new(task, channel),
-            webhook: serde_json::from_slice(&event::body(task, channel)).unwrap_or_default(),
-            is_test: task.notice.is_test(),
+            message: Message::new(telling),
+            webhook: serde_json::from_slice(&event::body(telling)).unwrap_or_default(),
+            is_test: telling.task.notice.is_test(),
         })
     }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::channel::{self, Channel};
-use model::delivery::DeliveryTask;
+use model::channel;
 use model::ids::DeliveryId;
 use model::time::EventTime;
 use model::trace::TraceContext;
@@ -17,7 +16,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use super::answer::{Answer, Failure};
 use super::http::{Http, KEPT_BYTES, shown};
 use crate::event;
-use crate::message::Message;
+use crate::message::{Message, Telling};
 
 const JSON: &str = "application/json";
 
@@ -80,11 +79,8 @@ impl Body {
 }
 
 impl WebhookRequest {
-    pub(super) fn new(
-        task: &DeliveryTask,
-        channel: &Channel,
-        webhook: &channel::Webhook,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(telling: &Telling<'_>, webhook: &channel::Webhook) -> Result<Self, Failure> {
+        let task = telling.task;
         let url = webhook.url.expose().parse().map_err(Failure::Url)?;
         let signer = Webhook::new(webhook.secret.expose()).map_err(|_| Failure::Secret)?;
         // An old secret that cannot be read must not keep alerts from a receiver that has the new one.
@@ -108,11 +104,11 @@ impl WebhookRequest {
             HeaderValue::from_str(content_type).map_err(|_| Failure::Header("content-type".to_owned()))?;
         headers.insert("content-type", content_type_value);
         let body = match &webhook.template {
-            None => Body::Made(event::body(task, channel).into()),
+            None => Body::Made(event::body(telling).into()),
             Some(source) => Body::Template {
                 source: source.clone(),
                 escape: Escape::for_content_type(content_type),
-                message: Box::new(Message::new(task, channel)),
+                message: Box::new(Message::new(telling)),
             },
         };
         Ok(Self {

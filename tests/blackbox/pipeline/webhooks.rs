@@ -48,6 +48,7 @@ fn expected(monitor: &Monitor, flip: &Flip, kind: &str, event: &Value, rest: Val
                  "reason": flip.reason, "at": event["data"]["flip"]["at"]},
         "monitor": {"id": monitor.id, "name": monitor.name, "tags": ["prod", "db"]},
         "message": flip.message, "deaf_seconds": flip.deaf_seconds,
+        "description": "Look at the disk.", "schedule": "every 1 s, 1 s of grace", "output": null,
     });
     data.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
     json!({"type": kind, "timestamp": event["timestamp"], "data": data})
@@ -58,7 +59,8 @@ fn every_event_is_signed_and_says_what_the_contract_says() {
     let receiver = Receiver::start();
     let server = Server::start(&ALLOW);
     let (_, secret) = server.channel("ops", &receiver.url());
-    let body = json!({"name": "nightly backup", "timeout": 1, "grace": 1, "tags": ["prod", "db"]});
+    let body = json!({"name": "nightly backup", "timeout": 1, "grace": 1, "tags": ["prod", "db"],
+        "description": "Look at the disk."});
     let monitor: Monitor = serde_json::from_value(server.api("POST /monitors", &body)).expect("a monitor");
 
     assert_eq!(server.push(&monitor, "value=4.5"), 200);

@@ -82,7 +82,9 @@ fn html(letter: char, result: &mut String) {
 }
 
 fn markdown(letter: char, result: &mut String) {
-    if matches!(letter, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '~' | '|' | '>' | '!') {
+    let means_something =
+        matches!(letter, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '~' | '|' | '<' | '>' | '!');
+    if means_something {
         result.push('\\');
     }
     result.push(letter);
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn markup_and_mentions_lose_their_meaning() {
-        assert_eq!(cut("*a* [b](c) @x", 99, utf16, markdown), "\\*a\\* \\[b\\](c) @x");
+        assert_eq!(cut("*a* [b](c) @x <t:1>", 99, utf16, markdown), "\\*a\\* \\[b\\](c) @x \\<t:1\\>");
         assert_eq!(unmention("@all a@b"), "@\u{2060}all a@\u{2060}b");
     }
 

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use doubles::samples;
-use model::channel::ChannelKind;
+use model::channel::{Channel, ChannelKind};
+use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, MonitorId};
 use model::notice::{Brief, Digest, Group, MonitorLabel, Notice};
 use uuid::Uuid;
 
 use super::*;
-use crate::sample::{at, down};
+use crate::message::Facts;
+use crate::sample::{at, down, facts, telling};
 
 fn channel(to: &[&str]) -> Channel {
     let kind = ChannelKind::Email(Email { to: to.iter().map(|&to| to.to_owned()).collect() });
@@ -54,30 +56,45 @@ fn task(notice: impl Into<Notice>, name: &str) -> DeliveryTask {
 }
 
 fn request(task: &DeliveryTask, to: &[&str]) -> EmailRequest {
+    request_with(task, to, &Facts::default())
+}
+
+fn request_with(task: &DeliveryTask, to: &[&str], facts: &Facts) -> EmailRequest {
     let channel = channel(to);
     let ChannelKind::Email(email) = &channel.kind else { unreachable!() };
-    EmailRequest::new(task, &channel, email)
+    EmailRequest::new(&telling(task, &channel, facts), email)
 }
 
 #[test]
 fn a_down_mail_reads_well_as_text_and_as_html() {
-    let mail = request(&task(Alert::Flip(down()), "nightly backup"), &["a@example.net"]).mail;
+    let reported = Flip { reason: Reason::Reported, message: Some("disk full".to_owned()), ..down() };
+    let task = task(Alert::Flip(reported), "nightly backup");
+    let mail = request_with(&task, &["a@example.net"], &facts()).mail;
     assert_eq!(mail.subject, "DOWN: nightly backup");
     assert_eq!(
         mail.text,
         "DOWN: nightly backup\n\n\
-         No heartbeat for 66 s\n\
-         Down since 2026-11-22 10:00:05 UTC\n\
-         Last heartbeat 2026-11-22 09:58:59 UTC\n\
-         Tags: prod\n\n\
+         It said: disk full\n\
+         Down since: 2026-11-22 10:00:05 UTC\n\
+         Last heartbeat: 2026-11-22 09:58:59 UTC\n\
+         Schedule: at 02:30 from Monday to Friday, Europe/Berlin, 1 h of grace\n\
+         What to do:\n| Look at /var/log/backup.log.\n| If the disk is full, ring Ann: 0123 456.\n\
+         Tags: prod\n\
+         Last lines of its output:\n| copying /srv\n| error: No space left on device (os error 28)\n\n\
          -- \n\
          Lubdub sent this to channel night <watch>.\n"
     );
     let html = mail.html.expect("there is HTML");
     for part in [
         "<title>DOWN: nightly backup</title>",
-        "background:#b42318;color:#ffffff;font-size:19px;line-height:1.3;border-radius:6px\">DOWN: nightly backup</h1>",
-        ">No heartbeat for 66 s<br>\nDown since 2026-11-22 10:00:05 UTC<br>\nLast heartbeat 2026-11-22 09:58:59 UTC<br>\nTags: prod</p>",
+        "background:#b42318;color:#ffffff;",
+        ">DOWN: nightly backup</h1>",
+        ">disk full</div>",
+        ">Down since</td>",
+        ">2026-11-22 10:00:05 UTC</td></tr>",
+        ">Look at /var/log/backup.log.\nIf the disk is full, ring Ann: 0123 456.</div>",
+        ">copying /srv\nerror: No space left on device (os error 28)</div>",
+        "@media (prefers-color-scheme:dark)",
         "Lubdub sent this to channel night &lt;watch&gt;.</p>",
     ] {
         assert!(html.contains(part), "{part} is not in\n{html}");
@@ -91,9 +108,12 @@ fn a_down_mail_reads_well_as_text_and_as_html() {
 fn what_a_monitor_is_called_and_says_is_text_only() {
     let evil = "<script>alert('x')</script> & \"q\" <img src=x>";
     let flip = Flip { reason: Reason::Reported, message: Some(format!("{evil}\n\n- {evil}")), ..down() };
-    let html = request(&task(Alert::Flip(flip), evil), &["a@example.net"]).mail.html.expect("there is HTML");
+    let all = Some(evil.to_owned());
+    let facts = Facts { description: all.clone(), schedule: all.clone(), output: all, heard_at: None };
+    let mail = request_with(&task(Alert::Flip(flip), evil), &["a@example.net"], &facts).mail;
+    let html = mail.html.expect("there is HTML");
     let text = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;q&quot; &lt;img src=x&gt;";
-    assert_eq!(html.matches(text).count(), 4, "{html}");
+    assert_eq!(html.matches(text).count(), 7, "{html}");
     assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
 }
 
@@ -123,17 +143,16 @@ fn a_digest_is_a_list_for_each_group() {
     let mail = request(&task(Notice::Digest(Box::new(digest)), ""), &["a@example.net"]).mail;
     assert_eq!((mail.subject.as_str(), mail.thread), ("Monitors: 30 down, 1 up", None));
     let html = mail.html.expect("there is HTML");
-    let since = "since 2026-11-22 10:00:05 UTC";
-    for part in [
-        format!(
-            ">Down (30):</p>\n<ul style=\"margin:0 0 12px;padding-left:22px;overflow-wrap:anywhere\">\n<li>a, {since}</li>\n<li>b, {since}</li>\n<li>and 28 more</li>\n</ul>\n"
-        ),
-        format!(
-            ">Up again (1):</p>\n<ul style=\"margin:0 0 12px;padding-left:22px;overflow-wrap:anywhere\">\n<li>c, {since}</li>\n</ul>\n"
-        ),
-    ] {
-        assert!(html.contains(&part), "{part} is not in\n{html}");
-    }
+    let since = "down since 2026-11-22 10:00:05 UTC";
+    let items: Vec<&str> = html.split("<li style=\"margin:0 0 4px\">").skip(1).collect();
+    let items: Vec<&str> = items.iter().filter_map(|item| item.split("</li>").next()).collect();
+    assert_eq!(
+        items,
+        [&format!("a, {since}"), &format!("b, {since}"), "and 28 more", &format!("c, {since}")]
+    );
+    let heads: Vec<usize> =
+        [">Down (30):</p>", ">Up again (1):</p>"].map(|head| html.find(head).expect(head)).into();
+    assert!(heads.is_sorted(), "{html}");
 }
 
 #[test]
@@ -154,7 +173,8 @@ fn mails_of_an_incident_are_one_thread() {
 fn severities_have_their_colours() {
     let colour = |alert: Alert| {
         let html = request(&task(alert, "backup"), &["a@example.net"]).mail.html.expect("there is HTML");
-        html.split("background:").nth(2).expect("the heading's")[..7].to_owned()
+        html.split("<h1 ").nth(1).and_then(|rest| rest.split("background:").nth(1)).expect("a colour")[..7]
+            .to_owned()
     };
     let test = Alert::Test { id: down().id, channel: channel(&[]).id, at: down().at };
     assert_eq!([Alert::Flip(down()), Alert::Flip(up()), test].map(colour), ["#b42318", "#1a7f37", "#0b5cad"]);

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+mod breakout;
 mod tried;
 
 use crate::message::incident_of;
 use doubles::samples;
-use model::channel::{ChannelKind, Secret};
+use model::channel::{Channel, ChannelKind, Secret};
+use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::{
@@ -20,7 +22,8 @@ use model::notice::{
 use uuid::Uuid;
 
 use super::*;
-use crate::sample::{at, down};
+use crate::message::Facts;
+use crate::sample::{self, at, down};
 
 fn alert_id(number: u128) -> AlertId {
     AlertId::from_uuid(Uuid::from_u128(number))
@@ -67,6 +70,21 @@ fn hostile() -> (Flip, MonitorLabel) {
     (flip, MonitorLabel { dependents, ..label("\"db\", <@U1> @all *{{ settings }}* </script> 🚨") })
 }
 
+fn hostile_facts() -> Facts {
+    let text = "Call <@U1> @here <!channel>\n*now* `x` [a](http://b.example) {{ 7 * 7 }} </script> \"\\";
+    let text = Some(text.to_owned());
+    Facts { description: text.clone(), schedule: text.clone(), output: text, heard_at: None }
+}
+
+/// What is known besides of the monitor of a message.
+fn facts_of(name: &str) -> Facts {
+    match name {
+        "down" | "reminder" | "flapping" => sample::facts(),
+        "hostile" => hostile_facts(),
+        _ => Facts::default(),
+    }
+}
+
 fn group(names: &[&str], count: u32) -> Group {
     let brief = |name: &&str| Brief {
         monitor: MonitorId::from_uuid(Uuid::from_u128(7)),
@@ -77,6 +95,13 @@ fn group(names: &[&str], count: u32) -> Group {
         flips: 1,
     };
     Group { count, first: names.iter().map(brief).collect() }
+}
+
+/// A monitor that went down and came back.
+fn came_back() -> Group {
+    let mut group = group(&["c"], 1);
+    group.first.iter_mut().for_each(|one| one.until = Some(up().at));
+    group
 }
 
 type Named = (&'static str, Notice, Option<MonitorLabel>);
@@ -132,7 +157,7 @@ fn of_many_or_none() -> Vec<(&'static str, Notice)> {
         to: at("2026-11-22T10:00:35Z"),
         count: 1_002,
         down: group(&["a", "b"], 1_000),
-        up: group(&["c"], 1),
+        up: came_back(),
         still_down: Group::default(),
         flapping: group(&["d"], 1),
         flips: vec![LabelledFlip { flip: down(), monitor: label("a") }],
@@ -195,9 +220,10 @@ fn request(
     settings: &Settings,
     notice: Notice,
     monitor: Option<MonitorLabel>,
+    facts: &Facts,
 ) -> PresetRequest {
     let (channel, kind) = channel(preset, settings);
-    PresetRequest::new(&task(notice, monitor), &channel, &kind)
+    PresetRequest::new(&sample::telling(&task(notice, monitor), &channel, facts), &kind)
         .unwrap_or_else(|error| panic!("{preset}: {error}"))
 }
 
@@ -235,7 +261,8 @@ fn every_preset_sends_exactly_what_its_golden_file_says() {
         let settings = settings_of(&preset.name);
         let mut text = format!("{}\n\n", serde_json::to_string(&settings).expect("JSON"));
         for (name, notice, monitor) in messages() {
-            let made = request(&preset.name, &settings, notice, monitor).made(&settings, at(NOW));
+            let request = request(&preset.name, &settings, notice, monitor, &facts_of(name));
+            let made = request.made(&settings, at(NOW));
             let made = made.unwrap_or_else(|error| panic!("{}, {name}: {error}", preset.name));
             text.push_str(&format!("=== {name}\n{}", readable(&made)));
         }
@@ -272,7 +299,7 @@ fn no_secret_is_shown_of_a_test() {
             settings.insert(field.name.clone(), secret.to_owned());
         }
         let (_, notice, monitor) = messages().pop().expect("the test");
-        let request = request(&preset.name, &settings, notice, monitor);
+        let request = request(&preset.name, &settings, notice, monitor, &Facts::default());
         let masked = request.masked(&request.settings, at(NOW));
         assert!(
             masked.starts_with("POST http")
@@ -287,12 +314,11 @@ fn no_secret_is_shown_of_a_test() {
 fn on_pagers_every_incident_has_one_key_and_is_closed_by_it() {
     for preset in presets::all().iter().filter(|preset| preset.class == model::channel::ChannelClass::Pager) {
         let settings = settings_of(&preset.name);
-        let incident =
-            Message::new(&task(Alert::Flip(down()).into(), None), &channel("x", &settings).0).incident;
+        let incident = crate::message::incident(&Alert::Flip(down()).into()).to_string();
         let monitor = MonitorId::from_uuid(Uuid::from_u128(7)).to_string();
         for (name, notice, label) in messages().into_iter().take(5) {
-            let made =
-                request(&preset.name, &settings, notice, label).made(&settings, at(NOW)).expect("requests");
+            let request = request(&preset.name, &settings, notice, label, &Facts::default());
+            let made = request.made(&settings, at(NOW)).expect("requests");
             assert_eq!(made.len(), 1, "{}, {name}", preset.name);
             // Alertmanager knows an alert by its labels.
             let known_by = if preset.name == "alertmanager" { &monitor } else { &incident };
@@ -306,6 +332,12 @@ fn on_pagers_every_incident_has_one_key_and_is_closed_by_it() {
 fn a_long_message_is_cut_to_what_the_service_takes() {
     let flip = Flip { message: Some("&<>@*é🚨".repeat(140)), ..down() };
     let label = MonitorLabel { tags: vec!["<&@*>".repeat(10); 20], ..label(&"&<\"🚨".repeat(25)) };
+    let facts = Facts {
+        description: Some("&<>@*é🚨\n".repeat(285)),
+        schedule: Some("&<>@*é🚨".repeat(40)),
+        output: Some("&<>@*é\n".repeat(250)),
+        heard_at: None,
+    };
     let digest = messages().into_iter().find(|(name, ..)| *name == "digest").expect("a digest").1;
     let Notice::Digest(mut digest) = digest else { panic!("it is no digest") };
     let mut briefs = group(&[label.name.as_str(); 20], 1_000);
@@ -317,9 +349,8 @@ fn a_long_message_is_cut_to_what_the_service_takes() {
         for (notice, label) in
             [(Alert::Flip(flip.clone()).into(), Some(label.clone())), (Notice::Digest(digest.clone()), None)]
         {
-            for one in
-                request(&preset.name, &settings, notice, label).made(&settings, at(NOW)).expect("requests")
-            {
+            let request = request(&preset.name, &settings, notice, label, &facts);
+            for one in request.made(&settings, at(NOW)).expect("requests") {
                 serde_json::from_str::<Value>(&one.body).expect("JSON");
                 let most = if preset.name == "teams" { 28_000 } else { 64_000 };
                 assert!(one.body.len() <= most, "{}: {} bytes", preset.name, one.body.len());

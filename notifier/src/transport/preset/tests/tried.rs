@@ -48,13 +48,23 @@ fn tried() -> Vec<(&'static str, Notice, Option<MonitorLabel>)> {
     all
 }
 
+/// Of some of them nothing is known besides.
+fn facts_of_sample(name: &str) -> Facts {
+    match name {
+        "monitor.down" => Facts { output: None, ..sample::facts() },
+        "monitor.down as reported" | "monitor.down with many tags" | "monitor.reminder" => sample::facts(),
+        _ => Facts::default(),
+    }
+}
+
 #[test]
 fn templates_are_tried_on_messages_as_they_are_made() {
     let (channel, _) = channel("slack", &BTreeMap::new());
     let made: serde_json::Map<String, Value> = tried()
         .into_iter()
         .map(|(name, notice, label)| {
-            let message = Message::new(&task(notice, label), &channel);
+            let task = task(notice, label);
+            let message = Message::new(&sample::telling(&task, &channel, &facts_of_sample(name)));
             (name.to_owned(), serde_json::to_value(message).expect("JSON"))
         })
         .collect();
