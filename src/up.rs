@@ -281,6 +281,7 @@ impl Up {
                 registry: backend.registry(),
                 delivery_history: backend.deliveries(),
                 ledger: backend.ledger(),
+                history: backend.history(),
                 states: backend.state(),
                 partitions: backend.log().partitions(),
                 clock: clock(),

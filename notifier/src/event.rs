@@ -1,5 +1,5 @@
-//! Pure. The body that receivers see. It is the same for every attempt of a delivery, but for what is looked up for
-//! each: description, schedule and output.
+//! Pure. The body that receivers see. It is the same for every attempt of a delivery, but for what is looked
+//! up for each: description, schedule and output.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -9,6 +9,7 @@
 //! - `defects` (pure): counts panics, so that nothing that panics is tried for ever.
 //! - `in_hand`: notes what is in hand, so that nothing that ends the process is tried for ever.
 //! - `dead_letters`: puts the records of dead letters back where the history lost them.
+//! - `facts`: what a message tells besides its alert, looked up for each attempt.
 //! - `event` (pure): the body that receivers of plain webhooks see; `message` (pure): what people and
 //!   templates see. `retry` (pure): when to try again.
 //! - `transport`: how each kind of channel is reached. A further kind is a variant of `ChannelKind` and a
@@ -28,6 +29,7 @@ mod directory;
 mod disabling;
 mod error;
 mod event;
+mod facts;
 mod fanout;
 mod gate;
 mod giving_up;

@@ -2,6 +2,7 @@
 
 mod body;
 mod digest;
+mod output;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -14,6 +15,7 @@ use model::delivery::DeliveryTask;
 use model::notice::MonitorLabel;
 
 pub(crate) use body::{Length, OUTPUT_OF_THE_JOB, Part, WHAT_TO_DO, text};
+pub(crate) use output::readable;
 use told::Teller;
 pub(crate) use told::message_of;
 pub(crate) use view::{Facts, FlipView, Message, MonitorView, Severity, incident, incident_of};

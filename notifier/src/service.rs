@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ports::clock::Clock;
-use ports::history::DeliveryHistory;
+use ports::history::{DeliveryHistory, History};
 use ports::ledger::Ledger;
 use ports::queue::{Queue, QueueWithDeadLetters};
 use ports::registry::{RecordKind, Registry, WatchGuard};
@@ -26,6 +26,7 @@ use crate::delivery::surplus::Surplus;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
 use crate::error::Error;
+use crate::facts::FactFinder;
 use crate::fanout::FanOut;
 use crate::gate::Gate;
 use crate::health::{Health, Part};
@@ -62,12 +63,35 @@ pub struct Deps {
     pub delivery_history: Arc<dyn DeliveryHistory>,
     /// The memory of channels and monitors beyond the queues.
     pub ledger: Arc<dyn Ledger>,
+    /// The outputs of jobs; nothing else of it is read.
+    pub history: Arc<dyn History>,
     /// The states of monitors, to look at.
     pub states: Arc<dyn StateReader>,
     /// How many partitions the monitors are spread over.
     pub partitions: u16,
     /// The node's clocks.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Deps {
+    fn gate(&self, directory: &Arc<Directory>) -> Gate {
+        Gate {
+            registry: Arc::clone(&self.registry),
+            directory: Arc::clone(directory),
+            states: Arc::clone(&self.states),
+            partitions: self.partitions,
+            ledger: Arc::clone(&self.ledger),
+        }
+    }
+
+    fn fact_finder(&self) -> FactFinder {
+        FactFinder {
+            registry: Arc::clone(&self.registry),
+            history: Arc::clone(&self.history),
+            states: Arc::clone(&self.states),
+            partitions: self.partitions,
+        }
+    }
 }
 
 /// How long attempts and the drain may take, the time between two reviews of the dead letters, and how long
@@ -136,13 +160,8 @@ impl Service {
         let Some(_guard) = begun else { return Ok(()) };
         health.started();
 
-        let gate = Gate {
-            registry: Arc::clone(&deps.registry),
-            directory: Arc::clone(&directory),
-            states: Arc::clone(&deps.states),
-            partitions: deps.partitions,
-            ledger: Arc::clone(&deps.ledger),
-        };
+        let facts = deps.fact_finder();
+        let gate = deps.gate(&directory);
         let in_hand = InHand::new(deps.ledger.clone(), deps.clock.clone(), health.clone(), limits.noted);
         let in_hand = Arc::new(in_hand);
         let fan_out = Arc::new(FanOut {
@@ -189,6 +208,7 @@ impl Service {
             deliveries: deps.deliveries,
             history: deps.delivery_history,
             directory,
+            facts,
             transports,
             in_hand: Arc::clone(&in_hand),
             clock: deps.clock,

@@ -20,5 +20,6 @@ mod receiver;
 mod retrying;
 mod silence;
 mod storms;
+mod telling;
 mod webhooks;
 mod world;

@@ -92,6 +92,7 @@ impl Notifier {
             registry: nats.registry(),
             delivery_history: redis.deliveries(),
             ledger: redis.ledger(),
+            history: redis.history(),
             states: redis.state(),
             partitions: nats.partitions(),
             clock,

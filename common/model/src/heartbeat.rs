@@ -23,11 +23,21 @@ pub const MAX_OUTPUT_BYTES: usize = 10_000;
 /// that change the direction of the text behind them (U+202A to U+202E, U+2066 to U+2069), become U+FFFD.
 /// Marks of a direction, which change nothing but their neighbours, stay.
 pub fn clean_message(text: String) -> String {
+    let mut text = harmless_text(text);
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_CHARS) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// A client's text of any length, as [`clean_message`] makes it.
+pub fn harmless_text(text: String) -> String {
     let needs = |character: char| {
         (character.is_control() && !matches!(character, '\n' | '\t'))
             || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let mut text = if text.chars().any(needs) {
+    if text.chars().any(needs) {
         let lines = text.replace("\r\n", "\n");
         let clean = |character| match character {
             '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
@@ -37,12 +47,7 @@ pub fn clean_message(text: String) -> String {
         lines.chars().map(clean).collect()
     } else {
         text
-    };
-    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_CHARS) {
-        text.truncate(end);
-        text.shrink_to_fit();
     }
-    text
 }
 
 /// The status that a heartbeat reports.

@@ -25,7 +25,6 @@ use crate::desk;
 use crate::desk::keeper::Manner;
 use crate::health::Part;
 use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
-use crate::message::Facts;
 
 /// The wait before a claim that cannot be dealt with now is tried again.
 const PUT_BACK_FOR: Duration = Duration::from_secs(1);
@@ -229,7 +228,8 @@ async fn attempt(
         context.pace.turn(channel, interval).await;
         context.in_hand.weighs(in_hand, AT_WORK).await;
     }
-    let attempted = match opened.prepare(&context.transports, &Facts::default(), now) {
+    let facts = context.facts.about(opened.notice()).await;
+    let attempted = match opened.prepare(&context.transports, &facts, now) {
         Preparation::Ready(prepared) => {
             context.in_hand.weighs(in_hand, WAITING).await;
             prepared.attempt(&context.transports, &context.clock).await

@@ -12,6 +12,7 @@ use ports::queue::{DeadLetters, Queue};
 use super::pace::Pace;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
+use crate::facts::FactFinder;
 use crate::health::Health;
 use crate::in_hand::InHand;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     /// Channels that have a message to themselves in the queue, because deliveries were given up for lack of
     /// room.
     pub(crate) owed: Mutex<HashSet<ChannelId>>,
+    pub(crate) facts: FactFinder,
     pub(crate) transports: Transports,
     pub(crate) in_hand: Arc<InHand>,
     pub(crate) clock: Arc<dyn Clock>,

@@ -299,6 +299,11 @@ impl Opened {
         transport::interval(&self.channel)
     }
 
+    /// What it tells of.
+    pub(crate) const fn notice(&self) -> &Notice {
+        &self.record.notice
+    }
+
     /// Makes the request.
     pub(crate) fn prepare(self, transports: &Transports, facts: &Facts, now: EventTime) -> Preparation {
         let Self { lane, task, record, channel, manner } = self;

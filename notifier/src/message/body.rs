@@ -64,8 +64,8 @@ pub(crate) enum Length {
     Chat,
 }
 
-/// The parts as lines of plain text. What others wrote and has several lines is marked at the beginning of each
-/// of them, so that it cannot pass for a line of Lubdub's.
+/// The parts as lines of plain text. What others wrote and has several lines is marked at the beginning of
+/// each of them, so that it cannot pass for a line of Lubdub's.
 pub(crate) fn text(parts: &[Part], length: Length) -> String {
     let mut text = String::new();
     for part in parts {

@@ -21,7 +21,8 @@ const TESTED: &str = "test";
 
 const TEST: &str = "This is a test: alerts of your monitors arrive here.";
 
-/// The text of a flip in a message at `at`: of a monitor that is down it says how long the silence lasts by then.
+/// The text of a flip in a message at `at`: of a monitor that is down it says how long the silence lasts by
+/// then.
 pub(crate) fn message_of(flip: &Flip, at: EventTime) -> Option<String> {
     let later = at.since(flip.at);
     let silent_for = flip.silent_for.map(|span| span.saturating_add(later));

@@ -12,8 +12,8 @@ const TITLE: usize = 200;
 
 const ELLIPSIS: char = '…';
 
-/// `2026-11-22 11:00:05 CET (10:00:05 UTC)`; the day comes again if it is another one in UTC, and what is in UTC
-/// already comes once.
+/// `2026-11-22 11:00:05 CET (10:00:05 UTC)`; the day comes again if it is another one in UTC, and what is in
+/// UTC already comes once.
 pub(super) fn time(at: EventTime, zone: &TimeZone) -> String {
     let Ok(at) = Timestamp::from_microsecond(at.as_micros()) else { return at.to_rfc3339() };
     let local = at.to_zoned(zone.clone());

@@ -17,7 +17,7 @@ use model::monitor_state::{Incident, MonitorState, PartitionHead, StateChange};
 use model::time::EventTime;
 use model::wire;
 use ports::clock::{Clock, ManualClock, SystemClock};
-use ports::history::{DeliveryFilter, DeliveryHistory};
+use ports::history::{DeliveryFilter, DeliveryHistory, History};
 use ports::ledger::Ledger;
 use ports::queue::{OrderKey, QueueMessage, QueueWithDeadLetters};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) registry: Arc<dyn Registry>,
     pub(super) history: Arc<dyn DeliveryHistory>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The history of the monitors.
+    pub(super) told: Arc<dyn History>,
     pub(super) states: Arc<InMemoryStateStore>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) allow_private: &'static str,
@@ -75,6 +77,7 @@ impl World {
             registry: Arc::new(InMemoryRegistry::new()),
             history: Arc::new(InMemoryHistory::default()),
             ledger: Arc::new(InMemoryLedger::default()),
+            told: Arc::new(InMemoryHistory::default()),
             states: Arc::new(InMemoryStateStore::new()),
             clock: Arc::new(ManualClock::new(EventTime::from_millis(now.as_millis()))),
             allow_private: "127.0.0.0/8",
@@ -97,6 +100,7 @@ impl World {
             registry: Arc::clone(&self.registry),
             delivery_history: Arc::clone(&self.history),
             ledger: Arc::clone(&self.ledger),
+            history: Arc::clone(&self.told),
             states: Arc::clone(&self.states) as _,
             partitions: 1,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,

@@ -1,7 +1,7 @@
 //! Exactly how mails look: `golden/NAME.html` and `golden/NAME.txt`, the two parts of each.
 //!
-//! This test writes them if `LUBDUB_WRITE_GOLDEN` is set. Open the pages in a browser, narrow and wide, on a light
-//! and on a dark screen, before you commit them.
+//! This test writes them if `LUBDUB_WRITE_GOLDEN` is set. Open the pages in a browser, narrow and wide, on a
+//! light and on a dark screen, before you commit them.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! No text of a user, a job or a monitor's owner breaks out of its place in a message, or makes it longer than
-//! the service takes.
+//! No text of a user, a job or a monitor's owner breaks out of its place in a message, or makes it longer
+//! than the service takes.
 
 use proptest::prelude::*;
 
@@ -92,7 +92,8 @@ fn utf16(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// Whether each `&` begins one of the entities that the filter makes, and there is no other markup than `tags`.
+/// Whether each `&` begins one of the entities that the filter makes, and there is no other markup than
+/// `tags`.
 fn is_escaped_html(text: &str, tags: &[&str]) -> bool {
     let mut text = text.to_owned();
     for tag in tags {
