@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Method,
     /// The body did not arrive whole in time.
     Late,
+    /// A body came, and nothing says how long it is.
+    Length,
     /// The body unpacks to too much.
     TooLong,
     /// The body is packed in a way that cannot be read.
@@ -37,12 +39,13 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// All of them, in order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Recorded,
         Self::Bad,
         Self::Unknown,
         Self::Method,
         Self::Late,
+        Self::Length,
         Self::TooLong,
         Self::Encoding,
         Self::Limited,
@@ -58,6 +61,7 @@ impl Answer {
             Self::Unknown => 404,
             Self::Method => 405,
             Self::Late => 408,
+            Self::Length => 411,
             Self::TooLong => 413,
             Self::Encoding => 415,
             Self::Limited => 429,
@@ -114,6 +118,13 @@ impl Reply {
 
     pub(crate) fn encoding() -> Self {
         Self::refused(Answer::Encoding, "Content-Encoding must be gzip, deflate or identity")
+    }
+
+    pub(crate) fn length_required() -> Self {
+        Self::refused(
+            Answer::Length,
+            "a body came without its length and was not read: send Content-Length, or put status into the URL",
+        )
     }
 
     pub(crate) fn too_many_bodies() -> Self {
@@ -195,6 +206,7 @@ impl Reply {
             Answer::Recorded
             | Answer::Unknown
             | Answer::Method
+            | Answer::Length
             | Answer::Encoding
             | Answer::Unavailable
             | Answer::Loop => false,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request,
+};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use model::ids::MonitorId;
@@ -34,6 +36,10 @@ const PREFIX: &str = "/api/push/";
 
 /// What the user agent of every notifier begins with.
 const NOTIFIER: &[u8] = b"lubdub-notifier/";
+
+/// How long a body is awaited that a client of HTTP/1.0 may send without its length, in packets of their own.
+/// Proxies that speak HTTP/1.0 pass pushes without a body on so, and wait for as long.
+const BODY_WITHIN: Duration = Duration::from_millis(250);
 
 /// The means to handle a push.
 pub(crate) struct PushFront {
@@ -92,6 +98,9 @@ impl PushFront {
             }
         };
         let (head, body) = request.into_parts();
+        if body.is_end_stream() && loses_a_body(&head).await {
+            return Reply::length_required().and_close();
+        }
         let origin =
             Origin { source: self.source(&head.extensions, &head.headers), trace: trace(&head.headers) };
         let push = Addressed {
@@ -257,6 +266,20 @@ impl Addressed<'_> {
 fn is_own_alert(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     agent.get(..NOTIFIER.len()).is_some_and(|start| start.eq_ignore_ascii_case(NOTIFIER))
+}
+
+/// Whether a request without a body had one that is lost, because nothing says how long it is.
+async fn loses_a_body(head: &request::Parts) -> bool {
+    if head.headers.contains_key(header::CONTENT_LENGTH) {
+        return false;
+    }
+    let has_body_often = matches!(head.method, Method::POST | Method::PUT);
+    let patience =
+        if head.version < Version::HTTP_11 && has_body_often { BODY_WITHIN } else { Duration::ZERO };
+    match head.extensions.get::<ClientConnection>() {
+        Some(client) => client.sent_more(patience).await,
+        None => false,
+    }
 }
 
 /// Whether the client may still be there, as far as its connection tells.

@@ -9,40 +9,68 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::Report;
+use super::behind::{KEPT, may_be_a_request};
+use super::connections::{Phase, Report};
 use super::wire::Wire;
 
 /// How often the server checks whether a client that sent more before it was answered has left.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long bytes that lie in the socket take to be read, at most.
+const UNREAD_WITHIN: Duration = Duration::from_millis(100);
 
 /// A request's connection, found in its extensions: says when the client has left.
 ///
 /// A client that only shut down its own side and waits for the answer looks the same, so ask for work that is
 /// worth stopping only, after the request's body was read, and only once at a time.
 #[derive(Debug, Clone)]
-pub struct ClientConnection(Arc<Wire>);
+pub struct ClientConnection {
+    wire: Arc<Wire>,
+    /// What came together with the head of the request, and behind it.
+    behind: Vec<u8>,
+}
 
 impl ClientConnection {
-    pub(super) const fn new(wire: Arc<Wire>) -> Self {
-        Self(wire)
+    /// For the request whose head was read last.
+    pub(super) fn of_request(wire: &Arc<Wire>) -> Self {
+        let behind = wire.socket().head_end.take();
+        Self { wire: Arc::clone(wire), behind }
     }
 
     /// Whether the end of what the client sent came after the process last stood still for longer than B.
     ///
     /// If it did not, the client may have given up since, and nobody knows when it sent this.
     pub fn is_fresh(&self) -> bool {
-        self.0.is_fresh()
+        self.wire.is_fresh()
+    }
+
+    /// Whether the client sent something behind the head of its request that is no other request. Of a
+    /// request that names no length that is a body which is lost.
+    ///
+    /// What is not there yet is awaited for `patience`, unless the client has closed its side.
+    pub async fn sent_more(&self, patience: Duration) -> bool {
+        if !self.behind.is_empty() {
+            return !may_be_a_request(&self.behind);
+        }
+        // The system is asked, because the runtime may not have heard yet of what came.
+        let patience = if self.wire.has_unread() { patience.max(UNREAD_WITHIN) } else { patience };
+        let peeked = tokio::time::timeout(patience, async {
+            let mut bytes = [0; KEPT];
+            let count = self.peek(&mut bytes).await.unwrap_or(0);
+            may_be_a_request(bytes.get(..count).unwrap_or_default())
+        });
+        matches!(peeked.await, Ok(false))
+    }
+
+    async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        // No other task reads from it while a request is answered.
+        poll_fn(|cx| self.wire.socket().stream.poll_peek(cx, &mut ReadBuf::new(bytes))).await
     }
 
     /// Returns when the client has closed the connection or its side of it.
     pub async fn left(&self) {
         loop {
-            let looked = poll_fn(|cx| {
-                let mut byte = [0];
-                // No other task reads from it while a request is answered.
-                self.0.socket().stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))
-            });
-            match looked.await {
+            match self.peek(&mut [0]).await {
                 Ok(0) | Err(_) => return,
                 // Its next request: nothing tells what comes behind that until it is read.
                 Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
@@ -69,7 +97,11 @@ impl AsyncRead for SharedStream {
         let stream = self.get_mut();
         let before = buf.filled().len();
         ready!(stream.wire.poll_read(cx, buf))?;
-        if stream.report.read(buf.filled().len() - before) {
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if stream.report.phase() == Phase::Head {
+            stream.wire.socket().head_end.feed(read);
+        }
+        if stream.report.read(read.len()) {
             Poll::Ready(Ok(()))
         } else {
             Poll::Ready(Err(io::Error::other("no room for a request's head")))

@@ -298,6 +298,10 @@ pub(super) struct Report {
 }
 
 impl Report {
+    pub(super) fn phase(&self) -> Phase {
+        self.connection.standing().0
+    }
+
     pub(super) fn is_at(&self, phase: Phase) {
         let since = self.connections.0.entrance.elapsed();
         // A head ends with its request: the next one is counted from its own first byte.
@@ -308,7 +312,7 @@ impl Report {
 
     /// So many bytes were read; `false` if they belong to a head for which there is no room.
     pub(super) fn read(&self, bytes: usize) -> bool {
-        match self.connection.standing().0 {
+        match self.phase() {
             Phase::Head => {
                 let head = self.connection.head.fetch_add(bytes, Ordering::Relaxed) + bytes;
                 self.connections.head_grew(&self.connection, head)

@@ -1,6 +1,7 @@
 //! The listener every role serves from, with `/healthz`, `/readyz` and `/metrics`; and whose requests they
 //! are.
 
+mod behind;
 mod client;
 mod connections;
 mod door;

@@ -163,15 +163,14 @@ impl Connection {
     /// Answers requests until the client or the shutdown ends that, or others need the room.
     async fn serve(self, admitted: Admitted, head_timeout: Duration) {
         let Self { wire, peer, router, watcher } = self;
-        let client = ClientConnection::new(Arc::clone(&wire));
-        let stream = SharedStream::new(wire, admitted.report());
+        let stream = SharedStream::new(Arc::clone(&wire), admitted.report());
         let report = admitted.report();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             report.is_at(if request.is_end_stream() { Phase::Answer } else { Phase::Body });
             let mut request =
                 request.map(|body| Body::new(Watched::new(body, report.clone(), Phase::Answer)));
             request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(client.clone());
+            request.extensions_mut().insert(ClientConnection::of_request(&wire));
             let (answer, report) = (router.clone().oneshot(request), report.clone());
             async move {
                 let answer: Result<Response<Body>, _> = answer.await;

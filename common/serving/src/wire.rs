@@ -9,6 +9,7 @@ use rustix::io::ioctl_fionread;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::behind::HeadEnd;
 use super::entrance::Entrance;
 
 /// Bytes that are read at once. hyper makes the buffer of a connection larger when a read fills it; a piece
@@ -33,12 +34,14 @@ pub(super) struct Socket {
     pub(super) stream: TcpStream,
     /// Whether the last read found nothing, so that no whole request lies with the reader.
     starved: bool,
+    /// The head that is being read, or was read last.
+    pub(super) head_end: HeadEnd,
 }
 
 impl Wire {
     /// `empty_after`: the number of standstills when it was last known that this connection had not come yet.
     pub(super) fn new(stream: TcpStream, empty_after: u32, entrance: Entrance) -> Self {
-        let socket = Mutex::new(Socket { stream, starved: false });
+        let socket = Mutex::new(Socket { stream, starved: false, head_end: HeadEnd::default() });
         Self { socket, empty_after: AtomicU32::new(empty_after), entrance }
     }
 
@@ -55,6 +58,11 @@ impl Wire {
     /// standstill.
     pub(super) fn look(&self) {
         self.look_at(&self.socket.lock());
+    }
+
+    /// Whether bytes lie in the socket.
+    pub(super) fn has_unread(&self) -> bool {
+        ioctl_fionread(&self.socket.lock().stream).is_ok_and(|bytes| bytes > 0)
     }
 
     fn look_at(&self, socket: &Socket) {

@@ -345,3 +345,50 @@ async fn a_token_has_few_bodies_on_their_way() {
     assert_eq!(Reply::read(slow).await.status, 200);
     assert_eq!(server.post(&path(), FORM, b"x").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_body_without_its_length_is_refused_and_none_at_all_is_welcome() {
+    let server = Server::ready(Config::default()).await;
+    let answer = async |first: &str, then: &str| {
+        let mut stream = server.connect().await;
+        stream.write_all(first.as_bytes()).await.unwrap();
+        if !then.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(then.as_bytes()).await.unwrap();
+        }
+        Reply::read(stream).await
+    };
+    let form = format!("content-type: {FORM}\r\n");
+    for method in ["POST", "PUT", "GET"] {
+        for (version, headers) in [("1.0", ""), ("1.0", form.as_str()), ("1.1", "host: lubdub\r\n")] {
+            for body in ["status=down", "{\"status\":\"down\"}", "\r\nstatus=down"] {
+                let head = format!("{method} {} HTTP/{version}\r\n{headers}\r\n", path());
+                let reply = answer(&format!("{head}{body}"), "").await;
+                assert_eq!(reply.status, 411, "{head}{body}");
+                assert!(reply.body.contains("Content-Length"), "{}", reply.body);
+            }
+        }
+    }
+    let bare = format!("POST {} HTTP/1.0\n\n", path());
+    assert_eq!(answer(&format!("{bare}status=down"), "").await.status, 411);
+    assert_eq!(answer(&bare, "status=down").await.status, 411, "in a packet of its own");
+    assert_eq!(server.heartbeats().len(), 0);
+
+    let mut expected = 0;
+    for method in ["POST", "PUT", "GET", "HEAD"] {
+        let closing = "host: lubdub\r\nconnection: close\r\n";
+        for (version, headers) in
+            [("1.0", ""), ("1.0", form.as_str()), ("1.0", "content-length: 0\r\n"), ("1.1", closing)]
+        {
+            let head = format!("{method} {} HTTP/{version}\r\n{headers}\r\n", path());
+            assert_eq!(answer(&head, "").await.status, 200, "{head}");
+            expected += 1;
+        }
+    }
+    // One behind the other over one connection.
+    let first = format!("POST {} HTTP/1.1\r\nhost: lubdub\r\n\r\n", path());
+    let last = format!("POST {} HTTP/1.1\r\nhost: lubdub\r\nconnection: close\r\n\r\n", path());
+    let reply = answer(&format!("{first}{first}\r\n{last}"), "").await;
+    assert_eq!((reply.status, reply.body.matches("200 OK").count()), (200, 2), "{reply:?}");
+    assert_eq!(server.heartbeats().len(), expected + 3);
+}
