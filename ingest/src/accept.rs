@@ -64,7 +64,9 @@ pub(crate) fn accept(query: Option<&str>, body: Body) -> Result<Accepted, NotUnd
 fn makes_up_for(asked: &Found, trouble: Trouble) -> bool {
     match trouble {
         // The body has statuses, and a copied URL that says up must not hide them.
-        Trouble::ListOfStatuses => matches!(told_in(asked), Some((_, Some(HeartbeatKind::Down)))),
+        Trouble::ListOfStatuses | Trouble::Lines => {
+            matches!(told_in(asked), Some((_, Some(HeartbeatKind::Down))))
+        }
         Trouble::Json
         | Trouble::Multipart
         | Trouble::Late

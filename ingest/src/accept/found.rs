@@ -34,7 +34,7 @@ impl Name {
         [("success", Self::Success), ("state", Self::State), ("s", Self::Snitch)];
 
     /// The parameter of this name, in letters of any case, and as copying and hand-written code leave it:
-    /// with blanks, a byte order mark, the rest of an `&amp;`, or the brackets of a list.
+    /// with blanks, quotation marks, a byte order mark, the rest of an `&amp;`, or the brackets of a list.
     pub(super) fn of(text: &str) -> Option<Self> {
         Self::among(&Self::EVERYWHERE, text)
     }
@@ -45,7 +45,7 @@ impl Name {
     }
 
     fn among(names: &[(&str, Self)], text: &str) -> Option<Self> {
-        let text = text.trim_start_matches('\u{feff}').trim();
+        let text = words::unquoted(text.trim_start_matches('\u{feff}'));
         let text = text.strip_prefix("amp;").unwrap_or(text);
         let text = text.strip_suffix("[]").unwrap_or(text);
         names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, name)| *name)
@@ -126,6 +126,26 @@ impl Found {
             Name::Ping => &mut self.ping,
         };
         place.get_or_insert(given);
+    }
+
+    /// Notes what was found behind this.
+    pub(super) fn join(&mut self, behind: Self) {
+        let Self { status, alias, exit_code, message, value, ping, any } = behind;
+        for (name, given) in [
+            (Name::Status, status),
+            (Name::ExitCode, exit_code),
+            (Name::Message, message),
+            (Name::Value, value),
+            (Name::Ping, ping),
+        ] {
+            if let Some(given) = given {
+                self.add(name, given);
+            }
+        }
+        if let Some((name, kind)) = alias {
+            self.add_alias(name, kind);
+        }
+        self.any |= any;
     }
 
     /// Notes what a query behind this one says of the status, by any name. Its exit code weighs like a

@@ -30,6 +30,9 @@ impl fmt::Display for NotUnderstood {
             Self::Body(Trouble::Multipart) => {
                 "the body is multipart, and is no form-data, has no boundary or no end, or has parts within a part; put status into the URL"
             }
+            Self::Body(Trouble::Lines) => {
+                "the body is lines of names and values, which are not read, and one of them says that the job failed: send a form or JSON, or output as text/plain"
+            }
             Self::Body(Trouble::Late) => {
                 "the body did not arrive whole: it paused for 30 s, or took 10 minutes in all; put status into the URL"
             }

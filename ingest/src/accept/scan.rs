@@ -7,19 +7,27 @@ mod alerts;
 mod array;
 mod form;
 mod front;
+mod guard;
 mod json;
+mod lines;
 mod multipart;
 mod nested;
+mod plain;
 mod text;
 mod utf16;
+mod utf32;
 
 use array::ArrayScanner;
 use form::FormScanner;
 use front::Boundary;
+use guard::{Guard, Mention};
 use json::{JsonObject, JsonScanner};
+use lines::Lines;
 use multipart::MultipartScanner;
+use plain::{Plain, PlainScanner};
 use text::Text;
 use utf16::Utf16;
+use utf32::{UNIT, Utf32};
 
 use super::found::{Found, Given};
 
@@ -48,6 +56,8 @@ pub(crate) enum Trouble {
     Multipart,
     /// It is a list of objects with a status or an exit code each.
     ListOfStatuses,
+    /// It is lines of names and values, which are not read, and one says that the job failed.
+    Lines,
     /// It did not arrive whole within the time for it.
     Late,
     /// The client went away, or what it sent is not HTTP.
@@ -61,24 +71,34 @@ pub(crate) enum Trouble {
 /// Reads one body.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    utf16: Option<Utf16>,
+    wide: Option<Wide>,
     content: Content,
+}
+
+/// Text whose characters are more than a byte each.
+#[derive(Debug)]
+enum Wide {
+    Utf16(Utf16),
+    Utf32(Utf32),
 }
 
 #[derive(Debug)]
 enum Content {
     /// Not yet known: its first bytes.
     Begin(Declared, Vec<u8>),
-    /// Not yet known: so far it is blanks, and not in UTF-16, and bytes behind them that are not enough to
+    /// Not yet known: so far it is blanks, and in UTF-8, and bytes behind them that are not enough to
     /// tell.
     Blank(Declared, Vec<u8>),
     Json(Box<JsonScanner>),
-    Array(Box<ArrayScanner>),
+    /// A list, or lines that begin with a bracket.
+    Array(Box<ArrayScanner>, Lines),
+    Guarded(Box<Guarded>),
     Quoted(Box<Quoted>),
     /// Another JSON value, which holds no parameters: its first bytes.
     Scalar(Vec<u8>),
-    Form {
-        form: Box<FormScanner>,
+    /// A form, if it is declared or begins like one, or whatever else does not begin like JSON.
+    Plain {
+        plain: Box<PlainScanner>,
         declared: bool,
     },
     Multipart(Box<MultipartScanner>),
@@ -110,23 +130,40 @@ struct Quoted {
     goes_on: bool,
     inner: Content,
     /// What the body is if it is no JSON text, unless it says that it is JSON.
-    form: Option<FormScanner>,
+    plain: Option<PlainScanner>,
+}
+
+/// A body that begins with what may stand in front of JSON, and JSON behind it.
+#[derive(Debug)]
+struct Guarded {
+    declared: Declared,
+    json: Content,
+    mention: Mention,
+    /// What the body is if the JSON says nothing.
+    plain: PlainScanner,
 }
 
 /// The parameters of a query, which may hold anything else as well.
 pub(super) fn query(query: &str) -> Found {
-    let read = |query: &str| {
-        let mut form = FormScanner::of_a_query();
+    let read = |query: &str, mut form: FormScanner| {
         form.feed(query.as_bytes());
-        form.finish().0
+        form.finish().found
     };
-    let mut found = read(query);
+    let mut found = read(query, FormScanner::of_a_query());
     // A script that adds `?status=down` to a URL that has a query already. Some libraries escape the mark;
     // in a value other than that of `ping`, an escaped one is text.
     let ping = found.ping.as_ref().and_then(Given::text).filter(|_| !query.contains('?'));
     let ping = ping.unwrap_or_default().to_owned();
-    for again in query.split('?').skip(1).chain(ping.split('?').skip(1)) {
-        found.add_told_behind(&read(again));
+    for text in [query, &ping] {
+        for (mark, _) in text.match_indices('?') {
+            let (before, behind) = text.split_at(mark);
+            let behind = behind.strip_prefix('?').unwrap_or_default();
+            let behind = behind.split('?').next().unwrap_or_default();
+            // Within a value the mark may be that of a link, whose parameters have names of any kind.
+            let is_of_a_value = !before.is_empty() && !before.ends_with(['=', '?']);
+            let form = if is_of_a_value { FormScanner::new() } else { FormScanner::of_a_query() };
+            found.add_told_behind(&read(behind, form));
+        }
     }
     found
 }
@@ -145,9 +182,17 @@ impl Scanned {
     }
 
     /// What a form says; of a body that does not declare itself one, if it begins like one.
-    fn of_form(form: FormScanner, declared: bool) -> Self {
-        let (found, begins_like_one) = form.finish();
-        if declared || begins_like_one { Self::of(found, false) } else { Self::default() }
+    fn of_plain(plain: PlainScanner, declared: bool) -> Self {
+        match plain.finish() {
+            Plain::Form { found, begins_like_one } if declared || begins_like_one => Self::of(found, false),
+            Plain::Form { .. } => Self::default(),
+            Plain::Json(text) => {
+                let mut json = Content::blank(Declared::InText(MAX_TEXTS));
+                json.feed(text.as_bytes());
+                Some(json.finish()).filter(Self::says_something).unwrap_or_default()
+            }
+            Plain::Lines(found) => Self { found, ..Self::default() }.cut_short(Trouble::Lines),
+        }
     }
 
     /// Whether it is more than output.
@@ -178,42 +223,36 @@ impl Scanner {
             json if json.contains("json") => Content::Begin(Declared::Json, Vec::new()),
             _ => Content::Begin(Declared::Other, Vec::new()),
         };
-        Self { utf16: None, content }
+        Self { wide: None, content }
     }
 
     pub(crate) fn feed(&mut self, piece: &[u8]) {
-        match &mut self.utf16 {
-            Some(utf16) => {
-                let piece = utf16.decode(piece);
-                self.content.feed(&piece);
+        if let Content::Begin(_, begun) = &mut self.content {
+            begun.extend_from_slice(piece);
+            // So many bytes show what a character takes.
+            if begun.len() >= UNIT {
+                self.begin();
             }
-            None => self.begin(piece),
+            return;
+        }
+        match &mut self.wide {
+            Some(Wide::Utf16(utf16)) => self.content.feed(&utf16.decode(piece)),
+            Some(Wide::Utf32(utf32)) => self.content.feed(&utf32.decode(piece)),
+            None => self.content.feed(piece),
         }
     }
 
-    /// Feeds what is not known to be UTF-16: that shows in the first bytes.
-    fn begin(&mut self, piece: &[u8]) {
-        let Content::Begin(declared, begun) = &mut self.content else { return self.content.feed(piece) };
-        begun.extend_from_slice(piece);
-        if let Some(utf16) = Utf16::of(begun) {
-            let bytes = std::mem::take(begun);
-            self.content = Content::blank(*declared);
-            self.utf16 = Some(utf16);
-            return self.feed(&bytes);
-        }
-        // Two bytes show UTF-16.
-        if begun.len() < 2 {
-            return;
-        }
-        let bytes = std::mem::take(begun);
+    /// Reads the first bytes, which show in what the text is written.
+    fn begin(&mut self) {
+        let Content::Begin(declared, begun) = &mut self.content else { return };
+        let begun = std::mem::take(begun);
+        self.wide = Utf32::of(&begun).map(Wide::Utf32).or_else(|| Utf16::of(&begun).map(Wide::Utf16));
         self.content = Content::blank(*declared);
-        self.content.feed(&bytes);
+        self.feed(&begun);
     }
 
     pub(crate) fn finish(mut self) -> Scanned {
-        if let Content::Begin(declared, begun) = &mut self.content {
-            self.content = Content::Blank(*declared, std::mem::take(begun));
-        }
+        self.begin();
         self.content.finish()
     }
 }
@@ -227,37 +266,48 @@ impl Content {
     /// be read.
     fn of(declared: Declared, begin: &[u8], is_all: bool) -> (Self, &[u8]) {
         let (begin, is_cut) = match front::visible(begin) {
-            Ok(begin) => (begin, matches!(begin, b"'" | b"/")),
+            Ok(begin) => (begin, false),
             Err(begin) => (begin, true),
         };
+        let bare = front::without_quote(begin);
+        let is_quoted = bare.len() < begin.len();
         let boundary = Boundary::of(begin);
-        let is_cut = is_cut || matches!(boundary, Boundary::Unclear);
+        let guard = if declared == Declared::Json { Guard::None } else { Guard::of(begin) };
+        let is_cut = is_cut
+            || (is_quoted && matches!(bare, b"" | b"/"))
+            || matches!(boundary, Boundary::Unclear)
+            || guard == Guard::Unclear;
         if is_cut && !is_all {
             return (Self::Blank(declared, begin.to_vec()), &[]);
         }
-        let json = || Self::Json(Box::new(JsonScanner::new()));
-        let form = |declared| Self::Form { form: Box::new(FormScanner::new()), declared };
         if let Boundary::Named(boundary) = boundary
             && let Some(multipart) = MultipartScanner::within(boundary)
         {
             return (Self::Multipart(Box::new(multipart)), begin);
         }
+        let begin = if is_quoted && matches!(bare, [b'{' | b'[' | b'"', ..]) { bare } else { begin };
         let content = match (begin, declared) {
             ([], _) => Self::blank(declared),
-            ([b'{', ..], _) => json(),
-            // The shell of Windows passes apostrophes on.
-            ([b'\'', object @ ..], _) if object.starts_with(b"{") => return (json(), object),
+            ([b'{', ..], _) => Self::Json(Box::new(JsonScanner::new())),
             ([b'[', rest @ ..], _) => {
                 let array = ArrayScanner::new(declared == Declared::Json);
-                return (Self::Array(Box::new(array)), rest);
+                let mut lines = Lines::new();
+                lines.feed(b"[");
+                return (Self::Array(Box::new(array), lines), rest);
             }
             ([b'"', ..], Declared::InText(MAX_TEXTS)) => Self::Unreadable(Trouble::Json),
             ([b'"', ..], _) => Self::Quoted(Box::new(Quoted::new(declared))),
             (_, Declared::Json) => Self::Scalar(Vec::new()),
             (_, Declared::Form | Declared::Other | Declared::InText(_)) => {
+                let mut plain = PlainScanner::new();
+                if let Guard::Before(json) = guard {
+                    plain.feed(begin.get(..begin.len() - json.len()).unwrap_or_default());
+                    return (Self::Guarded(Box::new(Guarded::new(declared, plain))), json);
+                }
+                let plain = Self::Plain { plain: Box::new(plain), declared: declared == Declared::Form };
                 // Or the query of a URL.
-                let query = begin.strip_prefix(b"/").unwrap_or(begin).strip_prefix(b"?");
-                return (form(declared == Declared::Form), query.unwrap_or(begin));
+                let query = bare.strip_prefix(b"/").unwrap_or(bare).strip_prefix(b"?");
+                return (plain, query.unwrap_or(begin));
             }
         };
         (content, begin)
@@ -280,13 +330,17 @@ impl Content {
                 }
             }
             Self::Json(json) => json.feed(piece),
-            Self::Array(array) => array.feed(piece),
+            Self::Array(array, lines) => {
+                array.feed(piece);
+                lines.feed(piece);
+            }
+            Self::Guarded(guarded) => guarded.feed(piece),
             Self::Quoted(quoted) => quoted.feed(piece),
             Self::Scalar(begin) => {
                 let room = MAX_SCALAR.saturating_sub(begin.len());
                 begin.extend(piece.iter().take(room));
             }
-            Self::Form { form, .. } => form.feed(piece),
+            Self::Plain { plain, .. } => plain.feed(piece),
             Self::Multipart(multipart) => multipart.feed(piece),
             Self::Output | Self::Unreadable(_) => {}
         }
@@ -310,13 +364,17 @@ impl Content {
                 JsonObject::Whole { found, foreign } => Scanned::of(found, foreign),
                 JsonObject::Unreadable(found) => unread(found, Trouble::Json),
             },
-            Self::Array(array) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
-            Self::Array(array) if array.is_json() && !array.is_whole() => unreadable(Trouble::Json),
+            Self::Array(array, _) if array.has_statuses() => unreadable(Trouble::ListOfStatuses),
+            Self::Array(array, _) if array.is_json() && !array.is_readable() => unreadable(Trouble::Json),
+            Self::Array(array, lines) if !array.is_json() && lines.say_failure() => {
+                unreadable(Trouble::Lines)
+            }
             Self::Array(..) => output(),
+            Self::Guarded(guarded) => guarded.finish(),
             Self::Quoted(quoted) => quoted.finish(),
             Self::Scalar(value) if serde_json::from_slice::<serde_json::Value>(&value).is_ok() => output(),
             Self::Scalar(_) => unreadable(Trouble::Json),
-            Self::Form { form, declared } => Scanned::of_form(*form, declared),
+            Self::Plain { plain, declared } => Scanned::of_plain(*plain, declared),
             Self::Multipart(multipart) => match multipart.finish() {
                 (found, true) => Scanned::of(found, false),
                 (found, false) => unread(found, Trouble::Multipart),
@@ -337,20 +395,21 @@ impl Quoted {
             ended: false,
             goes_on: false,
             inner: Content::blank(Declared::InText(texts + 1)),
-            form: (declared != Declared::Json).then(FormScanner::new),
+            plain: (declared != Declared::Json).then(PlainScanner::new),
         }
     }
 
     /// Takes the next piece of the body; the first one begins with the quote.
     fn feed(&mut self, piece: &[u8]) {
-        if let Some(form) = &mut self.form {
-            form.feed(piece);
+        if let Some(plain) = &mut self.plain {
+            plain.feed(piece);
         }
         for byte in piece {
             if !self.begun {
                 self.begun = true;
             } else if self.ended {
-                self.goes_on |= !byte.is_ascii_whitespace() && *byte != 0;
+                // The marks of a shell do not count.
+                self.goes_on |= !byte.is_ascii_whitespace() && !matches!(byte, 0 | b'\'' | b'`');
             } else {
                 self.ended = self.text.ends_at(*byte);
             }
@@ -359,16 +418,42 @@ impl Quoted {
     }
 
     fn finish(self) -> Scanned {
-        let Self { declared, ended, goes_on, inner, form, .. } = self;
+        let Self { declared, ended, goes_on, inner, plain, .. } = self;
         let is_json = matches!(inner, Content::Json(_));
         let inner = inner.finish();
         let is_text = ended && !goes_on;
-        match form {
-            Some(form) if !(is_json || is_text && inner.says_something()) => {
-                Scanned::of_form(form, declared == Declared::Form)
+        match plain {
+            Some(plain) if !(is_json || is_text && inner.says_something()) => {
+                Scanned::of_plain(plain, declared == Declared::Form)
             }
             Some(_) | None if is_text => inner,
             Some(_) | None => inner.cut_short(Trouble::Json),
+        }
+    }
+}
+
+impl Guarded {
+    /// `plain` has read what stands in front of the JSON.
+    fn new(declared: Declared, plain: PlainScanner) -> Self {
+        Self { declared, json: Content::blank(declared), mention: Mention::default(), plain }
+    }
+
+    /// Takes the next piece; the first one begins with the JSON.
+    fn feed(&mut self, piece: &[u8]) {
+        self.json.feed(piece);
+        self.mention.feed(piece);
+        self.plain.feed(piece);
+    }
+
+    fn finish(self) -> Scanned {
+        let Self { declared, json, mention, plain } = self;
+        let said = json.finish();
+        // What cannot be read as JSON may be a line of a log.
+        let trouble = said.trouble.filter(|trouble| *trouble != Trouble::Json || mention.is_made());
+        match trouble {
+            Some(trouble) => said.cut_short(trouble),
+            None if said.found.tells() => said.cut_short(Trouble::Json),
+            None => Scanned::of_plain(plain, declared == Declared::Form),
         }
     }
 }

@@ -383,6 +383,27 @@ fn a_query_behind_a_query_is_heard_like_a_plain_one() {
         assert_eq!(read(Some(&query), None, b""), expected, "{query}");
     }
     assert_eq!(read(Some("?exit_code=1"), None, b""), Ok(down()));
+    // A link within a message has parameters of its own.
+    for link in ["http://x/?state=open", "http://x/?s=all&a=1", "http://x/?success=maybe", "x?state=fail?s=1"]
+    {
+        assert_eq!(
+            read(Some(&format!("msg=see+{link}")), None, b"").map(|it| it.kind),
+            Ok(HeartbeatKind::Up)
+        );
+        let ping = format!("ping=see+{}", link.replace('?', "%3F").replace('=', "%3D").replace('&', "%26"));
+        assert_eq!(read(Some(&ping), None, b"").map(|it| it.kind), Ok(HeartbeatKind::Up), "{ping}");
+        assert_eq!(
+            read(None, FORM, format!("msg=see {link}").as_bytes()).map(|it| it.kind),
+            Ok(HeartbeatKind::Up)
+        );
+    }
+    for (query, expected) in [
+        ("status=up&msg=OK?status=down", Ok(HeartbeatKind::Down)),
+        ("status=up&msg=OK?state=x&exit_code=1?exit_code=1", Ok(HeartbeatKind::Down)),
+        ("msg=OK?exit_code=killed", Err(NotUnderstood::Parameter(Name::ExitCode))),
+    ] {
+        assert_eq!(read(Some(query), None, b"").map(|it| it.kind), expected, "{query}");
+    }
     let text = "msg=see+http%3A%2F%2Fx%2F%3Fstatus%3Dbroken";
     assert_eq!(read(Some(text), None, b""), Ok(message("see http://x/?status=broken")));
 }

@@ -18,6 +18,8 @@ enum Begin {
     List,
     /// And an object in it.
     Object,
+    /// Whose first name has no quotes.
+    BareName,
     Json,
     Other,
 }
@@ -40,14 +42,17 @@ impl ArrayScanner {
         self.begin = match (self.begin, byte) {
             (Begin::List, b'{') => Begin::Object,
             (Begin::Object, b'"') => Begin::Json,
-            (begin @ (Begin::Json | Begin::Other), _) => begin,
+            (Begin::Object, b'\'' | b'_' | b'$' | b'a'..=b'z' | b'A'..=b'Z') => Begin::BareName,
+            (begin @ (Begin::Json | Begin::BareName | Begin::Other), _) => begin,
             (begin @ (Begin::List | Begin::Object), _) if byte.is_ascii_whitespace() => begin,
             (Begin::List | Begin::Object, _) => Begin::Other,
         };
         // The list, and an object in it; or an object behind it.
         let depth = self.nested.depth();
         if byte == b':' && (depth == 2 || (depth == 1 && self.is_whole && self.is_json())) {
-            self.has_statuses |= self.nested.is_behind_a_status();
+            let is_list_of_objects = matches!(self.begin, Begin::Json | Begin::BareName);
+            self.has_statuses |= self.nested.is_behind_a_status()
+                || (is_list_of_objects && self.nested.is_behind_a_bare_status());
         }
         self.nested.step(byte);
         self.is_whole |= self.nested.depth() == 0;
@@ -58,8 +63,9 @@ impl ArrayScanner {
         matches!(self.begin, Begin::Json)
     }
 
-    pub(super) const fn is_whole(&self) -> bool {
-        self.is_whole
+    /// Whether it came to its end, and is JSON all through.
+    pub(super) const fn is_readable(&self) -> bool {
+        self.is_whole && !self.nested.has_bare_names()
     }
 
     pub(super) const fn has_statuses(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Pure. The pairs of a form (`application/x-www-form-urlencoded`), read piece by piece.
 
 use super::super::found::{Found, Given, Name};
+use super::super::words::{is_quote, unquoted, without_end_quote};
 use super::text::from_client;
 
 /// The longest name that is looked at. It is longer than ours, because a name without an equals sign may be a
@@ -16,12 +17,31 @@ pub(super) struct FormScanner {
     is_query: bool,
     /// Whether a form that was encoded once more holds a parameter of ours.
     encoded_twice: bool,
+    json: Option<String>,
+}
+
+/// What a form said.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) found: Found,
+    /// Whether the body begins like a form.
+    pub(super) begins_like_one: bool,
+    /// The first name that is a JSON object or list, up to a length: some libraries encode it so.
+    pub(super) json: Option<String>,
 }
 
 #[derive(Debug)]
 enum State {
     Name(Escaped),
-    Value(Option<Name>, Escaped),
+    Value(Option<Field>, Escaped),
+}
+
+/// A parameter of ours whose value is read.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Name,
+    /// Whether a quotation mark stands in front of the name: one ends the value.
+    is_quoted: bool,
 }
 
 /// Whether the body begins like a form: with a name of plain characters and an equals sign.
@@ -43,6 +63,7 @@ impl FormScanner {
             first: FirstName::NotBegun,
             is_query: false,
             encoded_twice: false,
+            json: None,
         }
     }
 
@@ -52,14 +73,14 @@ impl FormScanner {
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
-        let named = self.named();
         for byte in piece {
             self.first = self.first.step(*byte);
             match &mut self.state {
                 State::Name(name) => match byte {
                     b'=' => {
-                        let name = named(&name.take());
-                        self.state = State::Value(name, Escaped::new(name.map_or(0, Name::most)));
+                        let name = name.take();
+                        let field = self.field(&name);
+                        self.state = State::Value(field, Escaped::new(field.map_or(0, |it| it.name.most())));
                     }
                     b'&' => self.end_pair(),
                     _ => name.push(*byte),
@@ -76,19 +97,32 @@ impl FormScanner {
         if self.is_query { Name::in_a_query } else { Name::of }
     }
 
+    /// The parameter of this name; notes a name that is JSON.
+    fn field(&mut self, name: &str) -> Option<Field> {
+        if self.json.is_none() && unquoted(name).starts_with(['{', '[']) {
+            self.json = Some(name.to_owned());
+        }
+        let is_quoted = name.trim_start().starts_with(is_quote);
+        self.named()(name).map(|name| Field { name, is_quoted })
+    }
+
     fn end_pair(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Name(Escaped::new(MAX_NAME)));
         match state {
             State::Name(mut name) => {
                 let is_whole = !name.is_full();
                 let name = name.take();
-                match self.named()(&name) {
-                    Some(name) => self.found.add(name, Given::Text(String::new())),
+                match self.field(&name) {
+                    Some(field) => self.found.add(field.name, Given::Text(String::new())),
                     None if name.contains('=') => self.encoded_twice(&name, is_whole),
                     None => {}
                 }
             }
-            State::Value(Some(name), mut value) => self.found.add(name, Given::Text(value.take())),
+            State::Value(Some(Field { name, is_quoted }), mut value) => {
+                let value = value.take();
+                let text = if is_quoted { without_end_quote(&value) } else { &value };
+                self.found.add(name, Given::Text(text.to_owned()));
+            }
             State::Value(None, _) => {}
         }
     }
@@ -110,24 +144,26 @@ impl FormScanner {
         self.encoded_twice |= any;
     }
 
-    /// What was found, and whether the body begins like a form.
-    pub(super) fn finish(mut self) -> (Found, bool) {
+    pub(super) fn finish(mut self) -> Form {
         self.end_pair();
         let begins_like_one = match self.first {
             FirstName::Ended => true,
             FirstName::Plain | FirstName::Alone => self.encoded_twice,
             FirstName::NotBegun | FirstName::NoName => false,
         };
-        (self.found, begins_like_one)
+        Form { found: self.found, begins_like_one, json: self.json }
     }
 }
 
 impl FirstName {
     const fn step(self, byte: u8) -> Self {
+        // Quotation marks of Unicode are among what is not ASCII.
+        let is_quote = matches!(byte, b'\'' | b'"' | b'`' | 0x80..);
         let is_plain =
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'[' | b']');
         match self {
             Self::NotBegun if byte == b'&' => self,
+            Self::NotBegun | Self::Plain if is_quote => self,
             Self::NotBegun | Self::Plain if is_plain => Self::Plain,
             Self::Plain if byte == b'=' => Self::Ended,
             Self::Plain if byte == b'&' => Self::Alone,

@@ -47,6 +47,17 @@ const fn is_invisible(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
+/// A body without the quotation mark in front of it: the shell of Windows passes apostrophes on, and word
+/// processors make other marks of them. JSON texts begin with the double one, which is no such mark.
+pub(super) fn without_quote(begin: &[u8]) -> &[u8] {
+    match begin {
+        [b'\'' | b'`', rest @ ..] => rest.trim_ascii_start(),
+        // The code page of Windows, and Unicode.
+        [0x91..=0x94, rest @ ..] | [0xe2, 0x80, 0x98..=0x9f, rest @ ..] => rest.trim_ascii_start(),
+        _ => begin,
+    }
+}
+
 /// The longest boundary of a multipart body (RFC 2046, section 5.1.1).
 const MAX_BOUNDARY: usize = 70;
 

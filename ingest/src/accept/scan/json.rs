@@ -6,6 +6,7 @@
 
 use super::super::found::{Found, Given, Name};
 use super::alerts::TextOf;
+use super::form::FormScanner;
 use super::nested::Nested;
 use super::text::Text;
 
@@ -71,6 +72,10 @@ enum State {
     /// After the end of an object. Another one may follow, as in a file of lines or of records, or behind a
     /// comma.
     Done,
+    /// Behind the end stands an ampersand: pairs of a form follow, or another object.
+    Ampersand,
+    /// In these pairs. `curl -d` joins what it is given by ampersands.
+    Pairs(Box<FormScanner>),
     /// Behind the end stands what is no object. It means nothing.
     Rest,
     Unreadable,
@@ -174,10 +179,18 @@ impl JsonScanner {
     }
 
     pub(super) fn finish(self) -> JsonObject {
-        let Self { state, mut found, foreign, alerts, .. } = self;
+        let Self { state, mut found, foreign, alerts, ended_by_a_text, .. } = self;
         match state {
-            State::Done | State::Rest if alerts.listed => alerts.fill_in(found),
-            State::Done | State::Rest => JsonObject::Whole { found, foreign },
+            State::Pairs(pairs) => match pairs.finish().found {
+                pairs if pairs.any => {
+                    found.join(pairs);
+                    JsonObject::Whole { found, foreign }
+                }
+                _ if ended_by_a_text => JsonObject::Unreadable(found),
+                _ => JsonObject::Whole { found, foreign },
+            },
+            State::Done | State::Ampersand | State::Rest if alerts.listed => alerts.fill_in(found),
+            State::Done | State::Ampersand | State::Rest => JsonObject::Whole { found, foreign },
             State::String(Key::Ours(name), text, Quote::Behind(_)) => {
                 found.add(name, Given::Text(text.into_string()));
                 JsonObject::Unreadable(found)
@@ -257,13 +270,24 @@ impl JsonScanner {
                     self.ended_by_a_text = false;
                     State::BeforeName
                 }
-                // The last one is that of a shell.
-                0 | b',' | b';' | RECORD_SEPARATOR | b'\'' => State::Done,
+                b'&' => State::Ampersand,
+                // The last ones are those of a shell.
+                0 | b',' | b';' | RECORD_SEPARATOR | b'\'' | b'`' => State::Done,
                 _ if is_blank => State::Done,
                 // What goes on like a text shows that its end was a quote and a brace within it.
                 _ if self.ended_by_a_text => State::Unreadable,
                 _ => State::Rest,
             },
+            State::Ampersand => match byte {
+                b'{' => self.step(State::Done, byte),
+                b'&' => State::Ampersand,
+                _ if is_blank => State::Ampersand,
+                _ => self.step(State::Pairs(Box::new(FormScanner::new())), byte),
+            },
+            State::Pairs(mut pairs) => {
+                pairs.feed(&[byte]);
+                State::Pairs(pairs)
+            }
             State::Rest => State::Rest,
             State::Begin | State::AfterName(_) | State::Nested(_) | State::Unreadable => State::Unreadable,
         }

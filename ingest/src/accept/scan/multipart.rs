@@ -41,6 +41,8 @@ struct Field {
     name: Name,
     /// Whether it has the name of a file, too: libraries give one to a field that they were handed as bytes.
     is_file: bool,
+    /// Whether a quotation mark stands in front of the name: one ends the value.
+    is_quoted: bool,
 }
 
 impl MultipartScanner {
@@ -106,7 +108,7 @@ impl MultipartScanner {
 
 impl Field {
     fn note(self, mut content: Vec<u8>, found: &mut Found) {
-        let Self { name, is_file } = self;
+        let Self { name, is_file, is_quoted } = self;
         if content.ends_with(b"\n") {
             content.pop();
             if content.ends_with(b"\r") {
@@ -117,6 +119,7 @@ impl Field {
         content.truncate(name.most());
         let is_text = is_whole && std::str::from_utf8(&content).is_ok() && !content.contains(&0);
         let text = from_client(content);
+        let text = if is_quoted { words::without_end_quote(&text).to_owned() } else { text };
         match name {
             Name::Status | Name::ExitCode if is_file && !is_whole => found.add(name, Given::Unfit),
             // A file that has such a name by chance is output.
@@ -168,10 +171,13 @@ impl Head {
             parameters.iter().find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
         };
         let is_file = parameter("filename").is_some() || parameter("filename*").is_some();
-        // Browsers take apostrophes for a part of the name. No field of ours has any.
-        let plain = parameter("name").and_then(|name| Name::of(name.trim_matches('\'')));
-        let name = plain.or_else(|| Name::of(&extended(parameter("name*")?)))?;
-        Some(Field { name, is_file })
+        let text = parameter("name");
+        let name = text.and_then(|name| Name::of(name));
+        let name = name.or_else(|| Name::of(&extended(parameter("name*")?)))?;
+        // `'msg=x'` in the shell of Windows. Of a name within apostrophes none belongs to the value.
+        let begins_quoted =
+            |text: &String| text.starts_with(words::is_quote) && !text.ends_with(words::is_quote);
+        Some(Field { name, is_file, is_quoted: text.is_some_and(begins_quoted) })
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) struct Nested {
     /// Whether something stood where no JSON has it.
     is_odd: bool,
     swallows: bool,
+    has_bare_names: bool,
 }
 
 /// What was read last, but for blanks.
@@ -56,6 +57,7 @@ impl Nested {
             names_a_status: false,
             is_odd: false,
             swallows: false,
+            has_bare_names: false,
         }
     }
 
@@ -89,6 +91,7 @@ impl Nested {
             }
             b':' => {
                 self.swallows |= self.is_odd && self.is_behind_a_status();
+                self.has_bare_names |= matches!(self.last, Last::Word { .. });
                 self.last = Last::Opening;
             }
             b',' => self.last = Last::Opening,
@@ -126,6 +129,16 @@ impl Nested {
     /// Whether the last thing is a text that names a status or an exit code.
     pub(super) const fn is_behind_a_status(&self) -> bool {
         self.names_a_status && matches!(self.last, Last::Text)
+    }
+
+    /// Whether the last thing is a word without quotes that names a status or an exit code, as in JavaScript.
+    pub(super) fn is_behind_a_bare_status(&self) -> bool {
+        matches!(self.last, Last::Word { .. }) && names_a_status(&self.word)
+    }
+
+    /// Whether a name had no quotes.
+    pub(super) const fn has_bare_names(&self) -> bool {
+        self.has_bare_names
     }
 
     /// Whether it read a status as its own that may stand beside it.
