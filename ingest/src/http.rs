@@ -37,6 +37,9 @@ const PREFIX: &str = "/api/push/";
 /// What the user agent of every notifier begins with.
 const NOTIFIER: &[u8] = b"lubdub-notifier/";
 
+/// The header of notifiers whose user agent is another one.
+const NOTIFIER_MARK: &str = "lubdub-notifier";
+
 /// How long a body is awaited that a client of HTTP/1.0 may send without its length, in packets of their own.
 /// Proxies that speak HTTP/1.0 pass pushes without a body on so, and wait for as long.
 const BODY_WITHIN: Duration = Duration::from_millis(250);
@@ -264,6 +267,10 @@ impl Addressed<'_> {
 /// Whether the request is an alert that a notifier of Lubdub sends: of this installation or of another one
 /// that watches it. Two monitors that alert each other would never come to rest.
 fn is_own_alert(headers: &HeaderMap) -> bool {
+    // A channel may have a user agent of its own.
+    if headers.contains_key(NOTIFIER_MARK) {
+        return true;
+    }
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     agent.get(..NOTIFIER.len()).is_some_and(|start| start.eq_ignore_ascii_case(NOTIFIER))
 }

@@ -280,6 +280,9 @@ async fn an_alert_of_lubdub_itself_is_a_loop_and_those_of_others_are_welcome() {
         assert_eq!(reply.status, expected, "{agent}: {}", reply.body);
         assert_eq!(server.heartbeats().len() - before, usize::from(expected == 200), "{agent}");
     }
+    // Of a channel that has a user agent of its own.
+    let headers = [("user-agent", "mine/1"), ("lubdub-notifier", "0.1.0")];
+    assert_eq!(server.request("POST", &path(""), &headers, b"").await.status, 508);
 }
 
 #[tokio::test]

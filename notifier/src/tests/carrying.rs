@@ -45,6 +45,26 @@ async fn a_flip_reaches_each_enabled_default_channel_signed() {
 }
 
 #[tokio::test]
+async fn a_channel_with_a_user_agent_of_its_own_is_known_for_a_notifier() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    let channel = world
+        .channel_with(receiver.url("/"), |channel| {
+            let own = ("User-Agent".to_owned(), Secret::new("mine/1".to_owned()));
+            World::webhook(channel).headers.extend([own]);
+        })
+        .await;
+    let monitor = world.monitor("backup", None).await;
+    let running = world.start();
+    let id = world.alert(monitor, 1, channel).await;
+    world.delivery(id, DeliveryState::Delivered, 1).await;
+    running.drain().await;
+    let one = &receiver.received()[0];
+    assert_eq!(one.header("user-agent"), "mine/1");
+    assert_eq!(one.header("lubdub-notifier"), env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
 async fn a_monitor_that_names_its_channels_uses_these_and_no_others() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();

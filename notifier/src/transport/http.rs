@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::chain::Chain;
 use model::time::EventTime;
 use reqwest::dns::Resolve as _;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{self, AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
 use sending::address_guard::{AddressGuard, RefusedAddress};
 use sending::{target, this_host};
@@ -34,6 +34,9 @@ const IDLE: (usize, Duration) = (16, Duration::from_secs(30));
 
 /// Ingest knows by it that a push would be a loop.
 const USER_AGENT: &str = concat!("lubdub-notifier/", env!("CARGO_PKG_VERSION"));
+
+/// Ingest knows by it the same of a request whose channel has a user agent of its own.
+const MARK: HeaderName = HeaderName::from_static("lubdub-notifier");
 
 /// A client that goes to allowed addresses only, follows no redirect and asks no proxy.
 pub(super) struct Http {
@@ -104,7 +107,8 @@ impl Http {
         now: EventTime,
         deadline: Instant,
     ) -> Result<Exchange, Failure> {
-        let request = without_credentials(request)?;
+        let mut request = without_credentials(request)?;
+        mark(&mut request);
         // Addresses written out in the URL are never looked up, so the resolver does not see them.
         self.guard.check_url(request.url()).map_err(Failure::Refused)?;
         self.check_own(request.url(), deadline).await?;
@@ -188,10 +192,21 @@ fn without_credentials(mut request: Request) -> Result<Request, Failure> {
     Ok(request)
 }
 
+/// Marks a request whose user agent does not tell that it is ours.
+fn mark(request: &mut Request) {
+    if request.headers().contains_key(header::USER_AGENT) {
+        request.headers_mut().insert(MARK, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    }
+}
+
 /// A request for people: `url` is where it goes with what is secret masked, and so are headers marked as
 /// sensitive.
 pub(super) fn shown(request: &Request, url: &str) -> String {
-    let mut text = format!("{} {url}\nuser-agent: {USER_AGENT}\n", request.method());
+    let mut text = format!("{} {url}\n", request.method());
+    if !request.headers().contains_key(header::USER_AGENT) {
+        // A String takes every write.
+        let _ = writeln!(text, "user-agent: {USER_AGENT}");
+    }
     for (name, value) in request.headers() {
         let value = if value.is_sensitive() { "***" } else { value.to_str().unwrap_or("***") };
         // A String takes every write.
