@@ -167,6 +167,10 @@ pub(super) fn server_url(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("write it like https://lubdub.example.com".to_owned());
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("leave the name and password out: a request has room for one authorization, the API key"
+            .to_owned());
+    }
     Ok(url)
 }
 
@@ -199,6 +203,14 @@ mod tests {
         assert_eq!(parsed("https://x.example/lubdub").as_deref(), Ok("https://x.example/lubdub"));
         assert!(parsed("ftp://x.example").is_err());
         assert!(parsed("http://").is_err());
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_without_showing_it() {
+        for text in ["http://user:secret@x.example", "user@x.example", "https://:secret@x.example/"] {
+            let refused = server_url(text).expect_err("refused");
+            assert!(refused.contains("API key") && !refused.contains("secret"), "{refused}");
+        }
     }
 
     #[test]
