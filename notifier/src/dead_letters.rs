@@ -13,13 +13,13 @@ use model::chain::Chain;
 use model::delivery::{Delivery, DeliveryMessage, DeliveryState};
 use model::ids::DeliveryId;
 use model::time::EventTime;
-use model::wire;
 use ports::clock::Clock;
 use ports::history::{DeliveryHistory, HistoryError, OPEN_DELIVERIES_FOR};
 use ports::queue::{Claim, DeadLetters, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::bury;
+use crate::delivery::reading::look;
 use crate::metrics::Metrics;
 
 /// The number of dead letters that are read at once.
@@ -153,7 +153,7 @@ impl DeadLetterReview {
 /// The record of a dead letter, as far as the letter itself tells it.
 fn restored(letter: &Claim, now: EventTime) -> Option<Delivery> {
     // A letter that cannot be read had no record, or none that can be made again.
-    let DeliveryMessage::Task(task) = wire::decode(&letter.body).ok()? else { return None };
+    let DeliveryMessage::Task(task) = look(&letter.body)? else { return None };
     // The history keeps dead deliveries by their creation; the queue keeps dead letters a little longer.
     if task.created_at + OPEN_DELIVERIES_FOR <= now {
         return None;

@@ -4,7 +4,8 @@
 //! and comes again to the next one. So a note in the ledger says of a message that it is in hand. The note is
 //! removed when the message is dealt with, however that ended. A note that is found is of a process that
 //! died, and its message is a suspect: suspects are handled one at a time, so that of those that were in hand
-//! together only the one that ends the process is found in hand again.
+//! together only the one that ends the process is found in hand again. The note of a suspect stays until its
+//! outcome is written down: the next one may end the process before that.
 //!
 //! A process that is killed from outside, again and again, has something in hand each time as well: most
 //! likely a delivery that waits for its receiver. So an end while our own code is at work is grave, and one

@@ -12,6 +12,7 @@ mod failing;
 mod guarding;
 mod isolation;
 mod mailing;
+mod owing;
 mod parties;
 mod poison;
 mod presets;

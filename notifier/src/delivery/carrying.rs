@@ -10,16 +10,18 @@ use model::flip::Alert;
 use model::ids::{ChannelId, DeliveryId};
 use model::notice::Notice;
 use model::time::EventTime;
-use model::wire::{self, WireError};
+use model::wire::WireError;
 use ports::history::HistoryError;
 use ports::queue::{Claim, LaneId, MessageId, Outcome, QueueError, Standing};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::catching_up::{catch_up, is_for_later};
 use super::context::Context;
+use super::owing::owe;
 use super::phases::{Claimed, Opened, Opening, Preparation};
+use super::reading::decode;
 use super::settled::Settled;
-use super::surplus::{failure_of, given_up, is_given_up, owe};
+use super::surplus::{failure_of, given_up, is_given_up};
 use crate::defects::GivenUp;
 use crate::desk;
 use crate::desk::keeper::Manner;
@@ -36,8 +38,8 @@ pub(super) const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 /// The wait before a suspect that had no turn is tried again.
 const PUT_BACK_SUSPECT: Duration = Duration::from_secs(5);
 
-/// The wait before a wake-up of a desk is tried again that ended three processes. It cannot be buried:
-/// what the desk gathered waits for it.
+/// The wait before a wake-up of a desk, or a channel's message to itself, is tried again that ended three
+/// processes. It cannot be buried: what the desk gathered, or the channel missed, waits for it.
 const PUT_BACK_WAKE: Duration = Duration::from_secs(3_600);
 
 /// How many settled deliveries are remembered for those that were folded into them.
@@ -61,7 +63,9 @@ pub(super) async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::S
             context.in_hand.let_go(id).await;
             settled
         }
-        Ok(Taken::Suspect { suspicion }) => carry_suspect(&context, claim, suspicion).await,
+        Ok(Taken::Suspect { suspicion }) => {
+            return carry_suspect(&context, claim, suspicion, &recorder).await;
+        }
         Err(error) => {
             context.health.trouble(Part::InHand, &error);
             let due_at = context.clock.now() + PUT_BACK_FOR;
@@ -73,17 +77,20 @@ pub(super) async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::S
 }
 
 /// Carries a delivery that was in hand when processes ended: alone, and not for ever.
-async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32) -> Settled {
+///
+/// It stays in hand, and keeps the turn, until the recorder has written down what came of it: the next
+/// suspect may end the process, and this one would begin anew.
+async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32, recorder: &mpsc::Sender<Settled>) {
     let (id, lane) = (claim.id, claim.lane);
-    let put_back = |claim: Claim| {
-        Settled::put_back(claim.id, claim.lane, claim.body, context.clock.now() + PUT_BACK_SUSPECT)
-    };
     let turn = match context.in_hand.take_suspect(id, suspicion).await {
         Ok(Some(turn)) => turn,
-        Ok(None) => return put_back(claim),
-        Err(error) => {
-            context.health.trouble(Part::InHand, &error);
-            return put_back(claim);
+        not_taken => {
+            if let Err(error) = not_taken {
+                context.health.trouble(Part::InHand, &error);
+            }
+            let due_at = context.clock.now() + PUT_BACK_SUSPECT;
+            let _ = recorder.send(Settled::put_back(id, lane, claim.body, due_at)).await;
+            return;
         }
     };
     let settled = match suspicion {
@@ -95,16 +102,19 @@ async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32) -> Settl
             Settled::buried(id, lane)
         }
     };
-    context.in_hand.let_go(id).await;
+    let (written, is_written) = oneshot::channel();
+    let settled = Settled { written: Some(written), ..settled };
+    if recorder.send(settled).await.is_ok() && is_written.await.is_ok() {
+        context.in_hand.let_go(id).await;
+    }
     drop(turn);
-    settled
 }
 
 /// Ends a delivery whose attempts panic or end the process, in sight of people.
 pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Settled {
     let now = context.clock.now();
-    match wire::decode::<DeliveryMessage>(&claim.body) {
-        Ok(DeliveryMessage::Task(task)) => {
+    match decode(&claim.body) {
+        Ok(DeliveryMessage::Task(task)) if !is_for_later(&task) => {
             let known = loop {
                 match context.history.get(task.id).await {
                     Ok(known) => break known,
@@ -115,13 +125,13 @@ pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Se
             let channel = context.directory.known(task.channel);
             Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), why.why(), now)
         }
-        // What the desk has gathered waits for this moment.
-        Ok(DeliveryMessage::Wake(_)) => {
+        // What the desk has gathered, or the channel has missed, waits for this moment.
+        Ok(DeliveryMessage::Wake(_) | DeliveryMessage::Task(_)) => {
             let wait = match why {
                 GivenUp::Panicked => PUT_BACK_LONG,
                 GivenUp::EndedProcesses => PUT_BACK_WAKE,
             };
-            tracing::error!(message.id = %claim.id, why = why.why(), "left a desk alone for a while");
+            tracing::error!(message.id = %claim.id, why = why.why(), "left a desk, or a channel that is to catch up, alone for a while");
             Settled::put_back(claim.id, claim.lane, claim.body, now + wait)
         }
         Err(error) => Settled::unreadable(&claim, None, &error, now),
@@ -140,7 +150,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             return put_back(claim, PUT_BACK_FOR);
         }
     };
-    let message = match wire::decode::<DeliveryMessage>(&claim.body) {
+    let message = match decode(&claim.body) {
         Ok(message) => message,
         Err(error @ WireError::Newer { .. }) => {
             tracing::warn!(error = %Chain(&error), "cannot read a delivery; leaving it to a newer notifier");

@@ -156,7 +156,7 @@ async fn tell(
                 return Ok(Told::NoRoom);
             }
             // What is given up from now on has a message of its own.
-            context.owed.lock().remove(&channel.id);
+            context.owed.lock().is_catching_up(channel.id);
             ([DeliveryState::Pending, DeliveryState::Suppressed].as_slice(), PART)
         }
     };

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::ids::{ChannelId, DeliveryId};
+use model::ids::DeliveryId;
 use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
 use ports::queue::{DeadLetters, Queue};
 
+use super::owed::Owed;
 use super::pace::Pace;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
@@ -31,9 +32,8 @@ pub(crate) struct Context {
     pub(crate) pace: Pace,
     /// Some of the deliveries that are settled and that others were folded into; the dispatcher bounds them.
     pub(crate) settled: Mutex<HashSet<DeliveryId>>,
-    /// Channels that have a message to themselves in the queue, because deliveries were given up for lack of
-    /// room.
-    pub(crate) owed: Mutex<HashSet<ChannelId>>,
+    /// Channels that are to catch up, because deliveries were given up for lack of room.
+    pub(crate) owed: Mutex<Owed>,
     pub(crate) facts: FactFinder,
     pub(crate) transports: Transports,
     pub(crate) in_hand: Arc<InHand>,

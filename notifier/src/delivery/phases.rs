@@ -205,7 +205,7 @@ impl Claimed {
 
     fn over(self, record: Option<Delivery>, outcome: Outcome, desk: Option<DeskNote>) -> Settled {
         let id = self.task.id.into();
-        Settled { id, lane: self.lane, record, outcome, attempted: None, desk }
+        Settled { record, desk, ..Settled::with(id, self.lane, outcome) }
     }
 
     fn dead(
@@ -248,8 +248,7 @@ impl Opened {
     /// Follows the desk: it says something else, or nothing.
     pub(crate) fn admitted(mut self, admission: Admission, now: EventTime) -> Result<Self, Box<Settled>> {
         let id = self.task.id.into();
-        let settled =
-            |lane, record, outcome| Settled { id, lane, record, outcome, attempted: None, desk: None };
+        let settled = |lane, record, outcome| Settled { record, ..Settled::with(id, lane, outcome) };
         match admission {
             Admission::Send(said) => {
                 // An alert that came to the desk goes there again as it was. A notice that the desk made is
@@ -398,7 +397,8 @@ impl Attempted {
             moved,
         };
         let desk = manner.map(|manner| DeskNote { channel: task.channel, manner, note });
-        Settled { id: task.id.into(), lane, record: Some(record), outcome, attempted: Some(report), desk }
+        let settled = Settled::with(task.id.into(), lane, outcome);
+        Settled { record: Some(record), attempted: Some(report), desk, ..settled }
     }
 }
 

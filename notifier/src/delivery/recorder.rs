@@ -116,9 +116,17 @@ impl Recorder {
         let (later, now): (Vec<Settled>, Vec<Settled>) = group.into_iter().partition(deferred);
         self.deferred = later;
         let lanes = now.iter().map(|settled| settled.lane).collect();
-        let outcomes: Vec<(MessageId, Outcome)> =
-            now.into_iter().map(|settled| (settled.id, settled.outcome)).collect();
+        let mut waiting = Vec::new();
+        let mut outcomes: Vec<(MessageId, Outcome)> = Vec::with_capacity(now.len());
+        for settled in now {
+            waiting.extend(settled.written);
+            outcomes.push((settled.id, settled.outcome));
+        }
         self.settle(&outcomes).await;
+        for written in waiting {
+            // Who does not wait any longer is going.
+            let _ = written.send(());
+        }
         for report in &reports {
             if let Some(change) = &report.moved {
                 self.follow(report.channel, change).await;

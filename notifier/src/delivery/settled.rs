@@ -8,6 +8,7 @@ use model::ids::{ChannelId, MonitorId};
 use model::time::EventTime;
 use model::wire::WireError;
 use ports::queue::{Claim, LaneId, MessageId, Outcome};
+use tokio::sync::oneshot;
 
 use crate::desk;
 use crate::desk::keeper::Manner;
@@ -28,6 +29,8 @@ pub(crate) struct Settled {
     pub(crate) attempted: Option<AttemptReport>,
     /// The note that the channel's desk hears before the queue does.
     pub(crate) desk: Option<DeskNote>,
+    /// Hears when all of this is written down.
+    pub(crate) written: Option<oneshot::Sender<()>>,
 }
 
 /// A note for a desk.
@@ -66,19 +69,24 @@ pub(crate) enum Verdict {
 }
 
 impl Settled {
+    /// A message of which nothing is to be written but how it is settled.
+    pub(crate) const fn with(id: MessageId, lane: LaneId, outcome: Outcome) -> Self {
+        Self { id, lane, record: None, outcome, attempted: None, desk: None, written: None }
+    }
+
     /// A claim that is given back as it was, to be claimed again at `due_at`.
     pub(crate) const fn put_back(id: MessageId, lane: LaneId, body: Bytes, due_at: EventTime) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Retry { due_at, body }, attempted: None, desk: None }
+        Self::with(id, lane, Outcome::Retry { due_at, body })
     }
 
     /// A message that is done with, and was no delivery.
     pub(crate) const fn done(id: MessageId, lane: LaneId) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Complete, attempted: None, desk: None }
+        Self::with(id, lane, Outcome::Complete)
     }
 
     /// A message of which nothing can be said: a dead letter without a record.
     pub(crate) const fn buried(id: MessageId, lane: LaneId) -> Self {
-        Self { id, lane, record: None, outcome: Outcome::Bury, attempted: None, desk: None }
+        Self::with(id, lane, Outcome::Bury)
     }
 
     /// A message that cannot be read: a dead letter, and so it stands in the history if that knows it.
@@ -92,7 +100,7 @@ impl Settled {
             bury(&mut record, error.to_string(), now);
             record
         });
-        Self { id: claim.id, lane: claim.lane, record, outcome: Outcome::Bury, attempted: None, desk: None }
+        Self { record, ..Self::with(claim.id, claim.lane, Outcome::Bury) }
     }
 }
 

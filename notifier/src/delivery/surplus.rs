@@ -24,21 +24,20 @@ use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
 use model::flip::{Alert, Flip, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::Notice;
-use model::wire;
 use ports::history::HistoryError;
 use ports::queue::{Claim, LaneId, LaneLoad, MessageId, Outcome, QueueError, SurplusWalk};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+pub(crate) use super::owed::NO_ROOM;
+use super::owing::{owe, owe_again};
+use super::reading::look;
 use crate::config::POLL;
 use crate::desk::Note;
 use crate::desk::keeper::{Manner, folded};
 use crate::message::incident_of;
 use crate::metrics::DeliveryResult;
-
-/// Why a delivery was given up.
-pub(crate) const NO_ROOM: &str = "too many deliveries waited for this channel";
 
 /// Most messages that are taken out together.
 const BATCH: usize = 512;
@@ -144,7 +143,8 @@ impl Surplus {
             // A shard may have gone to another node and come back: what was owed there is not known here.
             let named: HashSet<ChannelId> =
                 loads.iter().map(|load| ChannelId::from_uuid(load.lane.as_uuid())).collect();
-            self.context.owed.lock().retain(|channel| named.contains(channel));
+            self.context.owed.lock().keep_only(&named);
+            owe_again(&self.context).await;
             let crowded = crowded(loads);
             for load in &crowded {
                 if let Err(error) = self.relieve(*load, &shutdown).await {
@@ -349,22 +349,10 @@ struct TakenOut {
     given_up: u64,
 }
 
-/// Puts a message to itself into the lane of a channel, unless there is one: it will be told then of what is
-/// given up.
-pub(super) async fn owe(context: &Context, channel: ChannelId) {
-    let Some(known) = context.directory.known(channel) else { return };
-    if !context.owed.lock().insert(channel) {
-        return;
-    }
-    if let Err(error) = context.trouble.tell_later(&known, NO_ROOM, context.clock.now()).await {
-        tracing::debug!(error = %Chain(&error), "failed to note that a channel must catch up; trying again");
-        context.owed.lock().remove(&channel);
-    }
-}
-
 /// The delivery of a message that may be given up as far as itself goes.
 fn task(claim: &Claim) -> Option<DeliveryTask> {
-    let Ok(DeliveryMessage::Task(task)) = wire::decode(&claim.body) else { return None };
+    // One over which the decoder panics stays, until its attempts have given it up.
+    let Some(DeliveryMessage::Task(task)) = look(&claim.body) else { return None };
     let is_alert = matches!(&task.notice, Notice::Alert(Alert::Flip(_) | Alert::Reminder { .. }));
     // A desk waits to hear of what it let go out.
     (is_alert && !task.at_desk).then_some(*task)

@@ -200,6 +200,12 @@ async fn one_run(fault: FaultAt) -> bool {
     doomed.recover(&world).await;
     let second = world.start();
     until("everything is delivered after all", false).await;
+    // A suspect that had no turn comes again in a while.
+    eventually("no delivery is pending", async || {
+        world.advance(Duration::from_millis(200)).await;
+        world.history.oldest_pending().await.unwrap().is_none().then_some(())
+    })
+    .await;
     world.nothing_left().await;
     second.drain().await;
 

@@ -4,12 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use doubles::{Fault, FaultPlan, FaultyLedger, FaultyRegistry, eventually};
+use doubles::{Fault, FaultPlan, FaultyLedger, FaultyRegistry, InMemoryQueue, eventually};
 use model::delivery::{Delivery, DeliveryState};
 use model::ids::DeliveryId;
+use ports::clock::Clock;
+use ports::queue::QueueMessage;
+use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;
+use crate::config::POLL;
+use crate::delivery::reading::PANICS;
+use crate::service::Limits;
 
 /// Panics at so many calls. Clones share the number.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +118,42 @@ async fn an_alert_whose_channels_cannot_be_found_is_a_dead_letter_of_its_own() {
     world.delivery(after, DeliveryState::Delivered, 1).await;
     running.drain().await;
     assert_eq!(panics.left(), 0);
+}
+
+#[tokio::test]
+async fn a_body_over_which_the_decoder_panics_ends_nobody_who_looks_at_it() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    world.deliveries = Arc::new(InMemoryQueue::new(8));
+    world.limits = Limits { review: Duration::from_millis(20), ..world.limits };
+    let crowded = world.channel("http://127.0.0.1:9/".to_owned()).await;
+    let bodies: Vec<QueueMessage> = (1..=7)
+        .map(|n| QueueMessage {
+            id: Uuid::from_u128(n).into(),
+            lane: crowded.into(),
+            order_key: Uuid::from_u128(n).into(),
+            due_at: world.clock.now() + Duration::from_secs(5),
+            origin: None,
+            body: PANICS.into(),
+        })
+        .collect();
+    world.deliveries.enqueue(bodies).await.unwrap();
+    let fine = world.channel_with(receiver.url("/"), |channel| channel.default = false).await;
+    let monitor = world.monitor("backup", Some(vec![fine])).await;
+    let running = world.start();
+    // The lane holds more than its share: it is looked through.
+    tokio::time::sleep(2 * POLL).await;
+    eventually("they are given up", async || {
+        world.advance(Duration::from_secs(10)).await;
+        let letters = world.deliveries.dead_letters(None, 10).await.unwrap();
+        (letters.len() == 7).then_some(())
+    })
+    .await;
+    // The dead letters are reviewed meanwhile.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let id = world.alert(monitor, 1, fine).await;
+    world.delivery(id, DeliveryState::Delivered, 1).await;
+    running.drain().await;
 }
 
 #[tokio::test]

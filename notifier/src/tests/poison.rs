@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use doubles::{Fault, FaultPlan, FaultyDeliveryHistory, FaultyLedger, FaultyQueue, Switch, eventually};
 use model::delivery::DeliveryState;
-use model::ids::DeliveryId;
+use model::ids::{AlertId, DeliveryId};
+use model::notice::{ChannelFailing, Notice};
 use model::wire;
 use ports::clock::Clock;
-use ports::queue::{MessageId, QueueWithDeadLetters};
+use ports::queue::{MessageId, QueueWithDeadLetters, Standing};
 
 use super::receiver::{Receiver, Reply};
 use super::world::{Running, World};
 use crate::in_hand::{AT_WORK, GIVEN_UP_AT, InHandNote, NEW_FOR, WAITING, scope};
 use crate::service::Limits;
+use crate::trouble::to_itself;
 
 /// How many notifiers must end amid the wait for a receiver.
 const WAITS: usize = (GIVEN_UP_AT / WAITING) as usize;
@@ -149,6 +151,68 @@ async fn a_delivery_that_ends_three_notifiers_while_they_work_on_it_is_given_up(
     assert!(dead.attempts[0].error.as_deref().unwrap().contains("with this in hand"));
     last.drain(&world).await;
     assert_eq!((receiver.count("/bad"), receiver.count("/fine")), (0, 1));
+}
+
+#[tokio::test]
+async fn a_suspect_is_in_hand_until_its_outcome_is_written() {
+    let receiver = Receiver::start(|_| Reply::after(FOR_EVER)).await;
+    let mut world = World::new();
+    let broken = Switch::default();
+    world.deliveries = Arc::new(FaultyQueue::new(Arc::clone(&world.deliveries), broken.clone()));
+    let channel = world.channel(receiver.url("/")).await;
+    let monitor = world.monitor("backup", None).await;
+    let id = world.alert(monitor, 1, channel).await;
+    let mortal = Mortal::start(&mut world);
+    came(&receiver, "/", 1).await;
+    mortal.die(&world).await;
+    receiver.behave(|_| Reply::after(Duration::from_millis(300)));
+    let last = Mortal::start(&mut world);
+    came(&receiver, "/", 2).await;
+    broken.set(true);
+    world.delivery(id, DeliveryState::Delivered, 1).await;
+    assert!(world.noted_of(id.into()).await > 0, "the queue does not know yet what came of it");
+    broken.set(false);
+    world.noted(id.into(), 0).await;
+    last.drain(&world).await;
+}
+
+#[tokio::test]
+async fn a_message_of_a_channel_to_itself_that_ends_notifiers_is_put_off_and_not_buried() {
+    let mut world = World::new();
+    let channel = world.channel("http://127.0.0.1:9/".to_owned()).await;
+    let failing = ChannelFailing {
+        id: AlertId::of_channel(channel, "no room"),
+        channel,
+        name: String::new(),
+        since: world.clock.now(),
+        disabled: false,
+        detail: String::new(),
+    };
+    let message = to_itself(channel, &Notice::ChannelFailing(Box::new(failing)), world.clock.now());
+    let id = message.id;
+    world.deliveries.enqueue(vec![message]).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let hangs = Hangs::default();
+    world.history = Arc::new(FaultyDeliveryHistory::new(Arc::clone(&world.history), hangs.clone()));
+    hangs.0.set(true);
+    for deaths in 1..=3 {
+        let mortal = Mortal::start(&mut world);
+        world.noted(id, deaths * AT_WORK).await;
+        mortal.die(&world).await;
+    }
+    hangs.0.set(false);
+    let last = Mortal::start(&mut world);
+    world.noted(id, 0).await;
+    assert!(world.deliveries.dead_letters(None, 10).await.unwrap().is_empty());
+    let standing = world.deliveries.standing(channel.into(), &[id]).await.unwrap();
+    assert_eq!(standing, [Some(Standing::Open)], "it waits");
+    world.clock.advance(Duration::from_secs(3_600));
+    eventually("the channel has caught up", async || {
+        let standing = world.deliveries.standing(channel.into(), &[id]).await.unwrap();
+        (standing != [Some(Standing::Open)]).then_some(())
+    })
+    .await;
+    last.drain(&world).await;
 }
 
 #[tokio::test]
