@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the routes.
 
 mod limits;
+mod lines;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -59,6 +60,7 @@ pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
     // The document is made of texts, numbers and maps with text keys, all of which have a JSON form.
     let mut document = serde_json::to_value(&described).unwrap_or_default();
     limits::state(&mut document);
+    lines::describe(&mut document);
     document.to_string().into()
 }
 

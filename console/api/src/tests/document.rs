@@ -162,6 +162,48 @@ async fn every_call_of_the_contract_is_described_and_nothing_else_is_answered() 
 }
 
 #[tokio::test]
+async fn the_described_lines_of_an_import_are_the_accepted_ones() {
+    let bench = Bench::start().await;
+    let document = document(&bench).await;
+    let operation = &document["paths"]["/api/v1/import"]["post"];
+    let content = &operation["requestBody"]["content"]["application/x-ndjson"];
+    let lines = content["x-itemSchema"]["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
+    let lines = document.pointer(lines.expect("a reference")).expect("the schema of a line");
+    let mut kinds = BTreeSet::new();
+    for line in lines["oneOf"].as_array().expect("kinds") {
+        let reference = line["$ref"].as_str().and_then(|text| text.strip_prefix('#')).expect("a reference");
+        let schema = document.pointer(reference).expect("a schema");
+        let kind = schema["properties"]["type"]["const"].as_str().expect("a type");
+        kinds.insert(kind);
+        let body = json!({"type": kind, "no such field": 1}).to_string();
+        let refused = bench.post("/import?mode=history", &body).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let errors = refused.json["errors"].as_array().expect("errors").clone();
+        let (mut allowed, mut needed) = (BTreeSet::new(), BTreeSet::from(["type".to_owned()]));
+        for error in errors {
+            let field = error["field"].as_str().expect("a field").trim_start_matches("line 1.").to_owned();
+            let message = error["message"].as_str().expect("a message");
+            match message.strip_prefix("unknown field; allowed are ") {
+                Some(names) => allowed.extend(names.split(", ").map(str::to_owned)),
+                // Of two that exclude each other neither is needed.
+                None if field != "timeout" => drop(needed.insert(field)),
+                None => {}
+            }
+        }
+        let properties = schema["properties"].as_object().expect("properties");
+        assert_eq!(properties.keys().cloned().collect::<BTreeSet<_>>(), allowed, "{kind}");
+        let required = schema["required"].as_array().expect("required");
+        let required: BTreeSet<String> =
+            required.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+        assert_eq!(required, needed, "{kind}");
+    }
+    assert_eq!(kinds, BTreeSet::from(["heartbeat", "monitor", "gap", "until"]));
+    let example = content["example"].as_str().expect("an example");
+    let refused = bench.post("/import?mode=history", example).await;
+    assert_eq!(refused.refused(), ["line 1.monitor"], "there is no such monitor, and nothing else is wrong");
+}
+
+#[tokio::test]
 async fn a_read_key_reads_and_nothing_more() {
     let bench = Bench::start().await;
     for (method, path) in operations(&document(&bench).await) {

@@ -46,15 +46,15 @@ fn line(most: usize) -> Value {
     json!({"minLength": 1, "maxLength": most, "pattern": LINE})
 }
 
-fn cron() -> Value {
+pub(super) fn cron() -> Value {
     json!({"minLength": 1, "maxLength": MAX_CRON_CHARS, "pattern": CRON, "format": "cron"})
 }
 
-fn timezone() -> Value {
+pub(super) fn timezone() -> Value {
     json!({"minLength": 1, "maxLength": MAX_TIMEZONE_CHARS, "pattern": LINE, "format": "timezone"})
 }
 
-fn seconds(least: u32, most: u32) -> Value {
+pub(super) fn seconds(least: u32, most: u32) -> Value {
     json!({"minimum": least, "maximum": most})
 }
 
@@ -74,15 +74,19 @@ fn not_null(mut keywords: Value, kind: &str) -> Value {
     keywords
 }
 
-fn of_monitor(schema: &'static str) -> Vec<FieldLimits> {
-    let remind_every = json!({
+/// Zero, or seconds.
+pub(super) fn remind_every() -> Value {
+    json!({
         "default": 0,
         "anyOf": [
             {"type": "null"},
             {"type": "integer", "minimum": 0, "maximum": 0},
             {"type": "integer", "minimum": MIN_REMIND_SECS, "maximum": MAX_TIMEOUT_SECS},
         ],
-    });
+    })
+}
+
+fn of_monitor(schema: &'static str) -> Vec<FieldLimits> {
     vec![
         (schema, "name", not_null(line(MAX_NAME_CHARS), "string")),
         (schema, "description", json!({"maxLength": MAX_DESCRIPTION_CHARS, "pattern": LINES})),
@@ -92,7 +96,7 @@ fn of_monitor(schema: &'static str) -> Vec<FieldLimits> {
         (schema, "timezone", timezone()),
         (schema, "grace", seconds(0, MAX_GRACE_SECS)),
         (schema, "interval", seconds(1, MAX_TIMEOUT_SECS)),
-        (schema, "remind_every", remind_every),
+        (schema, "remind_every", remind_every()),
         (schema, "channels", ids(MAX_CHANNELS)),
         (schema, "parent", json!({"format": "uuid"})),
         (schema, "paused", json!({"default": false})),
