@@ -67,6 +67,8 @@ pub(super) struct Named {
 /// # Errors
 /// Nothing or several things have that name, or the server could not be asked.
 pub(super) async fn id_of(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result<String> {
+    // Names are kept without blanks around them.
+    let wanted = wanted.trim();
     // A whole id is taken as it is: the request that follows says whether there is such a thing.
     if is_id(wanted) {
         return Ok(wanted.to_owned());
@@ -164,6 +166,7 @@ pub(super) fn name_of<'a>(all: &'a [Named], id: &'a str) -> &'a str {
 
 /// The one thing of that name, or of that id or beginning of an id. A name wins over the beginning of an id.
 pub(super) fn choose<'a>(kind: Kind, all: &'a [Named], wanted: &str) -> anyhow::Result<&'a Named> {
+    let wanted = wanted.trim();
     if let Some(found) = all.iter().find(|named| named.id == wanted) {
         return Ok(found);
     }

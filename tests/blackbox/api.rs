@@ -118,6 +118,12 @@ impl Api {
         }
     }
 
+    /// Every rebuild: a list without pages.
+    #[track_caller]
+    pub(crate) fn rebuilds(&self) -> Vec<Value> {
+        self.get("/replay/rebuilds")["items"].as_array().expect("a list").clone()
+    }
+
     /// Makes a channel to `url`, with its secret.
     #[track_caller]
     pub(crate) fn channel(&self, name: &str, url: &str) -> (String, String) {

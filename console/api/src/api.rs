@@ -29,6 +29,7 @@ use serving::TrustedProxies;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{self, Authentication};
+use crate::parameters::{self, Parameters};
 use crate::problem::Problem;
 use crate::public_url::PublicUrl;
 use crate::request_metrics::RequestMetrics;
@@ -44,7 +45,9 @@ pub(crate) fn router(
     metrics: RequestMetrics,
 ) -> Router {
     let (guarded, described) = described_routes();
-    let document = document::bytes(described);
+    let described = document::complete(described);
+    let parameters = Parameters::of(&described);
+    let document = document::bytes(&described);
     let authentication = Authentication {
         app: Arc::clone(&app),
         public_url: public_url.into(),
@@ -52,10 +55,12 @@ pub(crate) fn router(
         proxies,
     };
     let observation = Observation { clock: Arc::clone(&app.ports.clock), metrics };
+    let known_parameters = from_fn_with_state(parameters, parameters::check);
     let openapi = get(move || future::ready(document::answer(document.clone())));
     guarded
+        .route_layer(known_parameters.clone())
         .route_layer(from_fn_with_state(authentication, auth::authenticate))
-        .route(document::PATH, openapi)
+        .route(document::PATH, openapi.layer(known_parameters))
         .route(PREFIX, any(no_such_path))
         .route("/api/v1/", any(no_such_path))
         .route("/api/v1/{*path}", any(no_such_path))

@@ -12,6 +12,7 @@ mod auth;
 mod config;
 mod error;
 mod paging;
+mod parameters;
 mod problem;
 mod public_url;
 mod request;

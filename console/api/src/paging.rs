@@ -71,10 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Ok(query) = Query::from_request_parts(parts, state).await;
-        let allowed = format!("must be a whole number from 1 to {MAX_PAGE}");
-        let limit = query.parsed("limit", &allowed, |text| {
-            text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit))
-        })?;
+        let limit = query.whole_number("limit", 1..=MAX_PAGE)?;
         let cursor = query.get("cursor").map(str::to_owned);
         Ok(Self { limit: limit.unwrap_or(DEFAULT_PAGE), cursor })
     }

@@ -1,5 +1,7 @@
 //! Reads requests: bodies, query parameters, paging and preconditions. Strict, bounded, and never a panic.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::to_bytes;
@@ -12,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-use management::draft::fields::Fields;
+use management::draft::fields::{Fields, written_number};
 use management::precondition::Precondition;
 
 /// Largest request body, in bytes.
@@ -122,7 +124,8 @@ pub(crate) fn monitor_id(text: &str) -> Result<MonitorId, Problem> {
     text.parse().map_err(|_| Problem::not_found("monitor"))
 }
 
-/// The parameters of the query, as they came. Unknown ones are ignored, empty ones count as not given.
+/// The parameters of the query, without blanks around their values, which no record has either. Empty ones
+/// count as not given; [`crate::parameters`] has refused unknown ones.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -130,7 +133,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+        let trimmed =
+            |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.trim().to_owned());
+        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).map(trimmed).collect()))
     }
 }
 
@@ -142,6 +147,19 @@ impl Query {
     /// The given parameters, in their order.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (&**name, &**value))
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn whole_number(
+        &self,
+        name: &str,
+        range: RangeInclusive<usize>,
+    ) -> Result<Option<usize>, Problem> {
+        let allowed = format!("must be a whole number from {} to {}", range.start(), range.end());
+        self.parsed(name, &allowed, |text| {
+            let number = usize::try_from(written_number(text)?).ok()?;
+            Some(number).filter(|number| range.contains(number))
+        })
     }
 
     /// Every value of a parameter that may be repeated.

@@ -12,6 +12,7 @@ mod limits;
 mod maintenance;
 mod monitors;
 mod paging;
+mod parameters;
 mod rebuilds;
 mod replay;
 mod sight;

@@ -21,7 +21,7 @@ fn ask(scene: &Scene, body: &Value) {
 #[track_caller]
 fn reports(scene: &Scene) -> Vec<Value> {
     let over = eventually("every rebuild is over", || {
-        let shown = scene.cluster.api().list("/replay/rebuilds");
+        let shown = scene.cluster.api().rebuilds();
         let over = |one: &Value| one["state"] == "done" || one["state"] == "failed";
         (shown.len() == usize::from(PARTITIONS) && shown.iter().all(over)).then_some(shown)
     });
@@ -53,7 +53,7 @@ fn a_rebuild_finds_what_is_there_and_replacing_it_disturbs_nobody() {
     scene.note("replacing, and killing a scheduler meanwhile");
     ask(&scene, &json!({"verify": false, "history": true}));
     eventually("one has begun", || {
-        let shown = scene.cluster.api().list("/replay/rebuilds");
+        let shown = scene.cluster.api().rebuilds();
         shown.iter().any(|one| one["state"] != "waiting").then_some(())
     });
     scene.cluster.node(Role::Scheduler, 0).kill();

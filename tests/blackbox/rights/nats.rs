@@ -52,7 +52,7 @@ fn all_works_with_each_role_on_its_own_key_and_rights() {
     for verify in [true, false] {
         api.api("POST /replay/rebuilds", &json!({"verify": verify, "history": !verify}));
         eventually("every partition is rebuilt", || {
-            let shown = api.list("/replay/rebuilds");
+            let shown = api.rebuilds();
             assert!(shown.iter().all(|one| one["state"] != "failed"), "{shown:#?}");
             shown.iter().all(|one| one["state"] == "done").then_some(())
         });

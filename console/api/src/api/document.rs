@@ -21,7 +21,8 @@ pub(super) const PATH: &str = "/api/v1/openapi.json";
     info(
         title = "Lubdub",
         description = "The management API of Lubdub, which notices when your jobs go silent. Errors are problem documents (RFC 9457). \
-                       Times are RFC 3339 in UTC, durations whole seconds.",
+                       Times are RFC 3339 in UTC, durations whole seconds. \
+                       A query parameter that a call does not have is refused with 422.",
     ),
     components(schemas(Problem, FieldError)),
     tags(
@@ -41,11 +42,11 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The finished document.
-pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
+/// The document with what all routes have in common, and with itself.
+pub(super) fn complete(mut described: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for item in described.paths.paths.values_mut() {
         for operation in operations(item) {
-            complete(operation);
+            complete_one(operation);
         }
     }
     let itself = OperationBuilder::new()
@@ -57,15 +58,20 @@ pub(super) fn bytes(mut described: utoipa::openapi::OpenApi) -> Bytes {
     described.paths.paths.insert(PATH.to_owned(), PathItem::new(HttpMethod::Get, itself));
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     described.components.get_or_insert_with(Components::default).add_security_scheme("key", bearer);
+    described
+}
+
+/// The finished document.
+pub(super) fn bytes(described: &utoipa::openapi::OpenApi) -> Bytes {
     // The document is made of texts, numbers and maps with text keys, all of which have a JSON form.
-    let mut document = serde_json::to_value(&described).unwrap_or_default();
+    let mut document = serde_json::to_value(described).unwrap_or_default();
     limits::state(&mut document);
     lines::describe(&mut document);
     document.to_string().into()
 }
 
 /// Adds what every operation has in common: a key, and problems as errors.
-fn complete(operation: &mut Operation) {
+fn complete_one(operation: &mut Operation) {
     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
     let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new()

@@ -72,7 +72,7 @@ async fn bad_parameters_are_400() {
         assert_eq!(answer.refused().len(), 1, "{path}");
     }
     for list in &lists {
-        let answer = bench.get(&format!("{list}?limit=&cursor=&other=1")).await;
+        let answer = bench.get(&format!("{list}?limit=&cursor=")).await;
         assert_eq!(answer.status, StatusCode::OK, "an empty parameter counts as not given");
     }
 }

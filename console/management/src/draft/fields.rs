@@ -166,6 +166,11 @@ pub fn whole_number(value: &Value) -> Option<u32> {
     (0.0..=f64::from(u32::MAX)).contains(&number).then_some(number as u32)
 }
 
+/// A whole number in a query, which may be written with a point too.
+pub fn written_number(text: &str) -> Option<u32> {
+    text.parse().ok().or_else(|| whole_number(&serde_json::from_str(text).ok()?))
+}
+
 /// The document can say how many tags may be given, not how many different ones: so repeats count.
 fn tags(value: &Value) -> Option<Vec<String>> {
     let given = value.as_array().filter(|given| given.len() <= MAX_TAGS)?;

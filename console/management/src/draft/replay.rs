@@ -11,7 +11,7 @@ use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::change::Change;
-use super::fields::{Fields, line};
+use super::fields::{Fields, line, written_number};
 use super::schedule::parse_cron;
 
 const ONE_SELECTION: &str = "exactly one of monitor, tag and all=true is needed";
@@ -167,7 +167,8 @@ fn monitors(value: Value) -> Option<Vec<MonitorId>> {
 
 fn seconds(fields: &mut Fields, name: &'static str, least: u32, most: u32) -> Option<u32> {
     let allowed = format!("must be a whole number of seconds from {least} to {most}");
-    let read = |value: Value| value.as_str()?.parse().ok().filter(|number| (least..=most).contains(number));
+    let read =
+        |value: Value| written_number(value.as_str()?).filter(|number| (least..=most).contains(number));
     fields.read(name, &allowed, read).set()
 }
 

@@ -82,9 +82,7 @@ async fn what_if(
 
 /// The number of monitors in the list.
 pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
-    let allowed = format!("must be a whole number from 1 to {MAX_REPORTED}");
-    let read = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_REPORTED).contains(limit));
-    Ok(query.parsed("limit", &allowed, read)?.unwrap_or(DEFAULT_REPORTED))
+    Ok(query.whole_number("limit", 1..=MAX_REPORTED)?.unwrap_or(DEFAULT_REPORTED))
 }
 
 fn view(
