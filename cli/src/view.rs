@@ -115,6 +115,8 @@ pub(super) struct Window {
     pub(super) ends_at: Option<String>,
     pub(super) next_at: Option<String>,
     pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
 }
 
 impl Window {

@@ -89,19 +89,11 @@ impl Create {
             body.insert("tags".to_owned(), json!(tags));
         }
         let answer = api.post(&["maintenance-windows"], &Value::Object(body)).await?;
-        for tag in &tags {
-            if api
-                .list(&["monitors"], &[("tag", Some(tag))], 1)
-                .await
-                .is_ok_and(|found| found.items.is_empty())
-            {
-                terminal.warn(format_args!("no monitor has the tag {} yet", harmless(tag)));
-            }
-        }
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }
         let window: Window = api.view(&answer)?;
+        window.warnings.iter().for_each(|warning| terminal.warn(harmless(warning)));
         Ok(terminal.print(&format!(
             "Created {}\n  id    {}\n  when  {}\n  for   {}\n",
             harmless(&window.name),

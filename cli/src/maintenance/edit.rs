@@ -9,6 +9,7 @@ use super::super::moment::Here;
 use super::super::view::Window;
 use super::span::Span;
 use crate::bad_usage::BadUsage;
+use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -77,6 +78,8 @@ impl Edit {
         if self.connection.json() {
             return Ok(terminal.json(&change.after)?);
         }
+        let window: Window = api.view(&change.after)?;
+        window.warnings.iter().for_each(|warning| terminal.warn(harmless(warning)));
         let monitors = if says_monitors { names(&api, Kind::Monitor).await? } else { Vec::new() };
         let names = Names { monitors, ..Names::default() };
         Ok(terminal.line(change.said(&OF_A_WINDOW, &names))?)

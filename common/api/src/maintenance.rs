@@ -38,6 +38,9 @@ pub struct WindowView {
     pub created_at: Time,
     /// The revision. It grows with every change, and is also the ETag.
     pub revision: u64,
+    /// In the answer to a creation or a change: what may not be meant so, for people.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A new maintenance window. It needs at least one monitor or tag, and either `from` and `to` or `cron` and

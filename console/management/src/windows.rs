@@ -5,13 +5,18 @@ use std::sync::Arc;
 use model::ids::{MonitorId, WindowId};
 use model::maintenance::MaintenanceWindow;
 use model::time::EventTime;
+use model::wire;
 use ports::registry::{RecordKey, RecordKind};
 
 use crate::app::App;
 use crate::draft::maintenance::{NewWindow, WindowDraft};
+use crate::labels::Labels;
 use crate::precondition::Precondition;
 use crate::records::{Records, Stored};
 use crate::refusal::Refusal;
+
+/// Monitors whose tags are read at once.
+const CHUNK: usize = 1_000;
 
 /// Most windows that there can be: the notifier looks at all of them for each alert.
 const MAX_WINDOWS: usize = 1_000;
@@ -72,6 +77,22 @@ impl App {
         self.check_named_monitors(&mut draft).await?;
         let change = |old: &MaintenanceWindow| draft.clone().onto(old).map_err(Refusal::fields);
         Ok(self.windows().change(id, precondition, change).await?.after)
+    }
+
+    /// Those of some tags that no monitor has.
+    pub async fn unused_tags(&self, tags: &[String]) -> Vec<String> {
+        let mut unused = tags.to_vec();
+        let mut reached = None;
+        while !unused.is_empty() {
+            let chunk = self.directory.monitors(reached, CHUNK);
+            let Some(last) = chunk.last() else { break };
+            reached = Some(last.id);
+            for labels in chunk.iter().filter_map(|stored| wire::decode::<Labels>(&stored.value).ok()) {
+                unused.retain(|tag| !labels.tags.contains(tag));
+            }
+            tokio::task::yield_now().await;
+        }
+        unused
     }
 
     /// Says which of the named monitors do not exist.

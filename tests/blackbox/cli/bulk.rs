@@ -173,7 +173,7 @@ fn many_monitors_live_and_die_by_the_command_line() {
     let window = server.run(&["maintenance", "create", "cut", "--state", "new", "--for", "2h", "--yes"]);
     assert!(window.stdout.contains("for   3 monitors\n"), "{window:?}");
     let warned = server.run(&["maintenance", "create", "typo", "--tag", "wbe", "--for", "2h"]).stderr;
-    assert!(warned.contains("no monitor has the tag wbe"), "{warned}");
+    assert!(warned.contains("no monitor has the tag 'wbe' now"), "{warned}");
     let edited = server.well(&["maintenance", "edit", "cut", "--name", "power", "--monitor", "db"]);
     assert!(edited.contains("\n  name: cut -> power\n  monitors: web1, web2, db -> db\n"), "{edited}");
 

@@ -29,6 +29,16 @@ fn window_id(text: &str) -> Result<WindowId, Problem> {
     text.parse().map_err(|_| Problem::not_found("maintenance window"))
 }
 
+/// The answer to a creation or a change.
+async fn changed(app: &App, stored: &Stored<MaintenanceWindow>) -> Response {
+    let unused = app.unused_tags(&stored.value.tags).await;
+    let warning =
+        |tag: &String| format!("no monitor has the tag '{tag}' now: the window is for those that get it");
+    let warnings = unused.iter().map(warning).collect();
+    let view = WindowView { warnings, ..view::show(app, stored.revision, &stored.value) };
+    ([(header::ETAG, format!("\"{}\"", stored.revision))], Json(view)).into_response()
+}
+
 fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWindow>) -> Response {
     let etag = [(header::ETAG, format!("\"{revision}\""))];
     (etag, Json(view::show(app, *revision, window))).into_response()
@@ -50,7 +60,7 @@ fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWind
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let stored = app.create_window(WindowDraft::read(body)).await?;
     let location = [(header::LOCATION, format!("/api/v1/maintenance-windows/{}", stored.value.id))];
-    Ok((StatusCode::CREATED, location, answer(&app, &stored)).into_response())
+    Ok((StatusCode::CREATED, location, changed(&app, &stored).await).into_response())
 }
 
 /// Lists maintenance windows in the order of their creation.
@@ -102,7 +112,7 @@ async fn change(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let stored = app.change_window(window_id(&id)?, &precondition, WindowDraft::read(body)).await?;
-    Ok(answer(&app, &stored))
+    Ok(changed(&app, &stored).await)
 }
 
 /// Deletes a maintenance window. An active window ends at once.

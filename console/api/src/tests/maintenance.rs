@@ -25,13 +25,14 @@ async fn a_window_is_made_shown_changed_and_deleted() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.json);
     let path = format!("/maintenance-windows/{}", made.id());
     assert_eq!(made.headers[header::LOCATION], format!("/api/v1{path}"));
-    let expected = json!({
+    let mut expected = json!({
         "id": made.id(), "name": "move", "monitors": [monitor], "tags": ["db"], "from": "2026-11-22T10:00:00.000Z",
         "to": "2026-11-22T12:00:00.000Z", "cron": null, "timezone": null, "duration": null, "active": true,
         "ends_at": "2026-11-22T12:00:00.000Z", "next_at": null, "created_at": "2026-11-22T10:00:00.000Z",
-        "revision": made.json["revision"],
+        "revision": made.json["revision"], "warnings": made.json["warnings"],
     });
     assert_eq!(made.json, expected);
+    expected["warnings"] = json!([]);
     let shown = bench.get(&path).await;
     assert_eq!((&shown.json, &shown.headers[header::ETAG]), (&expected, &made.headers[header::ETAG]));
 
@@ -73,6 +74,26 @@ async fn windows_are_paged_in_the_order_of_their_creation() {
         cursor = next.to_owned();
     }
     assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_window_for_a_tag_that_no_monitor_has_is_taken_with_a_warning() {
+    let bench = Bench::start().await;
+    let monitor = json!({"name": "n", "timeout": 60, "tags": ["web"]}).to_string();
+    assert_eq!(bench.post("/monitors", &monitor).await.status, StatusCode::CREATED);
+    let body = |tags: &[&str]| json!({"name": "n", "tags": tags, "cron": "@daily", "duration": 60});
+    let window = made(&bench, body(&["web"])).await;
+    assert_eq!(window["warnings"], json!([]));
+    let window = made(&bench, body(&["web", "wbe"])).await;
+    let warnings = window["warnings"].as_array().expect("warnings");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].as_str().is_some_and(|text| text.contains("no monitor has the tag 'wbe'")));
+    let path = format!("/maintenance-windows/{}", window["id"].as_str().expect("an id"));
+    let changed = bench.call(&bench.admin, "PATCH", &path, &[], r#"{"tags": ["bew"]}"#).await;
+    assert_eq!(changed.json["warnings"].as_array().map(Vec::len), Some(1), "{}", changed.json);
+    let changed = bench.call(&bench.admin, "PATCH", &path, &[], r#"{"tags": ["web"]}"#).await;
+    assert_eq!(changed.json["warnings"], json!([]));
+    assert_eq!(bench.get(&path).await.json["warnings"], json!([]));
 }
 
 #[tokio::test]

@@ -37,5 +37,6 @@ pub(super) fn show(app: &App, revision: Revision, window: &MaintenanceWindow) ->
         next_at: next.map(Time),
         created_at: Time(window.created_at),
         revision: revision.0,
+        warnings: Vec::new(),
     }
 }
