@@ -19,7 +19,7 @@ Examples:
 
 Reads the heartbeats of that time again and counts which monitors would have been down.
 It changes nothing and sends no alerts.
-A grace that was the default follows --timeout and --cron, as it does when a monitor is edited; any other stays.
+A grace that equals the default follows --timeout and --cron; any other stays.
 A false alarm is a missed deadline after which the job was heard again within one period.";
 
 /// The default of how far back.

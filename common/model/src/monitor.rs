@@ -112,6 +112,9 @@ pub struct Monitor {
     pub tags: Vec<String>,
     /// Schedule, grace, reminders, pause.
     pub definition: Definition,
+    /// Whether its grace was given. One that was not is the default, and follows the schedule.
+    #[serde(default)]
+    pub own_grace: bool,
     /// Recommended interval between pushes, seconds; `None` = the timeout.
     #[serde(default)]
     pub interval: Option<u32>,

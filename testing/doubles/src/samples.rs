@@ -39,6 +39,7 @@ pub fn monitor(id: MonitorId) -> Monitor {
         description: String::new(),
         tags: Vec::new(),
         definition: definition(),
+        own_grace: false,
         interval: None,
         channels: None,
         parent: None,

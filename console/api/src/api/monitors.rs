@@ -109,8 +109,8 @@ async fn show(
 
 /// Changes a monitor. Only the given fields change; null resets a field to its default.
 ///
-/// Giving `cron` ends a `timeout`, and the other way round. A grace that was the default follows the new
-/// schedule.
+/// Giving `cron` ends a `timeout`, and the other way round. A grace that was never given follows
+/// the new schedule.
 #[utoipa::path(
     patch, path = "/monitors/{id}", tag = "monitors", operation_id = "changeMonitor", request_body = MonitorChange,
     params(

@@ -60,6 +60,8 @@ pub struct NewMonitor {
     pub tags: Vec<String>,
     /// Its definition.
     pub definition: Definition,
+    /// Whether its grace was given.
+    pub own_grace: bool,
     /// The recommended interval between pushes, seconds.
     pub interval: Option<u32>,
     /// The channels that it names; `None`: the default ones.
@@ -169,6 +171,7 @@ impl MonitorDraft {
         let (Some(name), Some(schedule), true) = (self.name.set(), schedule, errors.is_empty()) else {
             return Err(errors);
         };
+        let own_grace = self.grace.is_set();
         let grace = self.grace.set().unwrap_or_else(|| schedule.default_grace());
         Ok(NewMonitor {
             name,
@@ -180,6 +183,7 @@ impl MonitorDraft {
                 remind_every: self.remind_every.set().unwrap_or(0),
                 paused: self.paused.set().unwrap_or(false),
             },
+            own_grace,
             interval: self.interval.set(),
             channels: self.channels.set(),
             parent: self.parent.set(),
@@ -200,9 +204,13 @@ impl MonitorDraft {
         let schedule = self.schedule(Some(&old.definition.schedule));
         let errors = self.fields.into_errors();
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };
-        // A grace that was the default follows the default of the new schedule.
-        let grace_followed = old.definition.grace == old.definition.schedule.default_grace();
-        let kept_grace = if grace_followed { schedule.default_grace() } else { old.definition.grace };
+        // A grace that was not given follows the default of the new schedule.
+        let own_grace = match self.grace {
+            Change::Keep => old.own_grace,
+            Change::Reset => false,
+            Change::Set(_) => true,
+        };
+        let kept_grace = if own_grace { old.definition.grace } else { schedule.default_grace() };
         let grace = self.grace.onto(kept_grace, schedule.default_grace());
         let definition = Definition {
             grace,
@@ -215,6 +223,7 @@ impl MonitorDraft {
             description: self.description.onto(old.description.clone(), String::new()),
             tags: self.tags.onto(old.tags.clone(), Vec::new()),
             definition,
+            own_grace,
             interval: optional(self.interval, old.interval),
             channels: optional(self.channels, old.channels.clone()),
             parent: optional(self.parent, old.parent),

@@ -27,6 +27,7 @@ fn stored(definition: Definition) -> Monitor {
     Monitor {
         description: "nightly".to_owned(),
         tags: vec!["prod".to_owned()],
+        own_grace: definition.grace != definition.schedule.default_grace(),
         definition,
         interval: Some(7),
         channels: Some(vec![]),
@@ -97,6 +98,27 @@ fn schedules_that_do_not_fit_together_are_refused() {
     ] {
         assert_eq!(refused(body.clone()), fields, "{body}");
     }
+}
+
+#[test]
+fn a_grace_that_was_given_stays_though_it_equals_the_default() {
+    let graces = |created: Value, patches: &[Value]| {
+        let NewMonitor { definition, own_grace, .. } = new(created);
+        let mut monitor = Monitor { own_grace, ..stored(definition) };
+        for patch in patches {
+            monitor = draft(patch.clone()).onto(&monitor).expect("a good patch");
+        }
+        monitor.definition.grace
+    };
+    let given = json!({"name": "n", "timeout": 60, "grace": 6});
+    let not_given = json!({"name": "n", "timeout": 60, "grace": null});
+    let longer = json!({"timeout": 600});
+    assert_eq!(graces(given.clone(), std::slice::from_ref(&longer)), 6);
+    assert_eq!(graces(given.clone(), &[json!({"cron": "@daily"}), longer.clone()]), 6);
+    assert_eq!(graces(given, &[json!({"grace": null}), longer.clone()]), 60);
+    assert_eq!(graces(not_given.clone(), std::slice::from_ref(&longer)), 60);
+    assert_eq!(graces(not_given.clone(), &[json!({"grace": 6}), longer.clone()]), 6);
+    assert_eq!(graces(not_given, &[json!({"paused": true}), longer]), 60);
 }
 
 #[test]
