@@ -36,7 +36,8 @@ BEYOND_A_SCHEMA = re.compile(
             r"is easy to guess: ",
             # Formats that schemathesis passes over where it tries the lengths of texts.
             r"no time zone of that name",
-            r"not a cron pattern",
+            r"^(a cron pattern has five fields|of the words that begin with @|the fields of the cron pattern)",
+            r"^(minute|hour|day of the month|month|weekday) .+: \d+ to \d+",
         ]
     )
 )
