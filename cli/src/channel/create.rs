@@ -23,6 +23,8 @@ Examples:
   lubdub channel create team slack --url https://hooks.slack.com/services/…
   lubdub channel create team slack --help
 
+Monitors that name no channels alert every channel, but for those made with --no-default.
+
 The server, if not LUBDUB_URL, is named before the kind:
   lubdub channel create ops --url http://127.0.0.1:8080 webhook --url https://…";
 
@@ -32,7 +34,7 @@ The server, if not LUBDUB_URL, is named before the kind:
 pub struct Create {
     /// Name, 1 to 100 characters
     name: String,
-    /// Use it for monitors that name no channels [default: only the first channel made is]
+    /// Use it for monitors that name no channels, as a channel is if nothing else is said
     #[arg(long, global = true, display_order = 901, conflicts_with = "no_default")]
     default: bool,
     /// Use it only for monitors that name it

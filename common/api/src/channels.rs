@@ -129,7 +129,7 @@ pub struct ChannelCreate {
     /// `lubdub channel create NAME PRESET --help` lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<BTreeMap<String, String>>,
-    /// Whether monitors that name no channels use it; the first channel is unless it says otherwise.
+    /// Whether monitors that name no channels use it; default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
     /// The time zone in which its messages show times, an IANA name; default: that of the installation.

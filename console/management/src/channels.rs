@@ -2,15 +2,13 @@
 
 mod test;
 
-use std::sync::Arc;
-
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
 use sending::template::{self, CheckError, TemplateError};
 
 use crate::app::App;
-use crate::draft::channel::{ChangedChannel, ChannelDraft, NewChannel};
+use crate::draft::channel::{ChangedChannel, ChannelDraft};
 use crate::mint;
 use crate::precondition::Precondition;
 use crate::reach;
@@ -23,31 +21,18 @@ impl App {
         Records::new(&self.ports.registry)
     }
 
-    /// Makes a channel. The first channel is a default channel unless the request says otherwise.
+    /// Makes a channel. It is a default channel unless the request says otherwise.
     ///
     /// # Errors
     /// A field is refused, or the registry cannot be reached.
-    pub async fn create_channel(self: &Arc<Self>, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
+    pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
         let draft = self.tried(draft, None).await?;
         let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
-        if new.default.is_some() || self.channels().count(1).await? > 0 {
-            return self.store_channel(new, false).await;
-        }
-        let app = Arc::clone(self);
-        let create = move |_| async move {
-            // Another one may have become the first since.
-            let is_first = app.channels().count(1).await? == 0;
-            app.store_channel(new, is_first).await
-        };
-        self.in_turn(None, create).await
-    }
-
-    async fn store_channel(&self, new: NewChannel, is_first: bool) -> Result<Stored<Channel>, Refusal> {
         let channel = Channel {
             id: ChannelId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,
             kind: new.kind,
-            default: new.default.unwrap_or(is_first),
+            default: new.default.unwrap_or(true),
             state: ChannelState::Ok,
             state_detail: None,
             failing_since: None,

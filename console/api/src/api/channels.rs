@@ -40,7 +40,7 @@ fn channel_id(text: &str) -> Result<ChannelId, Problem> {
     text.parse().map_err(|_| Problem::not_found("channel"))
 }
 
-/// Makes a channel. The first channel is a default channel unless the request says otherwise.
+/// Makes a channel. It is a default channel unless the request says otherwise.
 #[utoipa::path(
     post, path = "/channels", tag = "channels", operation_id = "createChannel", request_body = ChannelCreate,
     responses((status = 201, description = "The new channel; for a webhook with its secret", body = ChannelView))

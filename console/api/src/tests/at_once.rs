@@ -3,7 +3,6 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use model::channel::Channel;
 use model::ids::WindowId;
 use model::key::{ApiKey, Scope};
 use model::maintenance::MaintenanceWindow;
@@ -141,21 +140,6 @@ async fn of_admin_keys_that_are_all_deleted_at_once_one_stays() {
         let statuses = all_at_once(&bench, calls.collect()).await;
         let left: Vec<ApiKey> = stored(&bench, RecordKind::Key).await;
         assert_eq!(left.iter().filter(|key| key.scope == Scope::Admin).count(), 1, "{statuses:?}");
-    }
-}
-
-#[tokio::test]
-async fn of_channels_that_are_made_at_once_one_is_the_default() {
-    for _ in 0..20 {
-        let bench = Bench::start().await;
-        let body = |n: usize| {
-            json!({"name": n.to_string(), "kind": "webhook", "url": "http://127.0.0.1:9/"}).to_string()
-        };
-        let calls = (0..6).map(|n| ("POST", "/channels".to_owned(), body(n)));
-        let statuses = all_at_once(&bench, calls.collect()).await;
-        assert_eq!(how_many(&statuses, StatusCode::CREATED), 6, "{statuses:?}");
-        let channels: Vec<Channel> = stored(&bench, RecordKind::Channel).await;
-        assert_eq!(channels.iter().filter(|channel| channel.default).count(), 1);
     }
 }
 

@@ -46,14 +46,15 @@ async fn a_secret_is_shown_once_and_headers_never() {
 }
 
 #[tokio::test]
-async fn only_the_first_channel_is_default_unless_it_is_said() {
+async fn every_channel_is_default_unless_it_is_said() {
     let bench = Bench::start().await;
     let monitor = format!("/monitors/{}", bench.monitor("n").await.id());
     assert_eq!(bench.get(&monitor).await.json["channels"], json!([]));
     let (first, second) = (bench.channel("a").await, bench.channel("b").await);
-    assert_eq!((&first.json["default"], &second.json["default"]), (&json!(true), &json!(false)));
-    assert_eq!(bench.get(&monitor).await.json["channels"], json!([first.id()]));
-    bench.patch(&format!("/channels/{}", second.id()), r#"{"default": true}"#).await;
+    assert_eq!((&first.json["default"], &second.json["default"]), (&json!(true), &json!(true)));
+    let spare = json!({"name": "c", "kind": "webhook", "url": "http://127.0.0.1:9/", "default": false});
+    let spare = bench.post("/channels", &spare.to_string()).await;
+    assert_eq!(spare.json["default"], json!(false));
     assert_eq!(bench.get(&monitor).await.json["channels"], json!([first.id(), second.id()]));
     let named = json!({"channels": [second.id()]}).to_string();
     assert_eq!(bench.patch(&monitor, &named).await.json["channels"], json!([second.id()]));
