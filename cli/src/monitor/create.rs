@@ -1,5 +1,12 @@
 //! `lubdub monitor create`
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::schedule::CronSchedule;
+use model::time::EventTime;
+use ports::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 
 use super::super::api::{Api, ApiError};
@@ -26,8 +33,9 @@ A script that can be run twice:
 A name that a monitor has already is refused. --if-missing leaves that monitor as it is, --or-update gives it
 these settings; both print its push URL.
 
-What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h (with --cron 10m), --interval is the
-timeout, --timezone is UTC, there are no reminders, and every default channel is alerted.
+What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h; with --cron it is the shortest time
+between two times of the pattern, at least 5m and at most 1h, because a job pushes when it ends. --interval is the timeout,
+--timezone is UTC, there are no reminders, and every channel is alerted that was not made with --no-default.
 
 The last line printed is the push URL alone:
   url=$(lubdub monitor create job --timeout 5m | tail -n 1)";
@@ -98,7 +106,7 @@ impl Create {
             terminal.json(&answer)?;
         } else {
             let told = channels.as_ref().map(Vec::as_slice).unwrap_or_default();
-            terminal.print(&summary(&monitor, told))?;
+            terminal.print(&summary(&monitor, told, SystemClock::new().now()))?;
         }
         match channels {
             Ok(channels) => {
@@ -188,18 +196,39 @@ impl Create {
     }
 }
 
-fn summary(monitor: &Monitor, channels: &[Channel]) -> String {
+fn summary(monitor: &Monitor, channels: &[Channel], now: EventTime) -> String {
     let grace = monitor.grace.map(|grace| format!(", with {grace} of grace")).unwrap_or_default();
     format!(
-        "Created {name}\n  id       {id}\n  expects  a heartbeat {schedule}{grace}\n  alerts   {alerts}\n\n",
+        "Created {name}\n  id       {id}\n  expects  a heartbeat {schedule}{grace}\n{alarms}  alerts   {alerts}\n\n",
         name = harmless(&monitor.name),
         id = monitor.id,
         schedule = match &monitor.cron {
             Some(_) => format!("at {}", monitor.schedule()),
             None => monitor.schedule(),
         },
+        alarms = alarms(monitor, now).map(|text| format!("  alarms   {text}\n")).unwrap_or_default(),
         alerts = harmless(&alerts::told(&alerts::used(monitor, channels))),
     )
+}
+
+/// When silence alarms. A monitor is watched from its first heartbeat on.
+fn alarms(monitor: &Monitor, now: EventTime) -> Option<String> {
+    let grace = monitor.grace?;
+    if let Some(timeout) = monitor.timeout {
+        return Some(format!("when silent for {}, once it was heard", Seconds(timeout.0 + grace.0)));
+    }
+    let cron = CronSchedule::parse(monitor.cron.as_deref()?, monitor.timezone.as_deref()?).ok()?;
+    let due = cron.next_after(now)?;
+    let zone = TimeZone::get(cron.timezone()).ok()?;
+    let local =
+        |at: EventTime| Some(Timestamp::from_microsecond(at.as_micros()).ok()?.to_zoned(zone.clone()));
+    let (due, deadline) = (local(due)?, local(due + Duration::from_secs(grace.0))?);
+    let day = if due.date() == deadline.date() { "" } else { "%Y-%m-%d " };
+    Some(format!(
+        "at {} if it is not heard; expected at {}, once it was heard",
+        deadline.strftime(&format!("{day}%H:%M")),
+        due.strftime("%H:%M %Z on %Y-%m-%d"),
+    ))
 }
 
 #[cfg(test)]
@@ -215,14 +244,29 @@ mod tests {
             grace: Some(Seconds(9)),
             ..Monitor::default()
         };
+        let now = EventTime::parse_rfc3339("2026-11-30T12:00:00Z").expect("a time");
         assert_eq!(
-            summary(&monitor, &[]),
+            summary(&monitor, &[], now),
             "Created nightly backup\n  \
              id       0199a3c4-7d2e-7000-8000-000000000001\n  \
              expects  a heartbeat every 1m30s, with 9s of grace\n  \
+             alarms   when silent for 1m39s, once it was heard\n  \
              alerts   nobody\n\n"
         );
-        let cron = Monitor { timeout: None, cron: Some("0 3 * * *".to_owned()), ..monitor };
-        assert!(summary(&cron, &[]).contains("a heartbeat at 0 3 * * * (UTC), with 9s of grace"));
+        let cron = Monitor {
+            timeout: None,
+            cron: Some("30 23 * * *".to_owned()),
+            timezone: Some("Europe/Berlin".to_owned()),
+            ..monitor
+        };
+        let text = summary(&cron, &[], now);
+        assert!(text.contains("a heartbeat at 30 23 * * * (Europe/Berlin), with 9s of grace"), "{text}");
+        for (grace, told) in [
+            (600, "at 23:40 if it is not heard; expected at 23:30 CET on 2026-11-30"),
+            (3_600, "at 2026-12-01 00:30 if it is not heard; expected at 23:30 CET on 2026-11-30"),
+        ] {
+            let text = summary(&Monitor { grace: Some(Seconds(grace)), ..cron.clone() }, &[], now);
+            assert!(text.contains(told), "{text}");
+        }
     }
 }

@@ -103,8 +103,9 @@ pub struct MonitorCreate {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// The tolerance after the expected time, in seconds; default a tenth of the timeout, at least 5, at most
-    /// 3,600; with cron 600. In a cluster, with less than 1 s, a monitor may go down although its client
-    /// pushed, if the push met the one node that was frozen.
+    /// 3,600; with cron the shortest time between two times of the pattern, at least 300, at most 3,600. In a
+    /// cluster, with less than 1 s, a monitor may go down although its client pushed, if the push met the one
+    /// node that was frozen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<u32>,
     /// The recommended interval between pushes, in seconds; default the timeout.
@@ -157,7 +158,7 @@ pub struct MonitorChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// The tolerance after the expected time, in seconds; default a tenth of the timeout, at least 5, at most
-    /// 3,600; with cron 600.
+    /// 3,600; with cron the shortest time between two times of the pattern, at least 300, at most 3,600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<u32>,
     /// The recommended interval between pushes, in seconds; default the timeout.

@@ -28,6 +28,12 @@ pub const MAX_TIMEOUT_SECS: u32 = 31_536_000;
 /// The longest grace, in seconds: a year.
 pub const MAX_GRACE_SECS: u32 = 31_536_000;
 
+/// The longest grace that a schedule has by default, in seconds.
+const LONGEST_DEFAULT_GRACE: u32 = 3_600;
+
+/// The shortest grace that a cron pattern has by default, in seconds: room for a few retries.
+const LEAST_CRON_GRACE: u32 = 300;
+
 /// A schedule: a plain period, or a cron pattern in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
@@ -41,11 +47,17 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The default grace, in seconds: a tenth of the timeout, at least 5, at most 3,600; for cron 600.
+    /// The default grace, in seconds: a tenth of the timeout, at least 5; for cron the shortest time between
+    /// two times of the pattern, at least 300. At most 3,600.
+    ///
+    /// A cron job pushes when it ends, and has ended before it begins again.
     pub fn default_grace(&self) -> u32 {
         match self {
-            Self::Period { timeout } => (timeout / 10).clamp(5, 3_600),
-            Self::Cron(_) => 600,
+            Self::Period { timeout } => (timeout / 10).clamp(5, LONGEST_DEFAULT_GRACE),
+            Self::Cron(cron) => cron
+                .pattern
+                .shortest_interval(LEAST_CRON_GRACE)
+                .clamp(LEAST_CRON_GRACE, LONGEST_DEFAULT_GRACE),
         }
     }
 
@@ -370,6 +382,27 @@ mod tests {
         }
         assert_eq!(error("0 0 30 2 *", "UTC"), ScheduleError::Never);
         assert_eq!(error("0 0 * * *", "Mars/Olympus"), ScheduleError::Timezone);
+    }
+
+    #[test]
+    fn a_cron_jobs_default_grace_is_the_time_until_it_begins_again() {
+        for (pattern, grace) in [
+            ("30 2 * * *", 3_600),
+            ("0 * * * *", 3_600),
+            ("*/30 * * * *", 1_800),
+            ("*/15 9-16 * * 1-5", 900),
+            ("*/7 * * * *", 300),
+            ("0,20 3 * * *", 1_200),
+            ("50 23 * * *", 3_600),
+            ("0,50 0,23 * * *", 600),
+            ("0,50 0,23 1,31 * *", 600),
+            ("* * * * *", 300),
+            ("0 0 29 2 *", 3_600),
+            ("@monthly", 3_600),
+        ] {
+            let schedule = Schedule::Cron(Arc::new(CronSchedule::parse(pattern, "UTC").expect("a schedule")));
+            assert_eq!(schedule.default_grace(), grace, "{pattern}");
+        }
     }
 
     #[test]

@@ -67,8 +67,8 @@ mod tests {
             (period(60, 7), Trial { schedule: timeout(90), grace: None }, period(90, 7)),
             (period(60, 6), Trial { schedule: timeout(90), grace: None }, period(90, 9)),
             (period(60, 6), Trial { schedule: None, grace: Some(0) }, period(60, 0)),
-            (nightly(600), Trial { schedule: timeout(86_400), grace: None }, period(86_400, 3_600)),
-            (period(60, 6), Trial { schedule: Some(cron.clone()), grace: None }, nightly(600)),
+            (nightly(3_600), Trial { schedule: timeout(86_400), grace: None }, period(86_400, 3_600)),
+            (period(60, 6), Trial { schedule: Some(cron.clone()), grace: None }, nightly(3_600)),
             (period(60, 7), Trial { schedule: Some(cron.clone()), grace: Some(30) }, nightly(30)),
         ] {
             assert_eq!(trial.on(&definition), expected, "{trial:?}");

@@ -205,7 +205,7 @@ fn monitors_are_made_looked_at_and_rotated() {
     assert!(created.status.success(), "{created:?}");
     let made = server.monitors().into_iter().find(|monitor| monitor.name == "backup").expect("it is made");
     assert_eq!((made.cron.as_deref(), made.timezone.as_deref()), (Some("0 3 * * *"), Some("Europe/Berlin")));
-    assert_eq!(made.grace, 3_600);
+    assert_eq!(made.grace, 7_200);
 
     let created = run("create-watchdog", &server, &other, directory.path());
     assert!(created.status.success(), "{created:?}");

@@ -5,7 +5,8 @@
 
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, CronPattern};
-use jiff::civil::DateTime;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
 
 /// The greatest values of the five fields.
@@ -22,6 +23,12 @@ const FIELDS: [(&str, &str); 5] = [
 
 /// What a field may be besides a number.
 const FORMS: &str = "also *, ranges such as 1-5, steps such as */10, and lists of these with commas";
+/// Times that are five minutes or more apart: more than a day has of them, so that an hour after an hour and
+/// a day after a day are among them.
+const TIMES_LOOKED_AT: usize = 600;
+
+/// Times further apart than this say nothing about an hour.
+const LONG: SignedDuration = SignedDuration::from_hours(24 * 800);
 
 /// A pattern, without a time zone.
 #[derive(Clone)]
@@ -92,6 +99,24 @@ impl Pattern {
     pub(super) fn previous(&self, local: DateTime, inclusive: bool) -> Option<DateTime> {
         let from = local.to_zoned(TimeZone::UTC).ok()?;
         Some(self.cron.find_previous_occurrence(&from, inclusive).ok()?.datetime())
+    }
+
+    /// The shortest time between two times of the pattern, in seconds, by a clock that never changes. What is
+    /// `short` or less is not told apart. It is not exact beyond an hour.
+    pub(super) fn shortest_interval(&self, short: u32) -> u32 {
+        let begin = date(2025, 1, 1).at(0, 0, 0, 0);
+        let mut shortest = u32::MAX;
+        let Some(mut last) = self.next(begin, true) else { return shortest };
+        for _ in 0..TIMES_LOOKED_AT {
+            let Some(next) = self.next(last, false) else { return shortest };
+            let seconds = next.duration_since(last).as_secs();
+            shortest = shortest.min(u32::try_from(seconds).unwrap_or(u32::MAX));
+            if shortest <= short || next.duration_since(begin) > LONG {
+                return shortest;
+            }
+            last = next;
+        }
+        shortest
     }
 }
 

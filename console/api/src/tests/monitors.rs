@@ -79,7 +79,7 @@ async fn a_cron_monitor_shows_its_pattern_and_can_become_a_period_again() {
             .map(|field| json[field].clone())
             .to_vec()
     };
-    let cron = json!([null, "30 2 * * *", "Europe/Berlin", 600, null, "paused"]);
+    let cron = json!([null, "30 2 * * *", "Europe/Berlin", 3_600, null, "paused"]);
     assert_eq!(json!(shown(&made.json)), cron);
     let path = format!("/monitors/{}", made.id());
     assert_eq!(json!(shown(&bench.get(&path).await.json)), cron);

@@ -51,7 +51,7 @@ fn left_out_fields_have_the_contracts_defaults() {
     }
     let made = new(json!({"name": "n", "cron": "0 3 * * *", "tags": ["a", "b", " a "], "channels": null}));
     assert_eq!(made.definition.schedule, cron("0 3 * * *", "UTC"));
-    assert_eq!(made.definition.grace, 600);
+    assert_eq!(made.definition.grace, 3_600);
     assert_eq!(made.tags, ["a", "b"]);
     assert_eq!(new(json!({"name": "n", "timeout": 60, "grace": 0})).definition.grace, 0);
 }
@@ -123,7 +123,7 @@ fn a_grace_that_was_given_stays_though_it_equals_the_default() {
 
 #[test]
 fn a_patch_changes_only_what_it_names() {
-    let berlin = Definition { schedule: cron("0 3 * * *", "Europe/Berlin"), ..period(1, 600) };
+    let berlin = Definition { schedule: cron("0 3 * * *", "Europe/Berlin"), ..period(1, 3_600) };
     for (old, patch, expected) in [
         (period(60, 6), json!({}), period(60, 6)),
         (period(60, 6), json!({"timeout": 600}), period(600, 60)),
