@@ -1,6 +1,5 @@
 //! A listener for metrics alone, so that the public one need not show them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,7 +8,9 @@ use clap::Args;
 use model::time::TimeRules;
 use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Entrance, Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve};
+use serving::{
+    Entrance, ListenAddress, Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +21,9 @@ const CONNECTIONS: usize = 64;
 /// Where metrics are served.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetricsListen {
-    /// Serve /metrics here alone; --listen then answers 404 for it [default: on --listen]
-    #[arg(long, env = "LUBDUB_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
-    metrics_listen: Option<SocketAddr>,
+    /// Serve /metrics here alone, given like --listen, which then answers 404 for it [default: on --listen]
+    #[arg(long, env = "LUBDUB_METRICS_LISTEN", value_name = "[ADDRESS:]PORT")]
+    metrics_listen: Option<ListenAddress>,
 }
 
 /// The listener for metrics, if they have one of their own.
@@ -32,8 +33,8 @@ impl MetricsListen {
     /// # Errors
     /// If the address cannot be listened on.
     pub(crate) async fn bind(&self, clock: Arc<dyn Clock>) -> anyhow::Result<MetricsListener> {
-        let Some(address) = self.metrics_listen else { return Ok(MetricsListener(None)) };
-        let listener = TcpListener::bind(address).await.with_context(|| {
+        let Some(address) = &self.metrics_listen else { return Ok(MetricsListener(None)) };
+        let listener = address.bind().await.with_context(|| {
             format!("failed to listen on {address} for metrics; choose another with --metrics-listen")
         })?;
         let address = listener.local_addr().context("ask for the address that is listened on")?;
@@ -64,6 +65,7 @@ impl MetricsListener {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use ports::clock::SystemClock;
@@ -85,7 +87,9 @@ mod tests {
     async fn metrics_with_a_listener_of_their_own_are_not_on_the_public_one() {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        for (metrics_listen, on_public, on_own) in [(None, "200", None), (Some(free), "404", Some("200"))] {
+        for (metrics_listen, on_public, on_own) in
+            [(None, "200", None), (Some(ListenAddress::At(free)), "404", Some("200"))]
+        {
             let metrics =
                 MetricsListen { metrics_listen }.bind(Arc::clone(&clock)).await.expect("a listener");
             let own = metrics.0.as_ref().map(|(own, _)| own.local_addr().expect("an address"));

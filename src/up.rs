@@ -22,7 +22,7 @@ use ports::roster::Alone;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
-use serving::{Entrance, Readiness, ServerLimits, serve};
+use serving::{Entrance, ListenAddress, Readiness, ServerLimits, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,9 +64,9 @@ It logs to standard error; LUBDUB_LOG=debug says more. SIGTERM and Ctrl-C drain 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Up {
-    /// Listen for HTTP here
-    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// Listen for HTTP here: 8080, :8080 (every address), localhost:8080 or 0.0.0.0:8080
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080")]
+    listen: ListenAddress,
 
     #[command(flatten)]
     metrics: MetricsListen,
@@ -174,7 +174,7 @@ impl Up {
         limits::leave_no_core();
         let files = limits::raise_open_files();
         limits::keep_files_private();
-        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+        let listener = self.listen.bind().await.with_context(|| {
             format!(
                 "failed to listen on {}; is another server running there? choose another with --listen",
                 self.listen

@@ -1,6 +1,5 @@
 //! `lubdub console`: the management API.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
@@ -22,9 +22,9 @@ use cli::Terminal;
 /// Serve the management API; any number of these can run
 #[derive(Debug, Args)]
 pub(crate) struct Console {
-    /// Listen for HTTP here
-    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
-    listen: SocketAddr,
+    /// Listen for HTTP here: 8080, :8080 (every address), localhost:8080 or 0.0.0.0:8080
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8081")]
+    listen: ListenAddress,
 
     #[command(flatten)]
     metrics: MetricsListen,
@@ -67,7 +67,7 @@ impl Console {
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
+        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Console.name());
         let given = self.given_key()?;
         let servers = async {

@@ -1,6 +1,5 @@
 //! `lubdub ingest`: accepts pushes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,6 +8,7 @@ use model::role::Role;
 use model::time::TimeRules;
 use ports::clock::SystemClock;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, node_name};
@@ -20,9 +20,9 @@ const FRAME_BYTES: usize = 512 << 10;
 /// Accept pushes and write them to the heartbeat log; any number of these can run
 #[derive(Debug, Args)]
 pub(crate) struct Ingest {
-    /// Listen for HTTP here
-    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// Listen for HTTP here: 8080, :8080 (every address), localhost:8080 or 0.0.0.0:8080
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080")]
+    listen: ListenAddress,
 
     #[command(flatten)]
     metrics: MetricsListen,
@@ -43,7 +43,7 @@ impl Ingest {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
+        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Ingest.name());
         let Some(backend) =
             serving.prepare(Box::pin(self.nats.connect(Role::Ingest, &node, clock.clone()))).await?

@@ -1,6 +1,5 @@
 //! `lubdub notifier`: carries alerts to their channels.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,6 +10,7 @@ use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
+use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
@@ -21,9 +21,9 @@ use crate::time_zone::MessageZone;
 /// Carry alerts to their channels; any number of these can run and share the work
 #[derive(Debug, Args)]
 pub(crate) struct Notifier {
-    /// Serve /healthz, /readyz and /metrics here
-    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8083")]
-    listen: SocketAddr,
+    /// Serve /healthz, /readyz and /metrics here: 8080, :8080 (every address), localhost:8080 and the like
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8083")]
+    listen: ListenAddress,
 
     #[command(flatten)]
     metrics: MetricsListen,
@@ -72,7 +72,7 @@ impl Notifier {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
+        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Notifier.name());
         let servers = async {
             let nats = self.nats.connect(Role::Notifier, &node, clock.clone()).await?;

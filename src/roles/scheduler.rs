@@ -1,6 +1,5 @@
 //! `lubdub scheduler`: decides who is up and who is down.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,6 +10,7 @@ use model::time::TimeRules;
 use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
+use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
@@ -21,9 +21,9 @@ use crate::metrics_listener::MetricsListen;
 /// Read the heartbeat log, keep deadlines, raise alerts; any number of these can run and share the partitions
 #[derive(Debug, Args)]
 pub(crate) struct Scheduler {
-    /// Serve /healthz, /readyz and /metrics here
-    #[arg(long, env = "LUBDUB_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
-    listen: SocketAddr,
+    /// Serve /healthz, /readyz and /metrics here: 8080, :8080 (every address), localhost:8080 and the like
+    #[arg(long, env = "LUBDUB_LISTEN", value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8082")]
+    listen: ListenAddress,
 
     #[command(flatten)]
     metrics: MetricsListen,
@@ -57,7 +57,7 @@ impl Scheduler {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(self.listen, &self.metrics, clock.clone()).await?;
+        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
         let node = node_name(Role::Scheduler.name());
         let servers = async {
             let nats = self.nats.connect(Role::Scheduler, &node, clock.clone()).await?;

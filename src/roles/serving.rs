@@ -10,7 +10,7 @@ use model::chain::Chain;
 use model::time::TimeRules;
 use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Entrance, Readiness, ServerLimits, TrustedProxies, serve};
+use serving::{Entrance, ListenAddress, Readiness, ServerLimits, TrustedProxies, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -48,14 +48,14 @@ impl Serving {
     /// # Errors
     /// If the role cannot listen on the address.
     pub(super) async fn begin(
-        listen: SocketAddr,
+        listen: &ListenAddress,
         metrics: &MetricsListen,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let signals = StopSignals::listen()?;
         limits::leave_no_core();
         let files = limits::raise_open_files();
-        let listener = TcpListener::bind(listen).await.with_context(|| {
+        let listener = listen.bind().await.with_context(|| {
             format!(
                 "failed to listen on {listen}; is another server running there? choose another with --listen"
             )
@@ -173,7 +173,7 @@ mod tests {
             let flags = Flags::try_parse_from(["lubdub"]).expect("no flags are needed");
             let clock = Arc::new(SystemClock::new());
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            let serving = Serving::begin(free, &flags.metrics, clock).await.expect("it listens");
+            let serving = Serving::begin(&free.into(), &flags.metrics, clock).await.expect("it listens");
             let (entrance, address) = (serving.entrance(), serving.address());
             // Another handle of the socket: what ends it is nothing that the listener does itself.
             let socket = TcpStream::from(serving.listener.as_fd().try_clone_to_owned().expect("a handle"));

@@ -7,6 +7,7 @@ mod connections;
 mod door;
 mod entrance;
 mod exchange;
+mod listen;
 mod ops;
 mod proxies;
 mod server;
@@ -16,6 +17,7 @@ mod write_limit;
 
 pub use client::ClientConnection;
 pub use entrance::{Entrance, KnownLapses};
+pub use listen::{ListenAddress, ListenError};
 pub use ops::{Readiness, metrics_router, ops_router, probes_router};
 pub use proxies::{Scheme, TrustedProxies};
 pub use server::{ServerLimits, serve};

@@ -186,13 +186,25 @@ fn a_damaged_database_is_refused() {
 }
 
 #[test]
+fn it_listens_where_people_say_in_their_words() {
+    let home = directory();
+    for form in ["PORT", ":PORT", "localhost:PORT", "127.0.0.1:PORT"] {
+        let port = free_port().to_string();
+        let mut command = lubdub(home.path());
+        command.args(["up", "--listen", &form.replace("PORT", &port), "--data-dir", "data"]);
+        let text = greeting(&mut command, home.path());
+        assert!(text.contains(&format!(":{port}\n")), "{form}: {text}");
+    }
+}
+
+#[test]
 fn bad_usage_has_exit_code_2() {
     let home = directory();
-    let port = free_port().to_string();
     for arguments in [
         &["up", "--no-such-flag"][..],
-        &["up", "--listen", &port],
         &["up", "--listen", "localhost"],
+        &["up", "--listen", "http://localhost:8080"],
+        &["up", "--metrics-listen", "127.0.0.1"],
         &["up", "--allow-private", "office"],
         &["up", "--public-url", "beats.example"],
         &["up", "--retention", "soon"],
