@@ -6,7 +6,7 @@ TOOLS := target/tools
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-run: ## Build and start everything in one process, data in ./lubdub-data
+run: ## Build and start everything in one process, data in ~/.local/share/lubdub (of root in /var/lib/lubdub)
 	cargo build --release --quiet
 	@exec target/release/lubdub up
 

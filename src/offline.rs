@@ -25,7 +25,7 @@ const PAGE: usize = 500;
 /// # Errors
 /// Lubdub runs, there is no data, or no such channel.
 pub(crate) async fn disable_channel(command: &DisableChannel, terminal: &Terminal) -> anyhow::Result<()> {
-    let folder = command.data_dir();
+    let folder = &command.data_dir();
     limits::keep_files_private();
     let clock = Arc::new(SystemClock::new());
     let backend = open(folder, &clock)?;

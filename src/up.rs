@@ -71,9 +71,10 @@ pub(crate) struct Up {
     #[command(flatten)]
     metrics: MetricsListen,
 
-    /// Keep all data in this folder
-    #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "FOLDER", default_value = "./lubdub-data")]
-    data_dir: PathBuf,
+    /// Keep all data in this folder [default: ~/.local/share/lubdub, or lubdub in XDG_DATA_HOME; for root
+    /// /var/lib/lubdub; for a service of systemd its STATE_DIRECTORY]
+    #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
 
     /// The URL by which clients reach this server [default: the listen address]
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
@@ -190,20 +191,21 @@ impl Up {
             );
         }
 
+        let data_dir = cli::data_dir(self.data_dir.as_deref());
         let options = SqliteOptions {
             retention: Duration::from_secs(self.retention.0),
             history_per_monitor: self.history as usize,
             log_bytes: self.log_size.map(|size| size.0),
-            ..SqliteOptions::new(&self.data_dir)
+            ..SqliteOptions::new(&data_dir)
         };
         let backend = SqliteBackend::open_with(options, |newest| {
             newest.into_iter().for_each(|newest| clock.not_before(newest));
             Arc::clone(&clock) as Arc<dyn Clock>
         })?;
-        let starts = Starts::another(&self.data_dir, Arc::clone(&clock) as _);
+        let starts = Starts::another(&data_dir, Arc::clone(&clock) as _);
         let registry: Arc<dyn Registry> = backend.registry();
         let key = management::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
-        greeting::keep_key(&self.data_dir, &key, self.api_key.as_deref())?;
+        greeting::keep_key(&data_dir, &key, self.api_key.as_deref())?;
 
         let mut metrics = MetricsRegistry::default();
         let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);
@@ -214,7 +216,7 @@ impl Up {
             proxies: self.ingest.trusted_proxies.clone(),
             ..ServerLimits::within_open_files(files)
         };
-        greeting::print(terminal, &self.data_dir, address, &place.public_url, &key)?;
+        greeting::print(terminal, &data_dir, address, &place.public_url, &key)?;
         let front = Front { listener, metrics_listener, limits, entrance };
         let outcome = roles.run(front, metrics, signals).await;
         if let Err(error) = backend.close().await {

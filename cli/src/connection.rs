@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use reqwest::Url;
 
 use super::api::Api;
+use super::data_dir::data_dir;
 use super::discreet;
 
 /// Where a server on this machine listens by default.
@@ -43,16 +44,9 @@ pub(super) struct Access {
         help_heading = "Connection"
     )]
     api_key: Option<ApiKey>,
-    /// Data directory of a server on this machine
-    #[arg(
-        long,
-        env = "LUBDUB_DATA_DIR",
-        value_name = "DIR",
-        default_value = "./lubdub-data",
-        global = true,
-        help_heading = "Connection"
-    )]
-    data_dir: PathBuf,
+    /// Data directory of a server on this machine [default: ~/.local/share/lubdub, /var/lib/lubdub for root]
+    #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "DIR", global = true, help_heading = "Connection")]
+    data_dir: Option<PathBuf>,
     /// Print the API's JSON
     #[arg(long, global = true, display_order = 903)]
     pub(super) json: bool,
@@ -139,7 +133,7 @@ impl Access {
         {
             return Ok(key.clone());
         }
-        let path = self.data_dir.join("admin.key");
+        let path = data_dir(self.data_dir.as_deref()).join("admin.key");
         let key = match std::fs::read_to_string(&path) {
             Ok(text) => text.trim().to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -179,7 +173,7 @@ mod tests {
     use super::*;
 
     fn access(api_key: Option<&str>, data_dir: PathBuf) -> Access {
-        Access { api_key: api_key.map(|key| ApiKey(key.to_owned())), data_dir, json: false }
+        Access { api_key: api_key.map(|key| ApiKey(key.to_owned())), data_dir: Some(data_dir), json: false }
     }
 
     #[test]

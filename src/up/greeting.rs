@@ -59,7 +59,7 @@ pub(super) fn print(
     if address.to_string() != "127.0.0.1:8080" {
         let _ = writeln!(text, "  export LUBDUB_URL=http://{address}");
     }
-    let data_dir = if folder == Path::new("./lubdub-data") {
+    let data_dir = if folder == cli::default_data_dir() {
         String::new()
     } else {
         format!(" --data-dir {}", folder.display())

@@ -21,6 +21,8 @@ pub(crate) fn lubdub(directory: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    // The data of the machine that runs the test, and of the person, are left alone.
+    command.env("STATE_DIRECTORY", directory.join("lubdub-data"));
     command
 }
 

@@ -1,9 +1,10 @@
 //! `lubdub channel disable --offline`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 
+use super::super::data_dir::data_dir;
 use super::super::lookup::{Kind, Named, choose};
 
 const EXAMPLES: &str = "\
@@ -24,21 +25,15 @@ pub struct Disable {
     /// Work on the data directory of a server that does not run; there is no other way
     #[arg(long, required = true)]
     offline: bool,
-    /// Data directory of that server
-    #[arg(
-        long,
-        env = "LUBDUB_DATA_DIR",
-        value_name = "DIR",
-        default_value = "./lubdub-data",
-        help_heading = "Connection"
-    )]
-    data_dir: PathBuf,
+    /// Data directory of that server [default: ~/.local/share/lubdub, /var/lib/lubdub for root]
+    #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "DIR", help_heading = "Connection")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Disable {
     /// The data directory.
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    pub fn data_dir(&self) -> PathBuf {
+        data_dir(self.data_dir.as_deref())
     }
 
     /// Which of these channels is meant: ids and names, in pairs.

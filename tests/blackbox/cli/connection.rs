@@ -25,6 +25,7 @@ fn the_key_comes_from_flag_variable_or_data_directory() {
     for (variable, flags, expected) in [
         (None, &[][..], "Bearer from-file"),
         (Some(""), &[], "Bearer from-file"),
+        (None, &["--data-dir", "lubdub-data"], "Bearer from-file"),
         (Some("from-env"), &[], "Bearer from-env"),
         (Some("from-env"), &["--api-key", "from-flag"], "Bearer from-flag"),
     ] {
