@@ -59,6 +59,7 @@ const PURE: &[&str] = &[
     "common/api/src",
     "common/ports/src/queue_index.rs",
     "common/ports/src/queue_room.rs",
+    "common/ports/src/repeats.rs",
     "common/ports/src/shares.rs",
     "common/sending/src/address_guard.rs",
     "common/sending/src/mail/message.rs",

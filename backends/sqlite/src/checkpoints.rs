@@ -174,6 +174,8 @@ impl CheckpointStore for FileCheckpoints {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -192,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_killed_writer_left_goes_with_the_next_one_and_nobody_else_may_look() {
         let dir = tempfile::tempdir().expect("a directory");
-        let held = Arc::new(DataDir::take(dir.path(), &[]).expect("take"));
+        let held = Arc::new(DataDir::take(dir.path(), &[], Duration::from_secs(60)).expect("take"));
         let store = FileCheckpoints::new(dir.path(), held);
         let at = |applied| CheckpointPlace { applied: Offset(applied), watermark: EventTime::from_secs(1) };
         store.put(PartitionId(0), at(1), Bytes::from_static(b"one")).await.expect("put");

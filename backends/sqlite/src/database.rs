@@ -76,7 +76,7 @@ impl Schema {
         // elsewhere. `auto_vacuum` comes first, because it can only be set in an empty file.
         conn.execute_batch(&format!(
             "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;
-             PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 8388608;",
             self.cache_kib, wal_pages
         ))?;
         if let Some(pages) = max_pages {
@@ -89,6 +89,8 @@ impl Schema {
                 conn.execute_batch(create)?;
                 conn.execute_batch(&format!("PRAGMA application_id = {id}; PRAGMA user_version = {VERSION};"))
             })?;
+            // The file itself says whose it is, also to those who look at it without its write-ahead log.
+            conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         Ok(())
     }

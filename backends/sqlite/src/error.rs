@@ -31,6 +31,22 @@ pub enum OpenError {
         /// One of the foreign files.
         found: PathBuf,
     },
+    /// There was an installation, and a part of it is missing.
+    #[error(
+        "the data directory {} holds {} of an installation, and {missing} is missing or empty. Copy or restore all files of the \
+         folder together while its Lubdub is stopped, those that end in -wal too; to begin anew, name an empty folder with \
+         --data-dir",
+        .dir.display(),
+        .found.display()
+    )]
+    Incomplete {
+        /// Which.
+        dir: PathBuf,
+        /// The databases that are missing.
+        missing: String,
+        /// A file that says that there was an installation.
+        found: PathBuf,
+    },
     /// A newer Lubdub wrote the database.
     #[error("{} is of a newer Lubdub: its format is {found}, this program reads {known}", .file.display())]
     Newer {

@@ -28,6 +28,7 @@ mod state;
 mod state_db;
 mod state_rows;
 mod tasks;
+mod traces;
 mod trim;
 mod writer;
 
@@ -66,6 +67,7 @@ pub struct SqliteBackend {
     state_db: StateDb,
     history_db: HistoryDb,
     checkpoints: Arc<FileCheckpoints>,
+    is_new: bool,
 }
 
 impl SqliteBackend {
@@ -92,7 +94,8 @@ impl SqliteBackend {
     ) -> Result<Self, OpenError> {
         let dir = options.dir.clone();
         let databases = [log::SCHEMA.file, state_db::SCHEMA.file, history::SCHEMA.file];
-        let held = Arc::new(DataDir::take(&dir, &databases)?);
+        let held = Arc::new(DataDir::take(&dir, &databases, options.write_back_every)?);
+        let is_new = !traces::installation(&dir)?;
         let max_bytes = options.log_bytes.unwrap_or_else(|| room::default_limit(&dir));
         let log_options = LogOptions {
             dir: dir.clone(),
@@ -110,7 +113,12 @@ impl SqliteBackend {
         let history_db = HistoryDb::open(&options, max_bytes, Arc::clone(&clock), Arc::clone(&held))?;
         let checkpoints = Arc::new(FileCheckpoints::new(&dir, Arc::clone(&held)));
         let log = opened.start(clock, applied, held).map_err(no_thread)?;
-        Ok(Self { log: Arc::new(log), state_db, history_db, checkpoints })
+        Ok(Self { log: Arc::new(log), state_db, history_db, checkpoints, is_new })
+    }
+
+    /// Whether this opening made the installation: there was none in the directory.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The heartbeat log.

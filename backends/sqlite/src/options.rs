@@ -18,6 +18,9 @@ pub struct SqliteOptions {
     pub retention: Duration,
     /// How often expired entries are removed.
     pub expire_every: Duration,
+    /// How often the write-ahead logs are written back, so that they stay short, and the database files hold
+    /// all but the newest writes.
+    pub write_back_every: Duration,
     /// Heartbeats kept of each monitor, and flips, at least 1.
     pub history_per_monitor: usize,
     /// Most unfinished messages of each queue.
@@ -37,6 +40,7 @@ impl SqliteOptions {
             partitions: 1,
             retention: Duration::from_secs(90 * 24 * 3_600),
             expire_every: Duration::from_secs(60),
+            write_back_every: Duration::from_secs(60),
             history_per_monitor: 1_000,
             queue_capacity: 1_000_000,
             log_bytes: None,

@@ -37,9 +37,14 @@ pub(super) fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
     if !is_more {
         // The file shrinks when the write-ahead log is written back, and a quiet database does not do so by
         // itself. If a reader is in the way, a later write does it.
-        let _ = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let _ = write_back(conn);
     }
     Ok(is_more)
+}
+
+/// Writes back what of the write-ahead log no reader needs; the next write begins it anew once all of it is.
+pub(super) fn write_back(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Writes the write-ahead log back and cuts its file, unless a reader needs it.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rusqlite::ErrorCode;
 
 /// Bytes of a page: SQLite's default, which every database is made with.
 pub(super) const PAGE: u64 = 4_096;
@@ -108,10 +109,25 @@ impl Room {
         if self.disk_is_short.swap(is, Ordering::Relaxed) != is {
             let mebibytes_free = disk.free >> 20;
             if is {
-                tracing::warn!(mebibytes_free, "the disk is nearly full; outputs of jobs are not kept");
+                let folder = self.dir.display();
+                tracing::warn!(%folder, mebibytes_free, "the disk is nearly full; outputs of jobs are not kept");
             } else {
-                tracing::info!(mebibytes_free, "the disk has room again");
+                tracing::info!(folder = %self.dir.display(), mebibytes_free, "the disk has room again");
             }
+        }
+    }
+
+    /// The error with the name of the disk, if that is full and not a database of limited size.
+    pub(super) fn named(&self, error: rusqlite::Error) -> rusqlite::Error {
+        let rusqlite::Error::SqliteFailure(code, _) = &error else { return error };
+        let is_of_disk = matches!(code.code, ErrorCode::DiskFull | ErrorCode::SystemIoFailure);
+        match disk(&self.dir) {
+            Some(disk) if is_of_disk && is_short(disk, false) => {
+                let (dir, mebibytes) = (self.dir.display(), disk.free >> 20);
+                let text = format!("the disk of {dir} is full ({mebibytes} MiB are free)");
+                rusqlite::Error::SqliteFailure(*code, Some(text))
+            }
+            Some(_) | None => error,
         }
     }
 

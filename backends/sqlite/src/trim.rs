@@ -213,7 +213,7 @@ mod tests {
 
     fn small(limit: u64) -> (Connection, Trim) {
         let dir = tempfile::tempdir().expect("a directory");
-        let held = Arc::new(DataDir::take(dir.path(), &[]).expect("it is free"));
+        let held = Arc::new(DataDir::take(dir.path(), &[], Duration::from_secs(60)).expect("it is free"));
         let conn = SCHEMA.open(dir.path(), None).expect("open");
         (conn, Trim::new(limit, 1_000, held))
     }

@@ -4,6 +4,7 @@
 //! of them. When a job fails, nothing of the transaction stands, and each job is run again by itself.
 
 use model::chain::Chain;
+use ports::repeats::Repeats;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::database::in_transaction;
 use super::directory::DataDir;
 use super::error::StoreError;
-use super::pages::cut_wal;
+use super::pages::{cut_wal, write_back};
 
 /// Most waiting jobs; further callers wait for room.
 const WAITING: usize = 4_096;
@@ -67,8 +68,16 @@ impl<J: Send + 'static> Writer<J> {
         dir: Arc<DataDir>,
     ) -> std::io::Result<Self> {
         let (commands, received) = channel();
-        let thread =
-            WriterThread { conn, handler, received, permits: Vec::new(), next_cut: Instant::now(), dir };
+        let thread = WriterThread {
+            conn,
+            handler,
+            received,
+            permits: Vec::new(),
+            next_cut: Instant::now(),
+            write_back_at: None,
+            tidying: Repeats::default(),
+            dir,
+        };
         std::thread::Builder::new().name(name.to_owned()).spawn(move || thread.run())?;
         Ok(Self { commands, permits: Arc::new(Semaphore::new(WAITING)) })
     }
@@ -93,6 +102,9 @@ struct WriterThread<H: Handler> {
     received: Receiver<Command<H::Job>>,
     permits: Vec<OwnedSemaphorePermit>,
     next_cut: Instant,
+    /// When the write-ahead log is written back; `None` as long as nothing was written since.
+    write_back_at: Option<Instant>,
+    tidying: Repeats,
     dir: Arc<DataDir>,
 }
 
@@ -100,7 +112,8 @@ impl<H: Handler> WriterThread<H> {
     fn run(mut self) {
         let mut next_maintenance = Instant::now() + Duration::from_millis(100);
         let closed = loop {
-            let wait = next_maintenance.saturating_duration_since(Instant::now());
+            let next = self.write_back_at.map_or(next_maintenance, |at| at.min(next_maintenance));
+            let wait = next.saturating_duration_since(Instant::now());
             let mut closing = None;
             match self.received.recv_timeout(wait) {
                 Ok(Command::Run(job, permit)) => closing = self.run_batch(job, permit),
@@ -114,8 +127,10 @@ impl<H: Handler> WriterThread<H> {
             if Instant::now() >= next_maintenance || self.handler.wants_maintenance() {
                 next_maintenance = Instant::now() + self.maintain();
             }
+            self.write_back();
         };
-        let Self { conn, mut handler, received, permits, dir, next_cut: _ } = self;
+        let Self { conn, mut handler, received, permits, dir, next_cut: _, write_back_at: _, tidying: _ } =
+            self;
         let written = handler.close(&conn);
         drop(handler);
         // The last connection to close takes the write-ahead log into the database and removes it.
@@ -157,12 +172,28 @@ impl<H: Handler> WriterThread<H> {
         let handler = &mut self.handler;
         let written =
             in_transaction(&self.conn, |conn| jobs.iter_mut().try_for_each(|job| handler.run(conn, job)));
+        let every = self.dir.write_back_every();
         match written {
-            Ok(()) => self.handler.committed(jobs),
+            Ok(()) => {
+                self.write_back_at.get_or_insert_with(|| Instant::now() + every);
+                self.handler.committed(jobs);
+            }
             Err(error) if jobs.len() == 1 => {
+                let error = self.dir.room().named(error);
                 jobs.into_iter().zip([error]).for_each(|(job, error)| self.handler.failed(job, error));
             }
             Err(_) => jobs.into_iter().for_each(|job| self.write(vec![job])),
+        }
+    }
+
+    fn write_back(&mut self) {
+        if self.write_back_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.write_back_at = None;
+        if let Err(error) = write_back(&self.conn) {
+            // On a full disk it cannot be done; the next write asks for it again.
+            tracing::debug!(error = %Chain(&error), "failed to write a write-ahead log back");
         }
     }
 
@@ -175,13 +206,23 @@ impl<H: Handler> WriterThread<H> {
                 tracing::debug!(error = %Chain(&error), "failed to cut a write-ahead log");
             }
         }
-        self.handler.maintain(&self.conn).unwrap_or_else(|error| {
-            tracing::warn!(
-                thread = std::thread::current().name(),
-                error = %Chain(&error),
-                "failed to tidy up the database; it is tried again"
-            );
-            Duration::from_secs(10)
-        })
+        match self.handler.maintain(&self.conn) {
+            Ok(next) => {
+                self.tidying = Repeats::default();
+                next
+            }
+            Err(error) => {
+                if let Some(failures) = self.tidying.news(Instant::now()) {
+                    let error = self.dir.room().named(error);
+                    tracing::warn!(
+                        thread = std::thread::current().name(),
+                        failures,
+                        error = %Chain(&error),
+                        "failed to tidy up the database; it is tried again"
+                    );
+                }
+                Duration::from_secs(10)
+            }
+        }
     }
 }

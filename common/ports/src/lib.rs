@@ -23,6 +23,7 @@ pub mod queue_changes;
 pub mod queue_index;
 pub mod queue_room;
 pub mod registry;
+pub mod repeats;
 pub mod roster;
 pub mod shares;
 pub mod state_store;

@@ -108,13 +108,73 @@ async fn a_directory_of_other_things_is_refused_and_left_alone() {
 #[tokio::test]
 async fn what_may_lie_there_before_does_no_harm() {
     let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("admin.key"), "a key").expect("write");
     std::fs::write(dir.path().join("starts"), "").expect("write");
     std::fs::create_dir(dir.path().join("lost+found")).expect("make");
     std::fs::create_dir(dir.path().join("checkpoints")).expect("make");
     make(dir.path()).await;
     std::fs::write(dir.path().join("notes.txt"), "put there later").expect("write");
     make(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_part_of_an_installation_does_not_become_a_new_one() {
+    let whole = tempfile::tempdir().expect("a directory");
+    let backend = open(whole.path()).expect("open");
+    assert!(backend.is_new());
+    backend.close().await.expect("close");
+    std::fs::write(whole.path().join("admin.key"), "a key").expect("write");
+    std::fs::write(whole.path().join("starts"), "started then").expect("write");
+    let again = open(whole.path()).expect("open");
+    assert!(!again.is_new());
+    again.close().await.expect("close");
+    for (kept, missing) in [
+        (&["admin.key"][..], &["log.db", "state.db", "history.db"][..]),
+        (&["starts"], &["log.db", "state.db", "history.db"]),
+        (&["admin.key", "state.db", "history.db"], &["log.db"]),
+        (&["admin.key", "log.db", "history.db"], &["state.db"]),
+        (&["admin.key", "log.db", "state.db"], &["history.db"]),
+    ] {
+        let part = tempfile::tempdir().expect("a directory");
+        for file in kept {
+            std::fs::copy(whole.path().join(file), part.path().join(file)).expect("copy");
+        }
+        let error = refusal(part.path());
+        assert!(matches!(error, OpenError::Incomplete { .. }), "{error:?}");
+        let text = error.to_string();
+        for word in missing {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert!(!part.path().join(missing[0]).exists(), "nothing was made");
+    }
+    let empty = tempfile::tempdir().expect("a directory");
+    std::fs::write(empty.path().join("admin.key"), "a key").expect("write");
+    for file in ["log.db", "state.db", "history.db"] {
+        change(empty.path(), file, "PRAGMA journal_mode = WAL");
+    }
+    assert!(matches!(refusal(empty.path()), OpenError::Incomplete { .. }), "files without tables");
+}
+
+#[tokio::test]
+async fn the_files_of_the_databases_hold_what_was_written_while_it_runs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options =
+        SqliteOptions { write_back_every: Duration::from_millis(20), ..SqliteOptions::new(dir.path()) };
+    let backend = SqliteBackend::open(options, Arc::new(ManualClock::new(START))).expect("open");
+    let registry: Arc<dyn Registry> = backend.registry();
+    for number in 0..50 {
+        create(&registry, &key(&format!("k{number}")), "x").await;
+    }
+    // Of the copy without its write-ahead log.
+    let records = async || {
+        let copy = tempfile::tempdir().expect("a directory");
+        std::fs::copy(dir.path().join("state.db"), copy.path().join("state.db")).expect("copy");
+        let conn = rusqlite::Connection::open(copy.path().join("state.db")).ok()?;
+        conn.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0))
+            .ok()
+            .filter(|count| *count == 50)
+    };
+    doubles::eventually("all is written back", records).await;
+    backend.close().await.expect("close");
 }
 
 #[tokio::test]
