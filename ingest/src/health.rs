@@ -34,6 +34,8 @@ pub(crate) struct Health {
     skew: Duration,
     /// Whether this node's clock agrees with that of every partition's log.
     clock_agrees: AtomicBool,
+    /// Why the log is full, if an append said so lately.
+    failing: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -46,7 +48,12 @@ struct LaneHealth {
 impl Health {
     pub(crate) fn new(partitions: u16, rules: TimeRules) -> Self {
         let clock_agrees = AtomicBool::new(rules.skew.is_zero());
-        Self { lanes: (0..partitions).map(|_| Mutex::default()).collect(), skew: rules.skew, clock_agrees }
+        Self {
+            lanes: (0..partitions).map(|_| Mutex::default()).collect(),
+            skew: rules.skew,
+            clock_agrees,
+            failing: Mutex::default(),
+        }
     }
 
     /// Whether the log has a clock of its own to compare with.
@@ -71,6 +78,11 @@ impl Health {
         lane.lock().last = Some(ack);
     }
 
+    /// Notes why the log is full, or that it is not.
+    pub(crate) fn failed(&self, why: Option<String>) {
+        *self.failing.lock() = why;
+    }
+
     /// Notes that the log recorded an acknowledged frame at `logged_at`, by the log's clock. `false` if that
     /// says nothing about the clocks.
     pub(crate) fn logged(&self, partition: PartitionId, ack: Acknowledged, logged_at: EventTime) -> bool {
@@ -91,6 +103,9 @@ impl Health {
             Standing::Loading => return Some("the list of tokens is not loaded yet".to_owned()),
             Standing::Stale => return Some("the list of tokens is not known to be current".to_owned()),
             Standing::Current => {}
+        }
+        if let Some(why) = &*self.failing.lock() {
+            return Some(format!("the heartbeat log takes nothing: {why}"));
         }
         let lanes: Vec<LaneHealth> = self.lanes.iter().map(|lane| *lane.lock()).collect();
         let elapsed = clock.elapsed();

@@ -8,10 +8,11 @@ mod rebuild;
 mod rebuilds;
 mod state;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::chain::Chain;
 use ports::heartbeat_log::LogEntry;
+use ports::repeats::Repeats;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -186,11 +187,14 @@ impl Owner {
     }
 
     async fn ask_due(&self, watermark: model::time::EventTime) -> Result<Vec<model::ids::MonitorId>, Error> {
+        let mut repeats = Repeats::default();
         loop {
             match self.deps.states.due(&self.lease, watermark, self.batch_monitors).await {
                 Ok(due) => return Ok(due),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(partition.id = %self.id, error = %Chain(&error), "failed to ask for due monitors; trying again");
+                    if let Some(failures) = repeats.news(Instant::now()) {
+                        tracing::warn!(partition.id = %self.id, failures, error = %Chain(&error), "failed to ask for due monitors; trying again");
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => return Err(error.into()),

@@ -10,6 +10,7 @@ use model::ids::{Offset, PartitionId};
 use model::time::{APPEND_TIMEOUT, TICK_EVERY};
 use model::wire::frame::Frame;
 use ports::heartbeat_log::LogError;
+use ports::repeats::Repeats;
 use serving::KnownLapses;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,18 +23,28 @@ use crate::metrics::OutputCut;
 /// The shortest interval between two sweeps for overdue pushes.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
+/// Appends work again when none has failed for this long: on a full disk, frames without heartbeats still go
+/// through.
+const WORKS_AFTER: Duration = Duration::from_secs(5);
+
+/// Appends that fail.
+struct Failing {
+    repeats: Repeats,
+    last: Instant,
+}
+
 /// Empties one partition's queue into the log.
 pub(super) struct Committer<'a> {
     node: &'a Node,
     lane: &'a Lane,
     partition: PartitionId,
-    failing: bool,
+    failing: Option<Failing>,
     lapses: KnownLapses,
 }
 
 impl<'a> Committer<'a> {
     pub(super) fn new(node: &'a Node, lane: &'a Lane, partition: PartitionId) -> Self {
-        Self { node, lane, partition, failing: false, lapses: KnownLapses::default() }
+        Self { node, lane, partition, failing: None, lapses: KnownLapses::default() }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
@@ -175,9 +186,17 @@ impl<'a> Committer<'a> {
 
     fn failed(&mut self, error: &LogError) {
         self.node.metrics.failed_appends.inc();
-        if !std::mem::replace(&mut self.failing, true) {
+        // Other errors may pass at once; whether they do is seen by the acknowledgements.
+        if let LogError::Full(_) = error {
+            self.node.health.failed(Some(Chain(error).to_string()));
+        }
+        let now = Instant::now();
+        let failing = self.failing.get_or_insert_with(|| Failing { repeats: Repeats::default(), last: now });
+        failing.last = now;
+        if let Some(failures) = failing.repeats.news(now.into_std()) {
             tracing::error!(
                 partition.id = self.partition.0,
+                failures,
                 error = %Chain(error),
                 "failed to append; pushes are answered 503"
             );
@@ -185,7 +204,8 @@ impl<'a> Committer<'a> {
     }
 
     fn recovered(&mut self) {
-        if std::mem::replace(&mut self.failing, false) {
+        if self.failing.take_if(|failing| failing.last.elapsed() >= WORKS_AFTER).is_some() {
+            self.node.health.failed(None);
             tracing::info!(partition.id = self.partition.0, "appending again");
         }
     }

@@ -1,7 +1,10 @@
 //! One commit for history, states, deadlines, offset and outbox, in an order that loses nothing (I6, I15).
 
+use std::time::Instant;
+
 use model::chain::Chain;
 use model::ids::Offset;
+use ports::repeats::Repeats;
 use ports::state_store::{Commit, StateError};
 
 use super::state::{Owner, RETRY};
@@ -47,10 +50,13 @@ impl Owner {
     }
 
     async fn sync_log(&self, applied: Offset) -> Result<(), Error> {
+        let mut repeats = Repeats::default();
         loop {
             match self.deps.log.sync(self.id, applied).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_transient() => self.pause("failed to sync the log", &error).await,
+                Err(error) if error.is_transient() => {
+                    self.pause("failed to sync the log", &error, &mut repeats).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -62,19 +68,23 @@ impl Owner {
         if batch.heartbeats.is_empty() && batch.flips.is_empty() && batch.removed.is_empty() {
             return Ok(());
         }
+        let mut repeats = Repeats::default();
         loop {
             match self.deps.history.append(batch.clone()).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.pause("failed to write history", &error).await,
+                Err(error) => self.pause("failed to write history", &error, &mut repeats).await,
             }
         }
     }
 
     async fn write_state(&self, commit: &Commit) -> Result<(), Error> {
+        let mut repeats = Repeats::default();
         loop {
             match self.deps.states.commit(&self.lease, commit).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_transient() => self.pause("failed to commit", &error).await,
+                Err(error) if error.is_transient() => {
+                    self.pause("failed to commit", &error, &mut repeats).await;
+                }
                 Err(error) => {
                     if matches!(error, StateError::Fenced) {
                         self.metrics.fenced_commits.inc();
@@ -85,8 +95,16 @@ impl Owner {
         }
     }
 
-    async fn pause(&self, what: &str, error: &(dyn std::error::Error + Sync + 'static)) {
-        tracing::warn!(partition.id = %self.id, error = %Chain(error), "{what}; trying again");
+    /// Waits before another try. What fails for long is said once a minute.
+    async fn pause(
+        &self,
+        what: &str,
+        error: &(dyn std::error::Error + Sync + 'static),
+        repeats: &mut Repeats,
+    ) {
+        if let Some(failures) = repeats.news(Instant::now()) {
+            tracing::warn!(partition.id = %self.id, failures, error = %Chain(error), "{what}; trying again");
+        }
         tokio::time::sleep(RETRY).await;
     }
 }

@@ -187,7 +187,7 @@ fn fill(file: &Path) {
 #[test]
 fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
     let flags = ["--push-limit", "0", "--history", "100000", "--log-size", "8MiB"];
-    let Some(server) = Server::start_on_disk(24, &flags) else { return };
+    let Some(mut server) = Server::start_on_disk(24, &flags) else { return };
     let monitors: Vec<Monitor> = (0..3).map(|n| server.monitor(&format!("job {n}"), 60, None)).collect();
     let pushers: Vec<Pusher> = monitors
         .iter()
@@ -207,6 +207,12 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
     assert!(answers.contains(&503), "{answers:?}");
     let health = server.call("GET /monitors", &serde_json::Value::Null);
     assert_eq!(health.status, 200, "what is known can be seen: {health:?}");
+    let disk = format!("the disk of {} is full", server.data().display());
+    eventually("it says what is full", || {
+        let mut client = http::Client::new(server.address(), Duration::from_secs(30));
+        let ready = client.ask("GET /readyz", "", b"").expect("an answer");
+        (ready.status == 503 && ready.body.contains(&disk)).then_some(())
+    });
 
     std::fs::remove_file(&filler).expect("it is there");
     eventually("pushes are answered 200 again", || (status("msg=after") == 200).then_some(()));
@@ -217,4 +223,7 @@ fn a_full_disk_is_answered_503_and_nothing_that_was_answered_200_is_lost() {
         check_recorded(&server, monitor, attempts);
         assert_eq!(server.reasons(monitor), ["first"], "it pages no one");
     }
+    let said = server.stop().stderr;
+    let lines = said.lines().filter(|line| line.contains("failed to")).count();
+    assert!(said.contains(&disk) && lines < 20, "it says so, and not at every try: {said}");
 }
