@@ -7,6 +7,7 @@ mod publish;
 mod rebuild;
 mod rebuilds;
 mod state;
+mod telling;
 
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,9 @@ impl Owner {
         let mut effects = Effects::default();
         self.partition.apply(entry.offset, entry.logged_at, &frame, &mut effects);
         self.history_bytes += effects.imported.iter().map(text_bytes).sum::<usize>();
+        self.tell_flips(&effects.flips, &frame.imported).await;
         self.gather(effects);
+        self.tell_deaf_time();
         self.history_bytes += frame.heartbeats.iter().map(text_bytes).sum::<usize>();
         self.history.heartbeats.extend(frame.heartbeats.iter().cloned());
         self.metrics.frames.inc();
@@ -176,6 +179,7 @@ impl Owner {
             let complete = due.len() < self.batch_monitors;
             let mut effects = Effects::default();
             self.partition.due(&due, complete, &mut effects);
+            self.tell_flips(&effects.flips, &[]).await;
             self.gather(effects);
             if complete {
                 break;
@@ -203,14 +207,7 @@ impl Owner {
     }
 
     fn gather(&mut self, effects: Effects) {
-        for flip in &effects.flips {
-            self.metrics.flip(flip);
-            tracing::info!(
-                monitor.id = %flip.monitor, from = flip.from.as_str(), to = flip.to.as_str(),
-                reason = flip.reason.as_str(), at = %flip.at,
-                trace.id = flip.trace.map(|trace| trace.trace_id()), "flip"
-            );
-        }
+        effects.flips.iter().for_each(|flip| self.metrics.flip(flip));
         self.history.flips.extend(effects.flips);
         self.history.removed.extend(effects.removed);
         self.history.heartbeats.extend(effects.imported);

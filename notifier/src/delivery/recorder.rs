@@ -256,6 +256,10 @@ impl Recorder {
         self.judge(report, &evidence).await;
     }
 
+    fn name_of(&self, channel: ChannelId) -> Option<String> {
+        self.context.directory.known(channel).map(|channel| channel.name.clone())
+    }
+
     fn count(&self, record: &Delivery, report: Option<&AttemptReport>) {
         let metrics = &self.context.metrics;
         if let Some(report) = report {
@@ -270,6 +274,14 @@ impl Recorder {
                 metrics.delivery(DeliveryResult::Delivered);
                 let took = self.context.clock.now().since(record.created_at);
                 metrics.delivery_seconds.observe(took.as_secs_f64());
+                tracing::info!(
+                    delivery.id = %record.id,
+                    channel.id = %record.channel,
+                    channel.name = self.name_of(record.channel),
+                    monitor.name = record.monitor.as_ref().map(|monitor| monitor.name.as_str()),
+                    attempts = record.attempts.len(),
+                    "delivered"
+                );
             }
             DeliveryState::Dead => {
                 metrics.delivery(DeliveryResult::Dead);
@@ -278,6 +290,9 @@ impl Recorder {
                 tracing::warn!(
                     delivery.id = %record.id,
                     channel.id = %record.channel,
+                    channel.name = self.name_of(record.channel),
+                    monitor.name = record.monitor.as_ref().map(|monitor| monitor.name.as_str()),
+                    attempts = record.attempts.len(),
                     error = error.unwrap_or_default(),
                     "gave a delivery up; it can be redriven"
                 );

@@ -90,6 +90,8 @@ impl Owner {
         }
         tracing::info!(partition.id = %id, lease = lease.token, monitors = partition.len(), offset = %committed, "took the partition");
         let now = deps.clock.elapsed();
+        // What is known already was told by an earlier owner.
+        let told_deaf_until = partition.head().gaps.as_slice().last().map(|gap| gap.end);
         let mut owner = Self {
             id,
             metrics,
@@ -108,6 +110,7 @@ impl Owner {
             publisher: Publisher::new(id),
             batch_monitors: deps.states.max_commit_monitors() / 2,
             reported_at: None,
+            told_deaf_until,
             deps,
         };
         owner.keep_numbers_apart();

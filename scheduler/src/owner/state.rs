@@ -6,7 +6,7 @@ use std::time::Duration;
 use machine::partition::Partition;
 use model::ids::{Offset, PartitionId};
 use model::monitor_state::OutboxAlert;
-use model::time::TimeRules;
+use model::time::{EventTime, TimeRules};
 use ports::heartbeat_log::LogReader;
 use ports::history::HistoryBatch;
 use ports::state_store::Lease;
@@ -64,6 +64,8 @@ pub(crate) struct Owner {
     /// frame, or batch of due monitors, still fits into the commit.
     pub(super) batch_monitors: usize,
     pub(super) reported_at: Option<Duration>,
+    /// The end of the newest deaf time that the log of the program tells of.
+    pub(super) told_deaf_until: Option<EventTime>,
 }
 
 /// The alert queue's knowledge about a partition when the partition was loaded.

@@ -22,7 +22,7 @@ fn a_whole_past_is_the_same_elsewhere_and_nobody_is_told() {
     well(home.path(), &api, &["replay", "export", "--since", "1h", "--out", "all.ndjson.zst"]);
 
     let receiver = Receiver::start();
-    let target = Server::start(&ALLOW);
+    let mut target = Server::start(&ALLOW);
     target.channel("ops", &receiver.url());
     let counted = well(
         home.path(),
@@ -70,4 +70,8 @@ fn a_whole_past_is_the_same_elsewhere_and_nobody_is_told() {
     assert_eq!(again.status.code(), Some(1), "{again:?}");
     assert!(again.stderr.contains("never heard there") && again.stderr.contains("steady"), "{again:?}");
     eventually("nothing changed", || (everything(&target) == before).then_some(()));
+
+    let said = target.stop().stderr;
+    let flips = said.lines().filter(|line| line.contains(" flip ")).count();
+    assert!(said.contains("replayed an imported past") && flips <= 3, "the past is no news: {said}");
 }
