@@ -14,12 +14,7 @@ use crate::Arguments;
 const SHARED: usize = 7;
 
 /// Read by programs of this repository, but by no flag.
-const WITHOUT_A_FLAG: [(&str, &str); 3] = [
-    (
-        "LUBDUB_LOG",
-        "How much `up` and the roles log: `error`, `warn`, `info` (the default), `debug` or `trace`, and for parts of \
-         the program such as `info,scheduler=debug`. [LOGGING.md](../LOGGING.md) has the levels.",
-    ),
+const WITHOUT_A_FLAG: [(&str, &str); 2] = [
     ("NO_COLOR", "Client commands write no colours if it is set to any text that is not empty."),
     ("TERM", "Client commands write no colours if it is `dumb`."),
 ];

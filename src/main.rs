@@ -6,6 +6,7 @@ mod concerns;
 mod configuration;
 mod documented;
 mod limits;
+mod logging;
 mod mail;
 mod metrics_listener;
 mod offline;
@@ -59,7 +60,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
                 terminal.error(&error);
                 return Ok(ExitCode::from(2));
             }
-            log_to_stderr()?;
+            up.logging().start();
             up.run(terminal).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Role(command) => {
@@ -67,7 +68,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
                 terminal.error(&error);
                 return Ok(ExitCode::from(2));
             }
-            log_to_stderr()?;
+            command.logging().start();
             command.run(terminal).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Secrets(secrets) => {
@@ -84,18 +85,4 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
         Command::Documented(command) => command.run(Arguments::command(), terminal),
         Command::Client(command) => cli::run(*command, terminal, offline::disable_channel).await,
     }
-}
-
-/// Servers log to standard error, at `info` unless `LUBDUB_LOG` says otherwise (`debug`, `warn`,
-/// `scheduler=debug`, …).
-fn log_to_stderr() -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .with_env_var("LUBDUB_LOG")
-        .from_env()?
-        // The client tells of each connection, and so do we.
-        .add_directive("async_nats=warn".parse()?);
-    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr).init();
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod notifier;
 mod scheduler;
 mod serving;
 
+use crate::logging::Logging;
 use cli::Terminal;
 
 /// Commands that run a part of a cluster.
@@ -20,6 +21,17 @@ pub(crate) enum RoleCommand {
 }
 
 impl RoleCommand {
+    /// How it logs.
+    pub(crate) fn logging(&self) -> &Logging {
+        match self {
+            Self::Ingest(role) => role.logging(),
+            Self::Scheduler(role) => role.logging(),
+            Self::Notifier(role) => role.logging(),
+            Self::Console(role) => role.logging(),
+            Self::Init(init) => init.logging(),
+        }
+    }
+
     /// Checks what the parser of the command line cannot, before anything is touched.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ use starts::Starts;
 
 use crate::concerns::{LateAlerts, Shut, StuckFanOut};
 use crate::limits;
+use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::{MetricsListen, MetricsListener};
 use crate::signals::StopSignals;
@@ -58,7 +59,7 @@ Examples:
   lubdub up --allow-private 10.0.0.0/8,127.0.0.1 --meta-webhook https://ops.example.com/lubdub
   lubdub up --smtp-url smtps://mail.example.com --mail-from lubdub@example.com --meta-mail ops@example.com
 
-It logs to standard error; LUBDUB_LOG=debug says more. SIGTERM and Ctrl-C drain it within 10 s.";
+It logs to standard error. SIGTERM and Ctrl-C drain it within 10 s.";
 
 /// Start everything in one process: no other server is needed
 #[derive(Debug, Args)]
@@ -119,6 +120,9 @@ pub(crate) struct Up {
 
     #[command(flatten)]
     timezone: MessageZone,
+
+    #[command(flatten)]
+    logging: Logging,
 }
 
 /// The roles of this process, made and not yet running.
@@ -144,6 +148,11 @@ struct Front {
 }
 
 impl Up {
+    /// How it logs.
+    pub(crate) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     /// Checks what the parser of the command line cannot, before anything is touched.
     ///
     /// # Errors

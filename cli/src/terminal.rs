@@ -13,7 +13,7 @@ use super::table::Table;
 use super::times::Times;
 
 /// How this process was started and what its output can show.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Terminal {
     program: String,
     styled: bool,

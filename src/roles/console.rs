@@ -16,6 +16,7 @@ use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
+use crate::logging::Logging;
 use crate::metrics_listener::MetricsListen;
 use cli::Terminal;
 
@@ -28,6 +29,9 @@ pub(crate) struct Console {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    logging: Logging,
 
     #[command(flatten)]
     nats: Nats,
@@ -48,6 +52,10 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    pub(super) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
         self.redis.validate()?;
@@ -101,7 +109,7 @@ impl Console {
         if let AdminKey::Made(key) = &key {
             terminal.print(&format!("Admin key (shown once): {}\n", key.expose()))?;
         }
-        tracing::info!(address = %serving.address(), node, "console listens");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "console listens");
         let (router, readiness) = (service.router(), service.readiness());
         let role = |stop| async move { service.run(stop).await.context("run the console") };
         serving.run(router, readiness, metrics, Drain::RoleFirst, role).await

@@ -12,6 +12,7 @@ use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, node_name};
+use crate::logging::Logging;
 use crate::metrics_listener::MetricsListen;
 
 /// Bytes in one frame, about: NATS takes messages of 1 MB.
@@ -28,6 +29,9 @@ pub(crate) struct Ingest {
     metrics: MetricsListen,
 
     #[command(flatten)]
+    logging: Logging,
+
+    #[command(flatten)]
     nats: Nats,
 
     #[command(flatten)]
@@ -35,6 +39,10 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
+    pub(super) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
         self.ingest.validate()?;
@@ -62,7 +70,7 @@ impl Ingest {
             entrance: serving.entrance(),
         };
         let service = ingest::Service::new(config, deps, &mut metrics)?;
-        tracing::info!(address = %serving.address(), node, "ingest listens");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "ingest listens");
         let (router, readiness) = (service.router(), service.readiness());
         let role = |stop| async move { service.run(stop).await.context("run ingest") };
         serving.run(router, readiness, metrics, Drain::ListenerFirst, role).await

@@ -5,16 +5,24 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::cluster::Nats;
+use crate::logging::Logging;
 use cli::Terminal;
 
 /// Make what a cluster keeps on NATS, or give what is there new settings; doing it again does nothing
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     #[command(flatten)]
+    logging: Logging,
+
+    #[command(flatten)]
     nats: Nats,
 }
 
 impl Init {
+    pub(super) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()
     }

@@ -14,6 +14,7 @@ use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
+use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
 use crate::time_zone::MessageZone;
@@ -27,6 +28,9 @@ pub(crate) struct Notifier {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    logging: Logging,
 
     #[command(flatten)]
     nats: Nats,
@@ -56,6 +60,10 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
+    pub(super) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
         self.redis.validate()?;
@@ -98,7 +106,7 @@ impl Notifier {
             clock,
         };
         let service = notifier::Service::new(config, deps, &mut metrics)?;
-        tracing::info!(address = %serving.address(), node, "notifier listens");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "notifier listens");
         let readiness = service.readiness();
         let role = |stop| async move {
             let outcome = service.run(stop).await.context("run the notifier");

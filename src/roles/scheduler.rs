@@ -15,6 +15,7 @@ use serving::ListenAddress;
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
 use crate::concerns::LateAlerts;
+use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
 
@@ -27,6 +28,9 @@ pub(crate) struct Scheduler {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    logging: Logging,
 
     #[command(flatten)]
     nats: Nats,
@@ -45,6 +49,10 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
+    pub(super) const fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         self.nats.validate()?;
         self.redis.validate()?;
@@ -82,7 +90,7 @@ impl Scheduler {
             clock,
         };
         let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;
-        tracing::info!(address = %serving.address(), node, "scheduler listens");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "scheduler listens");
         let readiness = service.readiness();
         let role = |stop| async move { service.run(stop).await.context("run the scheduler") };
         serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, role).await
