@@ -49,6 +49,28 @@ const OF_THE_DEPLOYMENT: [(&str, &str, &str); 14] = [
     ),
 ];
 
+/// Read by roles, and nothing to set in `.env`: the compose files or the image set them, or they name a file
+/// that is not in the container, or tell nodes apart.
+const NOT_OF_ENV: [&str; 17] = [
+    "LUBDUB_API_KEY_FILE",
+    "LUBDUB_DATA_DIR",
+    "LUBDUB_LISTEN",
+    "LUBDUB_METRICS_LISTEN",
+    "LUBDUB_NATS",
+    "LUBDUB_NATS_CA",
+    "LUBDUB_NATS_CREDENTIALS",
+    "LUBDUB_NATS_NKEY",
+    "LUBDUB_NODE",
+    "LUBDUB_PREFIX",
+    "LUBDUB_REDIS",
+    "LUBDUB_REDIS_CA",
+    "LUBDUB_REDIS_PASSWORD_FILE",
+    "LUBDUB_REDIS_USER",
+    "LUBDUB_REPLICAS",
+    "LUBDUB_SMTP_CA",
+    "LUBDUB_TRUSTED_PROXIES",
+];
+
 /// One line of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
@@ -292,6 +314,40 @@ fn variables_that_documents_name_exist() {
         }
     }
     assert!(looked_at > 100, "only {looked_at} names were found");
+}
+
+#[test]
+fn the_example_of_env_has_every_setting_of_a_role_and_the_compose_files_take_each() {
+    let mut root = Arguments::command().bin_name("lubdub");
+    root.build();
+    let mut leaves = Vec::new();
+    collect("lubdub", &root, &mut leaves);
+    let roles = ["up", "ingest", "scheduler", "notifier", "console", "init"];
+    let of_roles: BTreeSet<String> = leaves
+        .iter()
+        .filter(|leaf| roles.contains(&leaf.group()))
+        .flat_map(|leaf| leaf.rows.iter().map(|row| row.variable.replace('`', "")))
+        .filter(|variable| !variable.is_empty())
+        .collect();
+    let read = |name: &str| fs::read_to_string(repository().join(name)).expect("it is there");
+    let (example, compose) =
+        (read(".env.example"), read("docker-compose.yml") + &read("docker-compose.ha.yml"));
+    let offered = example.lines().filter_map(|line| Some(line.strip_prefix('#')?.split_once('=')?.0));
+    let offered: BTreeSet<&str> = offered.filter(|name| name.starts_with("LUBDUB_")).collect();
+    for variable in &of_roles {
+        let is_offered = offered.contains(variable.as_str());
+        let is_not_of_env = NOT_OF_ENV.contains(&variable.as_str());
+        assert!(is_offered != is_not_of_env, "{variable}: in .env.example, or in NOT_OF_ENV with the reason");
+    }
+    for variable in &offered {
+        let is_taken =
+            compose.contains(&format!("{variable}:\n")) || compose.contains(&format!("${{{variable}:"));
+        assert!(is_taken, ".env.example has {variable}, which no compose file takes");
+    }
+    let passed = compose.lines().filter_map(|line| line.trim().strip_suffix(':'));
+    for variable in passed.filter(|variable| variable.starts_with("LUBDUB_")) {
+        assert!(offered.contains(variable), "the compose files take {variable}, which .env.example lacks");
+    }
 }
 
 fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {

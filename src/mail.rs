@@ -46,6 +46,11 @@ impl fmt::Debug for SmtpUrl {
 }
 
 impl Smtp {
+    /// Whether a mail server is named.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.smtp_url.is_some()
+    }
+
     /// The given value, or `None` if it is empty.
     ///
     /// # Errors

@@ -341,6 +341,7 @@ impl Up {
             listener: place.map(|place| place.listener),
             allow_private: self.allow_private.clone(),
             trusted_proxies: self.ingest.trusted_proxies.clone(),
+            sends_mail: Some(self.smtp.is_given()),
         }
     }
 }

@@ -121,6 +121,9 @@ impl Create {
             return Ok(terminal.json(&answer)?);
         }
         let channel: Channel = api.view(&answer)?;
+        if let Some(why) = channel.state_detail.as_deref().filter(|_| channel.state != "ok") {
+            terminal.warn(format_args!("{} does not work yet: {why}", channel.name));
+        }
         terminal.print(&summary(&channel, terminal.program()))?;
         Ok(())
     }

@@ -43,7 +43,10 @@ pub(super) fn told(used: &[&Channel]) -> String {
         return "nobody".to_owned();
     }
     let name = |channel: &&Channel| {
-        let note = if channel.works() { "" } else { ", disabled" };
+        let note = match channel.state.as_str() {
+            state @ ("disabled" | "failing") => format!(", {state}"),
+            _ => String::new(),
+        };
         format!("{} ({}{note})", channel.name, channel.kind)
     };
     used.iter().map(name).collect::<Vec<_>>().join(", ")

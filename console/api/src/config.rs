@@ -42,6 +42,10 @@ pub struct Config {
     /// What a process listens on that takes pushes as well: channels that lead there are refused.
     #[arg(skip)]
     pub listener: Option<SocketAddr>,
+
+    /// Whether the notifier of this process sends mail; `None` where notifiers run apart and are not known.
+    #[arg(skip)]
+    pub sends_mail: Option<bool>,
 }
 
 /// The configuration, checked.

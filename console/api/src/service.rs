@@ -115,6 +115,7 @@ impl Service {
             definitions,
             ids: Ids::default(),
             guard: checked.guard,
+            sends_mail: config.sends_mail,
             imports,
             stopping,
         };

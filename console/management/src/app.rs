@@ -60,6 +60,8 @@ pub struct App {
     pub ids: Ids,
     /// The addresses that user-given URLs may lead to.
     pub guard: AddressGuard,
+    /// Whether mail is sent; `None` if this is not known.
+    pub sends_mail: Option<bool>,
     /// Appends imports to the log.
     pub imports: ImportLog,
     /// Cancelled when the role drains: requests stop waiting for what is slow.

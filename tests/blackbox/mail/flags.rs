@@ -1,7 +1,24 @@
 //! Wrong flags are reported before anything is touched, and without the password.
 
 use super::IN_URL;
+use crate::api::KEY;
 use crate::harness::{Process, directory, lubdub};
+use crate::pipeline::server::Server;
+
+#[test]
+fn a_channel_of_mail_does_not_work_where_no_mail_is_sent_and_says_so() {
+    let server = Server::start(&[]);
+    let home = directory();
+    let mut create = lubdub(home.path());
+    create.args(["channel", "create", "mail", "email", "--to", "ops@example.org"]);
+    create.env("LUBDUB_URL", format!("http://{}", server.address())).env("LUBDUB_API_KEY", KEY);
+    let made = Process::start(&mut create).finish();
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    assert!(made.stderr.contains("mail does not work yet") && made.stderr.contains("--smtp-url"), "{made:?}");
+    let channel = &server.list("/channels")[0];
+    assert_eq!(channel["state"], "failing", "{channel}");
+    assert!(channel["state_detail"].as_str().is_some_and(|why| why.contains("--mail-from")), "{channel}");
+}
 
 #[test]
 fn half_or_bad_settings_of_mail_are_bad_usage_and_keep_the_password() {

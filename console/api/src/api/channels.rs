@@ -56,7 +56,7 @@ async fn create(
         ChannelKind::Webhook(webhook) => Some(&webhook.secret),
         ChannelKind::Email(_) | ChannelKind::Preset(_) => None,
     };
-    let view = view(&caller, revision, &channel, secret, channel.created_at);
+    let view = view(app.sends_mail, &caller, revision, &channel, secret, channel.created_at);
     Ok((StatusCode::CREATED, location, answer(view)).into_response())
 }
 
@@ -78,7 +78,7 @@ async fn list(
     let found = app.directory.channels(after, paging.limit + 1);
     let page = paging.page(found, |(_, last)| Cursor::Id(last.id.as_uuid()));
     let now = app.ports.clock.now();
-    Ok(Json(page.map(|(revision, channel)| view(&caller, revision, &channel, None, now))))
+    Ok(Json(page.map(|(revision, channel)| view(app.sends_mail, &caller, revision, &channel, None, now))))
 }
 
 /// Shows a channel.
@@ -93,7 +93,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let Stored { revision, value: channel } = app.channels().load(channel_id(&id)?).await?;
-    Ok(answer(view(&caller, revision, &channel, None, app.ports.clock.now())))
+    Ok(answer(view(app.sends_mail, &caller, revision, &channel, None, app.ports.clock.now())))
 }
 
 /// Changes a channel.
@@ -123,7 +123,7 @@ async fn change(
     let draft = ChannelDraft::read(body);
     let (stored, made_secret) = app.change_channel(channel_id(&id)?, &precondition, draft).await?;
     let Stored { revision, value: channel } = stored;
-    Ok(answer(view(&caller, revision, &channel, made_secret.as_ref(), app.ports.clock.now())))
+    Ok(answer(view(app.sends_mail, &caller, revision, &channel, made_secret.as_ref(), app.ports.clock.now())))
 }
 
 /// Deletes a channel. Monitors that used it lose it.

@@ -13,14 +13,37 @@ use crate::auth::Caller;
 use crate::sight::host_only;
 use management::draft::channel::{MASK, URL, kind_name};
 
+/// Why a channel of e-mail does not work where no mail is sent.
+const NO_MAIL: &str = "this server sends no mail: start it with --smtp-url and --mail-from";
+
+/// The state of a channel, and why it does not work. Without a mail server no channel of e-mail works,
+/// whatever came of earlier attempts.
+fn state(channel: &Channel, sends_mail: Option<bool>) -> (ChannelStateName, Option<String>) {
+    let is_mail = match channel.kind {
+        ChannelKind::Email(_) => true,
+        ChannelKind::Webhook(_) | ChannelKind::Preset(_) => false,
+    };
+    let detail = channel.state_detail.clone();
+    match channel.state {
+        ChannelState::Ok if is_mail && sends_mail == Some(false) => {
+            (ChannelStateName::Failing, Some(NO_MAIL.to_owned()))
+        }
+        ChannelState::Ok => (ChannelStateName::Ok, detail),
+        ChannelState::Failing => (ChannelStateName::Failing, detail),
+        ChannelState::Disabled => (ChannelStateName::Disabled, detail),
+    }
+}
+
 /// A channel as `caller` may see it at `now`, with a secret that was made just now.
 pub(super) fn view(
+    sends_mail: Option<bool>,
     caller: &Caller,
     revision: Revision,
     channel: &Channel,
     secret: Option<&Secret>,
     now: EventTime,
 ) -> ChannelView {
+    let (state, state_detail) = state(channel, sends_mail);
     let common = ChannelView {
         id: channel.id.to_string(),
         name: channel.name.clone(),
@@ -36,12 +59,8 @@ pub(super) fn view(
         old_secrets: None,
         default: channel.default,
         timezone: channel.timezone.clone(),
-        state: match channel.state {
-            ChannelState::Ok => ChannelStateName::Ok,
-            ChannelState::Failing => ChannelStateName::Failing,
-            ChannelState::Disabled => ChannelStateName::Disabled,
-        },
-        state_detail: channel.state_detail.clone(),
+        state,
+        state_detail,
         failing_since: channel.failing_since.map(Time),
         created_at: Time(channel.created_at),
         revision: revision.0,
