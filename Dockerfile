@@ -60,7 +60,7 @@ LABEL org.opencontainers.image.title="Lubdub" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /owned /
-ENV PATH=/usr/local/bin LUBDUB_LISTEN=0.0.0.0:8080
+ENV PATH=/usr/local/bin LUBDUB_LISTEN=0.0.0.0:8080 LUBDUB_DATA_DIR=/data
 USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM
