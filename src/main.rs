@@ -14,6 +14,7 @@ mod roles;
 mod signals;
 mod time_zone;
 mod up;
+mod webhook_echo;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ enum Command {
     #[command(flatten)]
     Role(Box<roles::RoleCommand>),
     Secrets(Box<secrets::Secrets>),
+    WebhookEcho(webhook_echo::WebhookEcho),
     #[command(flatten)]
     Documented(documented::DocumentedCommand),
 }
@@ -82,6 +84,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             terminal.print(&report)?;
             written.map(|()| ExitCode::SUCCESS)
         }
+        Command::WebhookEcho(echo) => echo.run(terminal.clone()).await.map(|()| ExitCode::SUCCESS),
         Command::Documented(command) => command.run(Arguments::command(), terminal),
         Command::Client(command) => cli::run(*command, terminal, offline::disable_channel).await,
     }

@@ -1,9 +1,10 @@
 //! `lubdub up`: every role in one process, on the embedded backend.
 
 mod greeting;
+mod inventory;
 mod starts;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use backend_sqlite::{SqliteBackend, SqliteOptions};
 use clap::Args;
+use management::AdminKey;
 use model::byte_size::ByteSize;
 use model::chain::Chain;
 use model::time::TimeRules;
@@ -27,6 +29,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use greeting::Greeting;
+use inventory::Inventory;
 use starts::Starts;
 
 use crate::concerns::{LateAlerts, Shut, StuckFanOut};
@@ -225,13 +229,47 @@ impl Up {
             proxies: self.ingest.trusted_proxies.clone(),
             ..ServerLimits::within_open_files(files)
         };
-        greeting::print(terminal, &data_dir, address, &place.public_url, &key)?;
+        let greeting = Greeting {
+            folder: &data_dir,
+            is_new: backend.is_new(),
+            address,
+            public_url: &place.public_url,
+            reaches_this_machine: self.reaches_this_machine()?,
+        };
+        self.tell(terminal, &greeting, &key, backend.registry().as_ref()).await?;
         let front = Front { listener, metrics_listener, limits, entrance };
         let outcome = roles.run(front, metrics, signals).await;
         if let Err(error) = backend.close().await {
             tracing::warn!(error = %Chain(error.as_ref()), "failed to close the data folder in order");
         }
         outcome
+    }
+
+    /// Tells of the start: the person by the greeting, and the log.
+    async fn tell(
+        &self,
+        terminal: &Terminal,
+        greeting: &Greeting<'_>,
+        key: &AdminKey,
+        registry: &dyn Registry,
+    ) -> anyhow::Result<()> {
+        greeting.print(terminal, key)?;
+        let (address, folder) = (greeting.address, greeting.folder.display());
+        if greeting.is_new {
+            tracing::warn!(
+                %folder,
+                "made a new installation, for there was none in this folder; if you have one elsewhere, stop this one and name its folder with --data-dir"
+            );
+        }
+        let Inventory { monitors, channels, mail_channels } = Inventory::of(registry).await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, %folder, monitors, channels, "started");
+        if mail_channels > 0 && !self.smtp.is_given() {
+            tracing::warn!(
+                channels = mail_channels,
+                "channels of e-mail get nothing: this server sends no mail without --smtp-url and --mail-from"
+            );
+        }
+        Ok(())
     }
 
     fn roles(
@@ -320,6 +358,12 @@ impl Up {
 
     fn scheduler_config(&self, mail: Option<MailSettings>) -> scheduler::Config {
         scheduler::Config { mail, ..self.scheduler.clone() }
+    }
+
+    /// Whether alerts may lead to a receiver on this machine.
+    fn reaches_this_machine(&self) -> anyhow::Result<bool> {
+        let guard = AddressGuard::parse(&self.allow_private).context("read --allow-private")?;
+        Ok(guard.check(Ipv4Addr::LOCALHOST.into()).is_ok())
     }
 
     fn notifier_config(

@@ -43,7 +43,7 @@ use bad_usage::BadUsage;
 pub use channel::Disable as DisableChannel;
 pub use data_dir::{data_dir, default_data_dir};
 pub use duration::Seconds;
-pub use terminal::Terminal;
+pub use terminal::{Terminal, quoted};
 pub use usage::parsed;
 
 const MONITOR_EXAMPLES: &str = "\

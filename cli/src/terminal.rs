@@ -265,7 +265,7 @@ pub(super) fn zone() -> TimeZone {
 }
 
 /// `text` as one word of a POSIX shell.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

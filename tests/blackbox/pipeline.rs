@@ -12,6 +12,7 @@ mod itself;
 mod kill;
 mod limits;
 pub(crate) mod listener;
+mod logs;
 mod mount;
 mod poison;
 mod pusher;

@@ -152,6 +152,21 @@ fn a_foreign_folder_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_copy_without_its_databases_is_no_new_installation_and_keeps_its_key() {
+    let home = directory();
+    let data = home.path().join("data");
+    let first = greeting(&mut up(home.path(), &data), home.path());
+    assert!(first.contains("NEW INSTALLATION"), "{first}");
+    assert!(!greeting(&mut up(home.path(), &data), home.path()).contains("NEW"), "it is known now");
+    let key = std::fs::read_to_string(data.join("admin.key")).expect("it is kept");
+    for file in ["log.db", "state.db", "history.db"] {
+        std::fs::remove_file(data.join(file)).expect("it is there");
+    }
+    says(&mut up(home.path(), &data), &["admin.key", "state.db", "--data-dir", data.to_str().expect("text")]);
+    assert_eq!(std::fs::read_to_string(data.join("admin.key")).expect("it is kept"), key);
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_refused() {
     let mut server = Server::start(&[]);
     server.stop();
