@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::problem::Problem;
 use crate::request::{Lines, Query};
 use management::app::App;
-use management::import::lines::{self, MAX_LINES, Refused};
+use management::import::lines::{self, Judgement, MAX_LINES, Refused};
 use management::import::mode::Mode;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -28,9 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// After any other answer, or none, sending the same again is safe. An import is not rate-limited.
 ///
 /// With `mode=live` lines are `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, and count
-/// as pushes that were received at `at`. `at` may be a day old, or a second ahead; the server waits until
-/// then. No two heartbeats of a monitor may have the same microsecond. A heartbeat that is not newer than the
-/// newest changes nothing.
+/// as pushes that were received at `at`. `at` may be 60 s old, with `again=true` a day, or a second ahead; the
+/// server waits until then. No two heartbeats of a monitor may have the same microsecond. A heartbeat that is
+/// not newer than the newest changes nothing.
 ///
 /// With `mode=history` lines are the past of monitors that were never heard here, in the order of the log
 /// that they are from: heartbeats as above, with `settled` where the outcome depends on the time up to which
@@ -66,8 +66,8 @@ async fn import(
     let _permit = Arc::clone(&app.limits.imports)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many imports as this console takes at a time are running"))?;
-    let now = app.ports.clock.now();
-    let read = tokio::task::spawn_blocking(move || lines::read(&body, mode, now)).await;
+    let judgement = Judgement { mode, again, now: app.ports.clock.now() };
+    let read = tokio::task::spawn_blocking(move || lines::read(&body, judgement)).await;
     let items = match read {
         Ok(Ok(items)) => items,
         Ok(Err(Refused::Lines(errors))) => return Err(Problem::refused(errors)),

@@ -27,10 +27,24 @@ const MAX_ERRORS: usize = 100;
 /// How far ahead a time may be, for clocks differ; until then the import waits.
 pub const AHEAD: Duration = Duration::from_secs(1);
 
-/// How old a live heartbeat may be. It is stamped when it is sent, and sent again with the same stamp when
-/// its sender was killed in between: within a day a person finds that in the morning. An older one would only
-/// report silence that is long over.
-pub const LIVE_FOR: Duration = Duration::from_secs(86_400);
+/// How old a live heartbeat may be. It is stamped when it is sent. An older one is not live: its monitor is
+/// up by it for a moment, and down again by the silence that followed it.
+pub const LIVE_FOR: Duration = Duration::from_secs(60);
+
+/// How old a live heartbeat may be that is sent again with its first stamp, because it is not known whether it
+/// was recorded: within a day a person finds in the morning that its sender was killed.
+pub const LIVE_AGAIN_FOR: Duration = Duration::from_secs(86_400);
+
+/// How the lines of a body are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// What the import does with them.
+    pub mode: Mode,
+    /// Whether they may have been sent before.
+    pub again: bool,
+    /// The time here.
+    pub now: EventTime,
+}
 
 /// A line.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +84,7 @@ struct Plain<'a> {
 }
 
 /// Reads every line. Errors name line and field.
-pub fn read(body: &[u8], mode: Mode, now: EventTime) -> Result<Vec<Item>, Refused> {
+pub fn read(body: &[u8], judgement: Judgement) -> Result<Vec<Item>, Refused> {
     let (mut items, mut errors) = (Vec::new(), Vec::new());
     for (index, bytes) in body.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
@@ -80,7 +94,7 @@ pub fn read(body: &[u8], mode: Mode, now: EventTime) -> Result<Vec<Item>, Refuse
         if items.len() >= MAX_LINES {
             return Err(Refused::TooMany);
         }
-        match read_line(bytes, mode, now) {
+        match read_line(bytes, judgement) {
             Ok((monitor, event)) => items.push(Item { line: number, monitor, event }),
             Err(wrong) => errors.extend(wrong.into_iter().map(|error| at_line(number, error))),
         }
@@ -101,17 +115,17 @@ fn at_line(number: usize, error: FieldError) -> FieldError {
     FieldError { field, ..error }
 }
 
-fn read_line(bytes: &[u8], mode: Mode, now: EventTime) -> Result<(MonitorId, PastEvent), Vec<FieldError>> {
+fn read_line(bytes: &[u8], judgement: Judgement) -> Result<(MonitorId, PastEvent), Vec<FieldError>> {
     if let Ok(plain) = serde_json::from_slice::<Plain<'_>>(bytes)
         && plain.r#type == "heartbeat"
-        && (mode == Mode::History || plain.settled.is_none())
-        && refused_time(plain.at.0, mode, now).is_none()
+        && (judgement.mode == Mode::History || plain.settled.is_none())
+        && judgement.refused_time(plain.at.0).is_none()
     {
         let heartbeat = heartbeat(plain.monitor, plain.at.0, plain.status, plain.msg, plain.value);
         return Ok((plain.monitor, PastEvent::Heard { heartbeat, settled: plain.settled.map(|at| at.0) }));
     }
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(map)) => read_object(map, mode, now),
+        Ok(Value::Object(map)) => read_object(map, judgement),
         Ok(_) => Err(vec![FieldError::new("", "must be a JSON object")]),
         Err(error) => Err(vec![FieldError::new("", format!("is not JSON: {error}"))]),
     }
@@ -129,27 +143,40 @@ fn heartbeat(
     Heartbeat { monitor, received_at, kind, message, value, source: None, output: None, trace: None }
 }
 
-fn refused_time(at: EventTime, mode: Mode, now: EventTime) -> Option<String> {
-    if at > now + AHEAD {
-        return Some(format!("must not lie in the future; it is {} here", now.to_rfc3339_micros()));
+impl Judgement {
+    /// Why an event cannot be of this time.
+    fn refused_time(self, at: EventTime) -> Option<String> {
+        let here = self.now.to_rfc3339_micros();
+        if at > self.now + AHEAD {
+            return Some(format!("must not lie in the future; it is {here} here"));
+        }
+        let allowed = match (self.mode, self.again) {
+            (Mode::History, _) => return None,
+            (Mode::Live, false) => LIVE_FOR,
+            (Mode::Live, true) => LIVE_AGAIN_FOR,
+        };
+        (at + allowed < self.now).then(|| match self.again {
+            false => format!(
+                "must be at most 60 s old with mode=live, which is for heartbeats that happen now; it is {here} here. \
+                 What happened before is a history: mode=history. Add again=true to send again what may be recorded, for a day"
+            ),
+            true => format!("must be at most a day old with mode=live and again=true; it is {here} here"),
+        })
     }
-    let stale = mode == Mode::Live && at + LIVE_FOR < now;
-    stale.then(|| format!("must be at most a day old with mode=live; it is {} here", now.to_rfc3339_micros()))
 }
 
 /// One line's fields.
 struct Reader {
     fields: Fields,
-    mode: Mode,
-    now: EventTime,
+    judgement: Judgement,
 }
 
 fn read_object(
     map: Map<String, Value>,
-    mode: Mode,
-    now: EventTime,
+    judgement: Judgement,
 ) -> Result<(MonitorId, PastEvent), Vec<FieldError>> {
-    let mut reader = Reader { fields: Fields::new(map), mode, now };
+    let mode = judgement.mode;
+    let mut reader = Reader { fields: Fields::new(map), judgement };
     let allowed = match mode {
         Mode::Live => "must be heartbeat with mode=live",
         Mode::History => "must be heartbeat, monitor, gap or until",
@@ -202,7 +229,7 @@ impl Reader {
     fn time(&mut self, name: &'static str) -> Option<EventTime> {
         let allowed = "must be an RFC 3339 time such as 2026-11-22T10:00:00.000000Z";
         let at = self.required(name, allowed, |value| EventTime::parse_rfc3339(value.as_str()?))?;
-        match refused_time(at, self.mode, self.now) {
+        match self.judgement.refused_time(at) {
             None => Some(at),
             Some(why) => {
                 self.fields.refuse(name, why);
@@ -230,7 +257,7 @@ impl Reader {
         let value = self.fields.read("value", "must be a finite number or null", |value| {
             value.as_f64().filter(|number| number.is_finite())
         });
-        let settled = match self.mode {
+        let settled = match self.judgement.mode {
             Mode::Live => None,
             Mode::History => self.settled(),
         };

@@ -6,8 +6,12 @@ fn now() -> EventTime {
     EventTime::parse_rfc3339("2026-11-22T10:00:00Z").expect("a time")
 }
 
+fn first_time(mode: Mode) -> Judgement {
+    Judgement { mode, again: false, now: now() }
+}
+
 fn refused(mode: Mode, text: &str) -> Vec<(String, String)> {
-    match read(text.as_bytes(), mode, now()) {
+    match read(text.as_bytes(), first_time(mode)) {
         Ok(items) => panic!("{text} is read as {items:?}"),
         Err(Refused::TooMany) => vec![],
         Err(Refused::Lines(errors)) => errors.into_iter().map(|error| (error.field, error.message)).collect(),
@@ -30,7 +34,7 @@ fn good_lines_are_read_in_their_order_and_empty_ones_are_nothing() {
         format!(r#"{{"type":"until","monitor":"{ID}","at":"2026-11-22T10:00:00.9Z"}}"#),
     ]
     .join("\r\n");
-    let items = read(text.as_bytes(), Mode::History, now()).expect("good");
+    let items = read(text.as_bytes(), first_time(Mode::History)).expect("good");
     let lines: Vec<usize> = items.iter().map(|item| item.line).collect();
     assert_eq!(lines, [1, 3, 4, 5]);
     let PastEvent::Heard { heartbeat, settled: Some(_) } = &items[0].event else { panic!("{:?}", items[0]) };
@@ -38,9 +42,9 @@ fn good_lines_are_read_in_their_order_and_empty_ones_are_nothing() {
     assert_eq!(heartbeat.received_at.to_rfc3339_micros(), "2026-11-22T09:59:59.000001Z");
     let PastEvent::Defined { definition, .. } = &items[1].event else { panic!("{:?}", items[1]) };
     assert_eq!(definition.grace, 6);
-    assert_eq!(read(b"", Mode::Live, now()), Ok(vec![]));
+    assert_eq!(read(b"", first_time(Mode::Live)), Ok(vec![]));
     let long = beat("2026-11-22T09:59:59Z", &format!(r#","msg":"{}""#, "ü".repeat(1_500)));
-    let items = read(long.as_bytes(), Mode::Live, now()).expect("good");
+    let items = read(long.as_bytes(), first_time(Mode::Live)).expect("good");
     let PastEvent::Heard { heartbeat, .. } = &items[0].event else { panic!("{:?}", items[0]) };
     assert_eq!(heartbeat.message.as_ref().map(|text| text.chars().count()), Some(1_000));
 }
@@ -62,7 +66,7 @@ fn bad_lines_are_told_by_line_and_field() {
         (Live, r#"{"type":"heartbeat"}"#.to_owned(), &["line 1.monitor", "line 1.at", "line 1.status"]),
         (Live, beat("2026-11-22T10:00:01.000001Z", ""), &["line 1.at"]),
         (History, beat("2026-11-22T10:00:01.000001Z", ""), &["line 1.at"]),
-        (Live, beat("2026-11-21T09:59:59Z", ""), &["line 1.at"]),
+        (Live, beat("2026-11-22T09:58:59.999999Z", ""), &["line 1.at"]),
         (Live, beat("2026-11-22T10:00:00Z", r#","settled":"2026-11-22T10:00:00Z""#), &["line 1.settled"]),
         (Live, beat("2026-11-22T10:00:00Z", r#","colour":1"#), &["line 1.colour"]),
         (Live, beat("2026-11-22T10:00:00Z", r#","msg":1,"value":"x""#), &["line 1.msg", "line 1.value"]),
@@ -83,14 +87,32 @@ fn bad_lines_are_told_by_line_and_field() {
         assert_eq!(fields, expected, "{text}");
     }
     let old = beat("2026-11-20T09:59:59Z", "");
-    assert!(read(old.as_bytes(), History, now()).is_ok(), "only live heartbeats must be young");
-    assert!(refused(Live, &old)[0].1.contains("a day old"));
+    assert!(read(old.as_bytes(), first_time(History)).is_ok(), "only live heartbeats must be young");
 }
 
 #[test]
 fn many_errors_are_cut_and_too_many_lines_refused() {
     assert_eq!(refused(Mode::Live, &"{}\n".repeat(5_000)).len(), MAX_ERRORS);
     let line = beat("2026-11-22T10:00:00Z", "") + "\n";
-    assert!(read(line.repeat(MAX_LINES).as_bytes(), Mode::Live, now()).is_ok());
-    assert_eq!(read(line.repeat(MAX_LINES + 1).as_bytes(), Mode::Live, now()), Err(Refused::TooMany));
+    assert!(read(line.repeat(MAX_LINES).as_bytes(), first_time(Mode::Live)).is_ok());
+    assert_eq!(read(line.repeat(MAX_LINES + 1).as_bytes(), first_time(Mode::Live)), Err(Refused::TooMany));
+}
+
+#[test]
+fn what_is_not_of_this_minute_is_not_live_unless_it_is_sent_again() {
+    let again = Judgement { again: true, ..first_time(Mode::Live) };
+    for (at, once, repeated) in [
+        ("2026-11-22T09:59:00Z", true, true),
+        ("2026-11-22T09:58:59.999999Z", false, true),
+        ("2026-11-21T10:00:00Z", false, true),
+        ("2026-11-21T09:59:59.999999Z", false, false),
+    ] {
+        let line = beat(at, "");
+        assert_eq!(read(line.as_bytes(), first_time(Mode::Live)).is_ok(), once, "{at}");
+        assert_eq!(read(line.as_bytes(), again).is_ok(), repeated, "{at}");
+    }
+    let why = &refused(Mode::Live, &beat("2026-11-22T06:00:00Z", ""))[0].1;
+    for said in ["at most 60 s old", "mode=history", "again=true"] {
+        assert!(why.contains(said), "{why}");
+    }
 }
