@@ -6,12 +6,13 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset};
+use model::imported::{Imported, PastEvent};
 use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::Frame;
 
 use super::sketch::Sketch;
-use crate::partition::Effects;
+use crate::partition::{Effects, takes_imports};
 use crate::replayer::Replayer;
 
 /// Heartbeats of which the time is kept, the newest: enough for five-minute jobs of a day.
@@ -37,6 +38,10 @@ pub struct Habit {
     /// The last interval: gaps in it are known when it is over for a while.
     open: Option<Interval>,
     paused: bool,
+    /// Something happened to the monitor here: it takes no history from elsewhere any more.
+    lives_here: bool,
+    /// While a history from elsewhere comes in: the deaf time of the installation that it is from.
+    deaf_there: Option<Box<Gaps>>,
 }
 
 impl Habit {
@@ -73,6 +78,48 @@ impl Habit {
         }
     }
 
+    /// A heartbeat that was received here.
+    fn hear_here(&mut self, at: EventTime, gaps: &Gaps) {
+        self.lives_here = true;
+        self.end_import();
+        self.hear(at, gaps);
+    }
+
+    /// A part of a history from elsewhere.
+    fn import(&mut self, imported: &Imported, window: Interval) {
+        if self.lives_here {
+            return;
+        }
+        let mut deaf_there = self.deaf_there.take().unwrap_or_default();
+        for event in &imported.events {
+            match event {
+                PastEvent::Heard { heartbeat, .. } => {
+                    let at = heartbeat.received_at;
+                    if at >= window.start && at <= window.end {
+                        self.hear(at, &deaf_there);
+                    }
+                }
+                PastEvent::Defined { definition, .. } => self.pause(definition.paused, &deaf_there),
+                PastEvent::Deaf(gap) => deaf_there.push(*gap),
+                PastEvent::Until(_) => {
+                    self.lives_here = self.last.is_some();
+                    self.close(&deaf_there);
+                    self.paused = false;
+                    self.last = None;
+                }
+            }
+        }
+        self.deaf_there = (!self.lives_here).then_some(deaf_there);
+    }
+
+    /// The time between two installations is no interval.
+    fn end_import(&mut self) {
+        if let Some(deaf_there) = self.deaf_there.take() {
+            self.close(&deaf_there);
+            self.last = None;
+        }
+    }
+
     /// Time in which the monitor is paused is no interval.
     pub(super) fn pause(&mut self, paused: bool, gaps: &Gaps) {
         if paused && !self.paused {
@@ -95,8 +142,14 @@ impl Habits {
     ) -> Self {
         let mut habits: HashMap<MonitorId, Habit> = HashMap::new();
         for (monitor, state) in states {
-            if state.definition.is_some_and(|definition| definition.paused) && wanted.contains(&monitor) {
-                habits.entry(monitor).or_default().paused = true;
+            if !wanted.contains(&monitor) {
+                continue;
+            }
+            let paused = state.definition.as_ref().is_some_and(|definition| definition.paused);
+            let lives_here = !takes_imports(&state);
+            if paused || lives_here {
+                let habit = habits.entry(monitor).or_default();
+                (habit.paused, habit.lives_here) = (paused, lives_here);
             }
         }
         let time = Replayer::new(rules, head, []).only(|_| false);
@@ -109,7 +162,9 @@ impl Habits {
         for change in frame.definitions.iter().filter(|change| self.wanted.contains(&change.monitor)) {
             match &change.definition {
                 Some(definition) => {
-                    self.habits.entry(change.monitor).or_default().pause(definition.paused, gaps);
+                    let habit = self.habits.entry(change.monitor).or_default();
+                    habit.lives_here |= definition.paused;
+                    habit.pause(definition.paused, gaps);
                 }
                 None => {
                     self.habits.remove(&change.monitor);
@@ -121,7 +176,10 @@ impl Habits {
             if at < self.window.start || at > self.window.end || !self.wanted.contains(&heartbeat.monitor) {
                 continue;
             }
-            self.habits.entry(heartbeat.monitor).or_default().hear(at, gaps);
+            self.habits.entry(heartbeat.monitor).or_default().hear_here(at, gaps);
+        }
+        for imported in frame.imported.iter().filter(|imported| self.wanted.contains(&imported.monitor)) {
+            self.habits.entry(imported.monitor).or_default().import(imported, self.window);
         }
         self.time.apply(offset, logged_at, frame, &mut Effects::default());
     }
@@ -149,7 +207,13 @@ impl Habits {
     /// The habits of every monitor that was heard.
     pub fn end(mut self) -> HashMap<MonitorId, Habit> {
         let gaps = &self.time.partition().head().gaps;
-        self.habits.values_mut().for_each(|habit| habit.close(gaps));
+        for habit in self.habits.values_mut() {
+            habit.end_import();
+            habit.close(gaps);
+        }
         self.habits
     }
 }
+
+#[cfg(test)]
+mod tests;

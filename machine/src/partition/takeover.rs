@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::transitions::{Cause, change_state, remind_from};
 
 /// Whether nothing has happened to the monitor here, so that an imported history may become its own.
-pub(super) fn takes_imports(state: &MonitorState) -> bool {
+pub(crate) fn takes_imports(state: &MonitorState) -> bool {
     state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::gaps::Gaps;
 use model::ids::{Offset, PartitionId};
+use model::imported::PastEvent;
 use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
 
@@ -25,8 +26,10 @@ pub struct SkippedEntry {
 #[derive(Debug)]
 pub struct Report {
     window: Interval,
-    /// Heartbeats in the window.
+    /// Heartbeats that were read, those of imported histories included.
     pub heartbeats: u64,
+    /// The earliest heartbeat of the imported histories that were read.
+    imported_from: Option<EventTime>,
     /// Damaged entries, and the first of them.
     pub skipped: u64,
     /// The first entries that could not be read.
@@ -54,6 +57,7 @@ impl Report {
         Self {
             window,
             heartbeats: 0,
+            imported_from: None,
             skipped: 0,
             skipped_entries: Vec::new(),
             expired: false,
@@ -75,6 +79,13 @@ impl Report {
     /// An entry was applied; `watermark` is how far the partition is decided after it.
     pub fn applied(&mut self, frame: &Frame, watermark: Option<EventTime>) {
         self.heartbeats += frame.heartbeats.len() as u64;
+        for event in frame.imported.iter().flat_map(|imported| &imported.events) {
+            if let PastEvent::Heard { heartbeat, .. } = event {
+                let at = heartbeat.received_at;
+                self.heartbeats += 1;
+                self.imported_from = Some(self.imported_from.map_or(at, |from| from.min(at)));
+            }
+        }
         if let Some(now) = &mut self.now {
             now.began = now.began.or(watermark);
         }
@@ -131,15 +142,19 @@ impl Report {
                 .begins
                 .iter()
                 .any(|(known, at)| matches!(known, Known::Since(_)) && *at > self.window.start);
+            let imported_from = self.imported_from.filter(|from| *from < begins);
+            let except = imported_from.map_or_else(String::new, |from| {
+                format!(" The histories that were imported reach back to {from}.")
+            });
             notes.push(if cut(&Known::Nothing) {
                 format!(
                     "The log begins at {begins}. What was before is not known, nor the settings of then: monitors began \
-                     as if they had not been heard yet, with the settings that they have now."
+                     as if they had not been heard yet, with the settings that they have now.{except}"
                 )
             } else if gone {
-                format!("What was before {begins} is no longer kept.")
+                format!("What was before {begins} is no longer kept.{except}")
             } else {
-                format!("There is no history before {begins}.")
+                format!("There is no history before {begins}.{except}")
             });
         }
         if self.expired {
