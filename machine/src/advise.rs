@@ -43,15 +43,27 @@ pub struct Advice {
     pub why: String,
 }
 
-/// Advises on a monitor with these settings that had this habit for `span`.
-pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, span: Duration) -> Advice {
+/// The time that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// From the monitor's first heartbeat, or the beginning of the time that was asked about, to its end.
+    pub span: Duration,
+    /// All of the time that was asked about.
+    pub span_asked: Duration,
+    /// How far the log reaches back from the end of that time, if what was before is not kept any more.
+    pub log_reaches_back: Option<Duration>,
+}
+
+/// Advises on a monitor with these settings that had this habit in the time that was seen.
+pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, seen: &Seen) -> Advice {
     if habit.heard() == 0 {
         return Advice { verdict: Verdict::Unknown, why: "It was not heard in this time.".to_owned() };
     }
+    let span = seen.span;
     let budget = (wish.alarms_per_month * span.as_secs_f64() / MONTH.as_secs_f64()).floor().max(0.0) as u64;
     let found = clock::find(habit, settings, wish, budget).or_else(|| period::find(habit, budget, span));
     let Some(found) = found else {
-        return Advice { verdict: Verdict::Unknown, why: words::too_little(habit, LEAST_INTERVALS) };
+        return Advice { verdict: Verdict::Unknown, why: words::too_little(habit, LEAST_INTERVALS, seen) };
     };
     if fits(settings, &found) {
         return Advice { verdict: Verdict::Keep, why: format!("{} The present settings fit.", found.why) };

@@ -6,7 +6,7 @@ use model::schedule::Schedule;
 
 use super::habits::Habit;
 use super::numbers;
-use super::proposal::{LEAST_INTERVALS, Proposal};
+use super::proposal::{ENOUGH_INTERVALS, LEAST_INTERVALS, Proposal};
 use super::sketch::Sketch;
 use super::words::{number, span as in_words};
 
@@ -28,10 +28,53 @@ pub(super) fn find(habit: &Habit, budget: u64, span: Duration) -> Option<Proposa
     let typical = intervals.median();
     let usual = usual(intervals, typical, budget, span);
     let timeout = timeout(typical, usual);
-    let margin = (usual / 10).min(MOST_MARGIN);
+    let margin = (usual / 10).min(MOST_MARGIN) + spread_margin(intervals, usual);
     let left = (usual + margin).saturating_sub(Duration::from_secs(timeout.into()));
     let grace = numbers::up(left.max(LEAST_GRACE));
-    Some(Proposal { schedule: Schedule::Period { timeout }, grace, why: why(intervals, typical, usual) })
+    let silence = Duration::from_secs((u64::from(timeout)) + u64::from(grace));
+    let why = why(intervals, typical, usual) + &uncertainty(intervals) + &price(typical, usual, silence);
+    Some(Proposal { schedule: Schedule::Period { timeout }, grace, why })
+}
+
+/// What few intervals need besides: the fewer they are, the likelier is a longer one than all of them.
+fn spread_margin(intervals: &Sketch, usual: Duration) -> Duration {
+    let count = u32::try_from(intervals.count()).unwrap_or(u32::MAX);
+    if intervals.count() >= ENOUGH_INTERVALS {
+        return Duration::ZERO;
+    }
+    let shortest = intervals.buckets().first().map_or(usual, |bucket| bucket.longest());
+    usual.saturating_sub(shortest) * ENOUGH_INTERVALS as u32 / count.max(1)
+}
+
+/// The text that a proposal is made of few intervals.
+fn uncertainty(intervals: &Sketch) -> String {
+    let count = intervals.count();
+    if count >= ENOUGH_INTERVALS {
+        return String::new();
+    }
+    format!(
+        " That is few: 1 of {} may be longer than all of them, so the grace has more room. Ask again when there are {}.",
+        count + 1,
+        ENOUGH_INTERVALS
+    )
+}
+
+/// The text that tells of a price that is much higher than the usual interval would ask for.
+fn price(typical: Duration, usual: Duration, silence: Duration) -> String {
+    if !is_bursty(typical, usual) {
+        return String::new();
+    }
+    let minutes = 10 * 60 + silence.as_secs() / 60;
+    let day = match minutes / (24 * 60) {
+        0 => String::new(),
+        1 => " on the next day".to_owned(),
+        days => format!(" {days} d later"),
+    };
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!(
+        " The price: it pauses for so long that a real silence is reported after {}; one that begins at 10:00, at {hour:02}:{minute:02}{day}.",
+        in_words(silence)
+    )
 }
 
 /// The longest interval that is to cost no alarm.
@@ -63,7 +106,11 @@ fn usual(intervals: &Sketch, typical: Duration, budget: u64, span: Duration) -> 
 
 /// The typical interval where that says something; for one that comes in bursts, the time between them.
 fn timeout(typical: Duration, usual: Duration) -> u32 {
-    if usual > typical * 3 { numbers::down(usual) } else { numbers::nearest(typical) }
+    if is_bursty(typical, usual) { numbers::down(usual) } else { numbers::nearest(typical) }
+}
+
+fn is_bursty(typical: Duration, usual: Duration) -> bool {
+    usual > typical * 3
 }
 
 fn why(intervals: &Sketch, typical: Duration, usual: Duration) -> String {

@@ -2,8 +2,11 @@
 
 use model::schedule::Schedule;
 
-/// The fewest intervals that say what is usual.
-pub(super) const LEAST_INTERVALS: u64 = 10;
+/// The fewest intervals of which anything can be said.
+pub(super) const LEAST_INTERVALS: u64 = 3;
+
+/// The fewest intervals that say what is usual. With fewer, a proposal has more room and says so.
+pub(super) const ENOUGH_INTERVALS: u64 = 10;
 
 /// The request.
 #[derive(Debug, Clone, PartialEq)]

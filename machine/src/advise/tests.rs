@@ -70,8 +70,10 @@ fn cron(pattern: &str, zone: &str, grace: u32) -> Definition {
     Definition { schedule: Schedule::Cron(Arc::new(cron)), grace, remind_every: 0, paused: false }
 }
 
+const SEEN: Seen = Seen { span: SPAN, span_asked: SPAN, log_reaches_back: None };
+
 fn asked(habit: &Habit, settings: &Definition, zone: &str, alarms_per_month: f64) -> Advice {
-    advise(habit, settings, &Wish { alarms_per_month, timezone: zone.to_owned() }, SPAN)
+    advise(habit, settings, &Wish { alarms_per_month, timezone: zone.to_owned() }, &SEEN)
 }
 
 /// The definition that is proposed.
@@ -208,17 +210,75 @@ fn office_hours_are_a_habit_and_no_outage() {
 }
 
 #[test]
-fn with_too_little_history_it_says_how_much_is_needed() {
-    let sparse = habit((0..5).map(|n| start() + Duration::from_secs(n * 3_000 * (n + 1))));
-    let advice = asked(&sparse, &period(60, 6), "UTC", 1.0);
-    assert_eq!(advice.verdict, Verdict::Unknown);
-    assert!(
-        advice.why.starts_with("5 heartbeats are too little to judge by; 11 are needed"),
-        "{}",
-        advice.why
-    );
+fn with_too_little_history_it_says_what_is_needed() {
+    let week = Duration::from_secs(7 * DAY);
+    let every = |secs: u64, count: u64| habit((0..count).map(|n| start() + Duration::from_secs(n * secs)));
+    let young = SEEN;
+    let old = Seen { log_reaches_back: Some(week), ..SEEN };
+    for (habit, seen, said) in [
+        (
+            every(HOUR, 3),
+            &young,
+            "3 heartbeats are too little to judge by; 4 are needed without a pause: at its pace that takes 1 h more.",
+        ),
+        (every(HOUR, 3), &old, "that takes 1 h more"),
+        (every(DAY, 3), &old, "that takes 24 h more"),
+        (every(7 * DAY, 2), &young, "It comes about every 7 d: ask about 22 d or more (since)."),
+        // The log never holds four of them.
+        (every(3 * DAY, 3), &old, "The log reaches back 7 d only"),
+        (every(3 * DAY, 3), &old, "--retention"),
+        (every(DAY, 1), &old, "--retention"),
+        (every(DAY, 1), &young, "1 heartbeat is too little to judge by; 4 are needed without a pause."),
+    ] {
+        let wish = Wish { alarms_per_month: 1.0, timezone: "UTC".to_owned() };
+        let advice = advise(&habit, &period(60, 6), &wish, seen);
+        assert_eq!(advice.verdict, Verdict::Unknown);
+        assert!(
+            advice.why.contains(said) || advice.why.replace("1 d more", "24 h more").contains(said),
+            "{}",
+            advice.why
+        );
+    }
     let advice = asked(&Habit::default(), &period(60, 6), "UTC", 1.0);
     assert_eq!((advice.verdict, &*advice.why), (Verdict::Unknown, "It was not heard in this time."));
+}
+
+#[test]
+fn a_week_of_a_nightly_job_is_enough_and_the_uncertainty_is_said() {
+    let mut dice = Dice(14);
+    // It sleeps between its runs, so that it follows no clock.
+    let mut at = start();
+    let times: Vec<EventTime> = std::iter::from_fn(|| {
+        at = at + Duration::from_secs(DAY) + dice.between(0.0, 10_000.0);
+        Some(at)
+    })
+    .take(6)
+    .collect();
+    let advice = asked(&habit(times.clone()), &period(60, 6), "UTC", 1.0);
+    let Verdict::Change(trial) = &advice.verdict else { panic!("{advice:?}") };
+    let found = trial.on(&period(60, 6));
+    let Schedule::Period { timeout } = found.schedule else { panic!("no clock: {found:?}") };
+    let in_all = u64::from(timeout + found.grace);
+    assert!((DAY + 10_000..2 * DAY).contains(&in_all), "{found:?}");
+    assert!(advice.why.contains("That is few: 1 of 6 may be longer"), "{}", advice.why);
+    // By the clock, the same number is enough.
+    let by_clock = started("0 2 * * *", "UTC", Duration::from_secs(6 * DAY), || dice.between(5.0, 45.0));
+    assert_eq!(proposed(by_clock, "UTC"), cron("0 2 * * *", "UTC", 60));
+    // Four heartbeats are the fewest.
+    assert!(matches!(
+        asked(&habit(times[..4].to_vec()), &period(60, 6), "UTC", 1.0).verdict,
+        Verdict::Change(_)
+    ));
+    assert_eq!(asked(&habit(times[..3].to_vec()), &period(60, 6), "UTC", 1.0).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_proposal_for_one_that_pauses_for_long_tells_its_price() {
+    let times = every(|| Duration::from_millis(60_300));
+    let open = |at: &EventTime| (8..18).contains(&(at.since(start()).as_secs() % DAY / HOUR));
+    let advice = asked(&habit(times.into_iter().filter(open)), &period(1, 0), "UTC", 1.0);
+    assert!(advice.why.contains("one that begins at 10:00, at 0"), "{}", advice.why);
+    assert!(advice.why.contains("on the next day"), "{}", advice.why);
 }
 
 #[test]
@@ -258,7 +318,8 @@ fn settings_that_fit_are_kept() {
     // A pattern that means the same stays.
     let hourly = habit(started("@hourly", "UTC", SPAN, || dice.between(5.0, 45.0)));
     let found = asked(&hourly, &cron("@hourly", "UTC", 3_000), "UTC", 1.0).verdict;
-    let expected = Trial { schedule: Some(cron("@hourly", "UTC", 0).schedule), grace: Some(60) };
+    let expected =
+        Trial { schedule: Some(cron("@hourly", "UTC", 0).schedule), grace: Some(60) };
     assert_eq!(found, Verdict::Change(expected));
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Seen;
 use super::habits::Habit;
 
 /// `66 s`, `12 min`, `3 h 10 min`, `2 d 4 h`.
@@ -26,15 +27,33 @@ pub(super) fn number(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-/// The text that there are too few heartbeats to judge by, and how many are needed.
-pub(super) fn too_little(habit: &Habit, least: u64) -> String {
+/// The text that there are too few heartbeats to judge by, how many are needed, and what that takes: time, a
+/// longer look back, or a log that is kept for longer.
+pub(super) fn too_little(habit: &Habit, least: u64, seen: &Seen) -> String {
     let intervals = habit.intervals.count();
     let heard = number(habit.heard(), "heartbeat is", "heartbeats are");
-    let missing = least.saturating_sub(intervals);
+    let begin = format!("{heard} too little to judge by; {} are needed without a pause", least + 1);
+    let missing = u32::try_from(least.saturating_sub(intervals)).unwrap_or(u32::MAX);
     let typical = habit.intervals.median();
-    let when =
-        u32::try_from(missing).ok().filter(|_| !typical.is_zero()).map_or_else(String::new, |missing| {
-            format!(": at its pace that takes {} more", span(typical.saturating_mul(missing)))
-        });
-    format!("{heard} too little to judge by; {} are needed without a pause{when}.", least + 1)
+    let in_all = typical.saturating_mul(u32::try_from(least).unwrap_or(u32::MAX));
+    let days = |span: Duration| span.as_secs().div_ceil(86_400).max(1);
+    match seen.log_reaches_back {
+        // Of a single heartbeat no pace is known.
+        Some(kept) if typical.is_zero() || in_all >= kept => format!(
+            "{begin}. The log reaches back {} only, which never holds enough of a job that is so rare: \
+             keep it for longer (--retention, --log-size).",
+            span(kept)
+        ),
+        Some(_) | None if !typical.is_zero() && in_all >= seen.span_asked => {
+            format!(
+                "{begin}. It comes about every {}: ask about {} d or more (since).",
+                span(typical),
+                days(in_all) + 1
+            )
+        }
+        Some(_) | None if typical.is_zero() => format!("{begin}."),
+        Some(_) | None => {
+            format!("{begin}: at its pace that takes {} more.", span(typical.saturating_mul(missing)))
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use machine::advise::{Advice, Habit, Habits, Wish, advise};
+use machine::advise::{Advice, Habit, Habits, Seen, Wish, advise};
 use model::gaps::Gaps;
 use model::ids::{MonitorId, Offset, PartitionId};
 use model::monitor::Definition;
@@ -11,7 +11,7 @@ use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::Frame;
 
 use super::chosen::ChosenMonitors;
-use super::source::Start;
+use super::source::{Known, Start};
 use super::sweep::{Admission, Plan, SweepError, Work};
 use crate::app::App;
 
@@ -33,8 +33,17 @@ pub async fn look(
     let plan = Plan { partitions: chosen.partitions(partitions), window, unheard: &nothing };
     let wanted = Arc::new(settings.keys().copied().collect());
     let rules = app.replays.rules();
-    let work =
-        Looking { rules, partitions, window, wish, settings, wanted, now: None, advice: HashMap::new() };
+    let work = Looking {
+        rules,
+        partitions,
+        window,
+        wish,
+        settings,
+        wanted,
+        now: None,
+        cut: None,
+        advice: HashMap::new(),
+    };
     let (work, _) = admission.sweep(&app.replays, &plan, work).await?;
     Ok(work.advice)
 }
@@ -47,7 +56,17 @@ struct Looking {
     settings: HashMap<MonitorId, Definition>,
     wanted: Arc<HashSet<MonitorId>>,
     now: Option<(PartitionId, Habits)>,
+    /// Of the partition: where what is known begins, if what was before is not kept any more.
+    cut: Option<Cut>,
     advice: HashMap<MonitorId, Advice>,
+}
+
+/// Where the log of a partition was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    At(EventTime),
+    /// At its first entry.
+    AtTheFirst,
 }
 
 impl Looking {
@@ -60,12 +79,20 @@ impl Work for Looking {
     fn begin(&mut self, start: Start) {
         let wanted = Arc::clone(&self.wanted);
         let habits = Habits::new(self.rules, start.head, start.states, wanted, self.window);
+        self.cut = match start.known {
+            Known::Everything => None,
+            Known::Since(at) => (at > self.window.start).then_some(Cut::At(at)),
+            Known::Nothing => Some(Cut::AtTheFirst),
+        };
         self.now = Some((start.partition, habits));
     }
 
     fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame) {
         if let Some(habits) = self.habits() {
             habits.apply(offset, logged_at, frame);
+        }
+        if self.cut == Some(Cut::AtTheFirst) {
+            self.cut = Some(Cut::At(logged_at));
         }
     }
 
@@ -90,14 +117,20 @@ impl Work for Looking {
         let gaps = habits.gaps().clone();
         let found = habits.end();
         let unheard = Habit::default();
+        let end = self.window.end;
+        let log_reaches_back = self.cut.take().map(|cut| match cut {
+            Cut::At(at) => end.since(at),
+            Cut::AtTheFirst => std::time::Duration::ZERO,
+        });
         for (id, settings) in &self.settings {
             if id.partition(self.partitions) != partition {
                 continue;
             }
             let habit = found.get(id).unwrap_or(&unheard);
             // A monitor that is younger than the window had less time for alarms.
-            let span = self.window.end.since(habit.first().unwrap_or(self.window.start));
-            self.advice.insert(*id, advise(habit, settings, &self.wish, span));
+            let span = end.since(habit.first().unwrap_or(self.window.start));
+            let seen = Seen { span, span_asked: self.window.length(), log_reaches_back };
+            self.advice.insert(*id, advise(habit, settings, &self.wish, &seen));
         }
         gaps
     }
