@@ -6,6 +6,7 @@ mod habits;
 mod numbers;
 mod period;
 mod proposal;
+mod quarters;
 mod sketch;
 mod words;
 

@@ -5,7 +5,7 @@
 
 mod pattern;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +47,10 @@ pub(super) fn find(habit: &Habit, settings: &Definition, wish: &Wish, budget: u6
     let zones: BTreeSet<&str> = own.map(|own| own.timezone()).into_iter().chain([&*wish.timezone]).collect();
     let others = || {
         let found = zones.into_iter().filter_map(|zone| {
-            let pattern = pattern::find(&times, zone)?;
-            fit(Arc::new(CronSchedule::parse(&pattern, zone).ok()?), &times, budget)
+            // A pattern for all hours, if it is kept, before one for some.
+            pattern::find(&times, &habit.quarters, zone)
+                .into_iter()
+                .find_map(|pattern| fit(Arc::new(CronSchedule::parse(&pattern, zone).ok()?), &times, budget))
         });
         found.min_by_key(|fit| fit.late)
     };
@@ -71,6 +73,7 @@ fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<
     let (mut slots, mut slot) = (0, first);
     let mut rest = times.iter().copied().peekable();
     let (mut late, mut stray) = (Vec::new(), 0);
+    let mut times_of_day = TimesOfDay::default();
     let mut shortest = Duration::MAX;
     while slot <= last && slots <= times.len() * 2 {
         let next = schedule.next_after(slot)?;
@@ -86,10 +89,12 @@ fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<
                 kept = true;
             }
         }
+        times_of_day.note(slot, kept);
         slot = next;
     }
-    // Four of five times are kept, and nearly nothing comes at others.
-    if slot <= last || late.len() * 5 < slots * 4 || stray * 10 > times.len() {
+    // Four of five times are kept, no time of day is usually missed, and nearly nothing comes at others.
+    if slot <= last || late.len() * 5 < slots * 4 || times_of_day.is_one_missed() || stray * 10 > times.len()
+    {
         return None;
     }
     late.sort_unstable();
@@ -97,4 +102,27 @@ fn fit(schedule: Arc<CronSchedule>, times: &[EventTime], budget: u64) -> Option<
     let spared = usize::try_from(budget).unwrap_or(usize::MAX).min(kept / 10);
     let latest = *late.get(kept - 1 - spared)?;
     (latest * 2 < shortest).then_some(ScheduleFit { schedule, slots, kept, late: latest })
+}
+
+/// How often each time of day was kept: a job that begins at half past nine misses nine o'clock each day, and
+/// would alarm each day.
+#[derive(Default)]
+struct TimesOfDay(BTreeMap<i64, (u32, u32)>);
+
+impl TimesOfDay {
+    fn note(&mut self, slot: EventTime, kept: bool) {
+        let time = (slot.as_micros() / 1_000_000).rem_euclid(86_400);
+        let (times, missed) = self.0.entry(time).or_default();
+        *times += 1;
+        *missed += u32::from(!kept);
+    }
+
+    /// Whether a time is missed on more than a third of its days.
+    fn is_one_missed(&self) -> bool {
+        self.0.values().any(|(times, missed)| match times {
+            0 | 1 => false,
+            2 => *missed == 2,
+            _ => missed * 3 > *times,
+        })
+    }
 }

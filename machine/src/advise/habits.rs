@@ -11,12 +11,13 @@ use model::monitor_state::{MonitorState, PartitionHead};
 use model::time::{EventTime, Interval, TimeRules};
 use model::wire::frame::Frame;
 
+use super::quarters::Quarters;
 use super::sketch::Sketch;
 use crate::partition::{Effects, takes_imports};
 use crate::replayer::Replayer;
 
-/// Heartbeats of which the time is kept, the newest: enough for five-minute jobs of a day.
-const NEWEST: usize = 256;
+/// Heartbeats of which the time is kept, the newest: enough for five-minute jobs of five office days.
+const NEWEST: usize = 512;
 
 /// The habits of the monitors of a partition.
 pub struct Habits {
@@ -32,6 +33,7 @@ pub struct Habits {
 pub struct Habit {
     pub(super) intervals: Sketch,
     pub(super) newest: VecDeque<EventTime>,
+    pub(super) quarters: Quarters,
     heard: u64,
     first: Option<EventTime>,
     last: Option<EventTime>,
@@ -68,6 +70,7 @@ impl Habit {
             self.newest.pop_front();
         }
         self.newest.push_back(at);
+        self.quarters.add(at);
     }
 
     /// Notes the interval that is over, without the time for which Lubdub was deaf in it.

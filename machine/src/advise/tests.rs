@@ -172,6 +172,40 @@ fn days_of_the_week_and_short_periods_are_found() {
 }
 
 #[test]
+fn hours_and_days_of_the_week_are_found() {
+    let mut dice = Dice(11);
+    let mut late = move || dice.between(1.0, 20.0);
+    let week = Duration::from_secs(8 * DAY);
+    for (pattern, zone, span) in [
+        ("*/15 9-16 * * 1-5", "UTC", SPAN),
+        ("*/15 9-16 * * 1-5", "Europe/Berlin", week),
+        ("7-59/15 9-16 * * 1-5", "America/New_York", SPAN),
+        ("*/5 8-17 * * 1-5", "Asia/Kolkata", SPAN),
+        ("*/30 8-12,14-18 * * 1-6", "UTC", Duration::from_secs(21 * DAY)),
+        ("0 7-18 * * *", "UTC", SPAN),
+        ("30 9-16 * * 1-5", "UTC", SPAN),
+        ("0 8,12,16 * * 1-5", "UTC", SPAN),
+        ("*/10 22,23 * * 0,6", "UTC", Duration::from_secs(28 * DAY)),
+    ] {
+        let found = proposed(started(pattern, zone, span, &mut late), zone);
+        assert_eq!(found, cron(pattern, zone, 60), "{pattern}");
+    }
+    // It comes a little late, beyond the hour.
+    let mut dice = Dice(12);
+    let found = proposed(started("55 9-16 * * 1-5", "UTC", SPAN, || dice.between(240.0, 600.0)), "UTC");
+    assert_eq!(found.schedule, cron("55 9-16 * * 1-5", "UTC", 0).schedule);
+}
+
+#[test]
+fn hours_that_begin_in_the_middle_are_no_schedule_that_alarms_each_day() {
+    let mut dice = Dice(13);
+    let times = started("*/15 9-16 * * 1-5", "UTC", SPAN, || dice.between(1.0, 20.0));
+    let late_start = |at: &EventTime| at.since(start()).as_secs() % DAY >= 9 * HOUR + 30 * MINUTE;
+    let found = proposed(times.into_iter().filter(late_start).collect(), "UTC");
+    assert!(matches!(found.schedule, Schedule::Period { .. }), "{found:?}");
+}
+
+#[test]
 fn what_drifts_follows_no_clock() {
     for (pause, drift) in [(300.0, 0.02), (300.0, 1.0), (3_600.0, 0.5), (3_600.0, 20.0)] {
         let mut dice = Dice(7);

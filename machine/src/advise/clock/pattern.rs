@@ -1,9 +1,11 @@
-//! The cron pattern to which times lie nearest.
+//! The cron patterns to which times lie nearest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use model::time::EventTime;
+
+use crate::advise::quarters::Quarters;
 
 /// The fewest runs that show a schedule.
 pub(super) const LEAST_RUNS: usize = 5;
@@ -36,17 +38,22 @@ struct RunSpan {
     width: i64,
 }
 
-/// The pattern; `None` if they follow no clock of this time zone.
-pub(super) fn find(times: &[EventTime], zone: &str) -> Option<String> {
+/// The patterns, the plainest first; none if the times follow no clock of this time zone.
+pub(super) fn find(times: &[EventTime], quarters: &Quarters, zone: &str) -> Vec<String> {
+    patterns(times, quarters, zone).unwrap_or_default()
+}
+
+fn patterns(times: &[EventTime], quarters: &Quarters, zone: &str) -> Option<Vec<String>> {
     let zone = TimeZone::get(zone).ok()?;
     let runs: Vec<Run> = times.iter().map(|at| run(*at, &zone)).collect::<Option<_>>()?;
     let typical = median(times)?;
+    let days = || one_a_day(quarters.iter().filter_map(|at| run(at, &zone)));
     // A day may be one of the week.
     let near = |period: u32| {
         let longest = if period == DAY { f64::MAX } else { f64::from(period) * 1.3 };
         typical >= f64::from(period) * 0.75 && typical <= longest
     };
-    PERIODS.into_iter().filter(|period| near(*period)).find_map(|period| of_period(&runs, period))
+    PERIODS.into_iter().filter(|period| near(*period)).find_map(|period| of_period(&runs, period, days))
 }
 
 fn run(at: EventTime, zone: &TimeZone) -> Option<Run> {
@@ -67,7 +74,7 @@ fn median(times: &[EventTime]) -> Option<f64> {
     between.get(between.len() / 2).map(std::time::Duration::as_secs_f64)
 }
 
-fn of_period(runs: &[Run], period: u32) -> Option<String> {
+fn of_period(runs: &[Run], period: u32, days: impl FnOnce() -> Vec<Run>) -> Option<Vec<String>> {
     if period < DAY && runs.len() < LEAST_SHORT_RUNS {
         return None;
     }
@@ -80,14 +87,83 @@ fn of_period(runs: &[Run], period: u32) -> Option<String> {
     let begin = round_begin(&place, period);
     let (minute, hour) = (begin / 60 % 60, begin / 3_600);
     let every = period / 60;
-    Some(match period {
-        0..3_600 if minute % every == 0 => format!("*/{every} * * * *"),
-        0..3_600 => format!("{}-59/{every} * * * *", minute % every),
-        3_600 => format!("{minute} * * * *"),
-        3_601..DAY if hour == 0 => format!("{minute} */{} * * *", every / 60),
-        3_601..DAY => format!("{minute} {hour}-23/{} * * *", every / 60),
-        DAY.. => format!("{minute} {hour} * * {}", weekdays(runs, i64::from(begin) * 1_000_000)?),
-    })
+    if period >= DAY {
+        let days = weekdays(runs, i64::from(begin) * 1_000_000, 2)?;
+        return Some(vec![format!("{minute} {hour} * * {days}")]);
+    }
+    let minutes = match period {
+        0..3_600 if minute % every == 0 => format!("*/{every}"),
+        0..3_600 => format!("{}-59/{every}", minute % every),
+        3_600.. => minute.to_string(),
+    };
+    let all_hours = match period {
+        0..=3_600 => "*".to_owned(),
+        3_601.. if hour == 0 => format!("*/{}", every / 60),
+        3_601.. => format!("{hour}-23/{}", every / 60),
+    };
+    let mut patterns = vec![format!("{minutes} {all_hours} * * *")];
+    let begin = i64::from(begin) * 1_000_000;
+    // Many runs a day show sooner than one a day on which days there are none.
+    let on = weekdays(&days(), 0, 1);
+    let hours = hours(runs, begin, length);
+    if let (Some(on), Some(hours)) = (on, &hours) {
+        patterns.push(format!("{minutes} {hours} * * {on}"));
+    }
+    patterns.extend(hours.map(|hours| format!("{minutes} {hours} * * *")));
+    Some(patterns)
+}
+
+/// The first of the runs of each day.
+fn one_a_day(runs: impl Iterator<Item = Run>) -> Vec<Run> {
+    let mut days: Vec<Run> = Vec::new();
+    for run in runs {
+        if days.last().is_none_or(|last| last.day != run.day) {
+            days.push(run);
+        }
+    }
+    days
+}
+
+/// The hours in which runs begin on most days, as cron says it. `begin`: where the period begins, and
+/// `length`: how long it is, both in microseconds.
+fn hours(runs: &[Run], begin: i64, length: i64) -> Option<String> {
+    let hour_of = |run: &Run| {
+        let slot = run.micros - (run.micros - begin).rem_euclid(length);
+        let (day, micros) =
+            if slot < 0 { (run.day - 1, slot + i64::from(DAY) * 1_000_000) } else { (run.day, slot) };
+        (day, u32::try_from(micros / 3_600_000_000).unwrap_or(0))
+    };
+    let begun: BTreeSet<(i64, u32)> = runs.iter().map(hour_of).collect();
+    let days: BTreeSet<i64> = begun.iter().map(|(day, _)| *day).collect();
+    let (first, last) = (*days.first()?, *days.last()?);
+    // The first day, and the last one, may be cut off.
+    let whole: Vec<i64> =
+        days.iter().copied().filter(|day| days.len() <= 2 || (*day > first && *day < last)).collect();
+    let usual: Vec<u32> = (0..24)
+        .filter(|hour| whole.iter().filter(|day| begun.contains(&(**day, *hour))).count() * 2 >= whole.len())
+        .collect();
+    match usual.len() {
+        0 => None,
+        24 => Some("*".to_owned()),
+        _ => Some(listed(&usual)),
+    }
+}
+
+/// Numbers as cron lists them, `9-16,20`.
+fn listed(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            Some(_) | None => runs.push((*number, *number)),
+        }
+    }
+    let text = |(first, last): (u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first},{last}"),
+        _ => format!("{first}-{last}"),
+    };
+    runs.into_iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// The shortest part of the period that holds nine of ten phases.
@@ -131,8 +207,9 @@ fn round_begin(place: &RunSpan, period: u32) -> u32 {
     rounder.unwrap_or(begin - begin % 60)
 }
 
-/// The days of the week on which it runs, as cron says it; `None` if it runs too seldom to tell.
-fn weekdays(runs: &[Run], begin: i64) -> Option<String> {
+/// The days of the week on which it runs, as cron says it; `None` if it runs too seldom to tell. A day is one
+/// on which it does not run if that was so at least `least` times, and twice with the other such days.
+fn weekdays(runs: &[Run], begin: i64, least: i64) -> Option<String> {
     // A run that is heard after midnight may have begun before it.
     let day_of = |run: &Run| {
         if run.micros < begin { (run.day - 1, (run.weekday + 6) % 7) } else { (run.day, run.weekday) }
@@ -144,20 +221,21 @@ fn weekdays(runs: &[Run], begin: i64) -> Option<String> {
         let until_first = i64::from((weekday + 7 - first.1) % 7);
         (last.0 - first.0 - until_first).div_euclid(7) + 1
     };
-    // A day on which it never ran is none of its days if that was so twice.
-    let missing = (0..7).any(|weekday| !seen.contains_key(&weekday) && passed(weekday) >= 2);
-    if !missing {
+    let missing: i64 = (0..7)
+        .filter(|weekday| !seen.contains_key(weekday))
+        .map(passed)
+        .filter(|times| *times >= least)
+        .sum();
+    if missing < 2 {
         return Some("*".to_owned());
     }
     // A run on another day than usual is not its day.
     let usual: Vec<u32> = (0..7)
         .filter(|weekday| seen.get(weekday).is_some_and(|seen| *seen as i64 * 2 >= passed(*weekday)))
         .collect();
-    if usual.is_empty() || runs.len() < LEAST_RUNS.max(usual.len() * 2) {
+    let needed = usual.len() * usize::try_from(least).unwrap_or(1);
+    if usual.is_empty() || runs.len() < LEAST_RUNS.max(needed) {
         return None;
     }
-    if usual == [1, 2, 3, 4, 5] {
-        return Some("1-5".to_owned());
-    }
-    Some(usual.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
+    Some(listed(&usual))
 }
