@@ -9,7 +9,7 @@ use super::api::{Api, ApiError};
 use super::confirm::{confirmed, somebody_is_there};
 use super::connection::Connection;
 use super::duration::Seconds;
-use super::replay::what_if::Comparison;
+use super::replay::what_if::{Comparison, UNNOTICED, Unnoticed};
 use super::replay::which::Which;
 use super::table::{Field, Table};
 use super::times::Times;
@@ -24,12 +24,12 @@ Examples:
   lubdub advise --tag prod --alarms-per-month 0 --apply
 
 Proposes a timeout and a grace from the intervals between a monitor's own heartbeats, or the cron schedule that it follows, and says
-what that would have meant. --apply asks, and then sets what is proposed.";
+what that would have meant, the price included: how long after its last heartbeat a job that stops is reported. --apply asks, and then sets what is proposed.";
 
 /// The default of how far back.
 const SPAN: Seconds = Seconds(14 * 86_400);
 
-const HEADER: [&str; 6] = ["NAME", "NOW", "PROPOSED", "DOWNS", "DOWN FOR", "FALSE ALARMS"];
+const HEADER: [&str; 7] = ["NAME", "NOW", "PROPOSED", "DOWNS", "DOWN FOR", "FALSE ALARMS", "UNNOTICED"];
 
 /// Proposes settings that fit what monitors really do.
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,7 @@ struct Advised {
     why: String,
     #[serde(flatten)]
     comparison: Comparison,
+    unnoticed: Unnoticed,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -213,12 +214,13 @@ impl Answer {
             let proposed =
                 advised.proposal.as_ref().map_or_else(|| advised.verdict.clone(), Settings::in_words);
             let settings = [advised.name.clone(), advised.current.in_words(), proposed].map(Field::from);
-            table.row(settings.into_iter().chain(advised.comparison.fields()));
+            let counts = advised.comparison.fields().into_iter().chain([advised.unnoticed.field()]);
+            table.row(settings.into_iter().chain(counts));
         }
         let total = [Field::from("TOTAL"), Field::from(""), Field::from("")];
-        table.row(total.into_iter().chain(self.total.fields()));
+        table.row(total.into_iter().chain(self.total.fields()).chain([Field::from("")]));
         table.cut_only(&[2, 0, 1]);
-        table.leave_out(&[4, 5, 1]);
+        table.leave_out(&[4, 5, 6, 1]);
         table
     }
 
@@ -229,7 +231,8 @@ impl Answer {
         let (from, until) = (times.exact(&self.from), times.exact(&self.until));
         let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
         let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
-        format!("\n{reasons}\n{read}{notes}")
+        let price = if self.monitors.is_empty() { "" } else { UNNOTICED };
+        format!("\n{reasons}\n{price}{read}{notes}")
     }
 }
 
@@ -245,13 +248,17 @@ mod tests {
                  "current": {"timeout": 60, "grace": 5}, "proposal": {"timeout": 60, "grace": 30},
                  "why": "Of 20160 intervals between heartbeats half were 60 s at most.",
                  "was": {"downs": 12, "down_seconds": 372, "false_alarms": 11},
-                 "would_be": {"downs": 1, "down_seconds": 240, "false_alarms": 0}},
+                 "would_be": {"downs": 1, "down_seconds": 240, "false_alarms": 0},
+                 "unnoticed": {"was": {"typical_seconds": 65, "worst_seconds": 65},
+                               "would_be": {"typical_seconds": 90, "worst_seconds": 90}}},
                 {"id": "2", "name": "backup", "revision": 8, "verdict": "change",
                  "current": {"timeout": 86_400, "grace": 3_600},
                  "proposal": {"cron": "0 2 * * *", "timezone": "Europe/Berlin", "grace": 900},
                  "why": "It follows the clock.",
                  "was": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
-                 "would_be": {"downs": 0, "down_seconds": 0, "false_alarms": 0}},
+                 "would_be": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
+                 "unnoticed": {"was": {"typical_seconds": 90_000, "worst_seconds": 90_000},
+                               "would_be": {"typical_seconds": 87_300, "worst_seconds": 87_300}}},
                 {"id": "3", "name": "new one", "revision": 9, "verdict": "unknown",
                  "current": {"timeout": 60, "grace": 6}, "proposal": null, "why": "It was not heard in this time.",
                  "was": {"downs": 0, "down_seconds": 0, "false_alarms": 0},

@@ -69,7 +69,7 @@ pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, seen: &Seen) ->
     if fits(settings, &found) {
         return Advice { verdict: Verdict::Keep, why: format!("{} The present settings fit.", found.why) };
     }
-    let trial = Trial { schedule: Some(found.schedule), grace: Some(found.grace) };
+    let trial = Trial { schedule: Some(found.schedule), grace: Some(found.grace), same_kind: false };
     Advice { verdict: Verdict::Change(trial), why: found.why }
 }
 

@@ -4,11 +4,13 @@
 //! - [`advise`]: finds settings in what monitors did.
 //! - [`partition`]: the state machine.
 //! - [`replayer`]: runs one over entries of the log, with a sorted set in memory.
+//! - [`unnoticed`]: how long a job that stops goes unnoticed by its settings.
 //! - [`what_if`]: runs two, one of them with other settings, and compares.
 
 pub mod advise;
 pub mod partition;
 pub mod replayer;
+pub mod unnoticed;
 pub mod what_if;
 
 pub use partition::{Effects, Partition};

@@ -20,12 +20,19 @@ Examples:
 Reads the heartbeats of that time again and counts which monitors would have been down.
 It changes nothing and sends no alerts.
 A grace that equals the default follows --timeout and --cron; any other stays.
-A false alarm is a missed deadline after which the job was heard again within one period.";
+A false alarm is a missed deadline after which the job was heard again within one period.
+UNNOTICED is the price: how long after its last heartbeat a job that stops is reported.
+
+With --tag and --all, a timeout is not tried on monitors with cron, nor a pattern on monitors with a timeout.";
 
 /// The default of how far back.
 const SPAN: Seconds = Seconds(7 * 86_400);
 
-const HEADER: [&str; 4] = ["NAME", "DOWNS", "DOWN FOR", "FALSE ALARMS"];
+const HEADER: [&str; 5] = ["NAME", "DOWNS", "DOWN FOR", "FALSE ALARMS", "UNNOTICED"];
+
+/// The meaning of the column of the price.
+pub(crate) const UNNOTICED: &str =
+    "UNNOTICED: how long after its last heartbeat a job that stops is reported, typically and at worst.\n";
 
 /// Compares what was with what would have been.
 #[derive(Debug, clap::Args)]
@@ -76,6 +83,22 @@ struct Compared {
     name: String,
     #[serde(flatten)]
     comparison: Comparison,
+    unnoticed: Unnoticed,
+}
+
+/// How long a job that stops goes unnoticed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Unnoticed {
+    was: Option<UnnoticedTime>,
+    would_be: Option<UnnoticedTime>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct UnnoticedTime {
+    typical_seconds: u64,
+    worst_seconds: u64,
 }
 
 /// The downs as they were, and as they would have been.
@@ -146,34 +169,64 @@ impl Comparison {
     }
 }
 
+impl Unnoticed {
+    /// `20m to 2d16h → 17h30m`.
+    pub(crate) fn field(&self) -> Field {
+        let text = |time: Option<UnnoticedTime>| match time {
+            None => "-".to_owned(),
+            Some(UnnoticedTime { typical_seconds, worst_seconds }) if typical_seconds == worst_seconds => {
+                Seconds(worst_seconds).to_string()
+            }
+            Some(UnnoticedTime { typical_seconds, worst_seconds }) => {
+                format!("{} to {}", Seconds(typical_seconds), Seconds(worst_seconds))
+            }
+        };
+        change(&text(self.was), &text(self.would_be))
+    }
+}
+
 fn change(was: &str, would_be: &str) -> Field {
     if was == would_be { Field::from(was) } else { Field::from(format!("{was} → {would_be}")) }
 }
 
+impl Compared {
+    /// Whether it was not down, would not have been, and has the same price.
+    fn is_nothing(&self) -> bool {
+        self.comparison.is_nothing() && self.unnoticed.was == self.unnoticed.would_be
+    }
+}
+
 impl Answer {
-    /// The monitors that were down or would have been, and the sum of all; `None` if there are none.
+    /// The monitors for which anything is or would be different, or that were down, and the sum of all; `None`
+    /// if there are none.
     fn table(&self, make: impl FnOnce(&[&str]) -> Table) -> Option<Table> {
-        if self.total.is_nothing() {
+        if self.monitors.iter().all(Compared::is_nothing) && self.total.is_nothing() {
             return None;
         }
         let mut table = make(&HEADER);
-        for monitor in self.monitors.iter().filter(|monitor| !monitor.comparison.is_nothing()) {
+        for monitor in self.monitors.iter().filter(|monitor| !monitor.is_nothing()) {
             let name = Field::from(monitor.name.as_str());
-            table.row([name].into_iter().chain(monitor.comparison.fields()));
+            table.row(
+                [name].into_iter().chain(monitor.comparison.fields()).chain([monitor.unnoticed.field()]),
+            );
         }
-        table.row([Field::from("TOTAL")].into_iter().chain(self.total.fields()));
+        let total = self.total.fields().into_iter().chain([Field::from("")]);
+        table.row([Field::from("TOTAL")].into_iter().chain(total));
         table.cut_only(&[0]);
+        table.leave_out(&[2]);
         Some(table)
     }
 
     /// The text after the table.
     fn words(&self, times: &Times) -> String {
-        let silent = self.monitors.iter().filter(|monitor| monitor.comparison.is_nothing()).count();
+        let silent = self.monitors.iter().filter(|monitor| monitor.is_nothing()).count();
         let others = match silent {
-            _ if self.total.is_nothing() => "Nobody was down, and nobody would have been.\n".to_owned(),
-            0 => "\n".to_owned(),
-            1 => "\n1 other was not down, and would not have been.\n".to_owned(),
-            several => format!("\n{several} others were not down, and would not have been.\n"),
+            _ if silent == self.monitors.len() && self.total.is_nothing() => {
+                "No monitor was down, and none would have been.\n".to_owned()
+            }
+            0 => format!("\n{UNNOTICED}"),
+            1 => format!("\n1 other was not down, and would not have been.\n{UNNOTICED}"),
+            several => format!("\n{several} others were not down, and would not have been.\n{UNNOTICED}"),
         };
         let (from, until) = (times.exact(&self.from), times.exact(&self.until));
         let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
@@ -182,10 +235,16 @@ impl Answer {
     }
 
     fn csv(&self) -> String {
-        let head = "id,name,downs_was,downs_would_be,down_seconds_was,down_seconds_would_be,false_alarms_was,false_alarms_would_be\n";
-        let line = |id: &str, name: &str, Comparison { was, would_be }: Comparison| {
+        let head = "id,name,downs_was,downs_would_be,down_seconds_was,down_seconds_would_be,false_alarms_was,false_alarms_would_be,\
+            unnoticed_seconds_was,unnoticed_seconds_would_be,unnoticed_worst_seconds_was,unnoticed_worst_seconds_would_be\n";
+        let seconds = |time: Option<UnnoticedTime>, of: fn(UnnoticedTime) -> u64| {
+            time.map(of).map_or_else(String::new, |seconds| seconds.to_string())
+        };
+        let line = |id: &str, name: &str, Comparison { was, would_be }: Comparison, price: Unnoticed| {
+            let (typical, worst) =
+                (|time: UnnoticedTime| time.typical_seconds, |time: UnnoticedTime| time.worst_seconds);
             format!(
-                "{id},{},{},{},{},{},{},{}\n",
+                "{id},{},{},{},{},{},{},{},{},{},{},{}\n",
                 harmless_csv(name),
                 was.downs,
                 would_be.downs,
@@ -193,10 +252,17 @@ impl Answer {
                 would_be.down_seconds,
                 was.false_alarms,
                 would_be.false_alarms,
+                seconds(price.was, typical),
+                seconds(price.would_be, typical),
+                seconds(price.was, worst),
+                seconds(price.would_be, worst),
             )
         };
-        let lines = self.monitors.iter().map(|monitor| line(&monitor.id, &monitor.name, monitor.comparison));
-        head.to_owned() + &lines.collect::<String>() + &line("", "total", self.total)
+        let lines = self
+            .monitors
+            .iter()
+            .map(|monitor| line(&monitor.id, &monitor.name, monitor.comparison, monitor.unnoticed));
+        head.to_owned() + &lines.collect::<String>() + &line("", "total", self.total, Unnoticed::default())
     }
 }
 
@@ -212,15 +278,21 @@ mod tests {
             "monitors": [
                 {"id": "1", "name": "billing, EU \"new\"",
                  "was": {"downs": 12, "down_seconds": 372, "false_alarms": 11},
-                 "would_be": {"downs": 1, "down_seconds": 240, "false_alarms": 0}},
+                 "would_be": {"downs": 1, "down_seconds": 240, "false_alarms": 0},
+                 "unnoticed": {"was": {"typical_seconds": 66, "worst_seconds": 66},
+                               "would_be": {"typical_seconds": 99, "worst_seconds": 99}}},
                 {"id": "2", "name": "backup", "was": {"downs": 1, "down_seconds": 3_600, "false_alarms": 0},
                  "would_be": {"downs": 1, "down_seconds": 3_600, "false_alarms": 0}},
                 {"id": "3", "name": "sync", "was": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
                  "would_be": {"downs": 0, "down_seconds": 0, "false_alarms": 0}},
+                {"id": "4", "name": "office", "was": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
+                 "would_be": {"downs": 0, "down_seconds": 0, "false_alarms": 0},
+                 "unnoticed": {"was": {"typical_seconds": 1_200, "worst_seconds": 231_600},
+                               "would_be": {"typical_seconds": 63_000, "worst_seconds": 63_000}}},
             ],
             "total": {"was": {"downs": 13, "down_seconds": 3_972, "false_alarms": 11},
                       "would_be": {"downs": 2, "down_seconds": 3_840, "false_alarms": 0}},
-            "count": 3, "truncated": false, "notes": ["There is no history before 2026-11-20T10:00:00.000Z."],
+            "count": 4, "truncated": false, "notes": ["There is no history before 2026-11-20T10:00:00.000Z."],
         });
         serde_json::from_value(answer).expect("an answer")
     }
@@ -237,7 +309,7 @@ mod tests {
     fn values_are_separated_by_commas_and_quoted_where_needed() {
         let csv = answer().csv();
         let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines[1], "1,\"billing, EU \"\"new\"\"\",12,1,372,240,11,0");
-        assert_eq!(lines[4], ",total,13,2,3972,3840,11,0");
+        assert_eq!(lines[1], "1,\"billing, EU \"\"new\"\"\",12,1,372,240,11,0,66,99,66,99");
+        assert_eq!(lines[5], ",total,13,2,3972,3840,11,0,,,,");
     }
 }

@@ -100,6 +100,27 @@ impl ComparisonView {
     }
 }
 
+/// How long a job that stops goes unnoticed: from its last heartbeat to the flip to down. Deaf time comes on
+/// top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplayUnnoticedTime)]
+pub struct UnnoticedTimeView {
+    /// Seconds, after half of the heartbeats at most.
+    pub typical_seconds: u64,
+    /// Seconds, after any heartbeat at most: with cron before the longest time in which nothing is due.
+    pub worst_seconds: u64,
+}
+
+/// The price of settings: how long a job that stops goes unnoticed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplayUnnoticed)]
+pub struct UnnoticedView {
+    /// With the settings that are in force now; null if nothing is expected, as while paused.
+    pub was: Option<UnnoticedTimeView>,
+    /// With the settings that were tried.
+    pub would_be: Option<UnnoticedTimeView>,
+}
+
 /// What would have happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WhatIf)]
@@ -117,6 +138,10 @@ pub struct WhatIfView {
     pub total: ComparisonView,
     /// The number of monitors that were asked for.
     pub count: usize,
+    /// The number of monitors on which the schedule was not tried, because theirs is of the other kind: a
+    /// timeout is not tried on monitors with cron, nor a cron pattern on monitors with a timeout, unless the
+    /// request names the monitor.
+    pub left_alone: usize,
     /// Whether the list leaves some out.
     pub truncated: bool,
 }
@@ -133,6 +158,8 @@ pub struct WhatIfMonitorView {
     /// The downs as they were, and as they would have been.
     #[serde(flatten)]
     pub comparison: ComparisonView,
+    /// The price.
+    pub unnoticed: UnnoticedView,
 }
 
 /// Advice.
@@ -181,6 +208,8 @@ pub struct AdviceMonitorView {
     /// equal.
     #[serde(flatten)]
     pub comparison: ComparisonView,
+    /// The price.
+    pub unnoticed: UnnoticedView,
 }
 
 /// What to do, the most urgent first.

@@ -14,11 +14,29 @@ pub struct Trial {
     /// The grace in place of the old one, in seconds. Without it, a grace that was the default of its
     /// schedule becomes the default of the tried one, and any other stays, as when a monitor is edited.
     pub grace: Option<u32>,
+    /// Whether definitions whose schedule is of the other kind are left as they are: nightly jobs are no
+    /// loops, whatever timeout is tried on many.
+    pub same_kind: bool,
 }
 
 impl Trial {
+    /// Whether it leaves this definition as it is, because the schedule is of the other kind.
+    pub fn leaves(&self, definition: &Definition) -> bool {
+        self.same_kind
+            && match (&self.schedule, &definition.schedule) {
+                (Some(Schedule::Period { .. }), Schedule::Cron(_))
+                | (Some(Schedule::Cron(_)), Schedule::Period { .. }) => true,
+                (Some(Schedule::Period { .. }), Schedule::Period { .. })
+                | (Some(Schedule::Cron(_)), Schedule::Cron(_))
+                | (None, _) => false,
+            }
+    }
+
     /// The definition with this tried on it. One that is paused stays so.
     pub fn on(&self, definition: &Definition) -> Definition {
+        if self.leaves(definition) {
+            return definition.clone();
+        }
         let schedule = self.schedule.as_ref().unwrap_or(&definition.schedule).clone();
         let by_default = definition.grace == definition.schedule.default_grace();
         let kept = if by_default { schedule.default_grace() } else { definition.grace };
@@ -64,14 +82,32 @@ mod tests {
         let timeout = |timeout| Some(Schedule::Period { timeout });
         for (definition, trial, expected) in [
             (period(60, 7), Trial::default(), period(60, 7)),
-            (period(60, 7), Trial { schedule: timeout(90), grace: None }, period(90, 7)),
-            (period(60, 6), Trial { schedule: timeout(90), grace: None }, period(90, 9)),
-            (period(60, 6), Trial { schedule: None, grace: Some(0) }, period(60, 0)),
-            (nightly(3_600), Trial { schedule: timeout(86_400), grace: None }, period(86_400, 3_600)),
-            (period(60, 6), Trial { schedule: Some(cron.clone()), grace: None }, nightly(3_600)),
-            (period(60, 7), Trial { schedule: Some(cron.clone()), grace: Some(30) }, nightly(30)),
+            (period(60, 7), Trial { schedule: timeout(90), ..Trial::default() }, period(90, 7)),
+            (period(60, 6), Trial { schedule: timeout(90), ..Trial::default() }, period(90, 9)),
+            (period(60, 6), Trial { schedule: None, grace: Some(0), same_kind: false }, period(60, 0)),
+            (nightly(3_600), Trial { schedule: timeout(86_400), ..Trial::default() }, period(86_400, 3_600)),
+            (period(60, 6), Trial { schedule: Some(cron.clone()), ..Trial::default() }, nightly(3_600)),
+            (
+                period(60, 7),
+                Trial { schedule: Some(cron.clone()), grace: Some(30), same_kind: false },
+                nightly(30),
+            ),
         ] {
             assert_eq!(trial.on(&definition), expected, "{trial:?}");
         }
+    }
+
+    #[test]
+    fn a_trial_for_one_kind_of_schedule_leaves_the_other_alone() {
+        let cron = Schedule::Cron(Arc::new(CronSchedule::parse("0 2 * * *", "UTC").expect("a pattern")));
+        let nightly = Definition { schedule: cron.clone(), ..period(1, 600) };
+        let timeout =
+            Trial { schedule: Some(Schedule::Period { timeout: 600 }), grace: Some(5), same_kind: true };
+        assert_eq!((timeout.leaves(&nightly), timeout.on(&nightly)), (true, nightly.clone()));
+        assert_eq!((timeout.leaves(&period(60, 7)), timeout.on(&period(60, 7))), (false, period(600, 5)));
+        let pattern = Trial { schedule: Some(cron), grace: None, same_kind: true };
+        assert_eq!(pattern.on(&period(60, 7)), period(60, 7));
+        let grace = Trial { schedule: None, grace: Some(9), same_kind: true };
+        assert_eq!(grace.on(&nightly).grace, 9);
     }
 }

@@ -95,7 +95,7 @@ impl ReplayDraft {
                 timeout.map(|timeout| Schedule::Period { timeout })
             }
         };
-        Trial { schedule, grace }
+        Trial { schedule, grace, same_kind: false }
     }
 
     /// A number of alarms, fractions allowed.

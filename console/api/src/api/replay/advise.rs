@@ -19,7 +19,7 @@ use model::schedule::Schedule;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::{Client, busy, comparison_view, read_view};
+use super::shown::{Client, busy, comparison_view, read_view, unnoticed_view};
 use super::what_if::limit;
 use crate::auth::Caller;
 use crate::problem::Problem;
@@ -117,11 +117,13 @@ fn view(
     let mut monitors = Vec::with_capacity(chosen.monitors.len());
     for (id, monitor) in chosen.monitors {
         let Some(Advice { verdict, why }) = advice.get(&id) else { continue };
-        let (verdict, proposal) = match verdict {
-            Verdict::Change(trial) => (AdviceVerdict::Change, Some(settings(&trial.on(&monitor.definition)))),
+        let (verdict, proposed) = match verdict {
+            Verdict::Change(trial) => (AdviceVerdict::Change, Some(trial.on(&monitor.definition))),
             Verdict::Keep => (AdviceVerdict::Keep, None),
             Verdict::Unknown => (AdviceVerdict::Unknown, None),
         };
+        let would_be = proposed.as_ref().unwrap_or(&monitor.definition);
+        let unnoticed = unnoticed_view(&monitor.definition, would_be, scope.window.start);
         let comparison = compared.get(&id).map(comparison_view).unwrap_or_default();
         total.add(&comparison);
         monitors.push(AdviceMonitorView {
@@ -130,9 +132,10 @@ fn view(
             revision: monitor.revision.0,
             verdict,
             current: settings(&monitor.definition),
-            proposal,
+            proposal: proposed.as_ref().map(settings),
             why: why.clone(),
             comparison,
+            unnoticed,
         });
     }
     monitors.sort_by_key(|monitor| (monitor.verdict, Reverse(monitor.comparison.difference())));

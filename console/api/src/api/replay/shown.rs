@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use api::replay::{ComparisonView, CountsView, DeafView, EntryView, ReadView, SkippedView};
+use api::replay::{
+    ComparisonView, CountsView, DeafView, EntryView, ReadView, SkippedView, UnnoticedTimeView, UnnoticedView,
+};
 use api::time::Time;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use machine::unnoticed::unnoticed;
 use machine::what_if::{Compared, Counts};
+use model::monitor::Definition;
+use model::time::EventTime;
 use serving::ClientConnection;
 
 use crate::problem::Problem;
@@ -35,6 +40,19 @@ pub(super) fn comparison_view(compared: &Compared) -> ComparisonView {
         CountsView { downs, down_seconds: down.as_secs(), false_alarms }
     };
     ComparisonView { was: counts(compared.was), would_be: counts(compared.would_be) }
+}
+
+/// The price of the settings that are in force, and of those that were tried.
+pub(super) fn unnoticed_view(was: &Definition, would_be: &Definition, from: EventTime) -> UnnoticedView {
+    let of = |definition: &Definition| {
+        let found = unnoticed(definition, from)?;
+        Some(UnnoticedTimeView {
+            typical_seconds: found.typical.as_secs(),
+            worst_seconds: found.worst.as_secs(),
+        })
+    };
+    let before = of(was);
+    UnnoticedView { was: before, would_be: if would_be == was { before } else { of(would_be) } }
 }
 
 /// The client's connection, where the server knows it.

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::limits::{DEFAULT_REPORTED, MAX_REPORTED};
-use api::replay::{ComparisonView, ReadView, WhatIfMonitorView, WhatIfView};
+use api::replay::{ComparisonView, ReadView, UnnoticedView, WhatIfMonitorView, WhatIfView};
 use api::time::Time;
 use axum::extract::State;
 use axum::{Extension, Json};
-use machine::what_if::{Compared, Trials};
+use machine::what_if::{Compared, Trial, Trials};
 use model::ids::MonitorId;
+use model::monitor::Definition;
+use model::schedule::Schedule;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::shown::{Client, busy, comparison_view, read_view};
+use super::shown::{Client, busy, comparison_view, read_view, unnoticed_view};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
-use management::draft::replay::{ReplayDraft, Scope};
+use management::draft::replay::{ReplayDraft, Scope, Selection};
 use management::replay::chosen::ChosenMonitors;
 use management::replay::comparison::compare;
 
@@ -46,8 +48,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         ("all" = Option<bool>, Query, description = "true: every monitor, 200,000 at most"),
         ("since" = Option<String>, Query, description = "RFC 3339; 7 days before `until` if not given"),
         ("until" = Option<String>, Query, description = "RFC 3339; now if not given"),
-        ("timeout" = Option<u32>, Query, description = "The tried timeout in seconds, in place of every schedule"),
-        ("cron" = Option<String>, Query, description = "The tried cron pattern, in place of every schedule"),
+        ("timeout" = Option<u32>, Query, description = "The tried timeout in seconds. With tag and all it is not tried on monitors with cron"),
+        ("cron" = Option<String>, Query, description = "The tried cron pattern. With tag and all it is not tried on monitors with a timeout"),
         ("timezone" = Option<String>, Query, description = "IANA time zone of `cron`; UTC if not given"),
         ("grace" = Option<u32>, Query, description = "The tried grace in seconds. If not given, a grace that was the default of its schedule becomes the default of the tried one; any other stays"),
         ("limit" = Option<usize>, Query, description = "Most monitors in the answer"),
@@ -69,15 +71,33 @@ async fn what_if(
     draft.pass_over("limit");
     let trial = draft.trial();
     let scope = draft.finish(app.ports.clock.now(), DEFAULT_SPAN).map_err(Problem::refused)?;
+    let trial = Trial { same_kind: !matches!(scope.selection, Selection::Monitors(_)), ..trial };
     let admission = app.limits.sweeps.admit(caller.worker(), client).map_err(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
     let trials = if chosen.all {
-        Trials::Every(trial)
+        Trials::Every(trial.clone())
     } else {
         Trials::Only(Arc::new(chosen.monitors.keys().map(|id| (*id, trial.clone())).collect()))
     };
     let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
-    Ok(Json(view(chosen, &scope, compared, read_view(&report), limit)))
+    Ok(Json(view(chosen, &scope, &trial, compared, read_view(&report), limit)))
+}
+
+/// The remark that a schedule was not tried on some monitors; `None` if it was tried on all.
+fn note_on_others(trial: &Trial, left_alone: usize) -> Option<String> {
+    let (theirs, tried) = match &trial.schedule {
+        Some(Schedule::Period { .. }) => ("cron", "The timeout"),
+        Some(Schedule::Cron(_)) => ("a timeout", "The cron pattern"),
+        None => return None,
+    };
+    let (of_them, they, one) = match left_alone {
+        0 => return None,
+        1 => ("1 monitor is".to_owned(), "it was", "name the monitor"),
+        several => (format!("{several} monitors are"), "they were", "name such a monitor"),
+    };
+    Some(format!(
+        "{of_them} left as {they}: the schedule is {theirs}. {tried} is tried there too if you {one} (monitor)."
+    ))
 }
 
 /// The number of monitors in the list.
@@ -88,23 +108,33 @@ pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
 fn view(
     chosen: ChosenMonitors,
     scope: &Scope,
+    trial: &Trial,
     compared: BTreeMap<MonitorId, Compared>,
-    read: ReadView,
+    mut read: ReadView,
     limit: usize,
 ) -> WhatIfView {
     let count = chosen.monitors.len();
+    let left_alone = chosen.monitors.values().filter(|monitor| trial.leaves(&monitor.definition)).count();
+    read.notes.extend(note_on_others(trial, left_alone));
+    let mut definitions = Vec::with_capacity(count);
     let mut total = ComparisonView::default();
-    let mut monitors: Vec<WhatIfMonitorView> = Vec::with_capacity(count);
     for (id, monitor) in chosen.monitors {
         let comparison = compared.get(&id).map(comparison_view).unwrap_or_default();
         total.add(&comparison);
-        monitors.push(WhatIfMonitorView { id: id.to_string(), name: monitor.name, comparison });
+        let (id, name, unnoticed) = (id.to_string(), monitor.name, UnnoticedView::default());
+        definitions.push((WhatIfMonitorView { id, name, comparison, unnoticed }, monitor.definition));
     }
     // Stable: of those that differ as much, in the order of their creation.
-    monitors.sort_by_key(|monitor| {
+    definitions.sort_by_key(|(monitor, _)| {
         std::cmp::Reverse((monitor.comparison.difference(), monitor.comparison.was.downs))
     });
-    monitors.truncate(limit);
+    definitions.truncate(limit);
+    // A pattern is looked at time by time: of those in the list only.
+    let priced = |(monitor, definition): (WhatIfMonitorView, Definition)| {
+        let unnoticed = unnoticed_view(&definition, &trial.on(&definition), scope.window.start);
+        WhatIfMonitorView { unnoticed, ..monitor }
+    };
+    let monitors: Vec<WhatIfMonitorView> = definitions.into_iter().map(priced).collect();
     let (from, until) = (Time(scope.window.start), Time(scope.window.end));
-    WhatIfView { from, until, read, truncated: monitors.len() < count, monitors, total, count }
+    WhatIfView { from, until, read, truncated: monitors.len() < count, monitors, total, count, left_alone }
 }

@@ -67,8 +67,8 @@ fn what_is_tried_follows_the_rules_of_monitors() {
     };
     let timeout = |timeout| Some(Schedule::Period { timeout });
     assert_eq!(trial(&[]), Ok(Trial::default()));
-    assert_eq!(trial(&[("timeout", "90")]), Ok(Trial { schedule: timeout(90), grace: None }));
-    assert_eq!(trial(&[("grace", "0")]), Ok(Trial { schedule: None, grace: Some(0) }));
+    assert_eq!(trial(&[("timeout", "90")]), Ok(Trial { schedule: timeout(90), ..Trial::default() }));
+    assert_eq!(trial(&[("grace", "0")]), Ok(Trial { grace: Some(0), ..Trial::default() }));
     let cron = trial(&[("cron", "0 2 * * *"), ("timezone", "Europe/Berlin")]).expect("a trial");
     let Some(Schedule::Cron(cron)) = cron.schedule else { panic!("a cron schedule") };
     assert_eq!((cron.pattern(), cron.timezone()), ("0 2 * * *", "Europe/Berlin"));
