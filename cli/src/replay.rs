@@ -2,7 +2,9 @@
 
 mod copy;
 mod export;
+mod feed;
 mod import;
+mod input;
 mod journal;
 mod lines;
 mod matching;
@@ -10,6 +12,8 @@ mod pace;
 mod past;
 mod progress;
 mod rebuild;
+mod refused;
+mod survey;
 mod target;
 mod transfer;
 pub(super) mod what_if;

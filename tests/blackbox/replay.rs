@@ -4,4 +4,5 @@ mod advice;
 pub(crate) mod histories;
 mod live;
 mod past;
+mod refusals;
 mod tail;

@@ -9,6 +9,7 @@ use super::super::api::Api;
 use super::super::connection::{ApiKey, Connection, server_url};
 use super::export::What;
 use super::import::{How, Source, To};
+use super::input::Input;
 use super::lines::Lines;
 use crate::terminal::Terminal;
 
@@ -54,8 +55,8 @@ impl Copy {
         for (field, value) in &asked.query {
             name.push_str(&format!(" {field}={value}"));
         }
-        let lines = Lines::of_server(asked.open(&from).await?);
+        let input = Input::Once(Lines::of_server(asked.open(&from).await?));
         let notes: Option<PathBuf> = self.how.notes();
-        self.how.run(lines, to, Source { name, notes }, self.connection.json(), terminal).await
+        self.how.run(input, to, Source { name, notes }, self.connection.json(), terminal).await
     }
 }

@@ -1,12 +1,12 @@
 //! `lubdub replay import`
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use api::export::{Expected, Line, MonitorLine};
+use api::export::{Expected, MonitorLine};
 use model::ids::MonitorId;
 use model::time::EventTime;
 use rand::RngExt;
@@ -17,14 +17,16 @@ use sha2::{Digest, Sha256};
 use super::super::api::{Api, ApiError};
 use super::super::connection::{ApiKey, Connection, server_url};
 use super::super::duration::rough;
+use super::feed::{Feed, Policy, Rules};
+use super::input::Input;
 use super::journal::{Journal, Key};
-use super::lines::Lines;
 use super::matching::{Index, Known, Mapped, Matching};
 use super::pace::{Pace, Speed};
 use super::past::Past;
 use super::progress::Progress;
+use super::survey::Survey;
 use super::target::{Target, is_worth_another_try, stopped};
-use super::transfer::{Feed, Transfer};
+use super::transfer::Transfer;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -36,6 +38,9 @@ Examples:
 
 Heartbeats are sent as if they were pushed now, spaced as they were. With --keep-times they become the past of monitors that were
 never heard there: no alert is sent about it, and no deadline lies before now.
+
+All lines are looked at before anything is sent. If some cannot be taken, the import names them and stops; --lenient leaves them
+out. A file may hold several exports, one after the other, in the order of their times.
 
 A killed import goes on where it was when the same command is given again: what it does is noted in FILE.progress.";
 
@@ -86,9 +91,12 @@ pub(super) struct How {
     /// Let one monitor stand for another, each by name or id; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     map: Vec<Mapped>,
-    /// Only count what would be sent
+    /// Only count what would be sent, and say what would be refused
     #[arg(long)]
     dry_run: bool,
+    /// Leave out lines that cannot be taken, instead of stopping; they are named all the same
+    #[arg(long)]
+    lenient: bool,
     /// Note here how far it is [default: FILE.progress]
     #[arg(long, value_name = "FILE")]
     progress: Option<PathBuf>,
@@ -97,6 +105,7 @@ pub(super) struct How {
 impl Import {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         let api = self.to.open(&self.connection)?;
+        let input = Input::open(&self.file)?;
         let source = fingerprint(&self.file)?;
         let notes = match (&self.how.progress, self.file.as_os_str() == "-") {
             (Some(path), _) => Some(path.clone()),
@@ -107,9 +116,8 @@ impl Import {
                 Some(name.into())
             }
         };
-        let lines = Lines::of_file(&self.file)?;
         let json = self.connection.json();
-        self.how.run(lines, api, Source { name: source, notes }, json, terminal).await
+        self.how.run(input, api, Source { name: source, notes }, json, terminal).await
     }
 }
 
@@ -156,7 +164,7 @@ impl How {
 
     pub(super) async fn run(
         &self,
-        lines: Lines,
+        input: Input,
         api: Api,
         source: Source,
         json: bool,
@@ -164,35 +172,37 @@ impl How {
     ) -> anyhow::Result<ExitCode> {
         let mode = if self.keep_times { "history" } else { "live" };
         let speed = self.speed.unwrap_or(if self.keep_times { Speed::Max } else { Speed::Times(1.0) });
-        let total = lines.total;
         let mut target = Target::new(api, mode);
         target.greet().await?;
-        let mut feed = Feed::open(lines).await?;
+        let latest = self.keep_times.then(|| target.now());
+        let (survey, feed) = self.look(input, latest).await?;
         let index = index(&target.api).await?;
-        if self.dry_run {
-            let matching = self.matching(&feed, &index, &HashMap::new())?;
-            return self.count(feed, &matching, &index, speed, json, terminal).await;
-        }
+        survey.refused.tell(terminal);
+        let Some(mut feed) = feed else {
+            let matching = self.matching(&survey, &index, &HashMap::new())?;
+            self.count(&survey, &matching, &index, speed, json, terminal)?;
+            survey.refused.allow(terminal, self.lenient)?;
+            if self.keep_times {
+                refuse_heard(&matching, &index)?;
+            }
+            self.refuse_missing(&matching.missing)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        survey.refused.allow(terminal, self.lenient)?;
         let key = Key { source: source.name, target: target.api.address(), mode: mode.to_owned() };
         let mut journal = Journal::open(source.notes.as_deref(), key)?;
         let is_resumed = journal.is_resumed();
         let created = journal.noted().created.iter();
         let created = created.filter_map(|(id, token)| Some((*id, index.with_token(token)?))).collect();
-        let mut matching = self.matching(&feed, &index, &created)?;
+        let mut matching = self.matching(&survey, &index, &created)?;
         if self.keep_times && !is_resumed {
             refuse_heard(&matching, &index)?;
         }
         let missing = std::mem::take(&mut matching.missing);
         let expected = self.make(&target.api, &index, &mut matching.pairs, missing, &mut journal).await?;
-        let past = self.keep_times.then(|| {
-            let mut past = Past::default();
-            for line in feed.monitors() {
-                if let (Some(id), Some(labels)) = (line.id, &line.labels)
-                    && let Some(pair) = matching.pairs.get(&id)
-                {
-                    past.monitor(id, labels.partition, *pair);
-                }
-            }
+        let past = latest.map(|latest| {
+            let mut past = Past::new(latest);
+            matching.pairs.iter().for_each(|(id, target)| past.monitor(*id, *target));
             past
         });
         let made = expected.clone();
@@ -201,16 +211,22 @@ impl How {
             target,
             skipped: journal.noted().skipped.iter().copied().collect(),
             journal,
-            progress: Progress::of_bytes(total),
+            progress: Progress::of_bytes(feed.total()),
             pace: Pace::after(speed, EventTime::EPOCH),
             pairs: matching.pairs,
             past,
             expected,
         };
-        if !transfer.run(&mut feed).await? {
+        let sent = transfer.run(&mut feed).await;
+        transfer.progress.finish();
+        let lines = transfer.progress.lines();
+        if !sent.with_context(|| format!("the import broke off; {lines} lines of it are imported"))? {
             return Ok(stopped(terminal, transfer.journal.is_kept()));
         }
-        transfer.progress.finish();
+        if survey.refused.count == 0 {
+            // Of what can be read only once, the lines that are left out are known now.
+            feed.refused().tell(terminal);
+        }
         if self.keep_times {
             for (id, expected) in &transfer.expected {
                 if Some(expected) != made.get(id)
@@ -226,22 +242,42 @@ impl How {
         }
         let incomplete = transfer.skipped.len();
         transfer.journal.remove()?;
-        terminal.note(format_args!("{} lines are imported", transfer.progress.lines()));
+        terminal.note(format_args!("{lines} lines are imported"));
         if incomplete > 0 {
             bail!("the histories of {incomplete} monitors are not complete: see above");
         }
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Looks at all of it, as far as it can be read twice. The feed is `None` for a dry run.
+    async fn look(&self, input: Input, latest: Option<EventTime>) -> anyhow::Result<(Survey, Option<Feed>)> {
+        let leave_out = Rules { policy: Policy::LeaveOut, latest };
+        let once = Rules { policy: if self.lenient { Policy::LeaveOut } else { Policy::Stop }, latest };
+        match input {
+            Input::Once(lines) if self.dry_run => {
+                Ok((Survey::read(Feed::open(lines, leave_out).await?).await?, None))
+            }
+            Input::Once(lines) => {
+                let feed = Feed::open(lines, once).await?;
+                Ok((Survey::beginning(&feed), Some(feed)))
+            }
+            Input::Twice(file) => {
+                let survey = Survey::read(Feed::open(file.lines()?, leave_out).await?).await?;
+                let feed = if self.dry_run { None } else { Some(Feed::open(file.lines()?, once).await?) };
+                Ok((survey, feed))
+            }
+        }
+    }
+
     /// Finds what stands for each monitor; `created` were made here before.
     fn matching(
         &self,
-        feed: &Feed,
+        survey: &Survey,
         index: &Index,
         created: &HashMap<MonitorId, MonitorId>,
     ) -> anyhow::Result<Matching> {
         let mut matching = Matching::default();
-        for line in feed.monitors() {
+        for line in &survey.monitors {
             match line.id.and_then(|id| Some((id, *created.get(&id)?))) {
                 Some((id, made)) => {
                     matching.pairs.insert(id, made);
@@ -272,22 +308,9 @@ impl How {
                 expected.insert(*id, Expected::default());
             }
         }
+        self.refuse_missing(&missing)?;
         if missing.is_empty() || self.skip_missing {
             return Ok(expected);
-        }
-        if !self.create_missing {
-            let names: Vec<String> = missing
-                .iter()
-                .take(20)
-                .filter_map(|line| Some(format!("{} ({})", line.labels.as_ref()?.name, line.id?)))
-                .collect();
-            let more = if missing.len() > 20 { "\n  …" } else { "" };
-            bail!(
-                "{} monitors are not there: create them with --create-missing, leave them out with --skip-missing, or say with --map \
-                 what stands for them\n  {}{more}",
-                missing.len(),
-                names.join("\n  ")
-            );
         }
         let mut parents = Vec::new();
         for line in missing {
@@ -323,62 +346,60 @@ impl How {
         Ok(expected)
     }
 
+    /// Refuses monitors that are not there, if it was not said what to do about them.
+    fn refuse_missing(&self, missing: &[MonitorLine]) -> anyhow::Result<()> {
+        if missing.is_empty() || self.skip_missing || self.create_missing {
+            return Ok(());
+        }
+        let names: Vec<String> = missing
+            .iter()
+            .take(20)
+            .filter_map(|line| Some(format!("{} ({})", line.labels.as_ref()?.name, line.id?)))
+            .collect();
+        let more = if missing.len() > 20 { "\n  …" } else { "" };
+        bail!(
+            "{} monitors are not there: create them with --create-missing, leave them out with --skip-missing, or say with --map \
+             what stands for them\n  {}{more}",
+            missing.len(),
+            names.join("\n  ")
+        )
+    }
+
     /// Counts what would be sent.
-    async fn count(
+    fn count(
         &self,
-        mut feed: Feed,
+        survey: &Survey,
         matching: &Matching,
         index: &Index,
         speed: Speed,
         json: bool,
         terminal: &Terminal,
-    ) -> anyhow::Result<ExitCode> {
-        let (mut sent, mut left_out) = (0_u64, 0_u64);
-        let mut span: Option<(EventTime, EventTime)> = None;
+    ) -> anyhow::Result<()> {
+        let made: HashSet<MonitorId> = matching.missing.iter().filter_map(|line| line.id).collect();
         let created = if self.create_missing { matching.missing.len() } else { 0 };
-        let known = |id: MonitorId| {
-            matching.pairs.contains_key(&id)
-                || (self.create_missing && matching.missing.iter().any(|line| line.id == Some(id)))
-        };
-        let mut known_so_far: HashMap<MonitorId, bool> = HashMap::new();
-        while let Some(line) = feed.line_only().await? {
-            let Line::Heartbeat(line) = line else { continue };
-            if !*known_so_far.entry(line.monitor).or_insert_with(|| known(line.monitor)) {
-                left_out += 1;
-                continue;
-            }
-            sent += 1;
-            let at = line.at.0;
-            span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        }
-        let length = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
-        let takes = speed.takes(length);
-        let heard: Vec<&str> = if self.keep_times { heard(matching, index) } else { Vec::new() };
+        let missing = matching.missing.len() - created;
+        let (sent, left_out) = survey
+            .heartbeats(|id| matching.pairs.contains_key(&id) || (self.create_missing && made.contains(&id)));
+        let takes = speed.takes(survey.length());
+        let refused = survey.refused.count;
         if json {
-            terminal.json(&json!({
-                "monitors": {"matched": matching.pairs.len(), "created": created, "missing": matching.missing.len() - created,
-                    "heard": heard.len()},
-                "heartbeats": sent, "left_out": left_out,
-                "first": span.map(|(first, _)| first.to_rfc3339_micros()), "last": span.map(|(_, last)| last.to_rfc3339_micros()),
+            let heard = if self.keep_times { heard(matching, index).len() } else { 0 };
+            let (first, last) = survey.span().unzip();
+            return Ok(terminal.json(&json!({
+                "monitors": {"matched": matching.pairs.len(), "created": created, "missing": missing, "heard": heard},
+                "heartbeats": sent, "left_out": left_out, "refused": refused,
+                "first": first.map(EventTime::to_rfc3339_micros), "last": last.map(EventTime::to_rfc3339_micros),
                 "takes_seconds": takes.map(|takes| takes.as_secs_f64()),
-            }))?;
-        } else {
-            let takes = takes.map_or_else(|| "as long as the server needs".to_owned(), rough);
-            terminal.print(&format!(
-                "monitors    {} matched, {created} created, {} missing\nheartbeats  {sent} sent, {left_out} left out\n\
-                 span        {}\ntakes       {takes}\n",
-                matching.pairs.len(),
-                matching.missing.len() - created,
-                rough(length),
-            ))?;
-            if !heard.is_empty() {
-                terminal.warn(format_args!(
-                    "{} monitors have a history there already and take none",
-                    heard.len()
-                ));
-            }
+            }))?);
         }
-        Ok(ExitCode::SUCCESS)
+        let takes = takes.map_or_else(|| "as long as the server needs".to_owned(), rough);
+        terminal.print(&format!(
+            "monitors    {} matched, {created} created, {missing} missing\nheartbeats  {sent} sent, {left_out} left out\n\
+             refused     {refused} lines\nspan        {}\ntakes       {takes}\n",
+            matching.pairs.len(),
+            rough(survey.length()),
+        ))?;
+        Ok(())
     }
 }
 

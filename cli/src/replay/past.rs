@@ -3,9 +3,9 @@
 //! An export states deaf time by partition. It is sent for a monitor when its next event comes, and only what
 //! ended after it was last heard: the rest changes nothing for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use api::export::{Expected, HeartbeatLine, Micros};
+use api::export::{Expected, HeartbeatLine, Micros, SummaryLine};
 use model::ids::MonitorId;
 use model::time::{EventTime, Interval};
 use serde::Serialize;
@@ -48,32 +48,71 @@ pub(super) struct Defined {
 }
 
 /// The progress of sending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Past {
-    gaps: HashMap<u16, VecDeque<Interval>>,
+    /// Nothing is told of what lies behind this: the target's time.
+    latest: EventTime,
+    /// The export that is being read, of several in a file.
+    part: u32,
+    gaps: HashMap<Origin, VecDeque<Interval>>,
     monitors: HashMap<MonitorId, Known>,
+}
+
+/// A partition of the installation that an export is from. Of two exports it may not be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Origin {
+    part: u32,
+    partition: u16,
 }
 
 #[derive(Debug)]
 struct Known {
     /// Its id at the target.
     target: MonitorId,
-    partition: u16,
+    /// Where it was listed last.
+    origin: Origin,
+    /// Up to when the export in which it was listed last knows of it.
+    until: EventTime,
     /// The time up to which deaf time was sent for the monitor.
     deaf_until: EventTime,
     heard: Option<EventTime>,
 }
 
 impl Past {
-    /// A monitor of a partition, by its id there, and its id at the target.
-    pub(super) fn monitor(&mut self, source: MonitorId, partition: u16, target: MonitorId) {
-        let known = Known { target, partition, deaf_until: EventTime::EPOCH, heard: None };
+    /// Nothing yet.
+    pub(super) fn new(latest: EventTime) -> Self {
+        Self { latest, part: 0, gaps: HashMap::new(), monitors: HashMap::new() }
+    }
+
+    /// A monitor, by its id in the exports, and its id at the target.
+    pub(super) fn monitor(&mut self, source: MonitorId, target: MonitorId) {
+        let (origin, until) = (Origin::default(), EventTime::EPOCH);
+        let known = Known { target, origin, until, deaf_until: EventTime::EPOCH, heard: None };
         self.monitors.insert(source, known);
+    }
+
+    /// A monitor is listed in an export, with its partition there.
+    pub(super) fn listed(&mut self, monitor: MonitorId, partition: u16, lines: &mut Vec<OutgoingLine>) {
+        let Some(known) = self.monitors.get_mut(&monitor) else { return };
+        // What the export before knew of deaf time at its end.
+        known.catch_up(&self.gaps, known.heard, lines);
+        known.origin = Origin { part: self.part, partition };
+    }
+
+    /// The export ends.
+    pub(super) fn ended(&mut self, summary: &SummaryLine) {
+        let here = self.part;
+        for known in self.monitors.values_mut().filter(|known| known.origin.part == here) {
+            known.until = summary.until_of(known.origin.partition).min(self.latest);
+        }
+        let needed: HashSet<Origin> = self.monitors.values().map(|known| known.origin).collect();
+        self.gaps.retain(|origin, _| needed.contains(origin));
+        self.part += 1;
     }
 
     /// Deaf time of a partition, in order; a gap may come in pieces.
     pub(super) fn gap(&mut self, partition: u16, gap: Interval) {
-        let gaps = self.gaps.entry(partition).or_default();
+        let gaps = self.gaps.entry(Origin { part: self.part, partition }).or_default();
         match gaps.back_mut() {
             Some(last) if last.end >= gap.start => last.end = last.end.max(gap.end),
             Some(_) | None => gaps.push_back(gap),
@@ -99,16 +138,11 @@ impl Past {
         lines.push(OutgoingLine::Monitor { id: known.target, at, revision, settled, expected });
     }
 
-    /// The end of a monitor's history; `ends` says up to when each partition's reaches.
-    pub(super) fn until(
-        &mut self,
-        monitor: MonitorId,
-        ends: impl Fn(u16) -> EventTime,
-        lines: &mut Vec<OutgoingLine>,
-    ) {
+    /// The end of a monitor's history.
+    pub(super) fn until(&mut self, monitor: MonitorId, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&monitor) else { return };
         known.catch_up(&self.gaps, known.heard, lines);
-        lines.push(OutgoingLine::Until { monitor: known.target, at: Micros(ends(known.partition)) });
+        lines.push(OutgoingLine::Until { monitor: known.target, at: Micros(known.until) });
     }
 }
 
@@ -116,11 +150,11 @@ impl Known {
     /// Tells of deaf time that ended after `counted_from`; of none if nothing is counted.
     fn catch_up(
         &mut self,
-        gaps: &HashMap<u16, VecDeque<Interval>>,
+        gaps: &HashMap<Origin, VecDeque<Interval>>,
         counted_from: Option<EventTime>,
         lines: &mut Vec<OutgoingLine>,
     ) {
-        let (Some(gaps), Some(counted_from)) = (gaps.get(&self.partition), counted_from) else { return };
+        let (Some(gaps), Some(counted_from)) = (gaps.get(&self.origin), counted_from) else { return };
         let news = gaps.partition_point(|gap| gap.end <= self.deaf_until.max(counted_from));
         for gap in gaps.range(news..) {
             let from = Micros(gap.start.max(self.deaf_until));
@@ -143,6 +177,7 @@ impl OutgoingLine {
 
 #[cfg(test)]
 mod tests {
+    use api::export::{PartitionEnd, Skipped};
     use model::heartbeat::HeartbeatKind;
     use uuid::Uuid;
 
@@ -179,12 +214,32 @@ mod tests {
         lines.drain(..).map(word).collect::<Vec<_>>().join(" ")
     }
 
+    /// A past of monitors, each with its partition.
+    fn past_of(monitors: &[(u128, u16)]) -> Past {
+        let mut past = Past::new(at(1_000_000));
+        for (monitor, partition) in monitors {
+            past.monitor(id(*monitor), id(monitor + 10));
+            past.listed(id(*monitor), *partition, &mut Vec::new());
+        }
+        past
+    }
+
+    fn summary(secs: i64, partitions: &[(u16, i64)]) -> SummaryLine {
+        let end =
+            |(partition, secs): &(u16, i64)| PartitionEnd { partition: *partition, until: Micros(at(*secs)) };
+        SummaryLine {
+            from: Micros(at(0)),
+            until: Micros(at(secs)),
+            monitors: 0,
+            heartbeats: 0,
+            skipped: Skipped::default(),
+            partitions: partitions.iter().map(end).collect(),
+        }
+    }
+
     #[test]
     fn a_monitor_is_told_of_deaf_time_that_matters_to_it_before_its_next_event() {
-        let mut past = Past::default();
-        past.monitor(id(1), 0, id(11));
-        past.monitor(id(2), 0, id(12));
-        past.monitor(id(3), 1, id(13));
+        let mut past = past_of(&[(1, 0), (2, 0), (3, 1)]);
         let mut lines = Vec::new();
         let gap = |start, end| Interval { start: at(start), end: at(end) };
         past.gap(0, gap(1, 2));
@@ -206,22 +261,50 @@ mod tests {
         let expected = Expected { timeout: Some(60), grace: 5, paused: true, ..Expected::default() };
         let defined = Defined { at: Micros(at(40)), revision: 2, settled: None, expected };
         past.defined(id(1), defined, &mut lines);
+        past.ended(&summary(70, &[(0, 70), (1, 71)]));
         for monitor in [1, 2, 3] {
-            past.until(id(monitor), |partition| at(70 + i64::from(partition)), &mut lines);
+            past.until(id(monitor), &mut lines);
         }
         assert_eq!(short(&mut lines), "g47-60 m40 u70 u70 u71");
     }
 
     #[test]
     fn of_many_gaps_the_newest_are_told() {
-        let mut past = Past::default();
-        past.monitor(id(1), 0, id(11));
+        let mut past = past_of(&[(1, 0)]);
         let mut lines = Vec::new();
         past.heartbeat(heartbeat(1, 1), &mut lines);
         for n in 1..=3_000 {
             past.gap(0, Interval { start: at(n * 10), end: at(n * 10 + 1) });
         }
-        past.until(id(1), |_| at(40_000), &mut lines);
+        past.ended(&summary(40_000, &[]));
+        past.until(id(1), &mut lines);
         assert_eq!(lines.len(), 1 + MAX_GAPS + 1);
+    }
+
+    #[test]
+    fn deaf_time_of_one_export_is_not_that_of_another() {
+        let mut past = past_of(&[(1, 0)]);
+        past.monitor(id(2), id(12));
+        let mut lines = Vec::new();
+        past.heartbeat(heartbeat(1, 5), &mut lines);
+        past.gap(0, Interval { start: at(10), end: at(20) });
+        past.ended(&summary(30, &[]));
+        // Another installation, with a partition of the same number.
+        past.listed(id(2), 0, &mut lines);
+        past.heartbeat(heartbeat(2, 6), &mut lines);
+        past.gap(0, Interval { start: at(40), end: at(50) });
+        past.ended(&summary(2_000_000, &[]));
+        past.until(id(1), &mut lines);
+        past.until(id(2), &mut lines);
+        assert_eq!(short(&mut lines), "h5 h6 g10-20 u30 g40-50 u1000000");
+        // The same installation later: the monitor hears of deaf time of both.
+        let mut past = past_of(&[(1, 0)]);
+        past.heartbeat(heartbeat(1, 5), &mut lines);
+        past.gap(0, Interval { start: at(10), end: at(20) });
+        past.ended(&summary(30, &[]));
+        past.listed(id(1), 3, &mut lines);
+        past.gap(3, Interval { start: at(40), end: at(50) });
+        past.heartbeat(heartbeat(1, 60), &mut lines);
+        assert_eq!(short(&mut lines), "h5 g10-20 g40-50 h60");
     }
 }

@@ -1,15 +1,17 @@
 //! An import on its way: lines in, batches out, each noted before it is sent.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::time::Duration;
 
-use anyhow::bail;
-use api::export::{Expected, HeartbeatLine, Line, Micros, MonitorLine, SummaryLine};
+use anyhow::{anyhow, bail};
+use api::export::{Expected, HeartbeatLine, Line, Micros};
 use model::ids::MonitorId;
 use model::time::EventTime;
 
+use super::super::api::ApiError;
+use super::feed::{Feed, Step};
 use super::journal::{Batch, Journal};
-use super::lines::Lines;
 use super::pace::Pace;
 use super::past::{Defined, OutgoingLine, Past};
 use super::progress::Progress;
@@ -23,100 +25,9 @@ const BATCH_LINES: usize = 5_000;
 /// The approximate size of a request in bytes; a server takes 8 MiB.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Lines of an export, its monitors' first, and after its end, for histories, that of each monitor.
-pub(super) struct Feed {
-    lines: Lines,
-    monitors: VecDeque<MonitorLine>,
-    next: Option<Line>,
-    ends: Option<VecDeque<MonitorId>>,
-    summary: Option<SummaryLine>,
-    /// Steps that were taken.
-    position: u64,
-}
-
-/// A step of an import.
-enum Step {
-    Line(Line),
-    End(MonitorId),
-}
-
-impl Feed {
-    /// Reads the monitors.
-    pub(super) async fn open(mut lines: Lines) -> anyhow::Result<Self> {
-        let mut monitors = VecDeque::new();
-        let mut number = 0_u64;
-        let next = loop {
-            let Some(text) = lines.next().await? else { break None };
-            number += 1;
-            match Line::parse(&text) {
-                Ok(Some(Line::Monitor(line))) if line.labels.is_some() => monitors.push_back(*line),
-                Ok(Some(line)) => break Some(line),
-                Ok(None) => {}
-                Err(error) => bail!("line {number} is not one of an export: {error}"),
-            }
-        };
-        if monitors.is_empty() && next.is_none() {
-            bail!("there is nothing to import: no line is in it");
-        }
-        Ok(Self { lines, monitors, next, ends: None, summary: None, position: 0 })
-    }
-
-    pub(super) const fn monitors(&self) -> &VecDeque<MonitorLine> {
-        &self.monitors
-    }
-
-    /// The next line; `None` behind the summary.
-    pub(super) async fn line_only(&mut self) -> anyhow::Result<Option<Line>> {
-        match self.next(None).await? {
-            Some(Step::Line(line)) => Ok(Some(line)),
-            Some(Step::End(_)) | None => Ok(None),
-        }
-    }
-
-    /// The next step; `None` at the end. With `ends` each of these monitors has one after the export's own.
-    async fn next(&mut self, ends: Option<&[MonitorId]>) -> anyhow::Result<Option<Step>> {
-        let step = self.step(ends).await?;
-        self.position += u64::from(step.is_some());
-        Ok(step)
-    }
-
-    async fn step(&mut self, ends: Option<&[MonitorId]>) -> anyhow::Result<Option<Step>> {
-        if let Some(line) = self.monitors.pop_front() {
-            return Ok(Some(Step::Line(Line::Monitor(Box::new(line)))));
-        }
-        loop {
-            if let Some(waiting) = &mut self.ends {
-                return Ok(waiting.pop_front().map(Step::End));
-            }
-            match self.line().await? {
-                Some(Line::Summary(summary)) => {
-                    self.summary = Some(summary);
-                    self.ends = Some(ends.unwrap_or_default().to_vec().into());
-                }
-                Some(line) => return Ok(Some(Step::Line(line))),
-                None => bail!(
-                    "this export is not whole: it ends without a summary. What was in it is imported{}",
-                    if ends.is_some() { ", but the histories are not complete" } else { "" }
-                ),
-            }
-        }
-    }
-
-    async fn line(&mut self) -> anyhow::Result<Option<Line>> {
-        if let Some(line) = self.next.take() {
-            return Ok(Some(line));
-        }
-        loop {
-            let Some(text) = self.lines.next().await? else { return Ok(None) };
-            match Line::parse(&text) {
-                Ok(Some(line)) => return Ok(Some(line)),
-                // A later version may tell more.
-                Ok(None) => {}
-                Err(error) => bail!("after {} lines: not a line of an export: {error}", self.position),
-            }
-        }
-    }
-}
+/// The longest time for which live heartbeats that have their stamps wait for further ones: a server takes
+/// them for a minute.
+const MOST_WAIT: Duration = Duration::from_secs(1);
 
 /// How an import goes.
 pub(super) struct Transfer<'a> {
@@ -139,16 +50,17 @@ pub(super) struct Transfer<'a> {
 #[derive(Default)]
 struct Packet {
     steps: u64,
-    lines: Vec<(MonitorId, usize)>,
+    /// Of each line the monitor, where its bytes end, and its number in the file.
+    lines: Vec<(MonitorId, usize, u64)>,
     bytes: Vec<u8>,
     stamps: Vec<EventTime>,
 }
 
 impl Packet {
-    fn push(&mut self, line: &OutgoingLine) -> anyhow::Result<()> {
+    fn push(&mut self, number: u64, line: &OutgoingLine) -> anyhow::Result<()> {
         serde_json::to_writer(&mut self.bytes, line)?;
         self.bytes.write_all(b"\n")?;
-        self.lines.push((line.monitor(), self.bytes.len()));
+        self.lines.push((line.monitor(), self.bytes.len(), number));
         Ok(())
     }
 
@@ -160,10 +72,10 @@ impl Packet {
     fn without(&mut self, skipped: &HashSet<MonitorId>) {
         let all = std::mem::take(self);
         let mut begin = 0;
-        for (monitor, end) in all.lines {
+        for (monitor, end, number) in all.lines {
             if !skipped.contains(&monitor) {
                 self.bytes.extend_from_slice(&all.bytes[begin..end]);
-                self.lines.push((monitor, self.bytes.len()));
+                self.lines.push((monitor, self.bytes.len(), number));
             }
             begin = end;
         }
@@ -210,15 +122,15 @@ impl Transfer<'_> {
         }
         let mut held: Option<Step> = None;
         loop {
-            let first = feed.position - u64::from(held.is_some());
+            let first = feed.position() - u64::from(held.is_some());
             let mut packet = Packet::default();
             let mut stopped = false;
             while !packet.is_full() {
                 let step = match held.take() {
                     Some(step) => step,
-                    None => match feed.next(ends).await? {
-                        Some(step) => step,
-                        None => break,
+                    None => match next(feed, ends, !packet.stamps.is_empty()).await? {
+                        Next::Step(step) => step,
+                        Next::Later | Next::End => break,
                     },
                 };
                 let mut now = self.target.now();
@@ -234,7 +146,7 @@ impl Transfer<'_> {
                     }
                     now = self.target.now();
                 }
-                self.take(step, feed.summary.as_ref(), (due, now), &mut packet)?;
+                self.take(step, (due, now), &mut packet)?;
             }
             if stopped {
                 return Ok(false);
@@ -249,7 +161,7 @@ impl Transfer<'_> {
             if !self.send(packet, false).await? {
                 return Ok(false);
             }
-            self.progress.at(Some(feed.lines.read()), "");
+            self.progress.at(Some(feed.bytes()), "");
         }
     }
 
@@ -263,9 +175,9 @@ impl Transfer<'_> {
         self.terminal.note(format_args!("going on after {} lines", batch.first));
         self.progress.resume(batch.first);
         let mut passed = Packet::default();
-        while feed.position < batch.first {
+        while feed.position() < batch.first {
             let Some(step) = feed.next(ends).await? else { break };
-            self.pass(step, feed.summary.as_ref(), &mut passed)?;
+            self.pass(step, &mut passed)?;
         }
         let stamps = stamps(batch);
         let mut packet = Packet::default();
@@ -274,16 +186,16 @@ impl Transfer<'_> {
             let Some(step) = feed.next(ends).await? else { break };
             packet.steps += 1;
             match (&mut self.past, step) {
-                (None, Step::Line(Line::Heartbeat(line))) => {
+                (None, Step::Line(number, Line::Heartbeat(line))) => {
                     if let Some(target) = self.pairs.get(&line.monitor) {
                         let Some(stamp) = given.next() else {
                             bail!("the progress file does not fit the export")
                         };
-                        packet.push(&live(line, *target, stamp))?;
+                        packet.push(number, &live(line, *target, stamp))?;
                     }
                 }
                 (None, step) => self.note_expected(&step),
-                (Some(_), step) => self.tell(step, feed.summary.as_ref(), &mut packet)?,
+                (Some(_), step) => self.tell(step, &mut packet)?,
             }
         }
         if packet.steps != batch.lines || given.next().is_some() {
@@ -296,28 +208,28 @@ impl Transfer<'_> {
     }
 
     /// Lets a step pass that was sent before.
-    fn pass(&mut self, step: Step, summary: Option<&SummaryLine>, passed: &mut Packet) -> anyhow::Result<()> {
+    fn pass(&mut self, step: Step, passed: &mut Packet) -> anyhow::Result<()> {
         if self.past.is_none() {
             self.note_expected(&step);
             return Ok(());
         }
-        self.tell(step, summary, passed)?;
+        self.tell(step, passed)?;
         *passed = Packet::default();
         Ok(())
     }
 
     fn due(&mut self, step: &Step, now: EventTime) -> EventTime {
         match step {
-            Step::Line(Line::Heartbeat(line)) if self.pairs.contains_key(&line.monitor) => {
+            Step::Line(_, Line::Heartbeat(line)) if self.pairs.contains_key(&line.monitor) => {
                 self.pace.due(line.at.0, now)
             }
-            Step::Line(Line::Heartbeat(_) | Line::Monitor(_) | Line::Gap(_) | Line::Summary(_))
+            Step::Line(_, Line::Heartbeat(_) | Line::Monitor(_) | Line::Gap(_) | Line::Summary(_))
             | Step::End(_) => now,
         }
     }
 
     /// Waits; `false` if a person stopped it.
-    async fn wait(&mut self, span: std::time::Duration) -> bool {
+    async fn wait(&mut self, span: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(span) => true,
             _ = tokio::signal::ctrl_c() => false,
@@ -327,54 +239,56 @@ impl Transfer<'_> {
     fn take(
         &mut self,
         step: Step,
-        summary: Option<&SummaryLine>,
         (due, now): (EventTime, EventTime),
         packet: &mut Packet,
     ) -> anyhow::Result<()> {
         packet.steps += 1;
         if self.past.is_some() {
-            return self.tell(step, summary, packet);
+            return self.tell(step, packet);
         }
         self.note_expected(&step);
-        if let Step::Line(Line::Heartbeat(line)) = step
+        if let Step::Line(number, Line::Heartbeat(line)) = step
             && let Some(target) = self.pairs.get(&line.monitor)
         {
             let stamp = self.pace.stamp(due, now);
             packet.stamps.push(stamp);
-            packet.push(&live(line, *target, stamp))?;
+            packet.push(number, &live(line, *target, stamp))?;
         }
         Ok(())
     }
 
     /// Tells a step of histories.
-    fn tell(&mut self, step: Step, summary: Option<&SummaryLine>, packet: &mut Packet) -> anyhow::Result<()> {
+    fn tell(&mut self, step: Step, packet: &mut Packet) -> anyhow::Result<()> {
         self.note_expected(&step);
         let Some(past) = &mut self.past else { return Ok(()) };
         let mut lines = Vec::new();
+        let number = match &step {
+            Step::Line(number, _) => *number,
+            Step::End(_) => 0,
+        };
         match step {
-            Step::Line(Line::Heartbeat(line)) => past.heartbeat(line, &mut lines),
-            Step::Line(Line::Monitor(line)) => {
+            Step::Line(_, Line::Heartbeat(line)) => past.heartbeat(line, &mut lines),
+            Step::Line(_, Line::Monitor(line)) => {
+                if let (Some(id), Some(labels)) = (line.id, &line.labels) {
+                    past.listed(id, labels.partition, &mut lines);
+                }
                 if let (Some(id), Some(at), Some(expected)) = (line.id, line.at, line.expected) {
                     let revision = line.revision.unwrap_or(1);
                     past.defined(id, Defined { at, revision, settled: line.settled, expected }, &mut lines);
                 }
             }
-            Step::Line(Line::Gap(line)) => past.gap(line.partition, line.interval()),
-            Step::Line(Line::Summary(_)) => {}
-            Step::End(monitor) => {
-                let until =
-                    |partition| summary.map_or(EventTime::EPOCH, |summary| summary.until_of(partition));
-                past.until(monitor, until, &mut lines);
-            }
+            Step::Line(_, Line::Gap(line)) => past.gap(line.partition, line.interval()),
+            Step::Line(_, Line::Summary(line)) => past.ended(&line),
+            Step::End(monitor) => past.until(monitor, &mut lines),
         }
         lines
             .iter()
             .filter(|line| !self.skipped.contains(&line.monitor()))
-            .try_for_each(|line| packet.push(line))
+            .try_for_each(|line| packet.push(number, line))
     }
 
     fn note_expected(&mut self, step: &Step) {
-        if let Step::Line(Line::Monitor(line)) = step
+        if let Step::Line(_, Line::Monitor(line)) = step
             && let (Some(id), Some(expected)) = (line.id, &line.expected)
             && let Some(known) = self.expected.get_mut(&id)
         {
@@ -384,7 +298,8 @@ impl Transfer<'_> {
 
     async fn send(&mut self, mut packet: Packet, mut again: bool) -> anyhow::Result<bool> {
         while !packet.lines.is_empty() {
-            match self.target.send(&packet.bytes, again, self.terminal, &self.progress).await? {
+            let sent = self.target.send(&packet.bytes, again, self.terminal, &self.progress).await;
+            match sent.map_err(|error| by_file_lines(error, &packet))? {
                 Sent::Yes => break,
                 Sent::Stopped => return Ok(false),
                 Sent::Refused(monitors) => {
@@ -402,6 +317,45 @@ impl Transfer<'_> {
         }
         self.progress.add(packet.steps);
         Ok(true)
+    }
+}
+
+/// The next step of a feed.
+enum Next {
+    Step(Step),
+    /// Not yet, and what is in hand must not wait.
+    Later,
+    End,
+}
+
+async fn next(feed: &mut Feed, ends: Option<&[MonitorId]>, is_urgent: bool) -> anyhow::Result<Next> {
+    let step = if is_urgent {
+        match tokio::time::timeout(MOST_WAIT, feed.next(ends)).await {
+            Ok(step) => step?,
+            Err(_) => return Ok(Next::Later),
+        }
+    } else {
+        feed.next(ends).await?
+    };
+    Ok(step.map_or(Next::End, Next::Step))
+}
+
+/// A refusal of lines, with their numbers in the file in place of those in the request.
+fn by_file_lines(error: anyhow::Error, packet: &Packet) -> anyhow::Error {
+    let Some(ApiError::Refused(problem)) = error.downcast_ref::<ApiError>() else { return error };
+    let named = |(field, message): &(String, String)| {
+        let place = field.strip_prefix("line ")?;
+        let (number, field) = place.split_once('.').unwrap_or((place, ""));
+        let (_, _, number) = packet.lines.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(format!("line {number}: {field} {message}"))
+    };
+    let lines: Vec<String> = problem.errors().iter().filter_map(named).take(20).collect();
+    match lines.is_empty() {
+        true => error,
+        false => anyhow!(
+            "the server refuses these lines, and with them all that were sent at once:\n  {}",
+            lines.join("\n  ")
+        ),
     }
 }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::limits::MIN_REMIND_SECS;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::MonitorId;
 use model::monitor::Definition;
-use model::schedule::{CronSchedule, Schedule, ScheduleError};
+use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule, ScheduleError};
 use model::time::{EventTime, Interval};
 
 /// A time with microseconds: a heartbeat is named by its monitor and its time.
@@ -116,25 +117,63 @@ pub struct Labels {
     pub partition: u16,
 }
 
-/// A definition as the API shows it.
+/// A definition as the API shows it. Where it is read, the grace may be missing: then it is the default of the
+/// schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Given")]
 pub struct Expected {
     /// Seconds; `None` with `cron`.
     pub timeout: Option<u32>,
     /// A pattern; `None` with `timeout`.
-    #[serde(default)]
     pub cron: Option<String>,
     /// The time zone of the pattern.
-    #[serde(default)]
     pub timezone: Option<String>,
     /// Seconds.
     pub grace: u32,
     /// Seconds between reminders while down; 0 = never.
-    #[serde(default)]
     pub remind_every: u32,
     /// Whether it is paused.
-    #[serde(default)]
     pub paused: bool,
+}
+
+/// A definition as a line gives it.
+#[derive(Deserialize)]
+struct Given {
+    #[serde(default)]
+    timeout: Option<u32>,
+    #[serde(default)]
+    cron: Option<String>,
+    #[serde(default)]
+    timezone: Option<String>,
+    #[serde(default)]
+    grace: Option<u32>,
+    #[serde(default)]
+    remind_every: u32,
+    #[serde(default)]
+    paused: bool,
+}
+
+impl TryFrom<Given> for Expected {
+    type Error = String;
+
+    fn try_from(given: Given) -> Result<Self, String> {
+        let Given { timeout, cron, timezone, grace, remind_every, paused } = given;
+        if timeout.is_some() == cron.is_some() {
+            return Err("exactly one of `timeout` and `cron` is needed".to_owned());
+        }
+        if timeout.is_some_and(|timeout| !(1..=MAX_TIMEOUT_SECS).contains(&timeout)) {
+            return Err(format!("`timeout` must be 1 to {MAX_TIMEOUT_SECS}"));
+        }
+        if grace.is_some_and(|grace| grace > MAX_GRACE_SECS) {
+            return Err(format!("`grace` must be 0 to {MAX_GRACE_SECS}"));
+        }
+        if remind_every != 0 && !(MIN_REMIND_SECS..=MAX_TIMEOUT_SECS).contains(&remind_every) {
+            return Err(format!("`remind_every` must be 0 or {MIN_REMIND_SECS} to {MAX_TIMEOUT_SECS}"));
+        }
+        let read = Self { timeout, cron, timezone, grace: grace.unwrap_or(0), remind_every, paused };
+        let schedule = read.definition().map_err(|error| format!("`cron` cannot be read: {error}"))?.schedule;
+        Ok(Self { grace: grace.unwrap_or_else(|| schedule.default_grace()), ..read })
+    }
 }
 
 impl From<&Definition> for Expected {
@@ -321,10 +360,32 @@ impl Line {
                 if line.id.is_none() {
                     return Err(serde_json::Error::custom("missing field `id`"));
                 }
+                // What is optional as a whole is left out if a part of it is wrong: the line says which.
+                let Named { name } = serde_json::from_str(text)?;
+                if line.labels.is_none() && name.is_some() {
+                    return Err(refusal::<Labels>(text));
+                }
+                if line.expected.is_none() && !line.deleted {
+                    return Err(refusal::<Expected>(text));
+                }
                 Self::Monitor(Box::new(line))
             }
             _ => return Ok(None),
         }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: Option<serde::de::IgnoredAny>,
+}
+
+/// Why a line does not hold a `T`.
+fn refusal<T: serde::de::DeserializeOwned>(text: &str) -> serde_json::Error {
+    match serde_json::from_str::<T>(text) {
+        Err(error) => error,
+        Ok(_) => serde_json::Error::custom("fields are missing"),
     }
 }
 
