@@ -25,7 +25,7 @@ use model::wire::frame::Frame;
 pub use effects::Effects;
 pub use monitors::Partition;
 use monitors::{Changes, MonitorSlot};
-pub(crate) use takeover::takes_imports;
+pub use takeover::takes_imports;
 
 /// Silent monitors are settled whenever the watermark enters another slice of this length, in microseconds.
 /// Settling at points that follow from the log alone makes the running numbers of alerts a function of the

@@ -222,6 +222,9 @@ impl Feed {
                 if !line.deleted && (line.at.is_none() || line.revision.is_none()) {
                     return Err("is a change of a monitor, and needs `at` and `revision`".into());
                 }
+                if line.moved && line.settled.is_none() {
+                    return Err("has `moved` without `settled`".into());
+                }
                 self.is_past(line.at)
             }
             Line::Heartbeat(line) => {
@@ -235,7 +238,12 @@ impl Feed {
                 }
             }
             Line::Gap(line) if line.to <= line.from => Err("has a `to` that is not after its `from`".into()),
-            Line::Gap(line) => self.is_past(Some(line.to)),
+            Line::Gap(line) => {
+                if line.monitor.is_some() {
+                    self.is_listed(line.monitor)?;
+                }
+                self.is_past(Some(line.to))
+            }
             Line::Summary(_) if self.ended >= MOST_EXPORTS => {
                 Err(format!("ends one more export than the {MOST_EXPORTS} that one file may hold").into())
             }

@@ -24,6 +24,8 @@ pub(super) enum OutgoingLine {
         revision: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         settled: Option<Micros>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        moved: bool,
         #[serde(flatten)]
         expected: Expected,
     },
@@ -44,6 +46,7 @@ pub(super) struct Defined {
     pub(super) at: Micros,
     pub(super) revision: u64,
     pub(super) settled: Option<Micros>,
+    pub(super) moved: bool,
     pub(super) expected: Expected,
 }
 
@@ -122,10 +125,21 @@ impl Past {
         }
     }
 
+    /// Deaf time of the installation in which a monitor was before.
+    pub(super) fn gap_of(&mut self, monitor: MonitorId, gap: Interval, lines: &mut Vec<OutgoingLine>) {
+        if let Some(known) = self.monitors.get(&monitor) {
+            let (from, to) = (Micros(gap.start), Micros(gap.end));
+            lines.push(OutgoingLine::Gap { monitor: known.target, from, to });
+        }
+    }
+
     pub(super) fn heartbeat(&mut self, mut line: HeartbeatLine, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&line.monitor) else { return };
-        // A first heartbeat may have been read after deaf time that came later.
-        known.catch_up(&self.gaps, known.heard.or(Some(line.at.0)), lines);
+        // A first heartbeat may have been read after deaf time that came later. What was heard elsewhere has
+        // deaf time of its own.
+        if !std::mem::take(&mut line.imported) {
+            known.catch_up(&self.gaps, known.heard.or(Some(line.at.0)), lines);
+        }
         known.heard = known.heard.max(Some(line.at.0));
         line.monitor = known.target;
         lines.push(OutgoingLine::Heartbeat(line));
@@ -133,9 +147,13 @@ impl Past {
 
     pub(super) fn defined(&mut self, monitor: MonitorId, defined: Defined, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&monitor) else { return };
-        known.catch_up(&self.gaps, known.heard, lines);
-        let Defined { at, revision, settled, expected } = defined;
-        lines.push(OutgoingLine::Monitor { id: known.target, at, revision, settled, expected });
+        let Defined { at, revision, settled, moved, expected } = defined;
+        if moved {
+            // From here on it counts whether the installation that tells of it listened.
+            known.heard = known.heard.max(Some(at.0));
+        }
+        known.catch_up(&self.gaps, known.heard.filter(|_| !moved), lines);
+        lines.push(OutgoingLine::Monitor { id: known.target, at, revision, settled, moved, expected });
     }
 
     /// The end of a monitor's history.
@@ -199,6 +217,7 @@ mod tests {
             msg: None,
             value: None,
             settled: None,
+            imported: false,
         }
     }
 
@@ -259,7 +278,7 @@ mod tests {
         past.gap(0, gap(47, 49));
         past.gap(0, gap(49, 60));
         let expected = Expected { timeout: Some(60), grace: 5, paused: true, ..Expected::default() };
-        let defined = Defined { at: Micros(at(40)), revision: 2, settled: None, expected };
+        let defined = Defined { at: Micros(at(40)), revision: 2, settled: None, moved: false, expected };
         past.defined(id(1), defined, &mut lines);
         past.ended(&summary(70, &[(0, 70), (1, 71)]));
         for monitor in [1, 2, 3] {

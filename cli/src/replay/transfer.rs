@@ -274,10 +274,17 @@ impl Transfer<'_> {
                 }
                 if let (Some(id), Some(at), Some(expected)) = (line.id, line.at, line.expected) {
                     let revision = line.revision.unwrap_or(1);
-                    past.defined(id, Defined { at, revision, settled: line.settled, expected }, &mut lines);
+                    past.defined(
+                        id,
+                        Defined { at, revision, settled: line.settled, moved: line.moved, expected },
+                        &mut lines,
+                    );
                 }
             }
-            Step::Line(_, Line::Gap(line)) => past.gap(line.partition, line.interval()),
+            Step::Line(_, Line::Gap(line)) => match (line.monitor, line.partition) {
+                (Some(monitor), _) => past.gap_of(monitor, line.interval(), &mut lines),
+                (None, partition) => past.gap(partition.unwrap_or(0), line.interval()),
+            },
             Step::Line(_, Line::Summary(line)) => past.ended(&line),
             Step::End(monitor) => past.until(monitor, &mut lines),
         }
@@ -360,5 +367,11 @@ fn by_file_lines(error: anyhow::Error, packet: &Packet) -> anyhow::Error {
 }
 
 fn live(line: HeartbeatLine, target: MonitorId, stamp: EventTime) -> OutgoingLine {
-    OutgoingLine::Heartbeat(HeartbeatLine { monitor: target, at: Micros(stamp), settled: None, ..line })
+    OutgoingLine::Heartbeat(HeartbeatLine {
+        monitor: target,
+        at: Micros(stamp),
+        settled: None,
+        imported: false,
+        ..line
+    })
 }

@@ -75,6 +75,9 @@ pub struct MonitorLine {
     /// In a change: the time up to which silence had been settled before the change was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Micros>,
+    /// Whether its history moved to this installation then, from one that knew it up to `settled`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// Whether the monitor was deleted then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
@@ -231,6 +234,10 @@ pub struct HeartbeatLine {
     /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Micros>,
+    /// Whether it was heard elsewhere and imported with its time: deaf time of this installation does not
+    /// matter to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
 }
 
 impl HeartbeatLine {
@@ -243,6 +250,7 @@ impl HeartbeatLine {
             msg: heartbeat.message.clone(),
             value: heartbeat.value,
             settled: settled.map(Micros),
+            imported: false,
         }
     }
 
@@ -261,11 +269,15 @@ impl HeartbeatLine {
     }
 }
 
-/// Deaf time of a partition.
+/// Deaf time of a partition, or of a monitor that was elsewhere then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapLine {
-    /// The partition.
-    pub partition: u16,
+    /// The partition; `None` with `monitor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
+    /// The monitor whose history was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<MonitorId>,
     /// When it began.
     pub from: Micros,
     /// When it ended.
@@ -353,7 +365,13 @@ impl Line {
         let Kind { r#type } = serde_json::from_str(text)?;
         Ok(Some(match &*r#type {
             "heartbeat" => Self::Heartbeat(serde_json::from_str(text)?),
-            "gap" => Self::Gap(serde_json::from_str(text)?),
+            "gap" => {
+                let line: GapLine = serde_json::from_str(text)?;
+                if line.partition.is_some() == line.monitor.is_some() {
+                    return Err(serde_json::Error::custom("one of `partition` and `monitor` is needed"));
+                }
+                Self::Gap(line)
+            }
             "summary" => Self::Summary(serde_json::from_str(text)?),
             "monitor" => {
                 let line: MonitorLine = serde_json::from_str(text)?;

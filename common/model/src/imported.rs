@@ -44,6 +44,19 @@ pub enum PastEvent {
         /// As for a heartbeat.
         settled: Option<EventTime>,
     },
+    /// The history itself came from elsewhere: here it moved into the installation that tells of it. The
+    /// monitor took over the resulting state, with a definition of its own, and no deadline was counted from
+    /// before `at`. One whose revision is not newer than the newest known has no effect.
+    Moved {
+        /// Up to when the history before is known.
+        until: EventTime,
+        /// The arrival.
+        at: EventTime,
+        /// As for a definition.
+        revision: Revision,
+        /// The definition from then on.
+        definition: Definition,
+    },
     /// The other installation was deaf. The event comes before all events that were settled after the gap
     /// began.
     Deaf(Interval),

@@ -137,7 +137,7 @@ macro_rules! message {
     };
 }
 
-message!(frame::Frame, "frame", version 2, named false);
+message!(frame::Frame, "frame", version 3, named false);
 message!(MonitorState, "monitor state", version 3, named false);
 message!(PartitionHead, "partition head", version 1, named false);
 message!(OutboxAlert, "outbox alert", version 2, named false);

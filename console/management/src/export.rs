@@ -198,6 +198,7 @@ impl Export {
             at: in_force.map(|(from, _)| Micros(from)),
             revision: in_force.map(|(_, (Revision(revision), _))| revision),
             settled: None,
+            moved: false,
             deleted: false,
             expected: Some(Expected::from(
                 in_force.map_or(&monitor.definition, |(_, (_, definition))| definition),

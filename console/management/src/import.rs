@@ -30,7 +30,7 @@ const STATES: usize = 1_000;
 const fn time(event: &PastEvent) -> EventTime {
     match event {
         PastEvent::Heard { heartbeat, .. } => heartbeat.received_at,
-        PastEvent::Defined { at, .. } | PastEvent::Until(at) => *at,
+        PastEvent::Defined { at, .. } | PastEvent::Moved { at, .. } | PastEvent::Until(at) => *at,
         PastEvent::Deaf(gap) => gap.end,
     }
 }
@@ -74,7 +74,7 @@ impl App {
                     known.insert(item.monitor, exists);
                     if !exists {
                         let field = match item.event {
-                            PastEvent::Defined { .. } => "id",
+                            PastEvent::Defined { .. } | PastEvent::Moved { .. } => "id",
                             PastEvent::Heard { .. } | PastEvent::Deaf(_) | PastEvent::Until(_) => "monitor",
                         };
                         let message = format!("there is no monitor {}", item.monitor);

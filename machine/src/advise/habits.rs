@@ -103,6 +103,10 @@ impl Habit {
                     }
                 }
                 PastEvent::Defined { definition, .. } => self.pause(definition.paused, &deaf_there),
+                PastEvent::Moved { definition, .. } => {
+                    self.close(&deaf_there);
+                    (self.paused, self.last) = (definition.paused, None);
+                }
                 PastEvent::Deaf(gap) => deaf_there.push(*gap),
                 PastEvent::Until(_) => {
                     self.lives_here = self.last.is_some();

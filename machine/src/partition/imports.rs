@@ -13,7 +13,7 @@ use model::time::EventTime;
 
 use super::effects::Effects;
 use super::monitors::{MonitorSlot, Partition, unknown};
-use super::takeover::{take_over, takes_imports};
+use super::takeover::{arrive, take_over, takes_imports};
 use super::{definitions, heartbeats, transitions};
 
 /// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is
@@ -109,6 +109,17 @@ impl<'a> PastReplay<'a> {
                 self.revision = *revision;
                 let Self { id, state, head, happened, .. } = self;
                 definitions::redefined(*id, state, definition, *at, settled, head, happened);
+            }
+            PastEvent::Moved { revision, .. } if *revision <= self.revision => {}
+            PastEvent::Moved { until, at, revision, definition } => {
+                self.settle(*until);
+                self.revision = *revision;
+                self.state.definition = Some(definition.clone());
+                // A history in which nothing happened is not taken over.
+                if self.state.sequence > 0 {
+                    let Self { id, state, head, happened, .. } = self;
+                    arrive(*id, state, *at, head, happened);
+                }
             }
             PastEvent::Deaf(gap) => self.head.gaps.push(*gap),
             PastEvent::Until(at) => self.settle(*at),

@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::transitions::{Cause, change_state, remind_from};
 
 /// Whether nothing has happened to the monitor here, so that an imported history may become its own.
-pub(crate) fn takes_imports(state: &MonitorState) -> bool {
+pub fn takes_imports(state: &MonitorState) -> bool {
     state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
 }
 
@@ -33,8 +33,20 @@ pub(super) fn take_over(
     state.since = found.since;
     state.sequence = found.sequence;
     state.heard_at = found.heard_at;
-    state.counted_from = found.counted_from.map(|from| from.max(at));
+    state.counted_from = found.counted_from;
     state.incident = found.incident;
+    arrive(id, state, at, head, effects);
+}
+
+/// Lets a state that came of a history from elsewhere go on from `at`, by the definition that is in force here.
+pub(super) fn arrive(
+    id: MonitorId,
+    state: &mut MonitorState,
+    at: EventTime,
+    head: &mut PartitionHead,
+    effects: &mut Effects,
+) {
+    state.counted_from = state.counted_from.map(|from| from.max(at));
     // Reminders of the time before came from the former installation.
     remind_from(state, at);
     if state.state == State::Paused {

@@ -55,7 +55,7 @@ pub(super) fn tried<'a>(frame: &Frame, trial: impl Fn(MonitorId) -> Option<&'a T
     for imported in &mut changed.imported {
         let Some(trial) = trial(imported.monitor) else { continue };
         for event in &mut imported.events {
-            if let PastEvent::Defined { definition, .. } = event {
+            if let PastEvent::Defined { definition, .. } | PastEvent::Moved { definition, .. } = event {
                 *definition = trial.on(definition);
             }
         }

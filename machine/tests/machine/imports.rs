@@ -245,6 +245,35 @@ fn deaf_time_of_elsewhere_counts_there() {
     assert_eq!(brief(&target.flips()), [(State::Up, Reason::First, 0)]);
 }
 
+#[test]
+fn a_history_that_moved_before_goes_on_as_it_did_there() {
+    let (id, revision) = (monitor(1), Revision(2));
+    // It was up when it moved, and is not heard for longer than its timeout until it is there.
+    let moved = |until, at| PastEvent::Moved {
+        until: secs(until),
+        at: secs(at),
+        revision,
+        definition: period(90, 0),
+    };
+    let mut target = Target::new();
+    target.define(id, 1, period(60, 6));
+    let events = vec![beat(0), moved(50, 1_000), beat(1_080), PastEvent::Until(secs(1_100))];
+    target.import(id, events.clone());
+    assert_eq!(brief(&target.flips()), [(State::Up, Reason::First, 0)], "the move takes none down");
+    // Parts that come twice change nothing; the definition from there on counts.
+    let mut target = Target::new();
+    target.define(id, 1, period(60, 6));
+    let later = [beat(0), moved(50, 1_000), beat(1_080), beat(1_175), PastEvent::Until(secs(1_180))];
+    target.import(id, later[..3].to_vec());
+    target.import(id, later[1..].to_vec());
+    let expected = [
+        (State::Up, Reason::First, 0),
+        (State::Down, Reason::Missed, 1_170),
+        (State::Up, Reason::Recovered, 1_175),
+    ];
+    assert_eq!(brief(&target.flips()), expected);
+}
+
 /// The export of each monitor of a log, in the log's order, and the monitor's flips.
 fn exported(log: &[Entry]) -> BTreeMap<MonitorId, (Vec<PastEvent>, Vec<Flip>)> {
     let mut replayer = Replayer::new(RULES, PartitionHead::default(), []);

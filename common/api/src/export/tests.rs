@@ -25,6 +25,7 @@ fn lines() -> Vec<Line> {
         at: Some(at(0)),
         revision: Some(3),
         settled: None,
+        moved: false,
         deleted: false,
         labels: Some(labels),
         expected: Some(expected.clone()),
@@ -45,6 +46,7 @@ fn lines() -> Vec<Line> {
         msg: Some("disk \"full\"\n".to_owned()),
         value: Some(1.5),
         settled: Some(at(0)),
+        imported: false,
     };
     vec![
         Line::Monitor(Box::new(first)),
@@ -52,7 +54,7 @@ fn lines() -> Vec<Line> {
         Line::Heartbeat(heartbeat),
         Line::Monitor(Box::new(changed)),
         Line::Monitor(Box::new(deleted)),
-        Line::Gap(GapLine { partition: 3, from: at(1), to: at(2) }),
+        Line::Gap(GapLine { partition: Some(3), monitor: None, from: at(1), to: at(2) }),
         Line::Summary(SummaryLine {
             from: at(0),
             until: at(9),

@@ -263,7 +263,7 @@ fn path(file: &str) -> PathBuf {
 
 #[test]
 fn stored_forms_are_as_they_were() {
-    check("frame_v2.hex", &frame());
+    check("frame_v3.hex", &frame());
     check("monitor_state_v3.hex", &state());
     check("partition_head_v1.hex", &head());
     check("alert_v2.hex", &Alert::Flip(flip()));

@@ -35,7 +35,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// With `mode=history` lines are the past of monitors that were never heard here, in the order of the log
 /// that they are from: heartbeats as above, with `settled` where the outcome depends on the time up to which
 /// silence had been settled before; `{"type": "monitor", "id", "at", "revision", "settled", …definition}`
-/// where another definition came into force; `{"type": "gap", "monitor", "from", "to"}` for deaf time; and
+/// where another definition came into force (with `"moved": true` where the history moved from one
+/// installation to another, which knew it up to `settled`); `{"type": "gap", "monitor", "from", "to"}` for deaf time; and
 /// `{"type": "until", "monitor", "at"}`, which completes the history. The monitor then takes over the
 /// resulting state. Its flips cause no alerts, and no deadline is counted from before now.
 #[utoipa::path(

@@ -1,13 +1,15 @@
 //! One partition of an export: its log, replayed to know which definitions were in force, which time was
 //! deaf, and up to when silence was settled.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use api::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, Skipped, SkippedEntry};
+use machine::partition::takes_imports;
 use machine::what_if::unheard;
 use machine::{Effects, Partition, Replayer};
 use model::heartbeat::Heartbeat;
 use model::ids::{MonitorId, PartitionId, Revision};
+use model::imported::{Imported, PastEvent};
 use model::monitor::{Definition, DefinitionChange};
 use model::monitor_state::MonitorState;
 use model::time::EventTime;
@@ -50,6 +52,12 @@ pub(crate) struct Source {
     deaf_until: EventTime,
     /// Lines in the order of the log, each with the time of its entry.
     ready: VecDeque<(EventTime, Line)>,
+    /// Definitions of monitors to which nothing has happened yet: a history that is imported comes before
+    /// them, and they judge nothing until the monitor is heard.
+    held: HashMap<MonitorId, Vec<MonitorLine>>,
+    /// The newest revision in the lines of each monitor that has a history from elsewhere. Its revisions there
+    /// say nothing about those here.
+    revisions: HashMap<MonitorId, u64>,
     skipped: Skipped,
 }
 
@@ -86,6 +94,8 @@ impl Source {
             ended: false,
             deaf_until: from,
             ready: VecDeque::new(),
+            held: HashMap::new(),
+            revisions: HashMap::new(),
             skipped: Skipped::default(),
         };
         if known == Known::Nothing {
@@ -127,11 +137,26 @@ impl Source {
     /// Leaves the beginning, where the monitors' own lines give the definitions in force.
     pub(crate) fn begin(&mut self) {
         self.ready.retain(|(_, line)| matches!(line, Line::Heartbeat(_)));
+        self.held.clear();
+        for (id, state) in self.replayer.partition().states() {
+            if let Some(definition) = state.definition.as_ref().filter(|_| takes_imports(state))
+                && self.selection.contains(id)
+            {
+                let line = MonitorLine {
+                    id: Some(id),
+                    at: Some(Micros(self.from)),
+                    revision: Some(state.revision.max(Revision(1)).0),
+                    expected: Some(Expected::from(definition)),
+                    ..MonitorLine::default()
+                };
+                self.held.insert(id, vec![line]);
+            }
+        }
     }
 
     /// The definition in force for a monitor where the export is now.
     pub(crate) fn in_force(&self, monitor: MonitorId) -> Option<(Revision, &Definition)> {
-        let state = self.replayer.partition().monitor(monitor)?;
+        let state = self.replayer.partition().monitor(monitor).filter(|state| !takes_imports(state))?;
         // Any revision of the log is newer than one that is not known.
         Some((state.revision.max(Revision(1)), state.definition.as_ref()?))
     }
@@ -146,13 +171,13 @@ impl Source {
                 return Ok(Next::End);
             }
             if self.entries.is_empty() && !self.fetch().await? {
-                self.ended = true;
+                self.end();
                 continue;
             }
             while let Some(entry) = self.entries.pop_front() {
                 self.apply(&entry);
                 if self.is_past_until() {
-                    self.ended = true;
+                    self.end();
                     break;
                 }
             }
@@ -192,20 +217,95 @@ impl Source {
             return;
         };
         for change in &frame.definitions {
-            let line = self.changed(change);
-            self.ready.extend(line.map(|line| (entry.logged_at, Line::Monitor(Box::new(line)))));
+            if let Some(line) = self.changed(change) {
+                self.hold_or_tell(change, line, entry.logged_at);
+            }
         }
-        let Self { replayer, selection, ready, from, until, .. } = self;
+        for imported in &frame.imported {
+            let id = imported.monitor;
+            if self.selection.contains(id) && self.replayer.partition().monitor(id).is_none_or(takes_imports)
+            {
+                self.tell_imported(imported, entry.logged_at);
+            }
+        }
+        let Self { replayer, selection, ready, held, from, until, .. } = self;
         let heard = |partition: &Partition, heartbeat: &Heartbeat| {
             let at = heartbeat.received_at;
             let is_within = at >= *from && until.is_none_or(|until| at < until);
             if is_within && selection.contains(heartbeat.monitor) {
+                for line in held.remove(&heartbeat.monitor).unwrap_or_default() {
+                    ready.push_back((entry.logged_at, Line::Monitor(Box::new(line))));
+                }
                 let settled = partition.settled_before(heartbeat.monitor, at);
                 ready.push_back((entry.logged_at, Line::Heartbeat(HeartbeatLine::of(heartbeat, settled))));
             }
         };
         replayer.apply_observed(entry.offset, entry.logged_at, frame, heard, &mut Effects::default());
         self.tell_gaps(entry.logged_at);
+    }
+
+    /// Tells of a change, or keeps it while nothing has happened to its monitor.
+    fn hold_or_tell(&mut self, change: &DefinitionChange, mut line: MonitorLine, logged_at: EventTime) {
+        let id = change.monitor;
+        if let (Some(last), Some(revision)) = (self.revisions.get_mut(&id), &mut line.revision) {
+            *revision = (*revision).max(*last + 1);
+            *last = *revision;
+        }
+        let is_new = self.replayer.partition().monitor(id).is_none_or(takes_imports);
+        if is_new && change.definition.as_ref().is_some_and(|definition| !definition.paused) {
+            self.held.entry(id).or_default().push(line);
+            return;
+        }
+        let held = self.held.remove(&id).unwrap_or_default();
+        let lines = held.into_iter().chain([line]);
+        self.ready.extend(lines.map(|line| (logged_at, Line::Monitor(Box::new(line)))));
+    }
+
+    /// Tells of a part of a history that was imported with its times, as it came.
+    fn tell_imported(&mut self, imported: &Imported, logged_at: EventTime) {
+        let id = imported.monitor;
+        self.held.remove(&id);
+        let mut revision = self.revisions.get(&id).copied().unwrap_or(0);
+        let known = self.replayer.partition().monitor(id).and_then(|state| state.definition.clone());
+        for event in &imported.events {
+            let line = match event {
+                PastEvent::Heard { heartbeat, settled } => {
+                    let at = heartbeat.received_at;
+                    let is_within = at >= self.from && self.until.is_none_or(|until| at < until);
+                    let line = HeartbeatLine { imported: true, ..HeartbeatLine::of(heartbeat, *settled) };
+                    is_within.then_some(Line::Heartbeat(line))
+                }
+                PastEvent::Defined { at, revision: its, definition, settled } => {
+                    revision = revision.max(its.0);
+                    Some(changed_there(id, *at, its.0, *settled, definition, false))
+                }
+                PastEvent::Moved { until, at, revision: its, definition } => {
+                    revision = revision.max(its.0);
+                    Some(changed_there(id, *at, its.0, Some(*until), definition, true))
+                }
+                PastEvent::Deaf(gap) => {
+                    let (from, to) = (Micros(gap.start), Micros(gap.end));
+                    let line = GapLine { partition: None, monitor: Some(id), from, to };
+                    (gap.end > self.from).then_some(Line::Gap(line))
+                }
+                PastEvent::Until(until) => known.as_ref().map(|definition| {
+                    revision += 1;
+                    changed_there(id, imported.at, revision, Some(*until), definition, true)
+                }),
+            };
+            self.ready.extend(line.map(|line| (logged_at, line)));
+        }
+        self.revisions.insert(id, revision);
+    }
+
+    /// The end, and what was kept until then.
+    fn end(&mut self) {
+        self.ended = true;
+        let at = self.ready.back().map_or(self.from, |(at, _)| *at);
+        let mut held: Vec<(MonitorId, Vec<MonitorLine>)> = self.held.drain().collect();
+        held.sort_unstable_by_key(|(id, _)| *id);
+        let lines = held.into_iter().flat_map(|(_, lines)| lines);
+        self.ready.extend(lines.map(|line| (at, Line::Monitor(Box::new(line)))));
     }
 
     /// The line of a change that is about to be applied.
@@ -236,12 +336,33 @@ impl Source {
             let end = self.until.map_or(gap.end, |until| until.min(gap.end));
             let (from, to) = (Micros(gap.start.max(self.deaf_until)), Micros(end));
             if to > from {
-                let line = Line::Gap(GapLine { partition: self.partition.0, from, to });
+                let partition = Some(self.partition.0);
+                let line = Line::Gap(GapLine { partition, monitor: None, from, to });
                 self.ready.push_back((logged_at, line));
             }
             self.deaf_until = gap.end;
         }
     }
+}
+
+/// The line of a change in the installation that a history came from.
+fn changed_there(
+    id: MonitorId,
+    at: EventTime,
+    revision: u64,
+    settled: Option<EventTime>,
+    definition: &Definition,
+    moved: bool,
+) -> Line {
+    Line::Monitor(Box::new(MonitorLine {
+        id: Some(id),
+        at: Some(Micros(at)),
+        revision: Some(revision),
+        settled: settled.map(Micros),
+        moved,
+        expected: Some(Expected::from(definition)),
+        ..MonitorLine::default()
+    }))
 }
 
 /// New monitors with the definitions of the registry: any change in the log is newer.

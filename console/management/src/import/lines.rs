@@ -302,11 +302,19 @@ impl Reader {
                 None
             }
         };
+        let moved = self.fields.boolean("moved").set().unwrap_or(false);
+        if moved && settled.is_none() && !self.fields.is_refused("settled") {
+            self.fields.refuse("settled", "is needed with moved: up to when the history before is known");
+        }
         let (monitor, at, revision, schedule) = (monitor?, at?, revision?, schedule?);
         let grace = grace.unwrap_or_else(|| schedule.default_grace());
         let definition =
             Definition { schedule, grace, remind_every: remind_every.set().unwrap_or(0), paused };
-        Some((monitor, PastEvent::Defined { at, revision, definition, settled }))
+        let event = match settled.filter(|_| moved) {
+            Some(until) => PastEvent::Moved { until, at, revision, definition },
+            None => PastEvent::Defined { at, revision, definition, settled },
+        };
+        Some((monitor, event))
     }
 
     fn gap(&mut self) -> Option<(MonitorId, PastEvent)> {

@@ -78,7 +78,10 @@ impl ImportLog {
             Mode::Live => {
                 let heard = items.into_iter().filter_map(|item| match item.event {
                     PastEvent::Heard { heartbeat, .. } => Some(heartbeat),
-                    PastEvent::Defined { .. } | PastEvent::Deaf(_) | PastEvent::Until(_) => None,
+                    PastEvent::Defined { .. }
+                    | PastEvent::Moved { .. }
+                    | PastEvent::Deaf(_)
+                    | PastEvent::Until(_) => None,
                 });
                 (heard.collect(), Vec::new())
             }
@@ -106,7 +109,10 @@ fn parts(items: Vec<Item>) -> Vec<Vec<Item>> {
         let size = EVENT_BYTES
             + match &item.event {
                 PastEvent::Heard { heartbeat, .. } => heartbeat.message.as_ref().map_or(0, String::len),
-                PastEvent::Defined { .. } | PastEvent::Deaf(_) | PastEvent::Until(_) => 200,
+                PastEvent::Defined { .. }
+                | PastEvent::Moved { .. }
+                | PastEvent::Deaf(_)
+                | PastEvent::Until(_) => 200,
             };
         if part.len() >= MAX_FRAME_EVENTS || bytes + size > MAX_FRAME_BYTES {
             parts.push(std::mem::take(&mut part));

@@ -229,6 +229,7 @@ pub(super) fn imported() -> Imported {
             PastEvent::Defined { at: at(-100), revision: Revision(3), definition: period(), settled: None },
             PastEvent::Deaf(Interval { start: at(-80), end: at(-70) }),
             PastEvent::Heard { heartbeat, settled: Some(at(-55)) },
+            PastEvent::Moved { until: at(-40), at: at(-30), revision: Revision(4), definition: cron() },
             PastEvent::Until(at(0)),
         ],
     }

@@ -34,6 +34,7 @@ fn kinds() -> [Kind; 4] {
                 "timeout": or_null("integer", seconds(1, MAX_TIMEOUT_SECS)), "cron": or_null("string", cron()),
                 "timezone": or_null("string", timezone()), "grace": or_null("integer", seconds(0, MAX_GRACE_SECS)),
                 "remind_every": remind_every(), "paused": or_null("boolean", json!({"default": false})),
+                "moved": or_null("boolean", json!({"default": false})),
             }),
             &["id", "at", "revision"],
         ),
