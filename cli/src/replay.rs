@@ -13,6 +13,8 @@ mod past;
 mod progress;
 mod rebuild;
 mod refused;
+mod secrets;
+mod settings;
 mod survey;
 mod target;
 mod transfer;

@@ -3,6 +3,7 @@
 mod advice;
 pub(crate) mod histories;
 mod live;
+mod moving;
 mod past;
 mod refusals;
 mod tail;

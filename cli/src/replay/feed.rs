@@ -63,7 +63,9 @@ pub(super) struct Feed {
 struct Part {
     /// The monitors that have a line of their own.
     listed: HashSet<MonitorId>,
-    /// Something other than these lines was read.
+    /// It has channels, windows or keys.
+    has_settings: bool,
+    /// Something that happened was read.
     has_events: bool,
     heartbeats: u64,
     last_line: u64,
@@ -90,9 +92,9 @@ impl Feed {
         let mut any = false;
         while let Some((number, line)) = feed.read().await? {
             any = true;
-            let is_listing = matches!(&line, Line::Monitor(line) if line.labels.is_some());
+            let is_event = is_event(&line);
             feed.ahead.push_back((number, line));
-            if !is_listing {
+            if is_event {
                 break;
             }
         }
@@ -106,8 +108,20 @@ impl Feed {
     pub(super) fn first_monitors(&self) -> impl Iterator<Item = &MonitorLine> {
         self.ahead.iter().filter_map(|(_, line)| match line {
             Line::Monitor(line) if line.labels.is_some() => Some(&**line),
-            Line::Monitor(_) | Line::Heartbeat(_) | Line::Gap(_) | Line::Summary(_) => None,
+            Line::Monitor(_)
+            | Line::Heartbeat(_)
+            | Line::Gap(_)
+            | Line::Summary(_)
+            | Line::Channel(_)
+            | Line::Window(_)
+            | Line::Key(_) => None,
         })
+    }
+
+    /// The channels, windows and keys of the first lines.
+    pub(super) fn first_settings(&self) -> impl Iterator<Item = &Line> {
+        let is_one = |line: &&Line| matches!(line, Line::Channel(_) | Line::Window(_) | Line::Key(_));
+        self.ahead.iter().map(|(_, line)| line).filter(is_one)
     }
 
     /// The lines that were not taken so far.
@@ -164,7 +178,7 @@ impl Feed {
                     }
                     Err(Judgement::Refused(why)) => self.refuse(number, why)?,
                 },
-                None if self.part.has_events || !self.part.listed.is_empty() => {
+                None if self.part.is_begun() => {
                     return self.cut_off().map(Some);
                 }
                 None => self.ends = Some(ends.unwrap_or_default().to_vec().into()),
@@ -247,7 +261,10 @@ impl Feed {
             Line::Summary(_) if self.ended >= MOST_EXPORTS => {
                 Err(format!("ends one more export than the {MOST_EXPORTS} that one file may hold").into())
             }
-            Line::Summary(_) => Ok(()),
+            Line::Channel(_) | Line::Window(_) | Line::Key(_) if self.part.has_events => {
+                Err(Judgement::NotWhole)
+            }
+            Line::Summary(_) | Line::Channel(_) | Line::Window(_) | Line::Key(_) => Ok(()),
         }
     }
 
@@ -299,6 +316,7 @@ impl Feed {
                 *newest = (*newest).max(line.at.0);
             }
             Line::Gap(line) => self.part.note(Some(line.to)),
+            Line::Channel(_) | Line::Window(_) | Line::Key(_) => self.part.has_settings = true,
             Line::Summary(_) => {
                 for id in self.part.listed.drain() {
                     if let Some((before, newest)) = self.newest.get_mut(&id) {
@@ -313,7 +331,20 @@ impl Feed {
     }
 }
 
+/// Whether a line tells of something that happened, and not of what there is.
+fn is_event(line: &Line) -> bool {
+    match line {
+        Line::Monitor(line) => line.labels.is_none(),
+        Line::Channel(_) | Line::Window(_) | Line::Key(_) => false,
+        Line::Heartbeat(_) | Line::Gap(_) | Line::Summary(_) => true,
+    }
+}
+
 impl Part {
+    fn is_begun(&self) -> bool {
+        self.has_events || self.has_settings || !self.listed.is_empty()
+    }
+
     fn note(&mut self, at: Option<Micros>) {
         self.has_events = true;
         self.latest = self.latest.max(at.map(|at| at.0));

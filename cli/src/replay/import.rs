@@ -24,6 +24,7 @@ use super::matching::{Index, Known, Mapped, Matching};
 use super::pace::{Pace, Speed};
 use super::past::Past;
 use super::progress::Progress;
+use super::settings::Plan;
 use super::survey::Survey;
 use super::target::{Target, is_worth_another_try, stopped};
 use super::transfer::Transfer;
@@ -37,7 +38,9 @@ Examples:
   lubdub replay import week.ndjson.zst --dry-run
 
 Heartbeats are sent as if they were pushed now, spaced as they were. With --keep-times they become the past of monitors that were
-never heard there: no alert is sent about it, and no deadline lies before now.
+never heard there: no alert is sent about it, and no deadline lies before now. With --create-missing, channels and maintenance
+windows that are not there are made too; their secrets are not in the file, and come from --secrets FILE, from
+LUBDUB_SECRET_NAME, or from you.
 
 All lines are looked at before anything is sent. If some cannot be taken, the import names them and stops; --lenient leaves them
 out. A file may hold several exports, one after the other, in the order of their times.
@@ -97,6 +100,12 @@ pub(super) struct How {
     /// Leave out lines that cannot be taken, instead of stopping; they are named all the same
     #[arg(long)]
     lenient: bool,
+    /// File with the secrets of channels, lines like NAME=value; besides it, LUBDUB_SECRET_NAME is looked at
+    #[arg(long, value_name = "FILE", conflicts_with = "no_channels")]
+    secrets: Option<PathBuf>,
+    /// With --keep-times: make no channels and maintenance windows
+    #[arg(long)]
+    no_channels: bool,
     /// Note here how far it is [default: FILE.progress]
     #[arg(long, value_name = "FILE")]
     progress: Option<PathBuf>,
@@ -180,12 +189,15 @@ impl How {
         survey.refused.tell(terminal);
         let Some(mut feed) = feed else {
             let matching = self.matching(&survey, &index, &HashMap::new())?;
-            self.count(&survey, &matching, &index, speed, json, terminal)?;
+            let plan = self.plan(&target, &survey, false).await;
+            let made = plan.as_ref().map(Plan::counts).unwrap_or_default();
+            self.count(&survey, &matching, &index, (speed, made), json, terminal)?;
             survey.refused.allow(terminal, self.lenient)?;
             if self.keep_times {
                 refuse_heard(&matching, &index)?;
             }
             self.refuse_missing(&matching.missing)?;
+            plan?;
             return Ok(ExitCode::SUCCESS);
         };
         survey.refused.allow(terminal, self.lenient)?;
@@ -199,7 +211,16 @@ impl How {
             refuse_heard(&matching, &index)?;
         }
         let missing = std::mem::take(&mut matching.missing);
-        let expected = self.make(&target.api, &index, &mut matching.pairs, missing, &mut journal).await?;
+        self.refuse_missing(&missing)?;
+        let mut plan = self.plan(&target, &survey, true).await?;
+        plan.make_channels(&target.api, terminal).await?;
+        let channels = &plan.channels;
+        let expected =
+            self.make(&target.api, &index, (&mut matching.pairs, channels), missing, &mut journal).await?;
+        plan.make_windows(&target.api, &matching.pairs, terminal).await?;
+        if self.keep_times {
+            survey.settings.tell_keys(terminal);
+        }
         let past = latest.map(|latest| {
             let mut past = Past::new(latest);
             matching.pairs.iter().for_each(|(id, target)| past.monitor(*id, *target));
@@ -297,7 +318,7 @@ impl How {
         &self,
         api: &Api,
         index: &Index,
-        pairs: &mut HashMap<MonitorId, MonitorId>,
+        (pairs, channels): (&mut HashMap<MonitorId, MonitorId>, &HashMap<String, String>),
         missing: Vec<MonitorLine>,
         journal: &mut Journal,
     ) -> anyhow::Result<HashMap<MonitorId, Expected>> {
@@ -308,7 +329,6 @@ impl How {
                 expected.insert(*id, Expected::default());
             }
         }
-        self.refuse_missing(&missing)?;
         if missing.is_empty() || self.skip_missing {
             return Ok(expected);
         }
@@ -332,6 +352,10 @@ impl How {
             body["description"] = json!(labels.description);
             body["tags"] = json!(labels.tags);
             body["interval"] = json!(labels.interval);
+            if !labels.default_channels && labels.channels.iter().all(|id| channels.contains_key(id)) {
+                let named: Vec<&String> = labels.channels.iter().filter_map(|id| channels.get(id)).collect();
+                body["channels"] = json!(named);
+            }
             body["token"] = json!(token);
             pairs.insert(id, create(api, &body, &token).await?);
             parents.extend(labels.parent.map(|parent| (id, parent)));
@@ -344,6 +368,14 @@ impl How {
             }
         }
         Ok(expected)
+    }
+
+    /// Which channels and windows are to be made. A load test makes none: they would alert for real.
+    async fn plan(&self, target: &Target, survey: &Survey, ask: bool) -> anyhow::Result<Plan> {
+        if !self.keep_times || !self.create_missing || self.no_channels {
+            return Ok(Plan::default());
+        }
+        survey.settings.plan(&target.api, self.secrets.as_deref(), ask, target.now()).await
     }
 
     /// Refuses monitors that are not there, if it was not said what to do about them.
@@ -371,7 +403,7 @@ impl How {
         survey: &Survey,
         matching: &Matching,
         index: &Index,
-        speed: Speed,
+        (speed, (channels, windows)): (Speed, (usize, usize)),
         json: bool,
         terminal: &Terminal,
     ) -> anyhow::Result<()> {
@@ -387,6 +419,7 @@ impl How {
             let (first, last) = survey.span().unzip();
             return Ok(terminal.json(&json!({
                 "monitors": {"matched": matching.pairs.len(), "created": created, "missing": missing, "heard": heard},
+                "channels_created": channels, "windows_created": windows,
                 "heartbeats": sent, "left_out": left_out, "refused": refused,
                 "first": first.map(EventTime::to_rfc3339_micros), "last": last.map(EventTime::to_rfc3339_micros),
                 "takes_seconds": takes.map(|takes| takes.as_secs_f64()),
@@ -394,7 +427,8 @@ impl How {
         }
         let takes = takes.map_or_else(|| "as long as the server needs".to_owned(), rough);
         terminal.print(&format!(
-            "monitors    {} matched, {created} created, {missing} missing\nheartbeats  {sent} sent, {left_out} left out\n\
+            "monitors    {} matched, {created} created, {missing} missing\n\
+             channels    {channels} created, and {windows} maintenance windows\nheartbeats  {sent} sent, {left_out} left out\n\
              refused     {refused} lines\nspan        {}\ntakes       {takes}\n",
             matching.pairs.len(),
             rough(survey.length()),

@@ -9,6 +9,7 @@ use model::time::EventTime;
 
 use super::feed::{Feed, Step};
 use super::refused::Refused;
+use super::settings::Settings;
 
 /// What is in one or several exports.
 #[derive(Debug, Default)]
@@ -18,13 +19,17 @@ pub(super) struct Survey {
     /// How many heartbeats each has.
     heartbeats: HashMap<MonitorId, u64>,
     span: Option<(EventTime, EventTime)>,
+    /// Channels, maintenance windows and keys, each once.
+    pub(super) settings: Settings,
     pub(super) refused: Refused,
 }
 
 impl Survey {
     /// What is known of a feed that can be read only once: its first monitors.
     pub(super) fn beginning(feed: &Feed) -> Self {
-        Self { monitors: feed.first_monitors().cloned().collect(), ..Self::default() }
+        let mut survey = Self { monitors: feed.first_monitors().cloned().collect(), ..Self::default() };
+        feed.first_settings().for_each(|line| survey.note_setting(line.clone()));
+        survey
     }
 
     /// Reads a feed to its end.
@@ -51,11 +56,28 @@ impl Survey {
                     let (first, last) = survey.span.unwrap_or((at, at));
                     survey.span = Some((first.min(at), last.max(at)));
                 }
+                line @ (Line::Channel(_) | Line::Window(_) | Line::Key(_)) => survey.note_setting(line),
                 Line::Monitor(_) | Line::Gap(_) | Line::Summary(_) => {}
             }
         }
         survey.refused = feed.into_refused();
         Ok(survey)
+    }
+
+    fn note_setting(&mut self, line: Line) {
+        let Settings { channels, windows, keys } = &mut self.settings;
+        match line {
+            Line::Channel(line) if channels.iter().all(|known| known.id != line.id) => channels.push(*line),
+            Line::Window(line) if windows.iter().all(|known| known.id != line.id) => windows.push(line),
+            Line::Key(line) if !keys.contains(&line) => keys.push(line),
+            Line::Channel(_)
+            | Line::Window(_)
+            | Line::Key(_)
+            | Line::Monitor(_)
+            | Line::Heartbeat(_)
+            | Line::Gap(_)
+            | Line::Summary(_) => {}
+        }
     }
 
     /// How many heartbeats are of monitors that are `taken`, and how many of others.

@@ -223,8 +223,7 @@ impl Transfer<'_> {
             Step::Line(_, Line::Heartbeat(line)) if self.pairs.contains_key(&line.monitor) => {
                 self.pace.due(line.at.0, now)
             }
-            Step::Line(_, Line::Heartbeat(_) | Line::Monitor(_) | Line::Gap(_) | Line::Summary(_))
-            | Step::End(_) => now,
+            Step::Line(_, _) | Step::End(_) => now,
         }
     }
 
@@ -286,6 +285,8 @@ impl Transfer<'_> {
                 (None, partition) => past.gap(partition.unwrap_or(0), line.interval()),
             },
             Step::Line(_, Line::Summary(line)) => past.ended(&line),
+            // They are made before anything is sent, or after.
+            Step::Line(_, Line::Channel(_) | Line::Window(_) | Line::Key(_)) => {}
             Step::End(monitor) => past.until(monitor, &mut lines),
         }
         lines

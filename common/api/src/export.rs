@@ -55,6 +55,12 @@ pub enum Line {
     Heartbeat(HeartbeatLine),
     /// Deaf time.
     Gap(GapLine),
+    /// A channel.
+    Channel(Box<ChannelLine>),
+    /// A maintenance window.
+    Window(WindowLine),
+    /// An API key, by its name.
+    Key(KeyLine),
     /// The end.
     Summary(SummaryLine),
 }
@@ -106,6 +112,9 @@ pub struct Labels {
     /// Ids of channels in the installation that it comes from.
     #[serde(default)]
     pub channels: Vec<String>,
+    /// Whether these are the default channels, because it names none.
+    #[serde(default = "yes")]
+    pub default_channels: bool,
     /// Id of its parent in the installation that it comes from.
     #[serde(default)]
     pub parent: Option<MonitorId>,
@@ -291,6 +300,72 @@ impl GapLine {
     }
 }
 
+/// The beginning of a text in place of a secret: `secret:` and its name, under which an import finds it.
+pub const SECRET: &str = "secret:";
+
+/// The beginning of the name of the environment variable that holds a secret; its name follows.
+pub const SECRET_VARIABLE: &str = "LUBDUB_SECRET_";
+
+/// A channel, in the export of an admin key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelLine {
+    /// Its id in the installation that it comes from.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// `webhook`, `email`, or the name of a preset.
+    pub kind: String,
+    /// Whether monitors that name no channels use it.
+    #[serde(default)]
+    pub default: bool,
+    /// The further fields of a new channel in the API. Secrets are named ([`SECRET`]).
+    #[serde(flatten)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A maintenance window, as in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowLine {
+    /// Its id in the installation that it comes from.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// Ids of monitors in the installation that it comes from.
+    #[serde(default)]
+    pub monitors: Vec<MonitorId>,
+    /// Monitors with one of these tags are in the window too.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The beginning; `None` with `cron`.
+    #[serde(default)]
+    pub from: Option<Micros>,
+    /// The end.
+    #[serde(default)]
+    pub to: Option<Micros>,
+    /// A pattern: the window begins at each time of it.
+    #[serde(default)]
+    pub cron: Option<String>,
+    /// The time zone of the pattern.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// With `cron`: how long it lasts, seconds.
+    #[serde(default)]
+    pub duration: Option<u32>,
+}
+
+/// An API key. The key itself is known to its owner alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLine {
+    /// The name.
+    pub name: String,
+    /// `admin` or `read`.
+    pub scope: String,
+}
+
+const fn yes() -> bool {
+    true
+}
+
 /// The last line: the export is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryLine {
@@ -372,6 +447,9 @@ impl Line {
                 }
                 Self::Gap(line)
             }
+            "channel" => Self::Channel(Box::new(serde_json::from_str(&without_type(text)?)?)),
+            "window" => Self::Window(serde_json::from_str(text)?),
+            "key" => Self::Key(serde_json::from_str(text)?),
             "summary" => Self::Summary(serde_json::from_str(text)?),
             "monitor" => {
                 let line: MonitorLine = serde_json::from_str(text)?;
@@ -391,6 +469,13 @@ impl Line {
             _ => return Ok(None),
         }))
     }
+}
+
+/// A line whose further fields are kept, without its type, which is none of them.
+fn without_type(text: &str) -> Result<String, serde_json::Error> {
+    let mut line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+    line.remove("type");
+    serde_json::to_string(&line)
 }
 
 #[derive(Deserialize)]

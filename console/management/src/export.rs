@@ -3,8 +3,10 @@
 //! Partitions are merged by the times of their entries. A part of each partition is in memory: what was read
 //! at once.
 
+mod settings;
 mod source;
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use api::export::{Expected, Labels, Line, Micros, MonitorLine, PartitionEnd, Ski
 use bytes::Bytes;
 use model::chain::Chain;
 use model::ids::{MonitorId, Revision};
+use model::maintenance::MaintenanceWindow;
 use model::monitor::Monitor;
 use model::time::EventTime;
 
@@ -22,6 +25,7 @@ use crate::records::Stored;
 use crate::replay::source::ReplayError;
 use crate::selection::Selection;
 use crate::slots::Slot;
+use crate::windows::MAX_WINDOWS;
 
 /// About so much is handed over at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -51,6 +55,9 @@ pub enum ExportError {
     /// The role drains.
     #[error("the server is stopping")]
     Stopping,
+    /// The registry failed.
+    #[error("read the maintenance windows")]
+    Windows,
     /// A line has no JSON form.
     #[error("write a line")]
     Line(#[from] serde_json::Error),
@@ -71,6 +78,8 @@ pub struct Export {
 enum Step {
     /// Before its beginning.
     Approach,
+    /// At channels, windows and keys.
+    Settings,
     /// At the monitors: the remaining ones, the next one last.
     Monitors(Vec<MonitorId>),
     Events,
@@ -129,12 +138,18 @@ impl Export {
                     }
                     if !more {
                         self.sources.iter_mut().for_each(Source::begin);
-                        let mut ids = self.request.selection.sorted();
-                        ids.reverse();
-                        self.step = Step::Monitors(ids);
+                        self.step = Step::Settings;
                     } else if self.app.ports.clock.elapsed().saturating_sub(self.told_at) >= QUIET {
                         return Ok(Some(Bytes::from_static(b"\n")));
                     }
+                }
+                Step::Settings => {
+                    for line in self.settings().await? {
+                        write(&mut bytes, &line)?;
+                    }
+                    let mut ids = self.request.selection.sorted();
+                    ids.reverse();
+                    self.step = Step::Monitors(ids);
                 }
                 Step::Monitors(ids) => match ids.pop() {
                     None => self.step = Step::Events,
@@ -182,6 +197,41 @@ impl Export {
         Ok(next.map_or(Place::End, |(_, place)| Place::Of(place)))
     }
 
+    /// The channels, windows and keys that belong to the monitors. What only admins may know is in the export
+    /// of an admin key alone.
+    async fn settings(&self) -> Result<Vec<Line>, ExportError> {
+        let Self { app, request: Request { selection, with_tokens, .. }, .. } = self;
+        let mut lines = Vec::new();
+        let (mut used, mut tags) = (HashSet::new(), HashSet::new());
+        if !selection.is_all {
+            for id in selection.sorted() {
+                if let Some(held) = app.directory.monitor(id).and_then(|stored| stored.decode()) {
+                    used.extend(app.channels_of(&held.value));
+                    tags.extend(held.value.tags);
+                }
+            }
+        }
+        if *with_tokens {
+            let mut names = settings::SecretNames::default();
+            let channels = app.directory.channels(None, usize::MAX);
+            let wanted =
+                channels.iter().filter(|(_, channel)| selection.is_all || used.contains(&channel.id));
+            lines.extend(wanted.map(|(_, channel)| settings::channel(channel, &mut names)));
+        }
+        let windows = app.windows().list(None, MAX_WINDOWS).await.map_err(|_| ExportError::Windows)?;
+        let concerns = |window: &MaintenanceWindow| {
+            selection.is_all
+                || window.monitors.iter().any(|id| selection.contains(*id))
+                || window.tags.iter().any(|tag| tags.contains(tag))
+        };
+        let windows = windows.into_iter().map(|stored| stored.value).filter(concerns);
+        lines.extend(windows.map(settings::window));
+        if *with_tokens && selection.is_all {
+            lines.extend(app.directory.keys(None, usize::MAX).iter().map(|key| settings::key(key)));
+        }
+        Ok(lines)
+    }
+
     fn monitor(&self, held: Stored<Monitor>) -> MonitorLine {
         let monitor = held.value;
         let partitions = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
@@ -209,6 +259,7 @@ impl Export {
                 tags: monitor.tags,
                 interval: monitor.interval.or(timeout),
                 channels,
+                default_channels: monitor.channels.is_none(),
                 parent: monitor.parent,
                 token: self.request.with_tokens.then(|| monitor.token.expose().to_owned()),
                 created_at: Some(Micros(monitor.created_at)),

@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 const CHUNK: usize = 1_000;
 
 /// Most windows that there can be: the notifier looks at all of them for each alert.
-const MAX_WINDOWS: usize = 1_000;
+pub(crate) const MAX_WINDOWS: usize = 1_000;
 
 impl App {
     /// The stored maintenance windows.

@@ -44,6 +44,7 @@ async fn read(lines: &[String], ends: &[MonitorId]) -> (String, Vec<(u64, String
             Step::Line(number, Line::Summary(line)) => {
                 format!("s{number}@{}", &line.until.0.to_rfc3339()[11..19])
             }
+            Step::Line(number, Line::Channel(_) | Line::Window(_) | Line::Key(_)) => format!("c{number}"),
             Step::End(id) => format!("e{}", &id.to_string()[35..]),
         });
     }

@@ -89,7 +89,7 @@ fn the_form_is_the_documented_one() {
     assert_eq!(
         written[0],
         json!({"type": "monitor", "id": id, "at": "2026-11-22T10:00:07.120999Z", "revision": 3, "name": "n", "description": "", "tags": [],
-            "interval": null, "channels": [], "parent": null, "token": "12345678", "partition": 3, "timeout": 60, "cron": null,
+            "interval": null, "channels": [], "parent": null, "token": "12345678", "partition": 3, "timeout": 60, "cron": null, "default_channels": false,
             "timezone": null, "grace": 6, "remind_every": 0, "paused": false})
     );
     assert_eq!(
