@@ -160,8 +160,10 @@ proptest! {
         }
         let checkpoint = owner.into_partition();
         let start = checkpoint.head().watermark.unwrap_or(START);
-        // A heartbeat that was applied may lie ahead of the watermark, and so may the flip that it made.
-        let start = start + rules.lateness + secs(4);
+        // What was applied may lie ahead of the watermark, and so may the flips that it made: a heartbeat by
+        // some seconds, a definition by all the time for which no frame was sealed.
+        let logged = log[..applied].last().map_or(START, |entry| entry.logged_at);
+        let start = start.max(logged) + rules.lateness + secs(4);
         let window = Interval { start, end: start + Duration::from_millis(250) * steps };
         let states: Vec<_> = checkpoint.states().map(|(id, state)| (id, state.clone())).collect();
         let trials = Trials::Every(Trial::default());
