@@ -7,6 +7,7 @@ mod import;
 mod input;
 mod journal;
 mod lines;
+mod made;
 mod matching;
 mod pace;
 mod past;

@@ -3,30 +3,29 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use api::export::{Expected, MonitorLine};
 use model::ids::MonitorId;
 use model::time::EventTime;
-use rand::RngExt;
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::super::api::{Api, ApiError};
+use super::super::api::Api;
 use super::super::connection::{ApiKey, Connection, server_url};
 use super::super::duration::rough;
 use super::feed::{Feed, Policy, Rules};
 use super::input::Input;
 use super::journal::{Journal, Key};
-use super::matching::{Index, Known, Mapped, Matching};
+use super::made::{create, definition, index, random_token};
+use super::matching::{Index, Mapped, Matching};
 use super::pace::{Pace, Speed};
 use super::past::Past;
 use super::progress::Progress;
 use super::settings::Plan;
 use super::survey::Survey;
-use super::target::{Target, is_worth_another_try, stopped};
+use super::target::{Target, stopped};
 use super::transfer::Transfer;
 use crate::terminal::Terminal;
 
@@ -188,16 +187,7 @@ impl How {
         let index = index(&target.api).await?;
         survey.refused.tell(terminal);
         let Some(mut feed) = feed else {
-            let matching = self.matching(&survey, &index, &HashMap::new())?;
-            let plan = self.plan(&target, &survey, false).await;
-            let made = plan.as_ref().map(Plan::counts).unwrap_or_default();
-            self.count(&survey, &matching, &index, (speed, made), json, terminal)?;
-            survey.refused.allow(terminal, self.lenient)?;
-            if self.keep_times {
-                refuse_heard(&matching, &index)?;
-            }
-            self.refuse_missing(&matching.missing)?;
-            plan?;
+            self.rehearse(&target, &survey, &index, (speed, json), terminal).await?;
             return Ok(ExitCode::SUCCESS);
         };
         survey.refused.allow(terminal, self.lenient)?;
@@ -249,17 +239,7 @@ impl How {
             feed.refused().tell(terminal);
         }
         if self.keep_times {
-            for (id, expected) in &transfer.expected {
-                if Some(expected) != made.get(id)
-                    && let Some(target) = transfer.pairs.get(id)
-                {
-                    transfer
-                        .target
-                        .api
-                        .patch(&["monitors", &target.to_string()], &definition(expected))
-                        .await?;
-                }
-            }
+            redefine(&transfer, &made).await?;
         }
         let incomplete = transfer.skipped.len();
         transfer.journal.remove()?;
@@ -288,6 +268,27 @@ impl How {
                 Ok((survey, feed))
             }
         }
+    }
+
+    /// Says what the import would do, and fails as it would.
+    async fn rehearse(
+        &self,
+        target: &Target,
+        survey: &Survey,
+        index: &Index,
+        (speed, json): (Speed, bool),
+        terminal: &Terminal,
+    ) -> anyhow::Result<()> {
+        let matching = self.matching(survey, index, &HashMap::new())?;
+        let plan = self.plan(target, survey, false).await;
+        let made = plan.as_ref().map(Plan::counts).unwrap_or_default();
+        self.count(survey, &matching, index, (speed, made), json, terminal)?;
+        survey.refused.allow(terminal, self.lenient)?;
+        if self.keep_times {
+            refuse_heard(&matching, index)?;
+        }
+        self.refuse_missing(&matching.missing)?;
+        plan.map(|_| ())
     }
 
     /// Finds what stands for each monitor; `created` were made here before.
@@ -437,14 +438,17 @@ impl How {
     }
 }
 
-/// Every monitor of the target.
-async fn index(api: &Api) -> anyhow::Result<Index> {
-    let listing = api.list(&["monitors"], &[], usize::MAX).await?;
-    let mut index = Index::default();
-    for item in &listing.items {
-        index.add(api.view::<Known>(item)?);
+/// Puts the last definitions of the export in force where others were needed for the histories.
+async fn redefine(transfer: &Transfer<'_>, made: &HashMap<MonitorId, Expected>) -> anyhow::Result<()> {
+    for (id, expected) in &transfer.expected {
+        if Some(expected) != made.get(id)
+            && let Some(target) = transfer.pairs.get(id)
+        {
+            let path = ["monitors", &target.to_string()];
+            transfer.target.api.patch(&path, &definition(expected)).await?;
+        }
     }
-    Ok(index)
+    Ok(())
 }
 
 /// Monitors that have a history there.
@@ -470,47 +474,4 @@ fn refuse_heard(matching: &Matching, index: &Index) -> anyhow::Result<()> {
         "--keep-times makes histories of monitors that were never heard there; these were, or are paused:\n  {}{more}",
         names.join("\n  ")
     )
-}
-
-/// A definition as the API takes it.
-fn definition(expected: &Expected) -> Value {
-    let mut body = json!({
-        "grace": expected.grace, "remind_every": expected.remind_every, "paused": expected.paused,
-    });
-    match &expected.cron {
-        Some(cron) => {
-            body["cron"] = json!(cron);
-            body["timezone"] = json!(expected.timezone);
-        }
-        None => body["timeout"] = json!(expected.timeout),
-    }
-    body
-}
-
-/// Makes a monitor with this token, asking until it is there.
-async fn create(api: &Api, body: &Value, token: &str) -> anyhow::Result<MonitorId> {
-    let mut wait = Duration::from_millis(250);
-    loop {
-        let error = match api.post(&["monitors"], body).await {
-            Ok(made) => return Ok(api.view::<Known>(&made)?.id),
-            Err(error) => error,
-        };
-        if let ApiError::Refused(problem) = &error
-            && problem.status() == 409
-            && let Some(id) = index(api).await?.with_token(token)
-        {
-            return Ok(id);
-        }
-        if !is_worth_another_try(&error) {
-            return Err(error).context(format!("failed to create {}", body["name"]));
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(10));
-    }
-}
-
-fn random_token() -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut random = rand::rng();
-    (0..32).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
 }
