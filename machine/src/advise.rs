@@ -18,8 +18,8 @@ use model::schedule::{CronSchedule, Schedule};
 
 use crate::what_if::Trial;
 pub use habits::{Habit, Habits};
-pub use proposal::Wish;
 use proposal::{LEAST_INTERVALS, Proposal};
+pub use proposal::{Seen, Wish};
 
 /// A month, to count alarms in.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
@@ -42,17 +42,6 @@ pub struct Advice {
     pub verdict: Verdict,
     /// Why, in a sentence or two.
     pub why: String,
-}
-
-/// The time that was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// From the monitor's first heartbeat, or the beginning of the time that was asked about, to its end.
-    pub span: Duration,
-    /// All of the time that was asked about.
-    pub span_asked: Duration,
-    /// How far the log reaches back from the end of that time, if what was before is not kept any more.
-    pub log_reaches_back: Option<Duration>,
 }
 
 /// Advises on a monitor with these settings that had this habit in the time that was seen.

@@ -49,8 +49,8 @@ impl Secrets {
         Ok(Self { given, missing: Vec::new() })
     }
 
-    /// The values in place of the names in a field; `ask` says whether a person is asked. What is not found is
-    /// noted as missing.
+    /// The values in place of the names in a field; `ask` says whether a person is asked. What is not found
+    /// is noted as missing.
     pub(super) fn resolve(&mut self, value: &mut Value, ask: bool) -> io::Result<()> {
         match value {
             Value::String(text) => {

@@ -197,8 +197,8 @@ impl Compared {
 }
 
 impl Answer {
-    /// The monitors for which anything is or would be different, or that were down, and the sum of all; `None`
-    /// if there are none.
+    /// The monitors for which anything is or would be different, or that were down, and the sum of all;
+    /// `None` if there are none.
     fn table(&self, make: impl FnOnce(&[&str]) -> Table) -> Option<Table> {
         if self.monitors.iter().all(Compared::is_nothing) && self.total.is_nothing() {
             return None;

@@ -129,8 +129,8 @@ pub struct Labels {
     pub partition: u16,
 }
 
-/// A definition as the API shows it. Where it is read, the grace may be missing: then it is the default of the
-/// schedule.
+/// A definition as the API shows it. Where it is read, the grace may be missing: then it is the default of
+/// the schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Given")]
 pub struct Expected {

@@ -1,5 +1,7 @@
 //! The request for advice, and the proposed settings.
 
+use std::time::Duration;
+
 use model::schedule::Schedule;
 
 /// The fewest intervals of which anything can be said.
@@ -15,6 +17,17 @@ pub struct Wish {
     pub alarms_per_month: f64,
     /// The time zone in which a cron schedule is sought, besides the monitor's own.
     pub timezone: String,
+}
+
+/// The time that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// From the monitor's first heartbeat, or the beginning of the time that was asked about, to its end.
+    pub span: Duration,
+    /// All of the time that was asked about.
+    pub span_asked: Duration,
+    /// How far the log reaches back from the end of that time, if what was before is not kept any more.
+    pub log_reaches_back: Option<Duration>,
 }
 
 /// Settings that fit the past.

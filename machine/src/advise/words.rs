@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Seen;
 use super::habits::Habit;
+use super::proposal::Seen;
 
 /// `66 s`, `12 min`, `3 h 10 min`, `2 d 4 h`.
 pub(super) fn span(duration: Duration) -> String {

@@ -38,7 +38,8 @@ pub(super) fn take_over(
     arrive(id, state, at, head, effects);
 }
 
-/// Lets a state that came of a history from elsewhere go on from `at`, by the definition that is in force here.
+/// Lets a state that came of a history from elsewhere go on from `at`, by the definition that is in force
+/// here.
 pub(super) fn arrive(
     id: MonitorId,
     state: &mut MonitorState,

@@ -28,17 +28,17 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// After any other answer, or none, sending the same again is safe. An import is not rate-limited.
 ///
 /// With `mode=live` lines are `{"type": "heartbeat", "monitor", "at", "status", "msg", "value"}`, and count
-/// as pushes that were received at `at`. `at` may be 60 s old, with `again=true` a day, or a second ahead; the
-/// server waits until then. No two heartbeats of a monitor may have the same microsecond. A heartbeat that is
-/// not newer than the newest changes nothing.
+/// as pushes that were received at `at`. `at` may be 60 s old, with `again=true` a day, or a second ahead;
+/// the server waits until then. No two heartbeats of a monitor may have the same microsecond. A heartbeat
+/// that is not newer than the newest changes nothing.
 ///
 /// With `mode=history` lines are the past of monitors that were never heard here, in the order of the log
 /// that they are from: heartbeats as above, with `settled` where the outcome depends on the time up to which
 /// silence had been settled before; `{"type": "monitor", "id", "at", "revision", "settled", …definition}`
 /// where another definition came into force (with `"moved": true` where the history moved from one
-/// installation to another, which knew it up to `settled`); `{"type": "gap", "monitor", "from", "to"}` for deaf time; and
-/// `{"type": "until", "monitor", "at"}`, which completes the history. The monitor then takes over the
-/// resulting state. Its flips cause no alerts, and no deadline is counted from before now.
+/// installation to another, which knew it up to `settled`); `{"type": "gap", "monitor", "from", "to"}` for
+/// deaf time; and `{"type": "until", "monitor", "at"}`, which completes the history. The monitor then takes
+/// over the resulting state. Its flips cause no alerts, and no deadline is counted from before now.
 #[utoipa::path(
     post, path = "/import", tag = "replay", operation_id = "importHistory",
     request_body(content = String, content_type = "application/x-ndjson", description = "Lines"),

@@ -55,8 +55,8 @@ pub(crate) struct Source {
     /// Definitions of monitors to which nothing has happened yet: a history that is imported comes before
     /// them, and they judge nothing until the monitor is heard.
     held: HashMap<MonitorId, Vec<MonitorLine>>,
-    /// The newest revision in the lines of each monitor that has a history from elsewhere. Its revisions there
-    /// say nothing about those here.
+    /// The newest revision in the lines of each monitor that has a history from elsewhere. Its revisions
+    /// there say nothing about those here.
     revisions: HashMap<MonitorId, u64>,
     skipped: Skipped,
 }

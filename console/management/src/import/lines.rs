@@ -31,8 +31,8 @@ pub const AHEAD: Duration = Duration::from_secs(1);
 /// up by it for a moment, and down again by the silence that followed it.
 pub const LIVE_FOR: Duration = Duration::from_secs(60);
 
-/// How old a live heartbeat may be that is sent again with its first stamp, because it is not known whether it
-/// was recorded: within a day a person finds in the morning that its sender was killed.
+/// How old a live heartbeat may be that is sent again with its first stamp, because it is not known whether
+/// it was recorded: within a day a person finds in the morning that its sender was killed.
 pub const LIVE_AGAIN_FOR: Duration = Duration::from_secs(86_400);
 
 /// How the lines of a body are judged.
