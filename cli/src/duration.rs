@@ -11,7 +11,7 @@ use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::harmless::harmless;
-use crate::terminal::quoted;
+use crate::shell::quoted;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;

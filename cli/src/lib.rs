@@ -28,6 +28,7 @@ mod problem;
 mod push;
 mod replay;
 mod scope;
+mod shell;
 mod short_ids;
 mod table;
 mod tail;
@@ -43,7 +44,8 @@ use bad_usage::BadUsage;
 pub use channel::Disable as DisableChannel;
 pub use data_dir::{data_dir, default_data_dir};
 pub use duration::Seconds;
-pub use terminal::{Terminal, quoted};
+pub use shell::quoted;
+pub use terminal::Terminal;
 pub use usage::parsed;
 
 const MONITOR_EXAMPLES: &str = "\

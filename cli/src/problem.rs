@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::duration::Seconds;
 use crate::harmless::harmless;
-use crate::terminal::quoted;
+use crate::shell::quoted;
 pub(super) use flags::flag;
 use flags::{Shown, shown};
 

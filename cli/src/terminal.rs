@@ -9,6 +9,7 @@ use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 
 use super::harmless::{harmless, harmless_json, harmless_lines};
+use super::shell::quoted;
 use super::table::Table;
 use super::times::Times;
 
@@ -264,31 +265,9 @@ pub(super) fn zone() -> TimeZone {
     TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
-/// `text` as one word of a POSIX shell.
-pub fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shell_takes_quoted_text_as_one_word() {
-        for (text, expected) in [
-            ("./target/release/lubdub", "./target/release/lubdub"),
-            ("/opt/my tools/lubdub", "'/opt/my tools/lubdub'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-            ("https://x.example/api/push/a?b=c&d", "'https://x.example/api/push/a?b=c&d'"),
-        ] {
-            assert_eq!(quoted(text), expected);
-        }
-    }
 
     /// So whatever a command shows was made harmless here.
     #[test]

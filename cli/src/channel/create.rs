@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::api::Api;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, Named, names};
-use super::super::terminal::quoted;
+use super::super::shell::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
 use super::presets::{self, Given};

@@ -8,7 +8,7 @@ use super::super::changes::{Names, OF_A_CHANNEL, change};
 use super::super::connection::Connection;
 use super::super::duration::{Seconds, within};
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::quoted;
+use super::super::shell::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
 use super::presets::{self, Given};

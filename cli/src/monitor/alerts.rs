@@ -58,15 +58,15 @@ pub(super) fn warning(monitor: &Monitor, all: &[Channel], program: &str) -> Opti
     if used.iter().any(|channel| channel.works()) {
         return None;
     }
-    let name = super::super::terminal::quoted(&monitor.name);
+    let name = super::super::shell::quoted(&monitor.name);
     let (why, what) = match (used.first(), all.iter().find(|channel| channel.works())) {
         (Some(disabled), _) => (
             "its channels are disabled",
-            format!("channel enable {}", super::super::terminal::quoted(&disabled.name)),
+            format!("channel enable {}", super::super::shell::quoted(&disabled.name)),
         ),
         (None, Some(channel)) => (
             "it uses no channel",
-            format!("monitor edit {name} --channel {}", super::super::terminal::quoted(&channel.name)),
+            format!("monitor edit {name} --channel {}", super::super::shell::quoted(&channel.name)),
         ),
         (None, None) => ("there is no channel yet", "channel create ops webhook --url https://…".to_owned()),
     };

@@ -18,7 +18,8 @@ use super::super::view::{Channel, Monitor};
 use super::settings::{Settings, TIMEOUT};
 use super::{alerts, push_url};
 use crate::harmless::harmless;
-use crate::terminal::{Terminal, quoted};
+use crate::shell::quoted;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

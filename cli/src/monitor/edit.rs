@@ -18,7 +18,8 @@ use super::settings::{Settings, TIMEOUT};
 use super::tags::TagChanges;
 use crate::bad_usage::BadUsage;
 use crate::harmless::harmless;
-use crate::terminal::{Terminal, quoted};
+use crate::shell::quoted;
+use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:

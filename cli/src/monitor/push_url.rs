@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, id_of};
-use super::super::terminal::{Terminal, quoted};
+use super::super::shell::quoted;
+use super::super::terminal::Terminal;
 use super::super::view::Monitor;
 
 const EXAMPLES: &str = "\
