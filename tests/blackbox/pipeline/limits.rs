@@ -15,11 +15,11 @@ use crate::harness::eventually;
 use crate::http;
 
 /// Connections that send slowly: as many as one client gets.
-const SLOW: usize = 8_000;
+const SLOW: usize = 4_000;
 /// Files that this process needs besides.
 const OTHER_FILES: usize = 200;
 /// The server may use so much memory for them.
-const SLOW_MB: u64 = 400;
+const SLOW_MB: u64 = 250;
 /// Large bodies at once, their size, and what the server may use for them.
 const BODIES: usize = 6;
 const BODY_BYTES: usize = 100 << 20;
@@ -45,7 +45,7 @@ fn check_answered(server: &Server, monitor: &Monitor) {
 }
 
 #[test]
-fn eight_thousand_slow_connections_cost_little_and_hold_nobody_up() {
+fn four_thousand_slow_connections_cost_little_and_hold_nobody_up() {
     let server = Server::start(&["--push-limit", "0"]);
     let monitor = server.monitor("job", 60, None);
     // A token has 64 bodies on their way at most.
