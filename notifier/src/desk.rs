@@ -10,6 +10,7 @@
 //!   them in one message.
 //! - `forgotten` (pure): messages that a desk does not remember. `flaps` (pure): when a monitor flaps.
 //! - `timing` (pure): when a desk has to be looked at again.
+//! - `incidents` (pure): what a pager's desk opened for many flips, and may have forgotten.
 //! - `machine` (pure): the desk of one channel, a chat's or a pager's. `storm` (pure): a pager's incident for
 //!   all monitors beyond its limit.
 //! - `outcome`: what a desk decides. `state`: what it knows. `rows`: its state in the ledger. `keeper`: the
@@ -20,6 +21,7 @@ mod digest;
 mod flaps;
 mod forgotten;
 mod gather;
+mod incidents;
 pub(crate) mod keeper;
 mod machine;
 mod outcome;
@@ -32,4 +34,6 @@ mod tests;
 mod timing;
 
 pub(crate) use machine::{Note, Question};
-pub(crate) use outcome::Admission;
+pub(crate) use outcome::{
+    Admission, FoundDown, IncidentNews, IncidentStanding, MonitorNow, closing_delivery,
+};

@@ -13,6 +13,7 @@ mod guarding;
 mod isolation;
 mod mailing;
 mod owing;
+mod paging;
 mod parties;
 mod poison;
 mod presets;

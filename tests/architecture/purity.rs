@@ -86,6 +86,7 @@ const PURE: &[&str] = &[
     "notifier/src/desk/flaps.rs",
     "notifier/src/desk/forgotten.rs",
     "notifier/src/desk/gather.rs",
+    "notifier/src/desk/incidents.rs",
     "notifier/src/desk/machine.rs",
     "notifier/src/desk/outcome.rs",
     "notifier/src/desk/pager.rs",

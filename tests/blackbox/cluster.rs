@@ -18,6 +18,7 @@ mod flood;
 mod freeze;
 mod kill;
 mod lost;
+mod paged;
 mod past;
 mod rebuild;
 mod repeats;

@@ -19,7 +19,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{ChannelId, DeliveryId};
+use super::flip::Flip;
+use super::ids::{AlertId, ChannelId, DeliveryId};
 use super::notice::{MonitorLabel, Notice};
 use super::time::EventTime;
 
@@ -117,6 +118,19 @@ pub enum DeliveryMessage {
     Task(Box<DeliveryTask>),
     /// A moment that the desk of a channel asked for.
     Wake(Wake),
+    /// An incident that the desk of a channel opened for many flips, and has to close.
+    Incident(Box<OpenIncident>),
+}
+
+impl DeliveryMessage {
+    /// The channel that it is about.
+    pub const fn channel(&self) -> ChannelId {
+        match self {
+            Self::Task(task) => task.channel,
+            Self::Wake(wake) => wake.channel,
+            Self::Incident(open) => open.channel,
+        }
+    }
 }
 
 impl From<DeliveryTask> for DeliveryMessage {
@@ -130,6 +144,43 @@ impl From<DeliveryTask> for DeliveryMessage {
 pub struct Wake {
     /// The channel whose desk it is.
     pub channel: ChannelId,
+}
+
+/// An incident on a pager that stands for many flips. The message stays in the delivery queue as long as the
+/// incident is open, so that the incident is closed even if the ledger is lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenIncident {
+    /// The channel whose desk opened it.
+    pub channel: ChannelId,
+    /// Names it on the pager.
+    pub incident: AlertId,
+    /// When its desk opened it.
+    pub since: EventTime,
+    /// What it stands for.
+    pub of: IncidentSubject,
+    /// When its desk was first found not to know it, or not to know all of it; `None` = the desk knows it.
+    pub forgotten_at: Option<EventTime>,
+}
+
+/// What an incident of a desk stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum IncidentSubject {
+    /// Many monitors that went down at about the same time.
+    Storm {
+        /// The number of the message that opens it.
+        opens: u64,
+        /// How many monitors it has had.
+        members: u32,
+        /// When the first of its monitors went down that are down.
+        oldest: EventTime,
+    },
+    /// A monitor that goes up and down all the time.
+    Flapping {
+        /// The flip that it was announced with.
+        flip: Box<Flip>,
+        /// The monitor as it was called then.
+        monitor: MonitorLabel,
+    },
 }
 
 /// A delivery without its attempts, which is all that carrying it needs.

@@ -144,7 +144,7 @@ message!(OutboxAlert, "outbox alert", version 2, named false);
 message!(Alert, "alert", version 2, named false);
 message!(Flip, "flip", version 2, named false);
 message!(Delivery, "delivery", version 4, named false);
-message!(DeliveryMessage, "delivery message", version 6, named false);
+message!(DeliveryMessage, "delivery message", version 7, named false);
 message!(Monitor, "monitor", version 1, named true);
 message!(Channel, "channel", version 1, named true);
 message!(MaintenanceWindow, "maintenance window", version 1, named true);

@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use model::chain::Chain;
 use model::channel::Channel;
-use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryTask};
 use model::flip::Alert;
 use model::ids::{ChannelId, DeliveryId};
 use model::notice::Notice;
 use model::time::EventTime;
 use model::wire::WireError;
-use ports::history::HistoryError;
-use ports::queue::{Claim, LaneId, MessageId, Outcome, QueueError, Standing};
+use ports::queue::{Claim, MessageId, Outcome};
 use tokio::sync::{mpsc, oneshot};
 
 use super::catching_up::{catch_up, is_for_later};
 use super::context::Context;
+use super::looking_after::look_after;
 use super::owing::owe;
 use super::phases::{Claimed, Opened, Opening, Preparation};
 use super::reading::decode;
 use super::settled::Settled;
 use super::surplus::{failure_of, given_up, is_given_up};
+use super::teller::teller;
 use crate::defects::GivenUp;
 use crate::desk;
 use crate::desk::keeper::Manner;
@@ -41,17 +42,6 @@ const PUT_BACK_SUSPECT: Duration = Duration::from_secs(5);
 /// The wait before a wake-up of a desk, or a channel's message to itself, is tried again that ended three
 /// processes. It cannot be buried: what the desk gathered, or the channel missed, waits for it.
 const PUT_BACK_WAKE: Duration = Duration::from_secs(3_600);
-
-/// How many settled deliveries are remembered for those that were folded into them.
-const SETTLED_KNOWN: usize = 1_024;
-
-#[derive(Debug, thiserror::Error)]
-enum TellerError {
-    #[error("use the delivery queue")]
-    Queue(#[from] QueueError),
-    #[error("use the delivery history")]
-    History(#[from] HistoryError),
-}
 
 /// Carries one delivery through all its phases.
 pub(super) async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::Sender<Settled>) {
@@ -125,8 +115,8 @@ pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Se
             let channel = context.directory.known(task.channel);
             Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), why.why(), now)
         }
-        // What the desk has gathered, or the channel has missed, waits for this moment.
-        Ok(DeliveryMessage::Wake(_) | DeliveryMessage::Task(_)) => {
+        // What the desk gathered, or the channel missed, waits for this, or an incident is to be closed.
+        Ok(DeliveryMessage::Wake(_) | DeliveryMessage::Task(_) | DeliveryMessage::Incident(_)) => {
             let wait = match why {
                 GivenUp::Panicked => PUT_BACK_LONG,
                 GivenUp::EndedProcesses => PUT_BACK_WAKE,
@@ -161,10 +151,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             return Settled::unreadable(&claim, known, &error, now);
         }
     };
-    let id = match &message {
-        DeliveryMessage::Task(task) => task.channel,
-        DeliveryMessage::Wake(wake) => wake.channel,
-    };
+    let id = message.channel();
     let channel = match context.directory.find(id).await {
         Ok(channel) => channel,
         Err(error) => {
@@ -184,6 +171,9 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
             Claimed::new(claim.lane, *task)
         }
         DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
+        DeliveryMessage::Incident(open) => {
+            return look_after(context, claim, *open, channel.as_deref()).await;
+        }
     };
     if channel.is_none()
         && let Err(error) = context.desks.forget(id).await
@@ -279,41 +269,6 @@ async fn without_its_failure(
     // and must be able to come again.
     owe(context, task.channel).await;
     Some(Settled { record, ..withdrawn(claim) })
-}
-
-/// The first of these deliveries that the queue knows, or the history as delivered: the queue may have
-/// forgotten it.
-async fn teller(
-    context: &Context,
-    lane: LaneId,
-    tellers: &[DeliveryId],
-) -> Result<Option<(DeliveryId, Standing)>, TellerError> {
-    for teller in tellers {
-        if context.settled.lock().contains(teller) {
-            return Ok(Some((*teller, Standing::Settled)));
-        }
-        let standing = match context.deliveries.standing(lane, &[(*teller).into()]).await?.first() {
-            Some(Some(standing)) => Some(*standing),
-            Some(None) | None => {
-                let known = context.history.get(*teller).await?;
-                let is_told = known.is_some_and(|known| known.state == DeliveryState::Delivered);
-                is_told.then_some(Standing::Settled)
-            }
-        };
-        match standing {
-            Some(Standing::Settled) => {
-                let mut settled = context.settled.lock();
-                if settled.len() >= SETTLED_KNOWN {
-                    settled.clear();
-                }
-                settled.insert(*teller);
-                return Ok(Some((*teller, Standing::Settled)));
-            }
-            Some(Standing::Open) => return Ok(Some((*teller, Standing::Open))),
-            None => {}
-        }
-    }
-    Ok(None)
 }
 
 /// A moment that the channel's desk asked for has come.

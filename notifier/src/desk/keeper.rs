@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::channel::{Channel, ChannelClass, ChannelKind};
-use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask, Wake};
+use model::delivery::{Delivery, DeliveryMessage, DeliveryState, DeliveryTask, OpenIncident, Wake};
 use model::flip::State;
 use model::ids::{ChannelId, DeliveryId, MonitorId, PartitionId};
 use model::time::EventTime;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::chat::Chat;
 use super::machine::{Desk, Note, Question};
-use super::outcome::{Admission, Effects, Emit, WakeUp};
+use super::outcome::{Admission, Effects, Emit, IncidentNews, IncidentStanding, WakeUp};
 use super::pager::{Pager, PagerRules};
 use super::rows::{self, Row};
 use super::state::chat::ChatHead;
@@ -42,6 +42,13 @@ const REVIEWED: usize = 500;
 
 /// How long a monitor has been up before it is taken for up although no recovery came.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
+
+/// The wait before an incident is first looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(35);
+
+/// The part of time in which an incident that the desk does not know well is held once more, in
+/// microseconds.
+const HELD_AGAIN_MICROS: i64 = 60_000_000;
 
 /// How often a write is tried again when another notifier wrote to the ledger meanwhile.
 const TRIES: usize = 5;
@@ -123,6 +130,7 @@ pub(crate) struct DeskSlot {
 struct WaitingCalls {
     questions: Vec<(Question, oneshot::Sender<Admission>)>,
     notes: Vec<(Vec<Note>, oneshot::Sender<()>)>,
+    incidents: Vec<((OpenIncident, IncidentNews), oneshot::Sender<IncidentStanding>)>,
 }
 
 struct OpenDesk {
@@ -161,6 +169,21 @@ impl Keeper {
         is_heard.await.map_err(|_| DeskError::Stopped)
     }
 
+    /// Tells the desk of a channel about an incident that the queue holds as open; how it stands then.
+    pub(crate) async fn incident(
+        &self,
+        open: OpenIncident,
+        manner: Manner,
+        news: IncidentNews,
+    ) -> Result<IncidentStanding, DeskError> {
+        let channel = open.channel;
+        let slot = self.slot(channel);
+        let (answer, answered) = oneshot::channel();
+        slot.waiting.lock().incidents.push(((open, news), answer));
+        self.attend(channel, manner, &slot).await?;
+        answered.await.map_err(|_| DeskError::Stopped)
+    }
+
     fn slot(&self, channel: ChannelId) -> Arc<DeskSlot> {
         Arc::clone(self.slots.lock().entry(channel).or_default())
     }
@@ -169,20 +192,23 @@ impl Keeper {
     async fn attend(&self, channel: ChannelId, manner: Manner, slot: &DeskSlot) -> Result<(), DeskError> {
         let mut open = slot.open.lock().await;
         let mut batch = std::mem::take(&mut *slot.waiting.lock());
-        if batch.questions.is_empty() && batch.notes.is_empty() {
+        if batch.questions.is_empty() && batch.notes.is_empty() && batch.incidents.is_empty() {
             return Ok(());
         }
         // Requests that came together are served in the order of their events.
         batch.questions.sort_by_key(|(question, _)| question.sequence());
         // The desk is taken out meanwhile, so that it is read again if this call is stopped.
         let taken = open.take();
-        let (done, admissions) = self.serve(channel, manner, taken, &batch).await?;
+        let (done, admissions, standings) = self.serve(channel, manner, taken, &batch).await?;
         // A caller that was cancelled does not listen.
         for ((_, answer), admission) in batch.questions.into_iter().zip(admissions) {
             let _ = answer.send(admission);
         }
         for (_, heard) in batch.notes {
             let _ = heard.send(());
+        }
+        for ((_, answer), standing) in batch.incidents.into_iter().zip(standings) {
+            let _ = answer.send(standing);
         }
         let idle = done.desk.is_idle();
         *open = Some(done);
@@ -198,7 +224,7 @@ impl Keeper {
         manner: Manner,
         mut taken: Option<OpenDesk>,
         batch: &WaitingCalls,
-    ) -> Result<(OpenDesk, Vec<Admission>), DeskError> {
+    ) -> Result<(OpenDesk, Vec<Admission>, Vec<IncidentStanding>), DeskError> {
         let notes = || batch.notes.iter().flat_map(|(notes, _)| notes);
         let mut conflict = DeskError::Stopped;
         for _ in 0..TRIES {
@@ -224,11 +250,15 @@ impl Keeper {
             let admissions =
                 questions.map(|(question, _)| open.desk.admit(question, now, &mut effects)).collect();
             notes().for_each(|note| open.desk.note(*note, now, &mut effects));
+            let incidents = batch.incidents.iter();
+            let standings = incidents
+                .map(|((incident, news), _)| open.desk.incident(incident, news, now, &mut effects))
+                .collect();
             open.desk.set_wake(now, &mut effects);
             match self.write(channel, &mut open).await {
                 Ok(()) => {
                     self.carry_out(channel, effects).await?;
-                    return Ok((open, admissions));
+                    return Ok((open, admissions, standings));
                 }
                 Err(error @ LedgerError::Conflict { .. }) => conflict = error.into(),
                 Err(error @ LedgerError::Unavailable(_)) => return Err(error.into()),
@@ -318,7 +348,14 @@ impl Keeper {
                 return Ok(OpenDesk { version: page.version, desk: fresh, obsolete: keys });
             }
             (Some(head), _) => chat(head, chats),
-            (None, Some(head)) => pager(head, pagers),
+            (None, Some(head)) => {
+                let mut desk = pager(head, pagers);
+                if page.version < followed {
+                    tracing::warn!(channel.id = %channel, "the ledger was set back; a pager's storm is looked into");
+                    desk.doubt();
+                }
+                desk
+            }
             (None, None) => return Ok(OpenDesk { version: page.version, desk: fresh, obsolete: keys }),
         };
         let fits = std::mem::discriminant(&found) == std::mem::discriminant(&fresh);
@@ -374,6 +411,8 @@ impl Keeper {
             }
         }
         let mut messages = Vec::with_capacity(effects.emits.len() + effects.wakes.len());
+        // Before what opens them.
+        messages.extend(effects.opened.into_iter().map(|open| to_hold(open, now)));
         for Emit { id, notice, monitor, order_key, due_at } in effects.emits {
             let task = DeliveryTask {
                 id,
@@ -422,6 +461,23 @@ impl Keeper {
             self.ledger.write(channel.as_uuid(), page.version, rows).await?;
         }
         Ok(())
+    }
+}
+
+/// The message by which the queue holds an incident that is open.
+fn to_hold(open: OpenIncident, now: EventTime) -> QueueMessage {
+    // The queue may have dealt with the message of one that the desk does not know well, so it gets another
+    // one; a desk that is read again and again gets no more than these.
+    let again = open.forgotten_at.map(|at| format!("open/{}", at.as_micros() / HELD_AGAIN_MICROS));
+    let alert = open.incident.followed_by(again.as_deref().unwrap_or("open"));
+    let id = DeliveryId::derive(alert, open.channel);
+    QueueMessage {
+        id: id.into(),
+        lane: open.channel.into(),
+        order_key: id.into(),
+        due_at: if again.is_some() { now } else { now + LOOK_AFTER },
+        origin: None,
+        body: wire::encode(&DeliveryMessage::Incident(Box::new(open))),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use model::delivery::DeliveryTask;
+use model::delivery::{DeliveryTask, OpenIncident};
 use model::ids::{DeliveryId, MonitorId};
 use model::time::EventTime;
 use uuid::Uuid;
 
 use super::chat::Chat;
-use super::outcome::{Admission, Effects};
+use super::outcome::{Admission, Effects, IncidentNews, IncidentStanding};
 use super::pager::Pager;
 use super::rows::{HEAD, Row};
 
@@ -85,6 +85,14 @@ impl Desk {
         }
     }
 
+    /// The ledger was set back since the desk decided what the queue holds.
+    pub(super) fn doubt(&mut self) {
+        match self {
+            Self::Chat(_) => {}
+            Self::Pager(pager) => pager.doubt(),
+        }
+    }
+
     /// These are down no more, since when, and no alert says so: they are paused or gone, or belong to the
     /// channel no longer.
     pub(super) fn ended(
@@ -107,12 +115,29 @@ impl Desk {
                 emits: chat.unfinished(now),
                 wakes: chat.head.timer.pending(chat.channel).into_iter().collect(),
                 refolded: chat.refolded(),
+                opened: Vec::new(),
             },
             Self::Pager(pager) => Effects {
                 emits: pager.unfinished(),
                 wakes: pager.head.timer.pending(pager.channel).into_iter().collect(),
                 refolded: Vec::new(),
+                opened: pager.opened(now),
             },
+        }
+    }
+
+    /// How the desk stands to an incident that the queue holds as open, after this news of it.
+    pub(super) fn incident(
+        &mut self,
+        open: &OpenIncident,
+        news: &IncidentNews,
+        now: EventTime,
+        effects: &mut Effects,
+    ) -> IncidentStanding {
+        match self {
+            // The channel was a pager once.
+            Self::Chat(_) => IncidentStanding::Over,
+            Self::Pager(pager) => pager.incident(open, news, now, effects),
         }
     }
 
@@ -121,7 +146,10 @@ impl Desk {
     pub(super) fn resume(&mut self, now: EventTime) {
         let number = match self {
             Self::Chat(chat) => &mut chat.head.number,
-            Self::Pager(pager) => &mut pager.head.number,
+            Self::Pager(pager) => {
+                pager.read_at = Some(now);
+                &mut pager.head.number
+            }
         };
         *number = (*number).max(u64::try_from(now.as_micros()).unwrap_or_default());
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::flip::Flip;
+use model::delivery::OpenIncident;
+use model::flip::{Flip, State};
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::notice::{MonitorLabel, Notice};
 use model::time::EventTime;
@@ -32,6 +33,8 @@ pub(crate) enum DropReason {
     NothingDown,
     /// The content of the alert was told before.
     NothingToSay,
+    /// The monitor was up again before the failure could be told.
+    UpAgain,
     /// The channel has become one that gets no reposts.
     NotReposted,
 }
@@ -43,6 +46,7 @@ impl DropReason {
             Self::Over => "what it reminds of is over",
             Self::NothingDown => "nothing is down any more",
             Self::NothingToSay => "there is nothing to say",
+            Self::UpAgain => "the monitor was up again before this could be told",
             Self::NotReposted => "this channel is not told again",
         }
     }
@@ -77,6 +81,64 @@ pub(crate) struct Effects {
     pub(crate) wakes: Vec<WakeUp>,
     /// Deliveries that another one tells of than was said before.
     pub(crate) refolded: Vec<(DeliveryId, DeliveryId)>,
+    /// Incidents that the delivery queue is to hold as long as they are open.
+    pub(crate) opened: Vec<OpenIncident>,
+}
+
+/// How a desk stands to an incident that the delivery queue holds as open.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum IncidentStanding {
+    /// The desk knows it, and will close it. The queue is to hold this from now on.
+    Open(Box<OpenIncident>),
+    /// The desk does not know it, or not all of it, unless it is closed.
+    Forgotten,
+    /// The desk does not know it, and can take it on only when the storm that it knows is over.
+    Later,
+    /// There is nothing more to do.
+    Over,
+}
+
+/// A monitor that is down although the desk may not know it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FoundDown {
+    pub(crate) down: Flip,
+    pub(crate) monitor: MonitorLabel,
+}
+
+/// What a desk hears of an incident that it, or the one before it, opened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum IncidentNews {
+    /// How does it stand?
+    Asked,
+    /// Some of the monitors are down that may belong to this storm.
+    Found(Vec<FoundDown>),
+    /// All of them were told.
+    FoundAll,
+    /// The monitor that flapped stands so now.
+    Stands(Box<MonitorNow>),
+    /// A message that closes it is in the queue, or was sent.
+    Closed,
+}
+
+/// How a monitor stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum MonitorNow {
+    Down(Box<Flip>),
+    /// It is up, paused or gone, since then.
+    NotDown {
+        state: State,
+        since: EventTime,
+    },
+}
+
+/// The delivery that closes an incident which the desk of a channel opened for many flips. Its id is known
+/// beforehand, so that the queue shows whether the incident was closed.
+pub(crate) fn closing_delivery(channel: ChannelId, incident: AlertId) -> DeliveryId {
+    DeliveryId::derive(closing_alert(incident), channel)
+}
+
+pub(super) fn closing_alert(incident: AlertId) -> AlertId {
+    incident.followed_by("closed")
 }
 
 /// The delivery of a message that the desk of a channel made.

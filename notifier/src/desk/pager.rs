@@ -19,7 +19,7 @@ use ports::queue::OrderKey;
 use uuid::Uuid;
 
 use super::flaps::WITHIN;
-use super::outcome::{Admission, DropReason, Effects, Emit, lean, own_alert, own_delivery};
+use super::outcome::{Admission, DropReason, Effects, Emit, closing_delivery, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
 use super::state::pager::{PagerEntry, PagerHead};
 use crate::message::incident_of;
@@ -53,6 +53,8 @@ pub(crate) struct Pager {
     pub(super) head: PagerHead,
     pub(super) monitors: HashMap<MonitorId, PagerEntry>,
     pub(super) changed: BTreeSet<Uuid>,
+    /// When it was read from the ledger. What was sent right before may not be known.
+    pub(super) read_at: Option<EventTime>,
 }
 
 impl Pager {
@@ -62,7 +64,7 @@ impl Pager {
         head: PagerHead,
         monitors: HashMap<MonitorId, PagerEntry>,
     ) -> Self {
-        Self { channel, rules, head, monitors, changed: BTreeSet::new() }
+        Self { channel, rules, head, monitors, changed: BTreeSet::new(), read_at: None }
     }
 
     /// Whether, and in what words, an alert goes out.
@@ -75,13 +77,16 @@ impl Pager {
     ) -> Admission {
         let as_it_is = || Admission::Send(Box::new(task.notice.clone()));
         match &task.notice {
+            Notice::Alert(Alert::Flip(flip)) if task.folded_into.is_some() && self.is_over(flip) => {
+                Admission::Dropped(DropReason::UpAgain)
+            }
             Notice::Alert(Alert::Flip(flip)) => {
                 let label = task.monitor.clone().unwrap_or_default();
                 self.flip(task.id, flip, label, redriven, now, effects)
             }
             Notice::Alert(Alert::Reminder { down, .. }) => match self.monitors.get(&down.monitor) {
                 Some(entry) if down.sequence < entry.sequence => Admission::Dropped(DropReason::Over),
-                Some(PagerEntry { in_storm: Some(by), down: Some(_), .. })
+                Some(PagerEntry { in_storm: Some(by), found: false, down: Some(_), .. })
                 | Some(PagerEntry { flapping_by: Some(by), .. }) => Admission::Folded(*by),
                 Some(_) | None => as_it_is(),
             },
@@ -108,6 +113,7 @@ impl Pager {
         effects: &mut Effects,
     ) -> Admission {
         let reposting = self.is_reposting() && !self.head.stuck;
+        let doubted = self.is_doubted();
         let entry = self.monitors.entry(flip.monitor).or_insert_with(|| PagerEntry::new(label.clone()));
         if flip.sequence <= entry.sequence {
             return entry.again(id, flip, redriven);
@@ -122,22 +128,47 @@ impl Pager {
         entry.sequence = flip.sequence;
         let begins = entry.flaps.note(&kept, incident_of(flip), now);
         entry.down = is_down.then_some(kept);
-        let stormy = entry.in_storm;
+        // It may have an incident of its own, or the storm may be closed already.
+        let leaves = entry.in_storm.is_some() && (entry.found || doubted);
+        if leaves {
+            (entry.in_storm, entry.found) = (None, false);
+        }
         if is_down && !self.is_reposting() {
             let every = self.rules.repost_every;
             self.head.repost_at = every.map(|every| self.head.repost_at.unwrap_or(now + every));
         }
         self.head.clean_at.get_or_insert(now + WITHIN);
+        let admission = self.changed_flip(id, flip, begins, now, effects);
+        if leaves {
+            self.storm_changed(now);
+            self.end_storm(now, effects);
+        }
+        admission
+    }
+
+    /// A flip that is news: it goes out, or belongs to an incident that is open.
+    fn changed_flip(
+        &mut self,
+        id: DeliveryId,
+        flip: &Flip,
+        begins: bool,
+        now: EventTime,
+        effects: &mut Effects,
+    ) -> Admission {
+        let is_down = flip.to == State::Down;
         let Some(entry) = self.monitors.get_mut(&flip.monitor) else {
             return Admission::Send(Box::new(Alert::Flip(flip.clone()).into()));
         };
+        let stormy = entry.in_storm;
         if let (Some(by), None) = (entry.flapping_by, stormy) {
             return Admission::Folded(by);
         }
         if begins && stormy.is_none() {
             entry.flapping_by = Some(id);
             entry.flaps.tell(now);
-            return entry.again(id, flip, redriven);
+            let admission = entry.again(id, flip, false);
+            effects.opened.extend(self.open_flapping(flip.monitor));
+            return admission;
         }
         if let Some(by) = stormy {
             self.storm_changed(now);
@@ -148,6 +179,13 @@ impl Pager {
             return Admission::Folded(self.join_storm(flip.monitor, now));
         }
         Admission::Send(Box::new(Alert::Flip(flip.clone()).into()))
+    }
+
+    /// Whether a failure is over that was folded into a message which was lost: its recovery went ahead.
+    fn is_over(&self, down: &Flip) -> bool {
+        let entry = self.monitors.get(&down.monitor).filter(|entry| entry.sequence > down.sequence);
+        let alone = entry.filter(|entry| entry.in_storm.is_none() && entry.flapping_by.is_none());
+        down.to == State::Down && alone.is_some()
     }
 
     fn is_reposting(&self) -> bool {
@@ -270,9 +308,8 @@ impl Pager {
                 over: true,
             }));
             let label = entry.label.clone();
-            let number = self.head.number;
-            self.head.number += 1;
-            self.send(own_delivery(self.channel, number), notice, Some(label), effects, now);
+            let id = closing_delivery(self.channel, told.incident);
+            self.send(id, notice, Some(label), effects, now);
         }
     }
 
@@ -287,6 +324,10 @@ impl Pager {
             let Some(entry) = self.monitors.get_mut(monitor) else { continue };
             let Some(down) = entry.down.take() else { continue };
             self.changed.insert(monitor.as_uuid());
+            let found = std::mem::take(&mut entry.found);
+            if found {
+                entry.in_storm = None;
+            }
             if entry.in_storm.is_some() || entry.flapping_by.is_some() {
                 continue;
             }
@@ -368,7 +409,7 @@ impl PagerEntry {
     /// A flip that came before: another attempt, or a repeat after a crash.
     fn again(&self, id: DeliveryId, flip: &Flip, redriven: bool) -> Admission {
         let as_it_is = || Admission::Send(Box::new(Alert::Flip(flip.clone()).into()));
-        match (self.flapping_by, self.in_storm) {
+        match (self.flapping_by, self.in_storm.filter(|_| !self.found)) {
             (Some(by), _) if by == id => match &self.flaps.flapping {
                 Some(flapping) => Admission::Send(Box::new(Notice::Flapping(Box::new(notice::Flapping {
                     id: flip.id.followed_by("flapping/false"),

@@ -21,7 +21,7 @@ pub(super) enum Row {
 
 impl Message for Row {
     const NAME: &'static str = "row of the ledger";
-    const VERSION: u8 = 4;
+    const VERSION: u8 = 5;
     const NAMED: bool = false;
 }
 

@@ -1,11 +1,11 @@
 //! Pure. One incident for all monitors that went down beyond the limit.
 
-use model::ids::{DeliveryId, MonitorId};
+use model::ids::{AlertId, DeliveryId, MonitorId};
 use model::natural::compare;
 use model::notice::{Brief, Group, MAX_NAMES, Notice, Storm};
 use model::time::EventTime;
 
-use super::outcome::{Effects, own_alert, own_delivery};
+use super::outcome::{Effects, closing_alert, closing_delivery, own_alert, own_delivery};
 use super::pager::{GATHER, Pager, WINDOW};
 use super::state::pager::OpenStorm;
 use crate::message::message_of;
@@ -14,9 +14,11 @@ impl Pager {
     /// Counts a monitor that went down; whether it is one too many.
     pub(super) fn joins_storm(&mut self, now: EventTime) -> bool {
         let Some(limit) = self.rules.storm_limit else { return false };
+        let doubted = self.is_doubted();
         let recent = &mut self.head.recent;
         recent.retain(|at| *at + WINDOW > now);
-        let too_many = recent.len() >= limit;
+        // A storm that may be closed already takes nobody in.
+        let too_many = recent.len() >= limit && !doubted;
         recent.push(now);
         let surplus = recent.len().saturating_sub(limit);
         recent.drain(..surplus);
@@ -33,12 +35,18 @@ impl Pager {
             members: 0,
             tell_at: Some(now + GATHER),
             announced: false,
+            oldest: now,
+            doubted: false,
         });
         self.head.number = self.head.number.max(storm.opens + 1);
         storm.members += 1;
         let by = own_delivery(channel, storm.opens);
         if let Some(entry) = self.monitors.get_mut(&monitor) {
             entry.in_storm = Some(by);
+            // A notifier that died may have opened an incident for it without a trace. Then its recovery
+            // closes that one, too.
+            let read_at = self.read_at;
+            entry.found = entry.down.as_ref().is_some_and(|down| read_at.is_some_and(|read| down.at <= read));
         }
         self.storm_changed(now);
         by
@@ -50,26 +58,30 @@ impl Pager {
         }
     }
 
+    pub(super) fn is_doubted(&self) -> bool {
+        self.head.storm.as_ref().is_some_and(|storm| storm.doubted)
+    }
+
+    /// Whether none of its monitors is down that the desk knows.
     pub(super) fn storm_is_over(&self) -> bool {
         !self.monitors.values().any(|entry| entry.in_storm.is_some() && entry.down.is_some())
     }
 
     /// Closes the storm's incident if all of its monitors are up.
     pub(super) fn end_storm(&mut self, now: EventTime, effects: &mut Effects) {
-        if !self.storm_is_over() {
+        if !self.storm_is_over() || self.is_doubted() {
             return;
         }
         self.tell_storm(now, effects);
         let Some(storm) = self.head.storm.take() else { return };
         for (monitor, entry) in &mut self.monitors {
             if entry.in_storm.take().is_some() {
+                entry.found = false;
                 self.changed.insert(monitor.as_uuid());
             }
         }
-        let number = self.head.number;
-        self.head.number += 1;
-        let notice = self.storm_notice(&storm, number, true, now);
-        self.send(own_delivery(self.channel, number), notice, None, effects, now);
+        let notice = self.storm_notice(&storm, closing_alert(storm.incident), true, now);
+        self.send(closing_delivery(self.channel, storm.incident), notice, None, effects, now);
     }
 
     /// Opens the storm's incident if it is not open yet, or says how it stands; unless it is over.
@@ -78,16 +90,20 @@ impl Pager {
         if storm.announced && self.storm_is_over() {
             return;
         }
-        let number = if storm.announced { self.head.number } else { storm.opens };
+        let opens = !storm.announced;
+        let number = if opens { storm.opens } else { self.head.number };
         self.head.number = self.head.number.max(number + 1);
         storm.announced = true;
         storm.tell_at = None;
-        let notice = self.storm_notice(&storm, number, false, now);
+        let notice = self.storm_notice(&storm, own_alert(self.channel, number), false, now);
         self.head.storm = Some(storm);
+        if opens {
+            effects.opened.extend(self.open_storm());
+        }
         self.send(own_delivery(self.channel, number), notice, None, effects, now);
     }
 
-    pub(super) fn storm_notice(&self, storm: &OpenStorm, number: u64, over: bool, now: EventTime) -> Notice {
+    pub(super) fn storm_notice(&self, storm: &OpenStorm, id: AlertId, over: bool, now: EventTime) -> Notice {
         let members = self.monitors.iter().filter(|(_, entry)| entry.in_storm.is_some());
         let mut first: Vec<Brief> = members
             .filter_map(|(monitor, entry)| {
@@ -106,7 +122,7 @@ impl Pager {
         let count = u32::try_from(first.len()).unwrap_or(u32::MAX);
         first.truncate(MAX_NAMES);
         Notice::Storm(Box::new(Storm {
-            id: own_alert(self.channel, number),
+            id,
             incident: storm.incident,
             since: storm.since,
             at: now,

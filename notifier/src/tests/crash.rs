@@ -123,15 +123,15 @@ async fn fail_everywhere(faults: &[Fault], one_run: impl Fn(FaultAt) -> Run) {
 }
 
 /// The things that a process that dies leaves behind.
-struct Doomed {
-    fault: FaultAt,
+pub(super) struct Doomed {
+    pub(super) fault: FaultAt,
     alerts: Arc<FaultyQueue>,
     deliveries: Arc<FaultyQueue>,
 }
 
 impl Doomed {
     /// Starts a notifier whose ports meet a fault; the world itself keeps the whole ones.
-    fn start(world: &mut World, fault: FaultAt) -> (Running, Self) {
+    pub(super) fn start(world: &mut World, fault: FaultAt) -> (Running, Self) {
         let alerts = Arc::new(FaultyQueue::new(Arc::clone(&world.alerts), fault.clone()));
         let deliveries = Arc::new(FaultyQueue::new(Arc::clone(&world.deliveries), fault.clone()));
         let queues = (Arc::clone(&world.alerts), Arc::clone(&world.deliveries));
@@ -148,7 +148,7 @@ impl Doomed {
     }
 
     /// Its claims return to the queues.
-    async fn recover(&self, world: &World) {
+    pub(super) async fn recover(&self, world: &World) {
         self.alerts.recover(world.clock.now()).await.unwrap();
         self.deliveries.recover(world.clock.now()).await.unwrap();
     }

@@ -33,7 +33,7 @@ fn is_to_itself(message: &QueueMessage) -> bool {
         Ok(DeliveryMessage::Task(task)) => {
             matches!(task.notice, Notice::ChannelFailing(failing) if failing.channel == task.channel)
         }
-        Ok(DeliveryMessage::Wake(_)) | Err(_) => false,
+        Ok(DeliveryMessage::Wake(_) | DeliveryMessage::Incident(_)) | Err(_) => false,
     }
 }
 

@@ -199,13 +199,23 @@ impl World {
             Box::new(Incident { down, reminders: 0, reminded_at })
         });
         let state = MonitorState { sequence: flip.sequence, incident, ..samples::state(flip.to, flip.at) };
+        self.commit_states(vec![StateChange { monitor: flip.monitor, state: Some(state) }]).await;
+    }
+
+    async fn commit_states(&self, states: Vec<StateChange>) {
         let partition = PartitionId(0);
         let lease = self.states.acquire(partition, "a test").await.unwrap();
         let follows = self.states.load_head(&lease).await.unwrap().applied;
-        let head = PartitionHead { applied: follows.next(), ..PartitionHead::default() };
-        let states = vec![StateChange { monitor: flip.monitor, state: Some(state) }];
+        let watermark = Some(self.clock.now());
+        let head = PartitionHead { applied: follows.next(), watermark, ..PartitionHead::default() };
         let commit = Commit { follows, number: 1, head, states, outbox: vec![] };
         self.states.commit(&lease, &commit).await.unwrap();
+    }
+
+    /// Time passes, for the scheduler too.
+    pub(super) async fn pass(&self, by: Duration) {
+        self.advance(by).await;
+        self.commit_states(Vec::new()).await;
     }
 
     /// A flip happens, is committed, and its alert published.

@@ -56,6 +56,12 @@ impl InMemoryQueue {
         let messages = Messages { capacity, remembered, ..Messages::default() };
         Self { messages: Mutex::new(messages), changes: Changes::new() }
     }
+
+    /// Whether no message is due at `now`, or claimed.
+    pub fn is_at_rest(&self, now: EventTime) -> bool {
+        let held = self.messages.lock();
+        held.index.lanes(now).is_empty() && !held.bodies.keys().any(|id| held.index.is_claimed(id))
+    }
 }
 
 impl Default for InMemoryQueue {

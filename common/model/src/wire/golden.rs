@@ -16,7 +16,9 @@ use uuid::Uuid;
 use super::frame::{Frame, Listening};
 use super::{Message, WireError, decode, encode};
 use crate::channel::{Channel, ChannelKind, ChannelState, OldSecret, Secret, Webhook, WebhookMethod};
-use crate::delivery::{Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask, Wake};
+use crate::delivery::{
+    Attempt, Delivery, DeliveryMessage, DeliveryState, DeliveryTask, IncidentSubject, OpenIncident, Wake,
+};
 use crate::flip::{Alert, Flip, Reason, State};
 use crate::gaps::Gaps;
 use crate::heartbeat::{Heartbeat, HeartbeatKind};
@@ -282,9 +284,16 @@ fn stored_forms_are_as_they_were() {
     check("flip_v2.hex", &flip());
     check("delivery_v4.hex", &delivery());
     let task = DeliveryTask { attempts: 3, ..DeliveryTask::again(&delivery()) };
-    check("delivery_message_task_v6.hex", &DeliveryMessage::from(task));
+    check("delivery_message_task_v7.hex", &DeliveryMessage::from(task));
     let wake = Wake { channel: ChannelId::from_uuid(Uuid::from_u128(5)) };
-    check("delivery_message_wake_v6.hex", &DeliveryMessage::Wake(wake));
+    check("delivery_message_wake_v7.hex", &DeliveryMessage::Wake(wake));
+    let storm = IncidentSubject::Storm { opens: 9, members: 25, oldest: at(60) };
+    let flapping = IncidentSubject::Flapping { flip: Box::new(flip()), monitor: MonitorLabel::default() };
+    for (name, of) in [("storm", storm), ("flapping", flapping)] {
+        let (channel, incident) = (wake.channel, AlertId::from_uuid(Uuid::from_u128(6)));
+        let open = OpenIncident { channel, incident, since: at(66), of, forgotten_at: Some(at(99)) };
+        check(&format!("delivery_message_{name}_v7.hex"), &DeliveryMessage::Incident(Box::new(open)));
+    }
     check("monitor_v1.hex", &monitor());
     check("channel_v1.hex", &channel());
     check("key_v1.hex", &key());
@@ -309,7 +318,7 @@ fn every_kind_of_alert_notice_channel_window_and_rebuild_is_as_it_was() {
     }
     let (folded, task) = samples::folded();
     check("delivery_folded_v4.hex", &folded);
-    check("delivery_message_digest_v6.hex", &DeliveryMessage::from(task));
+    check("delivery_message_digest_v7.hex", &DeliveryMessage::from(task));
 }
 
 /// The forms that the first consoles wrote.

@@ -39,6 +39,11 @@ pub(in crate::desk) struct OpenStorm {
     /// When the storm is reported next, if anything has changed.
     pub(in crate::desk) tell_at: Option<EventTime>,
     pub(in crate::desk) announced: bool,
+    /// When the first of its monitors went down that were down when this was last looked at.
+    pub(in crate::desk) oldest: EventTime,
+    /// Whether it may have monitors that the desk does not know: the ledger was lost, or set back. It cannot
+    /// end then.
+    pub(in crate::desk) doubted: bool,
 }
 
 /// The state of a monitor.
@@ -50,6 +55,9 @@ pub(crate) struct PagerEntry {
     pub(in crate::desk) down: Option<Flip>,
     /// The message of the storm that it belongs, or belonged, to.
     pub(in crate::desk) in_storm: Option<DeliveryId>,
+    /// Whether it went down before the desk was read from the ledger, or was found down when that was lost.
+    /// It may have an incident of its own, besides the storm's.
+    pub(in crate::desk) found: bool,
     pub(in crate::desk) flaps: Flaps,
     /// While it flaps: the delivery that said so.
     pub(in crate::desk) flapping_by: Option<DeliveryId>,
@@ -69,6 +77,7 @@ impl PagerEntry {
             sequence: 0,
             down: None,
             in_storm: None,
+            found: false,
             flaps: Flaps { times: Vec::new(), flapping: None },
             flapping_by: None,
         }

@@ -11,7 +11,7 @@ use crate::message::incident;
 const RULES: PagerRules = PagerRules { storm_limit: Some(20), repost_every: None };
 
 /// Incidents that are open, by what was sent.
-fn open(play: &Play) -> HashMap<AlertId, bool> {
+pub(super) fn open(play: &Play) -> HashMap<AlertId, bool> {
     let mut open = HashMap::new();
     for (_, _, notice) in &play.got {
         open.insert(incident(notice), triggers(notice));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use doubles::samples;
-use model::delivery::{DeliveryMessage, DeliveryTask, Wake};
+use model::delivery::{DeliveryMessage, DeliveryTask, IncidentSubject, OpenIncident, Wake};
 use model::flip::{Alert, Flip, Reason, State};
 use model::ids::{AlertId, ChannelId, DeliveryId, MonitorId};
 use model::notice::{MonitorLabel, Notice};
@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 use super::super::chat::Chat;
 use super::super::machine::{Desk, Note, Question};
-use super::super::outcome::{Admission, Effects, Emit, WakeUp};
+use super::super::outcome::{
+    Admission, Effects, Emit, FoundDown, IncidentNews, IncidentStanding, MonitorNow, WakeUp, closing_delivery,
+};
 use super::super::pager::{Pager, PagerRules};
 use super::super::rows::Row;
 use super::super::state::chat::ChatHead;
@@ -25,6 +27,12 @@ pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
 
 /// A failed attempt is made again after this.
 const RETRY: Duration = Duration::from_secs(20);
+
+/// How often an incident that is open is looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(300);
+
+/// How long a monitor has been up before it is taken for up although no recovery came.
+const SETTLED: Duration = Duration::from_secs(300);
 
 pub(super) struct Play {
     pub(super) desk: Desk,
@@ -42,6 +50,8 @@ pub(super) struct Play {
     /// others are here.
     chains: HashMap<MonitorId, VecDeque<DeliveryTask>>,
     pub(super) folded: HashMap<DeliveryId, DeliveryId>,
+    /// Folded deliveries, which ask again if the queue does not know what they are folded into.
+    parked: Vec<(DeliveryTask, DeliveryId)>,
     pub(super) dropped: HashSet<DeliveryId>,
     /// Deliveries of flips that came.
     pub(super) came: Vec<(DeliveryId, Flip)>,
@@ -82,6 +92,7 @@ impl Play {
             places: 0,
             chains: HashMap::new(),
             folded: HashMap::new(),
+            parked: vec![],
             dropped: HashSet::new(),
             came: vec![],
             sequences: HashMap::new(),
@@ -196,11 +207,84 @@ impl Play {
         for Emit { id, notice, monitor, due_at, .. } in effects.emits {
             self.enqueue(id, notice, monitor, due_at);
         }
+        for open in effects.opened {
+            let id = DeliveryId::derive(open.incident.followed_by("open"), channel());
+            // One that the desk does not know well comes at once, whether or not there was another one.
+            if open.forgotten_at.is_some() {
+                self.put(self.now, DeliveryMessage::Incident(Box::new(open)));
+            } else if self.known.insert(id) {
+                self.put(self.now + LOOK_AFTER, DeliveryMessage::Incident(Box::new(open)));
+            }
+        }
         for WakeUp { id, due_at } in effects.wakes {
             if self.known.insert(id) {
                 self.put(due_at, DeliveryMessage::Wake(Wake { channel: channel() }));
             }
         }
+    }
+
+    /// The desk is asked about an incident that the queue holds as open.
+    fn look_after(&mut self, open: OpenIncident) {
+        let again = match self.incident(&open, &IncidentNews::Asked) {
+            IncidentStanding::Open(known) => *known,
+            IncidentStanding::Later => open,
+            IncidentStanding::Over => return,
+            IncidentStanding::Forgotten => {
+                if self.known.contains(&closing_delivery(channel(), open.incident)) {
+                    self.incident(&open, &IncidentNews::Closed);
+                    return;
+                }
+                match &open.of {
+                    IncidentSubject::Flapping { flip, .. } => {
+                        let stands = match self.newest(flip.monitor) {
+                            newest if newest.to == State::Down => MonitorNow::Down(Box::new(newest)),
+                            newest => MonitorNow::NotDown { state: newest.to, since: newest.at },
+                        };
+                        self.incident(&open, &IncidentNews::Stands(Box::new(stands)));
+                        return;
+                    }
+                    IncidentSubject::Storm { oldest, .. } => {
+                        let monitors: HashSet<MonitorId> =
+                            self.came.iter().map(|(_, flip)| flip.monitor).collect();
+                        let newest = monitors.into_iter().map(|monitor| self.newest(monitor));
+                        let down = newest.filter(|flip| flip.to == State::Down && flip.at >= *oldest);
+                        let found = down.map(|down| FoundDown { down, monitor: MonitorLabel::default() });
+                        let found = found.collect();
+                        self.incident(&open, &IncidentNews::Found(found));
+                        self.incident(&open, &IncidentNews::FoundAll);
+                        open
+                    }
+                }
+            }
+        };
+        self.put(self.now + LOOK_AFTER, DeliveryMessage::Incident(Box::new(again)));
+    }
+
+    /// Monitors that the desk takes for down, and that are not.
+    fn review(&mut self) {
+        let down = self.desk.to_review(self.now).into_iter();
+        let newest = down.filter_map(|(monitor, _)| {
+            let mut flips = self.came.iter().rev().map(|(_, flip)| flip);
+            flips.find(|flip| flip.monitor == monitor).cloned()
+        });
+        let ended = newest.filter(|flip| flip.to != State::Down && flip.at + SETTLED <= self.now);
+        let ended: Vec<_> = ended.map(|flip| (flip.monitor, flip.at)).collect();
+        let mut effects = Effects::default();
+        self.desk.ended(&ended, self.now, &mut effects);
+        self.follow(effects);
+    }
+
+    fn incident(&mut self, open: &OpenIncident, news: &IncidentNews) -> IncidentStanding {
+        let mut effects = Effects::default();
+        let standing = self.desk.incident(open, news, self.now, &mut effects);
+        self.desk.set_wake(self.now, &mut effects);
+        self.follow(effects);
+        standing
+    }
+
+    /// The newest flip of a monitor that has flipped.
+    fn newest(&self, monitor: MonitorId) -> Flip {
+        self.came.iter().rev().find(|(_, flip)| flip.monitor == monitor).unwrap().1.clone()
     }
 
     /// Everything that is due happens.
@@ -212,7 +296,12 @@ impl Play {
             let mut task = match message {
                 DeliveryMessage::Task(task) => *task,
                 DeliveryMessage::Wake(_) => {
+                    self.review();
                     self.note(Note::Wake);
+                    continue;
+                }
+                DeliveryMessage::Incident(open) => {
+                    self.look_after(*open);
                     continue;
                 }
             };
@@ -229,6 +318,7 @@ impl Play {
                 }
                 Admission::Folded(into) | Admission::TakenOver(into) => {
                     self.folded.insert(task.id, into);
+                    self.parked.push((DeliveryTask { folded_into: Some(into), ..task.clone() }, into));
                     self.done(&task);
                 }
                 Admission::Dropped(_) => {
@@ -265,7 +355,7 @@ impl Play {
     pub(super) fn forget_retries(&mut self) {
         self.queue.retain(|_, message| match message {
             DeliveryMessage::Task(task) => task.attempts == 0,
-            DeliveryMessage::Wake(_) => true,
+            DeliveryMessage::Wake(_) | DeliveryMessage::Incident(_) => true,
         });
     }
 
@@ -300,6 +390,41 @@ impl Play {
         };
         let unfinished = self.desk.unfinished(self.now);
         self.follow(unfinished);
+        self.settle();
+    }
+
+    /// The ledger is lost, and so is what the notifier had in memory.
+    pub(super) fn lose(&mut self) {
+        self.lose_quietly();
+        self.ask_again();
+    }
+
+    /// The same, before what is folded asks again.
+    pub(super) fn lose_quietly(&mut self) {
+        self.desk = match &self.desk {
+            Desk::Chat(_) => Desk::Chat(Chat::new(channel(), ChatHead::new(self.now), HashMap::new())),
+            Desk::Pager(pager) => {
+                Desk::Pager(Pager::new(channel(), pager.rules, PagerHead::new(self.now), HashMap::new()))
+            }
+        };
+    }
+
+    /// The desk is lost, and the ledger is what it was when this desk was in it.
+    pub(super) fn set_back(&mut self, older: Desk) {
+        self.desk = older;
+        self.desk.doubt();
+        self.desk.resume(self.now);
+        self.reload();
+        self.ask_again();
+    }
+
+    /// What is folded into a message that never came into the queue asks again.
+    pub(super) fn ask_again(&mut self) {
+        for (task, into) in std::mem::take(&mut self.parked) {
+            if !self.known.contains(&into) {
+                self.put(self.now, task.into());
+            }
+        }
         self.settle();
     }
 

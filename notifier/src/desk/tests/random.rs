@@ -35,7 +35,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// These steps happen, and then nothing for a long time.
 fn run(play: &mut Play, steps: &[Step]) {
+    take(play, steps);
+    play.works = true;
+    // Long enough for every flapping monitor to be quiet.
+    play.pass(7_200);
+}
+
+fn take(play: &mut Play, steps: &[Step]) {
     for step in steps {
         match step {
             Step::Flip(number) => {
@@ -59,9 +67,6 @@ fn run(play: &mut Play, steps: &[Step]) {
             Step::Reload => play.reload(),
         }
     }
-    play.works = true;
-    // Long enough for every flapping monitor to be quiet.
-    play.pass(7_200);
 }
 
 /// How each monitor stands.
@@ -119,21 +124,46 @@ proptest! {
     fn a_pager_has_open_what_is_down_and_nothing_else(steps in prop::collection::vec(step(), 1..120)) {
         let mut play = Play::pager(PagerRules { storm_limit: Some(20), repost_every: None });
         run(&mut play, &steps);
-        let mut open = HashMap::new();
-        for (_, _, notice) in &play.got {
-            open.insert(incident(notice), (triggers(notice), notice.monitor()));
-        }
-        let open: Vec<_> = open.into_values().filter(|(open, _)| *open).map(|(_, monitor)| monitor).collect();
-        let down: Vec<MonitorId> =
-            truth(&play).into_iter().filter(|(_, state)| *state == State::Down).map(|(id, _)| id).collect();
-        for monitor in open.iter().flatten() {
-            prop_assert!(down.contains(monitor), "the incident of one that is up is open");
-        }
-        let storm = open.iter().any(Option::is_none);
-        prop_assert!(storm || down.iter().all(|one| open.contains(&Some(*one))), "no page went out");
-        prop_assert_eq!(storm && down.is_empty(), false);
+        check_open(&play)?;
         for (delivery, flip) in &play.came {
             prop_assert!(play.teller(*delivery).is_some(), "no message told of {:?}", flip);
         }
     }
+
+    #[test]
+    fn a_pager_whose_ledger_is_lost_or_set_back_has_open_what_is_down_and_nothing_else(
+        before in prop::collection::vec(step(), 0..60),
+        lost in prop::collection::vec(step(), 0..60),
+        after in prop::collection::vec(step(), 0..60),
+        is_older in any::<bool>(),
+    ) {
+        let mut play = Play::pager(PagerRules { storm_limit: Some(20), repost_every: None });
+        take(&mut play, &before);
+        let older = is_older.then(|| play.desk.clone());
+        take(&mut play, &lost);
+        match older {
+            Some(older) => play.set_back(older),
+            None => play.lose(),
+        }
+        run(&mut play, &after);
+        check_open(&play)?;
+    }
+}
+
+/// The incidents of all monitors that are down are open, or that of a storm, and no others.
+fn check_open(play: &Play) -> Result<(), TestCaseError> {
+    let mut open = HashMap::new();
+    for (_, _, notice) in &play.got {
+        open.insert(incident(notice), (triggers(notice), notice.monitor()));
+    }
+    let open: Vec<_> = open.into_values().filter(|(open, _)| *open).map(|(_, monitor)| monitor).collect();
+    let down: Vec<MonitorId> =
+        truth(play).into_iter().filter(|(_, state)| *state == State::Down).map(|(id, _)| id).collect();
+    for monitor in open.iter().flatten() {
+        prop_assert!(down.contains(monitor), "the incident of one that is up is open");
+    }
+    let storm = open.iter().any(Option::is_none);
+    prop_assert!(storm || down.iter().all(|one| open.contains(&Some(*one))), "no page went out");
+    prop_assert_eq!(storm && down.is_empty(), false);
+    Ok(())
 }

@@ -1,0 +1,131 @@
+//! The ledger is lost together with the notifier: what a pager was told is closed all the same.
+
+use super::super::pager::PagerRules;
+use super::pager::open;
+use super::play::Play;
+
+const RULES: PagerRules = PagerRules { storm_limit: Some(20), repost_every: None };
+
+/// Long enough for the queue to tell the desk what it does not know.
+const LOOKED_AFTER: u64 = 1_000;
+
+/// 30 monitors are down, ten of them in a storm.
+fn storm() -> Play {
+    let mut play = Play::pager(RULES);
+    for number in 0..30 {
+        play.flip(number);
+    }
+    play.pass(60);
+    assert_eq!(open(&play).len(), 21);
+    play
+}
+
+#[test]
+fn a_storm_that_the_desk_forgot_is_closed_when_its_monitors_are_up() {
+    let mut play = storm();
+    play.lose();
+    for number in 20..29 {
+        play.flip(number);
+    }
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 21, "one of the storm is down still");
+    play.flip(29);
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 20, "{:?}", play.types());
+}
+
+#[test]
+fn a_storm_is_closed_whose_monitors_came_up_before_the_desk_knew_of_it() {
+    let mut play = storm();
+    play.lose();
+    for number in 0..30 {
+        play.flip(number);
+    }
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 0, "{:?}", play.types());
+    let so_far = play.got.len();
+    play.pass(86_400);
+    assert_eq!(play.got.len(), so_far, "it is closed once");
+}
+
+#[test]
+fn the_incident_of_a_monitor_that_flapped_is_closed_although_the_desk_forgot_it() {
+    for is_down in [false, true] {
+        let mut play = Play::pager(RULES);
+        for _ in 0..12 {
+            play.flip(1);
+            play.pass(30);
+        }
+        if is_down {
+            play.flip(1);
+        }
+        assert_eq!(open(&play).len(), 1);
+        play.lose();
+        play.pass(LOOKED_AFTER);
+        assert_eq!(open(&play).len(), usize::from(is_down), "{:?}", play.types());
+        if is_down {
+            play.flip(1);
+            assert_eq!(open(&play).len(), 0, "{:?}", play.types());
+        }
+        let so_far = play.got.len();
+        play.pass(86_400);
+        assert_eq!(play.got.len(), so_far, "it is closed once");
+    }
+}
+
+#[test]
+fn monitors_that_joined_a_storm_are_in_it_although_the_ledger_is_older() {
+    let mut play = storm();
+    let older = play.desk.clone();
+    // Others join the storm.
+    for number in 100..125 {
+        play.flip(number);
+    }
+    play.pass(60);
+    assert_eq!(open(&play).len(), 41);
+    play.set_back(older);
+    for number in 20..30 {
+        play.flip(number);
+    }
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 41, "others of the storm are down: {:?}", play.types());
+    for number in 100..125 {
+        play.flip(number);
+    }
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 20, "{:?}", play.types());
+}
+
+#[test]
+fn a_storm_that_was_closed_takes_nobody_in_although_the_ledger_is_older() {
+    let mut play = storm();
+    let older = play.desk.clone();
+    for number in 20..30 {
+        play.flip(number);
+    }
+    play.pass(60);
+    assert_eq!(open(&play).len(), 20, "the storm is over");
+    play.set_back(older);
+    play.flip(25);
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 21, "it has an incident of its own: {:?}", play.types());
+    play.flip(25);
+    play.pass(LOOKED_AFTER);
+    assert_eq!(open(&play).len(), 20, "{:?}", play.types());
+}
+
+#[test]
+fn what_was_folded_into_a_message_that_was_lost_opens_nothing_after_its_recovery() {
+    let mut play = Play::pager(RULES);
+    for number in 0..21 {
+        play.flip(number);
+    }
+    let (lost, down) = play.came[20].clone();
+    play.lose_quietly();
+    play.flip(20);
+    let so_far = play.got.len();
+    play.ask_again();
+    play.pass(LOOKED_AFTER);
+    assert_eq!(play.got.len(), so_far, "{:?} of {down:?}", play.types());
+    assert!(play.dropped.contains(&lost));
+}
