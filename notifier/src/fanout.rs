@@ -3,6 +3,8 @@
 //! It writes in this order: the delivery's record, the delivery in its queue, the completion of the alert.
 //! Ids are functions of alert and channel, so a crash in between repeats the rest and doubles nothing.
 
+mod untold;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +31,11 @@ use crate::config::POLL;
 use crate::defects::Defects;
 use crate::desk::keeper::Manner;
 use crate::directory::Directory;
-use crate::gate::{Decision, Gate, GateError, Note, SilenceReason, Verdict};
+use crate::gate::{Decision, Gate, GateError, Note, Verdict};
 use crate::health::{Health, Part};
 use crate::in_hand::{InHand, Taken};
 use crate::metrics::{AlertResult, Metrics};
+use untold::{untold, untold_record, was_held};
 
 /// Alerts of a lane that are fanned out together.
 const BATCH: usize = 500;
@@ -257,8 +260,11 @@ impl FanOut {
                 let channels = channels.iter().map(|channel| (channel.id, Manner::of(channel))).collect();
                 return self.told(claim, &alert, channels, Some(label), now).await;
             }
-            Verdict::Hold { until, .. } => {
-                Plan::new(claim, Outcome::Retry { due_at: until, body: claim.body.clone() })
+            Verdict::Hold { until, reason } => {
+                let all = channels.iter().chain(&disabled);
+                let untold = all.map(|channel| untold(&alert, channel.id, &label, &reason, now)).collect();
+                let outcome = Outcome::Retry { due_at: until, body: claim.body.clone() };
+                Plan { untold: self.changed(untold).await?, ..Plan::new(claim, outcome) }
             }
             Verdict::Silence(reason) => {
                 let all = channels.iter().chain(&disabled);
@@ -268,6 +274,19 @@ impl FanOut {
             }
         };
         Ok(Plan { notes, ..plan })
+    }
+
+    /// Those of these records that say something else than was said before.
+    async fn changed(&self, records: Vec<Delivery>) -> Result<Vec<Delivery>, HistoryError> {
+        let mut changed = Vec::new();
+        for record in records {
+            match self.history.get(record.id).await? {
+                Some(known) if known.note == record.note && known.folded_into == record.folded_into => {}
+                Some(known) => changed.push(Delivery { created_at: known.created_at, ..record }),
+                None => changed.push(record),
+            }
+        }
+        Ok(changed)
     }
 
     /// Whether this alert already has a delivery that was not suppressed.
@@ -326,7 +345,8 @@ impl FanOut {
     ) -> Result<Vec<Delivery>, HistoryError> {
         let mut untold = Vec::with_capacity(disabled.len());
         for channel in disabled {
-            if self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?.is_none() {
+            let known = self.history.get(DeliveryId::derive(alert.id(), channel.id)).await?;
+            if known.is_none_or(|known| was_held(&known)) {
                 let note = CHANNEL_DISABLED.to_owned();
                 untold.push(untold_record(alert, channel.id, label, None, note, now));
             }
@@ -353,7 +373,10 @@ impl FanOut {
         };
         let known = self.history.get(id).await?;
         let planned = match known.as_ref().map(|delivery| (delivery, delivery.state)) {
-            Some((_, DeliveryState::Delivered | DeliveryState::Folded | DeliveryState::Suppressed)) => None,
+            Some((
+                delivery,
+                DeliveryState::Delivered | DeliveryState::Folded | DeliveryState::Suppressed,
+            )) if !was_held(delivery) => None,
             // Begun before a crash: it keeps the words that it was begun with. A dead one is a dead letter
             // of the queue, or becomes one.
             Some((delivery, DeliveryState::Pending | DeliveryState::Dead)) => Some(PlannedDelivery {
@@ -363,7 +386,9 @@ impl FanOut {
                 due_at: now,
                 record: None,
             }),
-            None => {
+            // What was held back is told now.
+            Some((_, DeliveryState::Delivered | DeliveryState::Folded | DeliveryState::Suppressed))
+            | None => {
                 let task = DeliveryTask {
                     id,
                     notice: alert.clone().into(),
@@ -433,49 +458,6 @@ impl Plan {
             untold: Vec::new(),
             notes: Vec::new(),
         }
-    }
-}
-
-/// The record of an alert without a message of its own.
-fn untold(
-    alert: &Alert,
-    channel: ChannelId,
-    label: &MonitorLabel,
-    reason: &SilenceReason,
-    now: EventTime,
-) -> Delivery {
-    let folded_into = match reason {
-        SilenceReason::Depends { incident: Some(incident), .. } => {
-            Some(DeliveryId::derive(*incident, channel))
-        }
-        SilenceReason::Depends { incident: None, .. }
-        | SilenceReason::Window { .. }
-        | SilenceReason::Late => None,
-    };
-    untold_record(alert, channel, label, folded_into, reason.to_string(), now)
-}
-
-/// The record of an alert that another delivery tells of, or none, and why.
-fn untold_record(
-    alert: &Alert,
-    channel: ChannelId,
-    label: &MonitorLabel,
-    folded_into: Option<DeliveryId>,
-    note: String,
-    now: EventTime,
-) -> Delivery {
-    let state = if folded_into.is_some() { DeliveryState::Folded } else { DeliveryState::Suppressed };
-    Delivery {
-        id: DeliveryId::derive(alert.id(), channel),
-        notice: alert.clone().into(),
-        channel,
-        state,
-        created_at: now,
-        next_attempt_at: None,
-        attempts: Vec::new(),
-        monitor: Some(label.clone()),
-        folded_into,
-        note: Some(note),
     }
 }
 

@@ -95,6 +95,7 @@ const PURE: &[&str] = &[
     "notifier/src/desk/storm.rs",
     "notifier/src/desk/timing.rs",
     "notifier/src/event.rs",
+    "notifier/src/fanout/untold.rs",
     "notifier/src/gate/rule.rs",
     "notifier/src/message",
     "notifier/src/message.rs",

@@ -88,12 +88,16 @@ fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], times: &
     table.leave_out(&[3]);
 }
 
-/// `down: billing`, `digest of 12`, `test`.
+/// `down: billing`, `digest of 12`, `test`; with why it was not sent by itself, or not yet.
 fn what(delivery: &Delivery) -> String {
     let kind = delivery.what();
-    match delivery.monitor_name.as_ref().or(delivery.monitor.as_ref()) {
+    let what = match delivery.monitor_name.as_ref().or(delivery.monitor.as_ref()) {
         Some(monitor) => format!("{kind}: {monitor}"),
         None => kind,
+    };
+    match &delivery.note {
+        Some(note) => format!("{what} ({note})"),
+        None => what,
     }
 }
 
@@ -102,6 +106,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_list_says_why_a_delivery_was_not_sent_by_itself() {
+        let delivery: Delivery = serde_json::from_value(json!(
+            {"id": "0199a3c4-7d2e-5000-8000-000000000001", "type": "monitor.down", "state": "folded",
+             "created_at": "2026-11-22T09:00:00.000Z", "monitor": "m1", "monitor_name": "web1", "channel": "c1",
+             "folded_into": "0199a3c4-7d2e-5000-8000-000000000004", "note": "its parent router is down"}
+        ))
+        .expect("a delivery");
+        assert_eq!(what(&delivery), "down: web1 (its parent router is down)");
+    }
 
     #[test]
     fn a_list_fits_eighty_columns_and_sixty_and_tells_the_ids_apart() {

@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 /// by hand.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
+/// What the notes of deliveries begin with that are held back, or not sent.
+const WINDOW: &str = "maintenance window ";
+const PARENT: &str = "its parent ";
+const LATE: &str = "the next reminder is due already";
+
 /// The decision about an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -36,10 +41,18 @@ pub(crate) enum SilenceReason {
 impl fmt::Display for SilenceReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Window { name } => write!(f, "maintenance window {name}"),
-            Self::Depends { on, .. } => write!(f, "{on}, which it depends on, is down"),
-            Self::Late => f.write_str("the next reminder is due already"),
+            Self::Window { name } => write!(f, "{WINDOW}{name}"),
+            Self::Depends { on, incident: Some(_) } => write!(f, "{PARENT}{on} is down"),
+            Self::Depends { on, incident: None } => write!(f, "{PARENT}{on} was down"),
+            Self::Late => f.write_str(LATE),
         }
+    }
+}
+
+impl SilenceReason {
+    /// Whether the note of a delivery names such a reason.
+    pub(crate) fn is_note(note: &str) -> bool {
+        [WINDOW, PARENT].iter().any(|begin| note.starts_with(begin)) || note == LATE
     }
 }
 
@@ -179,13 +192,7 @@ mod tests {
     fn a_monitor_waits_for_the_one_that_it_depends_on_and_gets_a_chance_after_it() {
         check(1_000, None, vec![parent(true, 990)], OwnIncident::Down, "hold 1005");
         check(1_200, None, vec![parent(true, 990)], OwnIncident::Down, "hold 1220");
-        check(
-            1_200,
-            None,
-            vec![parent(true, 990)],
-            OwnIncident::Over,
-            "silence: router, which it depends on, is down",
-        );
+        check(1_200, None, vec![parent(true, 990)], OwnIncident::Over, "silence: its parent router is down");
         // Back at 1,300: until 1,360 it may still be heard.
         check(1_301, None, vec![parent(false, 1_300)], OwnIncident::Down, "hold 1331");
         check(1_355, None, vec![parent(false, 1_300)], OwnIncident::Down, "hold 1360");
@@ -195,7 +202,7 @@ mod tests {
             None,
             vec![parent(false, 1_300)],
             OwnIncident::Over,
-            "silence: router, which it depends on, is down",
+            "silence: its parent router was down",
         );
         // The further one counts as much as the nearer.
         check(1_200, None, vec![parent(false, 10), parent(true, 990)], OwnIncident::Down, "hold 1220");

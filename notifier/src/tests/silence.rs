@@ -58,7 +58,7 @@ async fn who_comes_back_within_a_window_is_not_told_of_at_all() {
 async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
-    world.channel(receiver.url("/")).await;
+    let channel = world.channel(receiver.url("/")).await;
     let monitor = world.monitor("backup", None).await;
     let early = world.monitor("early", None).await;
     let before = world.happen(early, 1, None).await;
@@ -68,7 +68,10 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
     // An incident that was told before the window is ended in it too.
     world.happen(early, 2, Some(before.at)).await;
     let down = world.happen(monitor, 1, None).await;
+    let id = DeliveryId::derive(down.id, channel);
     for _ in 0..5 {
+        let held = world.delivery(id, DeliveryState::Suppressed, 0).await;
+        assert_eq!(held.note.as_deref(), Some("maintenance window updates"));
         world.advance(Duration::from_secs(700)).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(types_of(&receiver, "backup").is_empty());
@@ -79,6 +82,7 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
         (types_of(&receiver, "backup") == ["monitor.down"]).then_some(())
     })
     .await;
+    world.delivery(id, DeliveryState::Delivered, 1).await;
     world.happen(monitor, 2, Some(down.at)).await;
     world.nothing_left().await;
     running.drain().await;
@@ -153,12 +157,18 @@ async fn while_a_monitor_is_down_those_that_depend_on_it_are_told_of_in_its_mess
         downs.push(world.happen(*host, 1, None).await);
     }
     world.advance(Duration::from_secs(10)).await;
-    world.happen(monitors[1], 2, Some(downs[0].at)).await;
-    // Both of the first host's flips are folded into the router's alert.
+    // While they are held back, their deliveries say why.
     let told_by = DeliveryId::derive(router.id, channel);
+    for down in &downs {
+        let record = world.delivery(DeliveryId::derive(down.id, channel), DeliveryState::Folded, 0).await;
+        assert_eq!(record.folded_into, Some(told_by));
+        assert_eq!(record.note.as_deref(), Some("its parent router is down"));
+    }
+    let back = world.happen(monitors[1], 2, Some(downs[0].at)).await;
+    // Both of the first host's flips are folded into the router's alert.
     eventually("the first host is settled", async || {
         world.advance(Duration::from_secs(1)).await;
-        let record = world.history.get(DeliveryId::derive(downs[0].id, channel)).await.unwrap()?;
+        let record = world.history.get(DeliveryId::derive(back.id, channel)).await.unwrap()?;
         (record.state == DeliveryState::Folded && record.folded_into == Some(told_by)).then_some(())
     })
     .await;
