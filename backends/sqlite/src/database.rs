@@ -24,7 +24,7 @@ pub(super) struct Schema {
 }
 
 /// Version of every schema and of what it stores, in `user_version`.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Page cache of a reading connection, KiB.
 const READER_CACHE_KIB: i64 = 4_096;

@@ -194,7 +194,7 @@ async fn a_database_of_a_newer_version_is_refused_by_name() {
         make(dir.path()).await;
         change(dir.path(), file, "PRAGMA user_version = 7");
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::Newer { found: 7, known: 4, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Newer { found: 7, known: 5, .. }), "{error:?}");
         assert!(error.to_string().contains(file), "{error}");
     }
 }
@@ -204,9 +204,9 @@ async fn a_database_from_before_the_first_release_is_refused_by_name() {
     for file in ["log.db", "state.db", "history.db"] {
         let dir = tempfile::tempdir().expect("a directory");
         make(dir.path()).await;
-        change(dir.path(), file, "PRAGMA user_version = 3");
+        change(dir.path(), file, "PRAGMA user_version = 4");
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::Older { found: 3, known: 4, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Older { found: 4, known: 5, .. }), "{error:?}");
         assert!(error.to_string().contains(file), "{error}");
     }
 }
