@@ -1,5 +1,6 @@
 //! Lubdub hears when your jobs go silent.
 
+mod backup;
 mod cluster;
 mod concerns;
 #[cfg(test)]
@@ -36,6 +37,8 @@ enum Command {
     #[command(flatten)]
     Role(Box<roles::RoleCommand>),
     Secrets(Box<secrets::Secrets>),
+    #[command(flatten)]
+    Backup(backup::BackupCommand),
     WebhookEcho(webhook_echo::WebhookEcho),
     #[command(flatten)]
     Documented(documented::DocumentedCommand),
@@ -84,6 +87,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
             terminal.print(&report)?;
             written.map(|()| ExitCode::SUCCESS)
         }
+        Command::Backup(command) => command.run(terminal).await.map(|()| ExitCode::SUCCESS),
         Command::WebhookEcho(echo) => echo.run(terminal.clone()).await.map(|()| ExitCode::SUCCESS),
         Command::Documented(command) => command.run(Arguments::command(), terminal),
         Command::Client(command) => cli::run(*command, terminal, offline::disable_channel).await,

@@ -1,6 +1,7 @@
 //! The whole pipeline, from outside: real clients push, the process is killed, frozen, starved, and webhooks
 //! arrive.
 
+mod backup;
 mod clients;
 mod discreet;
 mod drain;

@@ -136,6 +136,13 @@ fn place(partition: PartitionId, name: &str) -> Option<CheckpointPlace> {
     Some(CheckpointPlace { applied: Offset(applied.parse().ok()?), watermark })
 }
 
+/// The partition and the offset of the checkpoint in the file of that name, if it is one.
+pub(super) fn reached(name: &str) -> Option<(PartitionId, Offset)> {
+    let partition = PartitionId(name.split_once('_')?.0.parse().ok()?);
+    let place = place(partition, name)?;
+    (name == self::name(partition, place)).then_some((partition, place.applied))
+}
+
 #[async_trait]
 impl CheckpointStore for FileCheckpoints {
     async fn put(

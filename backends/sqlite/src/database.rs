@@ -24,7 +24,7 @@ pub(super) struct Schema {
 }
 
 /// Version of every schema and of what it stores, in `user_version`.
-const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 5;
 
 /// Page cache of a reading connection, KiB.
 const READER_CACHE_KIB: i64 = 4_096;
@@ -48,7 +48,7 @@ impl Schema {
     }
 
     /// Refuses a foreign database, or one of another version, before anything is written to it.
-    fn identify(&self, conn: &Connection, file: &Path) -> Result<(), OpenError> {
+    pub(super) fn identify(&self, conn: &Connection, file: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::of(file.to_owned(), source);
         let tables: i64 =
             conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;

@@ -7,6 +7,7 @@
 //! folder beside the databases.
 
 mod applied;
+mod backup;
 mod checkpoints;
 mod database;
 mod deliveries;
@@ -47,6 +48,7 @@ use ports::clock::Clock;
 use ports::queue::QueueName;
 use state_db::StateDb;
 
+pub use backup::{BackupError, Manifest, Part, back_up, check, restore};
 pub use checkpoints::FileCheckpoints;
 pub use deliveries::SqliteDeliveries;
 pub use error::OpenError;

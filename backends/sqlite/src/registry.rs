@@ -33,6 +33,13 @@ impl SqliteRegistry {
     }
 }
 
+/// How many monitors there are.
+pub(super) fn count_monitors(conn: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM records WHERE kind = ?1";
+    let monitors = conn.query_row(sql, [kind_number(RecordKind::Monitor)], |row| row.get(0))?;
+    Ok(from_sql(monitors))
+}
+
 fn revision_of(conn: &Connection, key: &RecordKey) -> rusqlite::Result<Option<Revision>> {
     let sql = "SELECT revision FROM records WHERE kind = ?1 AND id = ?2";
     let revision = optional::<i64>(conn, sql, params![kind_number(key.kind), key.id])?;

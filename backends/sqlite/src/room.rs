@@ -37,6 +37,11 @@ fn disk(dir: &Path) -> Option<Disk> {
     Some(Disk { size: bytes(found.f_blocks), free: bytes(found.f_bavail) })
 }
 
+/// What an ordinary user may still take of the disk of `dir`, bytes; `None` where it cannot be asked.
+pub(super) fn free(dir: &Path) -> Option<u64> {
+    disk(dir).map(|disk| disk.free)
+}
+
 /// The limit of the log on the disk of `dir`: a tenth of it, at most 8 GiB.
 pub(super) fn default_limit(dir: &Path) -> u64 {
     disk(dir).map_or(UNKNOWN_DISK, |disk| (disk.size / PART_OF_DISK).min(MOST))
