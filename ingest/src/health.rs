@@ -1,5 +1,6 @@
 //! Whether this node can do its job.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ pub(crate) struct Health {
     skew: Duration,
     /// Whether this node's clock agrees with that of every partition's log.
     clock_agrees: AtomicBool,
-    /// Why the log is full, if an append said so lately.
-    failing: Mutex<Option<String>>,
+    /// Why the log takes nothing of a partition, if an append said lately that it is full.
+    full: Mutex<BTreeMap<PartitionId, String>>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,7 +53,7 @@ impl Health {
             lanes: (0..partitions).map(|_| Mutex::default()).collect(),
             skew: rules.skew,
             clock_agrees,
-            failing: Mutex::default(),
+            full: Mutex::default(),
         }
     }
 
@@ -78,9 +79,18 @@ impl Health {
         lane.lock().last = Some(ack);
     }
 
-    /// Notes why the log is full, or that it is not.
-    pub(crate) fn failed(&self, why: Option<String>) {
-        *self.failing.lock() = why;
+    /// Notes why the log takes nothing of a partition, or that it is not full.
+    pub(crate) fn full(&self, partition: PartitionId, why: Option<String>) {
+        let mut full = self.full.lock();
+        match why {
+            Some(why) => full.insert(partition, why),
+            None => full.remove(&partition),
+        };
+    }
+
+    /// Whether the log is full for any partition, so that the node is not ready.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.full.lock().is_empty()
     }
 
     /// Notes that the log recorded an acknowledged frame at `logged_at`, by the log's clock. `false` if that
@@ -104,7 +114,7 @@ impl Health {
             Standing::Stale => return Some("the list of tokens is not known to be current".to_owned()),
             Standing::Current => {}
         }
-        if let Some(why) = &*self.failing.lock() {
+        if let Some(why) = self.full.lock().values().next() {
             return Some(format!("the heartbeat log takes nothing: {why}"));
         }
         let lanes: Vec<LaneHealth> = self.lanes.iter().map(|lane| *lane.lock()).collect();

@@ -76,6 +76,10 @@ impl<'a> Committer<'a> {
             // Every push would have been refused, so this frame must not vouch that every push was taken.
             self.lane.refuse(1);
         }
+        if self.node.health.is_full() {
+            // The node says that it is not ready, and so a balancer sends it no pushes.
+            self.lane.refuse(1);
+        }
         if !self.node.entrance.vouches(&mut self.lapses) {
             // Nobody was known to be able to get in: whoever tried counts as refused.
             self.lane.refuse(1);
@@ -188,7 +192,7 @@ impl<'a> Committer<'a> {
         self.node.metrics.failed_appends.inc();
         // Other errors may pass at once; whether they do is seen by the acknowledgements.
         if let LogError::Full(_) = error {
-            self.node.health.failed(Some(Chain(error).to_string()));
+            self.node.health.full(self.partition, Some(Chain(error).to_string()));
         }
         let now = Instant::now();
         let failing = self.failing.get_or_insert_with(|| Failing { repeats: Repeats::default(), last: now });
@@ -205,7 +209,7 @@ impl<'a> Committer<'a> {
 
     fn recovered(&mut self) {
         if self.failing.take_if(|failing| failing.last.elapsed() >= WORKS_AFTER).is_some() {
-            self.node.health.failed(None);
+            self.node.health.full(self.partition, None);
             tracing::info!(partition.id = self.partition.0, "appending again");
         }
     }

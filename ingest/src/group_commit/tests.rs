@@ -439,3 +439,22 @@ async fn without_a_listener_that_takes_connections_no_frame_vouches() {
     assert!(refused[3..].iter().all(|refused| *refused == 1), "after B: {refused:?}");
     assert!(node.commits.node.metrics.deaf_frames.get() >= 5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_the_log_is_full_no_frame_vouches() {
+    let node = Node::working(Limits::default()).await;
+    let refused_of_new = async || {
+        let landed = node.log.landed().len();
+        node.until_landed(landed + 4).await;
+        // The first one may have been sealed before.
+        node.log.landed()[landed + 1..].iter().map(|frame| frame.refused).collect::<Vec<u64>>()
+    };
+    let health = &node.commits.node.health;
+    health.full(PartitionId(0), Some("the disk is full".to_owned()));
+    health.full(PartitionId(1), Some("the disk is full".to_owned()));
+    assert_eq!(refused_of_new().await, [1, 1, 1]);
+    health.full(PartitionId(0), None);
+    assert_eq!(refused_of_new().await, [1, 1, 1], "another partition makes the node not ready as well");
+    health.full(PartitionId(1), None);
+    assert_eq!(refused_of_new().await, [0, 0, 0]);
+}
