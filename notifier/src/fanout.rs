@@ -31,11 +31,11 @@ use crate::config::POLL;
 use crate::defects::Defects;
 use crate::desk::keeper::Manner;
 use crate::directory::Directory;
-use crate::gate::{Decision, Gate, GateError, Note, Verdict};
+use crate::gate::{Decision, Gate, GateError, Note, Verdict, was_held};
 use crate::health::{Health, Part};
 use crate::in_hand::{InHand, Taken};
 use crate::metrics::{AlertResult, Metrics};
-use untold::{untold, untold_record, was_held};
+use untold::{untold, untold_record};
 
 /// Alerts of a lane that are fanned out together.
 const BATCH: usize = 500;
@@ -281,6 +281,8 @@ impl FanOut {
         let mut changed = Vec::new();
         for record in records {
             match self.history.get(record.id).await? {
+                // Another owner began to tell it meanwhile, or it says why the channel hears nothing.
+                Some(known) if !was_held(&known) => {}
                 Some(known) if known.note == record.note && known.folded_into == record.folded_into => {}
                 Some(known) => changed.push(Delivery { created_at: known.created_at, ..record }),
                 None => changed.push(record),

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use crate::directory::Directory;
 use crate::message::incident_of;
 use rule::{Ancestor, DownFacts, OwnIncident, QuietSpan};
-pub(crate) use rule::{SilenceReason, Verdict};
+pub(crate) use rule::{SilenceReason, Verdict, was_held};
 
 /// How many levels of parents are followed. The console allows no more.
 const GENERATIONS: usize = 10;

@@ -26,6 +26,7 @@ use super::teller::teller;
 use crate::defects::GivenUp;
 use crate::desk;
 use crate::desk::keeper::Manner;
+use crate::gate::was_held;
 use crate::health::Part;
 use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
 
@@ -107,7 +108,7 @@ pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Se
         Ok(DeliveryMessage::Task(task)) if !is_for_later(&task) => {
             let known = loop {
                 match context.history.get(task.id).await {
-                    Ok(known) => break known,
+                    Ok(known) => break known.filter(|known| !was_held(known)),
                     Err(error) => context.health.trouble(Part::Attempts, &error),
                 }
                 tokio::time::sleep(PUT_BACK_FOR).await;
@@ -134,7 +135,8 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
     let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
         Ok(Some(known)) if is_given_up(&known) => return withdrawn(&claim),
-        Ok(known) => known,
+        // The history is of an earlier time: the alert was held back then, and is told since.
+        Ok(known) => known.filter(|known| !was_held(known)),
         Err(error) => {
             context.health.trouble(Part::Attempts, &error);
             return put_back(claim, PUT_BACK_FOR);

@@ -36,6 +36,7 @@ use super::reading::look;
 use crate::config::POLL;
 use crate::desk::Note;
 use crate::desk::keeper::{Manner, folded};
+use crate::gate::was_held;
 use crate::message::incident_of;
 use crate::metrics::DeliveryResult;
 
@@ -275,6 +276,7 @@ impl Surplus {
         let history = &self.context.history;
         let looked_up = stream::iter(claims).map(|claim| async move {
             let known = history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await?;
+            let known = known.filter(|known| !was_held(known));
             let task = task(&claim).filter(|_| !is_ended(known.as_ref()));
             let failure = task.as_ref().and_then(|task| failure_of(task.notice.flip()?, task.channel));
             let was_given_up = match failure.filter(|_| stage != Stage::Overtaken) {

@@ -8,11 +8,6 @@ use model::time::EventTime;
 
 use crate::gate::SilenceReason;
 
-/// Whether a delivery says why its alert is held back, or was not sent.
-pub(super) fn was_held(delivery: &Delivery) -> bool {
-    delivery.state.is_over() && delivery.note.as_deref().is_some_and(SilenceReason::is_note)
-}
-
 /// The record of an alert without a message of its own.
 pub(super) fn untold(
     alert: &Alert,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use model::delivery::Delivery;
 use model::ids::AlertId;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -51,9 +52,14 @@ impl fmt::Display for SilenceReason {
 
 impl SilenceReason {
     /// Whether the note of a delivery names such a reason.
-    pub(crate) fn is_note(note: &str) -> bool {
+    fn is_note(note: &str) -> bool {
         [WINDOW, PARENT].iter().any(|begin| note.starts_with(begin)) || note == LATE
     }
+}
+
+/// Whether a delivery says why its alert is held back, or was not sent.
+pub(crate) fn was_held(delivery: &Delivery) -> bool {
+    delivery.state.is_over() && delivery.note.as_deref().is_some_and(SilenceReason::is_note)
 }
 
 /// A stretch of maintenance windows.

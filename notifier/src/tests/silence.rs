@@ -91,6 +91,35 @@ async fn who_is_still_down_when_a_window_ends_is_told_of_then() {
 }
 
 #[tokio::test]
+async fn what_was_held_back_is_told_although_the_history_is_of_that_time_again() {
+    let receiver = Receiver::start(|all| Reply::status(if all.len() <= 1 { 503 } else { 200 })).await;
+    let mut world = World::new();
+    let channel = world.channel(receiver.url("/")).await;
+    let monitor = world.monitor("backup", None).await;
+    window(&world).await;
+    let running = world.start();
+    let down = world.happen(monitor, 1, None).await;
+    let id = DeliveryId::derive(down.id, channel);
+    let held = world.delivery(id, DeliveryState::Suppressed, 0).await;
+    world.advance(Duration::from_secs(3_600)).await;
+    eventually("the first attempt is refused", async || {
+        world.advance(Duration::from_secs(1)).await;
+        (world.history.get(id).await.unwrap()?.attempts.len() == 1).then_some(())
+    })
+    .await;
+    // The message waits in the queue for its next attempt.
+    world.history.put(vec![held]).await.unwrap();
+    eventually("it is told", async || {
+        world.advance(Duration::from_secs(1)).await;
+        (world.history.get(id).await.unwrap()?.state == DeliveryState::Delivered).then_some(())
+    })
+    .await;
+    world.nothing_left().await;
+    running.drain().await;
+    assert_eq!(types_of(&receiver, "backup"), ["monitor.down"; 2]);
+}
+
+#[tokio::test]
 async fn a_window_that_is_deleted_holds_no_alert_back_any_more() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
