@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::harmless::harmless;
@@ -23,9 +24,29 @@ pub fn parsed<T: CommandFactory + FromArgMatches>(terminal: &Terminal) -> Result
 
 fn read(command: Command, arguments: &[OsString]) -> Result<ArgMatches, Error> {
     let untouched = command.clone();
-    command
+    let matches = command
         .try_get_matches_from(arguments)
-        .map_err(|error| in_own_words(untouched, error, arguments.get(1..).unwrap_or_default()))
+        .map_err(|error| in_own_words(untouched, error, arguments.get(1..).unwrap_or_default()))?;
+    if names_a_server_for_a_channel(&matches) {
+        return Err(Error::raw(ErrorKind::MissingSubcommand, KIND_BEFORE_URL));
+    }
+    Ok(matches)
+}
+
+/// Why `channel edit NAME --url URL` is refused.
+const KIND_BEFORE_URL: &str = "\
+--url before the channel's kind names the server, and the API key would be sent there. The channel's URL comes after \
+its kind, as in `channel edit ops webhook --url URL`; without a kind, LUBDUB_URL names the server
+";
+
+/// Whether a channel is edited without a kind and with `--url`, which is most likely meant for the channel:
+/// the server that it names would get the key.
+fn names_a_server_for_a_channel(matches: &ArgMatches) -> bool {
+    let channel = matches.subcommand_matches("channel");
+    let edit = channel.and_then(|channel| channel.subcommand_matches("edit"));
+    edit.is_some_and(|edit| {
+        edit.subcommand_name().is_none() && edit.value_source("url") == Some(ValueSource::CommandLine)
+    })
 }
 
 fn in_own_words(mut root: Command, mut error: Error, arguments: &[OsString]) -> Error {

@@ -32,6 +32,24 @@ fn server() -> Stub {
 }
 
 #[test]
+fn a_url_before_the_kind_that_was_forgotten_gets_no_key() {
+    let (receiver, server) = (Stub::start(|_| Answer::text(200, "")), server());
+    let hook = format!("{}/hook", receiver.url());
+    for arguments in [
+        &["channel", "edit", "ops", "--url", &hook, "--default"][..],
+        &["channels", "edit", "ops", "--default", "--url", &hook],
+    ] {
+        let refused = run(&server, arguments);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("--url before the channel's kind names the server"), "{refused:?}");
+        assert!(refused.stderr.contains("channel edit ops webhook --url URL"), "{refused:?}");
+    }
+    assert_eq!((receiver.lines(), server.lines()), (Vec::new(), Vec::new()));
+    // Without it, the server is that of the environment.
+    run_well(&server, &["channel", "edit", "ops", "--default"]);
+}
+
+#[test]
 fn create_sends_what_each_kind_needs() {
     for (arguments, expected) in [
         (
