@@ -84,6 +84,14 @@ impl Scope {
         }
     }
 
+    /// Whether they are chosen by what they are like, and not named.
+    pub(super) const fn is_choice(&self) -> bool {
+        match self {
+            Self::Named(_) => false,
+            Self::Like { .. } | Self::All => true,
+        }
+    }
+
     /// Whether a person has to say yes to a change of them. It is known before the server is asked, so that a
     /// script fails always or never.
     pub(super) const fn is_bulk(&self) -> bool {

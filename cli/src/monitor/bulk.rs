@@ -67,6 +67,11 @@ impl Plan {
         !self.scope.is_bulk()
     }
 
+    /// Whether its monitors are chosen by what they are like, and not named.
+    pub(super) const fn is_choice(&self) -> bool {
+        self.scope.is_choice()
+    }
+
     /// Finds the monitors, and asks the person where that is needed.
     ///
     /// # Errors

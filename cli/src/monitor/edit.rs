@@ -31,7 +31,9 @@ Examples:
   lubdub monitor edit --tag prod --remind-every 6h --yes
 
 --channel replaces the channels that were there; what is not named stays as it is.
---tag chooses monitors: tags are set by --set-tags, --add-tag and --remove-tag.";
+--tag chooses monitors: tags are set by --set-tags, --add-tag and --remove-tag.
+With --tag, --state and --all, --timeout leaves monitors with a cron pattern as they are and says so, and --cron those
+with a timeout: name a monitor to change its kind of schedule.";
 
 const EDIT: Verb = Verb { present: "Change", past: "changed", always_asks: false };
 
@@ -91,6 +93,7 @@ impl Edit {
         }
         let api = self.connection.open()?;
         let body = changes.body(&api).await?;
+        let keeps_kind = plan.is_choice();
         let targets = plan.targets(&api).await?;
         let channels = alerts::channels(&api).await?;
         let names = changes.names(&api, &channels).await?;
@@ -99,7 +102,8 @@ impl Edit {
         {
             terminal.warn(format_args!("another monitor is named {} already", quoted(&harmless(name))));
         }
-        let edit = Editing { api: &api, body, tags: &changes.tags, channels: &channels, names: &names };
+        let edit =
+            Editing { api: &api, body, keeps_kind, tags: &changes.tags, channels: &channels, names: &names };
         targets
             .each(self.connection.json(), terminal, async |monitor: &Named| edit.one(monitor, terminal).await)
             .await
@@ -110,6 +114,9 @@ impl Edit {
 struct Editing<'a> {
     api: &'a Api,
     body: Map<String, Value>,
+    /// Whether no monitor gets another kind of schedule: a timeout that was meant for others takes no
+    /// pattern away.
+    keeps_kind: bool,
     tags: &'a TagChanges,
     channels: &'a [Channel],
     names: &'a Names,
@@ -118,6 +125,9 @@ struct Editing<'a> {
 impl Editing<'_> {
     async fn one(&self, monitor: &Named, terminal: &Terminal) -> anyhow::Result<Done> {
         let asked = |before: &Value| {
+            if self.keeps_kind && is_of_another_kind(before, &self.body) {
+                anyhow::bail!("it has another kind of schedule: name it to give it this one");
+            }
             let mut body = self.body.clone();
             if let Some(tags) = self.tags.onto(&self.api.view(before)?) {
                 body.insert("tags".to_owned(), json!(tags));
@@ -131,6 +141,13 @@ impl Editing<'_> {
         }
         Ok(Done { said: change.said(&OF_A_MONITOR, self.names), answer: change.after })
     }
+}
+
+/// Whether a monitor would get a timeout for its pattern, or a pattern for its timeout.
+fn is_of_another_kind(monitor: &Value, body: &Map<String, Value>) -> bool {
+    [("timeout", "cron"), ("cron", "timeout")]
+        .iter()
+        .any(|(new, old)| body.get(*new).is_some_and(|value| !value.is_null()) && !monitor[*old].is_null())
 }
 
 impl Changes {

@@ -147,6 +147,16 @@ fn many_monitors_live_and_die_by_the_command_line() {
     server.refused(&["monitor", "resume", "--state", "paused", "--yes"], "no monitor is paused");
     server.refused(&["monitor", "delete", "--tag", "wbe", "--yes"], "no monitor has the tag wbe");
 
+    server.run(&["monitor", "create", "nightly", "--cron", "0 3 * * *", "--tag", "web"]);
+    let some = server.run(&["monitor", "edit", "--tag", "web", "--timeout", "6m", "--yes"]);
+    assert_eq!(some.status.code(), Some(1), "{some:?}");
+    assert!(some.stdout.contains("changed web1 (") && some.stdout.contains("changed web2 ("), "{some:?}");
+    let kept = "2 of 3 monitors were changed; these were not:\n  nightly: it has another kind of schedule";
+    assert!(some.stderr.contains(kept), "{some:?}");
+    assert_eq!(server.json(&["monitor", "show", "nightly"])["cron"], "0 3 * * *");
+    server.well(&["monitor", "edit", "nightly", "--timeout", "6m"]);
+    server.well(&["monitor", "delete", "nightly", "--yes"]);
+
     let edited = server.well(&["monitor", "edit", "db", "--timeout", "10m", "--add-tag", "prod,eu"]);
     let expected = "\n  tags: db -> db, prod, eu\n  timeout: 5 min -> 10 min\n";
     assert!(edited.contains(expected) && edited.contains("grace: 30 s -> 1 min"), "{edited}");
