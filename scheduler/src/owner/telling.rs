@@ -8,12 +8,16 @@ use model::ids::MonitorId;
 use model::imported::Imported;
 use model::monitor::Monitor;
 use model::wire;
-use ports::registry::{RecordKey, RecordKind};
+use ports::registry::{RecordKey, RecordKind, RegistryError};
+use tokio::time::{Instant, timeout_at};
 
 use super::state::Owner;
 
 /// Flips of a batch whose monitors are named: the registry is asked for each of them.
 const NAMED: usize = 20;
+
+/// The longest that all names of a batch are waited for: flips are not committed before their lines are said.
+const NAMED_WITHIN: Duration = Duration::from_millis(50);
 
 /// Deaf time that is shorter is no news: a restart in order takes as long.
 const LONG: Duration = Duration::from_secs(10);
@@ -28,8 +32,19 @@ impl Owner {
             let (flips, monitors) = (old.len(), past.len());
             tracing::info!(partition.id = %self.id, monitors, flips, "replayed an imported past");
         }
-        for (place, flip) in new.into_iter().enumerate() {
-            let name = if place < NAMED { self.name_of(flip.monitor).await } else { None };
+        let (until, mut named) = (Instant::now() + NAMED_WITHIN, 0..NAMED);
+        for flip in new {
+            let name = match named.next() {
+                Some(_) => timeout_at(until, self.name_of(flip.monitor)).await,
+                None => Ok(Ok(None)),
+            };
+            // A registry that is away or slow is asked no more: alarms do not wait for it.
+            let name = if let Ok(Ok(name)) = name {
+                name
+            } else {
+                named = 0..0;
+                None
+            };
             tracing::info!(
                 monitor.id = %flip.monitor, monitor.name = name, from = flip.from.as_str(), to = flip.to.as_str(),
                 reason = flip.reason.as_str(), at = %flip.at,
@@ -38,10 +53,11 @@ impl Owner {
         }
     }
 
-    /// The monitor's name now. A registry that is away costs the line its name only.
-    async fn name_of(&self, monitor: MonitorId) -> Option<String> {
-        let record = self.deps.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await.ok()??;
-        wire::decode::<Monitor>(&record.value).ok().map(|monitor| monitor.name)
+    /// The monitor's name now.
+    async fn name_of(&self, monitor: MonitorId) -> Result<Option<String>, RegistryError> {
+        let record = self.deps.registry.get(&RecordKey::new(RecordKind::Monitor, monitor)).await?;
+        let monitor = record.and_then(|record| wire::decode::<Monitor>(&record.value).ok());
+        Ok(monitor.map(|monitor| monitor.name))
     }
 
     /// Says once when a long time is over for which no frame vouches.
