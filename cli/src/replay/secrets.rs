@@ -72,7 +72,7 @@ impl Secrets {
     }
 
     /// A secret, if it is anywhere. Only variables that are named for it are looked at: the file to be
-    /// imported says which, and may be of somebody else.
+    /// imported says which, and another person may have written the file.
     pub(super) fn find(&self, name: &str, ask: bool) -> io::Result<Option<String>> {
         if let Some(found) = self.given.get(name) {
             return Ok(Some(found.clone()));

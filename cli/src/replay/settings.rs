@@ -69,7 +69,7 @@ impl Settings {
                 continue;
             }
             let mut fields = line.fields.clone();
-            // Whoever signs anew has to tell the receiver; a channel without its address is of no use.
+            // A new signing secret must be given to the receiver. A channel without its address is of no use.
             let signing =
                 fields.get("secret").and_then(Value::as_str).and_then(|text| text.strip_prefix(SECRET));
             if let Some(name) = signing.map(str::to_owned) {

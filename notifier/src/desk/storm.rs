@@ -17,7 +17,7 @@ impl Pager {
         let doubted = self.is_doubted();
         let recent = &mut self.head.recent;
         recent.retain(|at| *at + WINDOW > now);
-        // A storm that may be closed already takes nobody in.
+        // A storm that may be closed already takes no further monitor in.
         let too_many = recent.len() >= limit && !doubted;
         recent.push(now);
         let surplus = recent.len().saturating_sub(limit);

@@ -54,7 +54,7 @@ fn the_commands_about_the_past_run_as_printed() {
             .replace("https://staging.example.com", &format!("http://{}", staging.address()))
             .replace("https://new.example.com", &format!("http://{}", new.address()))
             .replace("--to-key KEY", &format!("--to-key {KEY}"))
-            // One process has one partition, and nobody is there to answer.
+            // One process has one partition, and there is no person to answer.
             .replace("--partition 3", "--partition 0 --yes");
         let mut shell = Command::new("sh");
         let shown = home.path().join("tail.out");

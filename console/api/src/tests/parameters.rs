@@ -11,9 +11,9 @@ use super::bench::Bench;
 async fn a_query_parameter_that_an_operation_does_not_have_is_refused_by_all() {
     let bench = Bench::start().await;
     let document = bench.get("/openapi.json").await.json;
-    let nobody = "0192f0c0-0000-7000-8000-000000000000";
+    let absent = "0192f0c0-0000-7000-8000-000000000000";
     for (path, item) in document["paths"].as_object().expect("paths") {
-        let filled = path.strip_prefix("/api/v1").expect("the prefix").replace("{id}", nobody);
+        let filled = path.strip_prefix("/api/v1").expect("the prefix").replace("{id}", absent);
         let filled = filled.replace("{heartbeat}", "0").replace("{partition}", "0");
         for (method, operation) in item.as_object().expect("operations") {
             let upper = method.to_ascii_uppercase();
