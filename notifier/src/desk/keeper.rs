@@ -238,7 +238,7 @@ impl Keeper {
                     self.carry_out(channel, open.desk.unfinished(now)).await?;
                     let settled = self.settled(channel, &open.desk).await?;
                     open.desk.settled(&settled, now, &mut effects);
-                    open.desk.resume(now);
+                    open.desk.resume(now, rand::random());
                     open
                 }
             };

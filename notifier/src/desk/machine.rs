@@ -142,8 +142,10 @@ impl Desk {
     }
 
     /// The ledger was read at `now`. It may be older than what the desk did, and a number that was given
-    /// before names a message that the queue has had: the numbers go on from the time.
-    pub(super) fn resume(&mut self, now: EventTime) {
+    /// before names a message that the queue has had, or that alerts wait for: the numbers go on from the
+    /// time and `skipped`, which is random. The time alone is not enough: the clock may be that of another
+    /// node, or stand still.
+    pub(super) fn resume(&mut self, now: EventTime, skipped: u32) {
         let number = match self {
             Self::Chat(chat) => &mut chat.head.number,
             Self::Pager(pager) => {
@@ -151,7 +153,8 @@ impl Desk {
                 &mut pager.head.number
             }
         };
-        *number = (*number).max(u64::try_from(now.as_micros()).unwrap_or_default());
+        let from = (*number).max(u64::try_from(now.as_micros()).unwrap_or_default());
+        *number = from.saturating_add(skipped.into());
     }
 
     /// The deliveries that the desk waits for, or has gathered.

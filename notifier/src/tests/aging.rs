@@ -17,19 +17,32 @@ pub(super) struct AgingLedger {
 }
 
 impl AgingLedger {
+    /// How often a scope was written.
+    pub(super) fn writes(&self, scope: Uuid) -> usize {
+        versions(&self.states.lock(), scope).len()
+    }
+
     /// Sets it back by this many writes of a scope; by more than there were, it is empty.
     pub(super) fn set_back(&self, scope: Uuid, writes: usize) {
         let mut states = self.states.lock();
-        let version = |scopes: &Scopes| scopes.get(&scope).map_or(0, |(version, _)| *version);
-        // By version: the states that lie between two of its writes are one.
-        let mut versions: Vec<u64> = states.iter().map(version).collect();
-        versions.dedup();
+        let versions = versions(&states, scope);
         let left = versions.len().checked_sub(writes.saturating_add(1)).and_then(|index| versions.get(index));
-        let older = left.and_then(|left| states.iter().rfind(|scopes| version(scopes) == *left));
+        let older = left.and_then(|left| states.iter().rfind(|scopes| version(scopes, scope) == *left));
         let older = older.cloned().unwrap_or_default();
         // The states before stay, so that no version comes twice.
         states.push(older);
     }
+}
+
+fn version(scopes: &Scopes, scope: Uuid) -> u64 {
+    scopes.get(&scope).map_or(0, |(version, _)| *version)
+}
+
+/// The states that lie between two writes of a scope are one.
+fn versions(states: &[Scopes], scope: Uuid) -> Vec<u64> {
+    let mut versions: Vec<u64> = states.iter().map(|scopes| version(scopes, scope)).collect();
+    versions.dedup();
+    versions
 }
 
 #[async_trait]

@@ -413,7 +413,7 @@ impl Play {
     pub(super) fn set_back(&mut self, older: Desk) {
         self.desk = older;
         self.desk.doubt();
-        self.desk.resume(self.now);
+        self.desk.resume(self.now, 1);
         self.reload();
         self.ask_again();
     }
