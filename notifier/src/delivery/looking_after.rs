@@ -205,9 +205,15 @@ async fn down_since(
             let ids: Vec<MonitorId> = monitors.iter().map(|monitor| monitor.id).collect();
             let states = context.desks.states.states(partition, &ids).await?;
             for (monitor, state) in monitors.into_iter().zip(states) {
-                // A monitor that was just made has no state yet.
-                let Some(state) = state.filter(|state| state.state == State::Down) else { continue };
-                let Some(down) = state.incident.map(|incident| incident.down) else { continue };
+                let Some(state) = state else {
+                    // A monitor that was just made has no state yet; of another one the state is lost.
+                    if monitor.created_at < since {
+                        return Ok(None);
+                    }
+                    continue;
+                };
+                let incident = state.incident.filter(|_| state.state == State::Down);
+                let Some(down) = incident.map(|incident| incident.down) else { continue };
                 if down.at >= oldest {
                     let (name, tags) = (monitor.name, monitor.tags);
                     let monitor = MonitorLabel { name, tags, dependents: Dependents::default() };

@@ -81,6 +81,34 @@ async fn what_was_folded_into_a_message_that_a_set_back_ledger_lost_is_told_all_
     running.drain().await;
 }
 
+#[tokio::test]
+async fn the_storm_of_a_lost_ledger_goes_on_while_the_state_of_a_monitor_is_lost() {
+    let mut all = Patient::new().await;
+    let (channel, ledger) = all.pager().await;
+    let (alive, second) = (FaultAt::new(Fault::None, 0), Duration::from_secs(1));
+    let what = "a state is lost";
+    let running = all.world.start();
+    let mut down = all.go_down(0..ALONE, &alive, what).await;
+    down.extend(all.go_down(ALONE..MONITORS, &alive, what).await);
+    all.until_open(ALONE + 1, second, 60 * second, &alive, what).await;
+    running.kill().await;
+
+    ledger.set_back(channel.as_uuid(), usize::MAX);
+    let (last, last_down) = down.pop().unwrap();
+    all.world.lose_state(last).await;
+    let running = all.world.start();
+    for (monitor, flip) in &down {
+        all.world.happen(*monitor, 2, Some(flip.at)).await;
+    }
+    for _ in 0..60 {
+        all.pass(20 * second, &alive, what).await;
+    }
+    assert_eq!(all.open().len(), 1, "the monitor may be down still");
+    all.world.happen(last, 2, Some(last_down.at)).await;
+    all.until_open(0, 10 * second, 1_200 * second, &alive, what).await;
+    running.drain().await;
+}
+
 async fn die_at_steps(lost_writes: usize) {
     for fault in [Fault::DeathBefore, Fault::DeathAfter] {
         let mut step = 0;

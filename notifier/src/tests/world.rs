@@ -202,6 +202,11 @@ impl World {
         self.commit_states(vec![StateChange { monitor: flip.monitor, state: Some(state) }]).await;
     }
 
+    /// The state of a monitor is lost, that of the others is not.
+    pub(super) async fn lose_state(&self, monitor: MonitorId) {
+        self.commit_states(vec![StateChange { monitor, state: None }]).await;
+    }
+
     async fn commit_states(&self, states: Vec<StateChange>) {
         let partition = PartitionId(0);
         let lease = self.states.acquire(partition, "a test").await.unwrap();
