@@ -21,7 +21,7 @@ use ports::state_store::StateReader;
 use crate::message::{Facts, readable};
 
 /// The longest that an attempt waits for all of this.
-const TIME_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Finds out what messages tell besides.
 pub(crate) struct FactFinder {
@@ -29,6 +29,8 @@ pub(crate) struct FactFinder {
     pub(crate) history: Arc<dyn History>,
     pub(crate) states: Arc<dyn StateReader>,
     pub(crate) partitions: u16,
+    /// The longest that an attempt waits for all of it.
+    pub(crate) time_limit: Duration,
 }
 
 impl FactFinder {
@@ -36,9 +38,9 @@ impl FactFinder {
     pub(crate) async fn about(&self, notice: &Notice) -> Facts {
         let Some(monitor) = notice.monitor() else { return Facts::default() };
         let (known, output, heard_at) = tokio::join!(
-            tokio::time::timeout(TIME_LIMIT, self.monitor(monitor)),
-            tokio::time::timeout(TIME_LIMIT, self.output(notice)),
-            tokio::time::timeout(TIME_LIMIT, self.heard_at(notice, monitor)),
+            tokio::time::timeout(self.time_limit, self.monitor(monitor)),
+            tokio::time::timeout(self.time_limit, self.output(notice)),
+            tokio::time::timeout(self.time_limit, self.heard_at(notice, monitor)),
         );
         let known = known.ok().flatten();
         let description = known.as_ref().map(|known| known.description.trim_end());

@@ -25,7 +25,8 @@ impl FanOut {
     pub(crate) async fn plan_apart(self: Arc<Self>, claim: Claim) -> Result<Plan, FanOutError> {
         if self.defects.lock().of(claim.id) < MOST_TRIES {
             let (this, tried) = (Arc::clone(&self), claim.clone());
-            match apart(async move { this.plan_one(&tried).await }).await {
+            let planned = apart(async move { this.plan_one(&tried).await });
+            match self.in_hand.waits(claim.id, planned).await {
                 Ok(plan) => return plan,
                 Err(error) if error.is_panic() => {
                     let panics = self.defects.lock().note(claim.id);
@@ -106,7 +107,8 @@ impl FanOut {
     /// The plan that gives an alert up. A panic over that ends nothing but a task of its own.
     async fn give_up_apart(self: Arc<Self>, claim: &Claim, why: GivenUp) -> Result<Plan, FanOutError> {
         let (this, ended) = (Arc::clone(&self), claim.clone());
-        match apart(async move { this.give_up(&ended, why).await }).await {
+        let planned = apart(async move { this.give_up(&ended, why).await });
+        match self.in_hand.waits(claim.id, planned).await {
             Ok(plan) => plan,
             Err(error) if error.is_panic() => {
                 tracing::error!(error = %Chain(&error), alert.id = %claim.id, "gave an alert up by a defect of ours; it reaches no channel");

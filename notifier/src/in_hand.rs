@@ -9,12 +9,13 @@
 //!
 //! A process that is killed from outside, again and again, has something in hand each time as well: most
 //! likely a delivery that waits for its receiver. So an end while our own code is at work is grave, and one
-//! amid such a wait counts a quarter of that.
+//! amid such a wait counts a quarter of that. The same holds for a wait for a store.
 //!
 //! A note costs two or three writes. So only what comes by a lane that the process has not known for long is
 //! noted: a message that ended a process comes to the next one at once, by a lane that is new to it.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ use crate::health::{Health, Part};
 
 /// How long what comes by a lane is noted, from the first message on.
 pub(crate) const NEW_FOR: Duration = Duration::from_secs(2 * 60);
+
+/// After what time the call of a store is noted as a wait. Most calls are over sooner, and cost no note.
+pub(crate) const WAITS_AFTER: Duration = Duration::from_millis(250);
 
 /// Most lanes that are remembered. When there are more, all are new again.
 const LANES: usize = 10_000;
@@ -97,6 +101,7 @@ pub(crate) struct InHand {
     clock: Arc<dyn Clock>,
     health: Health,
     new_for: Duration,
+    waits_after: Duration,
     /// When the first message of each lane came.
     lanes: Mutex<HashMap<LaneId, Duration>>,
     noted: Mutex<HashMap<MessageId, Noted>>,
@@ -117,12 +122,14 @@ impl InHand {
         clock: Arc<dyn Clock>,
         health: Health,
         new_for: Duration,
+        waits_after: Duration,
     ) -> Self {
         Self {
             ledger,
             clock,
             health,
             new_for,
+            waits_after,
             lanes: Mutex::default(),
             noted: Mutex::default(),
             turn: Arc::new(Semaphore::new(1)),
@@ -184,6 +191,18 @@ impl InHand {
         {
             self.health.trouble(Part::InHand, &error);
         }
+    }
+
+    /// Awaits what others are to answer, for the sake of the message. A long wait is noted as one.
+    pub(crate) async fn waits<T>(&self, id: MessageId, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        if let Ok(answered) = tokio::time::timeout(self.waits_after, &mut answer).await {
+            return answered;
+        }
+        // The note needs a store as well, and must not delay the answer.
+        let ((), answered) = tokio::join!(self.weighs(id, WAITING), answer);
+        self.weighs(id, AT_WORK).await;
+        answered
     }
 
     /// The message is dealt with, and the process lives. It tries until the note is removed.

@@ -26,11 +26,11 @@ use crate::delivery::surplus::Surplus;
 use crate::desk::keeper::Keeper;
 use crate::directory::Directory;
 use crate::error::Error;
-use crate::facts::FactFinder;
+use crate::facts::{FactFinder, TIME_LIMIT};
 use crate::fanout::FanOut;
 use crate::gate::Gate;
 use crate::health::{Health, Part};
-use crate::in_hand::{InHand, NEW_FOR};
+use crate::in_hand::{InHand, NEW_FOR, WAITS_AFTER};
 use crate::metrics::Metrics;
 use crate::transport::Transports;
 use crate::trouble::Trouble;
@@ -84,29 +84,39 @@ impl Deps {
         }
     }
 
-    fn fact_finder(&self) -> FactFinder {
+    fn fact_finder(&self, time_limit: Duration) -> FactFinder {
         FactFinder {
             registry: Arc::clone(&self.registry),
             history: Arc::clone(&self.history),
             states: Arc::clone(&self.states),
             partitions: self.partitions,
+            time_limit,
         }
     }
 }
 
-/// How long attempts and the drain may take, the time between two reviews of the dead letters, and how long
-/// what comes by a lane is noted.
+/// How long attempts, the look-up of facts and the drain may take, the time between two reviews of the dead
+/// letters, how long what comes by a lane is noted, and after what time a call counts as a wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) attempt: Duration,
+    pub(crate) facts: Duration,
     pub(crate) drain: Duration,
     pub(crate) review: Duration,
     pub(crate) noted: Duration,
+    pub(crate) waits_after: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempt: ATTEMPT_TIMEOUT, drain: DRAIN, review: REVIEW_EVERY, noted: NEW_FOR }
+        Self {
+            attempt: ATTEMPT_TIMEOUT,
+            facts: TIME_LIMIT,
+            drain: DRAIN,
+            review: REVIEW_EVERY,
+            noted: NEW_FOR,
+            waits_after: WAITS_AFTER,
+        }
     }
 }
 
@@ -160,10 +170,15 @@ impl Service {
         let Some(_guard) = begun else { return Ok(()) };
         health.started();
 
-        let facts = deps.fact_finder();
+        let facts = deps.fact_finder(limits.facts);
         let gate = deps.gate(&directory);
-        let in_hand = InHand::new(deps.ledger.clone(), deps.clock.clone(), health.clone(), limits.noted);
-        let in_hand = Arc::new(in_hand);
+        let in_hand = Arc::new(InHand::new(
+            deps.ledger.clone(),
+            deps.clock.clone(),
+            health.clone(),
+            limits.noted,
+            limits.waits_after,
+        ));
         let fan_out = Arc::new(FanOut {
             alerts: deps.alerts,
             deliveries: deps.deliveries.clone(),

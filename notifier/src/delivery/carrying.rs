@@ -106,13 +106,16 @@ pub(super) async fn give_up(context: &Context, claim: Claim, why: GivenUp) -> Se
     let now = context.clock.now();
     match decode(&claim.body) {
         Ok(DeliveryMessage::Task(task)) if !is_for_later(&task) => {
-            let known = loop {
-                match context.history.get(task.id).await {
-                    Ok(known) => break known.filter(|known| !was_held(known)),
-                    Err(error) => context.health.trouble(Part::Attempts, &error),
+            let known = async {
+                loop {
+                    match context.history.get(task.id).await {
+                        Ok(known) => break known.filter(|known| !was_held(known)),
+                        Err(error) => context.health.trouble(Part::Attempts, &error),
+                    }
+                    tokio::time::sleep(PUT_BACK_FOR).await;
                 }
-                tokio::time::sleep(PUT_BACK_FOR).await;
             };
+            let known = context.in_hand.waits(claim.id, known).await;
             let channel = context.directory.known(task.channel);
             Claimed::new(claim.lane, *task).give_up(known, channel.as_deref(), why.why(), now)
         }
@@ -133,7 +136,8 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     let in_hand = claim.id;
     let now = context.clock.now();
     let put_back = |claim: Claim, wait| Settled::put_back(claim.id, claim.lane, claim.body, now + wait);
-    let known = match context.history.get(DeliveryId::from_uuid(claim.id.as_uuid())).await {
+    let known = context.history.get(DeliveryId::from_uuid(in_hand.as_uuid()));
+    let known = match context.in_hand.waits(in_hand, known).await {
         Ok(Some(known)) if is_given_up(&known) => return withdrawn(&claim),
         // The history is of an earlier time: the alert was held back then, and is told since.
         Ok(known) => known.filter(|known| !was_held(known)),
@@ -144,17 +148,10 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     };
     let message = match decode(&claim.body) {
         Ok(message) => message,
-        Err(error @ WireError::Newer { .. }) => {
-            tracing::warn!(error = %Chain(&error), "cannot read a delivery; leaving it to a newer notifier");
-            return put_back(claim, PUT_BACK_LONG);
-        }
-        Err(error @ (WireError::Empty { .. } | WireError::Older { .. } | WireError::Damaged { .. })) => {
-            tracing::error!(error = %Chain(&error), "failed to read a delivery; it is a dead letter now");
-            return Settled::unreadable(&claim, known, &error, now);
-        }
+        Err(error) => return unread(claim, known, &error, now),
     };
     let id = message.channel();
-    let channel = match context.directory.find(id).await {
+    let channel = match context.in_hand.waits(in_hand, context.directory.find(id)).await {
         Ok(channel) => channel,
         Err(error) => {
             context.health.trouble(Part::Attempts, &error);
@@ -164,7 +161,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
     context.health.well(Part::Attempts);
     let claimed = match message {
         DeliveryMessage::Task(task) if is_for_later(&task) => {
-            return catch_up(context, claim, &task, channel.as_deref()).await;
+            return context.in_hand.waits(in_hand, catch_up(context, claim, &task, channel.as_deref())).await;
         }
         DeliveryMessage::Task(task) => {
             if let Some(settled) = without_its_failure(context, &claim, &task, known.as_ref(), now).await {
@@ -174,15 +171,17 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         }
         DeliveryMessage::Wake(_) => return look_again(context, claim, id, channel.as_deref()).await,
         DeliveryMessage::Incident(open) => {
-            return look_after(context, claim, *open, channel.as_deref()).await;
+            return context
+                .in_hand
+                .waits(in_hand, look_after(context, claim, *open, channel.as_deref()))
+                .await;
         }
     };
-    if channel.is_none()
-        && let Err(error) = context.desks.forget(id).await
-    {
-        tracing::debug!(error = %Chain(&error), "failed to forget what a deleted channel was told");
+    if channel.is_none() {
+        forget_gone(context, id).await;
     }
-    match teller(context, claim.lane, &claimed.tellers(known.as_ref())).await {
+    let tellers = claimed.tellers(known.as_ref());
+    match context.in_hand.waits(in_hand, teller(context, claim.lane, &tellers)).await {
         Ok(Some((by, standing))) => return claimed.follow(by, standing, known, now),
         Ok(None) => {}
         Err(error) => {
@@ -195,6 +194,7 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         Opening::Settled(settled) => return *settled,
     };
     if let Some((manner, question)) = opened.question() {
+        // Without the ledger, which the desk waits for, no wait can be noted.
         let admission = match context.desks.ask(id, manner, question).await {
             Ok(admission) => admission,
             Err(error) => {
@@ -209,6 +209,27 @@ async fn carry_through(context: &Context, claim: Claim) -> Settled {
         };
     }
     attempt(context, id, in_hand, opened, now).await
+}
+
+/// Ends a delivery that cannot be read, or leaves it to a newer notifier.
+fn unread(claim: Claim, known: Option<Delivery>, error: &WireError, now: EventTime) -> Settled {
+    match error {
+        WireError::Newer { .. } => {
+            tracing::warn!(error = %Chain(error), "cannot read a delivery; leaving it to a newer notifier");
+            Settled::put_back(claim.id, claim.lane, claim.body, now + PUT_BACK_LONG)
+        }
+        WireError::Empty { .. } | WireError::Older { .. } | WireError::Damaged { .. } => {
+            tracing::error!(error = %Chain(error), "failed to read a delivery; it is a dead letter now");
+            Settled::unreadable(&claim, known, error, now)
+        }
+    }
+}
+
+/// Removes the desk of a channel that is gone. If that fails, its next delivery tries again.
+async fn forget_gone(context: &Context, id: ChannelId) {
+    if let Err(error) = context.desks.forget(id).await {
+        tracing::debug!(error = %Chain(&error), "failed to forget what a deleted channel was told");
+    }
 }
 
 /// Takes a message out whose delivery was given up by a notifier that died over it: it may come again.
@@ -230,7 +251,7 @@ async fn attempt(
         context.pace.turn(channel, interval).await;
         context.in_hand.weighs(in_hand, AT_WORK).await;
     }
-    let facts = context.facts.about(opened.notice()).await;
+    let facts = context.in_hand.waits(in_hand, context.facts.about(opened.notice())).await;
     let attempted = match opened.prepare(&context.transports, &facts, now) {
         Preparation::Ready(prepared) => {
             context.in_hand.weighs(in_hand, WAITING).await;
@@ -253,7 +274,7 @@ async fn without_its_failure(
     let failure = task.notice.flip().and_then(|flip| failure_of(flip, task.channel));
     let is_alert = matches!(&task.notice, Notice::Alert(Alert::Flip(_)));
     let failure = failure.filter(|_| is_alert && task.attempts == 0 && !task.at_desk)?;
-    match context.history.get(failure).await {
+    match context.in_hand.waits(claim.id, context.history.get(failure)).await {
         Ok(Some(failure)) if is_given_up(&failure) => {}
         Ok(_) => return None,
         Err(error) => {

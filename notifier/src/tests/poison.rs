@@ -1,5 +1,7 @@
 //! What ends the process three times is given up in sight. What was in hand beside it, or waited, is not.
 
+mod waits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
