@@ -58,6 +58,9 @@ pub(crate) const AT_WORK: u32 = 4;
 /// The weight of an end while the message only waits, mostly for the answer of a receiver.
 pub(crate) const WAITING: u32 = 1;
 
+/// The weight of an end when the message was dealt with, and only its outcome is not written down.
+pub(crate) const DEALT_WITH: u32 = 0;
+
 /// A message of this suspicion is given up: that is three ends in a row at work.
 pub(crate) const GIVEN_UP_AT: u32 = 3 * AT_WORK;
 
@@ -182,8 +185,8 @@ impl InHand {
         Ok(Some(Turn(permit)))
     }
 
-    /// From now on the message waits ([`WAITING`]), or our code is at work on it again ([`AT_WORK`]). If that
-    /// cannot be noted, it counts as before.
+    /// From now on the message waits ([`WAITING`]), or our code is at work on it again ([`AT_WORK`]), or has
+    /// dealt with it ([`DEALT_WITH`]). If that cannot be noted, it counts as before.
     pub(crate) async fn weighs(&self, id: MessageId, weight: u32) {
         let noted = self.noted.lock().get(&id).copied();
         if let Some(noted) = noted.filter(|noted| noted.weight != weight)

@@ -28,7 +28,7 @@ use crate::desk;
 use crate::desk::keeper::Manner;
 use crate::gate::was_held;
 use crate::health::Part;
-use crate::in_hand::{AT_WORK, BURIED_AT, GIVEN_UP_AT, Taken, WAITING};
+use crate::in_hand::{AT_WORK, BURIED_AT, DEALT_WITH, GIVEN_UP_AT, Taken, WAITING};
 
 /// The wait before a claim that cannot be dealt with now is tried again.
 const PUT_BACK_FOR: Duration = Duration::from_secs(1);
@@ -39,6 +39,9 @@ pub(super) const PUT_BACK_LONG: Duration = Duration::from_secs(60);
 
 /// The wait before a suspect that had no turn is tried again.
 const PUT_BACK_SUSPECT: Duration = Duration::from_secs(5);
+
+/// How long a suspect that was dealt with keeps the turn until its outcome is written down.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// The wait before a wake-up of a desk, or a channel's message to itself, is tried again that ended three
 /// processes. It cannot be buried: what the desk gathered, or the channel missed, waits for it.
@@ -69,8 +72,9 @@ pub(super) async fn carry(context: Arc<Context>, claim: Claim, recorder: mpsc::S
 
 /// Carries a delivery that was in hand when processes ended: alone, and not for ever.
 ///
-/// It stays in hand, and keeps the turn, until the recorder has written down what came of it: the next
-/// suspect may end the process, and this one would begin anew.
+/// It stays in hand until the recorder has written down what came of it: the next suspect may end the
+/// process, and this one would begin anew. It keeps the turn until then, but not for long: the recorder may
+/// wait for the desk of this channel, and suspects of other channels need not.
 async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32, recorder: &mpsc::Sender<Settled>) {
     let (id, lane) = (claim.id, claim.lane);
     let turn = match context.in_hand.take_suspect(id, suspicion).await {
@@ -93,9 +97,21 @@ async fn carry_suspect(context: &Context, claim: Claim, suspicion: u32, recorder
             Settled::buried(id, lane)
         }
     };
-    let (written, is_written) = oneshot::channel();
+    let (written, mut is_written) = oneshot::channel();
     let settled = Settled { written: Some(written), ..settled };
-    if recorder.send(settled).await.is_ok() && is_written.await.is_ok() {
+    if recorder.send(settled).await.is_err() {
+        return;
+    }
+    let (answered, turn) = match tokio::time::timeout(WRITTEN_WITHIN, &mut is_written).await {
+        Ok(answered) => (answered, Some(turn)),
+        Err(_) => {
+            // An end of the process from now on is that of another suspect.
+            context.in_hand.weighs(id, DEALT_WITH).await;
+            drop(turn);
+            (is_written.await, None)
+        }
+    };
+    if answered.is_ok() {
         context.in_hand.let_go(id).await;
     }
     drop(turn);

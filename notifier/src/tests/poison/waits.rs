@@ -1,17 +1,20 @@
-//! What waits for a store while notifiers end: it is hardly a suspect for that.
+//! What waits for a store, or for its record, while notifiers end: it is hardly a suspect for that.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{FaultyDeliveryHistory, FaultyHistory, FaultyLedger};
+use doubles::{FaultyDeliveryHistory, FaultyHistory, FaultyLedger, Switch};
+use model::channel::Channel;
 use model::delivery::DeliveryState;
 use model::flip::{Alert, Flip, Reason};
 use model::ids::DeliveryId;
+use model::wire;
+use uuid::Uuid;
 
 use super::super::receiver::{Receiver, Reply};
 use super::super::world::World;
 use super::{FOR_EVER, Hangs, Mortal, came};
-use crate::in_hand::WAITING;
+use crate::in_hand::{InHandNote, WAITING, scope};
 use crate::service::Limits;
 
 /// A world in which a call counts as a wait at once.
@@ -98,5 +101,40 @@ async fn an_alert_that_waits_for_a_slow_store_is_not_given_up_after_three_ends()
     hangs.0.set(false);
     let last = Mortal::start(&mut world);
     world.delivery(DeliveryId::derive(alert.id(), channel), DeliveryState::Delivered, 1).await;
+    last.drain(&world).await;
+}
+
+#[tokio::test]
+async fn a_suspect_whose_desk_is_deaf_gives_its_turn_to_the_next_one() {
+    let receiver = Receiver::start(|_| Reply::after(FOR_EVER)).await;
+    let mut world = World::new();
+    let gathers = |channel: &mut Channel| World::webhook(channel).digest = true;
+    let channel = world.channel_with(receiver.url("/"), gathers).await;
+    let monitor = world.monitor("backup", Some(vec![channel])).await;
+    let deaf = Switch::default();
+    let ledger = FaultyLedger::new(Arc::clone(&world.ledger), deaf.clone());
+    world.ledger = Arc::new(ledger.only(channel.as_uuid()));
+    let first = world.alert(monitor, 1, channel).await;
+    let mortal = Mortal::start(&mut world);
+    came(&receiver, "/", 1).await;
+    mortal.die(&world).await;
+    // Long enough to make the desk deaf before it hears of the outcome.
+    receiver.behave(|_| Reply::after(Duration::from_secs(3)));
+    let last = Mortal::start(&mut world);
+    came(&receiver, "/", 2).await;
+    deaf.set(true);
+    world.delivery(first, DeliveryState::Delivered, 1).await;
+    let other = world.channel(receiver.url("/other")).await;
+    let other_monitor = world.monitor("sync", Some(vec![other])).await;
+    let next = DeliveryId::derive(world.flip(other_monitor, 1).id(), other);
+    let note = wire::encode(&InHandNote { suspicion: WAITING });
+    world.ledger.write(scope(next.into()), 0, vec![(Uuid::nil(), Some(note))]).await.unwrap();
+    receiver.behave(|_| Reply::status(200));
+    world.alert(other_monitor, 1, other).await;
+    world.delivery(next, DeliveryState::Delivered, 1).await;
+    // An end from now on is not for the sake of the first one, which is still a suspect.
+    world.noted(first.into(), WAITING).await;
+    deaf.set(false);
+    world.noted(first.into(), 0).await;
     last.drain(&world).await;
 }
