@@ -401,7 +401,8 @@ impl Pager {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.head.outbox.is_empty() && self.head.storm.is_none()
+        let flaps = self.monitors.values().any(|entry| entry.flapping_by.is_some());
+        self.head.outbox.is_empty() && self.head.storm.is_none() && !flaps
     }
 }
 

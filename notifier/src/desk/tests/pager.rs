@@ -110,6 +110,21 @@ fn a_monitor_that_flaps_keeps_one_incident_open_until_it_is_quiet() {
     assert_eq!(open(&play).len(), 0, "it is up and quiet");
 }
 
+/// A desk that is idle gives way to that of another kind, which knows nothing of the incident.
+#[test]
+fn a_desk_is_not_idle_while_the_incident_of_a_monitor_that_flaps_is_open() {
+    let mut play = Play::pager(RULES);
+    for _ in 0..12 {
+        play.flip(1);
+        play.pass(30);
+    }
+    assert_eq!(open(&play).len(), 1);
+    assert!(!play.desk.is_idle());
+    play.pass(3_600);
+    assert_eq!(open(&play).len(), 0);
+    assert!(play.desk.is_idle());
+}
+
 #[test]
 fn a_receiver_that_forgets_is_told_again_of_what_is_down() {
     let rules = PagerRules { storm_limit: None, repost_every: Some(Duration::from_secs(240)) };
