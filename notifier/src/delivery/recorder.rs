@@ -124,7 +124,7 @@ impl Recorder {
         }
         self.settle(&outcomes).await;
         for written in waiting {
-            // Who does not wait any longer is going.
+            // The task that waited is gone if the process is going.
             let _ = written.send(());
         }
         for report in &reports {

@@ -399,8 +399,7 @@ impl Keeper {
     }
 
     /// Records first, messages second. All of it can be done again. A message of the desk's own gets its
-    /// record
-    /// with its first attempt: one that never came into the queue must not look as if it waited there.
+    /// record with its first attempt: one that never came into the queue must not look as if it waited there.
     async fn carry_out(&self, channel: ChannelId, effects: Effects) -> Result<(), DeskError> {
         let now = self.clock.now();
         let mut records: Vec<Delivery> = Vec::new();

@@ -121,7 +121,7 @@ async fn an_alert_whose_channels_cannot_be_found_is_a_dead_letter_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_body_over_which_the_decoder_panics_ends_nobody_who_looks_at_it() {
+async fn a_body_over_which_the_decoder_panics_ends_no_task_that_looks_at_it() {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
     world.deliveries = Arc::new(InMemoryQueue::new(8));
