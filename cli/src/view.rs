@@ -245,6 +245,8 @@ pub(super) struct Delivery {
     pub(super) channel: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: String,
+    /// The name of the channel that fails, if the delivery tells of one.
+    pub(super) failing_channel: Option<String>,
     pub(super) count: Option<u32>,
     pub(super) state: String,
     pub(super) folded_into: Option<String>,

@@ -88,11 +88,12 @@ fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], times: &
     table.leave_out(&[3]);
 }
 
-/// `down: billing`, `digest of 12`, `test`; with why it was not sent by itself, or not yet.
+/// `down: billing`, `channel failing: ops`, `digest of 12`, `test`; with why it was not sent by itself, or not yet.
 fn what(delivery: &Delivery) -> String {
     let kind = delivery.what();
-    let what = match delivery.monitor_name.as_ref().or(delivery.monitor.as_ref()) {
-        Some(monitor) => format!("{kind}: {monitor}"),
+    let about = delivery.monitor_name.as_ref().or(delivery.monitor.as_ref());
+    let what = match about.or(delivery.failing_channel.as_ref()) {
+        Some(name) => format!("{kind}: {name}"),
         None => kind,
     };
     match &delivery.note {
@@ -116,6 +117,16 @@ mod tests {
         ))
         .expect("a delivery");
         assert_eq!(what(&delivery), "down: web1 (its parent router is down)");
+    }
+
+    #[test]
+    fn a_list_names_the_channel_that_fails() {
+        let delivery: Delivery = serde_json::from_value(json!(
+            {"id": "0199a3c4-7d2e-5000-8000-000000000001", "type": "channel.failing", "state": "delivered",
+             "created_at": "2026-11-22T09:00:00.000Z", "failing_channel": "pagers", "channel": "c1"}
+        ))
+        .expect("a delivery");
+        assert_eq!(what(&delivery), "channel failing: pagers");
     }
 
     #[test]

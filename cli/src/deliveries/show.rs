@@ -73,6 +73,7 @@ fn details(delivery: &Delivery, channels: &[Named], times: &Times) -> String {
     let mut details = Details::default();
     details.add("id", &delivery.id);
     details.add("what", &delivery.what());
+    details.add_some("failing channel", delivery.failing_channel.as_ref());
     details.add("state", &delivery.state);
     details.add_some("told by", delivery.folded_into.as_ref());
     details.add_some("why", delivery.note.as_ref());

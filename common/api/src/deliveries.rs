@@ -29,6 +29,8 @@ pub struct DeliveryView {
     /// `channel.test`.
     #[serde(rename = "type")]
     pub event: String,
+    /// If the event is `channel.failing`: the name of the channel that fails, at that time; otherwise null.
+    pub failing_channel: Option<String>,
     /// The number of flips in a digest, or of monitors in a storm or repost; otherwise null.
     pub count: Option<usize>,
     /// The state.
@@ -38,7 +40,7 @@ pub struct DeliveryView {
     pub folded_into: Option<String>,
     /// Why the delivery was folded or suppressed.
     pub note: Option<String>,
-    /// The time of its creation.
+    /// The time of its creation. If the alert was held back and is told later: when that was decided.
     pub created_at: Time,
     /// If pending: the earliest time of the next attempt.
     pub next_attempt_at: Option<Time>,
@@ -47,7 +49,9 @@ pub struct DeliveryView {
 }
 
 /// The state of a delivery: `folded` = another delivery carries the change, `suppressed` = no message is
-/// sent.
+/// sent. Neither is final while a maintenance window or a parent holds the alert back, as the note says: if
+/// the monitor is still down afterwards, the delivery is sent. Nor is it for a channel that was disabled, or
+/// had too many deliveries, and hears later of what is still so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStateName {
@@ -57,9 +61,9 @@ pub enum DeliveryStateName {
     Delivered,
     /// The delivery was given up.
     Dead,
-    /// Another delivery carries the change.
+    /// Another delivery carries the change, or will.
     Folded,
-    /// No message is sent.
+    /// No message is sent, or none yet.
     Suppressed,
 }
 

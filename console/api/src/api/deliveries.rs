@@ -33,6 +33,7 @@ fn view(delivery: Delivery) -> DeliveryView {
         monitor_name: delivery.monitor.map(|monitor| monitor.name),
         channel: delivery.channel.to_string(),
         event: delivery.notice.event_type().to_owned(),
+        failing_channel: failing_channel(&delivery.notice),
         count: count(&delivery.notice),
         folded_into: delivery.folded_into.map(|id| id.to_string()),
         note: delivery.note,
@@ -54,6 +55,18 @@ fn in_list(delivery: Delivery) -> DeliveryView {
     let mut view = view(delivery);
     view.attempts.iter_mut().for_each(|attempt| attempt.request = None);
     view
+}
+
+fn failing_channel(notice: &Notice) -> Option<String> {
+    match notice {
+        Notice::ChannelFailing(failing) => Some(failing.name.clone()),
+        Notice::Alert(_)
+        | Notice::WasDown(_)
+        | Notice::Digest(_)
+        | Notice::Storm(_)
+        | Notice::Flapping(_)
+        | Notice::Repost(_) => None,
+    }
 }
 
 fn count(notice: &Notice) -> Option<usize> {

@@ -71,7 +71,7 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
     let expected = json!({
         "id": all[0].id.to_string(), "flip": flip.id.to_string(), "monitor": flip.monitor.to_string(),
         "monitor_name": "backup", "channel": channel.to_string(), "type": "monitor.down", "state": "pending",
-        "count": null, "folded_into": null, "note": null,
+        "failing_channel": null, "count": null, "folded_into": null, "note": null,
         "created_at": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
         "attempts": [{"at": "2026-11-22T10:00:00.000Z", "ms": 12, "status": 500, "error": "answered 500", "answer": null}],
     });
