@@ -18,7 +18,8 @@ Examples:
   lubdub health
   lubdub health --url https://lubdub.example.com
 
-The exit code is 0 if the server is ready, 1 if not; the reason is printed.";
+The exit code is 0 if the server is ready, 1 if not; the reason is printed.
+What a ready server cannot do as it is set up is printed, too.";
 
 /// Asks /readyz.
 #[derive(Debug, clap::Args)]
@@ -41,10 +42,15 @@ impl Health {
         let status = answer.status();
         let text = answer.text().await.map_err(|error| failure(server, &error))?;
         let reason = harmless(text.trim());
+        // Any other answer is that of a proxy.
+        let lacks = text.strip_prefix("ready\n").unwrap_or_default().lines().map(harmless);
+        let lacks: Vec<_> = lacks.filter(|_| ready).collect();
         if self.json {
-            terminal.json(&json!({"ready": ready, "reason": if ready { None } else { Some(&reason) }}))?;
+            let reason = if ready { None } else { Some(&reason) };
+            terminal.json(&json!({"ready": ready, "reason": reason, "lacks": lacks}))?;
         } else if ready {
             terminal.line("ready")?;
+            lacks.iter().try_for_each(|lack| terminal.line(lack))?;
         } else if reason.is_empty() {
             terminal.line(format_args!("not ready (status {})", status.as_u16()))?;
         } else {

@@ -70,6 +70,12 @@ impl Directory {
         defaults.into_iter().map(Arc::clone).collect()
     }
 
+    /// Whether there is a channel of e-mail.
+    pub(crate) fn has_mail(&self) -> bool {
+        let channels = self.channels.read();
+        channels.values().any(|entry| matches!(entry.channel.kind, ChannelKind::Email(_)))
+    }
+
     /// Every maintenance window.
     pub(crate) fn windows(&self) -> Vec<Arc<MaintenanceWindow>> {
         self.windows.read().values().map(|(_, window)| Arc::clone(window)).collect()

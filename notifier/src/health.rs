@@ -7,6 +7,9 @@ use model::chain::Chain;
 use parking_lot::Mutex;
 use serving::Readiness;
 
+/// What is said while there are channels of e-mail and no mail server.
+const NO_MAIL: &str = "channels of e-mail get nothing: no mail is sent without --smtp-url and --mail-from";
+
 /// The parts that can be in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
@@ -71,6 +74,11 @@ impl Health {
         }
         troubled.insert(part, format!("it failed to {}: {text}", part.failed_to()));
         self.publish(&troubled);
+    }
+
+    /// Whether channels of e-mail get nothing, because there is no mail server to send by.
+    pub(crate) fn lacks_mail(&self, lacks: bool) {
+        self.readiness.set_lack(lacks.then_some(NO_MAIL));
     }
 
     /// The notifier has begun to work.

@@ -245,9 +245,10 @@ impl Service {
     }
 }
 
-/// Looks now and then how long the oldest delivery has been waiting.
+/// Looks now and then how long the oldest delivery has been waiting, and whether mail lacks its server.
 async fn measure(context: Arc<Context>, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(MEASURE_EVERY)).await.is_some() {
+        context.health.lacks_mail(context.directory.has_mail() && !context.transports.sends_mail());
         // Other tasks report a history that cannot be reached.
         let Ok(oldest) = context.history.oldest_pending().await else { continue };
         let age = oldest.map_or(0, |oldest| context.clock.now().since(oldest).as_secs());

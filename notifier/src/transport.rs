@@ -73,6 +73,11 @@ pub(crate) fn host(channel: &Channel) -> Option<String> {
 }
 
 impl Transports {
+    /// Whether there is a mail server to send by.
+    pub(crate) const fn sends_mail(&self) -> bool {
+        self.email.is_some()
+    }
+
     pub(crate) fn new(
         guard: AddressGuard,
         mail: Option<MailSettings>,

@@ -15,12 +15,14 @@ use prometheus_client::registry::Registry;
 pub struct Readiness {
     role: &'static str,
     reason: Arc<Mutex<Option<String>>>,
+    lack: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Readiness {
     /// A role that is not ready yet.
     pub fn new(role: &'static str) -> Self {
-        Self { role, reason: Arc::new(Mutex::new(Some("it is starting".to_owned()))) }
+        let reason = Arc::new(Mutex::new(Some("it is starting".to_owned())));
+        Self { role, reason, lack: Arc::default() }
     }
 
     /// Declares that the role can do its job.
@@ -32,6 +34,17 @@ impl Readiness {
     /// ready: ".
     pub fn set_not_ready(&self, reason: impl Into<String>) {
         *self.reason.lock() = Some(reason.into());
+    }
+
+    /// Declares what the role cannot do although it is ready, because its operator did not set it up; `None`:
+    /// it can do everything. `/readyz` says it in a line of its own.
+    pub fn set_lack(&self, lack: Option<&'static str>) {
+        *self.lack.lock() = lack;
+    }
+
+    /// What the role cannot do although it is ready.
+    pub fn lack(&self) -> Option<&'static str> {
+        *self.lack.lock()
     }
 
     /// `Ok`, or the reason.
@@ -66,7 +79,8 @@ pub fn metrics_router(metrics: Arc<Registry>) -> Router {
 fn ready(roles: &[Readiness]) -> Response {
     let reasons: Vec<String> = roles.iter().filter_map(|role| role.check().err()).collect();
     if reasons.is_empty() {
-        return "ready\n".into_response();
+        let lacks = roles.iter().filter_map(Readiness::lack).map(|lack| format!("{lack}\n"));
+        return format!("ready\n{}", lacks.collect::<String>()).into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
 }

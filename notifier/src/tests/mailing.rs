@@ -7,6 +7,7 @@ use model::channel::{ChannelKind, Email};
 use model::delivery::DeliveryState;
 use model::flip::{Alert, Flip};
 use model::ids::{AlertId, ChannelId, DeliveryId};
+use ports::registry::RecordKind;
 use sending::mail::MailSettings;
 use servers::SmtpSink;
 
@@ -166,4 +167,19 @@ async fn without_a_mail_server_the_attempt_says_which_flags_are_missing() {
         dead.attempts[0].error.as_deref(),
         Some("this notifier sends no e-mail: start it with --smtp-url and --mail-from")
     );
+}
+
+#[tokio::test]
+async fn a_notifier_is_ready_without_a_mail_server_and_says_that_channels_of_mail_get_nothing() {
+    let mut world = World::new();
+    let to = vec!["a@example.net".to_owned()];
+    let channel =
+        world.channel_with(String::new(), |channel| channel.kind = ChannelKind::Email(Email { to })).await;
+    let running = world.start();
+    let lack = eventually("it says what it lacks", async || running.readiness.lack()).await;
+    assert!(lack.contains("channels of e-mail get nothing"), "{lack}");
+    assert_eq!(running.readiness.check(), Ok(()));
+    world.delete(RecordKind::Channel, channel).await;
+    eventually("it lacks nothing", async || running.readiness.lack().is_none().then_some(())).await;
+    running.drain().await;
 }

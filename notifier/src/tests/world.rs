@@ -24,6 +24,7 @@ use ports::registry::{Expected, RecordKey, RecordKind, Registry};
 use ports::state_store::{Commit, Leases, States};
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
+use serving::Readiness;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -51,6 +52,7 @@ pub(super) struct World {
 
 /// A notifier at work.
 pub(super) struct Running {
+    pub(super) readiness: Readiness,
     shutdown: CancellationToken,
     service: JoinSet<Result<(), Error>>,
 }
@@ -109,10 +111,10 @@ impl World {
         };
         let mut metrics = prometheus_client::registry::Registry::default();
         let service = Service::with_limits(config, deps, &mut metrics, self.limits).unwrap();
-        let shutdown = CancellationToken::new();
+        let (readiness, shutdown) = (service.readiness(), CancellationToken::new());
         let mut running = JoinSet::new();
         running.spawn(service.run(shutdown.clone()));
-        Running { shutdown, service: running }
+        Running { readiness, shutdown, service: running }
     }
 
     fn uuid(&mut self) -> Uuid {

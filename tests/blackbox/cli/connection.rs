@@ -89,6 +89,8 @@ fn a_refused_key_is_told() {
 fn health_is_an_exit_code_and_a_reason() {
     for (status, body, code, printed) in [
         (200, "ready\n", 0, "ready\n"),
+        (200, "ready\nchannels of e-mail get nothing\n", 0, "ready\nchannels of e-mail get nothing\n"),
+        (200, "<p>a proxy</p>\n", 0, "ready\n"),
         (503, "ingest is not ready: the log is full\n", 1, "ingest is not ready: the log is full\n"),
         (502, "", 1, "not ready (status 502)\n"),
     ] {
@@ -101,5 +103,6 @@ fn health_is_an_exit_code_and_a_reason() {
     let server = Stub::start(|_| Answer::text(503, "scheduler is not ready: it is starting\n"));
     let finished = run(&server, &["health", "--json"]);
     let told: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
-    assert_eq!(told, json!({"ready": false, "reason": "scheduler is not ready: it is starting"}));
+    let reason = "scheduler is not ready: it is starting";
+    assert_eq!(told, json!({"ready": false, "reason": reason, "lacks": []}));
 }
