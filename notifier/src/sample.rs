@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use model::channel::{Channel, ChannelKind, Email};
 use model::delivery::DeliveryTask;
 use model::flip::Flip;
-use model::ids::MonitorId;
+use model::ids::{DeliveryId, MonitorId};
+use model::notice::{MonitorLabel, Notice};
 use uuid::Uuid;
 
 use crate::message::{Facts, Telling};
@@ -30,6 +31,22 @@ pub(crate) fn facts() -> Facts {
 pub(crate) fn telling<'a>(task: &'a DeliveryTask, channel: &'a Channel, facts: &'a Facts) -> Telling<'a> {
     static UTC: TimeZone = TimeZone::UTC;
     Telling { task, channel, facts, zone: &UTC }
+}
+
+/// The delivery of a notice to a channel; the label is that of the notice's monitor, if it has one.
+pub(crate) fn task(notice: Notice, channel: &Channel, label: MonitorLabel) -> DeliveryTask {
+    DeliveryTask {
+        id: DeliveryId::derive(notice.id(), channel.id),
+        monitor: notice.monitor().map(|_| label),
+        notice,
+        channel: channel.id,
+        created_at: at("2026-11-22T10:00:07.120Z"),
+        redriven: false,
+        attempts: 0,
+        sent_to: vec![],
+        at_desk: false,
+        folded_into: None,
+    }
 }
 
 /// A monitor that was not heard from.

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use model::flip::{Alert, Flip, Reason, State};
-use model::ids::{AlertId, DeliveryId};
+use model::ids::AlertId;
 use model::notice::{Brief, Dependents, Digest, Flapping, Group, Notice, Storm, WasDown};
 use model::time::EventTime;
 
 use super::view::Action;
 use super::*;
-use crate::sample::{at, channel, down, facts};
+use crate::sample::{channel, down, facts, task};
 
 fn up() -> Flip {
     let span = Duration::from_secs(310);
@@ -35,18 +35,7 @@ fn say_in(zone: &str, notice: impl Into<Notice>, facts: &Facts) -> Message {
     let channel = channel();
     let dependents = Dependents { down: 3, names: vec!["a".to_owned(), "b".to_owned()] };
     let label = MonitorLabel { name: "nightly backup".to_owned(), tags: vec!["prod".to_owned()], dependents };
-    let task = DeliveryTask {
-        id: DeliveryId::derive(notice.id(), channel.id),
-        monitor: notice.monitor().map(|_| label),
-        notice,
-        channel: channel.id,
-        created_at: at("2026-11-22T10:00:07.120Z"),
-        redriven: false,
-        attempts: 0,
-        sent_to: vec![],
-        at_desk: false,
-        folded_into: None,
-    };
+    let task = task(notice, &channel, label);
     let zone = TimeZone::get(zone).expect("a zone");
     Message::new(&Telling { task: &task, channel: &channel, facts, zone: &zone })
 }

@@ -8,7 +8,7 @@ use model::ids::{AlertId, ChannelId, DeliveryId};
 use ports::registry::RecordKind;
 use uuid::Uuid;
 
-use super::receiver::{Receiver, Reply};
+use super::receiver::{Received, Receiver, Reply};
 use super::world::World;
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_flip_reaches_each_enabled_default_channel_signed() {
     received.sort_by(|a, b| a.path.cmp(&b.path));
     let paths: Vec<_> = received.iter().map(|one| (one.path.as_str(), one.id())).collect();
     assert_eq!(paths, [("/first", to_first.to_string()), ("/second", to_second.to_string())]);
-    assert!(received.iter().all(super::receiver::Received::is_signed));
+    assert!(received.iter().all(Received::is_signed));
     let one = &received[0];
     assert_eq!(one.header("content-type"), "application/json");
     assert_eq!(one.header("user-agent"), concat!("lubdub-notifier/", env!("CARGO_PKG_VERSION")));
@@ -44,22 +44,24 @@ async fn a_flip_reaches_each_enabled_default_channel_signed() {
     world.nothing_left().await;
 }
 
-#[tokio::test]
-async fn a_channel_with_a_user_agent_of_its_own_is_known_for_a_notifier() {
+/// The request of a webhook with headers of its own, and the URL of its receiver.
+async fn sent_with(headers: &[(&str, &str)]) -> (Received, String) {
     let receiver = Receiver::start(|_| Reply::status(200)).await;
     let mut world = World::new();
-    let channel = world
-        .channel_with(receiver.url("/"), |channel| {
-            let own = ("User-Agent".to_owned(), Secret::new("mine/1".to_owned()));
-            World::webhook(channel).headers.extend([own]);
-        })
-        .await;
+    let own = headers.iter().map(|&(name, value)| (name.to_owned(), Secret::new(value.to_owned())));
+    let channel =
+        world.channel_with(receiver.url("/"), |channel| World::webhook(channel).headers.extend(own)).await;
     let monitor = world.monitor("backup", None).await;
     let running = world.start();
     let id = world.alert(monitor, 1, channel).await;
     world.delivery(id, DeliveryState::Delivered, 1).await;
     running.drain().await;
-    let one = &receiver.received()[0];
+    (receiver.received().remove(0), receiver.url(""))
+}
+
+#[tokio::test]
+async fn a_channel_with_a_user_agent_of_its_own_is_known_for_a_notifier() {
+    let (one, _) = sent_with(&[("User-Agent", "mine/1")]).await;
     assert_eq!(one.header("user-agent"), "mine/1");
     assert_eq!(one.header("lubdub-notifier"), env!("CARGO_PKG_VERSION"));
 }
@@ -108,33 +110,19 @@ async fn an_alert_that_is_published_again_is_not_delivered_again() {
 
 #[tokio::test]
 async fn own_headers_are_sent_but_not_in_place_of_ours() {
-    let receiver = Receiver::start(|_| Reply::status(200)).await;
-    let mut world = World::new();
-    let channel = world
-        .channel_with(receiver.url("/"), |channel| {
-            let headers = &mut World::webhook(channel).headers;
-            for (name, value) in [
-                ("Authorization", "Bearer x"),
-                ("Webhook-Id", "mine"),
-                ("webhook-signature", "v1,mine"),
-                ("Host", "elsewhere.example"),
-                ("Content-Length", "1"),
-                ("content-type", "text/plain"),
-            ] {
-                headers.insert(name.to_owned(), Secret::new(value.to_owned()));
-            }
-        })
-        .await;
-    let monitor = world.monitor("backup", None).await;
-    let running = world.start();
-    let id = world.alert(monitor, 1, channel).await;
-    world.delivery(id, DeliveryState::Delivered, 1).await;
-    running.drain().await;
-    let received = &receiver.received()[0];
+    let (received, url) = sent_with(&[
+        ("Authorization", "Bearer x"),
+        ("Webhook-Id", "mine"),
+        ("webhook-signature", "v1,mine"),
+        ("Host", "elsewhere.example"),
+        ("Content-Length", "1"),
+        ("content-type", "text/plain"),
+    ])
+    .await;
     assert!(received.is_signed());
     assert_eq!(received.header("authorization"), "Bearer x");
     assert_eq!(received.header("content-type"), "application/json");
-    assert!(receiver.url("").ends_with(&received.header("host")), "{}", received.header("host"));
+    assert!(url.ends_with(&received.header("host")), "{}", received.header("host"));
 }
 
 #[tokio::test]

@@ -7,17 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use model::channel::{Channel, ChannelKind, Email};
-use model::delivery::DeliveryTask;
 use model::flip::{Alert, Flip, Reason, State};
-use model::ids::{AlertId, DeliveryId, MonitorId};
+use model::ids::{AlertId, MonitorId};
 use model::notice::{Brief, Dependents, Digest, Group, MonitorLabel, Notice};
 use uuid::Uuid;
 
 use super::*;
 use crate::message::Facts;
-use crate::sample::{at, down, facts};
-use doubles::samples;
+use crate::sample::{channel, down, facts, task};
 
 fn reported() -> Flip {
     let message = Some("backup failed after 3 tries".to_owned());
@@ -94,10 +91,6 @@ fn mails() -> Vec<(&'static str, Notice, Facts)> {
     ]
 }
 
-fn channel() -> Channel {
-    samples::channel(ChannelKind::Email(Email { to: vec![] }))
-}
-
 fn made(notice: Notice, facts: &Facts) -> Mail {
     let channel = channel();
     let dependents = Dependents { down: 3, names: vec!["restore test".to_owned(), "wiki".to_owned()] };
@@ -106,18 +99,7 @@ fn made(notice: Notice, facts: &Facts) -> Mail {
         tags: vec!["prod".to_owned(), "db".to_owned()],
         dependents,
     };
-    let task = DeliveryTask {
-        id: DeliveryId::derive(notice.id(), channel.id),
-        monitor: notice.monitor().map(|_| label),
-        notice,
-        channel: channel.id,
-        created_at: at("2026-11-22T10:00:07.120Z"),
-        redriven: false,
-        attempts: 0,
-        sent_to: vec![],
-        at_desk: false,
-        folded_into: None,
-    };
+    let task = task(notice, &channel, label);
     let zone = TimeZone::get("Europe/Berlin").expect("a zone");
     mail(&Telling { task: &task, channel: &channel, facts, zone: &zone })
 }
