@@ -81,6 +81,10 @@ pub(crate) struct Up {
     #[arg(long, env = "LUBDUB_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 
+    /// Start although the data folder was copied in parts: what is missing in it is gone. Give it once
+    #[arg(long)]
+    accept_torn: bool,
+
     /// The URL by which clients reach this server [default: the listen address]
     #[arg(long, env = "LUBDUB_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
@@ -208,6 +212,7 @@ impl Up {
         let options = SqliteOptions {
             retention: Duration::from_secs(self.retention.0),
             history_per_monitor: self.history as usize,
+            accept_torn: self.accept_torn,
             log_bytes: self.log_size.map(|size| size.0),
             ..SqliteOptions::new(&data_dir)
         };

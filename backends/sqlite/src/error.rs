@@ -47,6 +47,30 @@ pub enum OpenError {
         /// A file that says that there was an installation.
         found: PathBuf,
     },
+    /// The databases are not of one moment.
+    #[error(
+        "the data directory {} is not of one moment: {why}. Its files were probably copied while its Lubdub ran, or without \
+         those that end in -wal. Copy them again while it is stopped, or restore what `lubdub backup` made; to go on with what \
+         is left, start once with --accept-torn",
+        .dir.display()
+    )]
+    Torn {
+        /// Which.
+        dir: PathBuf,
+        /// What does not fit together.
+        why: String,
+    },
+    /// A page of the file is damaged.
+    #[error(
+        "{} is damaged: {found}. Copy the data directory again while its Lubdub is stopped, or restore what `lubdub backup` made",
+        .file.display()
+    )]
+    Broken {
+        /// The database.
+        file: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
     /// A newer Lubdub wrote the database.
     #[error("{} is of a newer Lubdub: its format is {found}, this program reads {known}", .file.display())]
     Newer {
@@ -72,7 +96,10 @@ pub enum OpenError {
         known: i64,
     },
     /// The file is not a database, or lacks what it should hold.
-    #[error("{} is damaged", .file.display())]
+    #[error(
+        "{} is damaged; copy the data directory again while its Lubdub is stopped, or restore what `lubdub backup` made",
+        .file.display()
+    )]
     Damaged {
         /// The database.
         file: PathBuf,

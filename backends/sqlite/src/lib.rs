@@ -29,6 +29,7 @@ mod state;
 mod state_db;
 mod state_rows;
 mod tasks;
+mod together;
 mod traces;
 mod trim;
 mod writer;
@@ -97,7 +98,13 @@ impl SqliteBackend {
         let dir = options.dir.clone();
         let databases = [log::SCHEMA.file, state_db::SCHEMA.file, history::SCHEMA.file];
         let held = Arc::new(DataDir::take(&dir, &databases, options.write_back_every)?);
-        let is_new = !traces::installation(&dir)?;
+        let is_new = !traces::installation(&dir, options.accept_torn)?;
+        if !is_new {
+            together::check(&dir, options.accept_torn)?;
+            if options.accept_torn {
+                together::accept(&dir)?;
+            }
+        }
         let max_bytes = options.log_bytes.unwrap_or_else(|| room::default_limit(&dir));
         let log_options = LogOptions {
             dir: dir.clone(),

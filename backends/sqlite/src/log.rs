@@ -34,6 +34,7 @@ use model::wire::frame::Frame;
 use ports::clock::Clock;
 use ports::heartbeat_log::{HeartbeatLog, LogError, LogExtent, LogReader, LogRoom};
 use reader::SqliteLogReader;
+pub(super) use rows::{Extent, definitions, extent};
 use rows::{StoredExtent, identity, stored};
 use tail::Tail;
 use writing::{Job, LogWriter};

@@ -12,6 +12,9 @@ const MOST_OF_A_MONITOR: usize = 1_000_000_000;
 pub struct SqliteOptions {
     /// The data directory; made if it is missing.
     pub dir: PathBuf,
+    /// Whether databases of different moments are opened all the same, also when that of the log or of the
+    /// history is missing. What they do not know is gone.
+    pub accept_torn: bool,
     /// Partitions of the heartbeat log, at least 1; fixed when the log is created.
     pub partitions: u16,
     /// How long the heartbeat log keeps its entries.
@@ -37,6 +40,7 @@ impl SqliteOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            accept_torn: false,
             partitions: 1,
             retention: Duration::from_secs(90 * 24 * 3_600),
             expire_every: Duration::from_secs(60),

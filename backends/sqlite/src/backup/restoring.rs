@@ -154,6 +154,7 @@ mod tests {
         names.sort_unstable();
         names
     }
+    use ports::registry::{Expected, RecordKey, RecordKind, Registry as _};
 
     #[tokio::test]
     async fn what_is_restored_opens_as_the_same_installation_and_is_for_its_owner_alone() {
@@ -163,6 +164,9 @@ mod tests {
         assert_eq!(check(&file, &GO_ON).expect("it is whole"), manifest);
         assert_eq!(names(&new), ["admin.key", "checkpoints", "history.db", "log.db", "state.db"]);
         assert_eq!(fs::read(new.join("admin.key")).expect("a key"), b"a key");
+        let registry = backend.registry();
+        let key = RecordKey::new(RecordKind::Key, "k");
+        registry.put(&key, Expected::Absent, "x".into()).await.expect("put");
         #[cfg(unix)]
         for path in names(&new).iter().map(|name| new.join(name)).chain([new.clone(), file.clone()]) {
             use std::os::unix::fs::PermissionsExt as _;

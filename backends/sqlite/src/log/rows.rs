@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{from_sql, to_sql};
-use model::ids::Offset;
+use model::ids::{Offset, Revision};
 use model::time::EventTime;
+use model::wire::{self, frame::Frame};
 
 const OFFSET_BITS: u32 = 48;
 
@@ -51,7 +52,7 @@ pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stor
         })
         .optional()?;
     let (expired, top_expired) = remembered.unwrap_or_default();
-    let range = [to_sql(key(partition, Offset::START)), to_sql(key(partition, Offset(u64::MAX >> 16)))];
+    let range = behind(partition, Offset::START);
     let newest = "SELECT key, logged_at, top_sealed_at FROM entries WHERE key BETWEEN ?1 AND ?2
                   ORDER BY key DESC LIMIT 1";
     let last = conn
@@ -67,4 +68,44 @@ pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stor
         logged_at: last.map(|(_, logged_at, _)| EventTime::from_micros(logged_at)),
         top_sealed_at: last.map(|(.., top)| top).max(top_expired).map(EventTime::from_micros),
     })
+}
+
+/// Which log it is, and how far a partition reaches.
+pub(crate) struct Extent {
+    pub(crate) incarnation: String,
+    pub(crate) expired: Offset,
+    pub(crate) last: Offset,
+}
+
+/// `None` if the log is not yet any.
+pub(crate) fn extent(conn: &Connection, partition: u16) -> rusqlite::Result<Option<Extent>> {
+    let incarnation = conn.query_row("SELECT incarnation FROM log", [], |row| row.get(0)).optional()?;
+    let Some(incarnation) = incarnation else { return Ok(None) };
+    let StoredExtent { expired, last, .. } = stored(conn, partition)?;
+    Ok(Some(Extent { incarnation, expired, last }))
+}
+
+/// The revisions of the definitions in the entries after `after`, `most` of which are read. An entry that
+/// cannot be read has none.
+pub(crate) fn definitions(
+    conn: &Connection,
+    partition: u16,
+    after: Offset,
+    most: u32,
+) -> rusqlite::Result<Vec<Revision>> {
+    let [begin, end] = behind(partition, after.next());
+    let sql = "SELECT frame FROM entries WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3";
+    let mut query = conn.prepare(sql)?;
+    let mut rows = query.query(params![begin, end, most])?;
+    let mut revisions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let frame = wire::decode::<Frame>(row.get_ref(0)?.as_blob()?);
+        revisions.extend(frame.iter().flat_map(|frame| &frame.definitions).map(|change| change.revision));
+    }
+    Ok(revisions)
+}
+
+/// The first and the last key of a partition's entries, beginning at `first`.
+fn behind(partition: u16, first: Offset) -> [i64; 2] {
+    [to_sql(key(partition, first)), to_sql(key(partition, Offset(u64::MAX >> 16)))]
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend_sqlite::{OpenError, SqliteBackend, SqliteOptions};
-use model::ids::{Offset, PartitionId};
+use model::ids::{Offset, PartitionId, Revision};
+use model::monitor::DefinitionChange;
 use model::time::EventTime;
+use model::wire::frame::Frame;
 use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::queue::{Outcome, QueueName};
@@ -121,6 +123,8 @@ async fn a_part_of_an_installation_does_not_become_a_new_one() {
     let whole = tempfile::tempdir().expect("a directory");
     let backend = open(whole.path()).expect("open");
     assert!(backend.is_new());
+    let registry: Arc<dyn Registry> = backend.registry();
+    create(&registry, &key("k"), "x").await;
     backend.close().await.expect("close");
     std::fs::write(whole.path().join("admin.key"), "a key").expect("write");
     std::fs::write(whole.path().join("starts"), "started then").expect("write");
@@ -152,6 +156,144 @@ async fn a_part_of_an_installation_does_not_become_a_new_one() {
         change(empty.path(), file, "PRAGMA journal_mode = WAL");
     }
     assert!(matches!(refusal(empty.path()), OpenError::Incomplete { .. }), "files without tables");
+}
+
+/// A folder with copies of its databases, as they were before and after something was done.
+async fn two_moments() -> (tempfile::TempDir, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let entry = async |backend: &SqliteBackend, number: i64| {
+        backend.log().append(P, frame(number as u64, at(number))).await.expect("append")
+    };
+    let backend = open(dir.path()).expect("open");
+    entry(&backend, 1).await;
+    backend.close().await.expect("close");
+    let before = image(dir.path());
+    let backend = open(dir.path()).expect("open");
+    let last = entry(&backend, 2).await;
+    let registry: Arc<dyn Registry> = backend.registry();
+    create(&registry, &key("a"), "x").await;
+    let lease = backend.state().acquire(P, "first").await.expect("acquire");
+    let incarnation = backend.log().extent(P).await.expect("extent").incarnation;
+    let mut applied = commit(0, last.0, 1, Vec::new());
+    applied.head.incarnation = incarnation;
+    backend.state().commit(&lease, &applied).await.expect("commit");
+    backend.close().await.expect("close");
+    (before, dir)
+}
+
+#[tokio::test]
+async fn databases_of_different_moments_are_refused_and_left_alone_until_they_are_accepted() {
+    let (before, after) = two_moments().await;
+    open(image(after.path()).path()).expect("it is whole").close().await.expect("close");
+    let copy = image(after.path());
+    std::fs::copy(before.path().join("log.db"), copy.path().join("log.db")).expect("copy");
+    let held = std::fs::read(copy.path().join("log.db")).expect("read");
+    let error = refusal(copy.path());
+    assert!(matches!(error, OpenError::Torn { .. }), "{error:?}");
+    for part in ["up to 2", "ends at 1", "lubdub backup", "--accept-torn"] {
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+    assert_eq!(std::fs::read(copy.path().join("log.db")).expect("read"), held);
+    let accepting = SqliteOptions { accept_torn: true, ..SqliteOptions::new(copy.path()) };
+    let backend = SqliteBackend::open(accepting, Arc::new(ManualClock::new(START))).expect("open");
+    assert!(!backend.is_new());
+    backend.close().await.expect("close");
+}
+
+#[tokio::test]
+async fn a_registry_without_the_key_that_is_kept_beside_it_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    make(dir.path()).await;
+    make(dir.path()).await;
+    std::fs::write(dir.path().join("admin.key"), "a key").expect("write");
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Torn { .. }), "{error:?}");
+    assert!(error.to_string().contains("admin.key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_older_than_the_log_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let backend = open(dir.path()).expect("open");
+    let registry: Arc<dyn Registry> = backend.registry();
+    let revision = create(&registry, &key("a"), "x").await;
+    let change = |revision| DefinitionChange { monitor: monitor(1), revision, at: START, definition: None };
+    let known = Frame { definitions: vec![change(revision)], ..(*frame(1, START)).clone() };
+    backend.log().append(P, Arc::new(known)).await.expect("append");
+    let lease = backend.state().acquire(P, "first").await.expect("acquire");
+    let mut nothing = commit(0, 0, 1, Vec::new());
+    nothing.head.incarnation.clear();
+    backend.state().commit(&lease, &nothing).await.expect("commit");
+    backend.close().await.expect("close");
+    let backend = open(dir.path()).expect("the registry knows it");
+    let unknown = Frame { definitions: vec![change(Revision(revision.0 + 1))], ..(*frame(2, START)).clone() };
+    backend.log().append(P, Arc::new(unknown)).await.expect("append");
+    backend.close().await.expect("close");
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Torn { .. }), "{error:?}");
+    let accepting = SqliteOptions { accept_torn: true, ..SqliteOptions::new(dir.path()) };
+    let backend = SqliteBackend::open(accepting, Arc::new(ManualClock::new(START))).expect("open");
+    backend.close().await.expect("close");
+    make(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_log_of_another_installation_is_refused() {
+    let (_, dir) = two_moments().await;
+    let (other, copy) = (tempfile::tempdir().expect("a directory"), image(dir.path()));
+    let backend = open(other.path()).expect("open");
+    for number in 1..5 {
+        backend.log().append(P, frame(number as u64, at(number))).await.expect("append");
+    }
+    backend.close().await.expect("close");
+    std::fs::copy(other.path().join("log.db"), copy.path().join("log.db")).expect("copy");
+    let error = refusal(copy.path());
+    assert!(matches!(error, OpenError::Torn { .. }), "{error:?}");
+    assert!(error.to_string().contains("another heartbeat log"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_missing_beside_one_that_was_written_to_is_refused() {
+    let (_, dir) = two_moments().await;
+    for missing in ["log.db", "state.db", "history.db"] {
+        let copy = image(dir.path());
+        std::fs::remove_file(copy.path().join(missing)).expect("it is there");
+        let error = refusal(copy.path());
+        assert!(matches!(error, OpenError::Incomplete { .. }), "{missing}: {error:?}");
+        assert!(!copy.path().join(missing).exists(), "nothing was made");
+        let accepting = SqliteOptions { accept_torn: true, ..SqliteOptions::new(copy.path()) };
+        let accepted = SqliteBackend::open(accepting, Arc::new(ManualClock::new(START)));
+        assert_eq!(accepted.is_ok(), missing != "state.db", "without its monitors it is another one");
+        if let Ok(backend) = accepted {
+            backend.close().await.expect("close");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_cut_off_or_torn_is_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let backend = open(dir.path()).expect("open");
+    let registry: Arc<dyn Registry> = backend.registry();
+    for number in 0..200 {
+        create(&registry, &key(&format!("k{number}")), &"x".repeat(200)).await;
+    }
+    backend.close().await.expect("close");
+    let whole = std::fs::read(dir.path().join("state.db")).expect("read");
+    let mut torn = whole.clone();
+    // A page of another moment: here it was not yet written.
+    torn[whole.len() / 8_192 * 4_096..][..4_096].fill(0);
+    for bytes in [&whole[..whole.len() - 4_096], &torn[..]] {
+        let copy = image(dir.path());
+        std::fs::write(copy.path().join("state.db"), bytes).expect("write");
+        let error = refusal(copy.path());
+        assert!(matches!(error, OpenError::Broken { .. } | OpenError::Damaged { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("state.db is damaged") && text.contains("lubdub backup") && !text.contains('\n'),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -278,7 +420,9 @@ async fn what_was_acknowledged_outlives_a_crash() {
     settle(&*queue, 1, Outcome::Complete).await;
 
     let copy = image(dir.path());
-    let crashed = open(copy.path()).expect("open");
+    // The state here is not computed from the log.
+    let accepting = SqliteOptions { accept_torn: true, ..SqliteOptions::new(copy.path()) };
+    let crashed = SqliteBackend::open(accepting, Arc::new(ManualClock::new(START))).expect("open");
     assert_eq!(crashed.log().extent(P).await.expect("extent").last, appended);
     assert!(crashed.registry().get(&key("a")).await.expect("get").is_some());
     let lease = crashed.state().acquire(P, "second").await.expect("the dead hold nothing");
