@@ -237,11 +237,12 @@ impl Up {
         let greeting = Greeting {
             folder: &data_dir,
             is_new: backend.is_new(),
+            holds: Inventory::of(backend.registry().as_ref()).await?,
             address,
             public_url: &place.public_url,
             reaches_this_machine: self.reaches_this_machine()?,
         };
-        self.tell(terminal, &greeting, &key, backend.registry().as_ref()).await?;
+        self.tell(terminal, &greeting, &key)?;
         let front = Front { listener, metrics_listener, limits, entrance };
         let outcome = roles.run(front, metrics, signals).await;
         if let Err(error) = backend.close().await {
@@ -251,13 +252,7 @@ impl Up {
     }
 
     /// Tells of the start: the person by the greeting, and the log.
-    async fn tell(
-        &self,
-        terminal: &Terminal,
-        greeting: &Greeting<'_>,
-        key: &AdminKey,
-        registry: &dyn Registry,
-    ) -> anyhow::Result<()> {
+    fn tell(&self, terminal: &Terminal, greeting: &Greeting<'_>, key: &AdminKey) -> anyhow::Result<()> {
         greeting.print(terminal, key)?;
         let (address, folder) = (greeting.address, greeting.folder.display());
         if greeting.is_new {
@@ -266,7 +261,7 @@ impl Up {
                 "made a new installation, for there was none in this folder; if you have one elsewhere, stop this one and name its folder with --data-dir"
             );
         }
-        let Inventory { monitors, channels, mail_channels } = Inventory::of(registry).await?;
+        let Inventory { monitors, channels, mail_channels } = greeting.holds;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, %folder, monitors, channels, "started");
         if mail_channels > 0 && !self.smtp.is_given() {
             tracing::warn!(

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::Context;
 use management::AdminKey;
 
+use super::inventory::Inventory;
 use cli::Terminal;
 
 const KEY: &str = "admin.key";
@@ -46,6 +47,8 @@ pub(super) struct Greeting<'a> {
     pub(super) folder: &'a Path,
     /// Whether this start made the installation.
     pub(super) is_new: bool,
+    /// What the installation has.
+    pub(super) holds: Inventory,
     pub(super) address: SocketAddr,
     pub(super) public_url: &'a str,
     /// Whether alerts may lead to a receiver on this machine.
@@ -68,6 +71,9 @@ impl Greeting<'_> {
                  name its folder with --data-dir.\n",
             );
         }
+        if !self.is_new {
+            let _ = writeln!(text, "Holds              {}", self.holds);
+        }
         let kept = folder.join(KEY);
         match key {
             AdminKey::Made(key) => {
@@ -79,13 +85,18 @@ impl Greeting<'_> {
             AdminKey::Given | AdminKey::Present => {}
         }
         text.push_str("\nType next, in another terminal:\n");
-        self.steps(&mut text, terminal.program());
+        self.place(&mut text);
+        if self.holds.monitors > 0 {
+            let _ = write!(text, "  {} monitor list\nStop this with Ctrl-C.\n", terminal.program());
+        } else {
+            self.steps(&mut text, terminal.program());
+        }
         terminal.print(&text)?;
         Ok(())
     }
 
-    /// The steps to the first alert: those of the README.
-    fn steps(&self, text: &mut String, program: &str) {
+    /// What client commands need to be told, where it is not the usual.
+    fn place(&self, text: &mut String) {
         if self.address.to_string() != "127.0.0.1:8080" {
             let _ = writeln!(text, "  export LUBDUB_URL=http://{}", self.address);
         }
@@ -93,6 +104,10 @@ impl Greeting<'_> {
             let folder = std::path::absolute(self.folder).unwrap_or_else(|_| self.folder.to_owned());
             let _ = writeln!(text, "  export LUBDUB_DATA_DIR={}", cli::quoted(&folder.display().to_string()));
         }
+    }
+
+    /// The steps to the first alert: those of the README.
+    fn steps(&self, text: &mut String, program: &str) {
         if self.reaches_this_machine {
             let _ = write!(
                 text,
@@ -129,11 +144,13 @@ mod tests {
         let greeting = Greeting {
             folder: &folder,
             is_new: true,
+            holds: Inventory::default(),
             address,
             public_url: "http://127.0.0.1:8080",
             reaches_this_machine: true,
         };
         let mut text = String::new();
+        greeting.place(&mut text);
         greeting.steps(&mut text, "target/release/lubdub");
         let readme = include_str!("../../README.md");
         let (_, walk) = readme.split_once("## Watch a monitor go down").expect("the walk");

@@ -1,5 +1,7 @@
 //! What an installation has, for the line that tells of its start.
 
+use std::fmt;
+
 use model::channel::{Channel, ChannelKind};
 use model::wire;
 use ports::registry::{Record, RecordKind, Registry, RegistryError};
@@ -13,6 +15,14 @@ pub(super) struct Inventory {
     pub(super) monitors: usize,
     pub(super) channels: usize,
     pub(super) mail_channels: usize,
+}
+
+impl fmt::Display for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted =
+            |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        write!(f, "{}, {}", counted(self.monitors, "monitor"), counted(self.channels, "channel"))
+    }
 }
 
 impl Inventory {

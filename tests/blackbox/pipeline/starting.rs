@@ -79,6 +79,20 @@ fn the_first_start_prints_address_folder_key_and_commands_and_the_second_no_key(
 }
 
 #[test]
+fn a_start_on_what_was_there_says_what_it_holds_and_no_first_steps() {
+    let mut server = Server::start(&[]);
+    server.monitor("job", 3_600, 60);
+    server.stop();
+    let home = directory();
+    let text = greeting(&mut up(home.path(), server.data()), home.path());
+    assert!(text.contains("Holds              1 monitor, 0 channels\n"), "{text}");
+    assert!(text.contains(" monitor list\n"), "{text}");
+    for first in ["NEW INSTALLATION", "channel create", "monitor create"] {
+        assert!(!text.contains(first), "{first}: {text}");
+    }
+}
+
+#[test]
 fn the_admin_key_can_be_set() {
     let server = Server::start(&[]);
     assert_eq!(server.get("/monitors")["items"], serde_json::json!([]));
