@@ -26,7 +26,8 @@ pub fn check(file: &Path, stop: &AtomicBool) -> Result<Manifest, BackupError> {
 
 /// Makes the data directory `dir` of a back-up. All of the file is checked before anything is written; then
 /// the parts are written to a folder beside `dir`, which gets its name when they are on the disk. An empty
-/// `dir` keeps its owner. Blocks; when `stop` becomes true, it ends soon.
+/// `dir` keeps its owner; of a new one that root makes, the owner is that of the folder above. Blocks; when
+/// `stop` becomes true, it ends soon.
 ///
 /// # Errors
 /// [`BackupError`]; then `dir` is as it was.
@@ -34,7 +35,7 @@ pub fn restore(file: &Path, dir: &Path, stop: &AtomicBool) -> Result<Manifest, B
     let (dir, owner) = target(dir)?;
     let manifest = check(file, stop)?;
     let beside = dir.parent().unwrap_or(&dir);
-    fs::create_dir_all(beside).map_err(BackupError::disk(beside))?;
+    make_folders(beside, owner).map_err(BackupError::disk(beside))?;
     let unfinished =
         Builder::new().prefix(UNFINISHED).tempdir_in(beside).map_err(BackupError::disk(beside))?;
     let folder = unfinished.path();
@@ -53,7 +54,9 @@ pub fn restore(file: &Path, dir: &Path, stop: &AtomicBool) -> Result<Manifest, B
         return Err(BackupError::Damaged { file: file.to_owned(), why: "it changed meanwhile".to_owned() });
     }
     if let Some(owner) = owner {
-        give(folder, &manifest, owner).map_err(at_folder())?;
+        let parts = manifest.parts.iter().map(|part| folder.join(&part.name));
+        let mut all = parts.chain([checkpoints.clone(), folder.to_owned()]);
+        all.try_for_each(|path| give(&path, owner)).map_err(at_folder())?;
     }
     for path in [&checkpoints, folder] {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(BackupError::disk(path))?;
@@ -69,12 +72,35 @@ pub fn restore(file: &Path, dir: &Path, stop: &AtomicBool) -> Result<Manifest, B
 /// User and group.
 type Owner = (u32, u32);
 
-/// The folder to restore to, without symbolic links, and its owner if it is there.
+/// The owner of what root makes below a folder: the service runs as that user, and could not read root's.
+/// `None` for all others, to whom belongs what they make.
+#[cfg(unix)]
+fn heir(beside: &Path) -> Option<Owner> {
+    use std::os::unix::fs::MetadataExt as _;
+    let above = beside.ancestors().find_map(|folder| fs::metadata(folder).ok())?;
+    rustix::process::geteuid().is_root().then(|| (above.uid(), above.gid()))
+}
+
+#[cfg(not(unix))]
+const fn heir(_: &Path) -> Option<Owner> {
+    None
+}
+
+/// Makes a folder and those above it that are missing.
+fn make_folders(folder: &Path, owner: Option<Owner>) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(folder)?;
+    owner.map_or(Ok(()), |owner| missing.into_iter().try_for_each(|folder| give(folder, owner)))
+}
+
+/// The folder to restore to, without symbolic links, and who is to own it if not the one who restores.
 fn target(dir: &Path) -> Result<(PathBuf, Option<Owner>), BackupError> {
     let at = || BackupError::disk(dir);
     let metadata = match fs::metadata(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok((std::path::absolute(dir).map_err(at())?, None));
+            let dir = std::path::absolute(dir).map_err(at())?;
+            let owner = heir(&dir);
+            return Ok((dir, owner));
         }
         metadata => metadata.map_err(at())?,
     };
@@ -111,15 +137,10 @@ fn new_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What root restores belongs to the user that the service runs as.
-fn give(folder: &Path, manifest: &Manifest, (user, group): Owner) -> io::Result<()> {
+/// Follows no link, which that user could put there.
+fn give(path: &Path, (user, group): Owner) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        let parts = manifest.parts.iter().map(|part| folder.join(&part.name));
-        for path in parts.chain([folder.join(CHECKPOINTS), folder.to_owned()]) {
-            std::os::unix::fs::chown(path, Some(user), Some(group))?;
-        }
-    }
+    std::os::unix::fs::lchown(path, Some(user), Some(group))?;
     Ok(())
 }
 
@@ -133,6 +154,7 @@ mod tests {
     use crate::backup::back_up;
     use crate::{SqliteBackend, SqliteOptions};
     use ports::clock::{Clock, SystemClock};
+    use ports::registry::{Expected, RecordKey, RecordKind, Registry as _};
 
     static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -142,6 +164,9 @@ mod tests {
         let (data, file) = (home.path().join("data"), home.path().join("some.tar.zst"));
         let clock = Arc::new(SystemClock::new());
         let backend = SqliteBackend::open(SqliteOptions::new(&data), Arc::clone(&clock) as _).expect("open");
+        let registry = backend.registry();
+        let key = RecordKey::new(RecordKind::Key, "k");
+        registry.put(&key, Expected::Absent, "x".into()).await.expect("put");
         fs::write(data.join("admin.key"), "a key").expect("write");
         back_up(&data, &file, "0.1.0", clock.now(), &GO_ON).expect("back up while it is open");
         backend.close().await.expect("close");
@@ -154,7 +179,6 @@ mod tests {
         names.sort_unstable();
         names
     }
-    use ports::registry::{Expected, RecordKey, RecordKind, Registry as _};
 
     #[tokio::test]
     async fn what_is_restored_opens_as_the_same_installation_and_is_for_its_owner_alone() {
@@ -164,9 +188,6 @@ mod tests {
         assert_eq!(check(&file, &GO_ON).expect("it is whole"), manifest);
         assert_eq!(names(&new), ["admin.key", "checkpoints", "history.db", "log.db", "state.db"]);
         assert_eq!(fs::read(new.join("admin.key")).expect("a key"), b"a key");
-        let registry = backend.registry();
-        let key = RecordKey::new(RecordKind::Key, "k");
-        registry.put(&key, Expected::Absent, "x".into()).await.expect("put");
         #[cfg(unix)]
         for path in names(&new).iter().map(|name| new.join(name)).chain([new.clone(), file.clone()]) {
             use std::os::unix::fs::PermissionsExt as _;
@@ -199,6 +220,31 @@ mod tests {
         restore(&file, &link, &GO_ON).expect("restore");
         assert!(names(&empty).contains(&"state.db".to_owned()));
         assert_eq!(names(home.path()), ["data", "empty", "link", "some.tar.zst"], "nothing else is left");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_root_restores_belongs_to_the_owner_of_the_folder_or_of_the_one_above() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let (home, _, file) = backed_up().await;
+        let (above, empty) = (home.path().join("srv"), home.path().join("empty"));
+        for folder in [&above, &empty] {
+            fs::create_dir(folder).expect("make");
+            chown(folder, Some(65_534), Some(65_534)).expect("root may");
+        }
+        let deep = above.join("deep/data");
+        for dir in [&deep, &empty] {
+            restore(&file, dir, &GO_ON).expect("restore");
+            let within = names(dir).into_iter().map(|name| dir.join(name));
+            for path in within.chain([dir.clone()]) {
+                let found = fs::metadata(&path).expect("it is there");
+                assert_eq!((found.uid(), found.gid()), (65_534, 65_534), "{}", path.display());
+            }
+        }
+        assert_eq!(fs::metadata(above.join("deep")).expect("it is there").uid(), 65_534);
     }
 
     #[tokio::test]
