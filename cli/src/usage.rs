@@ -1,5 +1,7 @@
 //! Help and bad usage: clap's texts, as far as they fit this program.
 
+mod guesses;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -70,6 +72,14 @@ fn in_own_words(mut root: Command, mut error: Error, arguments: &[OsString]) -> 
         );
         return Error::raw(ErrorKind::InvalidSubcommand, text).with_cmd(command);
     }
+    if let Some(command) = command
+        && error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(given) = unknown(&error)
+        && let Some(hint) = guesses::hint(&root, command, &given)
+    {
+        let text = format!("there is no command '{}'; did you mean {hint}?\n", harmless(&given));
+        return Error::raw(ErrorKind::InvalidSubcommand, text).with_cmd(command);
+    }
     // Clap's shows every argument that was found, those from the environment too, as if all were needed.
     if error.get(ContextKind::Usage).is_some() {
         error.insert(ContextKind::Usage, ContextValue::StyledStr(usage(&mut root, &path)));
@@ -132,6 +142,32 @@ mod tests {
         }
         let flag = refused(&["channel", "create", "ops", "slack", "--color", "red"]);
         assert!(flag.contains("unexpected argument '--color'"), "{flag}");
+    }
+
+    #[test]
+    fn a_first_guess_is_answered_with_the_command_that_does_it() {
+        for (given, expected) in [
+            (&["list"][..], "`lubdub monitor list`"),
+            (&["ls", "--json"], "`lubdub monitor list`"),
+            (&["mute", "web"], "`lubdub maintenance create`"),
+            (&["STATUS"], "`lubdub health` or `lubdub monitor list`"),
+            (&["monitor", "describe", "x"], "`lubdub monitor show`"),
+            (&["keys", "add", "x"], "`lubdub key create`"),
+            (&["channel", "remove", "x"], "`lubdub channel delete`"),
+            (&["monitor", "mute", "x"], "`lubdub maintenance create`"),
+        ] {
+            let told = refused(given);
+            let word = given.iter().find(|word| refused_word(word)).expect("a word");
+            let begin = format!("error: there is no command '{word}'; did you mean {expected}?\n");
+            assert!(told.starts_with(&begin), "{given:?}: {told}");
+        }
+        for other in [&["frobnicate"][..], &["monitor", "frobnicate"]] {
+            assert!(refused(other).contains("unrecognized subcommand 'frobnicate'"), "{other:?}");
+        }
+    }
+
+    fn refused_word(word: &str) -> bool {
+        !matches!(word, "monitor" | "keys" | "channel")
     }
 
     #[test]
