@@ -105,7 +105,7 @@ impl Shown {
         let mut details = Details::default();
         details.add("name", &monitor.name);
         details.add("id", &monitor.id);
-        details.add_some("about", Some(&monitor.description));
+        details.add_lines("about", &monitor.description);
         let mut tags = monitor.tags.clone();
         tags.sort_by(|one, other| natural::compare(one, other));
         details.add_some("tags", Some(&tags.join(", ")));
