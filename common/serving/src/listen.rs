@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use tokio::net::TcpListener;
+use rustix::net::sockopt::set_ipv6_v6only;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// An address and a port; port 0 lets the system choose one.
     At(SocketAddr),
+    /// Every address of this machine, of IPv6 and IPv4, and a port.
+    Every(u16),
     /// A name, which is looked up when the listener starts, and a port.
     Named(String, u16),
 }
@@ -40,6 +43,7 @@ impl ListenAddress {
     pub async fn bind(&self) -> io::Result<TcpListener> {
         match self {
             Self::At(address) => TcpListener::bind(address).await,
+            Self::Every(port) => bind_every(*port).await,
             Self::Named(name, port) => TcpListener::bind((name.as_str(), *port)).await,
         }
     }
@@ -55,12 +59,30 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(address) => address.fmt(f),
+            Self::Every(port) => write!(f, ":{port}"),
             Self::Named(name, port) => write!(f, "{name}:{port}"),
         }
     }
 }
 
-/// Reads `ADDRESS:PORT`, `NAME:PORT`, `:PORT` (every IPv4 address) or `PORT` (this machine alone).
+/// As many connections wait at most as with [`TcpListener::bind`].
+const BACKLOG: u32 = 1_024;
+
+/// Listens on every address by one socket. Where this machine has no IPv6, not even for itself, that is one
+/// of IPv4.
+async fn bind_every(port: u16) -> io::Result<TcpListener> {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_err() {
+        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    }
+    let socket = TcpSocket::new_v6()?;
+    // The system may be set to IPv6 alone.
+    set_ipv6_v6only(&socket, false)?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv6Addr::UNSPECIFIED, port).into())?;
+    socket.listen(BACKLOG)
+}
+
+/// Reads `ADDRESS:PORT`, `NAME:PORT`, `:PORT` (every address) or `PORT` (this machine alone).
 impl FromStr for ListenAddress {
     type Err = ListenError;
 
@@ -77,7 +99,7 @@ impl FromStr for ListenAddress {
         }
         let (host, number) = text.rsplit_once(':').ok_or(ListenError::Host)?;
         match host {
-            "" | "*" => Ok(Self::At((Ipv4Addr::UNSPECIFIED, port(number)?).into())),
+            "" | "*" => Ok(Self::Every(port(number)?)),
             // The same on every machine, whatever its table of hosts says.
             _ if host.eq_ignore_ascii_case("localhost") => {
                 Ok(Self::At((Ipv4Addr::LOCALHOST, port(number)?).into()))
@@ -124,8 +146,8 @@ mod tests {
             ("127.0.0.1:0", "127.0.0.1:0"),
             ("localhost:8080", "127.0.0.1:8080"),
             ("LOCALHOST:8080", "127.0.0.1:8080"),
-            (":8080", "0.0.0.0:8080"),
-            ("*:8080", "0.0.0.0:8080"),
+            (":8080", ":8080"),
+            ("*:8080", ":8080"),
             ("8080", "127.0.0.1:8080"),
             (" 8080 ", "127.0.0.1:8080"),
             ("lubdub.internal:8080", "lubdub.internal:8080"),
@@ -156,6 +178,19 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(expected), "{text}");
             assert!(expected.to_string().contains("localhost:8080"), "{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_is_that_of_ipv4_and_where_there_is_one_that_of_ipv6() {
+        let listener = ListenAddress::Every(0).bind().await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok();
+        assert_eq!((address.is_ipv6(), address.ip().is_unspecified()), (has_ipv6, true));
+        let v6 = has_ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+        for ip in v6.into_iter().chain([IpAddr::V4(Ipv4Addr::LOCALHOST)]) {
+            let connected = tokio::net::TcpStream::connect((ip, address.port())).await;
+            assert!(connected.is_ok(), "{ip}: {connected:?}");
         }
     }
 
