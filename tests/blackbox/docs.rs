@@ -10,3 +10,4 @@ mod guide;
 mod readme;
 mod replay;
 mod server;
+mod systemd;

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::crontab;
 use super::guide::{example, examples};
 use super::server::{Heartbeat, KEY, Monitor, Server};
+use super::{crontab, systemd};
 use crate::harness::{Finished, directory, needs};
 
 /// Status, message and value.
@@ -25,7 +25,7 @@ const ONCE: [(&str, Said<'static>); 5] = [
 const LOOPS: [&str; 4] = ["shell-loop", "node", "python-loop", "python-thread"];
 
 /// Examples with a test of their own.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 11] = [
     "create",
     "create-cron",
     "create-watchdog",
@@ -35,6 +35,8 @@ const OTHERS: [&str; 9] = [
     "rotate",
     "shell-wrapper",
     "show",
+    "systemd-service",
+    "systemd-timer",
 ];
 
 fn said(heartbeat: &Heartbeat) -> Said<'_> {
@@ -131,6 +133,42 @@ fn the_script_around_a_command_tells_how_it_ended() {
     assert_eq!(heartbeats.iter().map(said).collect::<Vec<_>>(), expected);
     assert_eq!(server.output(&monitor, &heartbeats[0]), "all is copied\n");
     assert_eq!(server.output(&monitor, &heartbeats[1]), "no space left\n");
+}
+
+#[test]
+fn the_service_of_systemd_tells_how_its_job_ended() {
+    let server = Server::start();
+    let monitor = server.monitor("backup");
+    let home = directory();
+    for (result, code, status) in
+        [("success", "exited", "0"), ("exit-code", "exited", "7"), ("timeout", "killed", "TERM")]
+    {
+        let outcome = [("SERVICE_RESULT", result), ("EXIT_CODE", code), ("EXIT_STATUS", status)];
+        let finished =
+            systemd::stop_post(&example("systemd-service"), &monitor.push_url, home.path(), &outcome);
+        assert!(finished.status.success(), "{finished:?}");
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("", ""), "the journal stays empty");
+    }
+    let heartbeats = server.heartbeats(&monitor, 3);
+    let expected = [
+        ("up", Some("backup: success 0"), None),
+        ("down", Some("backup: exit-code 7"), None),
+        ("down", Some("backup: timeout TERM"), None),
+    ];
+    assert_eq!(heartbeats.iter().map(said).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn systemd_takes_the_units_of_the_guide() {
+    let home = directory();
+    for (name, file) in [("systemd-service", "backup.service"), ("systemd-timer", "backup.timer")] {
+        // It checks that the program is there.
+        let unit = example(name).code.replace("/usr/local/bin/backup", "/bin/true");
+        fs::write(home.path().join(file), unit).expect("written");
+    }
+    let said = systemd::verify(home.path(), &["backup.service", "backup.timer"]);
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""), "nothing is ignored");
 }
 
 #[test]

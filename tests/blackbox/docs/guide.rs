@@ -10,7 +10,7 @@ use crate::harness::{Process, python_with};
 const PLACEHOLDER: &str = "https://lubdub.example.com/api/push/YOUR_TOKEN";
 
 /// Languages whose blocks are run. A block of another language is not an example.
-const RUNNABLE: [&str; 4] = ["sh", "js", "python", "crontab"];
+const RUNNABLE: [&str; 5] = ["sh", "js", "python", "crontab", "ini"];
 
 /// One example.
 #[derive(Debug, Clone, PartialEq, Eq)]
