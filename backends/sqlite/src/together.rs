@@ -2,7 +2,8 @@
 //!
 //! Files that were copied while their Lubdub ran, or without their write-ahead logs, may be torn, and each
 //! may be of another moment. What can be told of that in a bounded time is refused. A history of another
-//! moment cannot be told: nothing follows from it.
+//! moment cannot be told: nothing follows from it. Neither can a state that is older than the log: a log that
+//! is bounded goes on without what was not applied in time, and the scheduler sees to that.
 
 use std::fs;
 use std::path::Path;
@@ -55,7 +56,7 @@ pub(super) fn check(dir: &Path, is_accepted: bool) -> Result<(), OpenError> {
     }
     let newest = newest_revision(&state).map_err(of_state)?;
     for (partition, applied, head) in partitions(&state).map_err(of_state)? {
-        let Some(Extent { incarnation, expired, last }) = extent(&log, partition).map_err(of_log)? else {
+        let Some(Extent { incarnation, last }) = extent(&log, partition).map_err(of_log)? else {
             return torn("state.db knows a heartbeat log, and log.db is empty".to_owned());
         };
         let head = head.and_then(|head| wire::decode::<PartitionHead>(&head).ok()).unwrap_or_default();
@@ -65,12 +66,6 @@ pub(super) fn check(dir: &Path, is_accepted: bool) -> Result<(), OpenError> {
         if applied > last {
             return torn(format!(
                 "state.db knows the heartbeat log up to {applied}, and log.db ends at {last}"
-            ));
-        }
-        if applied > Offset::START && applied < expired {
-            let first = expired.next();
-            return torn(format!(
-                "state.db knows the heartbeat log up to {applied}, and log.db begins at {first}"
             ));
         }
         let known = |revision: &Revision| *revision <= newest;

@@ -73,7 +73,6 @@ pub(super) fn stored(conn: &Connection, partition: u16) -> rusqlite::Result<Stor
 /// Which log it is, and how far a partition reaches.
 pub(crate) struct Extent {
     pub(crate) incarnation: String,
-    pub(crate) expired: Offset,
     pub(crate) last: Offset,
 }
 
@@ -81,8 +80,8 @@ pub(crate) struct Extent {
 pub(crate) fn extent(conn: &Connection, partition: u16) -> rusqlite::Result<Option<Extent>> {
     let incarnation = conn.query_row("SELECT incarnation FROM log", [], |row| row.get(0)).optional()?;
     let Some(incarnation) = incarnation else { return Ok(None) };
-    let StoredExtent { expired, last, .. } = stored(conn, partition)?;
-    Ok(Some(Extent { incarnation, expired, last }))
+    let StoredExtent { last, .. } = stored(conn, partition)?;
+    Ok(Some(Extent { incarnation, last }))
 }
 
 /// The revisions of the definitions in the entries after `after`, `most` of which are read. An entry that

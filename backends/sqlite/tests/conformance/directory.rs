@@ -237,6 +237,18 @@ async fn a_registry_that_is_older_than_the_log_is_refused() {
     make(dir.path()).await;
 }
 
+/// The bound of the log, or its retention, takes entries although a state that stood still had not applied
+/// them.
+#[tokio::test]
+async fn a_log_that_goes_on_without_what_was_not_applied_is_no_reason_to_refuse() {
+    let (_, dir) = two_moments().await;
+    let log = rusqlite::Connection::open(dir.path().join("log.db")).expect("open");
+    log.execute("DELETE FROM entries", []).expect("delete");
+    log.execute("INSERT OR REPLACE INTO partitions VALUES (?1, 9, NULL)", [P.0]).expect("insert");
+    drop(log);
+    open(dir.path()).expect("open").close().await.expect("close");
+}
+
 #[tokio::test]
 async fn a_log_of_another_installation_is_refused() {
     let (_, dir) = two_moments().await;
