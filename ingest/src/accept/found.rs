@@ -21,20 +21,37 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const EVERYWHERE: [(&'static str, Self); 5] = [
+    const EVERYWHERE: [(&'static str, Self); 11] = [
         ("status", Self::Status),
         ("msg", Self::Message),
         ("value", Self::Value),
         ("ping", Self::Ping),
         ("exit_code", Self::ExitCode),
+        // People type these for it. A job whose code was ignored would count as up.
+        ("exitcode", Self::ExitCode),
+        ("exit_status", Self::ExitCode),
+        ("exitstatus", Self::ExitCode),
+        ("return_code", Self::ExitCode),
+        ("returncode", Self::ExitCode),
+        ("rc", Self::ExitCode),
     ];
 
     /// In a body these are words of anybody's, in the push URL they are meant for us.
-    const IN_A_QUERY: [(&'static str, Self); 3] =
-        [("success", Self::Success), ("state", Self::State), ("s", Self::Snitch)];
+    const IN_A_QUERY: [(&'static str, Self); 9] = [
+        ("success", Self::Success),
+        ("state", Self::State),
+        ("s", Self::Snitch),
+        ("code", Self::ExitCode),
+        ("exit", Self::ExitCode),
+        ("ret", Self::ExitCode),
+        ("retcode", Self::ExitCode),
+        ("status_code", Self::ExitCode),
+        ("statuscode", Self::ExitCode),
+    ];
 
     /// The parameter of this name, in letters of any case, and as copying and hand-written code leave it:
-    /// with blanks, quotation marks, a byte order mark, the rest of an `&amp;`, or the brackets of a list.
+    /// with blanks, quotation marks, a byte order mark, the rest of an `&amp;`, or the brackets of a list;
+    /// `exit-code` is `exit_code`.
     pub(super) fn of(text: &str) -> Option<Self> {
         Self::among(&Self::EVERYWHERE, text)
     }
@@ -48,7 +65,11 @@ impl Name {
         let text = words::unquoted(text.trim_start_matches('\u{feff}'));
         let text = text.strip_prefix("amp;").unwrap_or(text);
         let text = text.strip_suffix("[]").unwrap_or(text);
-        names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, name)| *name)
+        let same = |one: u8, other: u8| one.eq_ignore_ascii_case(&other) || (one, other) == (b'_', b'-');
+        let is_it = |name: &str| {
+            name.len() == text.len() && name.bytes().zip(text.bytes()).all(|(one, other)| same(one, other))
+        };
+        names.iter().find(|(name, _)| is_it(name)).map(|(_, name)| *name)
     }
 
     /// The most bytes of its value that are kept: no good value is longer, but for a message, which is cut.

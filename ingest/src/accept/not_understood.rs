@@ -18,7 +18,9 @@ impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parameter(Name::Status) => "status must be 'up' or 'down'",
-            Self::Parameter(Name::ExitCode) => "exit_code must be a whole number from 0 to 255",
+            Self::Parameter(Name::ExitCode) => {
+                "exit_code (also rc, exit_status, return_code; in the URL also code, exit, ret, status_code) must be a whole number from 0 to 255"
+            }
             Self::Parameter(Name::Success) => "success must be 'true' or 'false'",
             Self::Parameter(Name::State) => "state must be 'complete', 'ok', 'tick' or 'fail'",
             Self::Parameter(Name::Snitch) => "s must be a whole number, 0 if all went well",

@@ -258,6 +258,41 @@ fn a_status_in_the_query_may_have_the_name_that_another_tool_gives_it() {
 }
 
 #[test]
+fn an_exit_code_is_heard_by_each_name_that_people_give_it() {
+    let bad = Err(NotUnderstood::Parameter(Name::ExitCode));
+    for name in ["rc", "RC", "exit_status", "exitcode", "exitCode", "exit-code", "exitStatus", "returncode"]
+        .into_iter()
+        .chain(["return_code", "return-code"])
+    {
+        for (code, expected) in [("0", Ok(up())), ("1", Ok(down())), ("137", Ok(down())), ("", Ok(up()))] {
+            let text = format!("{name}={code}");
+            assert_eq!(read(Some(&text), None, b""), expected, "{text}");
+            assert_eq!(read(None, FORM, text.as_bytes()), expected, "{text}");
+            let json = format!(r#"{{"{name}":"{code}"}}"#);
+            assert_eq!(read(None, JSON, json.as_bytes()), expected, "{json}");
+        }
+        for code in ["256", "killed", "-1", "%24%3F"] {
+            let text = format!("{name}={code}");
+            assert_eq!(read(Some(&text), None, b""), bad, "{text}");
+            assert_eq!(read(None, FORM, text.as_bytes()), bad, "{text}");
+        }
+    }
+    // In a body these are words of anybody's, and in a link within a message too.
+    for name in ["code", "exit", "status_code", "statusCode", "ret", "retcode"] {
+        assert_eq!(read(Some(&format!("{name}=0")), None, b""), Ok(up()), "{name}");
+        assert_eq!(read(Some(&format!("{name}=1&msg=")), None, b""), Ok(down()), "{name}");
+        assert_eq!(read(Some(&format!("{name}=x")), None, b""), bad, "{name}");
+        let text = format!("{name}=1");
+        assert_eq!(read(None, FORM, text.as_bytes()), Ok(output(text.as_bytes())), "{name}");
+        let link = format!("msg=see+http://x/?{name}=x");
+        assert_eq!(read(Some(&link), None, b"").map(|it| it.kind), Ok(HeartbeatKind::Up), "{link}");
+    }
+    assert_eq!(read(Some("rc=0&exit_status=1"), None, b""), Ok(down()), "one that says down counts");
+    assert_eq!(read(Some("status=up&rc=1"), None, b""), Ok(up()), "the status stands above the code");
+    assert_eq!(read(Some("exitcodes=1&src=1&zip_code=1&co_de=x&r-c=1"), None, b""), Ok(up()), "other names");
+}
+
+#[test]
 fn a_name_is_ours_as_copying_and_hand_written_code_leave_it() {
     for query in [
         "%EF%BB%BFstatus=down",
