@@ -27,8 +27,11 @@ const EXAMPLES: &str = "\
 Examples:
   lubdub push https://lubdub.example.com/api/push/YOUR_TOKEN
   lubdub push YOUR_TOKEN --url https://lubdub.example.com --msg 'copied 120 files' --value 120
-  backup 2>&1 | lubdub push YOUR_TOKEN --output -
   lubdub push YOUR_TOKEN --status down --msg 'disk full'
+  backup > backup.log 2>&1; lubdub push YOUR_TOKEN --exit-code $? --output backup.log
+
+--exit-code is ?exit_code= of the push URL: 0 is up, any other is down. Without it, and without --status, a heartbeat
+is up: `backup | lubdub push …` does not tell that the backup failed.
 
 No API key is needed. A server that cannot be reached, or is busy, is tried again for 30s.
 It prints nothing when all is well and there is no terminal, so that cron sends no mail.
@@ -48,13 +51,17 @@ pub struct Push {
     /// Status to report; down alerts at once [default: what the URL says, else up]
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<Status>,
+    /// Exit code of the job, 0 to 255, as in $?: 0 is up, any other is down
+    #[arg(long, value_name = "CODE", conflicts_with = "status")]
+    exit_code: Option<u8>,
     /// Message, kept with the heartbeat; longer than 1,000 characters is cut
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     msg: Option<String>,
     /// A number to keep with it, as in 12.5
     #[arg(long, value_name = "NUMBER", value_parser = finite, allow_negative_numbers = true)]
     value: Option<f64>,
-    /// File whose end, 10,000 bytes, is kept as the job's output; - = standard input
+    /// File whose end, 10,000 bytes, is kept as the job's output; - = standard input, which does not tell
+    /// whether the command in front of a pipe failed
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How long to try again, at most 1h, while the server cannot be reached or is busy; 0 = try once
@@ -183,6 +190,9 @@ impl Push {
         if let Some(status) = self.status {
             parameters.insert("status".to_owned(), json!(status.as_str()));
         }
+        if let Some(code) = self.exit_code {
+            parameters.insert("exit_code".to_owned(), json!(code));
+        }
         if let Some(msg) = &self.msg {
             let cut: String = msg.chars().take(model::heartbeat::MAX_MESSAGE_CHARS).collect();
             parameters.insert("msg".to_owned(), json!(cut));
@@ -190,9 +200,14 @@ impl Push {
         if let Some(value) = self.value {
             parameters.insert("value".to_owned(), json!(value));
         }
-        let given = |name: &str| parameters.contains_key(if name == "ping" { "value" } else { name });
-        let kept: Vec<(String, String)> =
-            url.query_pairs().into_owned().filter(|(name, _)| !given(name)).collect();
+        // The status of a copied URL would stand above the exit code.
+        let given = |name: &str| match name {
+            "ping" => parameters.contains_key("value"),
+            "status" if parameters.contains_key("exit_code") => true,
+            name => parameters.contains_key(name),
+        };
+        let is_kept = |(name, _): &(String, String)| !given(&name.to_ascii_lowercase());
+        let kept: Vec<(String, String)> = url.query_pairs().into_owned().filter(is_kept).collect();
         url.set_query(None);
         let in_query = parameters.iter().filter(|_| has_output).map(|(name, value)| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -264,6 +279,12 @@ mod tests {
                 "http://x.example/api/push/abcdefgh?status=up",
                 json!({"msg": "m", "value": 2.0}),
             ),
+            (&[base, "--exit-code", "3"], base, json!({"exit_code": 3})),
+            (
+                &[&widely_copied.replace("status", "Status"), "--exit-code", "1", "--output", "-"],
+                "http://x.example/api/push/abcdefgh?msg=OK&ping=&exit_code=1",
+                json!({}),
+            ),
             (
                 &["http://x.example/api/push/abcdefgh?status=down", "--msg", "m"],
                 "http://x.example/api/push/abcdefgh?status=down",
@@ -293,6 +314,10 @@ mod tests {
             &["push", "abcdefgh", "--value", "NaN"],
             &["push", "abcdefgh", "--value", "ten"],
             &["push", "abcdefgh", "--status", "late"],
+            &["push", "abcdefgh", "--exit-code", "256"],
+            &["push", "abcdefgh", "--exit-code", "killed"],
+            &["push", "abcdefgh", "--exit-code", ""],
+            &["push", "abcdefgh", "--exit-code", "1", "--status", "up"],
         ] {
             let error = Arguments::try_parse_from(arguments).expect_err("refused");
             assert_eq!(error.exit_code(), 2, "{arguments:?}");

@@ -25,14 +25,16 @@ const ONCE: [(&str, Said<'static>); 5] = [
 const LOOPS: [&str; 4] = ["shell-loop", "node", "python-loop", "python-thread"];
 
 /// Examples with a test of their own.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "create",
     "create-cron",
     "create-watchdog",
     "cron",
     "curl-output",
+    "lubdub-push-code",
     "python-sync",
     "rotate",
+    "shell-exit-code",
     "shell-wrapper",
     "show",
     "systemd-service",
@@ -117,6 +119,25 @@ fn a_commands_output_is_kept() {
     assert_eq!(heartbeats.iter().map(said).collect::<Vec<_>>(), [("up", Some("disk usage"), None)]);
     let output = server.output(&monitor, &heartbeats[0]);
     assert!(output.starts_with("Filesystem"), "{output}");
+}
+
+#[test]
+fn the_exit_code_of_a_command_tells_how_it_ended() {
+    for name in ["lubdub-push-code", "shell-exit-code"] {
+        let server = Server::start();
+        let monitor = server.monitor("backup");
+        let directory = directory();
+        for code in ["echo copied", "echo no space left; exit 3"] {
+            script(&directory.path().join("backup.sh"), code);
+            assert!(run(name, &server, &monitor, directory.path()).status.success(), "{name}");
+        }
+        let heartbeats = server.heartbeats(&monitor, 2);
+        let expected = [("up", None, None), ("down", None, None)];
+        assert_eq!(heartbeats.iter().map(said).collect::<Vec<_>>(), expected, "{name}");
+        if name == "lubdub-push-code" {
+            assert_eq!(server.output(&monitor, &heartbeats[1]), "no space left\n");
+        }
+    }
 }
 
 #[test]
