@@ -33,7 +33,7 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
         let scope = if self.read { KeyScope::Read } else { KeyScope::Admin };
-        let body = KeyCreate { name: self.name, scope };
+        let body = KeyCreate { name: self.name, scope, unique_name: None };
         let answer = api.post(&["keys"], &json!(body)).await?;
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);

@@ -135,6 +135,10 @@ pub struct ChannelCreate {
     /// The time zone in which its messages show times, an IANA name; default: that of the installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// Whether the request is refused with 409 if another channel has the name. Default false: names may
+    /// repeat. Of requests with true, at any consoles and at the same time, one is taken for each name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_name: Option<bool>,
 }
 
 /// A change of a channel. Which of the fields it takes depends on its kind.

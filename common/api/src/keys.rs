@@ -41,4 +41,8 @@ pub struct KeyCreate {
     pub name: String,
     /// The scope: what the key allows.
     pub scope: KeyScope,
+    /// Whether the request is refused with 409 if another key has the name. Default false: names may repeat.
+    /// Of requests with true, at any consoles and at the same time, one is taken for each name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_name: Option<bool>,
 }

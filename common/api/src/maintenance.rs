@@ -71,6 +71,10 @@ pub struct WindowCreate {
     /// With `cron`: how long the window lasts, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<u32>,
+    /// Whether the request is refused with 409 if another window has the name. Default false: names may
+    /// repeat. Of requests with true, at any consoles and at the same time, one is taken for each name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_name: Option<bool>,
 }
 
 /// A change of a maintenance window. Only the given fields change; null means the default.

@@ -2,14 +2,17 @@
 
 mod test;
 
+use std::sync::Arc;
+
 use model::channel::{Channel, ChannelKind, ChannelState, Secret};
 use model::ids::ChannelId;
 
 use sending::template::{self, CheckError, TemplateError};
 
 use crate::app::App;
-use crate::draft::channel::{ChangedChannel, ChannelDraft};
+use crate::draft::channel::{ChangedChannel, ChannelDraft, NewChannel};
 use crate::mint;
+use crate::names;
 use crate::precondition::Precondition;
 use crate::reach;
 use crate::records::{Records, Stored, WRITE_TRIES};
@@ -24,10 +27,21 @@ impl App {
     /// Makes a channel. It is a default channel unless the request says otherwise.
     ///
     /// # Errors
-    /// A field is refused, or the registry cannot be reached.
-    pub async fn create_channel(&self, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
+    /// A field is refused, the name is to be its own and is taken, or the registry cannot be reached.
+    pub async fn create_channel(self: &Arc<Self>, draft: ChannelDraft) -> Result<Stored<Channel>, Refusal> {
         let draft = self.tried(draft, None).await?;
+        let own_name = draft.own_name();
         let new = draft.into_new(&mint::webhook_secret()).map_err(Refusal::fields)?;
+        let Some(name) = own_name else { return self.store_channel(new).await };
+        let app = Arc::clone(self);
+        let make = move |_| async move {
+            names::check_is_free(&app.channels(), |channel: &Channel| channel.name == name).await?;
+            app.store_channel(new).await
+        };
+        self.in_turn(None, make).await
+    }
+
+    async fn store_channel(&self, new: NewChannel) -> Result<Stored<Channel>, Refusal> {
         let channel = Channel {
             id: ChannelId::from_uuid(self.ids.next(self.ports.clock.as_ref())),
             name: new.name,

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::draft::key::KeyDraft;
 use crate::in_turn;
 use crate::mint;
+use crate::names;
 use crate::records::Records;
 use crate::refusal::Refusal;
 
@@ -25,8 +26,18 @@ impl App {
     /// Makes a key. The key itself is answered here and stored nowhere.
     ///
     /// # Errors
-    /// The registry cannot be reached.
-    pub async fn create_key(&self, new: KeyDraft) -> Result<(ApiKey, Secret), Refusal> {
+    /// The name is to be its own and is taken, or the registry cannot be reached.
+    pub async fn create_key(self: &Arc<Self>, new: KeyDraft) -> Result<(ApiKey, Secret), Refusal> {
+        let Some(name) = new.own_name.clone() else { return self.store_key(new).await };
+        let app = Arc::clone(self);
+        let make = move |_| async move {
+            names::check_is_free(&app.keys(), |key: &ApiKey| key.name == name).await?;
+            app.store_key(new).await
+        };
+        self.in_turn(None, make).await
+    }
+
+    async fn store_key(&self, new: KeyDraft) -> Result<(ApiKey, Secret), Refusal> {
         let secret = mint::api_key();
         let key = ApiKey {
             id: KeyId::from_uuid(self.ids.next(self.ports.clock.as_ref())),

@@ -1,15 +1,17 @@
-//! Names of monitors. They may repeat, but a client can ask for one that no other monitor has: a script that
-//! makes monitors can then be run twice.
+//! Names. They may repeat, but a client can ask for one that no other record of the kind has: a script that
+//! makes monitors, channels, maintenance windows or keys can then be run twice.
 
 use std::time::Duration;
 
 use model::ids::MonitorId;
+use model::monitor::Monitor;
 use model::validation::FieldError;
 use model::wire;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::labels::Labels;
+use crate::records::{Kept, Records};
 use crate::refusal::Refusal;
 
 /// How old a monitor of another console may be that the directory does not know yet. A console whose
@@ -18,6 +20,25 @@ const UNHEARD_OF: Duration = Duration::from_secs(30);
 
 /// The number of monitors that are read at once.
 const CHUNK: usize = 5_000;
+
+/// Refuses a name if one of these records has it; records that cannot be read have none. To be called in a
+/// turn, as [`App::check_name_is_free`] is.
+///
+/// # Errors
+/// The name is taken, or the registry cannot be reached.
+pub(crate) async fn check_is_free<T: Kept>(
+    records: &Records<T>,
+    has_name: impl Fn(&T) -> bool + Send + Sync,
+) -> Result<(), Refusal> {
+    let taken = records.id_of_first(has_name).await?;
+    taken.map_or(Ok(()), |id| Err(taken_by(T::WORD, &id)))
+}
+
+/// The refusal of a name that this record has.
+fn taken_by(word: &str, id: &str) -> Refusal {
+    let refusal = Refusal::conflict(format!("there is a {word} of that name already: {id}"));
+    refusal.with_errors(vec![FieldError::new("name", format!("is the name of {word} {id}"))])
+}
 
 impl App {
     /// Refuses a name that a monitor has. To be called in a turn: those who make such monitors take turns, so
@@ -28,8 +49,7 @@ impl App {
     /// The name is taken, or the registry cannot be reached.
     pub(crate) async fn check_name_is_free(&self, name: &str) -> Result<(), Refusal> {
         let Some(id) = self.monitor_named(name).await? else { return Ok(()) };
-        let refusal = Refusal::conflict(format!("there is a monitor of that name already: {id}"));
-        Err(refusal.with_errors(vec![FieldError::new("name", format!("is the name of monitor {id}"))]))
+        Err(taken_by(Monitor::WORD, &id.to_string()))
     }
 
     /// The first monitor of this name.

@@ -75,7 +75,7 @@ impl App {
         let make = move |_| async move {
             app.check_parent(&mut draft, None).await?;
             if let Some(name) = draft.own_name() {
-                app.check_name_is_free(name).await?;
+                app.check_name_is_free(&name).await?;
             }
             app.store_monitor(draft.into_new().map_err(Refusal::fields)?).await
         };

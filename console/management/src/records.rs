@@ -63,6 +63,9 @@ pub struct Changed<T> {
     pub after: Stored<T>,
 }
 
+/// The number of records that are read at once.
+const CHUNK: usize = 1_000;
+
 /// The records of one type.
 pub struct Records<T> {
     registry: Arc<dyn Registry>,
@@ -107,6 +110,29 @@ impl<T: Kept> Records<T> {
     /// The registry cannot be reached.
     pub async fn count(&self, limit: usize) -> Result<usize, Refusal> {
         Ok(self.registry.list(T::KIND, None, limit).await?.len())
+    }
+
+    /// The id of the first record that is like this. Records that cannot be read are none.
+    ///
+    /// # Errors
+    /// The registry cannot be reached.
+    pub async fn id_of_first(
+        &self,
+        is_it: impl Fn(&T) -> bool + Send + Sync,
+    ) -> Result<Option<String>, Refusal> {
+        let mut after: Option<String> = None;
+        loop {
+            let records = self.registry.list(T::KIND, after.as_deref(), CHUNK).await?;
+            let found =
+                records.iter().find(|record| wire::decode(&record.value).is_ok_and(|value| is_it(&value)));
+            if let Some(found) = found {
+                return Ok(Some(found.key.id.clone()));
+            }
+            match records.last() {
+                Some(last) if records.len() == CHUNK => after = Some(last.key.id.clone()),
+                Some(_) | None => return Ok(None),
+            }
+        }
     }
 
     /// Makes a record that is not there yet.

@@ -11,6 +11,7 @@ use ports::registry::{RecordKey, RecordKind};
 use crate::app::App;
 use crate::draft::maintenance::{NewWindow, WindowDraft};
 use crate::labels::Labels;
+use crate::names;
 use crate::precondition::Precondition;
 use crate::records::{Records, Stored};
 use crate::refusal::Refusal;
@@ -30,16 +31,25 @@ impl App {
     /// Makes a window.
     ///
     /// # Errors
-    /// A field is refused, there are 1,000 windows, or the registry cannot be reached.
+    /// A field is refused, the name is to be its own and is taken, there are 1,000 windows, or the registry
+    /// cannot be reached.
     pub async fn create_window(
         self: &Arc<Self>,
         mut draft: WindowDraft,
     ) -> Result<Stored<MaintenanceWindow>, Refusal> {
         self.check_named_monitors(&mut draft).await?;
         let now = self.ports.clock.now();
+        let own_name = draft.own_name();
         let new = draft.into_new(now).map_err(Refusal::fields)?;
         let app = Arc::clone(self);
-        self.in_turn(None, move |_| async move { app.create_within_limit(new, now).await }).await
+        let make = move |_| async move {
+            if let Some(name) = own_name {
+                let is_it = |window: &MaintenanceWindow| window.name == name;
+                names::check_is_free(&app.windows(), is_it).await?;
+            }
+            app.create_within_limit(new, now).await
+        };
+        self.in_turn(None, make).await
     }
 
     async fn create_within_limit(

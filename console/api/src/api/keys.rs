@@ -41,7 +41,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// Makes an API key. Only this answer shows the key.
 #[utoipa::path(
     post, path = "/keys", tag = "keys", operation_id = "createKey", request_body = KeyCreate,
-    responses((status = 201, description = "The new key", body = KeyView))
+    responses(
+        (status = 201, description = "The new key", body = KeyView),
+        (status = 409, description = "With `unique_name`: another key has the name", body = api::problem::Problem),
+    )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let draft = draft::key::read(body).map_err(Problem::refused)?;

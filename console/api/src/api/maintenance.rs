@@ -54,7 +54,7 @@ fn answer(app: &App, Stored { revision, value: window }: &Stored<MaintenanceWind
     request_body = WindowCreate,
     responses(
         (status = 201, description = "The new window", body = WindowView),
-        (status = 409, description = "There are 1,000 windows already", body = api::problem::Problem),
+        (status = 409, description = "There are 1,000 windows already; or with `unique_name` another one has the name, which `errors` then says", body = api::problem::Problem),
     )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {

@@ -9,7 +9,7 @@ use model::maintenance::MaintenanceWindow;
 use model::monitor::Monitor;
 use model::wire::{self, Message};
 use ports::registry::{Expected, RecordKey, RecordKind, Registry};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -86,6 +86,44 @@ async fn monitors_that_are_made_at_once_with_a_name_of_their_own_share_none() {
             stored::<Monitor>(&bench, RecordKind::Monitor).await.into_iter().map(|one| one.name).collect();
         names.sort();
         assert_eq!(names, ["job0", "job1", "job2"]);
+    }
+}
+
+#[tokio::test]
+async fn other_records_that_are_made_at_once_with_a_name_of_their_own_share_none() {
+    let names = |one: Value| one["name"].as_str().expect("a name").to_owned();
+    for (path, more) in [
+        ("/channels", json!({"kind": "email", "to": ["a@example.com"]})),
+        ("/maintenance-windows", json!({"tags": ["t"], "cron": "@daily", "duration": 60})),
+        ("/keys", json!({"scope": "read"})),
+    ] {
+        let bench = Bench::start().await;
+        let body = |name: &str, unique: bool| {
+            let mut body = json!({"name": name, "unique_name": unique});
+            let fields = body.as_object_mut().expect("an object");
+            fields.extend(more.as_object().expect("an object").clone());
+            body.to_string()
+        };
+        // Blanks that cannot be seen make no other name.
+        let call = |n: usize| {
+            let name = if n.is_multiple_of(2) {
+                format!("on call {}", n % 3)
+            } else {
+                format!(" on  call {} ", n % 3)
+            };
+            ("POST", path.to_owned(), body(&name, true))
+        };
+        let statuses = all_at_once(&bench, (0..12).map(call).collect()).await;
+        assert_eq!(how_many(&statuses, StatusCode::CREATED), 3, "{path}: {statuses:?}");
+        assert_eq!(how_many(&statuses, StatusCode::CONFLICT), 9, "{path}: {statuses:?}");
+        let refused = bench.post(path, &body("on call 1", true)).await;
+        assert_eq!(refused.json["errors"][0]["field"], "name", "{}", refused.json);
+        assert_eq!(bench.post(path, &body("on call 1", false)).await.status, StatusCode::CREATED, "{path}");
+        let listed = bench.get(path).await.json["items"].as_array().expect("a list").clone();
+        let mut listed: Vec<String> = listed.into_iter().map(names).collect();
+        listed.retain(|name| name.starts_with("on"));
+        listed.sort();
+        assert_eq!(listed, ["on call 0", "on call 1", "on call 1", "on call 2"], "{path}");
     }
 }
 

@@ -364,3 +364,13 @@ async fn a_name_may_repeat_unless_the_client_wants_one_of_its_own() {
     let changed = bench.patch(&path, r#"{"unique_name": true}"#).await;
     assert_eq!(changed.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", changed.json);
 }
+
+#[tokio::test]
+async fn a_tag_holds_no_comma() {
+    let bench = Bench::start().await;
+    let refused = bench.post("/monitors", r#"{"name": "web", "timeout": 60, "tags": ["a,b"]}"#).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.json["errors"][0]["field"], "tags", "{}", refused.json);
+    let message = refused.json["errors"][0]["message"].as_str().expect("a message");
+    assert!(message.ends_with("without commas"), "{message}");
+}

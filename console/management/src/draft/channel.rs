@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::change::Change;
-use super::fields::Fields;
+use super::fields::{Fields, own_name};
 pub use mask::MASK;
 use preset::Settings;
 pub use preset::{URL, takes_url};
@@ -40,6 +40,7 @@ pub struct ChannelDraft {
     settings: Change<Settings>,
     default: Change<bool>,
     timezone: Change<String>,
+    unique_name: Change<bool>,
 }
 
 /// A kind of channel, by its name.
@@ -128,7 +129,13 @@ impl ChannelDraft {
         let settings = preset::read(&mut fields);
         let default = fields.boolean("default");
         let timezone = read_timezone(&mut fields);
-        Self { fields, name, kind, url, webhook, to, settings, default, timezone }
+        let unique_name = fields.boolean("unique_name");
+        Self { fields, name, kind, url, webhook, to, settings, default, timezone, unique_name }
+    }
+
+    /// The name, if no other channel may have it.
+    pub fn own_name(&self) -> Option<String> {
+        own_name(&self.unique_name, &self.name)
     }
 
     /// The URLs of the channel after a change of `old`, if the change touches them, each with its field. The
@@ -235,6 +242,7 @@ impl ChannelDraft {
         fresh: &Secret,
     ) -> Result<ChangedChannel, Vec<FieldError>> {
         self.fields.read_only(&READ_ONLY, "cannot be changed");
+        self.fields.new_only("unique_name", &self.unique_name);
         let rule = "can be set to \"ok\" only, which enables the channel";
         let state = self.fields.read("state", rule, |v| (v.as_str()? == "ok").then_some(ChannelState::Ok));
         let stands = kind_name(&old.kind);

@@ -68,11 +68,12 @@ impl Fields {
         self.read(name, "must be true or false", |value| value.as_bool())
     }
 
-    /// A name on one line, blanks around it cut off.
+    /// A name on one line, without blanks around it, and with one blank where there are several: two names
+    /// that look the same are the same.
     pub fn name(&mut self) -> Change<String> {
         let allowed =
             format!("must be a text of 1 to {MAX_NAME_CHARS} characters without control characters");
-        match self.read("name", &allowed, |value| line(&value, MAX_NAME_CHARS)) {
+        match self.read("name", &allowed, |value| spaced_line(&value, MAX_NAME_CHARS)) {
             // A name has no default to go back to.
             Change::Reset => {
                 self.refuse("name", &*allowed);
@@ -91,8 +92,9 @@ impl Fields {
 
     /// Tags, each once.
     pub fn tags(&mut self) -> Change<Vec<String>> {
-        let allowed =
-            format!("must be a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG_CHARS} characters");
+        let allowed = format!(
+            "must be a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG_CHARS} characters, without commas"
+        );
         self.read("tags", &allowed, |value| tags(&value))
     }
 
@@ -117,6 +119,14 @@ impl Fields {
                 self.refuse(name, message);
             }
         }
+    }
+
+    /// Refuses a field that is for new records only.
+    pub fn new_only<T>(&mut self, name: &str, given: &Change<T>) {
+        if !matches!(given, Change::Keep) {
+            self.refuse(name, "cannot be changed: it is for new ones only");
+        }
+        self.unlist(name);
     }
 
     /// Takes a field off the list of allowed ones.
@@ -157,6 +167,16 @@ impl Fields {
     }
 }
 
+/// The name of a new record, if no other record may have it.
+pub fn own_name(unique: &Change<bool>, name: &Change<String>) -> Option<String> {
+    match (unique, name) {
+        (Change::Set(true), Change::Set(name)) => Some(name.clone()),
+        (Change::Set(_) | Change::Keep | Change::Reset, Change::Set(_) | Change::Keep | Change::Reset) => {
+            None
+        }
+    }
+}
+
 /// A whole number that fits. JSON does not tell 60 from 60.0, and the document calls both integers.
 pub fn whole_number(value: &Value) -> Option<u32> {
     if let Some(number) = value.as_u64() {
@@ -176,12 +196,22 @@ fn tags(value: &Value) -> Option<Vec<String>> {
     let given = value.as_array().filter(|given| given.len() <= MAX_TAGS)?;
     let mut tags: Vec<String> = Vec::new();
     for tag in given {
-        let tag = line(tag, MAX_TAG_CHARS)?;
+        // The command line separates tags by commas.
+        let tag = spaced_line(tag, MAX_TAG_CHARS).filter(|tag| !tag.contains(','))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
     }
     Some(tags)
+}
+
+/// As [`line()`], with one blank for each row of blanks.
+fn spaced_line(value: &Value, longest: usize) -> Option<String> {
+    let text = value.as_str()?;
+    if text.chars().any(char::is_control) {
+        return None;
+    }
+    line(&Value::from(text.split_whitespace().collect::<Vec<_>>().join(" ")), longest)
 }
 
 /// A text on one line, trimmed: 1 to `longest` characters.
@@ -208,6 +238,8 @@ mod tests {
         let longest = "ü".repeat(100);
         for (given, expected) in [
             (json!("  backup "), Some("backup".to_owned())),
+            (json!("nightly \u{a0}  backup\u{3000}"), Some("nightly backup".to_owned())),
+            (json!("a\tb"), None),
             (json!(longest), Some(longest.clone())),
             (json!(format!("{longest}x")), None),
             (json!(""), None),
@@ -215,7 +247,7 @@ mod tests {
             (json!("a\nb"), None),
             (json!(7), None),
         ] {
-            assert_eq!(line(&given, 100), expected, "{given}");
+            assert_eq!(spaced_line(&given, 100), expected, "{given}");
         }
     }
 
@@ -229,6 +261,7 @@ mod tests {
             (given(MAX_TAGS + 1, MAX_TAGS), None),
             (given(MAX_TAGS + 1, 1), None),
             (Vec::<String>::new(), Some(0)),
+            (vec!["a,b".to_owned()], None),
         ] {
             assert_eq!(tags(&json!(given)).map(|tags| tags.len()), kept, "{given:?}");
         }

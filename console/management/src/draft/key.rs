@@ -5,7 +5,7 @@ use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::change::Change;
-use super::fields::Fields;
+use super::fields::{Fields, own_name};
 
 /// A request for a new API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct KeyDraft {
     pub name: String,
     /// The scope.
     pub scope: Scope,
+    /// The name, if no other key may have it.
+    pub own_name: Option<String>,
 }
 
 /// Reads the body of `POST /keys`.
@@ -26,6 +28,7 @@ pub fn read(map: Map<String, Value>) -> Result<KeyDraft, Vec<FieldError>> {
         "read" => Some(Scope::Read),
         _ => None,
     });
+    let unique_name = fields.boolean("unique_name");
     if matches!(name, Change::Keep) && !fields.is_refused("name") {
         fields.refuse("name", "is needed");
     }
@@ -33,8 +36,9 @@ pub fn read(map: Map<String, Value>) -> Result<KeyDraft, Vec<FieldError>> {
         fields.refuse("scope", allowed);
     }
     let errors = fields.into_errors();
+    let own_name = own_name(&unique_name, &name);
     match (name.set(), scope.set()) {
-        (Some(name), Some(scope)) if errors.is_empty() => Ok(KeyDraft { name, scope }),
+        (Some(name), Some(scope)) if errors.is_empty() => Ok(KeyDraft { name, scope, own_name }),
         _ => Err(errors),
     }
 }

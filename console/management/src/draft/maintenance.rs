@@ -12,7 +12,7 @@ use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::change::Change;
-use super::fields::Fields;
+use super::fields::{Fields, own_name};
 
 /// Fields that a window shows and no client sets.
 const READ_ONLY: [&str; 6] = ["id", "active", "ends_at", "next_at", "revision", "created_at"];
@@ -34,6 +34,7 @@ pub struct WindowDraft {
     cron: Change<String>,
     timezone: Change<String>,
     duration: Change<u32>,
+    unique_name: Change<bool>,
 }
 
 /// A request for a new window.
@@ -63,6 +64,7 @@ impl WindowDraft {
             cron: fields.cron(),
             timezone: fields.timezone(),
             duration: fields.seconds("duration", MIN_WINDOW_SECS..=MAX_WINDOW_SECS),
+            unique_name: fields.boolean("unique_name"),
             fields,
         };
         draft.without_read_only()
@@ -79,6 +81,11 @@ impl WindowDraft {
             Change::Set(monitors) => monitors,
             Change::Keep | Change::Reset => &[],
         }
+    }
+
+    /// The name, if no other window may have it.
+    pub fn own_name(&self) -> Option<String> {
+        own_name(&self.unique_name, &self.name)
     }
 
     /// Says that a named monitor does not exist.
@@ -107,6 +114,7 @@ impl WindowDraft {
 
     /// The window after this change.
     pub fn onto(mut self, old: &MaintenanceWindow) -> Result<MaintenanceWindow, Vec<FieldError>> {
+        self.fields.new_only("unique_name", &self.unique_name);
         let span = self.span(Some(&old.span));
         let monitors = self.monitors.clone().onto(old.monitors.clone(), Vec::new());
         let tags = self.tags.clone().onto(old.tags.clone(), Vec::new());

@@ -10,7 +10,7 @@ use model::validation::FieldError;
 use serde_json::{Map, Value};
 
 use super::change::Change;
-use super::fields::{Fields, whole_number};
+use super::fields::{Fields, own_name, whole_number};
 use super::schedule::parse_cron;
 
 /// Fields that a monitor shows and no client sets.
@@ -148,14 +148,8 @@ impl MonitorDraft {
     }
 
     /// The name, if no other monitor may have it.
-    pub const fn own_name(&self) -> Option<&str> {
-        match (&self.unique_name, &self.name) {
-            (Change::Set(true), Change::Set(name)) => Some(name.as_str()),
-            (
-                Change::Set(_) | Change::Keep | Change::Reset,
-                Change::Set(_) | Change::Keep | Change::Reset,
-            ) => None,
-        }
+    pub fn own_name(&self) -> Option<String> {
+        own_name(&self.unique_name, &self.name)
     }
 
     /// Says why the named parent cannot be one.
@@ -197,10 +191,7 @@ impl MonitorDraft {
             self.fields.refuse("token", "cannot be changed; use rotate-token");
         }
         self.fields.unlist("token");
-        if !matches!(self.unique_name, Change::Keep) {
-            self.fields.refuse("unique_name", "is for new monitors only");
-        }
-        self.fields.unlist("unique_name");
+        self.fields.new_only("unique_name", &self.unique_name);
         let schedule = self.schedule(Some(&old.definition.schedule));
         let errors = self.fields.into_errors();
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };

@@ -21,6 +21,9 @@ use serde_json::{Map, Value, json};
 /// A text on one line that is not blank.
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
+/// The same without commas.
+const TAG: &str = r"^[^,\x00-\x1f\x7f-\x9f]*[^\s,\x00-\x1f\x7f-\x9f][^,\x00-\x1f\x7f-\x9f]*$";
+
 /// A cron pattern: a text on one line, with tabs.
 const CRON: &str = r"^[^\x00-\x08\x0a-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0a-\x1f\x7f-\x9f]*$";
 
@@ -61,6 +64,7 @@ pub(super) fn seconds(least: u32, most: u32) -> Value {
 fn tags() -> Value {
     let mut tag = line(MAX_TAG_CHARS);
     tag["type"] = "string".into();
+    tag["pattern"] = TAG.into();
     json!({"maxItems": MAX_TAGS, "items": tag})
 }
 
