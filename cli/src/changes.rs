@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::api::{Api, ApiError};
 use super::duration::Seconds;
 use super::lookup::{Named, name_of};
+use super::names::kept;
 use super::problem::flag;
 use crate::harmless::harmless;
 
@@ -106,6 +107,48 @@ pub(super) async fn change(
     }
 }
 
+/// Whether what `shown` is would get another kind of schedule by a request: each pair has the field of one
+/// kind and that of the other.
+pub(super) fn is_of_another_kind(shown: &Value, body: &Map<String, Value>, kinds: (&str, &str)) -> bool {
+    let (one, other) = kinds;
+    [(one, other), (other, one)]
+        .iter()
+        .any(|(new, old)| body.get(*new).is_some_and(|value| !value.is_null()) && !shown[*old].is_null())
+}
+
+/// The fields of a request that differ from what there is, by the words for them. What the API does not show
+/// is not compared: of a text with `***` in it the rest is.
+pub(super) fn differing(shown: &Value, asked: &Map<String, Value>) -> Vec<String> {
+    let differs = |(field, value): &(&String, &Value)| !is_shown_as(value, &shown[field.as_str()]);
+    let compared =
+        |(field, _): &(&String, &Value)| !matches!(field.as_str(), "unique_name" | "secret" | "token");
+    asked.iter().filter(compared).filter(differs).map(|(field, _)| label(field)).collect()
+}
+
+/// Whether a value that is asked for would be shown like this.
+fn is_shown_as(asked: &Value, shown: &Value) -> bool {
+    match (asked, shown) {
+        (Value::String(asked), Value::String(shown)) => {
+            let parts: Vec<&str> = shown.split("***").collect();
+            match parts[..] {
+                [only] => kept(asked) == kept(only),
+                [first, .., last] => asked.starts_with(first) && asked.ends_with(last),
+                [] => false,
+            }
+        }
+        // Their order means nothing.
+        (Value::Array(asked), Value::Array(shown)) => {
+            asked.iter().all(|one| shown.iter().any(|other| is_shown_as(one, other)))
+                && shown.iter().all(|other| asked.iter().any(|one| is_shown_as(one, other)))
+        }
+        // Settings that are not given are the defaults of new ones.
+        (Value::Object(asked), Value::Object(shown)) => asked.iter().all(|(name, one)| {
+            shown.iter().any(|(known, other)| known.eq_ignore_ascii_case(name) && is_shown_as(one, other))
+        }),
+        _ => asked == shown,
+    }
+}
+
 /// Names for the ids in a change.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -203,9 +246,38 @@ fn told(form: Form, value: &Value, names: &Names) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn what_differs_from_what_is_asked_for_is_named_and_not_shown() {
+        let shown = json!({
+            "name": "ops", "url": "https://hooks.x.example/***", "tags": ["a", "b"], "timeout": 300,
+            "settings": {"chat_id": "1", "token": "***"}, "headers": {"x-key": "***"}, "timezone": null
+        });
+        for (asked, expected) in [
+            (json!({"name": " ops", "unique_name": true, "url": "https://hooks.x.example/a"}), &[][..]),
+            (json!({"url": "https://other.example/a", "secret": "whsec_x"}), &["url"]),
+            (json!({"tags": ["b", "a"], "timeout": 300, "headers": {"X-Key": "v"}}), &[]),
+            (json!({"tags": ["b"], "timeout": 60, "timezone": "UTC"}), &["tags", "timeout", "timezone"]),
+            (json!({"settings": {"chat_id": "2", "token": "t"}}), &["settings"]),
+            (json!({"headers": {"other": "v"}}), &["headers"]),
+        ] {
+            assert_eq!(differing(&shown, asked.as_object().expect("an object")), expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_of_another_kind_is_noticed() {
+        let is_other = |shown: Value, body: Value| {
+            is_of_another_kind(&shown, body.as_object().expect("an object"), ("timeout", "cron"))
+        };
+        let nightly = || json!({"cron": "0 3 * * *", "timeout": null});
+        assert!(is_other(nightly(), json!({"timeout": 60})));
+        assert!(is_other(json!({"cron": null, "timeout": 60}), json!({"cron": "0 3 * * *"})));
+        assert!(!is_other(nightly(), json!({"cron": "0 4 * * *", "grace": 60})));
+        assert!(!is_other(nightly(), json!({"timeout": null})));
+    }
+    use serde_json::json;
 
     fn lines(before: Value, after: Value, asked: Value, fields: &[(&str, Form)]) -> Vec<String> {
         let names = Names {

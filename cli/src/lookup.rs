@@ -5,6 +5,7 @@ use model::ids::MonitorId;
 use serde::Deserialize;
 
 use super::api::{Api, ApiError};
+use super::names::kept;
 
 /// The most items that are searched for a name.
 pub(super) const SEARCHED: usize = 100_000;
@@ -43,7 +44,7 @@ impl Kind {
     }
 
     /// The word that its commands begin with.
-    const fn command(self) -> &'static str {
+    pub(super) const fn command(self) -> &'static str {
         match self {
             Self::Monitor => "monitor",
             Self::Channel => "channel",
@@ -67,7 +68,6 @@ pub(super) struct Named {
 /// # Errors
 /// Nothing or several things have that name, or the server could not be asked.
 pub(super) async fn id_of(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result<String> {
-    // Names are kept without blanks around them.
     let wanted = wanted.trim();
     // A whole id is taken as it is: the request that follows says whether there is such a thing.
     if is_id(wanted) {
@@ -89,7 +89,7 @@ pub(super) async fn find(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result<
     }
     // The server searches names and ids, so a beginning of an id is found too. There are few of the other
     // things, and no search for them.
-    let found = search(api, kind, Some(wanted.trim())).await?;
+    let found = search(api, kind, Some(&kept(wanted))).await?;
     if found.iter().filter(|named| named.is_called(wanted)).count() > 1 {
         // How much of an id tells it from the others is known only with all of them.
         return choose(kind, &names(api, kind).await?, wanted).cloned();
@@ -166,7 +166,7 @@ pub(super) fn name_of<'a>(all: &'a [Named], id: &'a str) -> &'a str {
 
 /// The one thing of that name, or of that id or beginning of an id. A name wins over the beginning of an id.
 pub(super) fn choose<'a>(kind: Kind, all: &'a [Named], wanted: &str) -> anyhow::Result<&'a Named> {
-    let wanted = wanted.trim();
+    let wanted = &*kept(wanted);
     if let Some(found) = all.iter().find(|named| named.id == wanted) {
         return Ok(found);
     }
@@ -204,9 +204,9 @@ fn short_id<'a>(all: &[Named], id: &'a str) -> &'a str {
 }
 
 impl Named {
-    /// Whether a person means it by this name. Names have no blanks around them.
+    /// Whether a person means it by this name.
     fn is_called(&self, wanted: &str) -> bool {
-        self.name == wanted.trim()
+        self.name == kept(wanted)
     }
 
     fn id_begins(&self, wanted: &str) -> bool {

@@ -17,8 +17,8 @@ pub(super) struct ScopeArguments {
     /// Monitors, by name or id; the beginning of an id will do, from 8 characters
     #[arg(value_name = "MONITOR")]
     monitors: Vec<String>,
-    /// Monitors with this tag; may be repeated: one of the tags is enough
-    #[arg(long = "tag", value_name = "TAG", help_heading = "Which monitors")]
+    /// Monitors with this tag; comma separated, may be repeated: one of the tags is enough
+    #[arg(long = "tag", value_name = "TAGS", value_delimiter = ',', help_heading = "Which monitors")]
     tags: Vec<String>,
     /// Monitors in this state; may be repeated: one of the states is enough; with --tag, those with both
     #[arg(long = "state", value_name = "STATE", value_parser = STATES, help_heading = "Which monitors")]
@@ -73,6 +73,7 @@ impl Scope {
         states: Vec<String>,
         all: bool,
     ) -> Result<Self, BadUsage> {
+        let tags = trimmed(&tags);
         let chooses = !tags.is_empty() || !states.is_empty();
         match (names.is_empty(), chooses, all) {
             (true, false, false) => Err(NONE),
@@ -128,6 +129,11 @@ impl Scope {
     }
 }
 
+/// Tags without blanks around them, for `--tag 'a, b'`, and without what is then empty, for `--tag a,`.
+pub(super) fn trimmed(tags: &[String]) -> Vec<String> {
+    tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+}
+
 async fn like(api: &Api, tags: &[String], states: &[String]) -> anyhow::Result<Vec<Named>> {
     // The server takes one of each at a time.
     let each = |given: &[String]| {
@@ -167,7 +173,7 @@ mod tests {
         assert_eq!(scope(&["a", "b"], &[], &[], false), Ok(Scope::Named(words(&["a", "b"]))));
         assert_eq!(scope(&[], &[], &[], true), Ok(Scope::All));
         let chosen = Scope::Like { tags: words(&["db"]), states: words(&["down", "late"]) };
-        assert_eq!(scope(&[], &["db"], &["down", "late"], false), Ok(chosen));
+        assert_eq!(scope(&[], &["db", " ", ""], &["down", "late"], false), Ok(chosen));
         for (names, tags, states, all, why) in [
             (&[][..], &[][..], &[][..], false, "say which"),
             (&["a"], &["db"], &[], false, "not both"),

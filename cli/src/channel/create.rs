@@ -3,11 +3,15 @@
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::super::api::Api;
+use super::super::changes::{Names, OF_A_CHANNEL};
 use super::super::connection::Connection;
-use super::super::lookup::{Kind, Named, names};
+use super::super::cron::zone;
+use super::super::lookup::Kind;
+use super::super::names::warning;
+use super::super::same_name::{SameName, is_taken};
 use super::super::shell::quoted;
 use super::super::view::Channel;
+use super::edit::other_kind;
 use super::headers::{Header, object};
 use super::presets::{self, Given};
 use super::template::Template;
@@ -22,6 +26,9 @@ Examples:
   lubdub channel create mail email --to ops@example.com
   lubdub channel create team slack --url https://hooks.slack.com/services/…
   lubdub channel create team slack --help
+
+A name that a channel has already is refused. --if-missing leaves that channel as it is and says what differs,
+--or-update gives it these settings.
 
 Monitors that name no channels alert every channel, but for those made with --no-default.
 
@@ -40,14 +47,10 @@ pub struct Create {
     /// Use it only for monitors that name it
     #[arg(long, global = true, display_order = 902)]
     no_default: bool,
-    /// If a channel has the name already: leave it as it is
-    #[arg(long, global = true, display_order = 903, conflicts_with = "allow_same_name")]
-    if_missing: bool,
-    /// Make another channel of a name that one has already
-    #[arg(long, global = true, display_order = 904)]
-    allow_same_name: bool,
+    #[command(flatten)]
+    same_name: SameName,
     /// Time zone in which its messages show times, an IANA name [default: the server's]
-    #[arg(long, global = true, value_name = "ZONE", display_order = 905)]
+    #[arg(long, global = true, value_name = "ZONE", display_order = 906, value_parser = zone)]
     timezone: Option<String>,
     #[command(flatten)]
     connection: Connection,
@@ -109,14 +112,31 @@ Examples:
 impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
-        let json = self.connection.json();
-        if !self.allow_same_name
-            && let Some(found) =
-                names(&api, Kind::Channel).await?.into_iter().find(|found| found.name == self.name.trim())
-        {
-            return self.of_same_name(&api, &found, terminal).await;
-        }
-        let answer = api.post(&["channels"], &self.body()).await?;
+        let (json, same_name) = (self.connection.json(), self.same_name);
+        let body = self.body();
+        let answer = match api.post(&["channels"], &same_name.request(&body)).await {
+            Ok(answer) => answer,
+            Err(error) if is_taken(&error) => {
+                let changed = |before: &Value| {
+                    let channel: Channel = api.view(before)?;
+                    let kind = body["kind"].as_str().unwrap_or_default();
+                    anyhow::ensure!(kind == channel.kind, other_kind(&channel, kind));
+                    Ok(body.clone())
+                };
+                let shown = (&OF_A_CHANNEL[..], &Names::default());
+                let settled =
+                    same_name.settle((&api, terminal), Kind::Channel, &body, changed, shown).await?;
+                return if json {
+                    Ok(terminal.json(&settled.answer)?)
+                } else {
+                    Ok(terminal.line(settled.said)?)
+                };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        warning(Kind::Channel.noun(), body["name"].as_str().unwrap_or_default())
+            .iter()
+            .for_each(|warning| terminal.warn(warning));
         if json {
             return Ok(terminal.json(&answer)?);
         }
@@ -128,23 +148,7 @@ impl Create {
         Ok(())
     }
 
-    /// What becomes of the channel that has the name already: alerts would reach its receiver twice.
-    async fn of_same_name(&self, api: &Api, found: &Named, terminal: &Terminal) -> anyhow::Result<()> {
-        let name = quoted(&harmless(&found.name));
-        if !self.if_missing {
-            anyhow::bail!(
-                "there is a channel named {name} already ({}): `lubdub channel edit {name} …` changes it\n  \
-                 --if-missing leaves it as it is, --allow-same-name makes another one",
-                found.id
-            );
-        }
-        if self.connection.json() {
-            return Ok(terminal.json(&api.get(&["channels", &found.id]).await?)?);
-        }
-        Ok(terminal.line(format_args!("{name} is there already ({}), and stays as it is", found.id))?)
-    }
-
-    fn body(self) -> Value {
+    fn body(self) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("name".to_owned(), json!(self.name));
         if self.default || self.no_default {
@@ -157,7 +161,7 @@ impl Create {
             NewKind::Own(kind) => kind.fill(&mut body),
             NewKind::Preset(given) => given.fill_new(&mut body),
         }
-        Value::Object(body)
+        body
     }
 }
 

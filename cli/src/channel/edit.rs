@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::changes::{Names, OF_A_CHANNEL, change};
 use super::super::connection::Connection;
+use super::super::cron::zone;
 use super::super::duration::{Seconds, within};
 use super::super::lookup::{Kind, id_of};
 use super::super::shell::quoted;
@@ -47,7 +48,8 @@ pub struct Edit {
     #[arg(long, global = true, display_order = 902)]
     no_default: bool,
     /// Time zone in which its messages show times, an IANA name
-    #[arg(long, global = true, value_name = "ZONE", display_order = 903, conflicts_with = "no_timezone")]
+    #[arg(long, global = true, value_name = "ZONE", display_order = 903, conflicts_with = "no_timezone",
+          value_parser = zone)]
     timezone: Option<String>,
     /// Show times in the server's time zone
     #[arg(long, global = true, display_order = 904)]
@@ -158,7 +160,7 @@ impl Edit {
     }
 }
 
-fn other_kind(channel: &Channel, asked: &str) -> String {
+pub(super) fn other_kind(channel: &Channel, asked: &str) -> String {
     let (name, has) = (harmless(&channel.name), harmless(&channel.kind));
     format!(
         "{name} is a channel of kind {has}, not {asked}, and keeps its kind: change it with `lubdub channel edit {} {has} …`, \

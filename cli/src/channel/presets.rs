@@ -8,14 +8,17 @@ use sending::presets::{self, Field, FieldKind, Preset};
 use serde_json::{Map, Value, json};
 
 /// Flags of the commands around: a setting of that name is set by a flag that begins with the preset's.
-pub(crate) const TAKEN: [&str; 10] = [
+pub(crate) const TAKEN: [&str; 13] = [
     "api-key",
     "data-dir",
     "json",
     "default",
     "no-default",
     "if-missing",
+    "or-update",
     "allow-same-name",
+    "timezone",
+    "no-timezone",
     "name",
     "help",
     "version",
@@ -189,6 +192,8 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use clap::Subcommand as _;
+
     use super::*;
 
     fn around(kinds: impl Iterator<Item = Command>) -> Command {
@@ -197,6 +202,22 @@ mod tests {
             command = command.arg(Arg::new(*flag).long(*flag).global(true).action(ArgAction::SetTrue));
         }
         command
+    }
+
+    #[test]
+    fn every_flag_of_the_commands_around_is_taken() {
+        // The URL of a preset is told from that of the server by its place.
+        let root = crate::ClientCommand::augment_subcommands(Command::new("lubdub"));
+        let channel = root.find_subcommand("channel").expect("a command");
+        for name in ["create", "edit"] {
+            let command = channel.find_subcommand(name).expect("a command");
+            for flag in command.get_arguments().filter_map(Arg::get_long).filter(|flag| *flag != "url") {
+                assert!(
+                    TAKEN.contains(&flag),
+                    "a setting --{flag} of a preset would clash with the command's"
+                );
+            }
+        }
     }
 
     fn given(kinds: impl Iterator<Item = Command>, arguments: &[&str]) -> Result<Given, clap::Error> {

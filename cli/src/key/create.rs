@@ -4,8 +4,12 @@ use api::keys::{KeyCreate, KeyScope};
 use serde_json::json;
 
 use super::super::connection::Connection;
+use super::super::lookup::{Kind, find};
+use super::super::names::warning;
+use super::super::same_name::is_taken;
 use super::super::view::Key;
 use crate::harmless::harmless;
+use crate::shell::quoted;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -25,6 +29,9 @@ pub struct Create {
     /// Make a key that may only read, and sees no secrets
     #[arg(long)]
     read: bool,
+    /// Make another key of a name that one has already
+    #[arg(long)]
+    allow_same_name: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -33,8 +40,21 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
         let scope = if self.read { KeyScope::Read } else { KeyScope::Admin };
-        let body = KeyCreate { name: self.name, scope, unique_name: None };
-        let answer = api.post(&["keys"], &json!(body)).await?;
+        let unique_name = (!self.allow_same_name).then_some(true);
+        let body = KeyCreate { name: self.name, scope, unique_name };
+        let answer = match api.post(&["keys"], &json!(body)).await {
+            Ok(answer) => answer,
+            Err(error) if is_taken(&error) => {
+                let found = find(&api, Kind::Key, &body.name).await?;
+                anyhow::bail!(
+                    "there is a key named {} already ({}), and it is not shown again: --allow-same-name makes another one",
+                    quoted(&harmless(&found.name)),
+                    found.id
+                );
+            }
+            Err(error) => return Err(error.into()),
+        };
+        warning(Kind::Key.noun(), &body.name).iter().for_each(|warning| terminal.warn(warning));
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }

@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::changes::{Names, OF_A_WINDOW, change};
 use super::super::connection::Connection;
+use super::super::cron::put_zone;
 use super::super::lookup::{Kind, id_of, ids_of, names};
 use super::super::moment::Here;
+use super::super::scope::trimmed;
 use super::super::view::Window;
 use super::span::Span;
 use crate::bad_usage::BadUsage;
@@ -36,8 +38,8 @@ pub struct Edit {
     /// For none but those with its tags
     #[arg(long, conflicts_with = "monitors")]
     no_monitors: bool,
-    /// Tag of monitors that it is for; may be repeated
-    #[arg(long = "tag", value_name = "TAG")]
+    /// Tags of monitors that it is for; comma separated, may be repeated
+    #[arg(long = "tag", value_name = "TAGS", value_delimiter = ',')]
     tags: Vec<String>,
     /// For none but its monitors
     #[arg(long, conflicts_with = "tags")]
@@ -54,8 +56,9 @@ impl Edit {
         if let Some(name) = &self.name {
             body.insert("name".to_owned(), json!(name));
         }
-        if !self.tags.is_empty() || self.no_tags {
-            body.insert("tags".to_owned(), json!(self.tags));
+        let tags = trimmed(&self.tags);
+        if !tags.is_empty() || self.no_tags {
+            body.insert("tags".to_owned(), json!(tags));
         }
         let says_monitors = !self.monitors.is_empty() || self.no_monitors;
         if body.is_empty() && !says_monitors && self.span.is_empty() {
@@ -70,7 +73,9 @@ impl Edit {
             let mut body = body.clone();
             let old: Window = api.view(before)?;
             if !self.span.is_empty() {
-                self.span.fill_change(&mut body, &old, &Here::of_this_machine())?;
+                let here = Here::of_this_machine();
+                self.span.fill_change(&mut body, &old, &here)?;
+                put_zone(&mut body, old.timezone.as_deref(), &here.zone)?;
             }
             Ok(body)
         };

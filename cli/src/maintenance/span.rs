@@ -6,6 +6,7 @@ use model::maintenance::MAX_WINDOW_SECS;
 use model::time::EventTime;
 use serde_json::{Map, Value, json};
 
+use super::super::cron::{pattern, zone};
 use super::super::duration::{Seconds, within};
 use super::super::moment::{Here, Lean, Moment, MomentError};
 use super::super::view::Window;
@@ -27,10 +28,10 @@ pub(super) struct Span {
     #[arg(long = "for", id = "length", value_name = "DURATION", value_parser = within(1, MAX_WINDOW_SECS as u64))]
     length: Option<Seconds>,
     /// Begin at each time of this cron pattern, as in '0 2 * * *'
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     cron: Option<String>,
-    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
-    #[arg(long, value_name = "ZONE")]
+    /// Time zone of --cron, as in Europe/Berlin [default: that of this machine]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
     timezone: Option<String>,
 }
 

@@ -9,17 +9,21 @@ use model::time::EventTime;
 use ports::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 
-use super::super::api::{Api, ApiError};
-use super::super::changes::{Names, OF_A_MONITOR, change};
+use super::super::api::Api;
+use super::super::changes::{Names, OF_A_MONITOR, is_of_another_kind};
 use super::super::connection::Connection;
+use super::super::cron::{pattern, put_zone};
 use super::super::duration::Seconds;
-use super::super::lookup::{Kind, Named, find};
+use super::super::lookup::{Kind, Named};
+use super::super::names::warning;
+use super::super::same_name::{SameName, Settled, is_taken};
+use super::super::scope::trimmed;
 use super::super::view::{Channel, Monitor};
-use super::settings::{Settings, TIMEOUT};
+use super::settings::{SCHEDULES, Settings, TIMEOUT};
 use super::{alerts, push_url};
 use crate::harmless::harmless;
 use crate::shell::quoted;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,11 +36,11 @@ A script that can be run twice:
   url=$(lubdub monitor create job --timeout 5m --if-missing | tail -n 1)
 
 A name that a monitor has already is refused. --if-missing leaves that monitor as it is, --or-update gives it
-these settings; both print its push URL.
+these settings; both print its push URL. Neither makes a timeout of a cron pattern, or the other way round.
 
 What is left out: --grace is a tenth of the timeout, at least 5s and at most 1h; with --cron it is the shortest time
 between two times of the pattern, at least 5m and at most 1h, because a job pushes when it ends. --interval is the timeout,
---timezone is UTC, there are no reminders, and every channel is alerted that was not made with --no-default.
+--timezone is that of this machine, there are no reminders, and every channel is alerted that was not made with --no-default.
 
 The last line printed is the push URL alone:
   url=$(lubdub monitor create job --timeout 5m | tail -n 1)";
@@ -52,8 +56,8 @@ pub struct Create {
     schedule: Schedule,
     #[command(flatten)]
     settings: Settings,
-    /// Tag; may be repeated
-    #[arg(long = "tag", value_name = "TAG")]
+    /// Tags; comma separated, may be repeated
+    #[arg(long = "tag", value_name = "TAGS", value_delimiter = ',')]
     tags: Vec<String>,
     /// Push token of your own, 16 to 64 of A-Z a-z 0-9 _ - [default: a random one]
     #[arg(long)]
@@ -64,21 +68,6 @@ pub struct Create {
     connection: Connection,
 }
 
-/// What to do if a monitor has the name already.
-#[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-struct SameName {
-    /// If a monitor has the name already: leave it as it is, and print its push URL
-    #[arg(long)]
-    if_missing: bool,
-    /// If a monitor has the name already: give it these settings, and print its push URL
-    #[arg(long)]
-    or_update: bool,
-    /// Make another monitor of the same name
-    #[arg(long)]
-    allow_same_name: bool,
-}
-
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Schedule {
@@ -86,7 +75,7 @@ struct Schedule {
     #[arg(long, value_name = "DURATION", value_parser = TIMEOUT)]
     timeout: Option<Seconds>,
     /// Down when silent at a time of this cron pattern and for the grace after it, as in '0 3 * * *'
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     cron: Option<String>,
 }
 
@@ -94,13 +83,14 @@ impl Create {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let api = self.connection.open()?;
         let body = self.body(&api).await?;
-        let answer = match api.post(&["monitors"], &Value::Object(body.clone())).await {
+        let mut new = body.clone();
+        put_zone(&mut new, None, &terminal::zone())?;
+        let answer = match api.post(&["monitors"], &self.same_name.request(&new)).await {
             Ok(answer) => answer,
-            Err(ApiError::Refused(problem)) if problem.status() == 409 && problem.is_about("name") => {
-                return self.of_same_name(&api, body, terminal).await;
-            }
+            Err(error) if is_taken(&error) => return self.of_same_name(&api, body, terminal).await,
             Err(error) => return Err(error.into()),
         };
+        warning(Kind::Monitor.noun(), &self.name).iter().for_each(|warning| terminal.warn(warning));
         let monitor: Monitor = api.view(&answer)?;
         let channels = alerts::channels(&api).await;
         if self.connection.json() {
@@ -137,36 +127,30 @@ impl Create {
         body: Map<String, Value>,
         terminal: &Terminal,
     ) -> anyhow::Result<()> {
-        let found = find(api, Kind::Monitor, &self.name).await?;
-        let path = ["monitors", found.id.as_str()];
-        let (answer, said) = if self.same_name.or_update {
-            let asked = |before: &Value| {
-                let own = |field: &str| matches!(field, "name" | "unique_name" | "token");
-                anyhow::ensure!(
-                    self.token.is_none() || before["token"].as_str() == self.token.as_deref(),
-                    "{:?} has another push token than --token, and keeps it: `lubdub monitor rotate-token` gives it a new one",
-                    found.name
-                );
-                Ok(body.clone().into_iter().filter(|(field, _)| !own(field)).collect())
-            };
-            let change = change(api, &path, asked).await?;
-            let channels = alerts::channels(api).await?;
-            let named = |channel: Channel| Named { id: channel.id, name: channel.name };
-            let names = Names { channels: channels.into_iter().map(named).collect(), ..Names::default() };
-            let said = change.said(&OF_A_MONITOR, &names);
-            (change.after, said)
-        } else if self.same_name.if_missing {
-            let said =
-                format!("{} is there already ({}), and stays as it is", harmless(&found.name), found.id);
-            (api.get(&path).await?, said)
-        } else {
-            let name = quoted(&harmless(&found.name));
-            anyhow::bail!(
-                "there is a monitor named {name} already ({}): `lubdub monitor push-url {name}` prints its push URL\n  \
-                 --if-missing leaves it as it is, --or-update gives it these settings, --allow-same-name makes another one",
-                found.id
+        let here = terminal::zone();
+        let changed = |before: &Value| {
+            let name = quoted(&harmless(&self.name));
+            anyhow::ensure!(
+                self.token.is_none() || before["token"].as_str() == self.token.as_deref(),
+                "{name} has another push token than --token, and keeps it: `lubdub monitor rotate-token` gives it a new one",
             );
+            anyhow::ensure!(
+                !is_of_another_kind(before, &body, SCHEDULES),
+                "{name} has another kind of schedule ({}), and --or-update keeps the kind: `lubdub monitor edit {name} {} …` changes it",
+                harmless(&api.view::<Monitor>(before)?.schedule()),
+                if self.schedule.cron.is_some() { "--cron" } else { "--timeout" }
+            );
+            let mut body = body.clone();
+            put_zone(&mut body, before["timezone"].as_str(), &here)?;
+            Ok(body)
         };
+        let channels = alerts::channels(api).await?;
+        let named = |channel: Channel| Named { id: channel.id, name: channel.name };
+        let names = Names { channels: channels.into_iter().map(named).collect(), ..Names::default() };
+        let Settled { answer, said } = self
+            .same_name
+            .settle((api, terminal), Kind::Monitor, &body, changed, (&OF_A_MONITOR, &names))
+            .await?;
         if self.connection.json() {
             return Ok(terminal.json(&answer)?);
         }
@@ -183,14 +167,12 @@ impl Create {
         if let Some(cron) = &self.schedule.cron {
             body.insert("cron".to_owned(), json!(cron));
         }
-        if !self.tags.is_empty() {
-            body.insert("tags".to_owned(), json!(self.tags));
+        let tags = trimmed(&self.tags);
+        if !tags.is_empty() {
+            body.insert("tags".to_owned(), json!(tags));
         }
         if let Some(token) = &self.token {
             body.insert("token".to_owned(), json!(token));
-        }
-        if !self.same_name.allow_same_name {
-            body.insert("unique_name".to_owned(), json!(true));
         }
         self.settings.fill(&mut body, api).await?;
         Ok(body)

@@ -5,21 +5,23 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::super::api::Api;
-use super::super::changes::{Names, OF_A_MONITOR, change};
+use super::super::changes::{Names, OF_A_MONITOR, change, is_of_another_kind};
 use super::super::confirm::Consent;
 use super::super::connection::Connection;
+use super::super::cron::{pattern, put_zone};
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, Named, names};
+use super::super::names::{kept, warning};
 use super::super::scope::ScopeArguments;
 use super::super::view::Channel;
 use super::alerts;
 use super::bulk::{Done, Plan, Verb};
-use super::settings::{Settings, TIMEOUT};
+use super::settings::{SCHEDULES, Settings, TIMEOUT};
 use super::tags::TagChanges;
 use crate::bad_usage::BadUsage;
 use crate::harmless::harmless;
 use crate::shell::quoted;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +64,7 @@ struct Changes {
     #[arg(long, value_name = "DURATION", conflicts_with = "cron", value_parser = TIMEOUT)]
     timeout: Option<Seconds>,
     /// Down when silent at a time of this cron pattern and for the grace after it
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     cron: Option<String>,
     #[command(flatten)]
     settings: Settings,
@@ -98,10 +100,12 @@ impl Edit {
         let channels = alerts::channels(&api).await?;
         let names = changes.names(&api, &channels).await?;
         if let Some(name) = &changes.name
-            && names.monitors.iter().any(|other| other.name == *name)
+            && names.monitors.iter().any(|other| other.name == kept(name))
         {
             terminal.warn(format_args!("another monitor is named {} already", quoted(&harmless(name))));
         }
+        let look_alike = changes.name.as_deref().and_then(|name| warning(Kind::Monitor.noun(), name));
+        look_alike.iter().for_each(|warning| terminal.warn(warning));
         let edit =
             Editing { api: &api, body, keeps_kind, tags: &changes.tags, channels: &channels, names: &names };
         targets
@@ -125,10 +129,11 @@ struct Editing<'a> {
 impl Editing<'_> {
     async fn one(&self, monitor: &Named, terminal: &Terminal) -> anyhow::Result<Done> {
         let asked = |before: &Value| {
-            if self.keeps_kind && is_of_another_kind(before, &self.body) {
+            if self.keeps_kind && is_of_another_kind(before, &self.body, SCHEDULES) {
                 anyhow::bail!("it has another kind of schedule: name it to give it this one");
             }
             let mut body = self.body.clone();
+            put_zone(&mut body, before["timezone"].as_str(), &terminal::zone())?;
             if let Some(tags) = self.tags.onto(&self.api.view(before)?) {
                 body.insert("tags".to_owned(), json!(tags));
             }
@@ -141,13 +146,6 @@ impl Editing<'_> {
         }
         Ok(Done { said: change.said(&OF_A_MONITOR, self.names), answer: change.after })
     }
-}
-
-/// Whether a monitor would get a timeout for its pattern, or a pattern for its timeout.
-fn is_of_another_kind(monitor: &Value, body: &Map<String, Value>) -> bool {
-    [("timeout", "cron"), ("cron", "timeout")]
-        .iter()
-        .any(|(new, old)| body.get(*new).is_some_and(|value| !value.is_null()) && !monitor[*old].is_null())
 }
 
 impl Changes {

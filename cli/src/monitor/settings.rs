@@ -5,8 +5,12 @@ use model::schedule::{MAX_GRACE_SECS, MAX_TIMEOUT_SECS};
 use serde_json::{Map, Value, json};
 
 use super::super::api::Api;
+use super::super::cron::zone;
 use super::super::duration::{Seconds, Within, within};
 use super::super::lookup::{Kind, choose, id_of, names};
+
+/// The fields of the two kinds of schedule.
+pub(super) const SCHEDULES: (&str, &str) = ("timeout", "cron");
 
 /// What a timeout may be, and an interval.
 pub(super) const TIMEOUT: Within = within(1, MAX_TIMEOUT_SECS as u64);
@@ -20,8 +24,8 @@ const REMINDER: Within = within(MIN_REMIND_SECS as u64, MAX_TIMEOUT_SECS as u64)
 /// The optional fields that `create` and `edit` share.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// Time zone of --cron, as in Europe/Berlin
-    #[arg(long, value_name = "ZONE")]
+    /// Time zone of --cron, as in Europe/Berlin [default: that of this machine]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(super) timezone: Option<String>,
     /// Tolerance after the expected time, 0s to 365d, as in 30s
     #[arg(long, value_name = "DURATION", value_parser = GRACE)]

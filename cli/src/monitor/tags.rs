@@ -1,5 +1,6 @@
 //! The tags that an edit leads to.
 
+use super::super::scope::trimmed;
 use super::super::view::Monitor;
 
 /// The flags that set tags.
@@ -44,11 +45,6 @@ impl TagChanges {
         }
         Some(tags)
     }
-}
-
-/// Without blanks around them, for `--add-tag 'a, b'`, and without what is then empty, for `--add-tag a,`.
-fn trimmed(tags: &[String]) -> Vec<String> {
-    tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ fn each_command_makes_its_request() {
     for (arguments, line, body) in [
         (&["enable", "ops"][..], "PATCH /api/v1/channels/ID", json!({"state": "ok"})),
         (&["edit", "ops", "--name", "x"], "PATCH /api/v1/channels/ID", json!({"name": "x"})),
-        (&["edit", "ops", "--no-default"], "PATCH /api/v1/channels/ID", json!({"default": false})),
+        (&["edit", "ops", "--default"], "PATCH /api/v1/channels/ID", json!({"default": true})),
         (
             &["edit", "ops", "webhook", "--url", "https://y.example/", "--new-secret", "--no-headers"],
             "PATCH /api/v1/channels/ID",
@@ -191,23 +191,6 @@ fn an_edit_keeps_the_kind_and_changes_what_that_kind_has() {
 }
 
 #[test]
-fn a_channel_of_a_name_that_another_has_is_made_on_purpose_only() {
-    let create = ["channel", "create", "ops", "webhook", "--url", "https://x.example/hook"];
-    let made = |server: &Stub| server.requests().iter().filter(|request| request.method == "POST").count();
-    let first = server();
-    let finished = run(&first, &create);
-    assert_eq!((finished.status.code(), made(&first)), (Some(1), 0), "{finished:?}");
-    assert!(
-        finished.stderr.contains(&format!("there is a channel named ops already ({ID})")),
-        "{finished:?}"
-    );
-    let kept = run_well(&first, &[&create[..], &["--if-missing"]].concat());
-    assert_eq!((kept, made(&first)), (format!("ops is there already ({ID}), and stays as it is\n"), 0));
-    run_well(&first, &[&create[..], &["--allow-same-name"]].concat());
-    assert_eq!(made(&first), 1);
-}
-
-#[test]
 fn a_channel_is_listed_and_shown() {
     let listed = run_well(&server(), &["channel", "list"]);
     assert_eq!(listed.lines().last(), Some("ops   webhook  ok     yes      https://x.example/hook  -"));
@@ -266,7 +249,7 @@ fn a_template_is_read_from_a_file() {
         Process::start(&mut command).finish()
     };
     assert_eq!(create("@body.json").status.code(), Some(0));
-    assert_eq!(server.requests()[1].json()["template"], "{\"text\": {{ title }}}");
+    assert_eq!(server.requests()[0].json()["template"], "{\"text\": {{ title }}}");
     let missing = create("@nothing.json");
     assert_eq!(missing.status.code(), Some(2));
     assert!(missing.stderr.contains("failed to read nothing.json"), "{}", missing.stderr);
@@ -308,6 +291,6 @@ fn a_new_key_is_alone_on_the_last_line() {
         });
         let printed = run_well(&server, arguments);
         assert_eq!(printed.lines().last(), Some("lubdub_abc"));
-        assert_eq!(server.requests()[0].json(), json!({"name": "dash", "scope": scope}));
+        assert_eq!(server.requests()[0].json(), json!({"name": "dash", "scope": scope, "unique_name": true}));
     }
 }
