@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use backend_sqlite::{SqliteBackend, SqliteOptions};
 use model::chain::Chain;
-use model::channel::Channel;
+use model::channel::{Channel, ChannelState};
 use model::ids::ChannelId;
+use model::monitor::Monitor;
 use model::wire;
 use notifier::Disabled;
 use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
-use ports::registry::{RecordKind, Registry};
+use ports::registry::{Record, RecordKind, Registry};
 
 use crate::limits;
 use cli::{DisableChannel, Terminal};
@@ -59,7 +60,8 @@ async fn disable(
     clock: &dyn Clock,
 ) -> anyhow::Result<String> {
     let registry = backend.registry();
-    let channels = channels(registry.as_ref()).await?;
+    let stored = records(registry.as_ref(), RecordKind::Channel).await?;
+    let channels: Vec<(String, String)> = stored.iter().map(named).collect();
     let (id, name) = command.choose(&channels)?;
     let (channel, deliveries) = (id.parse::<ChannelId>()?, backend.queue(QueueName::Deliveries));
     let disabled = notifier::disable(registry.as_ref(), deliveries.as_ref(), channel, clock.now()).await;
@@ -70,24 +72,50 @@ async fn disable(
             "The delivery queue is full: when it is enabled again, it does not hear of what it missed"
         }
     };
-    Ok(format!("disabled {name} ({id})\n{missed}: lubdub channel enable {id}\n"))
+    let monitors = records(registry.as_ref(), RecordKind::Monitor).await?;
+    let alone = left_alone(&monitors, &stored, channel);
+    let alone = if alone.is_empty() {
+        String::new()
+    } else {
+        format!("Until then nobody is alerted for {}\n", DisableChannel::monitors(alone))
+    };
+    Ok(format!("disabled {name} ({id})\n{alone}{missed}: lubdub channel enable {id}\n"))
 }
 
-/// Ids and names. A channel that cannot be read has its id only.
-async fn channels(registry: &dyn Registry) -> anyhow::Result<Vec<(String, String)>> {
-    let mut channels: Vec<(String, String)> = Vec::new();
+/// The names of the monitors that alert this channel and no other, among what there was before it was
+/// disabled. What cannot be read is left out.
+fn left_alone(monitors: &[Record], channels: &[Record], disabled: ChannelId) -> Vec<String> {
+    let channels = channels.iter().filter_map(|record| wire::decode::<Channel>(&record.value).ok());
+    let working: Vec<Channel> = channels.filter(|channel| channel.state != ChannelState::Disabled).collect();
+    let alerts = |monitor: &Monitor, channel: &Channel| {
+        monitor.channels.as_ref().map_or(channel.default, |named| named.contains(&channel.id))
+    };
+    let is_alone = |monitor: &Monitor| {
+        let mut alerted = working.iter().filter(|channel| alerts(monitor, channel)).peekable();
+        alerted.peek().is_some() && alerted.all(|channel| channel.id == disabled)
+    };
+    let monitors = monitors.iter().filter_map(|record| wire::decode::<Monitor>(&record.value).ok());
+    monitors.filter(is_alone).map(|monitor| monitor.name).collect()
+}
+
+/// The id and the name of a channel. One that cannot be read has its id only.
+fn named(record: &Record) -> (String, String) {
+    let name = match wire::decode::<Channel>(&record.value) {
+        Ok(channel) => channel.name,
+        Err(error) => Chain(&error).to_string(),
+    };
+    (record.key.id.clone(), name)
+}
+
+/// All records of a kind.
+async fn records(registry: &dyn Registry, kind: RecordKind) -> anyhow::Result<Vec<Record>> {
+    let mut records: Vec<Record> = Vec::new();
     loop {
-        let after = channels.last().map(|(id, _)| id.clone());
-        let page = registry.list(RecordKind::Channel, after.as_deref(), PAGE).await?;
+        let after = records.last().map(|last| last.key.id.clone());
+        let page = registry.list(kind, after.as_deref(), PAGE).await?;
         if page.is_empty() {
-            return Ok(channels);
+            return Ok(records);
         }
-        for record in page {
-            let name = match wire::decode::<Channel>(&record.value) {
-                Ok(channel) => channel.name,
-                Err(error) => Chain(&error).to_string(),
-            };
-            channels.push((record.key.id, name));
-        }
+        records.extend(page);
     }
 }

@@ -44,7 +44,7 @@ impl Consent {
 }
 
 /// `monitor web`, or `12 monitors: a, b, c and 9 more`.
-fn several(noun: &str, things: &[Named]) -> String {
+pub(super) fn several(noun: &str, things: &[Named]) -> String {
     if let [only] = things {
         return format!("{noun} {}", harmless(&only.name));
     }

@@ -1,6 +1,6 @@
 //! `lubdub monitor …`
 
-mod alerts;
+pub(super) mod alerts;
 mod bulk;
 mod create;
 mod delete;

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::super::confirm::Consent;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, find};
+use super::super::monitor::alerts;
+use super::super::view::Channel;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
 
@@ -12,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lubdub channel delete ops
 
-It asks first. Where there is no terminal to ask on, it needs --yes.";
+It says which monitors would alert nobody then, and asks first. Where there is no terminal to ask on, it needs --yes.";
 
 /// Deletes a channel.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,13 @@ impl Delete {
         self.consent.is_possible()?;
         let api = self.connection.open()?;
         let found = find(&api, Kind::Channel, &self.channel).await?;
+        let channels = alerts::channels(&api).await?;
+        let others: Vec<Channel> = channels.iter().filter(|one| one.id != found.id).cloned().collect();
+        let monitors = alerts::monitors(&api).await?;
+        let before = alerts::reaching(&monitors, &channels);
+        if let Some(left) = alerts::left_alone(before, &alerts::reaching(&monitors, &others)) {
+            terminal.warn(format_args!("without this channel nobody is alerted for {left}"));
+        }
         self.consent.get("Delete", Kind::Channel.noun(), std::slice::from_ref(&found))?;
         api.delete(&["channels", &found.id]).await?;
         if self.connection.json() {

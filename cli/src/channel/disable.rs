@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
+use super::super::confirm::several;
 use super::super::data_dir::data_dir;
 use super::super::lookup::{Kind, Named, choose};
 
@@ -34,6 +35,12 @@ impl Disable {
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         data_dir(self.data_dir.as_deref())
+    }
+
+    /// Monitors, by their names, in words: some names, and how many more there are.
+    pub fn monitors(names: Vec<String>) -> String {
+        let named = |name| Named { id: String::new(), name };
+        several(Kind::Monitor.noun(), &names.into_iter().map(named).collect::<Vec<_>>())
     }
 
     /// Which of these channels is meant: ids and names, in pairs.

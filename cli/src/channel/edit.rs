@@ -9,6 +9,7 @@ use super::super::connection::Connection;
 use super::super::cron::zone;
 use super::super::duration::{Seconds, within};
 use super::super::lookup::{Kind, id_of};
+use super::super::monitor::alerts;
 use super::super::shell::quoted;
 use super::super::view::Channel;
 use super::headers::{Header, object};
@@ -147,7 +148,15 @@ impl Edit {
                 Some(_) | None => Ok(body.clone()),
             }
         };
+        // A monitor is shown with the channels that it uses, whether it names them or not.
+        let reaching = async || -> anyhow::Result<_> {
+            Ok(alerts::reaching(&alerts::monitors(&api).await?, &alerts::channels(&api).await?))
+        };
+        let before = if no_default { reaching().await? } else { Vec::new() };
         let change = change(&api, &["channels", &id], asked).await?;
+        if no_default && let Some(left) = alerts::left_alone(before, &reaching().await?) {
+            terminal.warn(format_args!("nobody is alerted any more for {left}"));
+        }
         if connection.json() {
             return Ok(terminal.json(&change.after)?);
         }

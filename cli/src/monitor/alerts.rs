@@ -3,18 +3,39 @@
 use model::natural;
 
 use super::super::api::{Api, ApiError};
+use super::super::confirm::several;
+use super::super::lookup::{Kind, Named, SEARCHED};
 use super::super::view::{Channel, Monitor, Window};
 
 /// More channels than this are not looked at.
 const CHANNELS: usize = 10_000;
 
 /// Every channel of the server, by name.
-pub(super) async fn channels(api: &Api) -> Result<Vec<Channel>, ApiError> {
+pub(crate) async fn channels(api: &Api) -> Result<Vec<Channel>, ApiError> {
     let listing = api.list(&["channels"], &[], CHANNELS).await?;
     let mut channels: Vec<Channel> =
         listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
     channels.sort_by(|one, other| natural::compare(&one.name, &other.name));
     Ok(channels)
+}
+
+/// Every monitor of the server.
+pub(crate) async fn monitors(api: &Api) -> Result<Vec<Monitor>, ApiError> {
+    let listing = api.list(&["monitors"], &[], SEARCHED).await?;
+    listing.items.iter().map(|item| api.view(item)).collect()
+}
+
+/// The monitors whose alerts reach one of these channels.
+pub(crate) fn reaching(monitors: &[Monitor], channels: &[Channel]) -> Vec<Named> {
+    let reaches = |monitor: &&Monitor| used(monitor, channels).iter().any(|channel| channel.works());
+    let named = |monitor: &Monitor| Named { id: monitor.id.clone(), name: monitor.name.clone() };
+    monitors.iter().filter(reaches).map(named).collect()
+}
+
+/// The monitors that reached a channel before and reach none after, in words; `None` if there are none.
+pub(crate) fn left_alone(before: Vec<Named>, after: &[Named]) -> Option<String> {
+    let left: Vec<Named> = before.into_iter().filter(|one| !after.contains(one)).collect();
+    (!left.is_empty()).then(|| several(Kind::Monitor.noun(), &left))
 }
 
 /// Every maintenance window of the server; it holds 1,000 at most.

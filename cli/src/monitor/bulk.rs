@@ -77,8 +77,21 @@ impl Plan {
     /// # Errors
     /// A monitor is not found, none is chosen, or the person says no. Nothing was done.
     pub(super) async fn targets(self, api: &Api) -> anyhow::Result<Targets> {
+        self.targets_after(api, async |_| Ok(())).await
+    }
+
+    /// As [`Self::targets`]; `first` can say something of the monitors before the person is asked.
+    ///
+    /// # Errors
+    /// As [`Self::targets`], and those of `first`.
+    pub(super) async fn targets_after(
+        self,
+        api: &Api,
+        first: impl AsyncFnOnce(&[Named]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Targets> {
         let is_bulk = self.scope.is_bulk();
         let monitors = self.scope.monitors(api).await?;
+        first(&monitors).await?;
         if let Some(consent) = self.consent {
             consent.get(self.verb.present, Kind::Monitor.noun(), &monitors)?;
         }

@@ -21,6 +21,7 @@ fn channel_of(kind: &str) -> Value {
 fn server() -> Stub {
     Stub::start(|request| match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/api/v1/channels") => Answer::json(200, &json!({"items": [channel()], "next_cursor": null})),
+        ("GET", "/api/v1/monitors") => Answer::json(200, &json!({"items": [], "next_cursor": null})),
         ("POST", "/api/v1/channels") => {
             let mut made = channel();
             made["secret"] = json!("whsec_c2VjcmV0");
@@ -120,7 +121,7 @@ fn each_command_makes_its_request() {
     for (arguments, line, body) in [
         (&["enable", "ops"][..], "PATCH /api/v1/channels/ID", json!({"state": "ok"})),
         (&["edit", "ops", "--name", "x"], "PATCH /api/v1/channels/ID", json!({"name": "x"})),
-        (&["edit", "ops", "--default"], "PATCH /api/v1/channels/ID", json!({"default": true})),
+        (&["edit", "ops", "--no-default"], "PATCH /api/v1/channels/ID", json!({"default": false})),
         (
             &["edit", "ops", "webhook", "--url", "https://y.example/", "--new-secret", "--no-headers"],
             "PATCH /api/v1/channels/ID",

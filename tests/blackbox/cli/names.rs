@@ -169,6 +169,30 @@ fn commas_separate_tags_wherever_tags_are_given() {
 }
 
 #[test]
+fn monitors_that_would_alert_nobody_are_named_before_it_happens() {
+    let server = Server::start();
+    for name in ["ops", "spare"] {
+        server.well(&["channel", "create", name, "webhook", "--url", "https://x.example.com/hook"]);
+    }
+    server.well(&["channel", "edit", "spare", "--no-default"]);
+    server.well(&["monitor", "create", "web", "--timeout", "5m"]);
+    server.well(&["monitor", "create", "db", "--timeout", "5m", "--parent", "web"]);
+    server.well(&["monitor", "create", "both", "--timeout", "5m", "--channel", "ops", "--channel", "spare"]);
+    let edited = server.run(&["channel", "edit", "ops", "--no-default"]);
+    assert!(edited.stderr.contains("nobody is alerted any more for 2 monitors: web, db"), "{edited:?}");
+    server.well(&["channel", "edit", "ops", "--default"]);
+    let deleted = server.run(&["channel", "delete", "ops", "--yes"]);
+    assert!(
+        deleted.stderr.contains("without this channel nobody is alerted for 2 monitors: web, db"),
+        "{deleted:?}"
+    );
+    let quiet = server.run(&["monitor", "delete", "both", "--yes"]);
+    assert!(!quiet.stderr.contains("parent"), "{quiet:?}");
+    let parent = server.run(&["monitor", "delete", "web", "--yes"]);
+    assert!(parent.stderr.contains("nothing holds back the alerts of monitor db"), "{parent:?}");
+}
+
+#[test]
 fn a_name_that_looks_like_another_one_is_warned_of() {
     let server = Server::start();
     let made = server.run(&["monitor", "create", "b\u{430}ckup", "--timeout", "5m"]);
