@@ -2,6 +2,7 @@
 
 mod advice;
 pub(crate) mod histories;
+mod late;
 mod live;
 mod moving;
 mod past;

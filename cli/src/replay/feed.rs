@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use anyhow::bail;
-use api::export::{Line, Micros, MonitorLine, Skipped, SummaryLine};
+use api::export::{HeartbeatLine, Line, Micros, MonitorLine, Skipped, SummaryLine};
 use api::limits::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, MAX_TAGS};
 use model::ids::MonitorId;
 use model::time::EventTime;
@@ -170,6 +170,7 @@ impl Feed {
                 None => self.read().await?,
             };
             match next {
+                Some((_, Line::Heartbeat(line))) if self.is_told_before(&line) => {}
                 Some((number, line)) => match self.judge(&line) {
                     Ok(()) => return Ok(Some(self.take(number, line))),
                     Err(Judgement::NotWhole) => {
@@ -226,6 +227,13 @@ impl Feed {
             partitions: Vec::new(),
         };
         Ok(self.take(number, Line::Summary(summary)))
+    }
+
+    /// Whether a heartbeat from before the beginning of an export tells nothing here: the export before it in
+    /// the file has the heartbeat, or heartbeats are sent as if they happened now.
+    fn is_told_before(&self, line: &HeartbeatLine) -> bool {
+        let known = self.newest.get(&line.monitor).and_then(|(before, _)| *before);
+        line.before && (self.rules.latest.is_none() || Some(line.at.0) <= known)
     }
 
     fn judge(&self, line: &Line) -> Result<(), Judgement> {

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use api::export::{Expected, HeartbeatLine, Micros, SummaryLine};
+use api::export::{Expected, HeartbeatLine, Labels, Micros, SummaryLine};
 use model::ids::MonitorId;
 use model::time::{EventTime, Interval};
 use serde::Serialize;
@@ -79,6 +79,10 @@ struct Known {
     /// The time up to which deaf time was sent for the monitor.
     deaf_until: EventTime,
     heard: Option<EventTime>,
+    /// Its name, where it was listed last.
+    name: String,
+    /// No heartbeat of it was told.
+    is_new: bool,
 }
 
 impl Past {
@@ -90,16 +94,27 @@ impl Past {
     /// A monitor, by its id in the exports, and its id at the target.
     pub(super) fn monitor(&mut self, source: MonitorId, target: MonitorId) {
         let (origin, until) = (Origin::default(), EventTime::EPOCH);
-        let known = Known { target, origin, until, deaf_until: EventTime::EPOCH, heard: None };
+        let deaf_until = EventTime::EPOCH;
+        let known =
+            Known { target, origin, until, deaf_until, heard: None, name: String::new(), is_new: true };
         self.monitors.insert(source, known);
     }
 
     /// A monitor is listed in an export, with its partition there.
-    pub(super) fn listed(&mut self, monitor: MonitorId, partition: u16, lines: &mut Vec<OutgoingLine>) {
+    pub(super) fn listed(&mut self, monitor: MonitorId, labels: &Labels, lines: &mut Vec<OutgoingLine>) {
         let Some(known) = self.monitors.get_mut(&monitor) else { return };
+        known.name.clone_from(&labels.name);
         // What the export before knew of deaf time at its end.
         known.catch_up(&self.gaps, known.heard, lines);
-        known.origin = Origin { part: self.part, partition };
+        known.origin = Origin { part: self.part, partition: labels.partition };
+    }
+
+    /// The names of the monitors without a heartbeat: nothing is said of their silence until they are heard.
+    pub(super) fn never_heard(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.monitors.values().filter(|known| known.is_new).map(|known| known.name.as_str()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The export ends.
@@ -141,6 +156,8 @@ impl Past {
             known.catch_up(&self.gaps, known.heard.or(Some(line.at.0)), lines);
         }
         known.heard = known.heard.max(Some(line.at.0));
+        known.is_new = false;
+        line.before = false;
         line.monitor = known.target;
         lines.push(OutgoingLine::Heartbeat(line));
     }
@@ -218,6 +235,7 @@ mod tests {
             value: None,
             settled: None,
             imported: false,
+            before: false,
         }
     }
 
@@ -233,12 +251,16 @@ mod tests {
         lines.drain(..).map(word).collect::<Vec<_>>().join(" ")
     }
 
+    fn labels(partition: u16) -> Labels {
+        Labels { name: format!("of {partition}"), partition, ..Labels::default() }
+    }
+
     /// A past of monitors, each with its partition.
     fn past_of(monitors: &[(u128, u16)]) -> Past {
         let mut past = Past::new(at(1_000_000));
         for (monitor, partition) in monitors {
             past.monitor(id(*monitor), id(monitor + 10));
-            past.listed(id(*monitor), *partition, &mut Vec::new());
+            past.listed(id(*monitor), &labels(*partition), &mut Vec::new());
         }
         past
     }
@@ -309,7 +331,7 @@ mod tests {
         past.gap(0, Interval { start: at(10), end: at(20) });
         past.ended(&summary(30, &[]));
         // Another installation, with a partition of the same number.
-        past.listed(id(2), 0, &mut lines);
+        past.listed(id(2), &labels(0), &mut lines);
         past.heartbeat(heartbeat(2, 6), &mut lines);
         past.gap(0, Interval { start: at(40), end: at(50) });
         past.ended(&summary(2_000_000, &[]));
@@ -321,7 +343,7 @@ mod tests {
         past.heartbeat(heartbeat(1, 5), &mut lines);
         past.gap(0, Interval { start: at(10), end: at(20) });
         past.ended(&summary(30, &[]));
-        past.listed(id(1), 3, &mut lines);
+        past.listed(id(1), &labels(3), &mut lines);
         past.gap(3, Interval { start: at(40), end: at(50) });
         past.heartbeat(heartbeat(1, 60), &mut lines);
         assert_eq!(short(&mut lines), "h5 g10-20 g40-50 h60");

@@ -52,9 +52,11 @@ impl Survey {
                 }
                 Line::Heartbeat(line) => {
                     *survey.heartbeats.entry(line.monitor).or_default() += 1;
-                    let at = line.at.0;
-                    let (first, last) = survey.span.unwrap_or((at, at));
-                    survey.span = Some((first.min(at), last.max(at)));
+                    if !line.before {
+                        let at = line.at.0;
+                        let (first, last) = survey.span.unwrap_or((at, at));
+                        survey.span = Some((first.min(at), last.max(at)));
+                    }
                 }
                 line @ (Line::Channel(_) | Line::Window(_) | Line::Key(_)) => survey.note_setting(line),
                 Line::Monitor(_) | Line::Gap(_) | Line::Summary(_) => {}

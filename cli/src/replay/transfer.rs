@@ -29,6 +29,9 @@ const BATCH_BYTES: usize = 4 << 20;
 /// them for a minute.
 const MOST_WAIT: Duration = Duration::from_secs(1);
 
+/// Monitors that are named at most.
+const NAMED: usize = 20;
+
 /// How an import goes.
 pub(super) struct Transfer<'a> {
     pub(super) terminal: &'a Terminal,
@@ -152,6 +155,7 @@ impl Transfer<'_> {
                 return Ok(false);
             }
             if packet.steps == 0 {
+                self.tell_never_heard();
                 return Ok(true);
             }
             if packet.lines.is_empty() {
@@ -163,6 +167,21 @@ impl Transfer<'_> {
             }
             self.progress.at(Some(feed.bytes()), "");
         }
+    }
+
+    /// Names the monitors that go on as new ones.
+    fn tell_never_heard(&self) {
+        let Some(names) = self.past.as_ref().map(Past::never_heard).filter(|names| !names.is_empty()) else {
+            return;
+        };
+        let more = if names.len() > NAMED { ", …" } else { "" };
+        let named: Vec<&str> = names.iter().take(NAMED).copied().collect();
+        let those = if names.len() == 1 { "monitor" } else { "monitors" };
+        self.terminal.warn(format_args!(
+            "{} {those} without a known heartbeat: new here, and nothing is said of their silence until they are heard: {}{more}",
+            names.len(),
+            named.join(", ")
+        ));
     }
 
     /// Goes on where it was killed: what was noted last is sent again, as it was.
@@ -220,7 +239,9 @@ impl Transfer<'_> {
 
     fn due(&mut self, step: &Step, now: EventTime) -> EventTime {
         match step {
-            Step::Line(_, Line::Heartbeat(line)) if self.pairs.contains_key(&line.monitor) => {
+            Step::Line(_, Line::Heartbeat(line))
+                if self.pairs.contains_key(&line.monitor) && !line.before =>
+            {
                 self.pace.due(line.at.0, now)
             }
             Step::Line(_, _) | Step::End(_) => now,
@@ -269,7 +290,7 @@ impl Transfer<'_> {
             Step::Line(_, Line::Heartbeat(line)) => past.heartbeat(line, &mut lines),
             Step::Line(_, Line::Monitor(line)) => {
                 if let (Some(id), Some(labels)) = (line.id, &line.labels) {
-                    past.listed(id, labels.partition, &mut lines);
+                    past.listed(id, labels, &mut lines);
                 }
                 if let (Some(id), Some(at), Some(expected)) = (line.id, line.at, line.expected) {
                     let revision = line.revision.unwrap_or(1);
@@ -373,6 +394,7 @@ fn live(line: HeartbeatLine, target: MonitorId, stamp: EventTime) -> OutgoingLin
         at: Micros(stamp),
         settled: None,
         imported: false,
+        before: false,
         ..line
     })
 }

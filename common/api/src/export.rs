@@ -71,8 +71,8 @@ pub enum Line {
 pub struct MonitorLine {
     /// Its id in the installation that it comes from.
     pub id: Option<MonitorId>,
-    /// The time from which the definition was in force; `None` in the line of a monitor that did not exist
-    /// when the export begins.
+    /// The time from which the definition was in force; `None` in the line of a monitor to which nothing had
+    /// happened when the export begins, and of one whose next line says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Micros>,
     /// Which of its definitions: a later one has a greater number. `None` where `at` is.
@@ -247,6 +247,10 @@ pub struct HeartbeatLine {
     /// matter to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub imported: bool,
+    /// Whether it is the monitor's newest one from before the beginning of the export: it says that the
+    /// monitor is watched, and from when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before: bool,
 }
 
 impl HeartbeatLine {
@@ -260,6 +264,7 @@ impl HeartbeatLine {
             value: heartbeat.value,
             settled: settled.map(Micros),
             imported: false,
+            before: false,
         }
     }
 

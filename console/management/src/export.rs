@@ -163,7 +163,8 @@ impl Export {
                 Step::Events => match self.next_place().await? {
                     Place::Of(place) => {
                         if let Some(line) = self.sources.get_mut(place).and_then(Source::pop) {
-                            self.heartbeats += u64::from(matches!(line, Line::Heartbeat(_)));
+                            self.heartbeats +=
+                                u64::from(matches!(&line, Line::Heartbeat(line) if !line.before));
                             write(&mut bytes, &line)?;
                         }
                     }
@@ -245,8 +246,8 @@ impl Export {
         };
         MonitorLine {
             id: Some(monitor.id),
-            at: in_force.map(|(from, _)| Micros(from)),
-            revision: in_force.map(|(_, (Revision(revision), _))| revision),
+            at: in_force.and_then(|(from, (revision, _))| revision.map(|_| Micros(from))),
+            revision: in_force.and_then(|(_, (revision, _))| revision.map(|Revision(revision)| revision)),
             settled: None,
             moved: false,
             deleted: false,

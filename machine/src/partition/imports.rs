@@ -13,7 +13,7 @@ use model::time::EventTime;
 
 use super::effects::Effects;
 use super::monitors::{MonitorSlot, Partition, unknown};
-use super::takeover::{arrive, take_over, takes_imports};
+use super::takeover::{arrive, has_past, take_over, takes_imports};
 use super::{definitions, heartbeats, transitions};
 
 /// Gaps that are kept of a monitor that was never heard: there may be very many monitors, and a heartbeat is
@@ -103,7 +103,7 @@ impl<'a> PastReplay<'a> {
             PastEvent::Defined { at, revision, definition, settled } => {
                 let settled = settled.unwrap_or(*at);
                 self.settle(settled);
-                if self.state.sequence == 0 && self.state.heard_at.is_none() {
+                if !has_past(&self.state) {
                     self.state.since = self.state.since.max(*at);
                 }
                 self.revision = *revision;
@@ -116,7 +116,7 @@ impl<'a> PastReplay<'a> {
                 self.revision = *revision;
                 self.state.definition = Some(definition.clone());
                 // A history in which nothing happened is not taken over.
-                if self.state.sequence > 0 {
+                if has_past(&self.state) {
                     let Self { id, state, head, happened, .. } = self;
                     arrive(*id, state, *at, head, happened);
                 }

@@ -13,6 +13,11 @@ pub fn takes_imports(state: &MonitorState) -> bool {
     state.heard_at.is_none() && state.sequence == 0 && state.state != State::Paused
 }
 
+/// Whether anything happened in a history. A monitor that was heard while it was paused has no flip of that.
+pub(super) const fn has_past(state: &MonitorState) -> bool {
+    state.sequence > 0 || state.heard_at.is_some()
+}
+
 /// Puts the state that came of the history in place of the state of a monitor that was never heard here. A
 /// monitor that was up gets a whole timeout and grace from `at` on, so that the move takes none down; one
 /// that was down stays down.
@@ -26,7 +31,7 @@ pub(super) fn take_over(
     let Some(past) = state.imported.take() else { return };
     let found = past.state;
     // A monitor that was paused meanwhile has flips of its own.
-    if found.sequence == 0 || !takes_imports(state) {
+    if !has_past(&found) || !takes_imports(state) {
         return;
     }
     state.state = found.state;

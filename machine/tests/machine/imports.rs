@@ -237,6 +237,18 @@ fn a_monitor_that_was_paused_elsewhere_is_resumed_on_arrival() {
 }
 
 #[test]
+fn a_monitor_that_was_heard_while_it_was_paused_is_watched_on_arrival() {
+    let mut target = Target::new();
+    target.define(monitor(1), 1, period(60, 6));
+    let paused = Definition { paused: true, ..period(60, 6) };
+    let defined =
+        PastEvent::Defined { at: secs(30), revision: Revision(1), definition: paused, settled: None };
+    target.import(monitor(1), vec![defined, beat(40), PastEvent::Until(secs(500))]);
+    let flips: Vec<(State, Reason)> = target.flips().iter().map(|flip| (flip.to, flip.reason)).collect();
+    assert_eq!(flips, [(State::Up, Reason::Resumed)]);
+}
+
+#[test]
 fn deaf_time_of_elsewhere_counts_there() {
     let mut target = Target::new();
     target.define(monitor(1), 1, period(60, 6));
@@ -352,7 +364,12 @@ proptest! {
                 target.tick(1);
             }
             let mut found = target.flips();
-            if expected.last().is_some_and(|last| last.to == State::Paused) {
+            let is_paused = events.iter().rev().find_map(|event| match event {
+                PastEvent::Defined { definition, .. } => Some(definition.paused),
+                PastEvent::Heard { .. } | PastEvent::Moved { .. } | PastEvent::Deaf(_) | PastEvent::Until(_) => None,
+            });
+            let is_heard = events.iter().any(|event| matches!(event, PastEvent::Heard { .. }));
+            if is_paused == Some(true) && (is_heard || !expected.is_empty()) {
                 prop_assert_eq!(found.pop().map(|flip| flip.reason), Some(Reason::Resumed));
             }
             // The trace of a heartbeat and everything else is the flip's.

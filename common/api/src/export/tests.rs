@@ -47,6 +47,7 @@ fn lines() -> Vec<Line> {
         value: Some(1.5),
         settled: Some(at(0)),
         imported: false,
+        before: false,
     };
     vec![
         Line::Monitor(Box::new(first)),

@@ -24,10 +24,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Exports heartbeats, with the definitions and the deaf time that they are judged by.
 ///
-/// Each line is a JSON object: first a `monitor` for each monitor; then, in the order of the log,
-/// `heartbeat`, `monitor` where a definition changed, and `gap`; last a `summary`, without which the export
-/// is not whole. Times have microseconds. Ignore empty lines. An export holds no outputs, and tokens for
-/// admin keys only. There are 4 exports at a time: 2 of one key, and one is kept for admin keys.
+/// Each line is a JSON object: first a `monitor` for each monitor; then the newest `heartbeat` of each from
+/// before the beginning, with `before`; then, in the order of the log, `heartbeat`, `monitor` where a
+/// definition changed, and `gap`; last a `summary`, without which the export is not whole. Times have
+/// microseconds. Ignore empty lines. An export holds no outputs, and tokens for admin keys only. There are 4
+/// exports at a time: 2 of one key, and one is kept for admin keys.
 #[utoipa::path(
     get, path = "/replay/export", tag = "replay", operation_id = "exportHistory",
     params(

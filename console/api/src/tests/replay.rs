@@ -169,7 +169,9 @@ async fn an_export_tells_tokens_to_admins_only_and_ends_with_a_summary() {
         ["monitor", "heartbeat", "summary"].contains(&line["type"].as_str().unwrap_or_default())
     });
     let in_force = later.iter().filter(|line| line["at"] == "2026-11-22T10:00:06.000000Z").count();
-    assert_eq!((later.len(), in_force), (5, 2), "each as it is now, and as it was then: {later:#?}");
+    assert_eq!((later.len(), in_force), (7, 2), "each as it is now, and as it was then: {later:#?}");
+    let before = later.iter().filter(|line| line["before"] == true && line["msg"] == "m").count();
+    assert_eq!((before, &later[6]["heartbeats"]), (2, &json!(0)), "each was heard before: {later:#?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use api::export::{Expected, GapLine, HeartbeatLine, Line, Micros, MonitorLine, S
 use machine::partition::takes_imports;
 use machine::what_if::unheard;
 use machine::{Effects, Partition, Replayer};
-use model::heartbeat::Heartbeat;
+use model::flip::State;
+use model::heartbeat::{Heartbeat, HeartbeatKind};
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::imported::{Imported, PastEvent};
 use model::monitor::{Definition, DefinitionChange};
@@ -58,6 +59,10 @@ pub(crate) struct Source {
     /// The newest revision in the lines of each monitor that has a history from elsewhere. Its revisions
     /// there say nothing about those here.
     revisions: HashMap<MonitorId, u64>,
+    /// Whether the beginning is reached.
+    begun: bool,
+    /// The newest heartbeats from before the beginning that were read and not told yet.
+    before: HashMap<MonitorId, HeartbeatLine>,
     skipped: Skipped,
 }
 
@@ -96,6 +101,8 @@ impl Source {
             ready: VecDeque::new(),
             held: HashMap::new(),
             revisions: HashMap::new(),
+            begun: false,
+            before: HashMap::new(),
             skipped: Skipped::default(),
         };
         if known == Known::Nothing {
@@ -138,6 +145,8 @@ impl Source {
     pub(crate) fn begin(&mut self) {
         self.ready.retain(|(_, line)| matches!(line, Line::Heartbeat(_)));
         self.held.clear();
+        self.begun = true;
+        self.tell_before();
         for (id, state) in self.replayer.partition().states() {
             if let Some(definition) = state.definition.as_ref().filter(|_| takes_imports(state))
                 && self.selection.contains(id)
@@ -154,11 +163,42 @@ impl Source {
         }
     }
 
-    /// The definition in force for a monitor where the export is now.
-    pub(crate) fn in_force(&self, monitor: MonitorId) -> Option<(Revision, &Definition)> {
+    /// Tells of the newest heartbeat of each monitor from before the beginning: without it the monitor would
+    /// be new elsewhere, and nothing would be said of its silence. Then tells of the deaf time since.
+    fn tell_before(&mut self) {
+        let mut known = std::mem::take(&mut self.before);
+        let states = self.replayer.partition().states();
+        let mut heard: Vec<(HeartbeatLine, &MonitorState)> = states
+            .filter(|(id, state)| self.selection.contains(*id) && !takes_imports(state))
+            .filter_map(|(id, state)| {
+                let at = state.heard_at.filter(|at| *at < self.from)?;
+                let read = known.remove(&id).filter(|line| line.at.0 == at);
+                Some((read.unwrap_or_else(|| last_heard(id, at, state)), state))
+            })
+            .collect();
+        // The same export, made again, has the same order.
+        heard.sort_unstable_by_key(|(line, _)| line.monitor);
+        for (line, state) in heard {
+            let (id, at) = (line.monitor, line.at.0);
+            self.deaf_until = self.deaf_until.min(at);
+            self.ready.push_back((self.from, Line::Heartbeat(line)));
+            if let (Some(later), Some(definition)) = (counted_later(state), &state.definition) {
+                let revision = state.revision.max(Revision(1)).0;
+                self.ready
+                    .push_back((self.from, changed_there(id, later, revision, Some(at), definition, true)));
+            }
+        }
+        self.tell_gaps(self.from);
+    }
+
+    /// The definition in force for a monitor where the export is now; its revision is `None` if a line that
+    /// follows says from when.
+    pub(crate) fn in_force(&self, monitor: MonitorId) -> Option<(Option<Revision>, &Definition)> {
         let state = self.replayer.partition().monitor(monitor).filter(|state| !takes_imports(state))?;
         // Any revision of the log is newer than one that is not known.
-        Some((state.revision.max(Revision(1)), state.definition.as_ref()?))
+        let revision = state.revision.max(Revision(1));
+        let is_said_here = counted_later(state).is_none() || state.heard_at >= Some(self.from);
+        Some((is_said_here.then_some(revision), state.definition.as_ref()?))
     }
 
     /// The next event, after reading on a little.
@@ -174,12 +214,9 @@ impl Source {
                 self.end();
                 continue;
             }
+            // Also what was recorded after the end: a history that is imported is older than its entry.
             while let Some(entry) = self.entries.pop_front() {
                 self.apply(&entry);
-                if self.is_past_until() {
-                    self.end();
-                    break;
-                }
             }
             tokio::task::yield_now().await;
         }
@@ -199,11 +236,6 @@ impl Source {
 
     pub(crate) const fn skipped(&self) -> &Skipped {
         &self.skipped
-    }
-
-    fn is_past_until(&self) -> bool {
-        let watermark = self.replayer.partition().head().watermark;
-        self.until.is_some_and(|until| watermark.is_some_and(|watermark| watermark >= until))
     }
 
     fn apply(&mut self, entry: &LogEntry) {
@@ -228,17 +260,23 @@ impl Source {
                 self.tell_imported(imported, entry.logged_at);
             }
         }
-        let Self { replayer, selection, ready, held, from, until, .. } = self;
+        let Self { replayer, selection, ready, held, from, until, begun, before, .. } = self;
         let heard = |partition: &Partition, heartbeat: &Heartbeat| {
-            let at = heartbeat.received_at;
-            let is_within = at >= *from && until.is_none_or(|until| at < until);
-            if is_within && selection.contains(heartbeat.monitor) {
-                for line in held.remove(&heartbeat.monitor).unwrap_or_default() {
-                    ready.push_back((entry.logged_at, Line::Monitor(Box::new(line))));
-                }
-                let settled = partition.settled_before(heartbeat.monitor, at);
-                ready.push_back((entry.logged_at, Line::Heartbeat(HeartbeatLine::of(heartbeat, settled))));
+            let (id, at) = (heartbeat.monitor, heartbeat.received_at);
+            if !selection.contains(id) || until.is_some_and(|until| at >= until) {
+                return;
             }
+            let is_before = at < *from;
+            if is_before && !*begun {
+                before.insert(id, HeartbeatLine { before: true, ..HeartbeatLine::of(heartbeat, None) });
+                return;
+            }
+            for line in held.remove(&id).unwrap_or_default() {
+                ready.push_back((entry.logged_at, Line::Monitor(Box::new(line))));
+            }
+            let settled = partition.settled_before(id, at);
+            let line = HeartbeatLine { before: is_before, ..HeartbeatLine::of(heartbeat, settled) };
+            ready.push_back((entry.logged_at, Line::Heartbeat(line)));
         };
         replayer.apply_observed(entry.offset, entry.logged_at, frame, heard, &mut Effects::default());
         self.tell_gaps(entry.logged_at);
@@ -267,32 +305,46 @@ impl Source {
         self.held.remove(&id);
         let mut revision = self.revisions.get(&id).copied().unwrap_or(0);
         let known = self.replayer.partition().monitor(id).and_then(|state| state.definition.clone());
+        let (from, end) = (self.from, self.until);
+        let is_told = |at: EventTime| end.is_none_or(|end| at < end);
+        let known_until = |at: EventTime| Some(end.map_or(at, |end| at.min(end)));
         for event in &imported.events {
+            let mut is_before = false;
             let line = match event {
                 PastEvent::Heard { heartbeat, settled } => {
                     let at = heartbeat.received_at;
-                    let is_within = at >= self.from && self.until.is_none_or(|until| at < until);
                     let line = HeartbeatLine { imported: true, ..HeartbeatLine::of(heartbeat, *settled) };
-                    is_within.then_some(Line::Heartbeat(line))
+                    is_before = at < from;
+                    if is_before {
+                        self.before.insert(id, HeartbeatLine { before: true, ..line.clone() });
+                    }
+                    (!is_before && is_told(at)).then_some(Line::Heartbeat(line))
                 }
                 PastEvent::Defined { at, revision: its, definition, settled } => {
+                    is_before = *at < from;
                     revision = revision.max(its.0);
-                    Some(changed_there(id, *at, its.0, *settled, definition, false))
+                    is_told(*at).then(|| changed_there(id, *at, its.0, *settled, definition, false))
                 }
                 PastEvent::Moved { until, at, revision: its, definition } => {
                     revision = revision.max(its.0);
-                    Some(changed_there(id, *at, its.0, Some(*until), definition, true))
+                    Some(changed_there(id, *at, its.0, known_until(*until), definition, true))
                 }
+                // Deaf time before the beginning matters to what was heard before it.
                 PastEvent::Deaf(gap) => {
+                    is_before = true;
                     let (from, to) = (Micros(gap.start), Micros(gap.end));
-                    let line = GapLine { partition: None, monitor: Some(id), from, to };
-                    (gap.end > self.from).then_some(Line::Gap(line))
+                    Some(Line::Gap(GapLine { partition: None, monitor: Some(id), from, to }))
                 }
                 PastEvent::Until(until) => known.as_ref().map(|definition| {
                     revision += 1;
-                    changed_there(id, imported.at, revision, Some(*until), definition, true)
+                    changed_there(id, imported.at, revision, known_until(*until), definition, true)
                 }),
             };
+            // Where the beginning is not reached yet, the state there says what comes before it.
+            if self.begun && !is_before {
+                let heard = self.before.remove(&id);
+                self.ready.extend(heard.map(|line| (logged_at, Line::Heartbeat(line))));
+            }
             self.ready.extend(line.map(|line| (logged_at, line)));
         }
         self.revisions.insert(id, revision);
@@ -342,6 +394,30 @@ impl Source {
             }
             self.deaf_until = gap.end;
         }
+    }
+}
+
+/// From when the deadline of a monitor that is up is counted, if that is later than its newest heartbeat: it
+/// was resumed, or came from another installation.
+fn counted_later(state: &MonitorState) -> Option<EventTime> {
+    let later = state.counted_from.filter(|from| Some(*from) > state.heard_at);
+    later.filter(|_| state.state == State::Up)
+}
+
+/// The newest heartbeat of a monitor, as far as its state tells of it.
+fn last_heard(monitor: MonitorId, at: EventTime, state: &MonitorState) -> HeartbeatLine {
+    // Silence that was missed is told by its length, what a job reported is not.
+    let reported =
+        state.incident.as_ref().map(|incident| &incident.down).filter(|down| down.silent_for.is_none());
+    HeartbeatLine {
+        monitor,
+        at: Micros(at),
+        status: if reported.is_some() { HeartbeatKind::Down } else { HeartbeatKind::Up },
+        msg: reported.and_then(|down| down.message.clone()),
+        value: reported.and_then(|down| down.value),
+        settled: None,
+        imported: false,
+        before: true,
     }
 }
 
