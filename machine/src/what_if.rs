@@ -58,7 +58,7 @@ struct Run {
 
 impl Trials {
     /// The trial of a monitor; `None` if the monitor is not replayed.
-    fn of(&self, monitor: MonitorId) -> Option<&Trial> {
+    pub fn of(&self, monitor: MonitorId) -> Option<&Trial> {
         match self {
             Self::Every(trial) => Some(trial),
             Self::Only(trials) => trials.get(&monitor),

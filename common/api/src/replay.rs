@@ -11,7 +11,7 @@ use super::time::Time;
 pub struct ReadView {
     /// The time from which everything is known; equal to `from` unless the log knows nothing so early.
     pub begins: Time,
-    /// The number of heartbeats that were read, of all monitors.
+    /// The number of heartbeats of these monitors within the time, imported ones included.
     pub heartbeats: u64,
     /// Damaged entries of the log that were skipped.
     pub skipped: SkippedView,

@@ -66,3 +66,58 @@ fn a_monitor_that_was_watched_is_watched_where_it_is_copied_to() {
     assert!(said.contains(": never"), "{said}");
     eventually("each is as it was", || (states(&third) == states(&target)).then_some(()));
 }
+
+#[test]
+fn a_history_that_was_imported_later_is_part_of_the_time_that_it_is_of() {
+    let home = directory();
+    let server = Server::start(&[]);
+    let other = server.monitor("other", 3_600, None);
+    let id = "0199a3c4-7d2e-7000-8000-00000000000a";
+    let mut lines =
+        vec![json!({"type": "monitor", "id": id, "name": "hourly", "timeout": 3_600, "partition": 0,
+            "at": "2026-01-01T00:00:00Z", "revision": 1, "tags": ["prod"]})];
+    for hour in 0..48 {
+        let at = format!("2026-01-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+        lines.push(json!({"type": "heartbeat", "monitor": id, "at": at, "status": "up"}));
+    }
+    lines.push(json!({"type": "summary", "from": "2026-01-01T00:00:00Z", "until": "2026-01-03T00:00:00Z",
+        "monitors": 1, "heartbeats": 48}));
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    std::fs::write(home.path().join("f.ndjson"), text.join("\n") + "\n").expect("written");
+    well(home.path(), &server, &["replay", "import", "f.ndjson", "--keep-times", "--create-missing"]);
+    for _ in 0..3 {
+        push(home.path(), &server, &other, &[]);
+    }
+    eventually("all are there", || (server.heartbeats(&named(&server, "hourly")).len() == 48).then_some(()));
+
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&well(home.path(), &server, arguments).stdout).expect("JSON")
+    };
+    let time = ["--since", "2026-01-01T12:00:00Z", "--until", "2026-01-02T12:00:00Z"];
+    let what_if = ["replay", "what-if", "--monitor", "hourly", "--timeout", "30m", "--grace", "0", "--json"];
+    let answer = json(&[&what_if[..], &time].concat());
+    assert_eq!(answer["heartbeats"], 25, "{answer:#}");
+    assert_eq!(answer["total"]["was"]["downs"], 0, "{answer:#}");
+    assert_eq!(answer["total"]["would_be"]["downs"], 24, "{answer:#}");
+    let answer = json(&[&["advise", "--monitor", "hourly", "--json"][..], &time].concat());
+    assert_eq!(answer["heartbeats"], 25, "{answer:#}");
+    // Of other monitors none is counted.
+    let answer = json(&["replay", "what-if", "--monitor", "other", "--timeout", "2h", "--json"]);
+    assert_eq!(answer["heartbeats"], 3, "{answer:#}");
+    // A time without heartbeats says which time has some.
+    let answer = json(&[&what_if[..], &["--since", "1h"]].concat());
+    assert_eq!(answer["heartbeats"], 0, "{answer:#}");
+    assert!(answer["notes"].to_string().contains("2026-01-02T23:00:00"), "{answer:#}");
+
+    let exported = well(home.path(), &server, &[&["replay", "export", "--tag", "prod"][..], &time].concat());
+    let lines: Vec<Value> =
+        exported.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let heard = |before: bool| {
+        let of = |line: &&Value| {
+            line["type"] == "heartbeat" && line["before"].as_bool().unwrap_or(false) == before
+        };
+        lines.iter().filter(of).count()
+    };
+    assert_eq!((heard(true), heard(false)), (1, 24), "{}", exported.stdout);
+    assert_eq!(lines.last().map(|line| line["heartbeats"].clone()), Some(json!(24)));
+}

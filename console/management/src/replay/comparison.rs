@@ -49,6 +49,10 @@ impl Work for Comparing {
         self.now = Some(what_if);
     }
 
+    fn wants(&self, monitor: MonitorId) -> bool {
+        self.trials.of(monitor).is_some()
+    }
+
     fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame) {
         if let Some(now) = &mut self.now {
             now.apply(offset, logged_at, frame);

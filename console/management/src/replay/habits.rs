@@ -87,6 +87,10 @@ impl Work for Looking {
         self.now = Some((start.partition, habits));
     }
 
+    fn wants(&self, monitor: MonitorId) -> bool {
+        self.wanted.contains(&monitor)
+    }
+
     fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame) {
         if let Some(habits) = self.habits() {
             habits.apply(offset, logged_at, frame);

@@ -10,7 +10,6 @@ mod running;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -163,11 +162,10 @@ async fn read_partition(
         start.states = (plan.unheard)(partition);
     }
     let (mut after, through) = (start.head.applied, start.through);
-    // One flag for each partition: the thread may still be at the entries of the partition before.
-    let enough = Arc::new(AtomicBool::new(false));
-    send(Feed::Begin(Box::new(start), Arc::clone(&enough))).await?;
+    send(Feed::Begin(Box::new(start))).await?;
     let mut reading = None;
-    while !enough.load(Ordering::Acquire) {
+    // To the end of the log: a history that was imported is older than its entries.
+    loop {
         let next = match &mut reading {
             None => replays.read(partition, after, through).await.map(|opened| {
                 reading = Some(opened);

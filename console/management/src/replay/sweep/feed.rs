@@ -1,12 +1,12 @@
 //! The thread that works on what is read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::chain::Chain;
 use model::ids::Offset;
 use model::time::Interval;
+use model::wire::frame::Frame;
 use ports::heartbeat_log::LogEntry;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +15,7 @@ use super::running::Running;
 use super::work::Work;
 use crate::replay::source::Start;
 
-/// How long after the end of the window a sweep waits for late entries.
+/// How long after the end of the window a sweep takes every entry, for late ones.
 const BEYOND: Duration = Duration::from_secs(60);
 
 /// How much less urgent its thread is than the others, as a nice value.
@@ -24,8 +24,8 @@ const NICE: i32 = 10;
 
 /// The messages to the thread.
 pub(crate) enum Feed {
-    /// A partition begins. Its reader sets the flag when the partition is decided beyond the window.
-    Begin(Box<Start>, Arc<AtomicBool>),
+    /// A partition begins.
+    Begin(Box<Start>),
     Entries(Vec<LogEntry>),
     /// Entries up to this one are gone.
     Expired {
@@ -39,15 +39,16 @@ pub(crate) enum Feed {
 pub(crate) struct Thread<W> {
     work: W,
     window: Interval,
-    /// The partition that is worked on is decided beyond the window.
-    enough: Arc<AtomicBool>,
+    /// The partition that is worked on is decided beyond the window. Only histories that were imported later
+    /// matter then.
+    is_decided: bool,
     report: Report,
     running: Arc<Running>,
 }
 
 impl<W: Work> Thread<W> {
     pub(crate) fn new(work: W, window: Interval, running: Arc<Running>) -> Self {
-        Self { work, window, enough: Arc::default(), report: Report::new(window), running }
+        Self { work, window, is_decided: false, report: Report::new(window), running }
     }
 
     /// Starts the thread. It answers when the sender is gone.
@@ -76,8 +77,8 @@ impl<W: Work> Thread<W> {
 
     fn take(&mut self, feed: Feed) {
         match feed {
-            Feed::Begin(start, enough) => {
-                self.enough = enough;
+            Feed::Begin(start) => {
+                self.is_decided = false;
                 self.report.begin(&start);
                 self.work.begin(*start);
             }
@@ -95,24 +96,25 @@ impl<W: Work> Thread<W> {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
-        // The reader did not know yet that this entry is not needed. A partition ends where the window ends,
-        // whatever was read.
-        if self.enough.load(Ordering::Acquire) {
-            return;
-        }
         match &entry.frame {
+            Ok(frame) if self.is_decided => {
+                if frame.imported.iter().any(|imported| self.work.wants(imported.monitor)) {
+                    let late =
+                        Frame { heartbeats: Vec::new(), definitions: Vec::new(), ..Frame::clone(frame) };
+                    self.work.apply(entry.offset, entry.logged_at, &late);
+                    self.report.applied(&late, self.work.watermark(), |id| self.work.wants(id));
+                }
+            }
             Ok(frame) => {
                 self.work.apply(entry.offset, entry.logged_at, frame);
-                self.report.applied(frame, self.work.watermark());
+                self.report.applied(frame, self.work.watermark(), |id| self.work.wants(id));
             }
             Err(_) => {
                 self.work.skip(entry.offset);
                 self.report.skipped(entry.offset);
             }
         }
-        if self.work.watermark().is_some_and(|watermark| watermark > self.window.end + BEYOND) {
-            self.enough.store(true, Ordering::Release);
-        }
+        self.is_decided = self.work.watermark().is_some_and(|watermark| watermark > self.window.end + BEYOND);
     }
 }
 

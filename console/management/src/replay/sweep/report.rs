@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::gaps::Gaps;
-use model::ids::{Offset, PartitionId};
+use model::ids::{MonitorId, Offset, PartitionId};
 use model::imported::PastEvent;
 use model::time::{EventTime, Interval};
 use model::wire::frame::Frame;
@@ -26,10 +26,10 @@ pub struct SkippedEntry {
 #[derive(Debug)]
 pub struct Report {
     window: Interval,
-    /// Heartbeats that were read, those of imported histories included.
+    /// Heartbeats of the wanted monitors within the window, those of imported histories included.
     pub heartbeats: u64,
-    /// The earliest heartbeat of the imported histories that were read.
-    imported_from: Option<EventTime>,
+    /// The earliest and the latest heartbeat of the wanted monitors' imported histories.
+    imported: Option<(EventTime, EventTime)>,
     /// Damaged entries, and the first of them.
     pub skipped: u64,
     /// The first entries that could not be read.
@@ -57,7 +57,7 @@ impl Report {
         Self {
             window,
             heartbeats: 0,
-            imported_from: None,
+            imported: None,
             skipped: 0,
             skipped_entries: Vec::new(),
             expired: false,
@@ -77,13 +77,23 @@ impl Report {
     }
 
     /// An entry was applied; `watermark` is how far the partition is decided after it.
-    pub fn applied(&mut self, frame: &Frame, watermark: Option<EventTime>) {
-        self.heartbeats += frame.heartbeats.len() as u64;
-        for event in frame.imported.iter().flat_map(|imported| &imported.events) {
+    pub fn applied(
+        &mut self,
+        frame: &Frame,
+        watermark: Option<EventTime>,
+        wants: impl Fn(MonitorId) -> bool,
+    ) {
+        let window = self.window;
+        let is_within = |at: EventTime| at >= window.start && at <= window.end;
+        let heard = frame.heartbeats.iter().filter(|heartbeat| wants(heartbeat.monitor));
+        self.heartbeats += heard.filter(|heartbeat| is_within(heartbeat.received_at)).count() as u64;
+        let imported = frame.imported.iter().filter(|imported| wants(imported.monitor));
+        for event in imported.flat_map(|imported| &imported.events) {
             if let PastEvent::Heard { heartbeat, .. } = event {
                 let at = heartbeat.received_at;
-                self.heartbeats += 1;
-                self.imported_from = Some(self.imported_from.map_or(at, |from| from.min(at)));
+                self.heartbeats += u64::from(is_within(at));
+                let (from, to) = self.imported.unwrap_or((at, at));
+                self.imported = Some((from.min(at), to.max(at)));
             }
         }
         if let Some(now) = &mut self.now {
@@ -142,7 +152,7 @@ impl Report {
                 .begins
                 .iter()
                 .any(|(known, at)| matches!(known, Known::Since(_)) && *at > self.window.start);
-            let imported_from = self.imported_from.filter(|from| *from < begins);
+            let imported_from = self.imported.map(|(from, _)| from).filter(|from| *from < begins);
             let except = imported_from.map_or_else(String::new, |from| {
                 format!(" The histories that were imported reach back to {from}.")
             });
@@ -156,6 +166,12 @@ impl Report {
             } else {
                 format!("There is no history before {begins}.{except}")
             });
+        }
+        if let Some((from, to)) = self.imported.filter(|_| self.heartbeats == 0) {
+            notes.push(format!(
+                "No heartbeat lies in this time. The histories that were imported hold heartbeats from {from} to {to}: \
+                 choose the time by since and until."
+            ));
         }
         if self.expired {
             notes.push(

@@ -1,7 +1,7 @@
 //! The work that a sweep can do with entries.
 
 use model::gaps::Gaps;
-use model::ids::Offset;
+use model::ids::{MonitorId, Offset};
 use model::time::EventTime;
 use model::wire::frame::Frame;
 
@@ -11,6 +11,8 @@ use crate::replay::source::Start;
 pub trait Work: Send + 'static {
     /// A partition begins here.
     fn begin(&mut self, start: Start);
+    /// Whether the monitor is one of those that the work is about.
+    fn wants(&self, monitor: MonitorId) -> bool;
     /// The entry that comes next.
     fn apply(&mut self, offset: Offset, logged_at: EventTime, frame: &Frame);
     /// An entry that cannot be read.
