@@ -3,4 +3,4 @@
 mod client;
 pub(crate) mod stream;
 
-pub(crate) use client::{Api, ApiError, below, failure, http_client};
+pub(crate) use client::{Api, ApiError, Listing, below, failure, http_client};

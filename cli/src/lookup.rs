@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::api::{Api, ApiError};
 use super::names::kept;
+use super::near::did_you_mean;
 
 /// The most items that are searched for a name.
 pub(super) const SEARCHED: usize = 100_000;
@@ -90,8 +91,11 @@ pub(super) async fn find(api: &Api, kind: Kind, wanted: &str) -> anyhow::Result<
     // The server searches names and ids, so a beginning of an id is found too. There are few of the other
     // things, and no search for them.
     let found = search(api, kind, Some(&kept(wanted))).await?;
-    if found.iter().filter(|named| named.is_called(wanted)).count() > 1 {
-        // How much of an id tells it from the others is known only with all of them.
+    let called = found.iter().filter(|named| named.is_called(wanted)).count();
+    let begun = found.iter().filter(|named| named.id_begins(wanted)).count();
+    if called > 1 || called + begun == 0 {
+        // How much of an id tells it from the others, and which names are near, is known only with all of
+        // them.
         return choose(kind, &names(api, kind).await?, wanted).cloned();
     }
     choose(kind, &found, wanted).cloned()
@@ -175,7 +179,12 @@ pub(super) fn choose<'a>(kind: Kind, all: &'a [Named], wanted: &str) -> anyhow::
     let begun: Vec<&Named> = all.iter().filter(|named| named.id_begins(wanted)).collect();
     match (called.as_slice(), begun.as_slice()) {
         ([only], _) | ([], [only]) => Ok(only),
-        ([], []) => bail!("there is no {noun} named {wanted:?}: see `lubdub {command} list`"),
+        ([], []) => match did_you_mean(wanted, all.iter().map(|named| named.name.as_str())) {
+            near if near.is_empty() => {
+                bail!("there is no {noun} named {wanted:?}: see `lubdub {command} list`")
+            }
+            near => bail!("there is no {noun} named {wanted:?}{near}"),
+        },
         ([], several) => bail!(
             "{} {noun}s have an id that begins with {wanted}: give more of it\n  {}",
             several.len(),
@@ -234,7 +243,9 @@ mod tests {
         assert_eq!(choose(Kind::Monitor, &all, "4").expect("one"), &all[3]);
         assert_eq!(choose(Kind::Monitor, &all, " backup ").expect("blanks do not count"), &all[0]);
         let none = choose(Kind::Channel, &all, "Backup").expect_err("none").to_string();
-        assert_eq!(none, "there is no channel named \"Backup\": see `lubdub channel list`");
+        assert_eq!(none, "there is no channel named \"Backup\"; did you mean backup or 'backup 2'?");
+        let none = choose(Kind::Channel, &all, "mail").expect_err("none").to_string();
+        assert_eq!(none, "there is no channel named \"mail\": see `lubdub channel list`");
         let several = choose(Kind::Monitor, &all, "sync").expect_err("two").to_string();
         assert_eq!(several, "2 monitors are named \"sync\": say which one by its id\n  3  sync\n  4  sync");
     }

@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::lookup::{Kind, Named, SEARCHED, find_each};
+use super::tag;
 use crate::bad_usage::BadUsage;
 
 const NONE: BadUsage = BadUsage("say which monitors: by name or id, or by --tag or --state, or --all");
@@ -141,8 +142,12 @@ async fn like(api: &Api, tags: &[String], states: &[String]) -> anyhow::Result<V
     };
     let mut found: Vec<Named> = Vec::new();
     for tag in each(tags) {
+        let before = found.len();
         for state in each(states) {
             found.extend(list(api, tag.as_deref(), state.as_deref()).await?);
+        }
+        if let Some(tag) = tag.filter(|_| found.len() == before) {
+            tag::check(api, &tag).await?;
         }
     }
     // Ids begin with the time of creation.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::api::{Api, ApiError};
 use super::connection::Connection;
 use super::lookup::{Kind, Named, ids_of, names};
+use super::tag;
 use super::terminal::Colour;
 use crate::harmless::harmless;
 use crate::terminal::Terminal;
@@ -79,7 +80,10 @@ impl Tail {
     async fn follow(&self, api: &Api, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         let mut query: Vec<(&str, String)> =
             ids_of(api, Kind::Monitor, &self.monitor).await?.into_iter().map(|id| ("monitor", id)).collect();
-        query.extend(self.tag.clone().map(|tag| ("tag", tag)));
+        if let Some(tag) = &self.tag {
+            tag::check(api, tag).await?;
+            query.push(("tag", tag.clone()));
+        }
         if self.flips {
             query.push(("flips", "true".to_owned()));
         }
@@ -93,14 +97,15 @@ impl Tail {
         loop {
             let ended = match api.stream(&["tail"], &query).await {
                 Ok(mut chunks) => {
-                    if wait > WAITS.0 {
-                        terminal.note("the server is there again; what came meanwhile is not shown");
-                    }
-                    wait = WAITS.0;
                     began = true;
                     loop {
                         match chunks.lines().await {
                             Ok(Some(lines)) => {
+                                // A server that answers and sends nothing is not back.
+                                if wait > WAITS.0 {
+                                    terminal.note("the server sends again; what came meanwhile is not shown");
+                                    wait = WAITS.0;
+                                }
                                 if !self.print(api, lines, &mut shown, terminal).await? {
                                     break Ended::Unread;
                                 }

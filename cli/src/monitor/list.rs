@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use model::natural;
 
+use super::super::api::{Api, Listing};
 use super::super::connection::Connection;
 use super::super::short_ids::ShortIds;
 use super::super::table::{Field, Table};
+use super::super::tag;
 use super::super::times::Times;
 use super::super::view::{Channel, Monitor, Window};
 use super::alerts;
@@ -65,17 +67,21 @@ impl List {
         let limit = self.limit as usize;
         if self.connection.json() {
             let listing = api.list(&["monitors"], &query, limit).await?;
+            if let Some(why) = self.unknown_tag(&api, &listing).await? {
+                terminal.warn(why);
+            }
             return Ok(terminal.json(&listing.into_json())?);
         }
         // Which come first is known only with all of them.
         let listing = api.list(&["monitors"], &query, limit.max(MOST)).await?;
         if listing.items.is_empty() {
             let all = query.iter().all(|(_, value)| value.is_none());
-            return Ok(terminal.line(if all {
-                "There are no monitors yet."
-            } else {
-                "No monitor is like that."
-            })?);
+            let why = match self.unknown_tag(&api, &listing).await? {
+                Some(why) => why,
+                None if all => "There are no monitors yet.".to_owned(),
+                None => "No monitor is like that.".to_owned(),
+            };
+            return Ok(terminal.line(why)?);
         }
         let mut monitors: Vec<Monitor> =
             listing.items.iter().map(|item| api.view(item)).collect::<Result<_, _>>()?;
@@ -88,6 +94,14 @@ impl List {
             terminal.warn(format_args!("only the first {limit} are shown: --limit shows more"));
         }
         Ok(())
+    }
+
+    /// Says that no monitor has the tag, where that is why nothing is found.
+    async fn unknown_tag(&self, api: &Api, found: &Listing) -> anyhow::Result<Option<String>> {
+        match &self.tag {
+            Some(tag) if found.items.is_empty() => tag::unknown(api, tag).await,
+            Some(_) | None => Ok(None),
+        }
     }
 }
 

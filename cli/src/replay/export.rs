@@ -15,6 +15,7 @@ use super::super::api::stream::Chunks;
 use super::super::connection::Connection;
 use super::super::lookup::{Kind, ids_of};
 use super::super::moment::{Here, Past};
+use super::super::tag;
 use super::progress::Progress;
 use crate::harmless::harmless_json;
 use crate::terminal::{self, Terminal};
@@ -81,7 +82,10 @@ impl What {
         query.extend(until.map(|until| ("until", until.to_rfc3339_micros())));
         let ids = ids_of(api, Kind::Monitor, &self.monitor).await?;
         query.extend(ids.into_iter().map(|id| ("monitor", id)));
-        query.extend(self.tag.clone().map(|tag| ("tag", tag)));
+        if let Some(tag) = &self.tag {
+            tag::check(api, tag).await?;
+            query.push(("tag", tag.clone()));
+        }
         Ok(Asked { since, until, query })
     }
 }

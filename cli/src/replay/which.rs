@@ -6,6 +6,7 @@ use super::super::api::Api;
 use super::super::duration::Seconds;
 use super::super::lookup::{Kind, ids_of};
 use super::super::moment::{Here, Past};
+use super::super::tag;
 use crate::bad_usage::BadUsage;
 
 /// The flags that say which monitors, and over which time.
@@ -42,7 +43,10 @@ impl Which {
         for id in ids_of(api, Kind::Monitor, &self.monitors).await? {
             query.push(("monitor", id));
         }
-        query.extend(self.tag.iter().map(|tag| ("tag", tag.clone())));
+        if let Some(tag) = &self.tag {
+            tag::check(api, tag).await?;
+            query.push(("tag", tag.clone()));
+        }
         if self.all {
             query.push(("all", "true".to_owned()));
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 use model::ids::MonitorId;
+use model::validation::FieldError;
 use model::wire;
 
 use crate::app::App;
@@ -21,12 +22,17 @@ pub struct Selection {
     pub is_all: bool,
 }
 
+/// The refusal of a tag that no monitor has: it is mistyped more likely than meant.
+pub(crate) fn no_monitor_has(tag: &str) -> FieldError {
+    FieldError::new("tag", format!("is a tag that no monitor has: {tag:?}"))
+}
+
 impl Selection {
     /// The monitors that are `named` by id and those with the `tag`; every one if neither is given.
     ///
     /// # Errors
     /// [`RefusalKind::Malformed`] if an id cannot be read, [`RefusalKind::NotFound`] if there is no such
-    /// monitor.
+    /// monitor, and a refused `tag` if no monitor has it.
     pub async fn read<'a>(
         app: &App,
         named: impl Iterator<Item = &'a str>,
@@ -34,7 +40,7 @@ impl Selection {
     ) -> Result<Self, Refusal> {
         let mut named = named.peekable();
         if named.peek().is_none() {
-            return Ok(Self::scan(app, tag).await);
+            return Self::scan(app, tag).await;
         }
         let mut ids = HashSet::new();
         for text in named {
@@ -54,12 +60,12 @@ impl Selection {
             ids.insert(id);
         }
         if let Some(tag) = tag {
-            ids.extend(Self::scan(app, Some(tag)).await.ids.iter());
+            ids.extend(Self::scan(app, Some(tag)).await?.ids.iter());
         }
         Ok(Self { ids: Arc::new(ids), is_all: false })
     }
 
-    async fn scan(app: &App, tag: Option<&str>) -> Self {
+    async fn scan(app: &App, tag: Option<&str>) -> Result<Self, Refusal> {
         let mut ids = HashSet::new();
         let mut reached = None;
         loop {
@@ -75,7 +81,10 @@ impl Selection {
             ids.extend(tagged.map(|stored| stored.id));
             tokio::task::yield_now().await;
         }
-        Self { ids: Arc::new(ids), is_all: tag.is_none() }
+        match tag.filter(|_| ids.is_empty()) {
+            None => Ok(Self { ids: Arc::new(ids), is_all: tag.is_none() }),
+            Some(tag) => Err(Refusal::fields(vec![no_monitor_has(tag)])),
+        }
     }
 
     /// Whether the monitor is one of them.

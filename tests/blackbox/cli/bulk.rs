@@ -145,7 +145,10 @@ fn many_monitors_live_and_die_by_the_command_line() {
     assert!(again.contains("nothing to change: web1 is paused already\npaused db ("), "{again}");
     server.well(&["monitor", "resume", "--state", "paused", "--yes"]);
     server.refused(&["monitor", "resume", "--state", "paused", "--yes"], "no monitor is paused");
-    server.refused(&["monitor", "delete", "--tag", "wbe", "--yes"], "no monitor has the tag wbe");
+    server.refused(
+        &["monitor", "delete", "--tag", "wbe", "--yes"],
+        "no monitor has the tag \"wbe\"; did you mean web?",
+    );
 
     server.run(&["monitor", "create", "nightly", "--cron", "0 3 * * *", "--tag", "web"]);
     let some = server.run(&["monitor", "edit", "--tag", "web", "--timeout", "6m", "--yes"]);

@@ -55,8 +55,15 @@ fn a_list_that_is_cut_says_so() {
 fn filters_are_sent() {
     let server = many(0);
     let printed = run_well(&server, &["monitor", "list", "--state", "down", "--tag", "a b", "--q", "x&y"]);
-    assert_eq!(printed, "No monitor is like that.\n");
-    assert_eq!(server.lines(), ["GET /api/v1/monitors?state=down&tag=a+b&q=x%26y&limit=500"]);
+    assert_eq!(printed, "no monitor has the tag \"a b\"\n");
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /api/v1/monitors?state=down&tag=a+b&q=x%26y&limit=500",
+            "GET /api/v1/monitors?tag=a+b&limit=1",
+            "GET /api/v1/monitors?limit=500",
+        ]
+    );
 }
 
 #[test]

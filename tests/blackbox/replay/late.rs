@@ -3,13 +3,17 @@
 use ports::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use super::histories::{monitors, push, well};
+use super::histories::{command, monitors, push, well};
 use crate::api::{Api, KEY, Monitor};
-use crate::harness::{directory, eventually};
+use crate::harness::{Finished, Process, directory, eventually};
 use crate::pipeline::server::Server;
 
 fn named(api: &Api, name: &str) -> Monitor {
     monitors(api).into_iter().find(|monitor| monitor.name == name).expect("it is there")
+}
+
+fn run(at: &std::path::Path, api: &Api, arguments: &[&str]) -> Finished {
+    Process::start(&mut command(at, api, arguments)).finish()
 }
 
 /// A server with monitors in every state, all heard before the time that is returned.
@@ -120,4 +124,41 @@ fn a_history_that_was_imported_later_is_part_of_the_time_that_it_is_of() {
     };
     assert_eq!((heard(true), heard(false)), (1, 24), "{}", exported.stdout);
     assert_eq!(lines.last().map(|line| line["heartbeats"].clone()), Some(json!(24)));
+}
+
+#[test]
+fn a_tag_or_name_that_no_monitor_has_is_an_error_that_says_what_is_near() {
+    let (home, server) = (directory(), Server::start(&[]));
+    server.api("POST /monitors", &json!({"name": "billing", "timeout": 60, "tags": ["prod"]}));
+    for arguments in [
+        &["replay", "what-if", "--tag", "prd", "--timeout", "2m"][..],
+        &["advise", "--tag", "prd"],
+        &["replay", "export", "--since", "1h", "--tag", "prd"],
+        &["tail", "--tag", "prd"],
+        &["monitor", "pause", "--tag", "prod", "--tag", "prd", "--yes"],
+    ] {
+        let refused = run(home.path(), &server, arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {refused:?}");
+        let said = "no monitor has the tag \"prd\"; did you mean prod?";
+        assert!(refused.stderr.contains(said), "{arguments:?}: {refused:?}");
+        assert_eq!(refused.stdout, "", "{arguments:?}");
+    }
+    assert_eq!(named(&server, "billing").state, "new", "it was not paused");
+    let listed = well(home.path(), &server, &["monitor", "list", "--tag", "prd"]);
+    assert_eq!(listed.stdout, "no monitor has the tag \"prd\"; did you mean prod?\n");
+    let listed = well(home.path(), &server, &["monitor", "list", "--tag", "prd", "--json"]);
+    assert!(listed.stderr.contains("no monitor has the tag"), "{listed:?}");
+    let listed = well(home.path(), &server, &["monitor", "list", "--tag", "prod", "--state", "down"]);
+    assert_eq!(listed.stdout, "No monitor is like that.\n");
+    let refused = run(home.path(), &server, &["tail", "--monitor", "bilings"]);
+    assert!(refused.stderr.contains("\"bilings\"; did you mean billing?"), "{refused:?}");
+    for path in [
+        "replay/what-if?tag=prd",
+        "replay/advise?tag=prd",
+        "tail?tag=prd",
+        "replay/export?tag=prd&since=2026-01-01T00:00:00Z",
+    ] {
+        let answer = server.call(&format!("GET /{path}"), &Value::Null);
+        assert_eq!(answer.status, 422, "{path}");
+    }
 }

@@ -12,6 +12,7 @@ use crate::directory::StoredMonitor;
 use crate::draft::replay::Selection;
 use crate::labels::Labels;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::selection::no_monitor_has;
 
 /// The number of monitors that are read at once.
 const CHUNK: usize = 1_000;
@@ -40,7 +41,7 @@ impl ChosenMonitors {
     /// Finds them, at most `most`.
     ///
     /// # Errors
-    /// 422: there is no such monitor, or there are too many.
+    /// 422: there is no such monitor, no monitor has the tag, or there are too many.
     pub async fn find(app: &App, selection: &Selection, most: usize) -> Result<Self, Refusal> {
         let mut monitors = BTreeMap::new();
         match selection {
@@ -66,6 +67,9 @@ impl ChosenMonitors {
                     wire::decode::<Labels>(&stored.value).is_ok_and(|labels| labels.tags.contains(tag))
                 })
                 .await?;
+                if monitors.is_empty() {
+                    return Err(Refusal::fields(vec![no_monitor_has(tag)]));
+                }
             }
             Selection::All => scan(app, &mut monitors, ("all", most), |_| true).await?,
         }
