@@ -9,7 +9,7 @@ use super::api::{Api, ApiError};
 use super::confirm::{confirmed, somebody_is_there};
 use super::connection::Connection;
 use super::duration::Seconds;
-use super::replay::what_if::{Comparison, UNNOTICED, Unnoticed};
+use super::replay::what_if::{Comparison, Unnoticed, heartbeats, price_of};
 use super::replay::which::Which;
 use super::table::{Field, Table};
 use super::times::Times;
@@ -195,10 +195,12 @@ impl Answer {
     fn print(&self, terminal: &Terminal) -> anyhow::Result<()> {
         if self.monitors.is_empty() {
             terminal.line("There is no monitor to advise on.")?;
-        } else {
-            terminal.print(&self.table(terminal.table(&HEADER)).render())?;
         }
-        terminal.print(&self.words(&terminal.times()))?;
+        let table = match self.monitors.as_slice() {
+            [] => String::new(),
+            [_, ..] => self.table(terminal.table(&HEADER)).render(),
+        };
+        terminal.print(&format!("{table}{}", self.words(price_of(&table), &terminal.times())))?;
         if self.truncated {
             let listed = self.monitors.len();
             terminal.warn(format_args!(
@@ -220,18 +222,17 @@ impl Answer {
         let total = [Field::from("TOTAL"), Field::from(""), Field::from("")];
         table.row(total.into_iter().chain(self.total.fields()).chain([Field::from("")]));
         table.cut_only(&[2, 0, 1]);
-        table.leave_out(&[4, 5, 6, 1]);
+        table.leave_out(&[4, 5, 6, 1, 3]);
         table
     }
 
     /// The reasons, a line each, and further remarks.
-    fn words(&self, times: &Times) -> String {
+    fn words(&self, price: &str, times: &Times) -> String {
         let why = |advised: &Advised| format!("{}: {}\n", harmless(&advised.name), harmless(&advised.why));
         let reasons: String = self.monitors.iter().map(why).collect();
         let (from, until) = (times.exact(&self.from), times.exact(&self.until));
-        let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
+        let read = format!("From {from} to {until}, {}.\n", heartbeats(self.heartbeats));
         let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
-        let price = if self.monitors.is_empty() { "" } else { UNNOTICED };
         format!("\n{reasons}\n{price}{read}{notes}")
     }
 }
@@ -273,8 +274,9 @@ mod tests {
 
     #[test]
     fn each_monitor_has_a_row_and_a_reason() {
-        let text = answer().table(Table::of_width(&HEADER, 120)).render()
-            + &answer().words(&Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
+        let table = answer().table(Table::of_width(&HEADER, 120)).render();
+        let text = table.clone()
+            + &answer().words(price_of(&table), &Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
         assert_eq!(text, include_str!("advise.golden"));
     }
 

@@ -229,7 +229,7 @@ fn told(form: Form, value: &Value, names: &Names) -> String {
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         (Form::Seconds(zero), Value::Number(_)) => match value.as_u64() {
             Some(0) => zero.to_owned(),
-            Some(secs) => Seconds(secs).in_words(),
+            Some(secs) => Seconds(secs).to_string(),
             None => value.to_string(),
         },
         (_, Value::Array(items)) if items.is_empty() => "none".to_owned(),

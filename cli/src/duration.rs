@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
+use model::duration;
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Whole seconds: `90s`, `5m`, `2h`, `1d`, `1h30m`, or a bare number of seconds.
+/// Whole seconds: `90s`, `5m`, `5 min`, `2h`, `1d`, `1h30m`, `1 h 30 min`, or a bare number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(pub u64);
@@ -51,14 +52,14 @@ impl FromStr for Seconds {
                 return Err(DurationError::Malformed);
             }
             let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
-            let (unit, after) = unit(after).ok_or(DurationError::Malformed)?;
+            let (unit, after) = unit(after.trim_start()).ok_or(DurationError::Malformed)?;
             if unit >= last_unit {
                 return Err(DurationError::Malformed);
             }
             let part = number.checked_mul(unit).ok_or(DurationError::TooLong)?;
             total = total.checked_add(part).ok_or(DurationError::TooLong)?;
             last_unit = unit;
-            rest = after;
+            rest = after.trim_start();
         }
         Ok(Self(total))
     }
@@ -66,45 +67,25 @@ impl FromStr for Seconds {
 
 /// The length of the unit in front, in seconds, and what follows it. Nothing at all means seconds.
 fn unit(text: &str) -> Option<(u64, &str)> {
-    let Some(letter) = text.chars().next() else { return Some((1, text)) };
-    let length = match letter {
-        'd' => DAY,
-        'h' => HOUR,
-        'm' => MINUTE,
-        's' => 1,
+    if text.is_empty() {
+        return Some((1, text));
+    }
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (name, after) = text.split_at(letters);
+    let length = match name {
+        "d" => DAY,
+        "h" => HOUR,
+        "m" | "min" => MINUTE,
+        "s" => 1,
         _ => return None,
     };
-    Some((length, &text[letter.len_utf8()..]))
+    Some((length, after))
 }
 
-impl Seconds {
-    /// `1 d 1 h 1 min 1 s`, for people to read.
-    pub(super) fn in_words(self) -> String {
-        let mut rest = self.0;
-        let mut words = Vec::new();
-        for (length, unit) in [(DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s")] {
-            if rest >= length || (words.is_empty() && length == 1) {
-                words.push(format!("{} {unit}", rest / length));
-                rest %= length;
-            }
-        }
-        words.join(" ")
-    }
-}
-
+/// `1 h 30 min`, which reads back.
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("0s");
-        }
-        let mut rest = self.0;
-        for (length, unit) in [(DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm'), (1, 's')] {
-            if rest >= length {
-                write!(f, "{}{unit}", rest / length)?;
-                rest %= length;
-            }
-        }
-        Ok(())
+        f.write_str(&duration::in_words(Duration::from_secs(self.0)))
     }
 }
 
@@ -134,7 +115,7 @@ impl Within {
     /// # Errors
     /// What is wrong, as it goes on behind the flag and the value.
     fn read(self, text: &str) -> Result<Seconds, String> {
-        let (least, most) = (Seconds(self.least).in_words(), Seconds(self.most).in_words());
+        let (least, most) = (Seconds(self.least), Seconds(self.most));
         let zero = self.zero.map(|meaning| format!("0 ({meaning}) or ")).unwrap_or_default();
         match text.parse::<Seconds>() {
             Ok(Seconds(0)) if self.zero.is_some() => Ok(Seconds(0)),
@@ -199,6 +180,12 @@ mod tests {
             ("60", 60),
             ("0", 0),
             (" 10s ", 10),
+            ("5min", 300),
+            ("5 min", 300),
+            ("5 m", 300),
+            ("1h 30m", 5_400),
+            ("1 h 30 min", 5_400),
+            ("1 d 1 h 1 min 1 s", 90_061),
         ] {
             assert_eq!(text.parse(), Ok(Seconds(expected)), "{text}");
         }
@@ -206,7 +193,10 @@ mod tests {
 
     #[test]
     fn refuses_what_could_mean_something_else() {
-        for text in ["", " ", "s", "m5", "5 m", "1.5h", "-5s", "5x", "1h1h", "30m1h", "5mm", "1h 30m", "5M"] {
+        for text in [
+            "", " ", "s", "m5", "1.5h", "-5s", "5x", "1h1h", "30m1h", "5mm", "5M", "5 6", "1 h 2 x", "min",
+            "5m n",
+        ] {
             assert_eq!(text.parse::<Seconds>(), Err(DurationError::Malformed), "{text}");
         }
         for text in ["99999999999999999999", "999999999999999999d"] {
@@ -219,11 +209,10 @@ mod tests {
         for secs in [0, 1, 59, 60, 61, 3_600, 5_400, 86_399, 86_400, 90_061, 31_536_000] {
             assert_eq!(Seconds(secs).to_string().parse(), Ok(Seconds(secs)));
         }
-        assert_eq!(Seconds(90_061).to_string(), "1d1h1m1s");
         for (secs, words) in
             [(0, "0 s"), (300, "5 min"), (5_400, "1 h 30 min"), (90_061, "1 d 1 h 1 min 1 s")]
         {
-            assert_eq!(Seconds(secs).in_words(), words);
+            assert_eq!(Seconds(secs).to_string(), words);
         }
     }
 

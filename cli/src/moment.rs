@@ -190,8 +190,7 @@ fn first(local: DateTime, zone: &TimeZone) -> Result<EventTime, MomentError> {
 
 /// A duration, with spaces as it is shown: `1h30m`, `4 min 6 s`.
 fn span(text: &str) -> Result<Duration, MomentError> {
-    let compact: String = text.replace("min", "m").split_whitespace().collect();
-    let Seconds(secs) = compact.parse().map_err(|_| MomentError::Malformed)?;
+    let Seconds(secs) = text.parse().map_err(|_| MomentError::Malformed)?;
     Ok(Duration::from_secs(secs))
 }
 
@@ -380,6 +379,6 @@ mod tests {
     fn a_bare_duration_looks_back_only_where_nothing_else_makes_sense() {
         assert_eq!("7d".parse(), Ok(Past(Moment::Ago(Duration::from_secs(7 * 86_400)))));
         let error = "2h".parse::<Moment>().expect_err("it could be either").to_string();
-        assert_eq!(error, "say whether you mean 2h ago or in 2h");
+        assert_eq!(error, "say whether you mean 2 h ago or in 2 h");
     }
 }

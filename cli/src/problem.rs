@@ -127,7 +127,7 @@ fn in_units(message: &str) -> String {
     let Some((least, most)) = rest.split_once(" to ") else { return message.to_owned() };
     match (least.parse(), most.parse()) {
         (Ok(least), Ok(most)) => {
-            format!("{before}{} to {}", Seconds(least).in_words(), Seconds(most).in_words())
+            format!("{before}{} to {}", Seconds(least), Seconds(most))
         }
         (_, _) => message.to_owned(),
     }
@@ -159,8 +159,8 @@ mod tests {
         assert_eq!(
             Problem::read(422, &body, Some(&request)).to_string(),
             "9 settings are refused\n  \
-             --timeout 400d: must be 1 s to 365 d\n  \
-             --remind-every 5s: must be 0 (never) or 1 min to 365 d\n  \
+             --timeout 400 d: must be 1 s to 365 d\n  \
+             --remind-every 5 s: must be 0 (never) or 1 min to 365 d\n  \
              --channel: no such channel\n  \
              NAME 'a b': must have 1 to 100 characters\n  \
              --header: is set by Lubdub\n  \

@@ -137,11 +137,14 @@ impl Table {
             }
             widths.get_mut(*column).map(|width| width.take());
         }
-        // What is too much is taken from the least important one, what is left goes to the most important.
-        for column in self.cut.iter().rev() {
-            let too_much = needed(&widths).saturating_sub(room);
-            if let Some(Some(width)) = widths.get_mut(*column) {
-                *width = width.saturating_sub(too_much).max(1);
+        // What is too much is taken from the least important one, and from names last of all. What is left
+        // goes to the most important.
+        for (names, least) in [(false, LEAST), (true, 1), (false, 1)] {
+            for column in self.cut.iter().rev().filter(|column| (**column == NAMES) == names) {
+                let too_much = needed(&widths).saturating_sub(room);
+                if let Some(Some(width)) = widths.get_mut(*column) {
+                    *width = width.saturating_sub(too_much).max(least.min(*width));
+                }
             }
         }
         for column in &self.cut {
@@ -253,6 +256,18 @@ mod tests {
             let most = usize::from(width.max(20));
             assert!(text.lines().all(|line| line.chars().count() <= most), "{width}:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_name_is_cut_after_a_column_that_is_more_important() {
+        let mut table = Table::of_width(&["NAME", "WHEN"], 60);
+        table.row([
+            "backup of the warehouse, EU".into(),
+            "from 2026-11-22 10:00 to 13:00 CET, each week".into(),
+        ]);
+        table.cut_only(&[1, 0]);
+        let text = table.render();
+        assert!(text.contains("backup of the warehouse, EU  from 2026-11-22 10:00 to 13:00"), "{text}");
     }
 
     #[test]

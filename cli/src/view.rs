@@ -2,9 +2,7 @@
 //! empty.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use model::duration;
 use model::schedule::CronSchedule;
 use model::time::EventTime;
 use serde::Deserialize;
@@ -56,15 +54,10 @@ impl Monitor {
     pub(super) fn expected(&self) -> String {
         match (&self.cron, self.timeout) {
             (Some(cron), _) => cron_in_words(cron, self.timezone.as_deref()),
-            (None, Some(timeout)) => format!("every {}", in_words(timeout)),
+            (None, Some(timeout)) => format!("every {timeout}"),
             (None, None) => "-".to_owned(),
         }
     }
-}
-
-/// The whole of a duration, as it is shown: `1 h 30 min`.
-pub(super) fn in_words(Seconds(secs): Seconds) -> String {
-    duration::in_words(Duration::from_secs(secs))
 }
 
 /// A pattern that this version does not read is shown as it is.
@@ -132,7 +125,7 @@ impl Window {
     /// `2 h at 02:00, UTC`, or `2026-11-22 09:00 to 12:00 CET`.
     pub(super) fn when(&self, times: &Times) -> String {
         if let (Some(cron), Some(duration)) = (&self.cron, self.duration) {
-            return format!("{} {}", in_words(duration), cron_in_words(cron, self.timezone.as_deref()));
+            return format!("{duration} {}", cron_in_words(cron, self.timezone.as_deref()));
         }
         let (Some(from), Some(to)) = (&self.from, &self.to) else { return "-".to_owned() };
         match (EventTime::parse_rfc3339(from), EventTime::parse_rfc3339(to)) {

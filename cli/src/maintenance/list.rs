@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_list_fits_eighty_columns_and_sixty() {
         let times = Times::at("2026-11-22T10:00:00Z", "Europe/Berlin");
-        let windows: Vec<Window> = serde_json::from_value(serde_json::json!([
+        let mut windows: Vec<Window> = serde_json::from_value(serde_json::json!([
             {"name": "move", "monitors": ["1", "2"], "from": "2026-11-22T09:00:00.000Z", "to": "2026-11-22T12:00:00.000Z",
              "active": true, "ends_at": "2026-11-22T12:00:00.000Z"},
             {"name": "nightly restart", "tags": ["web", "api"], "cron": "0 2 * * *", "timezone": "Europe/Berlin", "duration": 1800,
@@ -87,5 +87,10 @@ mod tests {
             text
         };
         assert_eq!(shown(80) + "\n" + &shown(60), include_str!("list.golden"));
+        windows[1].name = "restart of the warehouse's web".to_owned();
+        let mut table = Table::of_width(&HEADER, 60);
+        fill(&mut table, &windows, &times);
+        let text = table.render();
+        assert!(text.contains("restart of the warehouse's web  planned"), "{text}");
     }
 }

@@ -232,8 +232,8 @@ mod tests {
             summary(&monitor, &[], now),
             "Created nightly backup\n  \
              id       0199a3c4-7d2e-7000-8000-000000000001\n  \
-             expects  a heartbeat every 1m30s, with 9s of grace\n  \
-             alarms   when silent for 1m39s, once it was heard\n  \
+             expects  a heartbeat every 1 min 30 s, with 9 s of grace\n  \
+             alarms   when silent for 1 min 39 s, once it was heard\n  \
              alerts   nobody\n\n"
         );
         let cron = Monitor {
@@ -243,7 +243,7 @@ mod tests {
             ..monitor
         };
         let text = summary(&cron, &[], now);
-        assert!(text.contains("a heartbeat at 30 23 * * * (Europe/Berlin), with 9s of grace"), "{text}");
+        assert!(text.contains("a heartbeat at 30 23 * * * (Europe/Berlin), with 9 s of grace"), "{text}");
         for (grace, told) in [
             (600, "at 23:40 if it is not heard; expected at 23:30 CET on 2026-11-30"),
             (3_600, "at 2026-12-01 00:30 if it is not heard; expected at 23:30 CET on 2026-11-30"),

@@ -9,7 +9,7 @@ use super::super::lookup::{Kind, Named, id_of};
 use super::super::shell::quoted;
 use super::super::table::{Field, Table};
 use super::super::times::Times;
-use super::super::view::{Channel, Flip, Heartbeat, Monitor, Window, in_words};
+use super::super::view::{Channel, Flip, Heartbeat, Monitor, Window};
 use super::{alerts, incident};
 use crate::terminal::Terminal;
 
@@ -127,13 +127,12 @@ impl Shown {
         let window = alerts::silencing(monitor, &self.windows);
         details.add_some("silenced", window.map(|window| silenced(window, times)).as_ref());
         details.add("alerts", &alerts::told(&alerts::used(monitor, &self.channels)));
-        let reminder =
-            monitor.remind_every.filter(|span| span.0 > 0).map(|span| format!("every {}", in_words(span)));
+        let reminder = monitor.remind_every.filter(|span| span.0 > 0).map(|span| format!("every {span}"));
         details.add("reminders", reminder.as_deref().unwrap_or("never"));
         let parent = self.parent.as_ref().map(|parent| format!("{} ({})", parent.name, parent.id));
         details.add_some("parent", parent.as_ref());
         let interval = monitor.interval.filter(|interval| Some(*interval) != monitor.timeout);
-        details.add_some("interval", interval.map(in_words).as_ref());
+        details.add_some("interval", interval.map(|span| span.to_string()).as_ref());
         details.add_some("push URL", monitor.push_url.as_ref());
         details.add("created", &times.told(&monitor.created_at));
         details.add("changed", &times.told(&monitor.updated_at));
@@ -160,7 +159,7 @@ fn state_in_words(monitor: &Monitor, times: &Times) -> Vec<String> {
 fn schedule(monitor: &Monitor) -> String {
     let expected = monitor.expected();
     match monitor.grace {
-        Some(grace) if grace.0 > 0 => format!("{expected}, {} of grace", in_words(grace)),
+        Some(grace) if grace.0 > 0 => format!("{expected}, {grace} of grace"),
         Some(_) => format!("{expected}, no grace"),
         None => expected,
     }

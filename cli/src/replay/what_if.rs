@@ -31,8 +31,25 @@ const SPAN: Seconds = Seconds(7 * 86_400);
 const HEADER: [&str; 5] = ["NAME", "DOWNS", "DOWN FOR", "FALSE ALARMS", "UNNOTICED"];
 
 /// The meaning of the column of the price.
-pub(crate) const UNNOTICED: &str =
+const UNNOTICED: &str =
     "UNNOTICED: how long after its last heartbeat a job that stops is reported, typically and at worst.\n";
+
+/// What stands in place of the meaning where the terminal has no room for the column.
+const NO_ROOM: &str = "The price (UNNOTICED) is left out: the terminal is too narrow. --json has all.\n";
+
+/// The text about the price under a table.
+pub(crate) fn price_of(table: &str) -> &'static str {
+    match table.lines().next() {
+        None => "",
+        Some(header) if header.contains("UNNOTICED") => UNNOTICED,
+        Some(_) => NO_ROOM,
+    }
+}
+
+/// `1 heartbeat`, `12 heartbeats`.
+pub(crate) fn heartbeats(count: u64) -> String {
+    if count == 1 { "1 heartbeat".to_owned() } else { format!("{count} heartbeats") }
+}
 
 /// Compares what was with what would have been.
 #[derive(Debug, clap::Args)]
@@ -135,11 +152,8 @@ impl WhatIf {
             terminal.print(&answer.csv())?;
         } else {
             let table = answer.table(|header| terminal.table(header));
-            terminal.print(&format!(
-                "{}{}",
-                table.map_or_else(String::new, |table| table.render()),
-                answer.words(&terminal.times())
-            ))?;
+            let table = table.map_or_else(String::new, Table::render);
+            terminal.print(&format!("{table}{}", answer.words(price_of(&table), &terminal.times())))?;
         }
         if answer.truncated {
             terminal.warn(format_args!(
@@ -170,7 +184,7 @@ impl Comparison {
 }
 
 impl Unnoticed {
-    /// `20m to 2d16h → 17h30m`.
+    /// `20 min to 2 d 16 h → 17 h 30 min`.
     pub(crate) fn field(&self) -> Field {
         let text = |time: Option<UnnoticedTime>| match time {
             None => "-".to_owned(),
@@ -213,23 +227,23 @@ impl Answer {
         let total = self.total.fields().into_iter().chain([Field::from("")]);
         table.row([Field::from("TOTAL")].into_iter().chain(total));
         table.cut_only(&[0]);
-        table.leave_out(&[2]);
+        table.leave_out(&[2, 4, 3]);
         Some(table)
     }
 
     /// The text after the table.
-    fn words(&self, times: &Times) -> String {
+    fn words(&self, price: &str, times: &Times) -> String {
         let silent = self.monitors.iter().filter(|monitor| monitor.is_nothing()).count();
         let others = match silent {
             _ if silent == self.monitors.len() && self.total.is_nothing() => {
                 "No monitor was down, and none would have been.\n".to_owned()
             }
-            0 => format!("\n{UNNOTICED}"),
-            1 => format!("\n1 other was not down, and would not have been.\n{UNNOTICED}"),
-            several => format!("\n{several} others were not down, and would not have been.\n{UNNOTICED}"),
+            0 => format!("\n{price}"),
+            1 => format!("\n1 other was not down, and would not have been.\n{price}"),
+            several => format!("\n{several} others were not down, and would not have been.\n{price}"),
         };
         let (from, until) = (times.exact(&self.from), times.exact(&self.until));
-        let read = format!("From {from} to {until}, {} heartbeats read.\n", self.heartbeats);
+        let read = format!("From {from} to {until}, {}.\n", heartbeats(self.heartbeats));
         let notes: String = self.notes.iter().map(|note| format!("{}\n", harmless(note))).collect();
         others + &read + &notes
     }
@@ -300,9 +314,24 @@ mod tests {
     #[test]
     fn what_was_and_what_would_have_been_stand_side_by_side() {
         let table = answer().table(|header| Table::of_width(header, 80)).expect("a table");
-        let text = table.render() + &answer().words(&Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
+        let text = table.render();
+        let text = text.clone()
+            + &answer().words(price_of(&text), &Times::at("2026-11-22T10:00:00Z", "Europe/Berlin"));
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert_eq!(text, include_str!("what_if.golden"));
+    }
+
+    #[test]
+    fn names_are_whole_on_sixty_and_eighty_columns() {
+        let mut answer = answer();
+        answer.monitors[0].name = "invoices of the warehouse, EU".to_owned();
+        for width in [60, 80] {
+            let table = answer.table(|header| Table::of_width(header, width)).expect("a table").render();
+            assert!(table.contains("invoices of the warehouse, EU  "), "{table}");
+            assert!(table.contains("FALSE ALARMS"), "{table}");
+            assert!(table.lines().all(|line| line.chars().count() <= width.into()), "{table}");
+        }
+        assert_eq!(price_of("NAME  DOWNS\nx  1\n"), NO_ROOM);
     }
 
     #[test]

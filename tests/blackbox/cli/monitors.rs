@@ -154,7 +154,7 @@ fn each_command_makes_its_request() {
 #[test]
 fn rotate_token_prints_the_new_url_last() {
     let printed = run_well(&server(&[]), &["monitor", "rotate-token", "billing", "--overlap", "2h"]);
-    assert!(printed.contains("the old one works for 2h"), "{printed}");
+    assert!(printed.contains("the old one works for 2 h"), "{printed}");
     assert_eq!(printed.lines().last(), Some(PUSH_URL));
 }
 
@@ -228,7 +228,7 @@ fn refused_fields_are_told_by_their_flags() {
     assert_eq!(
         finished.stderr,
         "error: 2 settings are refused\n  \
-         --timeout 5m: must be 1 s to 365 d\n  \
+         --timeout 5 min: must be 1 s to 365 d\n  \
          --tag 'a b': must be a list of at most 20 texts\n"
     );
     assert_eq!(finished.stdout, "");

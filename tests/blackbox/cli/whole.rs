@@ -185,7 +185,7 @@ fn maintenance_windows_and_parents_live_and_die_by_the_command_line() {
         "UTC",
     ]);
     let refused = ["maintenance", "create", "x", "--tag", "a", "--cron", "0 2 * * *", "--for", "59s"];
-    server.refused(&refused, "--for 59s: must be 1 min to 31 d");
+    server.refused(&refused, "--for 59 s: must be 1 min to 31 d");
     let listed = server.well(&["maintenance", "list"]);
     assert!(listed.contains("active") && listed.contains("30 min at 02:00, UTC"), "{listed}");
     assert!(server.well(&["maintenance", "show", "disks"]).contains("monitor  web ("));
