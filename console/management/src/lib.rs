@@ -11,6 +11,7 @@
 //! - [`precondition`], [`refusal`]: which revision a change is meant for, and why a rule refuses.
 //! - [`situation`]: how a monitor stands. Pure.
 //! - [`directory`], [`labels`]: the registry in memory. `dependents`: what depends on what in it.
+//!   `scan`: looking through every monitor of it.
 //! - [`replay`]: reading the past. [`export`], [`import`]: the past on its way elsewhere, and from there.
 //! - [`selection`]: which monitors a stream is about. [`tail`]: what happens, as it happens.
 //! - [`admin_key`], [`mint`]: the first key; new ids, keys, tokens and secrets.
@@ -41,6 +42,7 @@ pub mod rebuilds;
 pub mod records;
 pub mod refusal;
 pub mod replay;
+mod scan;
 pub mod selection;
 pub mod situation;
 pub mod slots;

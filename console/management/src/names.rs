@@ -1,6 +1,7 @@
 //! Names. They may repeat, but a client can ask for one that no other record of the kind has: a script that
 //! makes monitors, channels, maintenance windows or keys can then be run twice.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use model::ids::MonitorId;
@@ -10,6 +11,7 @@ use model::wire;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::directory::StoredMonitor;
 use crate::labels::Labels;
 use crate::records::{Kept, Records};
 use crate::refusal::Refusal;
@@ -54,17 +56,15 @@ impl App {
 
     /// The first monitor of this name.
     async fn monitor_named(&self, name: &str) -> Result<Option<MonitorId>, Refusal> {
-        let mut reached = None;
-        loop {
-            let chunk = self.directory.monitors(reached, CHUNK);
-            let Some(last) = chunk.last() else { break };
-            reached = Some(last.id);
-            let is_named =
-                |value: &[u8]| wire::decode::<Labels>(value).is_ok_and(|labels| labels.name == name);
-            if let Some(found) = chunk.iter().find(|stored| is_named(&stored.value)) {
-                return Ok(Some(found.id));
-            }
-            tokio::task::yield_now().await;
+        let is_named = |stored: &StoredMonitor| {
+            wire::decode::<Labels>(&stored.value).is_ok_and(|labels| labels.name == name)
+        };
+        let look = |stored: &StoredMonitor| match is_named(stored) {
+            true => ControlFlow::Break(stored.id),
+            false => ControlFlow::Continue(()),
+        };
+        if let Some(found) = self.look_through(look).await {
+            return Ok(Some(found));
         }
         self.young_monitor_named(name).await
     }

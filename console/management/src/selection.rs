@@ -1,5 +1,6 @@
 //! Selections: the monitors that a stream is about.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -8,11 +9,9 @@ use model::validation::FieldError;
 use model::wire;
 
 use crate::app::App;
+use crate::directory::StoredMonitor;
 use crate::labels::Labels;
 use crate::refusal::{Refusal, RefusalKind};
-
-/// The number of monitors that are read at once.
-const CHUNK: usize = 5_000;
 
 /// The monitors of a request, as they were when it came.
 #[derive(Debug, Clone)]
@@ -67,20 +66,17 @@ impl Selection {
 
     async fn scan(app: &App, tag: Option<&str>) -> Result<Self, Refusal> {
         let mut ids = HashSet::new();
-        let mut reached = None;
-        loop {
-            let chunk = app.directory.monitors(reached, CHUNK);
-            let Some(last) = chunk.last() else { break };
-            reached = Some(last.id);
-            let tagged = chunk.iter().filter(|stored| {
-                tag.is_none_or(|tag| {
-                    wire::decode::<Labels>(&stored.value)
-                        .is_ok_and(|found| found.tags.iter().any(|found| found == tag))
-                })
-            });
-            ids.extend(tagged.map(|stored| stored.id));
-            tokio::task::yield_now().await;
-        }
+        let is_tagged = |stored: &StoredMonitor, tag: &str| {
+            wire::decode::<Labels>(&stored.value)
+                .is_ok_and(|labels| labels.tags.iter().any(|found| found == tag))
+        };
+        app.look_through(|stored| {
+            if tag.is_none_or(|tag| is_tagged(stored, tag)) {
+                ids.insert(stored.id);
+            }
+            ControlFlow::<()>::Continue(())
+        })
+        .await;
         match tag.filter(|_| ids.is_empty()) {
             None => Ok(Self { ids: Arc::new(ids), is_all: tag.is_none() }),
             Some(tag) => Err(Refusal::fields(vec![no_monitor_has(tag)])),

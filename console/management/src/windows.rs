@@ -1,5 +1,6 @@
 //! Changes of maintenance windows.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::ids::{MonitorId, WindowId};
@@ -9,15 +10,13 @@ use model::wire;
 use ports::registry::{RecordKey, RecordKind};
 
 use crate::app::App;
+use crate::directory::StoredMonitor;
 use crate::draft::maintenance::{NewWindow, WindowDraft};
 use crate::labels::Labels;
 use crate::names;
 use crate::precondition::Precondition;
 use crate::records::{Records, Stored};
 use crate::refusal::Refusal;
-
-/// Monitors whose tags are read at once.
-const CHUNK: usize = 1_000;
 
 /// Most windows that there can be: the notifier looks at all of them for each alert.
 pub(crate) const MAX_WINDOWS: usize = 1_000;
@@ -92,16 +91,13 @@ impl App {
     /// Those of some tags that no monitor has.
     pub async fn unused_tags(&self, tags: &[String]) -> Vec<String> {
         let mut unused = tags.to_vec();
-        let mut reached = None;
-        while !unused.is_empty() {
-            let chunk = self.directory.monitors(reached, CHUNK);
-            let Some(last) = chunk.last() else { break };
-            reached = Some(last.id);
-            for labels in chunk.iter().filter_map(|stored| wire::decode::<Labels>(&stored.value).ok()) {
+        let look = |stored: &StoredMonitor| {
+            if let Ok(labels) = wire::decode::<Labels>(&stored.value) {
                 unused.retain(|tag| !labels.tags.contains(tag));
             }
-            tokio::task::yield_now().await;
-        }
+            if unused.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        self.look_through(look).await;
         unused
     }
 

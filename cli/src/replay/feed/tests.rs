@@ -165,3 +165,25 @@ async fn an_export_without_an_end_is_one_that_is_not_whole() {
     assert!(error.contains("line 2") && error.contains("--lenient"), "{error}");
     assert!(Feed::open(lines_of("\n\n"), rules).await.is_err(), "nothing is in it");
 }
+
+fn beat_before(id: &str, time: &str) -> String {
+    beat(id, time).replace(r#""status":"up""#, r#""status":"up","before":true"#)
+}
+
+#[tokio::test]
+async fn a_heartbeat_from_before_the_beginning_is_passed_over_where_it_is_known() {
+    let first = [listing(A, ""), beat_before(A, "07:00:00"), beat(A, "08:00:00"), summary("08:30:00")];
+    let next = [listing(A, ""), beat_before(A, "08:00:00"), beat(A, "09:00:00"), summary("09:30:00")];
+    let apart = [listing(A, ""), beat_before(A, "09:15:00"), summary("09:40:00")];
+    let (steps, refused) = read(&[&first[..], &next, &apart].concat(), &[]).await;
+    assert_eq!(steps, "l1 h2 h3 s4@08:30:00 l5 h7 s8@09:30:00 l9 h10 s11@09:40:00");
+    assert_eq!(refused, []);
+    // A load test sends none of them.
+    let rules = Rules { policy: Policy::LeaveOut, latest: None };
+    let mut feed = Feed::open(lines_of(&first.join("\n")), rules).await.expect("opened");
+    let mut heartbeats = 0;
+    while let Some(step) = feed.next(None).await.expect("a step") {
+        heartbeats += u64::from(matches!(step, Step::Line(_, Line::Heartbeat(_))));
+    }
+    assert_eq!(heartbeats, 1);
+}

@@ -1,6 +1,7 @@
 //! The monitors that are asked about, as they are now.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use model::ids::{MonitorId, PartitionId, Revision};
 use model::monitor::{Definition, Monitor};
@@ -13,9 +14,6 @@ use crate::draft::replay::Selection;
 use crate::labels::Labels;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::selection::no_monitor_has;
-
-/// The number of monitors that are read at once.
-const CHUNK: usize = 1_000;
 
 /// A monitor that is asked about.
 #[derive(Debug, Clone)]
@@ -97,21 +95,18 @@ async fn scan(
     (field, most): (&str, usize),
     fits: impl Fn(&StoredMonitor) -> bool,
 ) -> Result<(), Refusal> {
-    let mut reached = None;
-    loop {
-        let chunk = app.directory.monitors(reached, CHUNK);
-        let Some(last) = chunk.last() else { return Ok(()) };
-        reached = Some(last.id);
-        for stored in chunk.iter().filter(|stored| fits(stored)) {
-            // A monitor that cannot be read is left out of every list, which logs it.
-            if let Ok(monitor) = wire::decode::<Monitor>(&stored.value) {
-                monitors.insert(stored.id, Chosen::new(monitor, stored.revision));
-            }
+    let look = |stored: &StoredMonitor| {
+        // A monitor that cannot be read is left out of every list, which logs it.
+        if fits(stored)
+            && let Ok(monitor) = wire::decode::<Monitor>(&stored.value)
+        {
+            monitors.insert(stored.id, Chosen::new(monitor, stored.revision));
         }
-        if monitors.len() > most {
-            let message = format!("these are more than {most} monitors: ask for fewer at a time");
-            return Err(Refusal::fields(vec![FieldError::new(field, message)]));
-        }
-        tokio::task::yield_now().await;
+        if monitors.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    if app.look_through(look).await.is_some() {
+        let message = format!("these are more than {most} monitors: ask for fewer at a time");
+        return Err(Refusal::fields(vec![FieldError::new(field, message)]));
     }
+    Ok(())
 }
