@@ -89,8 +89,8 @@ pub(super) fn read<W: Write>(
             Err(wrong(format!("there is no {name} in its place")))
         }
     };
-    let manifest = read_manifest(next(MANIFEST)?).map_err(damaged)?;
-    manifest.check(file)?;
+    let text = read_manifest(next(MANIFEST)?).map_err(damaged)?;
+    let manifest = Manifest::parse(&text, file)?;
     for part in &manifest.parts {
         let mut entry = next(&part.name)?;
         let mut to = place(part)?;
@@ -111,10 +111,10 @@ pub(super) fn read<W: Write>(
     Ok(manifest)
 }
 
-fn read_manifest(entry: Entry<'_, impl Read>) -> io::Result<Manifest> {
+fn read_manifest(entry: Entry<'_, impl Read>) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     entry.take(MOST_MANIFEST).read_to_end(&mut text)?;
-    Ok(serde_json::from_slice(&text)?)
+    Ok(text)
 }
 
 /// Copies, and tells length and SHA-256.

@@ -59,8 +59,9 @@ pub enum BackupError {
     },
     /// A Lubdub of another version made the back-up.
     #[error(
-        "{} was made by Lubdub {program}: the format of its {what} is {found}, this program reads {known}",
-        .file.display()
+        "{} was made by {} Lubdub ({program}): the format of its {what} is {found}, this program reads {known}",
+        .file.display(),
+        if found > known { "a newer" } else { "an older" }
     )]
     Version {
         /// The file.

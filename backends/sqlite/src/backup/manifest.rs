@@ -56,15 +56,22 @@ impl Manifest {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// Refuses another version, and parts that are not of a data directory.
-    pub(super) fn check(&self, file: &Path) -> Result<(), BackupError> {
-        let versions = [("file", self.format, FORMAT), ("databases", self.databases, VERSION)];
-        for (what, found, known) in versions {
-            if found != known {
-                let (file, program) = (file.to_owned(), self.program.clone());
-                return Err(BackupError::Version { file, program, what, found, known });
-            }
-        }
+    /// Reads it, and refuses another version and parts that are not of a data directory. Another version is
+    /// told before anything else is looked at: what else such a manifest says may have another form.
+    pub(super) fn parse(text: &[u8], file: &Path) -> Result<Self, BackupError> {
+        let damaged = |error: serde_json::Error| BackupError::Damaged {
+            file: file.to_owned(),
+            why: format!("its manifest cannot be read: {error}"),
+        };
+        let versions: Versions = serde_json::from_slice(text).map_err(damaged)?;
+        versions.check(file)?;
+        let manifest: Self = serde_json::from_slice(text).map_err(damaged)?;
+        manifest.check(file)?;
+        Ok(manifest)
+    }
+
+    /// Refuses parts that are not of a data directory.
+    fn check(&self, file: &Path) -> Result<(), BackupError> {
         let damaged = |why: String| BackupError::Damaged { file: file.to_owned(), why };
         let mut names = BTreeSet::new();
         for part in &self.parts {
@@ -76,6 +83,31 @@ impl Manifest {
             Some(missing) => Err(damaged(format!("{missing} is missing"))),
             None => Ok(()),
         }
+    }
+}
+
+/// The versions in a manifest, of whatever form the rest of it is.
+#[derive(Debug, Deserialize)]
+struct Versions {
+    format: i64,
+    #[serde(default)]
+    program: Option<String>,
+    /// Missing where the format is another one.
+    #[serde(default)]
+    databases: Option<i64>,
+}
+
+impl Versions {
+    /// Refuses others than this program's.
+    fn check(self, file: &Path) -> Result<(), BackupError> {
+        let versions = [("file", Some(self.format), FORMAT), ("databases", self.databases, VERSION)];
+        for (what, found, known) in versions {
+            if let Some(found) = found.filter(|found| *found != known) {
+                let program = self.program.unwrap_or_else(|| "of a version that it does not tell".to_owned());
+                return Err(BackupError::Version { file: file.to_owned(), program, what, found, known });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -120,11 +152,35 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_with_both_numbers() {
-        let file = Path::new("some.tar.zst");
+        let refused = |manifest: &Manifest| {
+            let text = serde_json::to_vec(manifest).expect("JSON");
+            Manifest::parse(&text, Path::new("some.tar.zst")).expect_err("another version").to_string()
+        };
         let newer = Manifest { databases: VERSION + 1, program: "9.9.9".to_owned(), ..manifest(&DATABASES) };
-        let refused = newer.check(file).expect_err("it is newer").to_string();
-        let numbers = format!("databases is {}, this program reads {VERSION}", VERSION + 1);
-        assert!(refused.contains(&numbers) && refused.contains("9.9.9"), "{refused}");
-        assert!(Manifest { format: 2, ..manifest(&DATABASES) }.check(file).is_err());
+        let said = format!(
+            "a newer Lubdub (9.9.9): the format of its databases is {}, this program reads {VERSION}",
+            VERSION + 1
+        );
+        assert!(refused(&newer).contains(&said), "{}", refused(&newer));
+        let older = Manifest { format: 0, ..manifest(&DATABASES) };
+        assert!(
+            refused(&older).contains("an older Lubdub (0.1.0): the format of its file is 0"),
+            "{}",
+            refused(&older)
+        );
+    }
+
+    #[test]
+    fn a_newer_manifest_of_another_form_is_not_called_damaged() {
+        let parse = |text: &str| Manifest::parse(text.as_bytes(), Path::new("some.tar.zst"));
+        for text in [r#"{"format": 2, "program": "9.9.9", "parts": {"state.db": 1}}"#, r#"{"format": 2}"#] {
+            let refused = parse(text).expect_err("it is newer");
+            assert!(matches!(refused, BackupError::Version { found: 2, .. }), "{refused}");
+            assert!(refused.to_string().contains("a newer Lubdub"), "{refused}");
+        }
+        for text in [r#"{"format": 1}"#, r#"{"format": "2"}"#, "{}", "nonsense"] {
+            let refused = parse(text).expect_err("it is no manifest");
+            assert!(matches!(refused, BackupError::Damaged { .. }), "{text}: {refused}");
+        }
     }
 }
