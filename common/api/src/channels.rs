@@ -139,6 +139,9 @@ pub struct ChannelCreate {
     /// repeat. Of requests with true, at any consoles and at the same time, one is taken for each name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unique_name: Option<bool>,
+    /// `ok`, the default, or `disabled`: the channel gets nothing until it is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// A change of a channel. Which of the fields it takes depends on its kind.

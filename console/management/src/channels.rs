@@ -4,7 +4,7 @@ mod test;
 
 use std::sync::Arc;
 
-use model::channel::{Channel, ChannelKind, ChannelState, Secret};
+use model::channel::{Channel, ChannelKind, Secret};
 use model::ids::ChannelId;
 
 use sending::template::{self, CheckError, TemplateError};
@@ -47,7 +47,7 @@ impl App {
             name: new.name,
             kind: new.kind,
             default: new.default.unwrap_or(true),
-            state: ChannelState::Ok,
+            state: new.state,
             state_detail: None,
             failing_since: None,
             timezone: new.timezone,

@@ -62,6 +62,8 @@ pub struct NewChannel {
     pub default: Option<bool>,
     /// The time zone of its messages; null: that of the installation.
     pub timezone: Option<String>,
+    /// Whether it gets alerts from the beginning: `Ok` or `Disabled`.
+    pub state: ChannelState,
 }
 
 /// A changed channel.
@@ -189,7 +191,12 @@ impl ChannelDraft {
     /// The new channel. A webhook that brings no secret is signed with `fresh`.
     pub fn into_new(mut self, fresh: &Secret) -> Result<NewChannel, Vec<FieldError>> {
         self.fields.read_only(&READ_ONLY, "cannot be set");
-        self.fields.read_only(&["state"], "cannot be set on a new channel");
+        let rule = "must be \"ok\" or \"disabled\"";
+        let state = self.fields.read("state", rule, |value| match value.as_str()? {
+            "ok" => Some(ChannelState::Ok),
+            "disabled" => Some(ChannelState::Disabled),
+            _ => None,
+        });
         self.fields.require_name(&self.name);
         let kind = match self.kind.clone().set() {
             Some(kind) => {
@@ -205,9 +212,13 @@ impl ChannelDraft {
         };
         let errors = self.fields.into_errors();
         match (self.name.set(), kind) {
-            (Some(name), Some(kind)) if errors.is_empty() => {
-                Ok(NewChannel { name, kind, default: self.default.set(), timezone: self.timezone.set() })
-            }
+            (Some(name), Some(kind)) if errors.is_empty() => Ok(NewChannel {
+                name,
+                kind,
+                default: self.default.set(),
+                timezone: self.timezone.set(),
+                state: state.set().unwrap_or(ChannelState::Ok),
+            }),
             _ => Err(errors),
         }
     }

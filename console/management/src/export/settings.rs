@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use api::export::{ChannelLine, KeyLine, Line, Micros, SECRET, WindowLine};
-use model::channel::{Channel, ChannelKind};
+use model::channel::{Channel, ChannelKind, ChannelState};
 use model::key::{ApiKey, Scope};
 use model::maintenance::{MaintenanceWindow, WindowSpan};
 use sending::presets;
@@ -40,6 +40,10 @@ pub(super) fn channel(channel: &Channel, names: &mut SecretNames) -> Line {
     let mut fields = Map::new();
     if let Some(zone) = &channel.timezone {
         fields.insert("timezone".to_owned(), json!(zone));
+    }
+    // Whether a channel is failing is known only where its alerts go out.
+    if channel.state == ChannelState::Disabled {
+        fields.insert("state".to_owned(), json!("disabled"));
     }
     match &channel.kind {
         ChannelKind::Webhook(webhook) => {
@@ -123,7 +127,7 @@ pub(super) fn key(key: &ApiKey) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use model::channel::{ChannelState, Email, PresetChannel, Secret, Webhook, WebhookMethod};
+    use model::channel::{Email, PresetChannel, Secret, Webhook, WebhookMethod};
     use model::ids::ChannelId;
     use model::time::EventTime;
 

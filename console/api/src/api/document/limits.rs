@@ -181,6 +181,7 @@ fn of_fields() -> Vec<FieldLimits> {
         ("TokenRotation", "overlap", with_default(MAX_TIMEOUT_SECS)),
         ("ChannelChange", "secret_overlap", with_default(MAX_SECRET_OVERLAP_SECS)),
         ("ChannelChange", "state", json!({"enum": ["ok", null]})),
+        ("ChannelCreate", "state", json!({"enum": ["ok", "disabled", null]})),
         ("KeyCreate", "name", line(MAX_NAME_CHARS)),
         ("RebuildCreate", "partition", seconds(0, u16::MAX.into())),
     ]);

@@ -93,7 +93,7 @@ fn every_refused_field_is_named_at_once() {
         "name": "", "kind": "webhook", "url": "ftp://x", "secret": "whsec_c2hvcnQ=", "default": "yes", "colour": 1,
         "headers": {"Host": "x", "a b": "x", "X-Ok": "x", "Webhook-Id": "1", "x-num": 1, "x-nl": "a\nb"},
         "method": "GET", "template": "", "content_type": "text", "digest": 1, "to": ["a@example.com"], "settings": {},
-        "state": "ok", "id": "x",
+        "state": "failing", "id": "x",
     }));
     for start in [
         "name ",
@@ -107,7 +107,7 @@ fn every_refused_field_is_named_at_once() {
         "digest ",
         "to is not for channels of the kind \"webhook\"",
         "settings is not for",
-        "state ",
+        "state must be \"ok\" or \"disabled\"",
         "id ",
     ] {
         assert!(errors.iter().any(|error| error.starts_with(start)), "{start} in {errors:#?}");
@@ -125,7 +125,11 @@ fn every_refused_field_is_named_at_once() {
 fn a_new_webhook_has_what_was_asked_for_and_defaults() {
     let made = new(json!({"name": "ops", "kind": "webhook", "url": "https://example.com/hook"}));
     let expected = Webhook { secret: secret(99), headers: BTreeMap::new(), ..webhook() };
-    assert_eq!(made.kind, ChannelKind::Webhook(Box::new(expected)));
+    assert_eq!((made.kind, made.state), (ChannelKind::Webhook(Box::new(expected)), ChannelState::Ok));
+    let made = new(json!({
+        "name": "ops", "kind": "webhook", "url": "https://example.com/hook", "state": "disabled",
+    }));
+    assert_eq!(made.state, ChannelState::Disabled);
     let made = new(json!({
         "name": "ops", "kind": "webhook", "url": "https://example.com/hook", "secret": secret(1).expose(), "method": "put",
         "template": "{{ title }}", "content_type": "text/plain; charset=utf-8", "digest": true, "headers": {"X-Key": "old"},
