@@ -53,7 +53,7 @@ pub(crate) fn monitor(nth: usize, seed: Seed, now: EventTime) -> Monitor {
         description: String::new(),
         tags: vec!["prod".to_owned()],
         definition,
-        own_grace: true,
+        own_grace: Some(true),
         interval: None,
         channels: (seed.channels > 0).then(|| vec![channel(nth % seed.channels)]),
         parent: None,

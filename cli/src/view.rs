@@ -25,6 +25,7 @@ pub(super) struct Monitor {
     pub(super) cron: Option<String>,
     pub(super) timezone: Option<String>,
     pub(super) grace: Option<Seconds>,
+    pub(super) own_grace: Option<bool>,
     pub(super) interval: Option<Seconds>,
     pub(super) remind_every: Option<Seconds>,
     /// `None` = every default channel.

@@ -58,7 +58,7 @@ pub fn advise(habit: &Habit, settings: &Definition, wish: &Wish, seen: &Seen) ->
     if fits(settings, &found) {
         return Advice { verdict: Verdict::Keep, why: format!("{} The present settings fit.", found.why) };
     }
-    let trial = Trial { schedule: Some(found.schedule), grace: Some(found.grace), same_kind: false };
+    let trial = Trial { schedule: Some(found.schedule), grace: Some(found.grace), ..Trial::default() };
     Advice { verdict: Verdict::Change(trial), why: found.why }
 }
 

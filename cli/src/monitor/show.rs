@@ -155,11 +155,12 @@ fn state_in_words(monitor: &Monitor, times: &Times) -> Vec<String> {
     }
 }
 
-/// `every 5 min, 10 min of grace`.
+/// `every 5 min, 30 s of grace (the default)`.
 fn schedule(monitor: &Monitor) -> String {
     let expected = monitor.expected();
+    let which = if monitor.own_grace == Some(false) { " (the default)" } else { "" };
     match monitor.grace {
-        Some(grace) if grace.0 > 0 => format!("{expected}, {grace} of grace"),
+        Some(grace) if grace.0 > 0 => format!("{expected}, {grace} of grace{which}"),
         Some(_) => format!("{expected}, no grace"),
         None => expected,
     }

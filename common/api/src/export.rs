@@ -106,7 +106,10 @@ pub struct Labels {
     /// At most 20.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// Recommended interval, seconds.
+    /// Whether the grace was given; `None` = not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_grace: Option<bool>,
+    /// Recommended interval, seconds; `None` = the timeout.
     #[serde(default)]
     pub interval: Option<u32>,
     /// Ids of channels in the installation that it comes from.

@@ -27,6 +27,9 @@ pub struct MonitorView {
     pub timezone: Option<String>,
     /// The tolerance after the expected time, in seconds.
     pub grace: u32,
+    /// Whether the grace was given, and stays when the schedule changes; false = it is the default and
+    /// follows the schedule. It cannot be set: a given `grace` makes it true, null makes it false.
+    pub own_grace: bool,
     /// The recommended interval between pushes, in seconds; null with cron if none was given.
     pub interval: Option<u32>,
     /// Seconds between reminders while down; 0 = never.

@@ -112,9 +112,9 @@ pub struct Monitor {
     pub tags: Vec<String>,
     /// Schedule, grace, reminders, pause.
     pub definition: Definition,
-    /// Whether its grace was given. One that was not is the default, and follows the schedule.
+    /// Whether its grace was given; `None` = not known. See [`Monitor::has_own_grace`].
     #[serde(default)]
-    pub own_grace: bool,
+    pub own_grace: Option<bool>,
     /// Recommended interval between pushes, seconds; `None` = the timeout.
     #[serde(default)]
     pub interval: Option<u32>,
@@ -149,7 +149,20 @@ pub struct DefinitionChange {
     pub definition: Option<Definition>,
 }
 
+impl Monitor {
+    /// Whether its grace was given, and stays when the schedule changes. One that was not given is the default
+    /// and follows the schedule. If it is not known, a grace that is not the default was given.
+    pub fn has_own_grace(&self) -> bool {
+        self.own_grace.unwrap_or_else(|| !self.definition.has_default_grace())
+    }
+}
+
 impl Definition {
+    /// Whether the grace is the default of the schedule.
+    pub fn has_default_grace(&self) -> bool {
+        self.grace == self.schedule.default_grace()
+    }
+
     /// Grace as a duration.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace.into())

@@ -240,10 +240,7 @@ impl Export {
         let source = self.sources.get(usize::from(partition.0));
         let in_force = source.and_then(|source| Some((source.from, source.in_force(monitor.id)?)));
         let channels = self.app.channels_of(&monitor).iter().map(ToString::to_string).collect();
-        let timeout = match &monitor.definition.schedule {
-            model::schedule::Schedule::Period { timeout } => Some(*timeout),
-            model::schedule::Schedule::Cron(_) => None,
-        };
+        let own_grace = Some(monitor.has_own_grace());
         MonitorLine {
             id: Some(monitor.id),
             at: in_force.and_then(|(from, (revision, _))| revision.map(|_| Micros(from))),
@@ -258,7 +255,8 @@ impl Export {
                 name: monitor.name,
                 description: monitor.description,
                 tags: monitor.tags,
-                interval: monitor.interval.or(timeout),
+                own_grace,
+                interval: monitor.interval,
                 channels,
                 default_channels: monitor.channels.is_none(),
                 parent: monitor.parent,

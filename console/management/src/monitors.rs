@@ -114,7 +114,7 @@ impl App {
             description: new.description,
             tags: new.tags,
             definition: new.definition,
-            own_grace: new.own_grace,
+            own_grace: Some(new.own_grace),
             interval: new.interval,
             channels: new.channels,
             parent: new.parent,

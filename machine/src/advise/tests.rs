@@ -103,7 +103,7 @@ fn an_outage_of_a_day_does_not_inflate_the_proposal() {
     times.retain(|at| *at < outage.start || *at >= outage.end);
     let habit = habit(times);
     let advice = asked(&habit, &period(600, 0), "UTC", 0.0);
-    let expected = Trial { schedule: Some(period(60, 0).schedule), grace: Some(12), same_kind: false };
+    let expected = Trial { schedule: Some(period(60, 0).schedule), grace: Some(12), ..Trial::default() };
     assert_eq!(advice.verdict, Verdict::Change(expected));
     assert!(
         advice.why.contains("1 longer silence of up to 24 h would have alarmed")
@@ -353,7 +353,7 @@ fn settings_that_fit_are_kept() {
     let hourly = habit(started("@hourly", "UTC", SPAN, || dice.between(5.0, 45.0)));
     let found = asked(&hourly, &cron("@hourly", "UTC", 3_000), "UTC", 1.0).verdict;
     let expected =
-        Trial { schedule: Some(cron("@hourly", "UTC", 0).schedule), grace: Some(60), same_kind: false };
+        Trial { schedule: Some(cron("@hourly", "UTC", 0).schedule), grace: Some(60), ..Trial::default() };
     assert_eq!(found, Verdict::Change(expected));
 }
 

@@ -11,9 +11,11 @@ use model::wire::frame::Frame;
 pub struct Trial {
     /// The schedule in place of the old one, of either kind.
     pub schedule: Option<Schedule>,
-    /// The grace in place of the old one, in seconds. Without it, a grace that was the default of its
-    /// schedule becomes the default of the tried one, and any other stays, as when a monitor is edited.
+    /// The grace in place of the old one, in seconds. Without it, a grace that was not given becomes the
+    /// default of the tried schedule, and any other stays, as when a monitor is edited.
     pub grace: Option<u32>,
+    /// Whether the monitor's grace was given: then it stays also where it is the default of its schedule.
+    pub own_grace: bool,
     /// Whether definitions whose schedule is of the other kind are left as they are: nightly jobs are no
     /// loops, whatever timeout is tried on many.
     pub same_kind: bool,
@@ -38,7 +40,7 @@ impl Trial {
             return definition.clone();
         }
         let schedule = self.schedule.as_ref().unwrap_or(&definition.schedule).clone();
-        let by_default = definition.grace == definition.schedule.default_grace();
+        let by_default = !self.own_grace && definition.has_default_grace();
         let kept = if by_default { schedule.default_grace() } else { definition.grace };
         Definition { grace: self.grace.unwrap_or(kept), schedule, ..definition.clone() }
     }
@@ -84,12 +86,17 @@ mod tests {
             (period(60, 7), Trial::default(), period(60, 7)),
             (period(60, 7), Trial { schedule: timeout(90), ..Trial::default() }, period(90, 7)),
             (period(60, 6), Trial { schedule: timeout(90), ..Trial::default() }, period(90, 9)),
-            (period(60, 6), Trial { schedule: None, grace: Some(0), same_kind: false }, period(60, 0)),
+            (
+                period(60, 6),
+                Trial { schedule: timeout(90), own_grace: true, ..Trial::default() },
+                period(90, 6),
+            ),
+            (period(60, 6), Trial { grace: Some(0), ..Trial::default() }, period(60, 0)),
             (nightly(3_600), Trial { schedule: timeout(86_400), ..Trial::default() }, period(86_400, 3_600)),
             (period(60, 6), Trial { schedule: Some(cron.clone()), ..Trial::default() }, nightly(3_600)),
             (
                 period(60, 7),
-                Trial { schedule: Some(cron.clone()), grace: Some(30), same_kind: false },
+                Trial { schedule: Some(cron.clone()), grace: Some(30), ..Trial::default() },
                 nightly(30),
             ),
         ] {
@@ -101,13 +108,13 @@ mod tests {
     fn a_trial_for_one_kind_of_schedule_leaves_the_other_alone() {
         let cron = Schedule::Cron(Arc::new(CronSchedule::parse("0 2 * * *", "UTC").expect("a pattern")));
         let nightly = Definition { schedule: cron.clone(), ..period(1, 600) };
-        let timeout =
-            Trial { schedule: Some(Schedule::Period { timeout: 600 }), grace: Some(5), same_kind: true };
+        let schedule = Some(Schedule::Period { timeout: 600 });
+        let timeout = Trial { schedule, grace: Some(5), same_kind: true, ..Trial::default() };
         assert_eq!((timeout.leaves(&nightly), timeout.on(&nightly)), (true, nightly.clone()));
         assert_eq!((timeout.leaves(&period(60, 7)), timeout.on(&period(60, 7))), (false, period(600, 5)));
-        let pattern = Trial { schedule: Some(cron), grace: None, same_kind: true };
+        let pattern = Trial { schedule: Some(cron), same_kind: true, ..Trial::default() };
         assert_eq!(pattern.on(&period(60, 7)), period(60, 7));
-        let grace = Trial { schedule: None, grace: Some(9), same_kind: true };
+        let grace = Trial { grace: Some(9), same_kind: true, ..Trial::default() };
         assert_eq!(grace.on(&nightly).grace, 9);
     }
 }

@@ -83,7 +83,7 @@ fn live(
 }
 
 fn trial(timeout: u32, grace: u32) -> Trial {
-    Trial { schedule: Some(Schedule::Period { timeout }), grace: Some(grace), same_kind: false }
+    Trial { schedule: Some(Schedule::Period { timeout }), grace: Some(grace), ..Trial::default() }
 }
 
 fn without_false_alarms(counts: Counts) -> Counts {
@@ -261,7 +261,7 @@ fn a_cron_schedule_can_be_tried_and_its_period_is_the_time_to_the_next_run() {
             w.push(0, 0, Up);
             w.tick(2);
         },
-        Trial { schedule: Some(nightly(0).schedule), grace: Some(1_200), same_kind: false },
+        Trial { schedule: Some(nightly(0).schedule), grace: Some(1_200), ..Trial::default() },
         counts(0, 0, 0),
         counts(1, 2_401, 1),
     );

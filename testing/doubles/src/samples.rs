@@ -39,7 +39,7 @@ pub fn monitor(id: MonitorId) -> Monitor {
         description: String::new(),
         tags: Vec::new(),
         definition: definition(),
-        own_grace: false,
+        own_grace: Some(false),
         interval: None,
         channels: None,
         parent: None,

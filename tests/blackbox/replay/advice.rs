@@ -44,7 +44,7 @@ fn monitor(number: u128, name: &str, timeout: u32, grace: u32, at: EventTime) ->
             remind_every: 0,
             paused: false,
         },
-        own_grace: true,
+        own_grace: Some(true),
         interval: None,
         channels: Some(Vec::new()),
         parent: None,

@@ -149,7 +149,7 @@ fn monitor() -> Monitor {
         description: String::new(),
         tags: vec!["prod".to_owned()],
         definition: period(),
-        own_grace: true,
+        own_grace: Some(true),
         interval: Some(30),
         channels: Some(vec![ChannelId::from_uuid(Uuid::from_u128(5))]),
         parent: Some(MonitorId::from_uuid(Uuid::from_u128(6))),
@@ -327,7 +327,7 @@ fn records_of_the_registry_get_new_fields_with_defaults() {
     fn check_first<M: Message + PartialEq + Debug>(file: &str, message: &M) {
         check_reading(&golden(file).expect("it is there"), message);
     }
-    check_first("monitor_v1_first.hex", &Monitor { parent: None, own_grace: false, ..monitor() });
+    check_first("monitor_v1_first.hex", &Monitor { parent: None, own_grace: None, ..monitor() });
     let secret = |text: &str| Secret::new(text.to_owned());
     let webhook = Webhook {
         url: secret("https://example.com/hook"),

@@ -34,7 +34,7 @@ async fn a_new_monitor_has_every_field_of_the_contract() {
     assert_eq!(made.headers[header::CACHE_CONTROL], "no-store");
     let expected = json!({
         "id": id, "name": "nightly backup", "description": "", "tags": [], "timeout": 60, "cron": null, "timezone": null,
-        "grace": 6, "interval": 60, "remind_every": 0, "channels": [channel], "parent": null, "paused": false, "token": token,
+        "grace": 6, "own_grace": false, "interval": 60, "remind_every": 0, "channels": [channel], "parent": null, "paused": false, "token": token,
         "push_url": format!("https://beats.example/api/push/{token}"), "state": "new",
         "state_since": "2026-11-22T10:00:00.000Z", "last_heartbeat": null, "expected_at": null, "deadline": null, "revision": revision,
         "created_at": "2026-11-22T10:00:00.000Z", "updated_at": "2026-11-22T10:00:00.000Z",

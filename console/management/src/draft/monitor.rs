@@ -14,8 +14,9 @@ use super::fields::{Fields, own_name, whole_number};
 use super::schedule::parse_cron;
 
 /// Fields that a monitor shows and no client sets.
-const READ_ONLY: [&str; 10] = [
+const READ_ONLY: [&str; 11] = [
     "id",
+    "own_grace",
     "push_url",
     "state",
     "state_since",
@@ -197,11 +198,12 @@ impl MonitorDraft {
         let (Some(schedule), true) = (schedule, errors.is_empty()) else { return Err(errors) };
         // A grace that was not given follows the default of the new schedule.
         let own_grace = match self.grace {
-            Change::Keep => old.own_grace,
-            Change::Reset => false,
-            Change::Set(_) => true,
+            Change::Keep if schedule == old.definition.schedule => old.own_grace,
+            Change::Keep => Some(old.has_own_grace()),
+            Change::Reset => Some(false),
+            Change::Set(_) => Some(true),
         };
-        let kept_grace = if own_grace { old.definition.grace } else { schedule.default_grace() };
+        let kept_grace = if old.has_own_grace() { old.definition.grace } else { schedule.default_grace() };
         let grace = self.grace.onto(kept_grace, schedule.default_grace());
         let definition = Definition {
             grace,

@@ -95,7 +95,7 @@ impl ReplayDraft {
                 timeout.map(|timeout| Schedule::Period { timeout })
             }
         };
-        Trial { schedule, grace, same_kind: false }
+        Trial { schedule, grace, ..Trial::default() }
     }
 
     /// A number of alarms, fractions allowed.

@@ -24,6 +24,8 @@ pub struct Chosen {
     pub revision: Revision,
     /// Its definition.
     pub definition: Definition,
+    /// Whether its grace was given.
+    pub own_grace: bool,
 }
 
 /// All of them.
@@ -85,7 +87,8 @@ impl ChosenMonitors {
 
 impl Chosen {
     fn new(monitor: Monitor, revision: Revision) -> Self {
-        Self { name: monitor.name, revision, definition: monitor.definition }
+        let own_grace = monitor.has_own_grace();
+        Self { name: monitor.name, revision, definition: monitor.definition, own_grace }
     }
 }
 

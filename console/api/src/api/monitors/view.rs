@@ -75,6 +75,7 @@ fn view(
         Schedule::Cron(cron) => (None, Some(cron)),
     };
     let token = monitor.token.expose().to_owned();
+    let own_grace = monitor.has_own_grace();
     caller.sees(MonitorView {
         id: monitor.id.to_string(),
         name: monitor.name,
@@ -84,6 +85,7 @@ fn view(
         cron: cron.map(|cron| cron.pattern().to_owned()),
         timezone: cron.map(|cron| cron.timezone().to_owned()),
         grace: monitor.definition.grace,
+        own_grace,
         interval: monitor.interval.or(timeout),
         remind_every: monitor.definition.remind_every,
         channels,

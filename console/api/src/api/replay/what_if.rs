@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::request::Query;
 use management::app::App;
 use management::draft::replay::{ReplayDraft, Scope, Selection};
-use management::replay::chosen::ChosenMonitors;
+use management::replay::chosen::{Chosen, ChosenMonitors};
 use management::replay::comparison::compare;
 
 /// The time before `until` that a request covers by default.
@@ -51,7 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         ("timeout" = Option<u32>, Query, description = "The tried timeout in seconds. With tag and all it is not tried on monitors with cron"),
         ("cron" = Option<String>, Query, description = "The tried cron pattern. With tag and all it is not tried on monitors with a timeout"),
         ("timezone" = Option<String>, Query, description = "IANA time zone of `cron`; UTC if not given"),
-        ("grace" = Option<u32>, Query, description = "The tried grace in seconds. If not given, a grace that was the default of its schedule becomes the default of the tried one; any other stays"),
+        ("grace" = Option<u32>, Query, description = "The tried grace in seconds. If not given, a grace that a monitor was given stays, and any other becomes the default of the tried schedule"),
         ("limit" = Option<usize>, Query, description = "Most monitors in the answer"),
     ),
     responses(
@@ -74,10 +74,13 @@ async fn what_if(
     let trial = Trial { same_kind: !matches!(scope.selection, Selection::Monitors(_)), ..trial };
     let admission = app.limits.sweeps.admit(caller.worker(), client).map_err(busy)?;
     let chosen = ChosenMonitors::find(&app, &scope.selection, MAX_MONITORS).await?;
-    let trials = if chosen.all {
+    let trials = if chosen.all && !chosen.monitors.values().any(|monitor| monitor.own_grace) {
         Trials::Every(trial.clone())
     } else {
-        Trials::Only(Arc::new(chosen.monitors.keys().map(|id| (*id, trial.clone())).collect()))
+        let of_each = |(id, monitor): (&MonitorId, &Chosen)| {
+            (*id, Trial { own_grace: monitor.own_grace, ..trial.clone() })
+        };
+        Trials::Only(Arc::new(chosen.monitors.iter().map(of_each).collect()))
     };
     let (compared, report) = compare(&app, &admission, &chosen, scope.window, trials).await?;
     Ok(Json(view(chosen, &scope, &trial, compared, read_view(&report), limit)))
@@ -122,16 +125,17 @@ fn view(
         let comparison = compared.get(&id).map(comparison_view).unwrap_or_default();
         total.add(&comparison);
         let (id, name, unnoticed) = (id.to_string(), monitor.name, UnnoticedView::default());
-        definitions.push((WhatIfMonitorView { id, name, comparison, unnoticed }, monitor.definition));
+        let tried = Trial { own_grace: monitor.own_grace, ..trial.clone() }.on(&monitor.definition);
+        definitions.push((WhatIfMonitorView { id, name, comparison, unnoticed }, monitor.definition, tried));
     }
     // Stable: of those that differ as much, in the order of their creation.
-    definitions.sort_by_key(|(monitor, _)| {
+    definitions.sort_by_key(|(monitor, _, _)| {
         std::cmp::Reverse((monitor.comparison.difference(), monitor.comparison.was.downs))
     });
     definitions.truncate(limit);
     // A pattern is looked at time by time: of those in the list only.
-    let priced = |(monitor, definition): (WhatIfMonitorView, Definition)| {
-        let unnoticed = unnoticed_view(&definition, &trial.on(&definition), scope.window.start);
+    let priced = |(monitor, definition, tried): (WhatIfMonitorView, Definition, Definition)| {
+        let unnoticed = unnoticed_view(&definition, &tried, scope.window.start);
         WhatIfMonitorView { unnoticed, ..monitor }
     };
     let monitors: Vec<WhatIfMonitorView> = definitions.into_iter().map(priced).collect();

@@ -27,7 +27,7 @@ fn stored(definition: Definition) -> Monitor {
     Monitor {
         description: "nightly".to_owned(),
         tags: vec!["prod".to_owned()],
-        own_grace: definition.grace != definition.schedule.default_grace(),
+        own_grace: Some(!definition.has_default_grace()),
         definition,
         interval: Some(7),
         channels: Some(vec![]),
@@ -104,7 +104,7 @@ fn schedules_that_do_not_fit_together_are_refused() {
 fn a_grace_that_was_given_stays_though_it_equals_the_default() {
     let graces = |created: Value, patches: &[Value]| {
         let NewMonitor { definition, own_grace, .. } = new(created);
-        let mut monitor = Monitor { own_grace, ..stored(definition) };
+        let mut monitor = Monitor { own_grace: Some(own_grace), ..stored(definition) };
         for patch in patches {
             monitor = draft(patch.clone()).onto(&monitor).expect("a good patch");
         }
@@ -119,6 +119,21 @@ fn a_grace_that_was_given_stays_though_it_equals_the_default() {
     assert_eq!(graces(not_given.clone(), std::slice::from_ref(&longer)), 60);
     assert_eq!(graces(not_given.clone(), &[json!({"grace": 6}), longer.clone()]), 6);
     assert_eq!(graces(not_given, &[json!({"paused": true}), longer]), 60);
+}
+
+#[test]
+fn a_grace_of_which_it_is_not_known_whether_it_was_given_is_not_reset() {
+    for (grace, patch, expected) in [
+        (0, json!({"paused": true}), (0, None)),
+        (6, json!({"paused": true}), (6, None)),
+        (0, json!({"timeout": 600}), (0, Some(true))),
+        (6, json!({"timeout": 600}), (60, Some(false))),
+        (0, json!({"timeout": 50, "grace": null}), (5, Some(false))),
+    ] {
+        let old = Monitor { own_grace: None, ..stored(period(60, grace)) };
+        let changed = draft(patch.clone()).onto(&old).expect("a good patch");
+        assert_eq!((changed.definition.grace, changed.own_grace), expected, "{grace}: {patch}");
+    }
 }
 
 #[test]
