@@ -10,6 +10,7 @@ mod lines;
 mod made;
 mod matching;
 mod pace;
+mod pairing;
 mod past;
 mod progress;
 mod rebuild;
@@ -21,6 +22,7 @@ mod target;
 mod transfer;
 pub(super) mod what_if;
 pub(super) mod which;
+mod windows;
 
 use std::process::ExitCode;
 

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use api::export::{Expected, MonitorLine};
+use api::export::MonitorLine;
 use model::ids::MonitorId;
 use model::time::EventTime;
 use reqwest::Url;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::super::api::Api;
 use super::super::connection::{ApiKey, Connection, server_url};
@@ -18,12 +17,12 @@ use super::super::duration::rough;
 use super::feed::{Feed, Policy, Rules};
 use super::input::Input;
 use super::journal::{Journal, Key};
-use super::made::{create, definition, index, random_token};
+use super::made::{Maker, index, redefine};
 use super::matching::{Index, Mapped, Matching};
 use super::pace::{Pace, Speed};
 use super::past::Past;
 use super::progress::Progress;
-use super::settings::Plan;
+use super::settings::{Around, Plan, Wish};
 use super::survey::Survey;
 use super::target::{Target, stopped};
 use super::transfer::Transfer;
@@ -93,6 +92,9 @@ pub(super) struct How {
     /// Let one monitor stand for another, each by name or id; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     map: Vec<Mapped>,
+    /// Let a channel of the target stand for one of the export, each by name or id; may be repeated
+    #[arg(long, value_name = "OLD=NEW")]
+    map_channel: Vec<Mapped>,
     /// Only count what would be sent, and say what would be refused
     #[arg(long)]
     dry_run: bool,
@@ -114,7 +116,7 @@ impl Import {
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         let api = self.to.open(&self.connection)?;
         let input = Input::open(&self.file)?;
-        let source = fingerprint(&self.file)?;
+        let source = input.fingerprint()?;
         let notes = match (&self.how.progress, self.file.as_os_str() == "-") {
             (Some(path), _) => Some(path.clone()),
             (None, true) => None,
@@ -127,21 +129,6 @@ impl Import {
         let json = self.connection.json();
         self.how.run(input, api, Source { name: source, notes }, json, terminal).await
     }
-}
-
-/// A hash of a file's beginning; of standard input nothing is known.
-fn fingerprint(path: &std::path::Path) -> anyhow::Result<String> {
-    use std::io::Read;
-    if path.as_os_str() == "-" {
-        return Ok("standard input".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
-    file.take(1 << 16)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("failed to read {}", path.display()))?;
-    let hash = Sha256::digest(&bytes);
-    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl To {
@@ -195,27 +182,34 @@ impl How {
         let mut journal = Journal::open(source.notes.as_deref(), key)?;
         let is_resumed = journal.is_resumed();
         let created = journal.noted().created.iter();
-        let created = created.filter_map(|(id, token)| Some((*id, index.with_token(token)?))).collect();
+        let created: HashMap<MonitorId, MonitorId> =
+            created.filter_map(|(id, token)| Some((*id, index.with_token(token)?))).collect();
         let mut matching = self.matching(&survey, &index, &created)?;
         if self.keep_times && !is_resumed {
             refuse_heard(&matching, &index)?;
         }
+        self.refuse_missing(&matching.missing)?;
+        let made_before = created.values().copied().collect();
+        let missing: &[MonitorLine] = if self.create_missing { &matching.missing } else { &[] };
+        let around = Around { index: &index, pairs: &matching.pairs, created: &made_before, missing };
+        let mut plan = self.plan(&target, &survey, around, (&journal.noted().channels, true)).await?;
+        plan.tell(terminal);
+        plan.allow()?;
         let missing = std::mem::take(&mut matching.missing);
-        self.refuse_missing(&missing)?;
-        let mut plan = self.plan(&target, &survey, true).await?;
-        plan.make_channels(&target.api, terminal).await?;
-        let channels = &plan.channels;
-        let expected =
-            self.make(&target.api, &index, (&mut matching.pairs, channels), missing, &mut journal).await?;
-        plan.make_windows(&target.api, &matching.pairs, terminal).await?;
+        let missing = if self.create_missing { missing } else { Vec::new() };
+        let maker = Maker { api: &target.api, index: &index, terminal, keeps_times: self.keep_times };
+        let monitors = (missing, &*survey.monitors);
+        let expected = match maker.make_all((&mut matching.pairs, &mut plan), monitors, &mut journal).await {
+            Ok(expected) => expected,
+            Err(error) => {
+                journal.abandon()?;
+                return Err(error);
+            }
+        };
         if self.keep_times {
             survey.settings.tell_keys(terminal);
         }
-        let past = latest.map(|latest| {
-            let mut past = Past::new(latest);
-            matching.pairs.iter().for_each(|(id, target)| past.monitor(*id, *target));
-            past
-        });
+        let past = latest.map(|latest| Past::of(latest, &matching.pairs));
         let made = expected.clone();
         let mut transfer = Transfer {
             terminal,
@@ -231,6 +225,10 @@ impl How {
         let sent = transfer.run(&mut feed).await;
         transfer.progress.finish();
         let lines = transfer.progress.lines();
+        if sent.is_err() && lines == 0 {
+            transfer.journal.abandon()?;
+            return sent.map(|_| ExitCode::FAILURE).context("nothing was imported");
+        }
         if !sent.with_context(|| format!("the import broke off; {lines} lines of it are imported"))? {
             return Ok(stopped(terminal, transfer.journal.is_kept()));
         }
@@ -239,15 +237,10 @@ impl How {
             feed.refused().tell(terminal);
         }
         if self.keep_times {
-            redefine(&transfer, &made).await?;
+            redefine(&transfer.target.api, &transfer.pairs, (&made, &transfer.expected), &survey.monitors)
+                .await?;
         }
-        let incomplete = transfer.skipped.len();
-        transfer.journal.remove()?;
-        terminal.note(format_args!("{lines} lines are imported"));
-        if incomplete > 0 {
-            bail!("the histories of {incomplete} monitors are not complete: see above");
-        }
-        Ok(ExitCode::SUCCESS)
+        done(transfer)
     }
 
     /// Looks at all of it, as far as it can be read twice. The feed is `None` for a dry run.
@@ -280,15 +273,18 @@ impl How {
         terminal: &Terminal,
     ) -> anyhow::Result<()> {
         let matching = self.matching(survey, index, &HashMap::new())?;
-        let plan = self.plan(target, survey, false).await;
-        let made = plan.as_ref().map(Plan::counts).unwrap_or_default();
-        self.count(survey, &matching, index, (speed, made), json, terminal)?;
+        let none = HashSet::new();
+        let missing: &[MonitorLine] = if self.create_missing { &matching.missing } else { &[] };
+        let around = Around { index, pairs: &matching.pairs, created: &none, missing };
+        let plan = self.plan(target, survey, around, (&[], false)).await?;
+        plan.tell(terminal);
+        self.count(survey, &matching, index, (speed, plan.counts()), json, terminal)?;
         survey.refused.allow(terminal, self.lenient)?;
         if self.keep_times {
             refuse_heard(&matching, index)?;
         }
         self.refuse_missing(&matching.missing)?;
-        plan.map(|_| ())
+        plan.allow()
     }
 
     /// Finds what stands for each monitor; `created` were made here before.
@@ -299,6 +295,7 @@ impl How {
         created: &HashMap<MonitorId, MonitorId>,
     ) -> anyhow::Result<Matching> {
         let mut matching = Matching::default();
+        matching.check(&self.map, &survey.monitors);
         for line in &survey.monitors {
             match line.id.and_then(|id| Some((id, *created.get(&id)?))) {
                 Some((id, made)) => {
@@ -313,70 +310,23 @@ impl How {
         bail!("not every monitor can be matched:\n  {}", matching.troubles.join("\n  "))
     }
 
-    /// Makes the missing monitors, or says what to do about them. Returns the requested definitions of those
-    /// that were made.
-    async fn make(
-        &self,
-        api: &Api,
-        index: &Index,
-        (pairs, channels): (&mut HashMap<MonitorId, MonitorId>, &HashMap<String, String>),
-        missing: Vec<MonitorLine>,
-        journal: &mut Journal,
-    ) -> anyhow::Result<HashMap<MonitorId, Expected>> {
-        let mut expected = HashMap::new();
-        let tokens: HashMap<MonitorId, String> = journal.noted().created.iter().cloned().collect();
-        if self.keep_times {
-            for id in tokens.keys() {
-                expected.insert(*id, Expected::default());
-            }
-        }
-        if missing.is_empty() || self.skip_missing {
-            return Ok(expected);
-        }
-        let mut parents = Vec::new();
-        for line in missing {
-            let (Some(id), Some(labels), Some(wanted)) = (line.id, line.labels, line.expected) else {
-                continue;
-            };
-            let wanted = if self.keep_times { Expected { paused: false, ..wanted } } else { wanted };
-            let noted = tokens.get(&id);
-            let token = match (noted, &labels.token) {
-                (Some(token), _) => token.clone(),
-                (None, Some(token)) if index.with_token(token).is_none() => token.clone(),
-                (None, Some(_) | None) => random_token(),
-            };
-            if noted.is_none() {
-                journal.create(id, &token)?;
-            }
-            let mut body = definition(&wanted);
-            body["name"] = json!(labels.name);
-            body["description"] = json!(labels.description);
-            body["tags"] = json!(labels.tags);
-            body["interval"] = json!(labels.interval);
-            if !labels.default_channels && labels.channels.iter().all(|id| channels.contains_key(id)) {
-                let named: Vec<&String> = labels.channels.iter().filter_map(|id| channels.get(id)).collect();
-                body["channels"] = json!(named);
-            }
-            body["token"] = json!(token);
-            pairs.insert(id, create(api, &body, &token).await?);
-            parents.extend(labels.parent.map(|parent| (id, parent)));
-            expected.insert(id, wanted);
-        }
-        for (child, parent) in parents {
-            if let (Some(child), Some(parent)) = (pairs.get(&child), pairs.get(&parent)) {
-                let body = json!({ "parent": parent.to_string() });
-                api.patch(&["monitors", &child.to_string()], &body).await?;
-            }
-        }
-        Ok(expected)
-    }
-
     /// Which channels and windows are to be made. A load test makes none: they would alert for real.
-    async fn plan(&self, target: &Target, survey: &Survey, ask: bool) -> anyhow::Result<Plan> {
-        if !self.keep_times || !self.create_missing || self.no_channels {
-            return Ok(Plan::default());
-        }
-        survey.settings.plan(&target.api, self.secrets.as_deref(), ask, target.now()).await
+    async fn plan(
+        &self,
+        target: &Target,
+        survey: &Survey,
+        around: Around<'_>,
+        (noted, asks): (&[(String, String)], bool),
+    ) -> anyhow::Result<Plan> {
+        let wish = Wish {
+            makes: self.keep_times && self.create_missing && !self.no_channels,
+            secrets: self.secrets.as_deref(),
+            asks,
+            mapped: &self.map_channel,
+            noted,
+            now: target.now(),
+        };
+        survey.settings.plan(&target.api, &wish, around).await
     }
 
     /// Refuses monitors that are not there, if it was not said what to do about them.
@@ -438,17 +388,15 @@ impl How {
     }
 }
 
-/// Puts the last definitions of the export in force where others were needed for the histories.
-async fn redefine(transfer: &Transfer<'_>, made: &HashMap<MonitorId, Expected>) -> anyhow::Result<()> {
-    for (id, expected) in &transfer.expected {
-        if Some(expected) != made.get(id)
-            && let Some(target) = transfer.pairs.get(id)
-        {
-            let path = ["monitors", &target.to_string()];
-            transfer.target.api.patch(&path, &definition(expected)).await?;
-        }
+/// Ends an import that sent everything.
+fn done(transfer: Transfer<'_>) -> anyhow::Result<ExitCode> {
+    let incomplete = transfer.skipped.len();
+    transfer.journal.remove()?;
+    transfer.terminal.note(format_args!("{} lines are imported", transfer.progress.lines()));
+    if incomplete > 0 {
+        bail!("the histories of {incomplete} monitors are not complete: see above");
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Monitors that have a history there.

@@ -48,6 +48,11 @@ enum Note {
         from: MonitorId,
         token: String,
     },
+    /// A channel was made.
+    Channel {
+        from: String,
+        to: String,
+    },
     /// A monitor gets nothing more.
     Skip(MonitorId),
     Batch(Batch),
@@ -57,6 +62,8 @@ enum Note {
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) created: Vec<(MonitorId, String)>,
+    /// Channels that were made: at the source, and at the target.
+    pub(super) channels: Vec<(String, String)>,
     pub(super) skipped: Vec<MonitorId>,
     /// The last one.
     pub(super) batch: Option<Batch>,
@@ -68,21 +75,24 @@ pub(super) struct Journal {
     file: Option<Notes>,
     key: Key,
     noted: Noted,
+    /// An earlier run noted something.
+    is_continued: bool,
 }
 
 struct Notes {
     path: PathBuf,
-    file: File,
+    /// `None` until the first note: an import that is refused leaves nothing behind.
+    file: Option<File>,
     length: u64,
 }
 
 impl Journal {
-    /// Opens the notes at `path`, or begins them.
+    /// Opens the notes at `path`. A file that is not there is made with the first note.
     ///
     /// # Errors
     /// The notes are another import's, or cannot be read or written.
     pub(super) fn open(path: Option<&Path>, key: Key) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self { file: None, key, noted: Noted::default() }) };
+        let Some(path) = path else { return Ok(Self::new(None, key, Noted::default())) };
         let context = || format!("failed to use the progress file {}", path.display());
         let text = match std::fs::read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -94,8 +104,14 @@ impl Journal {
         if let Some(first) = notes.next() {
             match serde_json::from_str(first) {
                 Ok(Note::Begin(found)) if found == key => {}
+                Ok(Note::Begin(found)) => bail!(
+                    "{} tells of another import, with another {}: give the command that it is of, to go on with that; or name \
+                     another file with --progress, or delete this one, to start anew",
+                    path.display(),
+                    found.differs_from(&key)
+                ),
                 Ok(_) | Err(_) => bail!(
-                    "{} tells of another import (file, server or way): name another with --progress, or delete it to start anew",
+                    "{} is not the progress file of an import: name another one with --progress",
                     path.display()
                 ),
             }
@@ -103,14 +119,23 @@ impl Journal {
                 match serde_json::from_str(line).with_context(context)? {
                     Note::Begin(_) => {}
                     Note::Create { from, token } => noted.created.push((from, token)),
+                    Note::Channel { from, to } => noted.channels.push((from, to)),
                     Note::Skip(monitor) => noted.skipped.push(monitor),
                     Note::Batch(batch) => noted.batch = Some(batch),
                 }
             }
         }
-        // A line that was cut off was not sent. The file holds tokens of monitors that the import made.
-        let (file, length) = rewrite(path, &key, &noted).with_context(context)?;
-        Ok(Self { file: Some(Notes { path: path.to_owned(), file, length }), key, noted })
+        let mut notes = Notes { path: path.to_owned(), file: None, length: 0 };
+        if !text.is_empty() {
+            // A line that was cut off was not sent.
+            notes.write_anew(&key, &noted)?;
+        }
+        Ok(Self::new(Some(notes), key, noted))
+    }
+
+    fn new(file: Option<Notes>, key: Key, noted: Noted) -> Self {
+        let is_continued = noted.batch.is_some() || !noted.created.is_empty() || !noted.channels.is_empty();
+        Self { file, key, noted, is_continued }
     }
 
     /// The notes of earlier runs.
@@ -133,6 +158,11 @@ impl Journal {
         self.note(&Note::Create { from, token: token.to_owned() })
     }
 
+    pub(super) fn channel(&mut self, from: &str, to: &str) -> anyhow::Result<()> {
+        self.noted.channels.push((from.to_owned(), to.to_owned()));
+        self.note(&Note::Channel { from: from.to_owned(), to: to.to_owned() })
+    }
+
     pub(super) fn skip(&mut self, monitor: MonitorId) -> anyhow::Result<()> {
         self.noted.skipped.push(monitor);
         self.note(&Note::Skip(monitor))
@@ -144,36 +174,81 @@ impl Journal {
         if notes.length <= LARGE {
             return self.note(&Note::Batch(batch));
         }
-        (notes.file, notes.length) = rewrite(&notes.path, &self.key, &self.noted)
-            .with_context(|| format!("failed to write the progress file {}", notes.path.display()))?;
-        Ok(())
+        notes.write_anew(&self.key, &self.noted)
+    }
+
+    /// Makes sure that something can be noted, before anything is done of which only the outcome is noted.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        match &mut self.file {
+            Some(notes) if notes.file.is_none() => notes.write_anew(&self.key, &self.noted),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Forgets a monitor that the server refused to make.
+    pub(super) fn refused(&mut self, from: MonitorId) {
+        self.noted.created.retain(|(noted, _)| *noted != from);
+    }
+
+    /// Removes the notes of an import that failed before anything was sent, if it made nothing either.
+    pub(super) fn abandon(self) -> anyhow::Result<()> {
+        let is_empty = self.noted.created.is_empty() && self.noted.channels.is_empty();
+        match is_empty && !self.is_continued {
+            true => self.remove(),
+            false => Ok(()),
+        }
     }
 
     /// Removes the notes of an import that is complete.
     pub(super) fn remove(self) -> anyhow::Result<()> {
-        let Some(notes) = self.file else { return Ok(()) };
+        let Some(notes) = self.file.filter(|notes| notes.file.is_some()) else { return Ok(()) };
         std::fs::remove_file(&notes.path)
             .with_context(|| format!("failed to remove the progress file {}", notes.path.display()))
     }
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         let Some(notes) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut notes.file else { return notes.write_anew(&self.key, &self.noted) };
         let mut line = serde_json::to_vec(note)?;
         line.push(b'\n');
-        notes
-            .file
-            .write_all(&line)
+        file.write_all(&line)
             .with_context(|| format!("failed to write the progress file {}", notes.path.display()))?;
         notes.length += line.len() as u64;
         Ok(())
     }
 }
 
+impl Key {
+    /// What tells it from another one.
+    fn differs_from(&self, other: &Self) -> String {
+        let parts = [
+            ("file", self.source == other.source),
+            ("server", self.target == other.target),
+            ("way (with or without --keep-times)", self.mode == other.mode),
+        ];
+        let differing: Vec<&str> =
+            parts.iter().filter(|(_, is_same)| !is_same).map(|(part, _)| *part).collect();
+        differing.join(" and ")
+    }
+}
+
+impl Notes {
+    /// Writes all notes into a new file.
+    fn write_anew(&mut self, key: &Key, noted: &Noted) -> anyhow::Result<()> {
+        let (file, length) = rewrite(&self.path, key, noted)
+            .with_context(|| format!("failed to write the progress file {}", self.path.display()))?;
+        (self.file, self.length) = (Some(file), length);
+        Ok(())
+    }
+}
+
+/// Writes a file that only its owner may read: it holds tokens of monitors that the import made.
 fn rewrite(path: &Path, key: &Key, noted: &Noted) -> io::Result<(File, u64)> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut bytes = Vec::new();
     let notes = std::iter::once(Note::Begin(key.clone()))
         .chain(noted.created.iter().map(|(from, token)| Note::Create { from: *from, token: token.clone() }))
+        .chain(noted.channels.iter().map(|(from, to)| Note::Channel { from: from.clone(), to: to.clone() }))
         .chain(noted.skipped.iter().map(|monitor| Note::Skip(*monitor)))
         .chain(noted.batch.clone().map(Note::Batch));
     for note in notes {
@@ -208,7 +283,9 @@ mod tests {
         let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
         let mut journal = Journal::open(Some(&path), key("a")).expect("begun");
         assert!(!journal.is_resumed());
+        assert!(!path.exists(), "nothing was noted");
         journal.create(monitor, "12345678").expect("noted");
+        journal.channel("1", "11").expect("noted");
         journal.skip(monitor).expect("noted");
         let batch = Batch { first: 10, lines: 2, stamps: vec![1_000, 5] };
         journal.batch(Batch::default()).expect("noted");
@@ -219,11 +296,34 @@ mod tests {
         let journal = Journal::open(Some(&path), key("a")).expect("opened");
         assert!(journal.is_resumed());
         assert_eq!(journal.noted().created, [(monitor, "12345678".to_owned())]);
+        assert_eq!(journal.noted().channels, [("1".to_owned(), "11".to_owned())]);
         assert_eq!(journal.noted().skipped, [monitor]);
         assert_eq!(journal.noted().batch.as_ref(), Some(&batch));
         let other = Journal::open(Some(&path), key("b")).err().expect("refused").to_string();
-        assert!(other.contains("another import") && other.contains("--progress"), "{other}");
+        for said in ["another import, with another server:", "--progress", "delete this one"] {
+            assert!(other.contains(said), "{other}");
+        }
         journal.remove().expect("removed");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_import_that_made_nothing_leaves_no_notes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.progress");
+        let open = || Journal::open(Some(&path), key("a")).expect("opened");
+        let monitor = MonitorId::from_uuid(Uuid::from_u128(7));
+        let mut journal = open();
+        journal.begin().expect("begun");
+        journal.create(monitor, "12345678").expect("noted");
+        journal.batch(Batch::default()).expect("noted");
+        assert!(path.exists());
+        journal.refused(monitor);
+        journal.abandon().expect("removed");
+        assert!(!path.exists());
+        let mut journal = open();
+        journal.channel("1", "11").expect("noted");
+        journal.abandon().expect("kept");
+        assert!(path.exists(), "the next run must know the channel");
     }
 }

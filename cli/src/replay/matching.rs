@@ -14,12 +14,14 @@ pub(super) struct Known {
     #[serde(default)]
     pub(super) token: Option<String>,
     pub(super) state: String,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
 }
 
 /// The monitors of the target, by what they are found by.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    known: HashMap<MonitorId, (String, String)>,
+    known: HashMap<MonitorId, Known>,
     by_token: HashMap<String, MonitorId>,
     by_name: HashMap<String, Vec<MonitorId>>,
 }
@@ -35,9 +37,20 @@ pub(super) enum Match {
 
 impl Index {
     pub(super) fn add(&mut self, known: Known) {
-        self.by_token.extend(known.token.map(|token| (token, known.id)));
+        self.by_token.extend(known.token.clone().map(|token| (token, known.id)));
         self.by_name.entry(known.name.clone()).or_default().push(known.id);
-        self.known.insert(known.id, (known.name, known.state));
+        self.known.insert(known.id, known);
+    }
+
+    /// Every monitor.
+    pub(super) fn ids(&self) -> impl Iterator<Item = MonitorId> {
+        self.known.keys().copied()
+    }
+
+    /// The monitors with one of these tags.
+    pub(super) fn with_tags(&self, tags: &[String]) -> impl Iterator<Item = MonitorId> {
+        let tagged = |known: &&Known| known.tags.iter().any(|tag| tags.contains(tag));
+        self.known.values().filter(tagged).map(|known| known.id)
     }
 
     /// Finds a monitor by id, then by token, then by name.
@@ -72,11 +85,11 @@ impl Index {
     }
 
     pub(super) fn state(&self, id: MonitorId) -> Option<&str> {
-        self.known.get(&id).map(|(_, state)| state.as_str())
+        self.known.get(&id).map(|known| known.state.as_str())
     }
 
     pub(super) fn name(&self, id: MonitorId) -> Option<&str> {
-        self.known.get(&id).map(|(name, _)| name.as_str())
+        self.known.get(&id).map(|known| known.name.as_str())
     }
 }
 
@@ -100,6 +113,12 @@ impl std::str::FromStr for Mapped {
     }
 }
 
+impl Mapped {
+    fn is_of(&self, id: MonitorId, labels: &Labels) -> bool {
+        self.old == labels.name || self.old == id.to_string()
+    }
+}
+
 /// How the monitors of an export were matched.
 #[derive(Debug, Default)]
 pub(super) struct Matching {
@@ -113,10 +132,25 @@ pub(super) struct Matching {
 }
 
 impl Matching {
+    /// Refuses what a person mapped and is not in the export, and what is mapped twice.
+    pub(super) fn check(&mut self, mapped: &[Mapped], lines: &[MonitorLine]) {
+        for (index, one) in mapped.iter().enumerate() {
+            let Mapped { old, new } = one;
+            let is_meant = |line: &MonitorLine| {
+                line.id.zip(line.labels.as_ref()).is_some_and(|(id, labels)| one.is_of(id, labels))
+            };
+            if !lines.iter().any(is_meant) {
+                self.troubles.push(format!("--map {old}={new}: the export has no monitor {old}"));
+            } else if mapped.iter().take(index).any(|before| before.old == *old) {
+                self.troubles.push(format!("--map {old}={new}: {old} is mapped twice"));
+            }
+        }
+    }
+
     /// Finds what stands for a monitor.
     pub(super) fn add(&mut self, index: &Index, mapped: &[Mapped], line: MonitorLine) {
         let (Some(id), Some(labels)) = (line.id, &line.labels) else { return };
-        let wanted = mapped.iter().find(|mapped| mapped.old == labels.name || mapped.old == id.to_string());
+        let wanted = mapped.iter().find(|mapped| mapped.is_of(id, labels));
         let found = match wanted {
             Some(mapped) => match index.named_by_person(&mapped.new) {
                 Match::None => {
@@ -163,7 +197,13 @@ mod tests {
     }
 
     fn known(number: u128, name: &str, token: &str) -> Known {
-        Known { id: id(number), name: name.to_owned(), token: Some(token.to_owned()), state: "up".to_owned() }
+        Known {
+            id: id(number),
+            name: name.to_owned(),
+            token: Some(token.to_owned()),
+            state: "up".to_owned(),
+            tags: Vec::new(),
+        }
     }
 
     fn line(number: u128, name: &str, token: Option<&str>) -> MonitorLine {
@@ -197,5 +237,14 @@ mod tests {
             assert!(troubles.contains(said), "{said}: {troubles}");
         }
         assert!("=a".parse::<Mapped>().is_err());
+    }
+
+    #[test]
+    fn what_is_mapped_must_be_in_the_export_and_be_mapped_once() {
+        let mapped = ["nope=x", "a=x", "a=y"].map(|text| text.parse::<Mapped>().expect("good"));
+        let mut matching = Matching::default();
+        matching.check(&mapped, &[line(1, "a", None)]);
+        let said = ["--map nope=x: the export has no monitor nope", "--map a=y: a is mapped twice"];
+        assert_eq!(matching.troubles, said);
     }
 }

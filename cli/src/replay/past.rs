@@ -87,12 +87,18 @@ struct Known {
 
 impl Past {
     /// Nothing yet.
-    pub(super) fn new(latest: EventTime) -> Self {
+    fn new(latest: EventTime) -> Self {
         Self { latest, part: 0, gaps: HashMap::new(), monitors: HashMap::new() }
     }
 
-    /// A monitor, by its id in the exports, and its id at the target.
-    pub(super) fn monitor(&mut self, source: MonitorId, target: MonitorId) {
+    /// Nothing yet of these monitors: target by source.
+    pub(super) fn of(latest: EventTime, pairs: &HashMap<MonitorId, MonitorId>) -> Self {
+        let mut past = Self::new(latest);
+        pairs.iter().for_each(|(id, target)| past.monitor(*id, *target));
+        past
+    }
+
+    fn monitor(&mut self, source: MonitorId, target: MonitorId) {
         let (origin, until) = (Origin::default(), EventTime::EPOCH);
         let deaf_until = EventTime::EPOCH;
         let known =

@@ -73,11 +73,13 @@ impl Secrets {
 
     /// A secret, if it is anywhere. Only variables that are named for it are looked at: the file to be
     /// imported says which, and another person may have written the file.
-    pub(super) fn find(&self, name: &str, ask: bool) -> io::Result<Option<String>> {
-        if let Some(found) = self.given.get(name) {
-            return Ok(Some(found.clone()));
-        }
-        if let Some(found) = variable(name) {
+    pub(super) fn known(&self, name: &str) -> Option<String> {
+        self.given.get(name).cloned().or_else(|| variable(name))
+    }
+
+    /// As [`Self::known`], or else what a person types.
+    fn find(&self, name: &str, ask: bool) -> io::Result<Option<String>> {
+        if let Some(found) = self.known(name) {
             return Ok(Some(found));
         }
         if !ask || !somebody_is_there() {

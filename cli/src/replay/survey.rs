@@ -67,18 +67,19 @@ impl Survey {
     }
 
     fn note_setting(&mut self, line: Line) {
+        // The last export knows best.
         let Settings { channels, windows, keys } = &mut self.settings;
         match line {
-            Line::Channel(line) if channels.iter().all(|known| known.id != line.id) => channels.push(*line),
-            Line::Window(line) if windows.iter().all(|known| known.id != line.id) => windows.push(line),
+            Line::Channel(line) => {
+                channels.retain(|known| known.id != line.id);
+                channels.push(*line);
+            }
+            Line::Window(line) => {
+                windows.retain(|known| known.id != line.id);
+                windows.push(line);
+            }
             Line::Key(line) if !keys.contains(&line) => keys.push(line),
-            Line::Channel(_)
-            | Line::Window(_)
-            | Line::Key(_)
-            | Line::Monitor(_)
-            | Line::Heartbeat(_)
-            | Line::Gap(_)
-            | Line::Summary(_) => {}
+            Line::Key(_) | Line::Monitor(_) | Line::Heartbeat(_) | Line::Gap(_) | Line::Summary(_) => {}
         }
     }
 

@@ -75,6 +75,12 @@ fn channels_and_windows_move_with_their_monitors_and_secrets_come_from_elsewhere
             assert!(refused.stderr.contains(name), "{name}: {refused:?}");
         }
         assert_eq!((monitors(&target).len(), target.list("/channels").len()), (0, 0), "nothing was made");
+        assert!(
+            !home.path().join("f.ndjson.progress").exists(),
+            "an import that took nothing leaves nothing"
+        );
+        let counts = "channels    2 created, and 1 maintenance windows";
+        assert_eq!(refused.stdout.contains(counts), !more.is_empty(), "{refused:?}");
     }
     let secrets = format!("OPS_URL={0}\nQUIET_URL={0}\n", receiver.url());
     std::fs::write(home.path().join("secrets.env"), secrets).expect("written");
@@ -82,9 +88,11 @@ fn channels_and_windows_move_with_their_monitors_and_secrets_come_from_elsewhere
     let mut command = command(home.path(), &target, &arguments);
     let finished = Process::start(command.env("LUBDUB_SECRET_QUIET_HEADER_X_KEY", "s3cret")).finish();
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
-    for said in ["quiet signs with a new secret", "whsec_", "API keys are not moved", "grafana (read)"] {
+    for said in ["quiet signs with a new secret", "--new-secret", "API keys are not moved", "grafana (read)"]
+    {
         assert!(finished.stderr.contains(said), "{said}: {finished:?}");
     }
+    assert!(!finished.stderr.contains("whsec_"), "a secret is not printed: {finished:?}");
     assert_eq!(settings(&exported(home.path(), &target, "g.ndjson")), settings(&text));
     // The receiver of the new channel is the one that was given.
     let made = target.list("/channels").into_iter().find(|channel| channel["name"] == "quiet").expect("made");
