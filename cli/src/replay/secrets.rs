@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use api::export::{SECRET, SECRET_VARIABLE};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use serde_json::Value;
 
 use super::super::confirm::somebody_is_there;
@@ -100,23 +101,59 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// What a person types, unseen where the terminal can do that.
+///
+/// Ctrl-C would end the process while the terminal hides what is typed, and leave the terminal so. While the
+/// question stands it is therefore no signal but the end of the line, and the process ends itself afterwards.
 fn asked(question: &str) -> io::Result<String> {
     terminal::ask(question)?;
     let before = tcgetattr(io::stdin()).ok();
+    let mut interrupt = None;
     if let Some(before) = &before {
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        let key = before.special_codes[SpecialCodeIndex::VINTR];
+        hidden.special_codes[SpecialCodeIndex::VEOL] = key;
         // A terminal that cannot hide it shows it.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
+        let is_hidden = tcsetattr(io::stdin(), OptionalActions::Now, &hidden).is_ok();
+        interrupt = (is_hidden && before.local_modes.contains(LocalModes::ISIG)).then_some(key);
     }
-    let mut typed = String::new();
-    let read = io::stdin().lock().read_line(&mut typed);
+    let read = line_until(&mut io::stdin().lock(), interrupt);
     if let Some(before) = &before {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         terminal::tell("");
     }
-    read?;
-    Ok(typed.trim().to_owned())
+    match read? {
+        Some(typed) => Ok(String::from_utf8_lossy(&typed).trim().to_owned()),
+        None => {
+            kill_process(getpid(), Signal::INT)?;
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+}
+
+/// A line, or what is there at the end of the input; `None` if it holds the key that interrupts.
+fn line_until(input: &mut impl BufRead, interrupt: Option<u8>) -> io::Result<Option<Vec<u8>>> {
+    let mut typed = Vec::new();
+    loop {
+        let read = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let is_end = |byte: &u8| *byte == b'\n' || Some(*byte) == interrupt;
+        let Some(end) = read.iter().position(is_end) else {
+            let length = read.len();
+            typed.extend_from_slice(read);
+            input.consume(length);
+            if length == 0 {
+                return Ok(Some(typed));
+            }
+            continue;
+        };
+        let is_line = read.get(end) == Some(&b'\n');
+        typed.extend_from_slice(read.get(..end).unwrap_or_default());
+        input.consume(end + 1);
+        return Ok(is_line.then_some(typed));
+    }
 }
 
 #[cfg(test)]
@@ -146,5 +183,19 @@ mod tests {
         assert_eq!(variable("../PATH"), None);
         std::fs::write(&path, "OPS_URL\n").expect("written");
         assert!(Secrets::read(Some(&path)).is_err());
+    }
+
+    #[test]
+    fn a_line_ends_at_its_end_or_at_the_key_that_interrupts() {
+        for (input, interrupt, expected) in [
+            ("abc\ndef\n", Some(3), Some("abc")),
+            ("abc\u{3}", Some(3), None),
+            ("abc\u{3}d\n", None, Some("abc\u{3}d")),
+            ("abc", Some(3), Some("abc")),
+            ("", Some(3), Some("")),
+        ] {
+            let read = line_until(&mut input.as_bytes(), interrupt).expect("read");
+            assert_eq!(read.as_deref(), expected.map(str::as_bytes), "{input:?}");
+        }
     }
 }
