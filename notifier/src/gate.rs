@@ -1,21 +1,23 @@
 //! Whether an alert is told at all: maintenance windows and monitors that depend on others.
 //!
 //! A flip to down is held back while its monitor is in a maintenance window, or while a monitor that it
-//! depends on is down: the alert stays in the alert queue, and the later ones of its monitor behind it. When
-//! that is over, the alert is told if the monitor is still down. If not, neither the failure nor its recovery
-//! is told: a row in the ledger says so until the recovery has come.
+//! depends on is down, if every channel that it would reach is told of that one. The alert stays in the alert
+//! queue, and the later ones of its monitor behind it. When that is over, the alert is told if the monitor is
+//! still down. If not, neither the failure nor its recovery is told: a row in the ledger says so until the
+//! recovery has come.
 //!
 //! - `rule` (pure): decides about an alert. This file collects the facts that it needs.
 
 mod rule;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use model::chain::Chain;
+use model::channel::ChannelState;
 use model::flip::{Alert, Flip, State};
-use model::ids::{AlertId, MonitorId};
+use model::ids::{AlertId, ChannelId, MonitorId};
 use model::maintenance::quiet_until;
 use model::monitor::Monitor;
 use model::natural::compare;
@@ -185,8 +187,20 @@ impl Gate {
         Ok((untold, Dependents { down, names }))
     }
 
-    /// The monitors that this one depends on, directly or not, as far as they say something.
+    /// The channels that an alert of the monitor reaches.
+    async fn reached(&self, monitor: &Monitor) -> Result<BTreeSet<ChannelId>, RegistryError> {
+        let channels = self.directory.of_monitor(monitor.channels.as_deref()).await?;
+        let working = channels.iter().filter(|channel| channel.state != ChannelState::Disabled);
+        Ok(working.map(|channel| channel.id).collect())
+    }
+
+    /// The monitors that this one depends on, directly or not, as far as they say something to each of its
+    /// channels: a channel that does not hear of the parent would hear nothing at all.
     async fn ancestors(&self, monitor: &Monitor) -> Result<Vec<Ancestor>, GateError> {
+        if monitor.parent.is_none() {
+            return Ok(Vec::new());
+        }
+        let channels = self.reached(monitor).await?;
         let mut found = Vec::new();
         let mut seen = vec![monitor.id];
         let mut next = monitor.parent;
@@ -203,7 +217,9 @@ impl Gate {
             // A parent that cannot be read holds no alert back.
             let Ok(parent) = wire::decode::<Monitor>(&record.value) else { break };
             let state = self.states.states(id.partition(self.partitions), &[id]).await?.into_iter().next();
-            if let Some(state) = state.flatten() {
+            if let Some(state) = state.flatten()
+                && self.reached(&parent).await?.is_superset(&channels)
+            {
                 let down = state.incident.as_ref().filter(|_| state.state == State::Down);
                 let down = down.map(|incident| incident.down.id);
                 found.push(Ancestor { name: parent.name.clone(), down, since: state.since });

@@ -241,3 +241,23 @@ async fn what_was_told_before_its_parent_went_down_is_ended_too() {
     running.drain().await;
     assert_eq!(types_of(&receiver, "host a"), ["monitor.down", "monitor.up"]);
 }
+
+/// It would hear neither of the parent nor of what depends on it.
+#[tokio::test]
+async fn a_channel_that_is_not_told_of_the_parent_is_told_of_what_depends_on_it() {
+    let receiver = Receiver::start(|_| Reply::status(200)).await;
+    let mut world = World::new();
+    let (channel, monitors) = network(&mut world, &receiver).await;
+    let own = world.channel_with(receiver.url("/own"), |channel| channel.default = false).await;
+    world.change_monitor(monitors[1], |monitor| monitor.channels = Some(vec![channel, own])).await;
+    let running = world.start();
+    world.happen(monitors[0], 1, None).await;
+    world.advance(Duration::from_secs(5)).await;
+    let down = world.happen(monitors[1], 1, None).await;
+    let held = world.happen(monitors[2], 1, None).await;
+    for told in [channel, own] {
+        world.delivery(DeliveryId::derive(down.id, told), DeliveryState::Delivered, 1).await;
+    }
+    world.delivery(DeliveryId::derive(held.id, channel), DeliveryState::Folded, 0).await;
+    running.drain().await;
+}
