@@ -12,6 +12,8 @@ pub(crate) enum Name {
     Value,
     Ping,
     ExitCode,
+    /// An exit code, or the status that a web server answered.
+    Code,
     /// Gatus's word for the status, in a query.
     Success,
     /// Cronitor's.
@@ -36,17 +38,17 @@ impl Name {
         ("rc", Self::ExitCode),
     ];
 
-    /// In a body these are words of anybody's, in the push URL they are meant for us.
+    /// In a body these are words like any other, in the push URL they are meant for us.
     const IN_A_QUERY: [(&'static str, Self); 9] = [
         ("success", Self::Success),
         ("state", Self::State),
         ("s", Self::Snitch),
-        ("code", Self::ExitCode),
+        ("code", Self::Code),
         ("exit", Self::ExitCode),
         ("ret", Self::ExitCode),
         ("retcode", Self::ExitCode),
-        ("status_code", Self::ExitCode),
-        ("statuscode", Self::ExitCode),
+        ("status_code", Self::Code),
+        ("statuscode", Self::Code),
     ];
 
     /// The parameter of this name, in letters of any case, and as copying and hand-written code leave it:
@@ -77,7 +79,13 @@ impl Name {
         match self {
             Self::Message => MAX_MESSAGE_CHARS * 4,
             Self::Value => 400,
-            Self::Status | Self::Ping | Self::ExitCode | Self::Success | Self::State | Self::Snitch => 64,
+            Self::Status
+            | Self::Ping
+            | Self::ExitCode
+            | Self::Code
+            | Self::Success
+            | Self::State
+            | Self::Snitch => 64,
         }
     }
 }
@@ -138,6 +146,10 @@ impl Found {
                     self.exit_code = Some(given);
                 }
                 return;
+            }
+            Name::Code => {
+                let given = if is_like_http(&given) { Given::Unfit } else { given };
+                return self.add(Name::ExitCode, given);
             }
             Name::Success => return self.add_alias(name, given.text().and_then(words::success)),
             Name::State => return self.add_alias(name, given.text().and_then(words::state)),
@@ -216,6 +228,12 @@ impl Found {
             ..Self::default()
         }
     }
+}
+
+/// Whether a value may be the status of an answer by HTTP. Then it says nothing of a job.
+fn is_like_http(given: &Given) -> bool {
+    let number = given.text().and_then(|text| text.trim().parse::<u16>().ok());
+    number.is_some_and(|number| (100..=599).contains(&number))
 }
 
 /// What counts of two statuses: down before what is not understood, and that before up.

@@ -18,8 +18,8 @@ impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parameter(Name::Status) => "status must be 'up' or 'down'",
-            Self::Parameter(Name::ExitCode) => {
-                "exit_code (also rc, exit_status, return_code; in the URL also code, exit, ret, status_code) must be a whole number from 0 to 255"
+            Self::Parameter(Name::ExitCode | Name::Code) => {
+                "exit_code (also rc, exit_status, return_code; in the URL also exit, ret, and below 100 code, status_code) must be a whole number from 0 to 255"
             }
             Self::Parameter(Name::Success) => "success must be 'true' or 'false'",
             Self::Parameter(Name::State) => "state must be 'complete', 'ok', 'tick' or 'fail'",

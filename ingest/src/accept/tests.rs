@@ -277,7 +277,7 @@ fn an_exit_code_is_heard_by_each_name_that_people_give_it() {
             assert_eq!(read(None, FORM, text.as_bytes()), bad, "{text}");
         }
     }
-    // In a body these are words of anybody's, and in a link within a message too.
+    // In a body these are words like any other, and in a link within a message too.
     for name in ["code", "exit", "status_code", "statusCode", "ret", "retcode"] {
         assert_eq!(read(Some(&format!("{name}=0")), None, b""), Ok(up()), "{name}");
         assert_eq!(read(Some(&format!("{name}=1&msg=")), None, b""), Ok(down()), "{name}");
@@ -287,6 +287,10 @@ fn an_exit_code_is_heard_by_each_name_that_people_give_it() {
         let link = format!("msg=see+http://x/?{name}=x");
         assert_eq!(read(Some(&link), None, b"").map(|it| it.kind), Ok(HeartbeatKind::Up), "{link}");
     }
+    for text in ["code=200", "status_code=404", "statusCode=500", "code=137"] {
+        assert_eq!(read(Some(text), None, b""), bad, "{text} may be the status of an answer by HTTP");
+    }
+    assert_eq!(read(Some("exit_code=137"), None, b""), Ok(down()));
     assert_eq!(read(Some("rc=0&exit_status=1"), None, b""), Ok(down()), "one that says down counts");
     assert_eq!(read(Some("status=up&rc=1"), None, b""), Ok(up()), "the status stands above the code");
     assert_eq!(read(Some("exitcodes=1&src=1&zip_code=1&co_de=x&r-c=1"), None, b""), Ok(up()), "other names");

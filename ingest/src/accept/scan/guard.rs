@@ -100,7 +100,7 @@ pub(super) struct Mention {
 impl Mention {
     pub(super) fn feed(&mut self, piece: &[u8]) {
         for byte in piece {
-            if byte.is_ascii_alphanumeric() || *byte == b'_' {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
                 if self.word.len() <= MAX_NAME {
                     self.word.push(*byte);
                 }

@@ -87,7 +87,7 @@ impl Lines {
         let value = unquoted(value.trim_end().trim_end_matches([',', ';']));
         let told = match Name::of(&String::from_utf8_lossy(&self.name)) {
             Some(Name::Status) => words::status_of_any_tool(value),
-            Some(Name::ExitCode) => words::exit_code(value),
+            Some(Name::ExitCode | Name::Code) => words::exit_code(value),
             Some(Name::Message | Name::Value | Name::Ping | Name::Success | Name::State | Name::Snitch)
             | None => None,
         };

@@ -127,6 +127,7 @@ impl Field {
             Name::Value | Name::Ping if is_file && words::number(&text).is_none() => {}
             Name::Status
             | Name::ExitCode
+            | Name::Code
             | Name::Message
             | Name::Value
             | Name::Ping
