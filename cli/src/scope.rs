@@ -2,12 +2,14 @@
 
 use super::api::Api;
 use super::lookup::{Kind, Named, SEARCHED, find_each};
+use super::names::kept;
 use super::tag;
 use crate::bad_usage::BadUsage;
 
 const NONE: BadUsage = BadUsage("say which monitors: by name or id, or by --tag or --state, or --all");
 const NAMES_AND_CHOICE: BadUsage =
     BadUsage("either name the monitors, or choose them by --tag, --state or --all, not both");
+const NO_TAG: BadUsage = BadUsage("--tag is empty: give a tag, or --all for every monitor");
 const ALL_AND_SOME: BadUsage =
     BadUsage("--all means every monitor: leave it out to choose by --tag or --state, or leave those out");
 
@@ -74,7 +76,12 @@ impl Scope {
         states: Vec<String>,
         all: bool,
     ) -> Result<Self, BadUsage> {
+        let given = !tags.is_empty();
         let tags = trimmed(&tags);
+        if given && tags.is_empty() {
+            // A variable of a script that is not set must not choose more than it was to.
+            return Err(NO_TAG);
+        }
         let chooses = !tags.is_empty() || !states.is_empty();
         match (names.is_empty(), chooses, all) {
             (true, false, false) => Err(NONE),
@@ -130,9 +137,9 @@ impl Scope {
     }
 }
 
-/// Tags without blanks around them, for `--tag 'a, b'`, and without what is then empty, for `--tag a,`.
+/// Tags as the server keeps them, for `--tag 'a, b'`, and without what is then empty, for `--tag a,`.
 pub(super) fn trimmed(tags: &[String]) -> Vec<String> {
-    tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+    tags.iter().map(|tag| kept(tag)).filter(|tag| !tag.is_empty()).collect()
 }
 
 async fn like(api: &Api, tags: &[String], states: &[String]) -> anyhow::Result<Vec<Named>> {
@@ -186,6 +193,9 @@ mod tests {
             (&["a"], &[], &[], true, "not both"),
             (&[], &["db"], &[], true, "--all means every"),
             (&[], &[], &["down"], true, "--all means every"),
+            (&[], &[""], &[], false, "--tag is empty"),
+            (&[], &[" "], &["paused"], false, "--tag is empty"),
+            (&[], &[""], &[], true, "--tag is empty"),
         ] {
             let refused = scope(names, tags, states, all).expect_err("refused");
             assert!(refused.contains(why), "{refused}");

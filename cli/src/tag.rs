@@ -6,8 +6,22 @@ use anyhow::bail;
 
 use super::api::Api;
 use super::lookup::SEARCHED;
+use super::names::kept;
 use super::near::did_you_mean;
 use super::view::Monitor;
+use crate::bad_usage::BadUsage;
+
+/// Reads one tag, as the server keeps it.
+///
+/// # Errors
+/// It is empty, which would choose every monitor, or several.
+pub(super) fn one(text: &str) -> Result<String, BadUsage> {
+    match kept(text) {
+        tag if tag.is_empty() => Err(BadUsage("a tag is not empty")),
+        tag if tag.contains(',') => Err(BadUsage("one tag, which holds no comma")),
+        tag => Ok(tag),
+    }
+}
 
 /// Refuses a tag that no monitor has: it is mistyped more likely than meant, and an answer about no monitor
 /// reads as good news.
@@ -34,4 +48,17 @@ pub(super) async fn unknown(api: &Api, tag: &str) -> anyhow::Result<Option<Strin
     let tags: BTreeSet<&str> =
         monitors.iter().flat_map(|monitor| monitor.tags.iter().map(String::as_str)).collect();
     Ok(Some(format!("no monitor has the tag {tag:?}{}", did_you_mean(tag, tags))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_would_choose_every_monitor_or_several_tags_are_refused() {
+        assert_eq!(one(" on  call ").expect("a tag"), "on call");
+        for bad in ["", "  ", "a,b", "a,"] {
+            assert!(one(bad).is_err(), "{bad:?}");
+        }
+    }
 }

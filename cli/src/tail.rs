@@ -40,7 +40,7 @@ pub struct Tail {
     #[arg(long, value_name = "MONITOR")]
     monitor: Vec<String>,
     /// Only monitors with this tag
-    #[arg(long)]
+    #[arg(long, value_parser = tag::one)]
     tag: Option<String>,
     /// Flips only
     #[arg(long)]

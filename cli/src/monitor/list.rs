@@ -47,7 +47,7 @@ pub struct List {
     #[arg(long, value_parser = ["new", "up", "late", "down", "paused"])]
     state: Option<String>,
     /// Only monitors with this tag
-    #[arg(long)]
+    #[arg(long, value_parser = tag::one)]
     tag: Option<String>,
     /// Only monitors whose name holds this text
     #[arg(long, value_name = "TEXT")]

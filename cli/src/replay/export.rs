@@ -58,7 +58,7 @@ pub(super) struct What {
     #[arg(long, value_name = "MONITOR")]
     monitor: Vec<String>,
     /// Only monitors with this tag
-    #[arg(long)]
+    #[arg(long, value_parser = tag::one)]
     tag: Option<String>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Which {
     #[arg(long = "monitor", value_name = "MONITOR")]
     monitors: Vec<String>,
     /// Monitors with this tag
-    #[arg(long, conflicts_with = "monitors")]
+    #[arg(long, conflicts_with = "monitors", value_parser = tag::one)]
     tag: Option<String>,
     /// Every monitor
     #[arg(long, conflicts_with_all = ["monitors", "tag"])]
