@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::api::{Api, ApiError};
 use super::confirm::{confirmed, somebody_is_there};
 use super::connection::Connection;
+use super::cron;
 use super::duration::Seconds;
 use super::replay::what_if::{Comparison, Unnoticed, heartbeats, price_of};
 use super::replay::which::Which;
@@ -15,7 +16,7 @@ use super::table::{Field, Table};
 use super::times::Times;
 use crate::bad_usage::BadUsage;
 use crate::harmless::harmless;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,8 +42,8 @@ pub struct Advise {
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
     alarms_per_month: f64,
     /// Time zone in which a cron schedule is sought besides the monitor's own, as in Europe/Berlin
-    /// [default: UTC]
-    #[arg(long, value_name = "ZONE")]
+    /// [default: that of this machine]
+    #[arg(long, value_name = "ZONE", value_parser = cron::zone)]
     timezone: Option<String>,
     /// Set what is proposed, after asking
     #[arg(long)]
@@ -110,7 +111,9 @@ impl Advise {
         let api = self.connection.open()?;
         let mut query = self.which.query(&api, SPAN).await?;
         query.push(("alarms_per_month", self.alarms_per_month.to_string()));
-        query.extend(self.timezone.iter().map(|zone| ("timezone", zone.clone())));
+        let here = terminal::zone();
+        let zone = self.timezone.as_deref().or_else(|| cron::name(&here).ok());
+        query.extend(zone.map(|zone| ("timezone", zone.to_owned())));
         query.push(("limit", self.limit.to_string()));
         let shown = api.get_slowly(&["replay", "advise"], &query).await?;
         let answer: Answer = api.view(&shown)?;

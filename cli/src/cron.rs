@@ -37,9 +37,21 @@ pub(super) fn put_zone(
     here: &TimeZone,
 ) -> Result<(), BadUsage> {
     if body.contains_key("cron") && !body.contains_key("timezone") && old.is_none() {
-        body.insert("timezone".to_owned(), json!(here.iana_name().ok_or(NAMELESS)?));
+        body.insert("timezone".to_owned(), json!(name(here)?));
     }
     Ok(())
+}
+
+/// The name of the zone of this machine; systems call UTC by several names.
+///
+/// # Errors
+/// It has none.
+pub(super) fn name(here: &TimeZone) -> Result<&str, BadUsage> {
+    match here.iana_name() {
+        Some("Etc/UTC" | "Etc/UCT" | "Etc/Universal" | "Etc/Zulu") => Ok("UTC"),
+        Some(name) => Ok(name),
+        None => Err(NAMELESS),
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +75,7 @@ mod tests {
             put_zone(&mut body, old, &berlin).expect("it has a name");
             assert_eq!(Value::Object(body), expected);
         }
+        assert_eq!(name(&TimeZone::get("Etc/UTC").expect("a zone")).expect("a name"), "UTC");
         let nameless = TimeZone::posix("<+03>-3").expect("a zone");
         let mut body = json!({"cron": "0 3 * * *"}).as_object().expect("an object").clone();
         assert!(put_zone(&mut body, None, &nameless).is_err());

@@ -3,12 +3,13 @@
 use serde::Deserialize;
 
 use super::super::connection::Connection;
+use super::super::cron;
 use super::super::duration::Seconds;
 use super::super::table::{Field, Table};
 use super::super::times::Times;
 use super::which::Which;
 use crate::harmless::{harmless, harmless_csv};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,10 +65,10 @@ pub struct WhatIf {
     #[arg(long, value_name = "DURATION")]
     grace: Option<Seconds>,
     /// Try this cron pattern
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = cron::pattern)]
     cron: Option<String>,
-    /// Time zone of --cron, as in Europe/Berlin [default: UTC]
-    #[arg(long, value_name = "ZONE", requires = "cron")]
+    /// Time zone of --cron, as in Europe/Berlin [default: that of this machine]
+    #[arg(long, value_name = "ZONE", requires = "cron", value_parser = cron::zone)]
     timezone: Option<String>,
     /// Number of monitors to list at most, those with the largest difference first
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -140,8 +141,13 @@ impl WhatIf {
         let mut query = self.which.query(&api, SPAN).await?;
         query.extend(self.timeout.map(|timeout| ("timeout", timeout.0.to_string())));
         query.extend(self.grace.map(|grace| ("grace", grace.0.to_string())));
-        query.extend(self.cron.map(|cron| ("cron", cron)));
-        query.extend(self.timezone.map(|zone| ("timezone", zone)));
+        if let Some(pattern) = self.cron {
+            let zone = match self.timezone {
+                Some(zone) => zone,
+                None => cron::name(&terminal::zone())?.to_owned(),
+            };
+            query.extend([("cron", pattern), ("timezone", zone)]);
+        }
         query.push(("limit", self.limit.to_string()));
         let answer = api.get_slowly(&["replay", "what-if"], &query).await?;
         if self.connection.json() {
