@@ -41,7 +41,7 @@ pub enum RefusedAddress {
     #[error("the URL names no host")]
     NoHost,
     /// The address belongs to this host or its networks, or is of no use on the Internet.
-    #[error("{address} is {kind}; to allow it, add --allow-private {network}")]
+    #[error("{address} is {kind}; to allow it, start Lubdub with --allow-private {network}")]
     Address {
         /// The address, or `localhost`.
         address: String,

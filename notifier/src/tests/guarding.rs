@@ -26,7 +26,9 @@ async fn private_addresses_are_refused_when_they_are_used() {
         let pending = world.delivery(id, DeliveryState::Pending, 1).await;
         let error = pending.attempts[0].error.clone().unwrap();
         assert!(
-            error.contains("is a loopback address; to allow it, add --allow-private 127.0.0.0/8"),
+            error.contains(
+                "is a loopback address; to allow it, start Lubdub with --allow-private 127.0.0.0/8"
+            ),
             "{error}"
         );
         assert_eq!(pending.attempts[0].status, None);

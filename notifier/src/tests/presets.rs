@@ -157,7 +157,7 @@ async fn a_preset_that_is_not_known_or_not_set_up_says_so() {
             "the channel's setting chat_id: Telegram needs it: the chat that gets the messages; a number such as \
              -1001234567890 (negative for groups), or @ and a public name of 4 to 32 letters, digits and _",
         ),
-        (private, "10.0.0.1 is a private address; to allow it, add --allow-private 10.0.0.0/8"),
+        (private, "10.0.0.1 is a private address; to allow it, start Lubdub with --allow-private 10.0.0.0/8"),
         (bad, "the channel's setting url: it must begin with http:// or https://"),
     ] {
         let delivery = attempted(&mut world, channel).await;

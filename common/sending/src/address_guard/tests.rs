@@ -210,11 +210,11 @@ fn refusals_say_what_to_do() {
     let text = |text| guard("").check_url(&url(text)).expect_err("refused").to_string();
     assert_eq!(
         text("http://127.0.0.1/"),
-        "127.0.0.1 is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
+        "127.0.0.1 is a loopback address; to allow it, start Lubdub with --allow-private 127.0.0.0/8"
     );
     assert_eq!(
         text("http://localhost:1/"),
-        "localhost is a loopback address; to allow it, add --allow-private 127.0.0.0/8"
+        "localhost is a loopback address; to allow it, start Lubdub with --allow-private 127.0.0.0/8"
     );
     assert_eq!(text("ftp://example.com"), "the URL must begin with http:// or https://, not with ftp:");
     let error = AddressGuard::parse("10.0.0.0/8, here").expect_err("refused");
