@@ -3,10 +3,14 @@
 //! First a [`MonitorLine`] for each monitor; then, in the order of the log, heartbeats, changes of
 //! definitions and deaf time; last a [`SummaryLine`], without which the export is not whole.
 
+mod micros;
+
 use std::sync::Arc;
 
-use serde::de::{Error as _, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
+
+pub use micros::Micros;
 
 use super::limits::MIN_REMIND_SECS;
 use model::heartbeat::{Heartbeat, HeartbeatKind};
@@ -14,36 +18,6 @@ use model::ids::MonitorId;
 use model::monitor::Definition;
 use model::schedule::{CronSchedule, MAX_GRACE_SECS, MAX_TIMEOUT_SECS, Schedule, ScheduleError};
 use model::time::{EventTime, Interval};
-
-/// A time with microseconds: a heartbeat is named by its monitor and its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Micros(pub EventTime);
-
-impl Serialize for Micros {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_rfc3339_micros())
-    }
-}
-
-impl<'de> Deserialize<'de> for Micros {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Micros;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an RFC 3339 time")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Micros, E> {
-                EventTime::parse_rfc3339(text)
-                    .map(Micros)
-                    .ok_or_else(|| E::custom(format!("{text:?} is not an RFC 3339 time")))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
 
 /// A line of an export.
 #[derive(Debug, Clone, PartialEq, Serialize)]
