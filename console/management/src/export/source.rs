@@ -332,8 +332,10 @@ impl Source {
                 // Deaf time before the beginning matters to what was heard before it.
                 PastEvent::Deaf(gap) => {
                     is_before = true;
-                    let (from, to) = (Micros(gap.start), Micros(gap.end));
-                    Some(Line::Gap(GapLine { partition: None, monitor: Some(id), from, to }))
+                    let gap_end = end.map_or(gap.end, |end| gap.end.min(end));
+                    let (from, to) = (Micros(gap.start), Micros(gap_end));
+                    let line = Line::Gap(GapLine { partition: None, monitor: Some(id), from, to });
+                    (gap.start < gap_end).then_some(line)
                 }
                 PastEvent::Until(until) => known.as_ref().map(|definition| {
                     revision += 1;
