@@ -77,7 +77,7 @@ async fn disable(
     let alone = if alone.is_empty() {
         String::new()
     } else {
-        format!("Until then nobody is alerted for {}\n", DisableChannel::monitors(alone))
+        format!("Until then no channel is alerted for {}\n", DisableChannel::monitors(alone))
     };
     Ok(format!("disabled {name} ({id})\n{alone}{missed}: lubdub channel enable {id}\n"))
 }

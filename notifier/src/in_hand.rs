@@ -202,7 +202,7 @@ impl InHand {
         if let Ok(answered) = tokio::time::timeout(self.waits_after, &mut answer).await {
             return answered;
         }
-        // The note needs a store as well, and must not delay the answer.
+        // The note needs a store as well: the answer is waited for meanwhile.
         let ((), answered) = tokio::join!(self.weighs(id, WAITING), answer);
         self.weighs(id, AT_WORK).await;
         answered

@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lubdub channel delete ops
 
-It says which monitors would alert nobody then, and asks first. Where there is no terminal to ask on, it needs --yes.";
+It says which monitors would alert no channel then, and asks first. Where there is no terminal to ask on, it needs --yes.";
 
 /// Deletes a channel.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ impl Delete {
         let monitors = alerts::monitors(&api).await?;
         let before = alerts::reaching(&monitors, &channels);
         if let Some(left) = alerts::left_alone(before, &alerts::reaching(&monitors, &others)) {
-            terminal.warn(format_args!("without this channel nobody is alerted for {left}"));
+            terminal.warn(format_args!("without this channel no channel is alerted for {left}"));
         }
         self.consent.get("Delete", Kind::Channel.noun(), std::slice::from_ref(&found))?;
         api.delete(&["channels", &found.id]).await?;

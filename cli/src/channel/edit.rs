@@ -154,8 +154,10 @@ impl Edit {
         };
         let before = if no_default { reaching().await? } else { Vec::new() };
         let change = change(&api, &["channels", &id], asked).await?;
-        if no_default && let Some(left) = alerts::left_alone(before, &reaching().await?) {
-            terminal.warn(format_args!("nobody is alerted any more for {left}"));
+        // It is done: that this cannot be told is no failure.
+        let after = if no_default { reaching().await.ok() } else { None };
+        if let Some(left) = after.and_then(|after| alerts::left_alone(before, &after)) {
+            terminal.warn(format_args!("no channel is alerted any more for {left}"));
         }
         if connection.json() {
             return Ok(terminal.json(&change.after)?);

@@ -86,7 +86,7 @@ mod tests {
              to             https://x.example/\n\
              method         PUT\n\
              header         x-key: ***\n\
-             template       {{ title }} \n\
+             template       {{ title }}\n\
              content type   text/plain\n\
              digests        yes\n\
              old secret     signs until 2026-11-23 11:00:00 CET (in 23 h)\n\

@@ -227,7 +227,7 @@ impl How {
         let lines = transfer.progress.lines();
         if sent.is_err() && lines == 0 {
             transfer.journal.abandon()?;
-            return sent.map(|_| ExitCode::FAILURE).context("nothing was imported");
+            return sent.map(|_| ExitCode::FAILURE).context("no history was imported");
         }
         if !sent.with_context(|| format!("the import broke off; {lines} lines of it are imported"))? {
             return Ok(stopped(terminal, transfer.journal.is_kept()));

@@ -55,8 +55,8 @@ pub(super) struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Makes channels, monitors and windows. Returns the requested definitions of the monitors that this or an
-    /// earlier run made.
+    /// Makes channels, monitors and windows. Returns the requested definitions of the monitors that this or
+    /// an earlier run made.
     pub(super) async fn make_all(
         &self,
         (pairs, plan): (&mut HashMap<MonitorId, MonitorId>, &mut Plan),

@@ -162,7 +162,7 @@ impl Settings {
         if plan.names_defaults && !defaults.is_empty() {
             plan.told.push(format!(
                 "the target has monitors or default channels of its own: these default channels are made and are no default \
-                 channels there: {}. `lubdub channel edit NAME KIND --default true` makes one",
+                 channels there: {}. `lubdub channel edit NAME --default` makes one",
                 some(&defaults)
             ));
         }

@@ -151,7 +151,7 @@ fn no_schedule_gets_another_kind_by_a_script_that_is_run_twice() {
     server.run(&["monitor", "create", "web", "--timeout", "5m"]);
     server.refused(
         &["monitor", "create", "web", "--cron", "0 3 * * *", "--or-update"],
-        "web has another kind of schedule (every 5m)",
+        "web has another kind of schedule (every 5 min)",
     );
 }
 
@@ -160,7 +160,7 @@ fn commas_separate_tags_wherever_tags_are_given() {
     let server = Server::start();
     server.run(&["monitor", "create", "web", "--timeout", "5m", "--tag", "a, b,", "--tag", "c"]);
     assert_eq!(server.json(&["monitor", "show", "web"])["tags"], json!(["a", "b", "c"]));
-    let paused = server.well(&["monitor", "pause", "--tag", "x,b", "--yes"]);
+    let paused = server.well(&["monitor", "pause", "--tag", "b,c", "--yes"]);
     assert!(paused.contains("web"), "{paused}");
     server.run(&["maintenance", "create", "move", "--tag", "a,c", "--for", "1h"]);
     assert_eq!(server.json(&["maintenance", "show", "move"])["tags"], json!(["a", "c"]));
@@ -179,11 +179,11 @@ fn monitors_that_would_alert_nobody_are_named_before_it_happens() {
     server.well(&["monitor", "create", "db", "--timeout", "5m", "--parent", "web"]);
     server.well(&["monitor", "create", "both", "--timeout", "5m", "--channel", "ops", "--channel", "spare"]);
     let edited = server.run(&["channel", "edit", "ops", "--no-default"]);
-    assert!(edited.stderr.contains("nobody is alerted any more for 2 monitors: web, db"), "{edited:?}");
+    assert!(edited.stderr.contains("no channel is alerted any more for 2 monitors: web, db"), "{edited:?}");
     server.well(&["channel", "edit", "ops", "--default"]);
     let deleted = server.run(&["channel", "delete", "ops", "--yes"]);
     assert!(
-        deleted.stderr.contains("without this channel nobody is alerted for 2 monitors: web, db"),
+        deleted.stderr.contains("without this channel no channel is alerted for 2 monitors: web, db"),
         "{deleted:?}"
     );
     let quiet = server.run(&["monitor", "delete", "both", "--yes"]);

@@ -43,7 +43,10 @@ fn channel_id(text: &str) -> Result<ChannelId, Problem> {
 /// Makes a channel. It is a default channel unless the request says otherwise.
 #[utoipa::path(
     post, path = "/channels", tag = "channels", operation_id = "createChannel", request_body = ChannelCreate,
-    responses((status = 201, description = "The new channel; for a webhook with its secret", body = ChannelView))
+    responses(
+        (status = 201, description = "The new channel; for a webhook with its secret", body = ChannelView),
+        (status = 409, description = "With `unique_name`: another channel has the name, which `errors` then says", body = api::problem::Problem),
+    )
 )]
 async fn create(
     State(app): State<Arc<App>>,

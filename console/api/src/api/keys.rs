@@ -43,7 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     post, path = "/keys", tag = "keys", operation_id = "createKey", request_body = KeyCreate,
     responses(
         (status = 201, description = "The new key", body = KeyView),
-        (status = 409, description = "With `unique_name`: another key has the name", body = api::problem::Problem),
+        (status = 409, description = "With `unique_name`: another key has the name, which `errors` then says", body = api::problem::Problem),
     )
 )]
 async fn create(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
