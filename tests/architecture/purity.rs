@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "backends/nats/src/queue/subjects.rs",
     "backends/nats/src/rights.rs",
     "backends/redis/src/rights.rs",
+    "cli/src/near.rs",
     "cli/src/replay/matching.rs",
     "cli/src/replay/pace.rs",
     "cli/src/replay/pairing.rs",

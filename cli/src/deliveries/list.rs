@@ -88,7 +88,8 @@ fn fill(table: &mut Table, deliveries: &[Delivery], channels: &[Named], times: &
     table.leave_out(&[3]);
 }
 
-/// `down: billing`, `channel failing: ops`, `digest of 12`, `test`; with why it was not sent by itself, or not yet.
+/// `down: billing`, `channel failing: ops`, `digest of 12`, `test`; with why it was not sent by itself, or
+/// not yet.
 fn what(delivery: &Delivery) -> String {
     let kind = delivery.what();
     let about = delivery.monitor_name.as_ref().or(delivery.monitor.as_ref());

@@ -150,8 +150,8 @@ pub struct DefinitionChange {
 }
 
 impl Monitor {
-    /// Whether its grace was given, and stays when the schedule changes. One that was not given is the default
-    /// and follows the schedule. If it is not known, a grace that is not the default was given.
+    /// Whether its grace was given, and stays when the schedule changes. One that was not given is the
+    /// default and follows the schedule. If it is not known, a grace that is not the default was given.
     pub fn has_own_grace(&self) -> bool {
         self.own_grace.unwrap_or_else(|| !self.definition.has_default_grace())
     }

@@ -25,8 +25,11 @@ use crate::pipeline::server::Server;
 const PARTITION: PartitionId = PartitionId(0);
 const DAY: u64 = 86_400;
 const DAYS: u64 = 8;
-/// The loop is late by five seconds once in this many minutes.
-const LATE_EVERY: u64 = 100;
+/// The time between two heartbeats of the loop, seconds. Each is an entry of the log: with one a minute,
+/// reading them takes half a minute on a busy machine.
+const EVERY: u64 = 120;
+/// The loop is late by five seconds once in this many heartbeats.
+const LATE_EVERY: u64 = 50;
 
 fn id(number: u128) -> MonitorId {
     MonitorId::from_uuid(Uuid::from_u128(0x0192_f0c0_0000_7000_8000_0000_0000_0000 + number))
@@ -55,17 +58,17 @@ fn monitor(number: u128, name: &str, timeout: u32, grace: u32, at: EventTime) ->
     }
 }
 
-/// When each is heard: a loop of a minute that is late now and then, and a job at two in the night, UTC, that
-/// takes some minutes.
+/// When each is heard: a loop of two minutes that is late now and then, and a job at two in the night, UTC,
+/// that takes some minutes.
 fn heard(begin: EventTime, end: EventTime) -> Vec<(EventTime, MonitorId)> {
     let secs = Duration::from_secs;
     let mut heard = Vec::new();
     let mut at = begin;
-    let mut minute = 0;
+    let mut number = 0;
     while at < end {
         heard.push((at, id(1)));
-        minute += 1;
-        at = at + secs(if minute % LATE_EVERY == 0 { 65 } else { 60 });
+        number += 1;
+        at = at + secs(if number % LATE_EVERY == 0 { EVERY + 5 } else { EVERY });
     }
     let first_night = begin.as_micros() / 1_000_000 / 86_400 + 1;
     let night = |day: i64| EventTime::from_secs((first_night + day) * 86_400 + 2 * 3_600);
@@ -97,7 +100,7 @@ async fn write(data: &Path) -> EventTime {
     let log = backend.log();
     let mut definitions = Vec::new();
     for monitor in [
-        monitor(1, "loop", 60, 0, begin),
+        monitor(1, "loop", 120, 0, begin),
         monitor(2, "nightly", 86_400, 3_600, begin),
         monitor(3, "never", 60, 6, begin),
     ] {
@@ -126,7 +129,7 @@ async fn write(data: &Path) -> EventTime {
             [(at - Duration::from_secs(1), None), (at, Some(heartbeat(monitor, at)))]
         {
             if sealed_at <= frame.sealed_at
-                || (heartbeat.is_none() && at.since(frame.sealed_at).as_secs() < 62)
+                || (heartbeat.is_none() && at.since(frame.sealed_at).as_secs() < EVERY + 2)
             {
                 continue;
             }
@@ -177,7 +180,7 @@ fn a_proposal_saves_the_false_alarms_that_there_were_and_is_set_on_request() {
     let what_if = ["replay", "what-if", "--monitor", "loop", "--since", "9d", "--until", until, "--json"];
     let tried = asked(at, &server, &[&what_if[..], &["--grace", "20s"]].concat());
     let (was, would_be) = (&of(&tried, "loop")["was"], &of(&tried, "loop")["would_be"]);
-    let known = usize::try_from(DAYS * 24 * 60 / LATE_EVERY).expect("few");
+    let known = usize::try_from(DAYS * DAY / EVERY / LATE_EVERY).expect("few");
     assert!((known - 1..=known).contains(&downs()), "{known} expected, {tried:#}");
     assert_eq!(was["downs"], json!(downs()), "{tried:#}");
     assert_eq!(was["false_alarms"], was["downs"], "{tried:#}");

@@ -194,7 +194,8 @@ fn told(text: &str, secrets: &HashMap<String, String>) -> Vec<String> {
             fields.remove(field);
         }
         if fields["type"] == "channel" {
-            // The name of a secret says which of several channels of a name came first, the value says which it is.
+            // The name of a secret says which of several channels of a name came first; the value says which
+            // channel it is.
             fields.remove("secret");
             resolve(line, secrets);
             things.insert(id, line.clone());
