@@ -279,7 +279,7 @@ impl Compared {
     }
 }
 
-/// Whether a text is one that the API may show like this. Of a URL it shows the host at least.
+/// Whether the API may show a text like this. Of a URL, the API shows the host at least.
 fn may_be_shown_as(told: &str, shown: &str) -> bool {
     match (target::parse(told), target::parse(shown)) {
         (Ok(told), Ok(shown)) => {
