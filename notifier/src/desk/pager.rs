@@ -77,7 +77,7 @@ impl Pager {
     ) -> Admission {
         let as_it_is = || Admission::Send(Box::new(task.notice.clone()));
         match &task.notice {
-            Notice::Alert(Alert::Flip(flip)) if task.folded_into.is_some() && self.is_over(flip) => {
+            Notice::Alert(Alert::Flip(flip)) if !redriven && self.is_over(flip) => {
                 Admission::Dropped(DropReason::UpAgain)
             }
             Notice::Alert(Alert::Flip(flip)) => {
@@ -181,7 +181,8 @@ impl Pager {
         Admission::Send(Box::new(Alert::Flip(flip.clone()).into()))
     }
 
-    /// Whether a failure is over that was folded into a message which was lost: its recovery went ahead.
+    /// Whether a failure is over whose recovery went ahead: it was folded into a message that was lost, so
+    /// nothing keeps it before its recovery. An incident that it opened now would never be closed.
     fn is_over(&self, down: &Flip) -> bool {
         let entry = self.monitors.get(&down.monitor).filter(|entry| entry.sequence > down.sequence);
         let alone = entry.filter(|entry| entry.in_storm.is_none() && entry.flapping_by.is_none());

@@ -129,3 +129,22 @@ fn what_was_folded_into_a_message_that_was_lost_opens_nothing_after_its_recovery
     assert_eq!(play.got.len(), so_far, "{:?} of {down:?}", play.types());
     assert!(play.dropped.contains(&lost));
 }
+
+#[test]
+fn a_failure_whose_recovery_overtook_it_opens_nothing() {
+    let mut play = Play::pager(RULES);
+    for number in 0..21 {
+        play.flip(number);
+    }
+    let lost = play.came[20].0;
+    play.works = false;
+    // It is sent by itself, and fails. Nothing keeps it before the recovery any more.
+    play.lose();
+    play.pass(1);
+    play.works = true;
+    play.flip(20);
+    let so_far = play.got.len();
+    play.pass(LOOKED_AFTER);
+    assert_eq!(play.got.len(), so_far, "{:?}", play.types());
+    assert!(play.dropped.contains(&lost));
+}

@@ -169,12 +169,14 @@ impl Play {
         }
     }
 
-    /// A delivery is done: the next one of its monitor moves up.
+    /// A delivery is done: the next one of its monitor moves up. One that was folded before is in no row.
     fn done(&mut self, task: &DeliveryTask) {
         let Some(chain) = task.notice.monitor().and_then(|monitor| self.chains.get_mut(&monitor)) else {
             return;
         };
-        chain.pop_front();
+        if chain.pop_front_if(|first| first.id == task.id).is_none() {
+            return;
+        }
         if let Some(next) = chain.front().cloned() {
             self.put(self.now, next.into());
         }
@@ -313,6 +315,7 @@ impl Play {
                 }
                 Admission::Send(_) => {
                     task.attempts += 1;
+                    task.folded_into = None;
                     self.note(Note::Failed(task.id, None));
                     self.put(self.now + RETRY, task.into());
                 }
