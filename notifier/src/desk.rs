@@ -37,3 +37,4 @@ pub(crate) use machine::{Note, Question};
 pub(crate) use outcome::{
     Admission, FoundDown, IncidentNews, IncidentStanding, MonitorNow, closing_delivery,
 };
+pub(crate) use timing::storm_goes_back_to;

@@ -171,8 +171,6 @@ pub enum IncidentSubject {
         opens: u64,
         /// How many monitors it has had.
         members: u32,
-        /// When the first of its monitors went down that are down.
-        oldest: EventTime,
     },
     /// A monitor that goes up and down all the time.
     Flapping {

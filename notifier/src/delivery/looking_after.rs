@@ -26,7 +26,9 @@ use super::context::Context;
 use super::settled::Settled;
 use super::teller::{TellerError, teller};
 use crate::desk::keeper::{DeskError, Manner};
-use crate::desk::{FoundDown, IncidentNews, IncidentStanding, MonitorNow, closing_delivery};
+use crate::desk::{
+    FoundDown, IncidentNews, IncidentStanding, MonitorNow, closing_delivery, storm_goes_back_to,
+};
 use crate::health::Part;
 
 /// The least time between two looks at an incident that the desk knows.
@@ -127,8 +129,9 @@ async fn look(
             };
             tell(open, IncidentNews::Stands(Box::new(stands))).await?
         }
-        IncidentSubject::Storm { oldest, .. } => {
-            let Some(found) = down_since(context, open.channel, *oldest, since).await? else {
+        IncidentSubject::Storm { .. } => {
+            let oldest = storm_goes_back_to(open);
+            let Some(found) = down_since(context, open.channel, oldest, since).await? else {
                 return Ok(Looked::TooSoon);
             };
             for some in found.chunks(PAGE) {

@@ -26,6 +26,7 @@ use super::gather::{Reminder, UntoldChanges, gathered};
 use super::outcome::{Admission, DropReason, Effects, Emit, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
 use super::state::chat::{ChatEntry, ChatHead, OutstandingMessage, StormWindow};
+use super::timing::LOST_AFTER;
 use crate::message::incident_of;
 
 /// The most messages that go out one by one within [`WINDOW`].
@@ -36,9 +37,6 @@ pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
 /// How often new messages are tried while none gets through, independent of the schedule of the failed ones.
 pub(super) const PROBE: Duration = Duration::from_secs(60);
-
-/// How long a message without an outcome is waited for: longer than any delivery is attempted.
-const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 
 /// Messages that were taken over by others and whose deliveries may still come.
 const ADOPTED: usize = 64;

@@ -27,7 +27,7 @@ impl Pager {
         match (news, &open.of) {
             (IncidentNews::Asked, _) => {}
             (IncidentNews::Closed, _) => self.closed(open),
-            (IncidentNews::Found(found), IncidentSubject::Storm { opens, members, oldest }) => {
+            (IncidentNews::Found(found), IncidentSubject::Storm { opens, members }) => {
                 let storm = self.head.storm.get_or_insert(OpenStorm {
                     incident: open.incident,
                     opens: *opens,
@@ -35,7 +35,6 @@ impl Pager {
                     members: *members,
                     tell_at: None,
                     announced: true,
-                    oldest: *oldest,
                     doubted: true,
                 });
                 if storm.incident == open.incident && storm.doubted {
@@ -81,10 +80,7 @@ impl Pager {
     /// The storm, if its incident is open or about to be.
     pub(super) fn open_storm(&self) -> Option<OpenIncident> {
         let storm = self.head.storm.as_ref().filter(|storm| storm.announced || storm.doubted)?;
-        let members = self.monitors.values().filter(|entry| entry.in_storm.is_some());
-        let oldest = members.filter_map(|entry| entry.down.as_ref()).map(|down| down.at).min();
-        let oldest = oldest.map_or(storm.oldest, |oldest| oldest.min(storm.oldest));
-        let of = IncidentSubject::Storm { opens: storm.opens, members: storm.members, oldest };
+        let of = IncidentSubject::Storm { opens: storm.opens, members: storm.members };
         Some(OpenIncident {
             channel: self.channel,
             incident: storm.incident,

@@ -22,6 +22,7 @@ use super::flaps::WITHIN;
 use super::outcome::{Admission, DropReason, Effects, Emit, closing_delivery, lean, own_alert, own_delivery};
 use super::rows::{HEAD, Row};
 use super::state::pager::{PagerEntry, PagerHead};
+use super::timing::LOST_AFTER;
 use crate::message::incident_of;
 
 /// The time in which monitors that go down are counted, and between two messages of a storm.
@@ -29,9 +30,6 @@ pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
 /// How long after its beginning a storm is told, with the monitors that have come by then.
 pub(super) const GATHER: Duration = Duration::from_secs(1);
-
-/// How long a message without an outcome is waited for: longer than any delivery is attempted.
-const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 
 /// How long a recovery waits for a repost on its way, which would undo the recovery if it came later.
 const AFTER_REPOST: Duration = Duration::from_millis(500);

@@ -35,7 +35,6 @@ impl Pager {
             members: 0,
             tell_at: Some(now + GATHER),
             announced: false,
-            oldest: now,
             doubted: false,
         });
         self.head.number = self.head.number.max(storm.opens + 1);

@@ -1,10 +1,22 @@
 //! Pure. When a desk has to be looked at again. The delivery queue is the clock: it outlives the notifier.
 
+use std::time::Duration;
+
+use model::delivery::OpenIncident;
 use model::ids::{AlertId, ChannelId, DeliveryId};
 use model::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::WakeUp;
+
+/// How long a message without an outcome is waited for: longer than any delivery is attempted.
+pub(super) const LOST_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
+
+/// No monitor of a storm went down before this. The alert of one may have come late, behind others that
+/// failed, and joined the storm although the monitor went down long before that began.
+pub(crate) fn storm_goes_back_to(storm: &OpenIncident) -> EventTime {
+    storm.since - LOST_AFTER
+}
 
 /// The time that a desk has asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

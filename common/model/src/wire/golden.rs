@@ -287,7 +287,7 @@ fn stored_forms_are_as_they_were() {
     check("delivery_message_task_v7.hex", &DeliveryMessage::from(task));
     let wake = Wake { channel: ChannelId::from_uuid(Uuid::from_u128(5)) };
     check("delivery_message_wake_v7.hex", &DeliveryMessage::Wake(wake));
-    let storm = IncidentSubject::Storm { opens: 9, members: 25, oldest: at(60) };
+    let storm = IncidentSubject::Storm { opens: 9, members: 25 };
     let flapping = IncidentSubject::Flapping { flip: Box::new(flip()), monitor: MonitorLabel::default() };
     for (name, of) in [("storm", storm), ("flapping", flapping)] {
         let (channel, incident) = (wake.channel, AlertId::from_uuid(Uuid::from_u128(6)));

@@ -39,8 +39,6 @@ pub(in crate::desk) struct OpenStorm {
     /// When the storm is reported next, if anything has changed.
     pub(in crate::desk) tell_at: Option<EventTime>,
     pub(in crate::desk) announced: bool,
-    /// When the first of its monitors went down that were down when this was last looked at.
-    pub(in crate::desk) oldest: EventTime,
     /// Whether it may have monitors that the desk does not know: the ledger was lost, or set back. It cannot
     /// end then.
     pub(in crate::desk) doubted: bool,

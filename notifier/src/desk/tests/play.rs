@@ -21,6 +21,7 @@ use super::super::pager::{Pager, PagerRules};
 use super::super::rows::Row;
 use super::super::state::chat::ChatHead;
 use super::super::state::pager::PagerHead;
+use super::super::timing::storm_goes_back_to;
 
 /// The time at which a play begins.
 pub(super) const START: EventTime = EventTime::from_secs(1_000_000);
@@ -245,11 +246,12 @@ impl Play {
                         self.incident(&open, &IncidentNews::Stands(Box::new(stands)));
                         return;
                     }
-                    IncidentSubject::Storm { oldest, .. } => {
+                    IncidentSubject::Storm { .. } => {
+                        let oldest = storm_goes_back_to(&open);
                         let monitors: HashSet<MonitorId> =
                             self.came.iter().map(|(_, flip)| flip.monitor).collect();
                         let newest = monitors.into_iter().map(|monitor| self.newest(monitor));
-                        let down = newest.filter(|flip| flip.to == State::Down && flip.at >= *oldest);
+                        let down = newest.filter(|flip| flip.to == State::Down && flip.at >= oldest);
                         let found = down.map(|down| FoundDown { down, monitor: MonitorLabel::default() });
                         let found = found.collect();
                         self.incident(&open, &IncidentNews::Found(found));

@@ -85,7 +85,6 @@ fn rows() -> [(&'static str, Row); 4] {
         members: 25,
         tell_at: Some(time),
         announced: true,
-        oldest: time,
         doubted: true,
     };
     let pager_head = PagerHead {
