@@ -58,9 +58,9 @@ pub enum NatsError {
         #[source]
         source: ConnectError,
     },
-    /// A stream or bucket is missing, and this node has no right to make it.
+    /// A stream or bucket is missing. Only `lubdub init` makes it.
     #[error(
-        "use {what} on NATS: it is missing, and this node has no right to make it; run `lubdub init` first"
+        "use {what} on NATS: it is missing; is this the NATS of the installation? `lubdub init` sets a new one up"
     )]
     Missing {
         /// What.
@@ -135,6 +135,12 @@ impl NatsError {
             | Self::NoRoom { .. }
             | Self::SetUp { .. } => false,
         }
+    }
+
+    /// Whether the error stays until a person mends a setting, of this node or of the servers.
+    #[must_use]
+    pub fn stays_wrong(&self) -> bool {
+        !self.may_pass() && !matches!(self, Self::NoRoom { .. } | Self::SetUp { .. })
     }
 }
 

@@ -41,7 +41,7 @@ pub use rights::Rights;
 use connection::Nats;
 use ports::clock::Clock;
 use ports::queue::QueueName;
-use provision::{Settings, provision};
+use provision::provision;
 
 /// Longest wait until the other nodes know a node that joins a queue.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,13 +57,13 @@ pub struct NatsBackend {
 }
 
 impl NatsBackend {
-    /// Connects, and makes missing streams. Existing ones keep their settings.
+    /// Connects to what [`init`] made.
     ///
     /// # Errors
-    /// [`NatsError`].
+    /// [`NatsError`]; [`NatsError::Missing`] where there is no installation, or not all of it.
     pub async fn connect(options: NatsOptions, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
         let nats = Nats::connect(options).await?;
-        let partitions = provision(&nats, Settings::Keep).await?.partitions;
+        let partitions = provision::find(&nats).await?;
         let log = Arc::new(NatsHeartbeatLog::new(nats.clone(), partitions));
         let registry = Arc::new(NatsRegistry::open(&nats, partitions, Arc::clone(&clock)).await?);
         let checkpoints = Arc::new(NatsCheckpoints::new(nats.clone()));
@@ -114,5 +114,5 @@ impl NatsBackend {
 /// [`NatsError`].
 pub async fn init(options: NatsOptions) -> Result<Provisioned, NatsError> {
     let nats = Nats::connect(options).await?;
-    provision(&nats, Settings::Update).await
+    provision(&nats).await
 }

@@ -1,4 +1,4 @@
-//! Makes the streams of an installation once, and recognises them later.
+//! Makes the streams of an installation once, for `lubdub init` alone, and recognises them later.
 //!
 //! The stream of partition 0 is made first, and says how many partitions there are. If several nodes start at
 //! once, one of them makes it and the others find it.
@@ -51,42 +51,61 @@ pub struct Provisioned {
     pub changed: Vec<String>,
 }
 
-/// What to do with an existing stream whose settings differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settings {
-    /// Keep its settings.
-    Keep,
-    /// Give it the settings of the options.
-    Update,
+/// Finds the streams of an installation as they are; the number of its partitions. A node makes none: what it
+/// stands on may be another server than its installation's, or an empty one.
+pub(super) async fn find(nats: &Nats) -> Result<u16, NatsError> {
+    let first = found(nats, &nats.names.heartbeats_stream(PartitionId(0))).await?;
+    let partitions = partitions_of(nats, &first, nats.options.partitions)?;
+    for partition in (1..partitions).map(PartitionId) {
+        let stream = found(nats, &nats.names.heartbeats_stream(partition)).await?;
+        partitions_of(nats, &stream, Some(partitions))?;
+    }
+    for config in others(nats) {
+        found(nats, &config.name).await?;
+    }
+    Ok(partitions)
 }
 
-/// Makes missing streams.
-pub(super) async fn provision(nats: &Nats, settings: Settings) -> Result<Provisioned, NatsError> {
-    let wanted = nats.options.partitions.map(|count| count.max(1));
-    let mut work = Provisioning { nats, settings, done: Provisioned::default() };
-    let (truth, log_bytes) = work.ensure_first(wanted.unwrap_or(PARTITIONS)).await?;
-    let partitions = partition_count(&truth).ok_or_else(|| not_ours(&truth.config.name))?;
-    let mismatch = |found, wanted| {
-        if found == wanted {
-            return Ok(());
-        }
-        Err(NatsError::Partitions { prefix: nats.options.prefix.clone(), found, wanted })
-    };
-    mismatch(partitions, wanted.unwrap_or(partitions))?;
+async fn found(nats: &Nats, name: &str) -> Result<Info, NatsError> {
+    let what = format!("stream {name}");
+    let found = patiently(nats, &what, async || nats.stream_info(name).await).await?;
+    let found = found.ok_or(NatsError::Missing { what })?;
+    if found.config.metadata.contains_key(VERSION) { Ok(found) } else { Err(not_ours(name)) }
+}
+
+/// The streams besides those of the log.
+fn others(nats: &Nats) -> Vec<Config> {
+    // On the heap: the settings of a stream are large, and every caller's future would hold them.
+    let mut others = vec![checkpoints::stream_config(nats), queue::shares_config(nats)];
+    others.extend(RecordKind::ALL.map(|kind| registry::stream_config(nats, kind)));
+    others.extend([QueueName::Alerts, QueueName::Deliveries].map(|name| queue::stream_config(nats, name)));
+    others
+}
+
+/// The number of partitions by a heartbeat stream. It must be `wanted`, if that is given.
+fn partitions_of(nats: &Nats, stream: &Info, wanted: Option<u16>) -> Result<u16, NatsError> {
+    let found = partition_count(stream).ok_or_else(|| not_ours(&stream.config.name))?;
+    match wanted.map(|count| count.max(1)).filter(|wanted| *wanted != found) {
+        Some(wanted) => Err(NatsError::Partitions { prefix: nats.options.prefix.clone(), found, wanted }),
+        None => Ok(found),
+    }
+}
+
+/// Makes missing streams, and gives those that are there the settings of the options.
+pub(super) async fn provision(nats: &Nats) -> Result<Provisioned, NatsError> {
+    let wanted = nats.options.partitions;
+    let mut work = Provisioning { nats, done: Provisioned::default() };
+    let (truth, log_bytes) = work.ensure_first(wanted.map_or(PARTITIONS, |count| count.max(1))).await?;
+    let partitions = partitions_of(nats, &truth, wanted)?;
     for partition in (1..partitions).map(PartitionId) {
         let mut config = log_stream::stream_config(nats, partition, log_bytes);
         config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
         config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
         let stream = work.ensure_next(config).await?;
         // A stream left over from an installation whose first partition is gone.
-        let found = partition_count(&stream).ok_or_else(|| not_ours(&stream.config.name))?;
-        mismatch(found, partitions)?;
+        partitions_of(nats, &stream, Some(partitions))?;
     }
-    // On the heap: the settings of a stream are large, and every caller's future would hold them.
-    let mut others = vec![checkpoints::stream_config(nats), queue::shares_config(nats)];
-    others.extend(RecordKind::ALL.map(|kind| registry::stream_config(nats, kind)));
-    others.extend([QueueName::Alerts, QueueName::Deliveries].map(|name| queue::stream_config(nats, name)));
-    for config in others {
+    for config in others(nats) {
         work.ensure(config).await?;
     }
     work.done.partitions = partitions;
@@ -115,7 +134,6 @@ fn not_ours(stream: &str) -> NatsError {
 
 struct Provisioning<'a> {
     nats: &'a Nats,
-    settings: Settings,
     done: Provisioned,
 }
 
@@ -141,30 +159,40 @@ impl Provisioning<'_> {
         let what = format!("stream {name}");
         let known = patiently(self.nats, &what, async || self.nats.stream_info(&name).await).await?;
         if let Some(known) = known {
-            let bytes = log_bytes(&known);
-            let known = self.ensure(config(bytes, bytes)).await?;
-            return Ok((self.cut(known).await?, bytes));
+            return self.ensure_known(log_bytes(&known), config).await;
         }
         let mut bytes = MOST_LOG_BYTES;
         loop {
-            let config = config(bytes, room_of_all(bytes, partitions));
-            let first = match self.ensure(config).await {
+            let first = match self.find_or_make(config(bytes, room_of_all(bytes, partitions))).await {
                 Err(NatsError::NoRoom { .. }) if bytes > LEAST_LOG_BYTES => {
                     bytes /= 2;
                     continue;
                 }
                 first => first?,
             };
-            // Another node may have made it.
-            let bytes = log_bytes(&first);
-            let cut = self.cut(first).await?;
+            let made = match first {
+                Ensured::Made(made) => made,
+                // By another `init` in between, which had more room.
+                Ensured::Found(known) => return self.ensure_known(log_bytes(&known), config).await,
+            };
+            self.done.made.push(name);
             tracing::info!(
                 mebibytes = bytes >> 20,
                 partitions,
                 "the heartbeat log may take this much for each partition"
             );
-            return Ok((cut, bytes));
+            return Ok((self.cut(made).await?, bytes));
         }
+    }
+
+    /// Gives the stream of partition 0, which is there, the settings of the options, and keeps its size.
+    async fn ensure_known(
+        &mut self,
+        bytes: i64,
+        config: impl Fn(i64, i64) -> Config,
+    ) -> Result<(Info, i64), NatsError> {
+        let known = self.ensure(config(bytes, bytes)).await?;
+        Ok((self.cut(known).await?, bytes))
     }
 
     /// Makes or finds the stream of a later partition. The first stream reserved its room; a cluster takes
@@ -182,8 +210,8 @@ impl Provisioning<'_> {
         }
     }
 
-    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Every node that
-    /// finds it so does this: the maker may have died in between, and the others need the room.
+    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Whoever finds it so
+    /// does this: the maker may have died in between, and the others need the room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
         let bytes = log_bytes(&first);
         if first.config.max_bytes != room_of_all(bytes, partition_count(&first).unwrap_or(1)) {
@@ -191,59 +219,53 @@ impl Provisioning<'_> {
         }
         let what = format!("stream {}", first.config.name);
         let cut = Config { max_bytes: bytes, ..first.config.clone() };
-        patiently(self.nats, &what, async || match self.nats.update_stream(&cut).await {
-            // A node that may not cut this stream may not make the others either.
-            Err(RequestError::Forbidden { .. }) if self.settings == Settings::Keep => Ok(first.clone()),
-            cut => cut,
-        })
-        .await
+        patiently(self.nats, &what, async || self.nats.update_stream(&cut).await).await
     }
 
-    /// Makes, finds or changes a stream; answers it as it is afterwards.
-    async fn ensure(&mut self, mut wanted: Config) -> Result<Info, NatsError> {
+    /// Makes or finds a stream.
+    async fn find_or_make(&self, mut wanted: Config) -> Result<Ensured, NatsError> {
         let what = format!("stream {}", wanted.name);
         wanted.metadata.insert(VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        let (nats, name, settings) = (self.nats, wanted.name.clone(), self.settings);
-        // Set if this node may not make the stream: another node may be about to.
-        let mut forbidden = false;
+        let nats = self.nats;
         let found = patiently(nats, &what, async || {
             if let Some(found) = nats.stream_info(&wanted.name).await? {
                 return Ok(Ensured::Found(found));
-            }
-            if forbidden {
-                return Err(RequestError::NoResponder);
             }
             // The server checks for room first, and only then whether the stream exists.
             let refused = match nats.create_stream(&wanted).await {
                 Ok(Some(made)) => return Ok(Ensured::Made(made)),
                 Ok(None) => RequestError::NoResponder,
                 Err(error) if error.lacks_room() => error,
-                Err(RequestError::Forbidden { .. }) if settings == Settings::Keep => {
-                    forbidden = true;
-                    return Err(RequestError::NoResponder);
-                }
                 Err(error) => return Err(error),
             };
             // Another node may have made it in between.
             nats.stream_info(&wanted.name).await?.map(Ensured::Found).ok_or(refused)
         });
-        let found = match found.await {
-            Ok(Ensured::Made(made)) => {
+        let found = found.await?;
+        match &found {
+            Ensured::Found(found) if !found.config.metadata.contains_key(VERSION) => {
+                Err(not_ours(&wanted.name))
+            }
+            Ensured::Found(_) | Ensured::Made(_) => Ok(found),
+        }
+    }
+
+    /// Makes, finds or changes a stream; answers it as it is afterwards.
+    async fn ensure(&mut self, wanted: Config) -> Result<Info, NatsError> {
+        let name = wanted.name.clone();
+        let found = match self.find_or_make(wanted.clone()).await? {
+            Ensured::Made(made) => {
                 self.done.made.push(name);
                 return Ok(made);
             }
-            Ok(Ensured::Found(found)) => found,
-            Err(_) if forbidden => return Err(NatsError::Missing { what }),
-            Err(error) => return Err(error),
+            Ensured::Found(found) => found,
         };
-        if !found.config.metadata.contains_key(VERSION) {
-            return Err(not_ours(&name));
-        }
         let changed = with_settings(&found.config, &wanted);
-        if self.settings == Settings::Keep || changed == found.config {
+        if changed == found.config {
             return Ok(found);
         }
-        let updated = patiently(nats, &what, async || nats.update_stream(&changed).await).await?;
+        let what = format!("stream {name}");
+        let updated = patiently(self.nats, &what, async || self.nats.update_stream(&changed).await).await?;
         self.done.changed.push(name);
         Ok(updated)
     }

@@ -56,6 +56,7 @@ impl Site {
             ..NatsOptions::new(&self.nats, format!("bench-{:08x}", rand::random::<u32>()))
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        backend_nats::init(options.clone()).await.context("set NATS up")?;
         NatsBackend::connect(options, clock).await.context("connect to NATS")
     }
 

@@ -37,6 +37,7 @@ impl<P: ?Sized> Nats<P> {
 
     async fn connect(&mut self) {
         let clock = Arc::new(ManualClock::new(START));
+        backend_nats::init(options(self.server.url())).await.expect("set up");
         self.backend = Some(NatsBackend::connect(options(self.server.url()), clock).await.expect("connect"));
     }
 

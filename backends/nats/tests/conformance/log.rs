@@ -22,6 +22,7 @@ const P: PartitionId = PartitionId(0);
 const STREAM: &str = "lubdub-heartbeats-0";
 
 async fn log(options: NatsOptions) -> Arc<NatsHeartbeatLog> {
+    backend_nats::init(options.clone()).await.expect("set up");
     let backend = NatsBackend::connect(options, Arc::new(ManualClock::new(START))).await;
     backend.expect("connect").log()
 }

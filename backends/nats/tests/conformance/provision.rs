@@ -12,9 +12,16 @@ use servers::{NatsCluster, NatsServer};
 
 use crate::adapter::options;
 use conformance::sample::START;
+use futures_util::StreamExt as _;
 
-async fn connect(options: NatsOptions) -> Result<NatsBackend, NatsError> {
+async fn find(options: NatsOptions) -> Result<NatsBackend, NatsError> {
     NatsBackend::connect(options, Arc::new(ManualClock::new(START))).await
+}
+
+/// What `lubdub init` and a node after it do.
+async fn connect(options: NatsOptions) -> Result<NatsBackend, NatsError> {
+    init(options.clone()).await?;
+    find(options).await
 }
 
 fn with_partitions(server: &NatsServer, partitions: Option<u16>) -> NatsOptions {
@@ -51,6 +58,24 @@ async fn starters_at_once_find_one_installation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_makes_nothing() {
+    let server = NatsServer::start();
+    let refused = find(options(server.url())).await.err().expect("a refusal");
+    assert!(matches!(refused, NatsError::Missing { .. }), "{refused}");
+    assert!(refused.may_pass() && refused.to_string().contains("lubdub init"), "{refused}");
+    let admin = admin(&server).await;
+    assert_eq!(admin.stream_names().count().await, 0);
+    // Nor what is missing of an installation.
+    init(options(server.url())).await.expect("init");
+    for gone in ["lubdub-heartbeats-1", "lubdub-deliveries"] {
+        admin.delete_stream(gone).await.expect("delete");
+        let refused = find(options(server.url())).await.err().expect("a refusal");
+        assert!(refused.to_string().contains(gone), "{refused}");
+        init(options(server.url())).await.expect("init");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_starters_with_different_numbers_of_partitions_one_wins() {
     let server = NatsServer::start();
     let (two, five) =
@@ -69,7 +94,7 @@ async fn the_number_of_partitions_is_found_and_never_changed() {
     assert_eq!(connect(with_partitions(&server, None)).await.expect("connect").partitions(), 4);
     assert_eq!(connect(with_partitions(&server, None)).await.expect("connect").partitions(), 4);
     for refused in [
-        connect(with_partitions(&server, Some(8))).await.err(),
+        find(with_partitions(&server, Some(8))).await.err(),
         init(with_partitions(&server, Some(8))).await.err(),
     ] {
         let refused = refused.expect("a refusal");
@@ -110,7 +135,7 @@ async fn init_changes_settings_and_a_role_does_not() {
     assert_eq!((again.made.len(), again.changed.len()), (0, 0), "{again:?}");
 
     let longer = NatsOptions { retention: Duration::from_secs(99_000), log_bytes: Some(300 << 20), ..first };
-    let before = incarnation(&connect(longer.clone()).await.expect("connect")).await;
+    let before = incarnation(&find(longer.clone()).await.expect("connect")).await;
     let admin = admin(&server).await;
     let settings = async || {
         let stream = admin.get_stream("lubdub-heartbeats-1").await.expect("a stream");

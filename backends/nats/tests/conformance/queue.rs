@@ -19,6 +19,7 @@ pub(crate) fn options(url: impl Into<String>) -> NatsOptions {
 
 /// A node that works on a queue.
 pub(crate) async fn join(options: NatsOptions, name: QueueName) -> Arc<NatsQueue> {
+    backend_nats::init(options.clone()).await.expect("set up");
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.work_on(name).await.expect("join")
 }

@@ -22,6 +22,7 @@ async fn context(url: &str) -> Context {
 }
 
 async fn producer(options: NatsOptions) -> Arc<NatsQueue> {
+    backend_nats::init(options.clone()).await.expect("set up");
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.queue(NAME)
 }

@@ -27,6 +27,7 @@ fn options(url: impl Into<String>) -> NatsOptions {
 
 /// A node that only enqueues.
 async fn producer(options: NatsOptions) -> Arc<NatsQueue> {
+    backend_nats::init(options.clone()).await.expect("set up");
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.queue(NAME)
 }

@@ -24,6 +24,7 @@ async fn connect(url: String) -> Arc<dyn Registry> {
 
 async fn connect_with(options: NatsOptions) -> Arc<dyn Registry> {
     let options = NatsOptions { partitions: Some(2), log_bytes: Some(1 << 26), ..options };
+    backend_nats::init(options.clone()).await.expect("set up");
     let backend = NatsBackend::connect(options, Arc::new(SystemClock::new())).await.expect("connect");
     backend.registry()
 }

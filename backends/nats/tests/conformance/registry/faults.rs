@@ -114,7 +114,9 @@ async fn when_the_registry_is_wiped_everything_is_told_to_be_gone() {
         Heard::Put("d".into(), new),
     ];
     eventually("it hears of all of it", async || {
-        let changes = recorder.changes().split_off(heard);
+        let mut changes = recorder.changes().split_off(heard);
+        // Between the new stream and its first record it may have looked, and found nothing at all.
+        changes.retain(|change| *change != Heard::Deleted("b".into()));
         (changes.len() >= expected.len()).then(|| {
             assert!(expected.iter().all(|expected| changes.contains(expected)), "{changes:?}");
             assert_eq!(changes.len(), expected.len(), "{changes:?}");
