@@ -9,7 +9,8 @@ use model::time::TimeRules;
 use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::{
-    Entrance, ListenAddress, Readiness, ServerLimits, metrics_router, ops_router, probes_router, serve,
+    Entrance, ListenAddress, Readiness, Routes, ServerLimits, metrics_router, ops_router, probes_router,
+    serve,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -45,21 +46,32 @@ impl MetricsListen {
     }
 }
 
+/// Where the routes for operators are: those of metrics may have a listener of their own.
+pub(crate) struct Ops(Option<Routes>);
+
 impl MetricsListener {
-    /// The routes for operators on the main listener. Metrics that have a listener of their own are served by
-    /// a task among `tasks` until `shutdown`.
-    pub(crate) fn routes(
-        self,
-        roles: Vec<Readiness>,
-        metrics: MetricsRegistry,
-        tasks: &mut JoinSet<()>,
-        shutdown: CancellationToken,
-    ) -> Router {
+    /// Lets metrics that have a listener of their own be served by a task among `tasks` until `shutdown`.
+    pub(crate) fn start(self, tasks: &mut JoinSet<()>, shutdown: CancellationToken) -> Ops {
+        Ops(self.0.map(|(listener, entrance)| {
+            let limits = ServerLimits { connections: CONNECTIONS, ..ServerLimits::default() };
+            let routes = Routes::from(Router::new());
+            tasks.spawn(serve(listener, routes.clone(), limits, entrance, shutdown));
+            routes
+        }))
+    }
+}
+
+impl Ops {
+    /// The routes for operators on the main listener.
+    pub(crate) fn routes(&self, roles: Vec<Readiness>, metrics: MetricsRegistry) -> Router {
         let metrics = Arc::new(metrics);
-        let Some((listener, entrance)) = self.0 else { return ops_router(roles, metrics) };
-        let limits = ServerLimits { connections: CONNECTIONS, ..ServerLimits::default() };
-        tasks.spawn(serve(listener, metrics_router(metrics), limits, entrance, shutdown));
-        probes_router(roles)
+        match &self.0 {
+            None => ops_router(roles, metrics),
+            Some(own) => {
+                own.exchange(metrics_router(metrics));
+                probes_router(roles)
+            }
+        }
     }
 }
 
@@ -94,12 +106,8 @@ mod tests {
                 MetricsListen { metrics_listen }.bind(Arc::clone(&clock)).await.expect("a listener");
             let own = metrics.0.as_ref().map(|(own, _)| own.local_addr().expect("an address"));
             let (mut tasks, shutdown) = (JoinSet::new(), CancellationToken::new());
-            let router = metrics.routes(
-                vec![Readiness::new("test")],
-                MetricsRegistry::default(),
-                &mut tasks,
-                shutdown.clone(),
-            );
+            let ops = metrics.start(&mut tasks, shutdown.clone());
+            let router = ops.routes(vec![Readiness::new("test")], MetricsRegistry::default());
             let entrance = Entrance::new(Arc::clone(&clock), TimeRules::CLUSTER.silence);
             let public = TcpListener::bind(free).await.expect("a listener");
             let address = public.local_addr().expect("an address");

@@ -410,7 +410,7 @@ impl Roles {
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
         let mut front = JoinSet::new();
-        let ops = metrics_listener.routes(readiness, metrics, &mut front, listening.clone());
+        let ops = metrics_listener.start(&mut front, listening.clone()).routes(readiness, metrics);
         let router = self.ingest.router().merge(self.console.router()).merge(ops);
         front.spawn(serve(listener, router, limits, entrance, listening.clone()));
         let mut ingest = JoinSet::new();

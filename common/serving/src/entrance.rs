@@ -119,6 +119,12 @@ impl Entrance {
         state.shut_out = outcome.err();
     }
 
+    /// Declares that no moment before this one is to be vouched for: the listener had nothing yet to answer
+    /// clients by.
+    pub fn begin(&self) {
+        self.0.state.lock().lapses += 1;
+    }
+
     /// Whether every moment since the last call with these `known` lapses, or since the beginning, can be
     /// vouched for: the listener never was silent for longer than B, and is not now.
     pub fn vouches(&self, known: &mut KnownLapses) -> bool {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::{Body as _, Incoming};
@@ -27,6 +26,7 @@ use super::door::{Accepted, Door};
 use super::entrance::{Entrance, STATE_EVERY};
 use super::exchange::Watched;
 use super::proxies::TrustedProxies;
+use super::routes::Routes;
 use super::wire::Wire;
 use super::write_limit::WriteLimit;
 
@@ -82,18 +82,19 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How long the listener rests when the system has nothing for a further connection.
 const REST: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `shutdown`, then lets connections finish what they are at. It ends in the same way,
+/// Serves `routes` until `shutdown`, then lets connections finish what they are at. It ends in the same way,
 /// before its time, if the listener takes no connection ever again.
 ///
 /// Handlers find the client in [`ConnectInfo`]`<SocketAddr>`, and its connection in [`ClientConnection`].
 /// Others learn by `entrance` whether clients can get in.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: impl Into<Routes>,
     limits: ServerLimits,
     entrance: Entrance,
     shutdown: CancellationToken,
 ) {
+    let routes = routes.into();
     let graceful = GracefulShutdown::new();
     let room = Room { of_an_address: limits.connections_of_an_address, head_bytes: limits.head_bytes };
     let connections = Connections::new(room, entrance.clone());
@@ -131,7 +132,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let wire = Arc::new(Wire::new(stream, standstills, entrance.clone()));
         admitted.over(Arc::clone(&wire));
-        let connection = Connection { wire, peer, router: router.clone(), watcher: graceful.watcher() };
+        let connection = Connection { wire, peer, routes: routes.clone(), watcher: graceful.watcher() };
         let serving = connection.serve(admitted, limits.head_timeout);
         tasks.spawn(async move {
             serving.await;
@@ -156,14 +157,14 @@ fn is_gone(error: &io::Error) -> bool {
 struct Connection {
     wire: Arc<Wire>,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     watcher: Watcher,
 }
 
 impl Connection {
     /// Answers requests until the client or the shutdown ends that, or others need the room.
     async fn serve(self, admitted: Admitted, head_timeout: Duration) {
-        let Self { wire, peer, router, watcher } = self;
+        let Self { wire, peer, routes, watcher } = self;
         let stream = SharedStream::new(Arc::clone(&wire), admitted.report());
         let report = admitted.report();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -172,7 +173,7 @@ impl Connection {
                 request.map(|body| Body::new(Watched::new(body, report.clone(), Phase::Answer)));
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(ClientConnection::of_request(&wire));
-            let (answer, report) = (router.clone().oneshot(request), report.clone());
+            let (answer, report) = (routes.current().oneshot(request), report.clone());
             async move {
                 let answer: Result<Response<Body>, _> = answer.await;
                 report.is_at(Phase::Taking);
@@ -196,6 +197,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use model::time::EventTime;
     use ports::clock::ManualClock;
