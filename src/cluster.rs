@@ -1,10 +1,10 @@
 //! The servers of a cluster, NATS and Redis, and how they are set up.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::Context;
 use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned};
@@ -16,13 +16,17 @@ use model::channel::Secret;
 use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::Clock;
+use serving::Readiness;
 use tokio::time::Instant;
 
 use cli::Seconds;
 
-/// How long a server that is not there yet is waited for: they are all started at once.
+/// How long `init` waits for a server that is not there yet: they are all started at once.
 const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the log repeats what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The shortest retention of the log: a scheduler that was down that long must find what is not applied yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
@@ -161,20 +165,23 @@ impl Nats {
         }
     }
 
-    /// Connects, waiting for a while for servers that are not there yet, and for what `lubdub init` is to
-    /// make on them.
+    /// Connects, waiting for servers that are not there yet, and for what `lubdub init` is to make on them.
+    /// `starting` tells what is waited for.
     ///
     /// # Errors
-    /// An error that keeps the connection from being used.
+    /// [`StaysWrong`].
     pub(crate) async fn connect(
         &self,
         role: Role,
         node: &str,
+        starting: &Readiness,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<NatsBackend> {
         let options = self.options(role, node);
         let connect = || NatsBackend::connect(options.clone(), Arc::clone(&clock));
-        patiently("NATS", connect, NatsError::may_pass, &options.is_away_told).await.context("start on NATS")
+        let waiting = Waiting { server: "NATS", starting: Some(starting), is_told: &options.is_away_told };
+        let connected = waiting.on(connect, |error: &NatsError| !error.stays_wrong()).await;
+        connected.context(StaysWrong("start on NATS"))
     }
 
     /// Sets the installation up, waiting for a while for servers that are not there yet.
@@ -185,7 +192,11 @@ impl Nats {
         let node = node_name(Role::Init.name());
         let options = self.options(Role::Init, &node);
         let set_up = || backend_nats::init(options.clone());
-        patiently("NATS", set_up, NatsError::may_pass, &options.is_away_told).await.context("set up NATS")
+        let waiting = Waiting { server: "NATS", starting: None, is_told: &options.is_away_told };
+        match waiting.on(set_up, NatsError::may_pass).await {
+            Err(error) if error.stays_wrong() => Err(error).context(StaysWrong("set up NATS")),
+            done => done.context("set up NATS"),
+        }
     }
 }
 
@@ -217,46 +228,78 @@ impl Redis {
         Ok(options)
     }
 
-    /// Connects, waiting for a while for a server that is not there yet.
+    /// Connects, waiting for a server that is not there yet. `starting` tells what is waited for.
     ///
     /// # Errors
-    /// An error that keeps the connection from being used.
+    /// [`StaysWrong`].
     pub(crate) async fn connect(
         &self,
         nats: &Nats,
         history: usize,
+        starting: &Readiness,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<RedisBackend> {
         let options =
             RedisOptions { prefix: nats.prefix.clone(), history_per_monitor: history, ..self.options()? };
         let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
-        let connected = patiently("Redis", connect, RedisError::is_transient, &AtomicBool::new(false)).await;
-        connected.context("start on Redis")
+        let waiting = Waiting { server: "Redis", starting: Some(starting), is_told: &AtomicBool::new(false) };
+        waiting.on(connect, RedisError::is_transient).await.context(StaysWrong("start on Redis"))
     }
 }
 
-/// Tries again for a while as long as `may_pass` says so of the error, and says so once, unless `is_told`.
-async fn patiently<T, E, F>(
-    server: &str,
-    mut connect: impl FnMut() -> F,
-    may_pass: impl Fn(&E) -> bool,
-    is_told: &AtomicBool,
-) -> Result<T, E>
-where
-    E: std::error::Error + Send + Sync + 'static,
-    F: Future<Output = Result<T, E>>,
-{
-    let began = Instant::now();
-    loop {
-        match connect().await {
-            Err(error) if may_pass(&error) && began.elapsed() < WAIT_FOR_SERVERS => {
-                if !is_told.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error = %Chain(&error), "waiting for {server}");
-                }
+/// What a process failed at because of settings, its own or a server's, that stay wrong until a person mends
+/// them: starting it again changes nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StaysWrong(&'static str);
+
+impl fmt::Display for StaysWrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Waiting for a server.
+struct Waiting<'a> {
+    server: &'static str,
+    /// Tells what is waited for; `None`: nobody can ask, so it is given up after a while.
+    starting: Option<&'a Readiness>,
+    /// Whether the log says already that the server is away.
+    is_told: &'a AtomicBool,
+}
+
+impl Waiting<'_> {
+    /// Tries again as long as `may_pass` says so of the error. The log tells each error that is another one
+    /// than before, and once a minute one that stays.
+    async fn on<T, E, F>(&self, mut connect: impl FnMut() -> F, may_pass: impl Fn(&E) -> bool) -> Result<T, E>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let began = Instant::now();
+        let mut told: Option<(String, Instant)> = None;
+        let mut failures = 0_u64;
+        loop {
+            let error = match connect().await {
+                Err(error) if may_pass(&error) => error,
+                other => return other,
+            };
+            if self.starting.is_none() && began.elapsed() >= WAIT_FOR_SERVERS {
+                return Err(error);
             }
-            other => return other,
+            failures += 1;
+            let why = Chain(&error).to_string();
+            if let Some(starting) = self.starting {
+                starting.set_not_ready(format!("it waits for {}: {why}", self.server));
+            }
+            let is_news = told.as_ref().is_none_or(|(last, at)| *last != why || at.elapsed() >= SAY_EVERY);
+            if is_news && (told.is_some() || !self.is_told.swap(true, Ordering::Relaxed)) {
+                tracing::warn!(error = why, failures, "waiting for {}", self.server);
+            }
+            if is_news {
+                told = Some((why, Instant::now()));
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
         }
-        tokio::time::sleep(TRY_AGAIN).await;
     }
 }
 

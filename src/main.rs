@@ -74,7 +74,13 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
                 return Ok(ExitCode::from(2));
             }
             command.logging().start();
-            command.run(terminal).await.map(|()| ExitCode::SUCCESS)
+            match command.run(terminal).await {
+                Err(error) if error.downcast_ref::<cluster::StaysWrong>().is_some() => {
+                    terminal.error(&error);
+                    Ok(ExitCode::from(2))
+                }
+                done => done.map(|()| ExitCode::SUCCESS),
+            }
         }
         Command::Secrets(secrets) => {
             if let Err(error) = secrets.validate() {

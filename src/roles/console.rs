@@ -75,12 +75,15 @@ impl Console {
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
+        let place = (&self.listen, &self.metrics);
+        let proxies = self.console.trusted_proxies.clone();
+        let mut serving = Serving::begin(Role::Console, place, proxies, clock.clone()).await?;
+        let starting = serving.starting();
         let node = node_name(Role::Console.name());
         let given = self.given_key()?;
         let servers = async {
-            let nats = self.nats.connect(Role::Console, &node, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
+            let nats = self.nats.connect(Role::Console, &node, &starting, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, &starting, clock.clone()).await?;
             let registry: Arc<dyn Registry> = nats.registry();
             let key = management::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
             Ok((nats, redis, key))
@@ -104,7 +107,6 @@ impl Console {
                 "push URLs will lead to where the console is asked for them: if no proxy there leads to ingest, set --public-url"
             );
         }
-        serving.trust(self.console.trusted_proxies.clone());
         let service = console_api::Service::new(self.console, deps, &mut metrics)?;
         if let AdminKey::Made(key) = &key {
             terminal.print(&format!("Admin key (shown once): {}\n", key.expose()))?;

@@ -51,16 +51,19 @@ impl Ingest {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
+        let place = (&self.listen, &self.metrics);
+        let proxies = self.ingest.trusted_proxies.clone();
+        let mut serving = Serving::begin(Role::Ingest, place, proxies, clock.clone()).await?;
+        let starting = serving.starting();
         let node = node_name(Role::Ingest.name());
-        let Some(backend) =
-            serving.prepare(Box::pin(self.nats.connect(Role::Ingest, &node, clock.clone()))).await?
+        let Some(backend) = serving
+            .prepare(Box::pin(self.nats.connect(Role::Ingest, &node, &starting, clock.clone())))
+            .await?
         else {
             return Ok(());
         };
         let mut metrics = MetricsRegistry::default();
         let mut config = self.ingest;
-        serving.trust(config.trusted_proxies.clone());
         config.limits.frame_bytes = FRAME_BYTES;
         let deps = ingest::Deps {
             log: backend.log(),

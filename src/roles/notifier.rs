@@ -10,7 +10,7 @@ use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
-use serving::ListenAddress;
+use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, Redis, node_name};
@@ -80,11 +80,14 @@ impl Notifier {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
+        let place = (&self.listen, &self.metrics);
+        let proxies = TrustedProxies::default();
+        let mut serving = Serving::begin(Role::Notifier, place, proxies, clock.clone()).await?;
+        let starting = serving.starting();
         let node = node_name(Role::Notifier.name());
         let servers = async {
-            let nats = self.nats.connect(Role::Notifier, &node, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, clock.clone()).await?;
+            let nats = self.nats.connect(Role::Notifier, &node, &starting, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, &starting, clock.clone()).await?;
             let alerts = nats.work_on(QueueName::Alerts).await?;
             let deliveries = nats.work_on(QueueName::Deliveries).await?;
             Ok((nats, redis, alerts, deliveries))

@@ -10,7 +10,7 @@ use model::time::TimeRules;
 use ports::clock::SystemClock;
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::ListenAddress;
+use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name};
@@ -65,11 +65,15 @@ impl Scheduler {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let mut serving = Serving::begin(&self.listen, &self.metrics, clock.clone()).await?;
+        let place = (&self.listen, &self.metrics);
+        let proxies = TrustedProxies::default();
+        let mut serving = Serving::begin(Role::Scheduler, place, proxies, clock.clone()).await?;
+        let starting = serving.starting();
         let node = node_name(Role::Scheduler.name());
         let servers = async {
-            let nats = self.nats.connect(Role::Scheduler, &node, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, self.history.entries(), clock.clone()).await?;
+            let nats = self.nats.connect(Role::Scheduler, &node, &starting, clock.clone()).await?;
+            let redis =
+                self.redis.connect(&self.nats, self.history.entries(), &starting, clock.clone()).await?;
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
             Ok((nats, redis, roster))
         };

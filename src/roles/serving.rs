@@ -1,4 +1,5 @@
-//! One role behind one listener, from start to drain.
+//! One role behind one listener, from start to drain. The listener answers from the first moment on: until
+//! the role has what it stands on, `/readyz` says what it waits for, and everything else is answered 503.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,17 +7,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use model::chain::Chain;
+use model::role::Role;
 use model::time::TimeRules;
 use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Entrance, ListenAddress, Readiness, ServerLimits, TrustedProxies, serve};
+use serving::{Entrance, ListenAddress, Readiness, Routes, ServerLimits, TrustedProxies, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
-use crate::metrics_listener::{MetricsListen, MetricsListener};
+use crate::metrics_listener::{MetricsListen, Ops};
 use crate::signals::StopSignals;
 
 /// After a signal, connections have this long to finish what they are at.
@@ -27,12 +31,14 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 /// The things that a role begins with: its signals and its listener.
 pub(super) struct Serving {
     signals: StopSignals,
-    listener: TcpListener,
     address: SocketAddr,
-    metrics: MetricsListener,
-    files: usize,
     entrance: Entrance,
-    proxies: TrustedProxies,
+    routes: Routes,
+    ops: Ops,
+    starting: Readiness,
+    /// The listeners, until `closing` is cancelled.
+    front: JoinSet<()>,
+    closing: CancellationToken,
 }
 
 /// The order in which a role drains.
@@ -45,26 +51,45 @@ pub(super) enum Drain {
 }
 
 impl Serving {
+    /// Listens for a role. `proxies` are those behind whose addresses there are many clients.
+    ///
     /// # Errors
     /// If the role cannot listen on the address.
     pub(super) async fn begin(
-        listen: &ListenAddress,
-        metrics: &MetricsListen,
+        role: Role,
+        (listen, metrics): (&ListenAddress, &MetricsListen),
+        proxies: TrustedProxies,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let signals = StopSignals::listen()?;
-        limits::leave_no_core();
-        let files = limits::raise_open_files();
         let listener = listen.bind().await.with_context(|| {
             format!(
                 "failed to listen on {listen}; is another server running there? choose another with --listen"
             )
         })?;
+        Self::over(listener, role, metrics, proxies, clock).await
+    }
+
+    async fn over(
+        listener: TcpListener,
+        role: Role,
+        metrics: &MetricsListen,
+        proxies: TrustedProxies,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let signals = StopSignals::listen()?;
+        limits::leave_no_core();
+        let files = limits::raise_open_files();
         let address = listener.local_addr().context("ask for the address that is listened on")?;
         let metrics = metrics.bind(Arc::clone(&clock)).await?;
         let entrance = Entrance::new(clock, TimeRules::CLUSTER.silence);
-        let proxies = TrustedProxies::default();
-        Ok(Self { signals, listener, address, metrics, files, entrance, proxies })
+        let (mut front, closing) = (JoinSet::new(), CancellationToken::new());
+        let ops = metrics.start(&mut front, closing.clone());
+        let starting = Readiness::new(role.name());
+        let routes = Routes::from(waiting(role, &ops, starting.clone()));
+        let limits =
+            ServerLimits { drain: DRAIN_CONNECTIONS, proxies, ..ServerLimits::within_open_files(files) };
+        front.spawn(serve(listener, routes.clone(), limits, entrance.clone(), closing.clone()));
+        Ok(Self { signals, address, entrance, routes, ops, starting, front, closing })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -76,9 +101,9 @@ impl Serving {
         self.entrance.clone()
     }
 
-    /// Proxies behind whose addresses there are many clients.
-    pub(super) fn trust(&mut self, proxies: TrustedProxies) {
-        self.proxies = proxies;
+    /// Why the role cannot begin with its work yet.
+    pub(super) fn starting(&self) -> Readiness {
+        self.starting.clone()
     }
 
     /// Makes what the role stands on, unless a signal comes first: then there is nothing to drain.
@@ -107,16 +132,10 @@ impl Serving {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let server = ServerLimits {
-            drain: DRAIN_CONNECTIONS,
-            proxies: self.proxies,
-            ..ServerLimits::within_open_files(self.files)
-        };
-        let (listening, working) = (CancellationToken::new(), CancellationToken::new());
-        let mut front = JoinSet::new();
-        let ops = self.metrics.routes(vec![readiness], metrics, &mut front, listening.clone());
-        let router = router.merge(ops);
-        front.spawn(serve(self.listener, router, server, self.entrance, listening.clone()));
+        let (mut front, working) = (self.front, CancellationToken::new());
+        // What was answered 503 until now is not to be vouched for.
+        self.entrance.begin();
+        self.routes.exchange(router.merge(self.ops.routes(vec![readiness], metrics)));
         let mut back = JoinSet::new();
         back.spawn(role(working.clone()));
         let failed = tokio::select! {
@@ -139,7 +158,7 @@ impl Serving {
                 working.cancel();
                 while back.join_next().await.is_some() {}
             }
-            listening.cancel();
+            self.closing.cancel();
             while front.join_next().await.is_some() {}
             working.cancel();
             while back.join_next().await.is_some() {}
@@ -149,6 +168,14 @@ impl Serving {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// The routes until the role works.
+fn waiting(role: Role, ops: &Ops, starting: Readiness) -> Router {
+    let answer =
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], format!("{} is starting\n", role.name()));
+    let routes = ops.routes(vec![starting], MetricsRegistry::default());
+    routes.fallback(move || std::future::ready(answer))
 }
 
 #[cfg(test)]
@@ -173,10 +200,13 @@ mod tests {
             let flags = Flags::try_parse_from(["lubdub"]).expect("no flags are needed");
             let clock = Arc::new(SystemClock::new());
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            let serving = Serving::begin(&free.into(), &flags.metrics, clock).await.expect("it listens");
-            let (entrance, address) = (serving.entrance(), serving.address());
+            let listener = TcpListener::bind(free).await.expect("a free port");
             // Another handle of the socket: what ends it is nothing that the listener does itself.
-            let socket = TcpStream::from(serving.listener.as_fd().try_clone_to_owned().expect("a handle"));
+            let socket = TcpStream::from(listener.as_fd().try_clone_to_owned().expect("a handle"));
+            let proxies = TrustedProxies::default();
+            let serving = Serving::over(listener, Role::Ingest, &flags.metrics, proxies, clock).await;
+            let serving = serving.expect("it listens");
+            let (entrance, address) = (serving.entrance(), serving.address());
             let (drained, mut told) = tokio::sync::mpsc::channel(1);
             let role = |stop: CancellationToken| async move {
                 stop.cancelled().await;

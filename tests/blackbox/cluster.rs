@@ -25,6 +25,7 @@ mod repeats;
 mod replicas;
 mod servers;
 mod shares;
+mod starting;
 mod storm;
 mod untold;
 mod wiped;

@@ -102,7 +102,8 @@ pub(crate) fn metric(address: SocketAddr, name: &str) -> Option<f64> {
         let found = found.split_once('{').map_or(found, |(bare, _)| bare);
         (found == name).then(|| value.parse::<f64>().ok()).flatten()
     });
-    Some(values.sum())
+    // The sum of nothing is -0, which a role that is starting says of everything.
+    Some(values.sum::<f64>() + 0.0)
 }
 
 /// Reads one answer.

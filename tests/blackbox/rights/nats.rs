@@ -447,6 +447,11 @@ async fn no_role_can_do_more_than_its_work() {
 fn a_role_waits_for_init_and_tries_to_make_nothing() {
     let secured = Secured::start();
     let (address, mut ingest) = secured.ingest(&secured.flags(Role::Ingest));
+    eventually("it has looked", || {
+        let answer =
+            crate::http::Client::new(address, Duration::from_secs(5)).ask("GET /readyz", "", b"").ok()?;
+        answer.body.contains("it is missing").then_some(())
+    });
     secured.init();
     until_ready("ingest", address, &mut ingest);
     assert_eq!(secured.violations(), Vec::<String>::new());
@@ -479,7 +484,7 @@ fn a_wrong_key_or_authority_is_told_at_once_and_by_name() {
         let began = Instant::now();
         let (_, ingest) = secured.ingest(&flags);
         let finished = ingest.finish();
-        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
         assert!(finished.stderr.contains(&told), "{told}: {finished:?}");
         assert!(began.elapsed() < SOON, "{:?}: {told}", began.elapsed());
     }
