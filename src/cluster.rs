@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 use cli::Seconds;
 
+use crate::installation::{Installation, InstallationError};
+
 /// How long `init` waits for a server that is not there yet: they are all started at once.
 const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -176,12 +178,21 @@ impl Nats {
         node: &str,
         starting: &Readiness,
         clock: Arc<dyn Clock>,
-    ) -> anyhow::Result<NatsBackend> {
+    ) -> anyhow::Result<Arc<NatsBackend>> {
         let options = self.options(role, node);
         let connect = || NatsBackend::connect(options.clone(), Arc::clone(&clock));
         let waiting = Waiting { server: "NATS", starting: Some(starting), is_told: &options.is_away_told };
         let connected = waiting.on(connect, |error: &NatsError| !error.stays_wrong()).await;
-        connected.context(StaysWrong("start on NATS"))
+        connected.map(Arc::new).context(StaysWrong("start on NATS"))
+    }
+
+    /// The identity of the installation that is there, waiting for a while for servers that are not there
+    /// yet; `None`: there is none.
+    ///
+    /// # Errors
+    /// An error that keeps the servers from being asked.
+    pub(crate) async fn installation(&self) -> anyhow::Result<Option<String>> {
+        self.for_init("look at NATS", backend_nats::installation).await
     }
 
     /// Sets the installation up, waiting for a while for servers that are not there yet.
@@ -189,13 +200,19 @@ impl Nats {
     /// # Errors
     /// An error that keeps the work from being done.
     pub(crate) async fn init(&self) -> anyhow::Result<Provisioned> {
-        let node = node_name(Role::Init.name());
-        let options = self.options(Role::Init, &node);
-        let set_up = || backend_nats::init(options.clone());
+        self.for_init("set up NATS", backend_nats::init).await
+    }
+
+    async fn for_init<T, F: Future<Output = Result<T, NatsError>>>(
+        &self,
+        what: &'static str,
+        work: impl Fn(NatsOptions) -> F,
+    ) -> anyhow::Result<T> {
+        let options = self.options(Role::Init, &node_name(Role::Init.name()));
         let waiting = Waiting { server: "NATS", starting: None, is_told: &options.is_away_told };
-        match waiting.on(set_up, NatsError::may_pass).await {
-            Err(error) if error.stays_wrong() => Err(error).context(StaysWrong("set up NATS")),
-            done => done.context("set up NATS"),
+        match waiting.on(|| work(options.clone()), NatsError::may_pass).await {
+            Err(error) if error.stays_wrong() => Err(error).context(StaysWrong(what)),
+            done => done.context(what),
         }
     }
 }
@@ -228,29 +245,45 @@ impl Redis {
         Ok(options)
     }
 
-    /// Connects, waiting for a server that is not there yet. `starting` tells what is waited for.
+    /// Connects, waiting for a server that is not there yet; for `init`, which has no `starting` to tell what
+    /// is waited for, only for a while.
     ///
     /// # Errors
-    /// [`StaysWrong`].
+    /// [`StaysWrong`]; for `init`, that no server came.
     pub(crate) async fn connect(
         &self,
         nats: &Nats,
         history: usize,
-        starting: &Readiness,
+        starting: Option<&Readiness>,
         clock: Arc<dyn Clock>,
-    ) -> anyhow::Result<RedisBackend> {
+    ) -> anyhow::Result<Arc<RedisBackend>> {
         let options =
             RedisOptions { prefix: nats.prefix.clone(), history_per_monitor: history, ..self.options()? };
         let connect = || RedisBackend::connect(options.clone(), Arc::clone(&clock));
-        let waiting = Waiting { server: "Redis", starting: Some(starting), is_told: &AtomicBool::new(false) };
-        waiting.on(connect, RedisError::is_transient).await.context(StaysWrong("start on Redis"))
+        let waiting = Waiting { server: "Redis", starting, is_told: &AtomicBool::new(false) };
+        match waiting.on(connect, RedisError::is_transient).await.map(Arc::new) {
+            Err(error) if !error.is_transient() => Err(error).context(StaysWrong("start on Redis")),
+            connected => connected.context("start on Redis"),
+        }
     }
+}
+
+/// Waits until NATS and Redis are those of one installation.
+///
+/// # Errors
+/// None: as long as they are not, `starting` tells so.
+pub(crate) async fn one_installation(
+    installation: &Installation,
+    starting: &Readiness,
+) -> anyhow::Result<()> {
+    let waiting = Waiting { server: "Redis", starting: Some(starting), is_told: &AtomicBool::new(false) };
+    Ok(waiting.on(|| installation.check(), |_: &InstallationError| true).await?)
 }
 
 /// What a process failed at because of settings, its own or a server's, that stay wrong until a person mends
 /// them: starting it again changes nothing.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StaysWrong(&'static str);
+pub(crate) struct StaysWrong(pub(crate) &'static str);
 
 impl fmt::Display for StaysWrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -275,6 +308,9 @@ impl Waiting<'_> {
         E: std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, E>>,
     {
+        if let Some(starting) = self.starting {
+            starting.set_not_ready(format!("it waits for {}", self.server));
+        }
         let began = Instant::now();
         let mut told: Option<(String, Instant)> = None;
         let mut failures = 0_u64;

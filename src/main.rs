@@ -6,6 +6,7 @@ mod concerns;
 #[cfg(test)]
 mod configuration;
 mod documented;
+mod installation;
 mod limits;
 mod logging;
 mod mail;
@@ -74,13 +75,7 @@ async fn start(command: Command, terminal: &cli::Terminal) -> anyhow::Result<Exi
                 return Ok(ExitCode::from(2));
             }
             command.logging().start();
-            match command.run(terminal).await {
-                Err(error) if error.downcast_ref::<cluster::StaysWrong>().is_some() => {
-                    terminal.error(&error);
-                    Ok(ExitCode::from(2))
-                }
-                done => done.map(|()| ExitCode::SUCCESS),
-            }
+            command.run(terminal).await
         }
         Command::Secrets(secrets) => {
             if let Err(error) = secrets.validate() {

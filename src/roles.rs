@@ -7,6 +7,9 @@ mod notifier;
 mod scheduler;
 mod serving;
 
+use std::process::ExitCode;
+
+use crate::cluster::StaysWrong;
 use crate::logging::Logging;
 use cli::Terminal;
 
@@ -46,17 +49,25 @@ impl RoleCommand {
         }
     }
 
-    /// Runs until SIGTERM or SIGINT, then drains. `init` ends by itself.
+    /// Runs until SIGTERM or SIGINT, then drains. `init` ends by itself. The exit code says whether starting
+    /// it again may help.
     ///
     /// # Errors
     /// An error that keeps the role from starting, or from running.
-    pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        match self {
+    pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+        let ended = match self {
             Self::Ingest(role) => role.run().await,
             Self::Scheduler(role) => role.run().await,
             Self::Notifier(role) => role.run().await,
             Self::Console(role) => role.run(terminal).await,
             Self::Init(init) => init.run(terminal).await,
+        };
+        match ended {
+            Err(error) if error.downcast_ref::<StaysWrong>().is_some() => {
+                terminal.error(&error);
+                Ok(ExitCode::from(2))
+            }
+            ended => ended.map(|()| ExitCode::SUCCESS),
         }
     }
 }

@@ -34,7 +34,7 @@ In FOLDER:
   redis/      ca.pem, cert.pem, key.pem; users.acl for Redis, replication.conf for one with
               replicas; sentinel.acl and sentinel-auth.conf for Sentinel; operator-password for
               the people who operate them (user operator)
-  ROLE/       ca.pem, nats.nk; redis-password for scheduler, notifier and console. There is one
+  ROLE/       ca.pem, nats.nk; redis-password for all but ingest. There is one
               for init, ingest, scheduler, notifier and console: each needs its own only
 
 Doing it again keeps keys and passwords, and renews certificates that end within 90 days or lack a
@@ -42,7 +42,7 @@ host. What each role may do is written anew, as this version of Lubdub wants it:
 upgrade, and let the servers read it again.";
 
 /// Roles that know Redis.
-const REDIS_ROLES: [Role; 3] = [Role::Scheduler, Role::Notifier, Role::Console];
+const REDIS_ROLES: [Role; 4] = [Role::Init, Role::Scheduler, Role::Notifier, Role::Console];
 
 /// Make the certificates, keys and passwords of a cluster, and what its servers are to permit each role
 #[derive(Debug, Args)]

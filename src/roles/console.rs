@@ -15,7 +15,8 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
-use crate::cluster::{Nats, Redis, node_name};
+use crate::cluster::{Nats, Redis, node_name, one_installation};
+use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::metrics_listener::MetricsListen;
 use cli::Terminal;
@@ -83,12 +84,16 @@ impl Console {
         let given = self.given_key()?;
         let servers = async {
             let nats = self.nats.connect(Role::Console, &node, &starting, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, &starting, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, Some(&starting), clock.clone()).await?;
+            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis)));
+            one_installation(&installation, &starting).await?;
             let registry: Arc<dyn Registry> = nats.registry();
             let key = management::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
-            Ok((nats, redis, key))
+            Ok((nats, redis, installation, key))
         };
-        let Some((nats, redis, key)) = serving.prepare(Box::pin(servers)).await? else { return Ok(()) };
+        let Some((nats, redis, installation, key)) = serving.prepare(Box::pin(servers)).await? else {
+            return Ok(());
+        };
         let mut metrics = MetricsRegistry::default();
         let deps = console_api::Deps {
             log: nats.log(),
@@ -114,6 +119,6 @@ impl Console {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "console listens");
         let (router, readiness) = (service.router(), service.readiness());
         let role = |stop| async move { service.run(stop).await.context("run the console") };
-        serving.run(router, readiness, metrics, Drain::RoleFirst, role).await
+        serving.run(router, readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
     }
 }

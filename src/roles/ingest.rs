@@ -12,6 +12,7 @@ use serving::ListenAddress;
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{Nats, node_name};
+use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::metrics_listener::MetricsListen;
 
@@ -62,6 +63,7 @@ impl Ingest {
         else {
             return Ok(());
         };
+        let installation = Installation::new(Arc::clone(&backend), None);
         let mut metrics = MetricsRegistry::default();
         let mut config = self.ingest;
         config.limits.frame_bytes = FRAME_BYTES;
@@ -76,6 +78,6 @@ impl Ingest {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "ingest listens");
         let (router, readiness) = (service.router(), service.readiness());
         let role = |stop| async move { service.run(stop).await.context("run ingest") };
-        serving.run(router, readiness, metrics, Drain::ListenerFirst, role).await
+        serving.run(router, readiness, metrics, Drain::ListenerFirst, installation.lost(), role).await
     }
 }

@@ -13,7 +13,8 @@ use sending::address_guard::AddressGuard;
 use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving};
-use crate::cluster::{Nats, Redis, node_name};
+use crate::cluster::{Nats, Redis, node_name, one_installation};
+use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
@@ -87,12 +88,16 @@ impl Notifier {
         let node = node_name(Role::Notifier.name());
         let servers = async {
             let nats = self.nats.connect(Role::Notifier, &node, &starting, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, &starting, clock.clone()).await?;
+            let redis = self.redis.connect(&self.nats, 0, Some(&starting), clock.clone()).await?;
+            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis)));
+            one_installation(&installation, &starting).await?;
             let alerts = nats.work_on(QueueName::Alerts).await?;
             let deliveries = nats.work_on(QueueName::Deliveries).await?;
-            Ok((nats, redis, alerts, deliveries))
+            Ok((nats, redis, installation, alerts, deliveries))
         };
-        let Some((nats, redis, alerts, deliveries)) = serving.prepare(Box::pin(servers)).await? else {
+        let Some((nats, redis, installation, alerts, deliveries)) =
+            serving.prepare(Box::pin(servers)).await?
+        else {
             return Ok(());
         };
         let mut metrics = MetricsRegistry::default();
@@ -117,6 +122,6 @@ impl Notifier {
             tokio::join!(alerts.close(), deliveries.close());
             outcome
         };
-        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, role).await
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
     }
 }

@@ -13,8 +13,9 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving};
-use crate::cluster::{HistorySize, Nats, Redis, node_name};
+use crate::cluster::{HistorySize, Nats, Redis, node_name, one_installation};
 use crate::concerns::LateAlerts;
+use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
@@ -72,12 +73,18 @@ impl Scheduler {
         let node = node_name(Role::Scheduler.name());
         let servers = async {
             let nats = self.nats.connect(Role::Scheduler, &node, &starting, clock.clone()).await?;
-            let redis =
-                self.redis.connect(&self.nats, self.history.entries(), &starting, clock.clone()).await?;
+            let redis = self
+                .redis
+                .connect(&self.nats, self.history.entries(), Some(&starting), clock.clone())
+                .await?;
+            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis))).marking();
+            one_installation(&installation, &starting).await?;
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
-            Ok((nats, redis, roster))
+            Ok((nats, redis, installation, roster))
         };
-        let Some((nats, redis, roster)) = serving.prepare(Box::pin(servers)).await? else { return Ok(()) };
+        let Some((nats, redis, installation, roster)) = serving.prepare(Box::pin(servers)).await? else {
+            return Ok(());
+        };
         let mut metrics = MetricsRegistry::default();
         let late = LateAlerts { deliveries: None, history: redis.deliveries(), clock: clock.clone() };
         let deps = scheduler::Deps {
@@ -97,6 +104,6 @@ impl Scheduler {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "scheduler listens");
         let readiness = service.readiness();
         let role = |stop| async move { service.run(stop).await.context("run the scheduler") };
-        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, role).await
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
     }
 }

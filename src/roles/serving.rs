@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::installation::InstallationError;
 use crate::limits;
 use crate::metrics_listener::{MetricsListen, Ops};
 use crate::signals::StopSignals;
@@ -117,7 +118,8 @@ impl Serving {
         }
     }
 
-    /// Runs a role until a signal, then drains it.
+    /// Runs a role until a signal, or until `lost` says that it does not stand any more on what it began on;
+    /// then drains it.
     ///
     /// # Errors
     /// The error that ended the role.
@@ -127,6 +129,7 @@ impl Serving {
         readiness: Readiness,
         metrics: MetricsRegistry,
         drain: Drain,
+        lost: impl Future<Output = InstallationError>,
         role: impl FnOnce(CancellationToken) -> F,
     ) -> anyhow::Result<()>
     where
@@ -140,6 +143,7 @@ impl Serving {
         back.spawn(role(working.clone()));
         let failed = tokio::select! {
             () = self.signals.received() => None,
+            error = lost => Some(error.into()),
             Some(ended) = front.join_next() => Some(match ended {
                 Ok(()) => anyhow::anyhow!("the listener ended by itself"),
                 Err(panicked) => panicked.into(),
@@ -220,7 +224,14 @@ mod tests {
                 assert!(TcpStream::connect(address).is_ok(), "it takes connections");
                 socket.shutdown(Shutdown::Both).expect("it listens");
             };
-            let running = serving.run(Router::new(), Readiness::new("test"), metrics, drain, role);
+            let running = serving.run(
+                Router::new(),
+                Readiness::new("test"),
+                metrics,
+                drain,
+                std::future::pending(),
+                role,
+            );
             let (outcome, ()) = tokio::join!(running, ended);
             let error = outcome.expect_err("nobody asked it to end").to_string();
             assert_eq!(error, "the listener ended by itself");

@@ -15,6 +15,7 @@ mod away;
 mod backlog;
 mod clocks;
 mod flood;
+mod forgotten;
 mod freeze;
 mod kill;
 mod lost;

@@ -41,7 +41,7 @@ pub use rights::Rights;
 use connection::Nats;
 use ports::clock::Clock;
 use ports::queue::QueueName;
-use provision::provision;
+use provision::{Found, provision};
 
 /// Longest wait until the other nodes know a node that joins a queue.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub struct NatsBackend {
     log: Arc<NatsHeartbeatLog>,
     registry: Arc<NatsRegistry>,
     checkpoints: Arc<NatsCheckpoints>,
-    partitions: u16,
+    found: Found,
     nats: Nats,
     clock: Arc<dyn Clock>,
 }
@@ -63,11 +63,12 @@ impl NatsBackend {
     /// [`NatsError`]; [`NatsError::Missing`] where there is no installation, or not all of it.
     pub async fn connect(options: NatsOptions, clock: Arc<dyn Clock>) -> Result<Self, NatsError> {
         let nats = Nats::connect(options).await?;
-        let partitions = provision::find(&nats).await?;
+        let found = provision::find(&nats).await?;
+        let partitions = found.partitions;
         let log = Arc::new(NatsHeartbeatLog::new(nats.clone(), partitions));
         let registry = Arc::new(NatsRegistry::open(&nats, partitions, Arc::clone(&clock)).await?);
         let checkpoints = Arc::new(NatsCheckpoints::new(nats.clone()));
-        Ok(Self { log, registry, checkpoints, partitions, nats, clock })
+        Ok(Self { log, registry, checkpoints, found, nats, clock })
     }
 
     /// The heartbeat log.
@@ -104,8 +105,29 @@ impl NatsBackend {
 
     /// How many partitions there are.
     pub const fn partitions(&self) -> u16 {
-        self.partitions
+        self.found.partitions
     }
+
+    /// The identity of the installation.
+    pub fn installation(&self) -> &str {
+        &self.found.installation
+    }
+
+    /// The identity of the installation that the servers hold now; `None`: they hold none any more.
+    ///
+    /// # Errors
+    /// [`NatsError::SetUp`] if they do not answer.
+    pub async fn installation_now(&self) -> Result<Option<String>, NatsError> {
+        provision::installation(&self.nats).await
+    }
+}
+
+/// The identity of the installation that is there; `None`: there is none.
+///
+/// # Errors
+/// [`NatsError`].
+pub async fn installation(options: NatsOptions) -> Result<Option<String>, NatsError> {
+    provision::installation(&Nats::connect(options).await?).await
 }
 
 /// Makes missing streams, and gives existing ones the settings of `options`. Repeating it changes nothing.

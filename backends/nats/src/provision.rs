@@ -25,6 +25,9 @@ const PARTITIONS: u16 = 4;
 const VERSION: &str = "lubdub-version";
 /// Metadata key of heartbeat streams: the number of partitions.
 const PARTITION_COUNT: &str = "lubdub-partitions";
+/// Metadata key of the first heartbeat stream: the identity of the installation, made with the stream and
+/// kept in its back-ups.
+const INSTALLATION: &str = "lubdub-installation";
 /// Metadata key of the first heartbeat stream: most bytes of each heartbeat stream.
 const LOG_BYTES: &str = "lubdub-log-bytes";
 /// Bounds of a partition's log in a new installation, bytes.
@@ -45,15 +48,36 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(25);
 pub struct Provisioned {
     /// Number of partitions of the heartbeat log.
     pub partitions: u16,
+    /// The identity of the installation.
+    pub installation: String,
     /// Streams that were made.
     pub made: Vec<String>,
     /// Streams whose settings were changed.
     pub changed: Vec<String>,
 }
 
-/// Finds the streams of an installation as they are; the number of its partitions. A node makes none: what it
+/// An installation that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) partitions: u16,
+    pub(super) installation: String,
+}
+
+/// The identity of the installation on the server; `None`: there is none.
+pub(super) async fn installation(nats: &Nats) -> Result<Option<String>, NatsError> {
+    let name = nats.names.heartbeats_stream(PartitionId(0));
+    let what = format!("stream {name}");
+    let first = patiently(nats, &what, async || nats.stream_info(&name).await).await?;
+    first.map(|first| installation_of(&first)).transpose()
+}
+
+fn installation_of(first: &Info) -> Result<String, NatsError> {
+    first.config.metadata.get(INSTALLATION).cloned().ok_or_else(|| not_ours(&first.config.name))
+}
+
+/// Finds the streams of an installation as they are. A node makes none: what it
 /// stands on may be another server than its installation's, or an empty one.
-pub(super) async fn find(nats: &Nats) -> Result<u16, NatsError> {
+pub(super) async fn find(nats: &Nats) -> Result<Found, NatsError> {
     let first = found(nats, &nats.names.heartbeats_stream(PartitionId(0))).await?;
     let partitions = partitions_of(nats, &first, nats.options.partitions)?;
     for partition in (1..partitions).map(PartitionId) {
@@ -63,7 +87,7 @@ pub(super) async fn find(nats: &Nats) -> Result<u16, NatsError> {
     for config in others(nats) {
         found(nats, &config.name).await?;
     }
-    Ok(partitions)
+    Ok(Found { partitions, installation: installation_of(&first)? })
 }
 
 async fn found(nats: &Nats, name: &str) -> Result<Info, NatsError> {
@@ -109,6 +133,7 @@ pub(super) async fn provision(nats: &Nats) -> Result<Provisioned, NatsError> {
         work.ensure(config).await?;
     }
     work.done.partitions = partitions;
+    work.done.installation = installation_of(&truth)?;
     Ok(work.done)
 }
 
@@ -148,6 +173,7 @@ impl Provisioning<'_> {
             let mut config = log_stream::stream_config(self.nats, PartitionId(0), reserved);
             config.metadata.insert(PARTITION_COUNT.to_owned(), partitions.to_string());
             config.metadata.insert(INCARNATION.to_owned(), Uuid::new_v4().to_string());
+            config.metadata.insert(INSTALLATION.to_owned(), Uuid::new_v4().to_string());
             config.metadata.insert(LOG_BYTES.to_owned(), bytes.to_string());
             config
         };
@@ -210,8 +236,8 @@ impl Provisioning<'_> {
         }
     }
 
-    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Whoever finds it so
-    /// does this: the maker may have died in between, and the others need the room.
+    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Whoever finds it
+    /// so does this: the maker may have died in between, and the others need the room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
         let bytes = log_bytes(&first);
         if first.config.max_bytes != room_of_all(bytes, partition_count(&first).unwrap_or(1)) {

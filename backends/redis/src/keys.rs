@@ -52,6 +52,11 @@ impl Keys {
         format!("{}ledger:{}", self.deliveries(), scope.as_hyphenated())
     }
 
+    /// The key of the mark: whose Redis it is.
+    pub(super) fn installation(&self) -> String {
+        format!("{}:{{installation}}", self.prefix)
+    }
+
     pub(super) fn roster(&self, role: &str) -> String {
         format!("{}:{{roster}}:{role}", self.prefix)
     }
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(keys.outbox, "lubdub:{p7}:outbox");
         assert_eq!((keys.hot(5), keys.cold(5)), ("lubdub:{p7}:h:5".into(), "lubdub:{p7}:c:5".into()));
         assert_eq!(keys.due(3), "lubdub:{p7}:due:3");
+        assert_eq!(Keys::new("lubdub").installation(), "lubdub:{installation}");
         let scope = Keys::new("lubdub").ledger(Uuid::from_u128(7));
         assert_eq!(scope, "lubdub:{deliveries}:ledger:00000000-0000-0000-0000-000000000007");
         let monitor = MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001));

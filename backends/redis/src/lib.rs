@@ -10,6 +10,7 @@
 //! - `state`: the state store. `memo` is what the holder of a lease remembers of its writes, `commit` packs
 //!   commits, `load` reads whole partitions, `due` asks the sorted sets.
 //! - `history`, `deliveries`, `roster`, `ledger`.
+//! - `installation`: whose Redis it is.
 //!
 //! The scripts (`*.lua`) use keys that are not among their `KEYS`: passing thousands of names would cost more
 //! than the work. All keys of a script carry the hash tag of the passed key, so they lie on the same node of
@@ -24,6 +25,7 @@ mod due;
 mod error;
 mod history;
 mod hot;
+mod installation;
 mod keys;
 mod ledger;
 mod load;
@@ -44,6 +46,7 @@ use ports::clock::Clock;
 pub use deliveries::RedisDeliveries;
 pub use error::RedisError;
 pub use history::RedisHistory;
+pub use installation::RedisMark;
 pub use ledger::RedisLedger;
 pub use options::RedisOptions;
 pub use rights::{User, sentinel_acl, server_acl};
@@ -57,6 +60,7 @@ use keys::Keys;
 pub struct RedisBackend {
     server: Server,
     keys: Keys,
+    mark: RedisMark,
     state: Arc<RedisStateStore>,
     history: Arc<RedisHistory>,
     deliveries: Arc<RedisDeliveries>,
@@ -85,6 +89,7 @@ impl RedisBackend {
         let deliveries = RedisDeliveries::new(server.connect().await?, &keys, clock);
         let ledger = RedisLedger::new(server.connect().await?, keys.clone());
         Ok(Self {
+            mark: RedisMark::new(reads.clone(), keys.clone()),
             state: Arc::new(RedisStateStore::new(writes, reads, keys.clone())),
             history: Arc::new(history),
             deliveries: Arc::new(deliveries),
@@ -92,6 +97,11 @@ impl RedisBackend {
             server,
             keys,
         })
+    }
+
+    /// Whose Redis it is.
+    pub const fn mark(&self) -> &RedisMark {
+        &self.mark
     }
 
     /// The state store, for owners and readers of partitions.

@@ -42,6 +42,9 @@ const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lra
 const WATCHING: &str = "&__sentinel__:hello +ping +info +role +publish +subscribe +multi +exec +slaveof +replicaof \
      +config|rewrite +client|setname +client|kill +script|kill";
 
+/// The commands of `lubdub init`: whose Redis it is, and how many monitors it knows.
+const INIT: &str = "+info +role +hget +hset +exists +hlen";
+
 /// The operator sees how the servers are, not their data.
 const OPERATING: &str = "+ping +info +role +dbsize +acl|load +acl|log +acl|whoami +bgsave +lastsave +client|list \
      +slowlog|get +latency|latest";
@@ -52,10 +55,11 @@ const DEFAULT: &str = "user default reset off ~* &* +@all\n";
 
 impl User {
     /// All users with a password.
-    pub const NAMED: [Self; 6] = [
+    pub const NAMED: [Self; 7] = [
         Self::Role(Role::Scheduler),
         Self::Role(Role::Notifier),
         Self::Role(Role::Console),
+        Self::Role(Role::Init),
         Self::Replication,
         Self::Sentinel,
         Self::Operator,
@@ -79,23 +83,25 @@ impl User {
     pub fn rules(self, prefix: &str) -> Option<String> {
         let (partitions, history) = (format!("{prefix}:{{p*}}:*"), format!("{prefix}:{{h*}}:*"));
         let (deliveries, roster) = (format!("{prefix}:{{deliveries}}:*"), format!("{prefix}:{{roster}}:*"));
+        let mark = format!("{prefix}:{{installation}}");
         match self {
+            Self::Role(Role::Init) => Some(format!("~{mark} %R~{partitions} {INIT}")),
             Self::Role(Role::Scheduler) => {
                 // Times and ids of what has not arrived: the operator is told when that is late.
                 let pending = format!("{prefix}:{{deliveries}}:s:0");
-                Some(format!("~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
+                Some(format!("~{mark} ~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
             }
             Self::Role(Role::Notifier) => {
                 // Messages tell the end of an output. A script looks whether its heartbeat is still known.
                 let (outputs, heartbeats) = (format!("{prefix}:{{h*}}:o:*"), format!("{prefix}:{{h*}}:b:*"));
                 Some(format!(
-                    "%R~{partitions} %R~{outputs} %R~{heartbeats} ~{deliveries} {DELIVERIES} {NOTIFIER}"
+                    "%R~{mark} %R~{partitions} %R~{outputs} %R~{heartbeats} ~{deliveries} {DELIVERIES} {NOTIFIER}"
                 ))
             }
             Self::Role(Role::Console) => {
-                Some(format!("%R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
+                Some(format!("%R~{mark} %R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
             }
-            Self::Role(Role::Init | Role::Ingest) => None,
+            Self::Role(Role::Ingest) => None,
             Self::Replication => Some("+psync +replconf +ping".to_owned()),
             Self::Sentinel => Some(WATCHING.to_owned()),
             Self::Operator => Some(OPERATING.to_owned()),
@@ -107,10 +113,10 @@ impl User {
     #[must_use]
     pub const fn sentinel_rules(self) -> Option<&'static str> {
         match self {
-            Self::Role(Role::Scheduler | Role::Notifier | Role::Console) => {
+            Self::Role(Role::Init | Role::Scheduler | Role::Notifier | Role::Console) => {
                 Some("+sentinel|get-master-addr-by-name +sentinel|master")
             }
-            Self::Role(Role::Init | Role::Ingest) | Self::Replication => None,
+            Self::Role(Role::Ingest) | Self::Replication => None,
             Self::Sentinel => {
                 Some("&__sentinel__:hello +ping +publish +client|setname +sentinel|is-master-down-by-addr")
             }
@@ -160,14 +166,23 @@ mod tests {
         let lines: Vec<&str> = file.lines().collect();
         assert!(lines[0].starts_with("user default reset off "));
         let names: Vec<_> = lines.iter().filter_map(|line| line.split(' ').nth(1)).collect();
-        let expected =
-            ["default", "scheduler", "notifier", "console", "replication", "sentinel", "operator", "health"];
+        let expected = [
+            "default",
+            "scheduler",
+            "notifier",
+            "console",
+            "init",
+            "replication",
+            "sentinel",
+            "operator",
+            "health",
+        ];
         assert_eq!(names, expected);
         assert!(lines[2].starts_with(
-            "user notifier reset on >of-notifier %R~lubdub:{p*}:* %R~lubdub:{h*}:o:* %R~lubdub:{h*}:b:* ~lubdub:{deliveries}:* +info "
+            "user notifier reset on >of-notifier %R~lubdub:{installation} %R~lubdub:{p*}:* %R~lubdub:{h*}:o:* %R~lubdub:{h*}:b:* ~lubdub:{deliveries}:* +info "
         ));
-        assert_eq!(lines[7], "user health reset on nopass +ping");
-        assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 7);
+        assert_eq!(lines[8], "user health reset on nopass +ping");
+        assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 8);
     }
 
     #[test]

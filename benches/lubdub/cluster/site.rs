@@ -47,7 +47,7 @@ impl Site {
         Self { partitions, ..self }
     }
 
-    /// The adapters on NATS; what is missing there is made.
+    /// The adapters on NATS; what is missing there is made, and Redis is marked.
     pub(crate) async fn nats(&self) -> anyhow::Result<NatsBackend> {
         let options = NatsOptions {
             replicas: self.replicas.into(),
@@ -57,7 +57,10 @@ impl Site {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         backend_nats::init(options.clone()).await.context("set NATS up")?;
-        NatsBackend::connect(options, clock).await.context("connect to NATS")
+        let nats = NatsBackend::connect(options, clock).await.context("connect to NATS")?;
+        let marked = self.redis().await?.mark().set(nats.installation()).await;
+        marked.map_err(anyhow::Error::from_boxed).context("mark Redis")?;
+        Ok(nats)
     }
 
     /// The adapters on Redis.

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::node::{Node, Role};
 use crate::api::Api;
-use crate::harness::{Process, directory, eventually, lubdub};
+use crate::harness::{Finished, Process, directory, eventually, lubdub};
 use crate::receiver::Receiver;
 
 /// Partitions of every installation here.
@@ -118,12 +118,19 @@ impl Installation {
 
     #[track_caller]
     fn init(&self) {
+        let finished = self.try_init(&[]);
+        assert!(finished.status.success(), "{finished:?}");
+    }
+
+    /// Runs `lubdub init` with further flags.
+    #[track_caller]
+    pub(super) fn try_init(&self, more: &[&str]) -> Finished {
         let mut command = lubdub(self.home.path());
         command
-            .args(["init", "--partitions", &PARTITIONS.to_string()])
-            .args(self.nats_flags(&self.nats.url()));
-        let finished = Process::start(&mut command).finish();
-        assert!(finished.status.success(), "{finished:?}");
+            .args(["init", "--partitions", &PARTITIONS.to_string(), "--redis", &self.redis.url()])
+            .args(self.nats_flags(&self.nats.url()))
+            .args(more);
+        Process::start(&mut command).finish()
     }
 
     fn nats_flags(&self, nats: &str) -> Vec<String> {
@@ -186,6 +193,11 @@ impl Installation {
     /// The nodes of a role.
     pub(super) fn nodes(&self, role: Role) -> &[Node] {
         self.nodes.get(&role).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Every node, to do something with.
+    pub(super) fn every_node(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.nodes.values_mut().flatten()
     }
 
     /// Every node.

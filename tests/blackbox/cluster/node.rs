@@ -134,6 +134,12 @@ impl Node {
         process.wait()
     }
 
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub(super) fn ends(&mut self) -> ExitStatus {
+        self.process.take().expect("it runs").wait()
+    }
+
     /// Ends its listener, and waits until it ends by itself; `None` for want of permission.
     #[track_caller]
     pub(super) fn lose_listener(&mut self) -> Option<ExitStatus> {

@@ -9,8 +9,10 @@ use super::node::{Node, Role};
 use crate::harness::{Finished, Process, directory, eventually, lubdub};
 use crate::http::Client;
 
-fn init(home: &Path, nats: &str) -> Finished {
-    Process::start(lubdub(home).args(["init", "--partitions", "2", "--nats", nats])).finish()
+fn init(home: &Path, nats: &NatsServer, redis: &RedisServer, more: &[&str]) -> Finished {
+    let mut command = lubdub(home);
+    command.args(["init", "--partitions", "2", "--nats", &nats.url(), "--redis", &redis.url()]).args(more);
+    Process::start(&mut command).finish()
 }
 
 #[track_caller]
@@ -40,6 +42,8 @@ fn a_role_answers_from_the_first_moment_and_says_what_it_waits_for() {
         .into();
     for node in others.iter_mut().chain([&mut ingest]) {
         node.launch();
+    }
+    for node in others.iter().chain([&ingest]) {
         until_it_says(node, "it waits for NATS: connect to NATS");
         let ask = |line: &str| Client::new(node.address(), Duration::from_secs(5)).ask(line, "", b"");
         assert_eq!(ask("GET /healthz").expect("an answer").status, 200);
@@ -47,24 +51,28 @@ fn a_role_answers_from_the_first_moment_and_says_what_it_waits_for() {
         let push = ask("GET /api/push/0123456789abcdef0123").expect("an answer");
         assert_eq!((push.status, push.header("retry-after")), (503, Some("1")), "a client tries again");
     }
-    // A server that holds no installation gets none by a role: it may be the wrong one, or have lost its disk.
+    // A server that holds no installation gets none by a role: it may be the wrong one, or one that lost its
+    // disk.
     nats.restart();
     for node in others.iter().chain([&ingest]) {
         until_it_says(node, "lubdub-heartbeats-0 on NATS: it is missing");
         assert!(node.readiness().expect("an answer").body.contains("`lubdub init` sets a new one up"));
     }
-    let done = init(home.path(), &nats.url());
-    assert!(done.status.success() && done.stdout.contains("made     lubdub-heartbeats-0"), "{done:?}");
-    ingest.until_ready();
-    for node in &others {
-        until_it_says(node, "it waits for Redis: connect to Redis");
-    }
     redis.restart();
-    others.iter_mut().for_each(Node::until_ready);
-    for node in others.iter().chain([&ingest]) {
+    let done = init(home.path(), &nats, &redis, &[]);
+    assert!(done.status.success() && done.stdout.contains("made     lubdub-heartbeats-0"), "{done:?}");
+    assert!(done.stdout.contains("marked   Redis"), "{done:?}");
+    for node in others.iter_mut().chain([&mut ingest]) {
+        node.until_ready();
         let said = node.said();
-        assert_eq!(said.matches("waiting for NATS").count(), 1, "each reason is logged once: {said}");
+        assert_eq!(said.matches("lubdub-heartbeats-0").count(), 1, "a reason is logged once: {said}");
     }
+    redis.stop();
+    let mut late = Node::new(Role::Notifier, 1, home.path(), of_redis);
+    late.launch();
+    until_it_says(&late, "it waits for Redis: connect to Redis");
+    redis.restart();
+    late.until_ready();
 }
 
 #[test]
@@ -72,12 +80,13 @@ fn settings_that_stay_wrong_end_a_role_with_2_and_say_what_is_wrong() {
     let home = directory();
     let (nats, redis) = (NatsServer::start(), RedisServer::with_settings(&["--requirepass", "right"]));
     let bare = NatsServer::with_settings("enabled: false");
-    assert!(init(home.path(), &nats.url()).status.success());
-    let (nats, bare) = (nats.url(), bare.url());
+    let (own, open) = (nats.url(), RedisServer::start());
+    assert!(init(home.path(), &nats, &open, &[]).status.success());
+    let (nats, bare, open) = (own, bare.url(), open.url());
     let with_password = redis.url().replace("redis://", "redis://:wrong@");
     let cases: [(&[&str], &str); 4] = [
         (&["ingest", "--nats", &nats, "--partitions", "7"], "it has 2 partitions, not 7"),
-        (&["init", "--nats", &nats, "--partitions", "7"], "it has 2 partitions, not 7"),
+        (&["init", "--nats", &nats, "--redis", &open, "--partitions", "7"], "it has 2 partitions, not 7"),
         (&["ingest", "--nats", &bare], "JetStream is off"),
         (&["notifier", "--nats", &nats, "--redis", &with_password], "log in to Redis"),
     ];
@@ -91,4 +100,44 @@ fn settings_that_stay_wrong_end_a_role_with_2_and_say_what_is_wrong() {
         assert_eq!(finished.status.code(), Some(2), "{arguments:?}: {finished:?}");
         assert!(finished.stderr.contains(words), "{arguments:?}: {finished:?}");
     }
+}
+
+#[test]
+fn a_redis_that_is_not_the_installations_is_refused_and_left_as_it_is() {
+    let home = directory();
+    let (nats, other_nats) = (NatsServer::start(), NatsServer::start());
+    let (redis, other_redis, empty) = (RedisServer::start(), RedisServer::start(), RedisServer::start());
+    assert!(init(home.path(), &nats, &redis, &[]).status.success());
+    assert!(init(home.path(), &other_nats, &other_redis, &[]).status.success());
+    let again = init(home.path(), &nats, &redis, &[]);
+    assert_eq!((again.status.code(), &*again.stdout), (Some(0), "ready, with 2 partitions\n"), "{again:?}");
+    let on = |role, index, redis: &RedisServer| {
+        let flags = ["--nats", &nats.url(), "--redis", &redis.url()].map(str::to_owned).to_vec();
+        let mut node = Node::new(role, index, home.path(), flags);
+        node.launch();
+        node
+    };
+    let mut wrong: Vec<Node> = Vec::new();
+    for (index, role) in [Role::Scheduler, Role::Notifier, Role::Console].into_iter().enumerate() {
+        for (which, redis, words) in [
+            (0, &other_redis, "it is that of installation"),
+            (1, &empty, "it holds nothing of this installation"),
+        ] {
+            let node = on(role, index * 2 + which, redis);
+            until_it_says(&node, words);
+            wrong.push(node);
+        }
+    }
+    assert_eq!(empty.cli(&["DBSIZE"]).trim(), "0", "nothing was written");
+    assert_eq!(other_redis.cli(&["DBSIZE"]).trim(), "1", "the mark alone");
+    let refused = init(home.path(), &nats, &other_redis, &[]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("Redis knows 0 monitors of another one"), "{refused:?}");
+    let taken = init(home.path(), &nats, &empty, &[]);
+    assert!(taken.status.success() && taken.stdout.contains("marked   Redis"), "{taken:?}");
+    let taken = init(home.path(), &nats, &other_redis, &["--new"]);
+    assert!(taken.status.success() && taken.stdout.contains("marked   Redis"), "{taken:?}");
+    wrong.iter_mut().for_each(Node::until_ready);
+    let again = init(home.path(), &nats, &redis, &["--new"]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
 }

@@ -25,7 +25,7 @@ fn a_scheduler_that_has_lost_nats_and_redis_mails_its_operator() {
     let address = format!("127.0.0.1:{}", free_port());
     let url = format!("smtps://{IN_URL}@localhost:{}", sink.port());
     let mut init = lubdub(home.path());
-    init.args(["init", "--nats", &nats.url()]);
+    init.args(["init", "--nats", &nats.url(), "--redis", &redis.url()]);
     assert!(Process::start(&mut init).finish().status.success());
     let mut command = lubdub(home.path());
     command.args(["scheduler", "--listen", &address, "--nats", &nats.url(), "--redis", &redis.url()]);

@@ -23,6 +23,7 @@ const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 #[derive(Debug)]
 pub(super) struct Secured {
     pub(super) nats: NatsServer,
+    pub(super) redis: RedisServer,
     secrets: TempDir,
 }
 
@@ -39,7 +40,7 @@ impl Secured {
             file("cert.pem"),
             file("key.pem")
         ));
-        Self { nats, secrets }
+        Self { nats, redis: RedisServer::start(), secrets }
     }
 
     /// A file that a role has.
@@ -68,7 +69,9 @@ impl Secured {
     #[track_caller]
     pub(super) fn init(&self) {
         let mut command = lubdub(self.secrets.path());
-        command.args(["init", "--partitions", "2"]).args(self.flags(Role::Init));
+        command
+            .args(["init", "--partitions", "2", "--redis", &self.redis.url()])
+            .args(self.flags(Role::Init));
         let finished = Process::start(&mut command).finish();
         assert!(finished.status.success(), "{finished:?}");
     }
@@ -96,7 +99,6 @@ pub(super) struct Installation {
     // In this order: the nodes do not outlive what they stand on.
     nodes: Vec<(Role, SocketAddr, Process)>,
     pub(super) secured: Secured,
-    redis: RedisServer,
     home: TempDir,
 }
 
@@ -105,8 +107,7 @@ impl Installation {
     pub(super) fn start() -> Self {
         let secured = Secured::start();
         secured.init();
-        let mut installation =
-            Self { nodes: Vec::new(), secured, redis: RedisServer::start(), home: directory() };
+        let mut installation = Self { nodes: Vec::new(), secured, home: directory() };
         let addresses = RUNNING.map(|role| (role, SocketAddr::from(([127, 0, 0, 1], free_port()))));
         installation.run(&addresses);
         installation
@@ -134,11 +135,11 @@ impl Installation {
             command.args([role.name(), "--listen", &address.to_string()]).args(self.secured.flags(*role));
             match role {
                 Role::Init | Role::Ingest => {}
-                Role::Scheduler => drop(command.args(["--redis", &self.redis.url()])),
-                Role::Notifier => drop(command.args(["--redis", &self.redis.url()]).args(ALLOW)),
+                Role::Scheduler => drop(command.args(["--redis", &self.secured.redis.url()])),
+                Role::Notifier => drop(command.args(["--redis", &self.secured.redis.url()]).args(ALLOW)),
                 Role::Console => {
                     let public = format!("http://{push}");
-                    command.args(["--redis", &self.redis.url(), "--public-url", &public]).args(ALLOW);
+                    command.args(["--redis", &self.secured.redis.url(), "--public-url", &public]).args(ALLOW);
                     command.env("LUBDUB_API_KEY", KEY);
                 }
             }

@@ -10,7 +10,10 @@ async fn a_name_that_leads_to_a_private_address_is_refused_when_it_is_looked_up(
     // Straight to the client: the check of the URL would refuse this name already.
     let error = http.client.get("http://localhost:9/").send().await.unwrap_err();
     let Failure::Refused(refused) = why(error) else { panic!("it was refused by something else") };
-    assert!(refused.to_string().contains("is a loopback address; to allow it, start Lubdub with"), "{refused}");
+    assert!(
+        refused.to_string().contains("is a loopback address; to allow it, start Lubdub with"),
+        "{refused}"
+    );
 }
 
 /// Answers every connection that comes to it, and counts them.
