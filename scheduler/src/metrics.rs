@@ -1,8 +1,10 @@
 //! The metrics of the scheduler.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use model::flip::{Flip, Reason};
+use model::ids::PartitionId;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -125,8 +127,8 @@ pub struct Metrics {
     pub rebuilds: Family<RebuildLabels, Counter>,
     /// How long rebuilds take.
     pub rebuild_seconds: RebuildSeconds,
-    /// Milliseconds from the watermark to now, for each partition.
-    pub watermark_lag: Family<PartitionLabels, Gauge>,
+    /// Seconds from the watermark to now, for each partition.
+    pub watermark_lag: Family<PartitionLabels, Gauge<f64, AtomicU64>>,
     /// Deaf gaps that are remembered, for each partition.
     pub gaps: Family<PartitionLabels, Gauge>,
     /// Seconds of deaf time that are remembered, for each partition.
@@ -188,7 +190,7 @@ impl Metrics {
         registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());
         registry.register("lubdub_scheduler_monitors", "Monitors held", m.monitors.clone());
         registry.register(
-            "lubdub_scheduler_watermark_lag_milliseconds",
+            "lubdub_scheduler_watermark_lag_seconds",
             "From the watermark to now",
             m.watermark_lag.clone(),
         );
@@ -203,8 +205,94 @@ impl Metrics {
         self.rebuild_seconds.0.observe(took.as_secs_f64());
     }
 
+    /// The series of a partition that is taken.
+    pub fn of_partition(&self, partition: PartitionId) -> PartitionSeries {
+        PartitionSeries { metrics: self.clone(), labels: PartitionLabels { partition: partition.0.into() } }
+    }
+
     /// Counts a flip.
     pub fn flip(&self, flip: &Flip) {
         self.flips.get_or_create(&FlipLabels { reason: ReasonLabel(flip.reason) }).inc();
+    }
+}
+
+/// What a scheduler says of one partition that it holds. The series go when the partition is given away: a
+/// figure that stands still would look like a partition that does.
+#[derive(Debug)]
+pub struct PartitionSeries {
+    metrics: Metrics,
+    labels: PartitionLabels,
+}
+
+/// The figures of a partition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartitionFigures {
+    /// From the watermark to now, in seconds; `None` = there is no watermark yet.
+    pub lag: Option<f64>,
+    /// Deaf gaps that are remembered.
+    pub gaps: i64,
+    /// Their seconds.
+    pub deaf_seconds: i64,
+    /// Monitors.
+    pub monitors: i64,
+    /// Alerts that are committed and not in the alert queue yet.
+    pub outbox: i64,
+}
+
+impl PartitionSeries {
+    /// Sets them.
+    pub fn set(&self, figures: PartitionFigures) {
+        let (of, labels) = (&self.metrics, &self.labels);
+        if let Some(lag) = figures.lag {
+            of.watermark_lag.get_or_create(labels).set(lag);
+        }
+        of.gaps.get_or_create(labels).set(figures.gaps);
+        of.deaf_seconds.get_or_create(labels).set(figures.deaf_seconds);
+        of.monitors.get_or_create(labels).set(figures.monitors);
+        of.outbox.get_or_create(labels).set(figures.outbox);
+    }
+}
+
+impl Drop for PartitionSeries {
+    fn drop(&mut self) {
+        let (of, labels) = (&self.metrics, &self.labels);
+        of.watermark_lag.remove(labels);
+        for family in [&of.gaps, &of.deaf_seconds, &of.monitors, &of.outbox] {
+            family.remove(labels);
+        }
+        // Whoever holds a partition still says so again, with its next alert.
+        of.full_queue.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    fn shown(registry: &Registry) -> String {
+        let mut text = String::new();
+        encode(&mut text, registry).expect("text");
+        text
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_partition_that_was_given_away() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let figures =
+            PartitionFigures { lag: Some(591.391), gaps: 1, deaf_seconds: 7, monitors: 5, outbox: 2 };
+        let (kept, given) = (metrics.of_partition(PartitionId(0)), metrics.of_partition(PartitionId(1)));
+        kept.set(figures);
+        given.set(figures);
+        metrics.full_queue.set(1);
+        let said = shown(&registry);
+        assert!(said.contains("lubdub_scheduler_watermark_lag_seconds{partition=\"1\"} 591.391"), "{said}");
+        drop(given);
+        let said = shown(&registry);
+        assert!(!said.contains("partition=\"1\""), "{said}");
+        assert_eq!(said.matches("partition=\"0\"").count(), 5, "{said}");
+        assert!(said.contains("lubdub_scheduler_full_queue 0"), "{said}");
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::error::Error;
-use crate::metrics::PartitionLabels;
+use crate::metrics::PartitionFigures;
 use crate::text_bytes::text_bytes;
 use machine::partition::Effects;
 use state::{KnownNumber, RETRY};
@@ -222,18 +222,16 @@ impl Owner {
         }
         self.reported_at = Some(now);
         let head = self.partition.head();
-        let labels = PartitionLabels { partition: self.id.0.into() };
-        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        if let Some(watermark) = head.watermark {
-            let lag = millis(self.deps.clock.now().since(watermark));
-            self.metrics.watermark_lag.get_or_create(&labels).set(lag);
-        }
+        let lag = head.watermark.map(|watermark| self.deps.clock.now().since(watermark).as_secs_f64());
         let gaps = head.gaps.as_slice();
         let deaf: Duration = gaps.iter().map(|gap| gap.length()).sum();
-        self.metrics.gaps.get_or_create(&labels).set(i64::try_from(gaps.len()).unwrap_or(i64::MAX));
-        self.metrics.deaf_seconds.get_or_create(&labels).set(millis(deaf) / 1_000);
-        let monitors = i64::try_from(self.partition.len()).unwrap_or(i64::MAX);
-        self.metrics.monitors.get_or_create(&labels).set(monitors);
-        self.metrics.outbox.get_or_create(&labels).set(self.publisher.waiting());
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.series.set(PartitionFigures {
+            lag,
+            gaps: count(gaps.len()),
+            deaf_seconds: i64::try_from(deaf.as_secs()).unwrap_or(i64::MAX),
+            monitors: count(self.partition.len()),
+            outbox: self.publisher.waiting(),
+        });
     }
 }

@@ -12,7 +12,7 @@ use crate::report::{Report, count, rate, seconds};
 use crate::sections::Size;
 
 /// The lag of the watermark below which a scheduler is not behind.
-const NEAR: f64 = 5_000.0;
+const NEAR: f64 = 5.0;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -35,7 +35,7 @@ pub(crate) async fn measure(size: Size) -> anyhow::Result<()> {
     committed(&store, &ends, PATIENCE).await?;
     let committed_after = began.elapsed();
     loop {
-        let lags = scheduler.values("lubdub_scheduler_watermark_lag_milliseconds").await?;
+        let lags = scheduler.values("lubdub_scheduler_watermark_lag_seconds").await?;
         if lags.len() == usize::from(PARTITIONS) && lags.iter().all(|lag| *lag < NEAR) {
             break;
         }

@@ -94,6 +94,7 @@ impl Owner {
         let told_deaf_until = partition.head().gaps.as_slice().last().map(|gap| gap.end);
         let mut owner = Self {
             id,
+            series: metrics.of_partition(id),
             metrics,
             progress,
             lease,

@@ -15,7 +15,7 @@ use super::checkpoint::Checkpoints;
 use super::publish::Publisher;
 use super::rebuilds::Rebuilds;
 use crate::deps::Deps;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, PartitionSeries};
 use crate::rebuild::{RebuiltPartition, Requests};
 use crate::reconcile::Reconciler;
 use crate::watchdog::Progress;
@@ -64,6 +64,7 @@ pub(crate) struct Owner {
     /// frame, or batch of due monitors, still fits into the commit.
     pub(super) batch_monitors: usize,
     pub(super) reported_at: Option<Duration>,
+    pub(super) series: PartitionSeries,
     /// The end of the newest deaf time that the log of the program tells of.
     pub(super) told_deaf_until: Option<EventTime>,
 }
