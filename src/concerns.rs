@@ -1,14 +1,17 @@
 //! What the operator hears of, beside event time that stands still.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use model::time::EventTime;
+use parking_lot::Mutex;
 use ports::clock::Clock;
 use ports::history::DeliveryHistory;
 use ports::queue::Queue;
 use scheduler::Concern;
-use serving::Entrance;
+use serving::{Entrance, Readiness};
 
 /// Clients are not known to be able to get in.
 pub(crate) struct Shut(pub(crate) Entrance);
@@ -31,6 +34,51 @@ impl Concern for Shut {
         self.0
             .trouble()
             .map(|why| format!("Lubdub takes no pushes, and no monitor is watched meanwhile: {why}"))
+    }
+}
+
+/// A scheduler waits for what it stands on: NATS or Redis are away, or are not those of one installation.
+pub(crate) struct Waits {
+    starting: Readiness,
+    /// When each way to the operator accepted the alert, until it accepts its end: the watchdog of the
+    /// waiting scheduler tells of the beginning, that of the working one of the end.
+    told: Mutex<HashMap<&'static str, EventTime>>,
+}
+
+impl Waits {
+    /// `starting` says what is waited for, until nothing is.
+    pub(crate) fn new(starting: Readiness) -> Self {
+        Self { starting, told: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Concern for Waits {
+    fn kind(&self) -> &'static str {
+        "lubdub.waiting"
+    }
+
+    fn subject(&self) -> &'static str {
+        "A scheduler of Lubdub cannot begin"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    async fn trouble(&self) -> Option<String> {
+        self.starting.check().err()
+    }
+
+    fn was_told(&self, way: &'static str) -> Option<EventTime> {
+        self.told.lock().get(way).copied()
+    }
+
+    fn told(&self, way: &'static str, of: Option<EventTime>) {
+        match of {
+            Some(at) => self.told.lock().insert(way, at),
+            None => self.told.lock().remove(way),
+        };
     }
 }
 
@@ -108,7 +156,6 @@ mod tests {
     use model::delivery::{Delivery, DeliveryState, DeliveryTask};
     use model::flip::Alert;
     use model::ids::{AlertId, ChannelId, DeliveryId};
-    use model::time::EventTime;
     use ports::clock::ManualClock;
     use uuid::Uuid;
 
@@ -131,6 +178,26 @@ mod tests {
             folded_into: None,
         };
         task.pending(at)
+    }
+
+    #[tokio::test]
+    async fn what_a_waiting_scheduler_told_of_is_ended_by_the_working_one() {
+        let starting = Readiness::new("scheduler");
+        let waits = Waits::new(starting.clone());
+        starting.set_not_ready("it waits for Redis: it is gone");
+        assert_eq!(
+            waits.trouble().await.as_deref(),
+            Some("scheduler is not ready: it waits for Redis: it is gone")
+        );
+        waits.told("mail", Some(EventTime::from_secs(7)));
+        starting.set_ready();
+        assert_eq!(waits.trouble().await, None);
+        assert_eq!(
+            (waits.was_told("mail"), waits.was_told("webhook")),
+            (Some(EventTime::from_secs(7)), None)
+        );
+        waits.told("mail", None);
+        assert_eq!(waits.was_told("mail"), None);
     }
 
     #[tokio::test]

@@ -27,3 +27,4 @@ pub use config::Config;
 pub use deps::{CHECKPOINTS_EMBEDDED, CHECKPOINTS_IN_CLUSTER, Deps};
 pub use error::Error;
 pub use service::Service;
+pub use watchdog::watch;

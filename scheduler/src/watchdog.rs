@@ -5,6 +5,7 @@ mod beat;
 mod operator;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,21 @@ pub(crate) struct Watchdog {
     stall: Incident,
     concerns: Vec<(Arc<dyn Concern>, Incident)>,
     beat: Option<Beat>,
+}
+
+/// Looks at concerns alone, without event time, for a scheduler that cannot begin yet; it does not end.
+///
+/// # Errors
+/// [`Error::MetaClient`], [`Error::MetaMail`].
+pub async fn watch(
+    clock: Arc<dyn Clock>,
+    concerns: Vec<Arc<dyn Concern>>,
+    config: Config,
+) -> Result<Infallible, Error> {
+    // No partition is expected to move.
+    let watchdog = Watchdog::new(clock, Arc::default(), concerns, config)?;
+    watchdog.run(CancellationToken::new()).await;
+    std::future::pending().await
 }
 
 /// Something that is wrong, and to whom it was told.

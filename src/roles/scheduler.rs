@@ -14,7 +14,7 @@ use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving};
 use crate::cluster::{HistorySize, Nats, Redis, node_name, one_installation};
-use crate::concerns::LateAlerts;
+use crate::concerns::{LateAlerts, Waits};
 use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::mail::Smtp;
@@ -82,9 +82,14 @@ impl Scheduler {
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
             Ok((nats, redis, installation, roster))
         };
-        let Some((nats, redis, installation, roster)) = serving.prepare(Box::pin(servers)).await? else {
-            return Ok(());
+        let waits: Arc<dyn scheduler::Concern> = Arc::new(Waits::new(starting.clone()));
+        let watching = scheduler::watch(clock.clone(), vec![Arc::clone(&waits)], self.config()?);
+        let prepared = tokio::select! {
+            prepared = serving.prepare(Box::pin(servers)) => prepared?,
+            failed = watching => match failed? {},
         };
+        let Some((nats, redis, installation, roster)) = prepared else { return Ok(()) };
+        starting.set_ready();
         let mut metrics = MetricsRegistry::default();
         let late = LateAlerts { deliveries: None, history: redis.deliveries(), clock: clock.clone() };
         let deps = scheduler::Deps {
@@ -97,7 +102,7 @@ impl Scheduler {
             checkpoint_every: scheduler::CHECKPOINTS_IN_CLUSTER,
             history: redis.history(),
             alerts: nats.queue(QueueName::Alerts),
-            concerns: vec![Arc::new(late)],
+            concerns: vec![Arc::new(late), waits],
             clock,
         };
         let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::installation::{Installation, Plan};
 use super::node::{Node, Role};
 use crate::api::Monitor;
-use crate::harness::{directory, eventually};
+use crate::harness::{directory, eventually, eventually_within};
 use crate::http::Client;
 
 /// The number of monitors' states in Redis.
@@ -23,6 +23,13 @@ fn push(cluster: &Installation, monitor: &Monitor) {
     let line = format!("POST /api/push/{}", monitor.token);
     let answer = Client::new(ingest, Duration::from_secs(10)).ask(&line, "", b"").expect("an answer");
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// Whether the operator heard something with these words.
+fn hears(cluster: &Installation, words: &[&str]) -> bool {
+    let heard = cluster.operator.requests().into_iter();
+    let mut told = heard.map(|one| String::from_utf8_lossy(&one.body).into_owned());
+    told.any(|told| words.iter().all(|word| told.contains(word)))
 }
 
 fn an_empty_disk() -> TempDir {
@@ -62,6 +69,9 @@ fn a_nats_that_lost_its_disk_founds_nothing_and_redis_is_left_as_it_is() {
     for node in cluster.all_nodes() {
         eventually("it waits", || node.readiness()?.body.contains("is missing").then_some(()));
     }
+    eventually_within(Duration::from_secs(90), "the operator hears why", || {
+        hears(&cluster, &["lubdub.waiting", "is missing"]).then_some(())
+    });
     assert_eq!(known(&cluster), 5, "Redis knows what it knew");
 
     cluster.nats.only().restore(&whole);
@@ -70,6 +80,10 @@ fn a_nats_that_lost_its_disk_founds_nothing_and_redis_is_left_as_it_is() {
         push(&cluster, monitor);
         assert_eq!(cluster.api().reasons(monitor), ["first"], "{monitor:?}");
     }
+
+    eventually("the operator hears that it is over", || {
+        hears(&cluster, &[r#""ended":"lubdub.waiting""#]).then_some(())
+    });
 
     // Who has no back-up begins anew, and says so.
     cluster.nats.only().restore(&an_empty_disk());
