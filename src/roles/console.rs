@@ -14,7 +14,7 @@ use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::ListenAddress;
 
-use super::serving::{Drain, Serving};
+use super::serving::{Drain, Serving, Stopping};
 use crate::cluster::{Nats, Redis, node_name, one_installation};
 use crate::installation::Installation;
 use crate::logging::Logging;
@@ -30,6 +30,9 @@ pub(crate) struct Console {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    stopping: Stopping,
 
     #[command(flatten)]
     logging: Logging,
@@ -58,6 +61,7 @@ impl Console {
     }
 
     pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.stopping.validate()?;
         self.nats.validate()?;
         self.redis.validate()?;
         self.console.validate()?;
@@ -76,7 +80,7 @@ impl Console {
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let place = (&self.listen, &self.metrics);
+        let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = self.console.trusted_proxies.clone();
         let mut serving = Serving::begin(Role::Console, place, proxies, clock.clone()).await?;
         let starting = serving.starting();

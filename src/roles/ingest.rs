@@ -10,7 +10,7 @@ use ports::clock::SystemClock;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::ListenAddress;
 
-use super::serving::{Drain, Serving};
+use super::serving::{Drain, Serving, Stopping};
 use crate::cluster::{Nats, node_name};
 use crate::installation::Installation;
 use crate::logging::Logging;
@@ -30,6 +30,9 @@ pub(crate) struct Ingest {
     metrics: MetricsListen,
 
     #[command(flatten)]
+    stopping: Stopping,
+
+    #[command(flatten)]
     logging: Logging,
 
     #[command(flatten)]
@@ -45,6 +48,7 @@ impl Ingest {
     }
 
     pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.stopping.validate()?;
         self.nats.validate()?;
         self.ingest.validate()?;
         Ok(())
@@ -52,7 +56,7 @@ impl Ingest {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let place = (&self.listen, &self.metrics);
+        let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = self.ingest.trusted_proxies.clone();
         let mut serving = Serving::begin(Role::Ingest, place, proxies, clock.clone()).await?;
         let starting = serving.starting();

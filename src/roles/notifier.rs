@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use serving::{ListenAddress, TrustedProxies};
 
-use super::serving::{Drain, Serving};
+use super::serving::{Drain, Serving, Stopping};
 use crate::cluster::{Nats, Redis, node_name, one_installation};
 use crate::installation::Installation;
 use crate::logging::Logging;
@@ -29,6 +29,9 @@ pub(crate) struct Notifier {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    stopping: Stopping,
 
     #[command(flatten)]
     logging: Logging,
@@ -66,6 +69,7 @@ impl Notifier {
     }
 
     pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.stopping.validate()?;
         self.nats.validate()?;
         self.redis.validate()?;
         self.config().map(|_| ())
@@ -81,7 +85,7 @@ impl Notifier {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let place = (&self.listen, &self.metrics);
+        let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = TrustedProxies::default();
         let mut serving = Serving::begin(Role::Notifier, place, proxies, clock.clone()).await?;
         let starting = serving.starting();

@@ -12,7 +12,7 @@ use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::{ListenAddress, TrustedProxies};
 
-use super::serving::{Drain, Serving};
+use super::serving::{Drain, Serving, Stopping};
 use crate::cluster::{HistorySize, Nats, Redis, node_name, one_installation};
 use crate::concerns::{LateAlerts, Waits};
 use crate::installation::Installation;
@@ -29,6 +29,9 @@ pub(crate) struct Scheduler {
 
     #[command(flatten)]
     metrics: MetricsListen,
+
+    #[command(flatten)]
+    stopping: Stopping,
 
     #[command(flatten)]
     logging: Logging,
@@ -55,6 +58,7 @@ impl Scheduler {
     }
 
     pub(super) fn validate(&self) -> anyhow::Result<()> {
+        self.stopping.validate()?;
         self.nats.validate()?;
         self.redis.validate()?;
         Ok(self.config()?.validate()?)
@@ -66,7 +70,7 @@ impl Scheduler {
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let clock = Arc::new(SystemClock::new());
-        let place = (&self.listen, &self.metrics);
+        let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = TrustedProxies::default();
         let mut serving = Serving::begin(Role::Scheduler, place, proxies, clock.clone()).await?;
         let starting = serving.starting();

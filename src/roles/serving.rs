@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
+use clap::Args;
 use model::chain::Chain;
 use model::role::Role;
 use model::time::TimeRules;
@@ -18,6 +19,8 @@ use serving::{Entrance, ListenAddress, Readiness, Routes, ServerLimits, TrustedP
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use cli::Seconds;
 
 use crate::installation::InstallationError;
 use crate::limits;
@@ -29,6 +32,29 @@ const DRAIN_CONNECTIONS: Duration = Duration::from_secs(3);
 /// After a signal, the process is gone within this.
 const DRAIN: Duration = Duration::from_millis(9_500);
 
+/// How a role stops.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub(super) struct Stopping {
+    /// After SIGTERM say on /readyz that the role is draining, and work on for so long before the port is
+    /// closed, 0s to 60s: by then balancers send their requests elsewhere
+    #[arg(long, env = "LUBDUB_DRAIN_DELAY", value_name = "DURATION", default_value = "2s")]
+    drain_delay: Seconds,
+}
+
+impl Stopping {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.drain_delay.0 <= MOST_DRAIN_DELAY.0,
+            "--drain-delay must be 0s to {MOST_DRAIN_DELAY}"
+        );
+        Ok(())
+    }
+}
+
+/// The longest [`Stopping::drain_delay`].
+const MOST_DRAIN_DELAY: Seconds = Seconds(60);
+
 /// The things that a role begins with: its signals and its listener.
 pub(super) struct Serving {
     signals: StopSignals,
@@ -37,6 +63,7 @@ pub(super) struct Serving {
     routes: Routes,
     ops: Ops,
     starting: Readiness,
+    drain_delay: Duration,
     /// The listeners, until `closing` is cancelled.
     front: JoinSet<()>,
     closing: CancellationToken,
@@ -58,7 +85,7 @@ impl Serving {
     /// If the role cannot listen on the address.
     pub(super) async fn begin(
         role: Role,
-        (listen, metrics): (&ListenAddress, &MetricsListen),
+        (listen, metrics, stopping): (&ListenAddress, &MetricsListen, &Stopping),
         proxies: TrustedProxies,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -67,13 +94,13 @@ impl Serving {
                 "failed to listen on {listen}; is another server running there? choose another with --listen"
             )
         })?;
-        Self::over(listener, role, metrics, proxies, clock).await
+        Self::over(listener, role, (metrics, stopping), proxies, clock).await
     }
 
     async fn over(
         listener: TcpListener,
         role: Role,
-        metrics: &MetricsListen,
+        (metrics, stopping): (&MetricsListen, &Stopping),
         proxies: TrustedProxies,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -90,7 +117,8 @@ impl Serving {
         let limits =
             ServerLimits { drain: DRAIN_CONNECTIONS, proxies, ..ServerLimits::within_open_files(files) };
         front.spawn(serve(listener, routes.clone(), limits, entrance.clone(), closing.clone()));
-        Ok(Self { signals, address, entrance, routes, ops, starting, front, closing })
+        let drain_delay = Duration::from_secs(stopping.drain_delay.0);
+        Ok(Self { signals, address, entrance, routes, ops, starting, drain_delay, front, closing })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -138,11 +166,16 @@ impl Serving {
         let (mut front, working) = (self.front, CancellationToken::new());
         // What was answered 503 until now is not to be vouched for.
         self.entrance.begin();
-        self.routes.exchange(router.merge(self.ops.routes(vec![readiness], metrics)));
+        self.routes.exchange(router.merge(self.ops.routes(vec![readiness.clone()], metrics)));
         let mut back = JoinSet::new();
         back.spawn(role(working.clone()));
         let failed = tokio::select! {
-            () = self.signals.received() => None,
+            () = self.signals.received() => {
+                readiness.drain();
+                // A second signal means at once.
+                let _ = tokio::time::timeout(self.drain_delay, self.signals.received()).await;
+                None
+            }
             error = lost => Some(error.into()),
             Some(ended) = front.join_next() => Some(match ended {
                 Ok(()) => anyhow::anyhow!("the listener ended by itself"),
@@ -196,6 +229,8 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         metrics: MetricsListen,
+        #[command(flatten)]
+        stopping: Stopping,
     }
 
     #[tokio::test]
@@ -208,7 +243,9 @@ mod tests {
             // Another handle of the socket: what ends it is nothing that the listener does itself.
             let socket = TcpStream::from(listener.as_fd().try_clone_to_owned().expect("a handle"));
             let proxies = TrustedProxies::default();
-            let serving = Serving::over(listener, Role::Ingest, &flags.metrics, proxies, clock).await;
+            let serving =
+                Serving::over(listener, Role::Ingest, (&flags.metrics, &flags.stopping), proxies, clock)
+                    .await;
             let serving = serving.expect("it listens");
             let (entrance, address) = (serving.entrance(), serving.address());
             let (drained, mut told) = tokio::sync::mpsc::channel(1);

@@ -14,6 +14,7 @@ pub(crate) mod scene;
 mod away;
 mod backlog;
 mod clocks;
+mod draining;
 mod flood;
 mod forgotten;
 mod freeze;

@@ -23,6 +23,8 @@ pub(crate) fn lubdub(directory: &Path) -> Command {
     }
     // The data of the machine that runs the test, and of the person, are left alone.
     command.env("STATE_DIRECTORY", directory.join("lubdub-data"));
+    // No balancer stands before them.
+    command.env("LUBDUB_DRAIN_DELAY", "0s");
     command
 }
 

@@ -2,6 +2,7 @@
 
 use std::future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -15,6 +16,7 @@ use prometheus_client::registry::Registry;
 pub struct Readiness {
     role: &'static str,
     reason: Arc<Mutex<Option<String>>>,
+    draining: Arc<AtomicBool>,
     lack: Arc<Mutex<Option<&'static str>>>,
 }
 
@@ -22,7 +24,7 @@ impl Readiness {
     /// A role that is not ready yet.
     pub fn new(role: &'static str) -> Self {
         let reason = Arc::new(Mutex::new(Some("it is starting".to_owned())));
-        Self { role, reason, lack: Arc::default() }
+        Self { role, reason, draining: Arc::default(), lack: Arc::default() }
     }
 
     /// Declares that the role can do its job.
@@ -34,6 +36,11 @@ impl Readiness {
     /// ready: ".
     pub fn set_not_ready(&self, reason: impl Into<String>) {
         *self.reason.lock() = Some(reason.into());
+    }
+
+    /// Declares that the role is about to stop, whatever else it declares from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
     }
 
     /// Declares what the role cannot do although it is ready, because its operator did not set it up; `None`:
@@ -52,6 +59,9 @@ impl Readiness {
     /// # Errors
     /// The role and why it is not ready.
     pub fn check(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(format!("{} is not ready: it is draining", self.role));
+        }
         match &*self.reason.lock() {
             None => Ok(()),
             Some(reason) => Err(format!("{} is not ready: {reason}", self.role)),

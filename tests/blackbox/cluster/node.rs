@@ -126,6 +126,12 @@ impl Node {
         self.process.take().expect("it runs").kill();
     }
 
+    /// SIGTERM.
+    #[track_caller]
+    pub(super) fn terminate(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::TERM);
+    }
+
     /// SIGTERM, and waits for its end.
     #[track_caller]
     pub(super) fn stop(&mut self) -> ExitStatus {
