@@ -10,7 +10,7 @@ use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::{
     Entrance, ListenAddress, Readiness, Routes, ServerLimits, metrics_router, ops_router, probes_router,
-    serve,
+    register_node, serve,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -63,7 +63,8 @@ impl MetricsListener {
 
 impl Ops {
     /// The routes for operators on the main listener.
-    pub(crate) fn routes(&self, roles: Vec<Readiness>, metrics: MetricsRegistry) -> Router {
+    pub(crate) fn routes(&self, roles: Vec<Readiness>, mut metrics: MetricsRegistry) -> Router {
+        register_node(&mut metrics, env!("CARGO_PKG_VERSION"), roles.clone());
         let metrics = Arc::new(metrics);
         match &self.0 {
             None => ops_router(roles, metrics),

@@ -9,8 +9,8 @@ use crate::expressions::{grouping_labels, selectors};
 use crate::grafana;
 use crate::programs::{deploy, promtool, read, succeeds, yaml};
 
-/// Metrics that Prometheus and its blackbox exporter make.
-const OF_OTHERS: [&str; 4] = ["up", "probe_success", "scrape_duration_seconds", "ALERTS"];
+/// Metrics that Prometheus makes.
+const OF_OTHERS: [&str; 3] = ["up", "scrape_duration_seconds", "ALERTS"];
 
 /// Labels that a target has.
 const OF_TARGETS: [&str; 2] = ["job", "instance"];

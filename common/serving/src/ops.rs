@@ -27,6 +27,11 @@ impl Readiness {
         Self { role, reason, draining: Arc::default(), lack: Arc::default() }
     }
 
+    /// The name of the role.
+    pub const fn role(&self) -> &'static str {
+        self.role
+    }
+
     /// Declares that the role can do its job.
     pub fn set_ready(&self) {
         *self.reason.lock() = None;
