@@ -217,7 +217,7 @@ impl Watchdog {
         match stalled {
             Some((partition, reached)) => {
                 if self.stall.news.is_none() {
-                    tracing::error!(partition.id = %partition, watermark = ?reached.watermark, "Lubdub stands still");
+                    tracing::error!(partition.id = %partition, watermark = reached.watermark.map(display), "Lubdub stands still");
                 }
                 self.stall.begin(&self.ways, News::stalled(now, partition, reached.watermark)).await;
             }
