@@ -180,12 +180,17 @@ impl Up {
         Ok(())
     }
 
+    /// The admin key that was given. An empty variable counts as not set.
+    fn given_key(&self) -> Option<&str> {
+        self.api_key.as_deref().filter(|key| !key.is_empty())
+    }
+
     /// Runs until SIGTERM or SIGINT, then drains.
     ///
     /// # Errors
     /// An error that keeps the process from starting, or a role from running.
     pub(crate) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        if let Some(key) = &self.api_key {
+        if let Some(key) = self.given_key() {
             management::check_admin_key(key)?;
         }
         let signals = StopSignals::listen()?;
@@ -222,8 +227,8 @@ impl Up {
         })?;
         let starts = Starts::another(&data_dir, Arc::clone(&clock) as _);
         let registry: Arc<dyn Registry> = backend.registry();
-        let key = management::ensure_admin_key(&registry, clock.as_ref(), self.api_key.as_deref()).await?;
-        greeting::keep_key(&data_dir, &key, self.api_key.as_deref())?;
+        let key = management::ensure_admin_key(&registry, clock.as_ref(), self.given_key()).await?;
+        greeting::keep_key(&data_dir, &key, self.given_key())?;
 
         let mut metrics = MetricsRegistry::default();
         let entrance = Entrance::new(Arc::clone(&clock) as _, TimeRules::EMBEDDED.silence);

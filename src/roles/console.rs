@@ -72,7 +72,10 @@ impl Console {
     }
 
     fn given_key(&self) -> anyhow::Result<Option<String>> {
-        let Some(path) = &self.api_key_file else { return Ok(self.api_key.clone()) };
+        let Some(path) = &self.api_key_file else {
+            // An empty variable counts as not set.
+            return Ok(self.api_key.clone().filter(|key| !key.is_empty()));
+        };
         let key = std::fs::read_to_string(path)
             .with_context(|| format!("read the admin key from --api-key-file {}", path.display()))?;
         Ok(Some(key.trim().to_owned()))

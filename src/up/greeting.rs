@@ -21,8 +21,8 @@ pub(super) fn keep_key(data_dir: &Path, key: &AdminKey, given: Option<&str>) -> 
     let is_made = matches!(key, AdminKey::Made(_));
     let key = match (key, given) {
         (AdminKey::Made(key), _) => key.expose(),
-        (AdminKey::Given, Some(given)) => given,
-        (AdminKey::Given | AdminKey::Present, _) => return Ok(()),
+        (AdminKey::Given | AdminKey::Replaced, Some(given)) => given,
+        (AdminKey::Given | AdminKey::Replaced | AdminKey::Present, _) => return Ok(()),
     };
     let path = data_dir.join(KEY);
     if is_made && path.exists() {
@@ -79,10 +79,10 @@ impl Greeting<'_> {
             AdminKey::Made(key) => {
                 let _ = writeln!(text, "Admin key          {}  (kept in {})", key.expose(), kept.display());
             }
-            AdminKey::Given | AdminKey::Present if kept.exists() => {
+            AdminKey::Given | AdminKey::Replaced | AdminKey::Present if kept.exists() => {
                 let _ = writeln!(text, "Admin key          is kept in {}", kept.display());
             }
-            AdminKey::Given | AdminKey::Present => {}
+            AdminKey::Given | AdminKey::Replaced | AdminKey::Present => {}
         }
         text.push_str("\nType next, in another terminal:\n");
         self.place(&mut text);

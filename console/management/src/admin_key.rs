@@ -24,6 +24,8 @@ const PAGE: usize = 500;
 pub enum AdminKey {
     /// The given key is an admin key.
     Given,
+    /// The given key took the place of an earlier one, which is valid no more.
+    Replaced,
     /// A key that was just made, because there was none. It can be shown now and never again.
     Made(Secret),
     /// A key that exists already. Only its hash is stored, so it cannot be shown.
@@ -94,6 +96,12 @@ async fn ensure_given(registry: &dyn Registry, clock: &dyn Clock, given: &str) -
         let earlier = keys.iter().find(|(_, key)| key.id == FIRST_KEY);
         let expected = earlier.map_or(Expected::Absent, |(revision, _)| Expected::At(*revision));
         match put_first(registry, clock, expected, &hash).await {
+            Ok(()) if earlier.is_some() => {
+                tracing::warn!(
+                    "the given admin key took the place of an earlier one, which is valid no more"
+                );
+                return Ok(AdminKey::Replaced);
+            }
             Ok(()) => return Ok(AdminKey::Given),
             // Another console was first, perhaps with the same key.
             Err(RegistryError::Conflict) => {}

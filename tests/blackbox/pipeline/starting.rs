@@ -100,6 +100,9 @@ fn the_admin_key_can_be_set() {
     let text = greeting(up(home.path(), Path::new("data")).env("LUBDUB_API_KEY", KEY), home.path());
     assert!(!text.contains(KEY), "who set it knows it: {text}");
     says(up(home.path(), Path::new("data")).env("LUBDUB_API_KEY", "short"), &["API key", "at least 16"]);
+    // As a compose file gives a variable that nobody set.
+    let text = greeting(up(home.path(), Path::new("other")).env("LUBDUB_API_KEY", ""), home.path());
+    assert!(text.contains("NEW INSTALLATION"), "{text}");
 }
 
 #[test]
