@@ -16,6 +16,7 @@ use model::channel::Secret;
 use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::Clock;
+use ports::repeats::Said;
 use serving::Readiness;
 use tokio::time::Instant;
 
@@ -26,9 +27,6 @@ use crate::installation::{Installation, InstallationError};
 /// How long `init` waits for a server that is not there yet: they are all started at once.
 const WAIT_FOR_SERVERS: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often the log repeats what is waited for.
-const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The shortest retention of the log: a scheduler that was down that long must find what is not applied yet.
 const SHORTEST_RETENTION: Seconds = Seconds(3_600);
@@ -301,8 +299,8 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Tries again as long as `may_pass` says so of the error. The log tells each error that is another one
-    /// than before, and once a minute one that stays.
+    /// Tries again as long as `may_pass` says so of the error. The log tells each error at once, and then
+    /// once a minute.
     async fn on<T, E, F>(&self, mut connect: impl FnMut() -> F, may_pass: impl Fn(&E) -> bool) -> Result<T, E>
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -312,7 +310,7 @@ impl Waiting<'_> {
             starting.set_not_ready(format!("it waits for {}", self.server));
         }
         let began = Instant::now();
-        let mut told: Option<(String, Instant)> = None;
+        let mut said = Said::default();
         let mut failures = 0_u64;
         loop {
             let error = match connect().await {
@@ -327,12 +325,9 @@ impl Waiting<'_> {
             if let Some(starting) = self.starting {
                 starting.set_not_ready(format!("it waits for {}: {why}", self.server));
             }
-            let is_news = told.as_ref().is_none_or(|(last, at)| *last != why || at.elapsed() >= SAY_EVERY);
-            if is_news && (told.is_some() || !self.is_told.swap(true, Ordering::Relaxed)) {
+            let is_news = said.is_news(&why, std::time::Instant::now());
+            if is_news && (failures > 1 || !self.is_told.swap(true, Ordering::Relaxed)) {
                 tracing::warn!(error = why, failures, "waiting for {}", self.server);
-            }
-            if is_news {
-                told = Some((why, Instant::now()));
             }
             tokio::time::sleep(TRY_AGAIN).await;
         }

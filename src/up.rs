@@ -24,7 +24,7 @@ use ports::roster::Alone;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use sending::mail::MailSettings;
-use serving::{Entrance, ListenAddress, Readiness, ServerLimits, serve};
+use serving::{Entrance, ListenAddress, Readiness, ServerLimits, serve, tell_reasons};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -415,6 +415,7 @@ impl Roles {
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
         let mut front = JoinSet::new();
+        let telling = tell_reasons(readiness.clone());
         let ops = metrics_listener.start(&mut front, listening.clone()).routes(readiness, metrics);
         let router = self.ingest.router().merge(self.console.router()).merge(ops);
         front.spawn(serve(listener, router, limits, entrance, listening.clone()));
@@ -431,6 +432,7 @@ impl Roles {
         back.spawn(async move { service.await.context("run the scheduler") });
 
         let failed = tokio::select! {
+            never = telling => match never {},
             () = signals.received() => None,
             Some(ended) = front.join_next() => Some(early_end(ended.map(|()| Err(anyhow!("the listener ended by itself"))))),
             Some(ended) = ingest.join_next() => Some(early_end(ended)),

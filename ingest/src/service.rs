@@ -9,7 +9,7 @@ use model::time::TimeRules;
 use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::registry::{RecordKind, Registry, RegistryObserver, WatchGuard};
-use serving::{Entrance, Readiness, Strangers, TrustedProxies};
+use serving::{Cause, Entrance, Readiness, Strangers, TrustedProxies};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -170,20 +170,11 @@ impl Service {
     }
 
     async fn look_after_readiness(&self) {
-        let mut was = None;
         loop {
             let refused = &self.metrics.refused_connections;
             refused.inc_by(self.entrance.refusals().saturating_sub(refused.get()));
-            let trouble = self.entrance.trouble();
-            let trouble = trouble.or_else(|| self.health.trouble(self.tokens.standing(), &*self.clock));
-            if was.as_ref() != Some(&trouble.is_none()) {
-                match &trouble {
-                    None => tracing::info!("ingest is ready"),
-                    Some(reason) => tracing::info!(reason, "ingest is not ready"),
-                }
-                was = Some(trouble.is_none());
-            }
-            match trouble {
+            self.readiness.set(Cause::Listener, self.entrance.trouble());
+            match self.health.trouble(self.tokens.standing(), &*self.clock) {
                 None => self.readiness.set_ready(),
                 Some(reason) => self.readiness.set_not_ready(reason),
             }

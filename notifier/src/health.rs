@@ -43,8 +43,7 @@ impl Part {
     }
 }
 
-/// Keeps the readiness, and logs when a part gets into trouble and when it is out of it, not every time it
-/// tries.
+/// Keeps the readiness. The log tells each change of it, not every time that a part tries.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     readiness: Readiness,
@@ -60,7 +59,6 @@ impl Health {
     pub(crate) fn well(&self, part: Part) {
         let mut troubled = self.troubled.lock();
         if troubled.remove(&part).is_some() {
-            tracing::info!("can {} again", part.failed_to());
             self.publish(&troubled);
         }
     }
@@ -68,17 +66,13 @@ impl Health {
     /// The part does not work and tries again.
     pub(crate) fn trouble(&self, part: Part, error: &(dyn std::error::Error + 'static)) {
         let mut troubled = self.troubled.lock();
-        let text = Chain(error).to_string();
-        if !troubled.contains_key(&part) {
-            tracing::warn!(error = %Chain(error), "failed to {}; trying again", part.failed_to());
-        }
-        troubled.insert(part, format!("it failed to {}: {text}", part.failed_to()));
+        troubled.insert(part, format!("it failed to {}: {}", part.failed_to(), Chain(error)));
         self.publish(&troubled);
     }
 
     /// Whether channels of e-mail get nothing, because there is no mail server to send by.
     pub(crate) fn lacks_mail(&self, lacks: bool) {
-        self.readiness.set_lack(lacks.then_some(NO_MAIL));
+        self.readiness.set_lack("mail", lacks.then(|| NO_MAIL.to_owned()));
     }
 
     /// The notifier has begun to work.
@@ -87,9 +81,11 @@ impl Health {
     }
 
     fn publish(&self, troubled: &BTreeMap<Part, String>) {
-        match troubled.values().next() {
-            None => self.readiness.set_ready(),
-            Some(reason) => self.readiness.set_not_ready(reason.as_str()),
+        if troubled.is_empty() {
+            self.readiness.set_ready();
+        } else {
+            let reasons: Vec<&str> = troubled.values().map(String::as_str).collect();
+            self.readiness.set_not_ready(reasons.join("; "));
         }
     }
 }

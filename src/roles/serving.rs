@@ -8,16 +8,19 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use clap::Args;
 use model::chain::Chain;
 use model::role::Role;
 use model::time::TimeRules;
 use ports::clock::Clock;
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::{Entrance, ListenAddress, Readiness, Routes, ServerLimits, TrustedProxies, serve};
+use serde_json::json;
+use serving::{
+    Entrance, ListenAddress, Readiness, Routes, ServerLimits, TrustedProxies, serve, tell_reasons,
+};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use cli::Seconds;
@@ -143,6 +146,7 @@ impl Serving {
         tokio::select! {
             prepared = prepare => prepared.map(Some),
             () = self.signals.received() => Ok(None),
+            Some(ended) = self.front.join_next() => Err(listener_ended(ended)),
         }
     }
 
@@ -170,6 +174,7 @@ impl Serving {
         let mut back = JoinSet::new();
         back.spawn(role(working.clone()));
         let failed = tokio::select! {
+            never = tell_reasons(vec![readiness.clone()]) => match never {},
             () = self.signals.received() => {
                 readiness.drain();
                 // A second signal means at once.
@@ -177,10 +182,7 @@ impl Serving {
                 None
             }
             error = lost => Some(error.into()),
-            Some(ended) = front.join_next() => Some(match ended {
-                Ok(()) => anyhow::anyhow!("the listener ended by itself"),
-                Err(panicked) => panicked.into(),
-            }),
+            Some(ended) = front.join_next() => Some(listener_ended(ended)),
             Some(ended) = back.join_next() => Some(match ended {
                 Ok(Ok(())) => anyhow::anyhow!("the role ended by itself"),
                 Ok(Err(error)) => error,
@@ -207,10 +209,28 @@ impl Serving {
     }
 }
 
-/// The routes until the role works.
+fn listener_ended(ended: Result<(), JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(()) => anyhow::anyhow!("the listener ended by itself"),
+        Err(panicked) => panicked.into(),
+    }
+}
+
+/// The routes until the role works. What it refuses meanwhile looks like its refusals later on, so that
+/// clients understand it.
 fn waiting(role: Role, ops: &Ops, starting: Readiness) -> Router {
+    let why = format!("{} is starting, and /readyz says what it waits for", role.name());
+    let (kind, body) = match role {
+        Role::Ingest => ("application/json", json!({ "ok": false, "error": why, "msg": why })),
+        Role::Console => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let title = status.canonical_reason().unwrap_or_default();
+            ("application/problem+json", json!({ "status": status.as_u16(), "title": title, "detail": why }))
+        }
+        Role::Init | Role::Scheduler | Role::Notifier => ("application/json", json!({ "error": why })),
+    };
     let answer =
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], format!("{} is starting\n", role.name()));
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1"), (CONTENT_TYPE, kind)], body.to_string());
     let routes = ops.routes(vec![starting], MetricsRegistry::default());
     routes.fallback(move || std::future::ready(answer))
 }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use rustix::param::page_size;
 
-use super::ops::Readiness;
+use super::readiness::Readiness;
 
 /// Shows the version of the program, whether each of its roles is ready, and the memory and files of the
 /// process, from now on.

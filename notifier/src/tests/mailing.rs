@@ -176,10 +176,10 @@ async fn a_notifier_is_ready_without_a_mail_server_and_says_that_channels_of_mai
     let channel =
         world.channel_with(String::new(), |channel| channel.kind = ChannelKind::Email(Email { to })).await;
     let running = world.start();
-    let lack = eventually("it says what it lacks", async || running.readiness.lack()).await;
+    let lack = eventually("it says what it lacks", async || running.readiness.lacks().pop()).await;
     assert!(lack.contains("channels of e-mail get nothing"), "{lack}");
     assert_eq!(running.readiness.check(), Ok(()));
     world.delete(RecordKind::Channel, channel).await;
-    eventually("it lacks nothing", async || running.readiness.lack().is_none().then_some(())).await;
+    eventually("it lacks nothing", async || running.readiness.lacks().is_empty().then_some(())).await;
     running.drain().await;
 }
