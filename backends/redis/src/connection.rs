@@ -52,28 +52,30 @@ impl Server {
             ServerAddress::Nodes(nodes) => ask_nodes(nodes).await.map_err(RedisError::of)?,
             ServerAddress::Watched(watched) => ask_primary(watched).await?,
         };
-        let said =
-            |key: &str| info.get::<String>(key).map(|value| value.trim().to_owned()).unwrap_or_default();
-        let found = said("redis_version");
-        if version(&found).is_none_or(|version| version < OLDEST) {
-            return Err(RedisError::Version { found });
-        }
-        let policy = said("maxmemory_policy");
-        if !policy.is_empty() && policy != "noeviction" {
-            tracing::warn!(
-                maxmemory_policy = policy,
-                "Redis may throw keys away when its memory is full, and the monitors' states with them: set maxmemory-policy to noeviction"
-            );
-        }
+        Self::judge(&info).map_err(|found| RedisError::Version { found })?;
+        let is_cluster = said(&info, "cluster_enabled") == "1";
         let kind = match place {
             ServerAddress::Watched(watched) => ServerKind::Watched(Arc::new(Lookout::new(watched))),
             ServerAddress::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
-                Ok([node]) if said("cluster_enabled") != "1" => ServerKind::One(Box::new(node)),
+                Ok([node]) if !is_cluster => ServerKind::One(Box::new(node)),
                 Ok([node]) => ServerKind::Cluster(vec![node]),
                 Err(nodes) => ServerKind::Cluster(nodes),
             },
         };
         Ok(Self { kind, certificates })
+    }
+
+    /// Looks at what a server says of itself: the policy by which it throws keys away when its memory is
+    /// full, if it does.
+    ///
+    /// # Errors Its version, if that is too old.
+    pub(super) fn judge(info: &InfoDict) -> Result<Option<String>, String> {
+        let found = said(info, "redis_version");
+        if version(&found).is_none_or(|version| version < OLDEST) {
+            return Err(found);
+        }
+        let policy = said(info, "maxmemory_policy");
+        Ok(Some(policy).filter(|policy| !policy.is_empty() && policy != "noeviction"))
     }
 
     /// Opens a new connection. It reconnects by itself when it is lost; calls under way at that moment fail.
@@ -146,6 +148,10 @@ async fn ask_what_it_is(node: &ConnectionInfo) -> RedisResult<InfoDict> {
     let client = Client::open(node.clone().set_redis_settings(settings))?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     ::redis::cmd("INFO").query_async(&mut connection).await
+}
+
+fn said(info: &InfoDict, key: &str) -> String {
+    info.get::<String>(key).map(|value| value.trim().to_owned()).unwrap_or_default()
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {

@@ -57,6 +57,16 @@ impl Keys {
         format!("{}:{{installation}}", self.prefix)
     }
 
+    /// A pattern of all keys.
+    pub(super) fn all(&self) -> String {
+        format!("{}:{{*", self.prefix)
+    }
+
+    /// The key that each role writes now and then, to know that it can.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:probe", self.installation())
+    }
+
     pub(super) fn roster(&self, role: &str) -> String {
         format!("{}:{{roster}}:{role}", self.prefix)
     }
@@ -127,6 +137,7 @@ mod tests {
         assert_eq!((keys.hot(5), keys.cold(5)), ("lubdub:{p7}:h:5".into(), "lubdub:{p7}:c:5".into()));
         assert_eq!(keys.due(3), "lubdub:{p7}:due:3");
         assert_eq!(Keys::new("lubdub").installation(), "lubdub:{installation}");
+        assert_eq!(Keys::new("lubdub").probe(), "lubdub:{installation}:probe");
         let scope = Keys::new("lubdub").ledger(Uuid::from_u128(7));
         assert_eq!(scope, "lubdub:{deliveries}:ledger:00000000-0000-0000-0000-000000000007");
         let monitor = MonitorId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001));

@@ -10,7 +10,7 @@
 //! - `state`: the state store. `memo` is what the holder of a lease remembers of its writes, `commit` packs
 //!   commits, `load` reads whole partitions, `due` asks the sorted sets.
 //! - `history`, `deliveries`, `roster`, `ledger`.
-//! - `installation`: whose Redis it is.
+//! - `installation`: whose Redis it is, and whether it can be used; `trouble`: why not.
 //!
 //! The scripts (`*.lua`) use keys that are not among their `KEYS`: passing thousands of names would cost more
 //! than the work. All keys of a script carry the hash tag of the passed key, so they lie on the same node of
@@ -38,6 +38,7 @@ mod roster;
 mod sentinel;
 mod state;
 mod timeouts;
+mod trouble;
 
 use std::sync::Arc;
 
@@ -46,12 +47,13 @@ use ports::clock::Clock;
 pub use deliveries::RedisDeliveries;
 pub use error::RedisError;
 pub use history::RedisHistory;
-pub use installation::RedisMark;
+pub use installation::{Look, RedisMark};
 pub use ledger::RedisLedger;
 pub use options::RedisOptions;
 pub use rights::{User, sentinel_acl, server_acl};
 pub use roster::RedisRoster;
 pub use state::RedisStateStore;
+pub use trouble::RedisTrouble;
 
 use connection::Server;
 use keys::Keys;

@@ -42,8 +42,9 @@ const CONSOLE: &str = "+multi +exec +eval_ro +hmget +zrevrangebylex +lindex +lra
 const WATCHING: &str = "&__sentinel__:hello +ping +info +role +publish +subscribe +multi +exec +slaveof +replicaof \
      +config|rewrite +client|setname +client|kill +script|kill";
 
-/// The commands of `lubdub init`: whose Redis it is, and how many monitors it knows.
-const INIT: &str = "+info +role +hget +hset +exists +hlen";
+/// The commands of `lubdub init`: whose Redis it is, and how many monitors it knows; with `--new` it removes
+/// what there is of another installation.
+const INIT: &str = "+info +role +hget +hset +exists +hlen +scan +keys +unlink";
 
 /// The operator sees how the servers are, not their data.
 const OPERATING: &str = "+ping +info +role +dbsize +acl|load +acl|log +acl|whoami +bgsave +lastsave +client|list \
@@ -83,24 +84,25 @@ impl User {
     pub fn rules(self, prefix: &str) -> Option<String> {
         let (partitions, history) = (format!("{prefix}:{{p*}}:*"), format!("{prefix}:{{h*}}:*"));
         let (deliveries, roster) = (format!("{prefix}:{{deliveries}}:*"), format!("{prefix}:{{roster}}:*"));
-        let mark = format!("{prefix}:{{installation}}");
+        let (mark, probe) =
+            (format!("{prefix}:{{installation}}"), format!("{prefix}:{{installation}}:probe"));
         match self {
-            Self::Role(Role::Init) => Some(format!("~{mark} %R~{partitions} {INIT}")),
+            Self::Role(Role::Init) => Some(format!("~{prefix}:{{*}}* {INIT}")),
             Self::Role(Role::Scheduler) => {
                 // Times and ids of what has not arrived: the operator is told when that is late.
                 let pending = format!("{prefix}:{{deliveries}}:s:0");
-                Some(format!("~{mark} ~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
+                Some(format!("~{mark} ~{probe} ~{partitions} ~{history} ~{roster} %R~{pending} {SCHEDULER}"))
             }
             Self::Role(Role::Notifier) => {
                 // Messages tell the end of an output. A script looks whether its heartbeat is still known.
                 let (outputs, heartbeats) = (format!("{prefix}:{{h*}}:o:*"), format!("{prefix}:{{h*}}:b:*"));
                 Some(format!(
-                    "%R~{mark} %R~{partitions} %R~{outputs} %R~{heartbeats} ~{deliveries} {DELIVERIES} {NOTIFIER}"
+                    "%R~{mark} ~{probe} %R~{partitions} %R~{outputs} %R~{heartbeats} ~{deliveries} {DELIVERIES} {NOTIFIER}"
                 ))
             }
-            Self::Role(Role::Console) => {
-                Some(format!("%R~{mark} %R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"))
-            }
+            Self::Role(Role::Console) => Some(format!(
+                "%R~{mark} ~{probe} %R~{partitions} %R~{history} ~{deliveries} {DELIVERIES} {CONSOLE}"
+            )),
             Self::Role(Role::Ingest) => None,
             Self::Replication => Some("+psync +replconf +ping".to_owned()),
             Self::Sentinel => Some(WATCHING.to_owned()),
@@ -179,7 +181,7 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!(lines[2].starts_with(
-            "user notifier reset on >of-notifier %R~lubdub:{installation} %R~lubdub:{p*}:* %R~lubdub:{h*}:o:* %R~lubdub:{h*}:b:* ~lubdub:{deliveries}:* +info "
+            "user notifier reset on >of-notifier %R~lubdub:{installation} ~lubdub:{installation}:probe %R~lubdub:{p*}:* %R~lubdub:{h*}:o:* %R~lubdub:{h*}:b:* ~lubdub:{deliveries}:* +info "
         ));
         assert_eq!(lines[8], "user health reset on nopass +ping");
         assert_eq!(sentinel_acl(|_| "#0".to_owned()).lines().count(), 8);
