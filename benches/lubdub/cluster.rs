@@ -71,7 +71,7 @@ pub(crate) async fn measure(sections: &Sections) -> anyhow::Result<()> {
         failover::measure(size).await?;
     }
     if sections.wants("alert") {
-        alert::measure(size).await?;
+        Box::pin(alert::measure(size)).await?;
     }
     if sections.wants("deliver") {
         deliver::measure::<ClusterScene>(size).await?;

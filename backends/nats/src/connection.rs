@@ -1,5 +1,6 @@
 //! The client.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 
 use super::access::Access;
 use super::error::NatsError;
+use super::ground::Ground;
 use super::names::{Names, inbox_prefix};
 use super::options::NatsOptions;
 use super::refusals::Refusals;
@@ -39,6 +41,7 @@ pub(super) struct Nats {
     pub(super) options: NatsOptions,
     pub(super) names: Names,
     pub(super) refusals: Refusals,
+    pub(super) ground: Arc<Ground>,
 }
 
 impl Nats {
@@ -79,20 +82,34 @@ impl Nats {
             .ack_timeout(REQUEST_TIMEOUT)
             .build(client.clone());
         let names = Names::new(&options.prefix);
-        Ok(Self { client, jetstream, options, names, refusals })
+        Ok(Self { client, jetstream, options, names, refusals, ground: Arc::default() })
     }
 
-    /// Waits for the connection, as long as a request may take. Without one, the client would queue published
-    /// messages without limit.
-    pub(super) async fn connected(&self) -> Result<(), BackendError> {
+    /// Waits for a connection, as long as a request may take; its number. Without one, the client would queue
+    /// published messages without limit.
+    pub(super) async fn connection(&self) -> Result<u64, BackendError> {
         let connected = async {
             while self.client.connection_state() != State::Connected {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(REQUEST_TIMEOUT, connected)
-            .await
-            .map_err(|_| "there is no connection to NATS".into())
+        let connected = tokio::time::timeout(REQUEST_TIMEOUT, connected).await;
+        connected.map(|()| self.connections()).map_err(|_| "there is no connection to NATS".into())
+    }
+
+    /// The number of connections so far. The client counts one before it says that it is connected.
+    pub(super) fn connections(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Acquire)
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// The same connection, by which whatever is there can be looked at.
+    pub(super) fn wherever(&self) -> Self {
+        Self { ground: Arc::default(), ..self.clone() }
     }
 }
 

@@ -66,6 +66,36 @@ pub enum NatsError {
         /// What.
         what: String,
     },
+    /// A stream is missing beside others of its installation.
+    #[error(
+        "use {what} on NATS: it is missing, and others of installation {installation} are there; if `lubdub init` is not at work, \
+         NATS lost it: restore NATS"
+    )]
+    Lost {
+        /// What.
+        what: String,
+        /// The identity of the installation.
+        installation: String,
+    },
+    /// The servers cannot keep so many copies.
+    #[error(
+        "set up {what} on NATS: a server that stands alone keeps one copy; give --replicas 1, or a cluster of servers"
+    )]
+    Replicas {
+        /// The thing that should be made.
+        what: String,
+        /// The server's error.
+        #[source]
+        source: BackendError,
+    },
+    /// A stream of Lubdub says of no installation that it is its own.
+    #[error(
+        "use stream {stream} on NATS: it has no identity of an installation, for a version before the first release made it; begin with an empty server"
+    )]
+    Nameless {
+        /// Its name.
+        stream: String,
+    },
     /// The server takes only smaller messages.
     #[error("use NATS: its max_payload is {found} bytes and must be at least {least}")]
     Payload {
@@ -121,7 +151,7 @@ impl NatsError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Connect(error) => may_come(error),
-            Self::Missing { .. } => true,
+            Self::Missing { .. } | Self::Lost { .. } => true,
             Self::Address(_)
             | Self::Credentials { .. }
             | Self::Nkey { .. }
@@ -129,6 +159,8 @@ impl NatsError {
             | Self::Refused { .. }
             | Self::Untrusted { .. }
             | Self::Payload { .. }
+            | Self::Replicas { .. }
+            | Self::Nameless { .. }
             | Self::Partitions { .. }
             | Self::NotOurs { .. }
             | Self::NoJetStream(_)

@@ -3,6 +3,7 @@
 //! - `connection`: the client; below it `options`, `error`, `timeouts`.
 //! - `access`: how a node logs in; `rights`: what each role may do; `refusals`: what the server did not
 //!   permit.
+//! - `ground`: whether a new connection leads to the installation still.
 //! - `names`: the names of streams, buckets and subjects.
 //! - `request`: requests to the server, and their errors.
 //! - `follow`: a stream's messages in order; restarts of the server are noticed and nothing is skipped. Every
@@ -15,6 +16,7 @@ mod checkpoints;
 mod connection;
 mod error;
 mod follow;
+mod ground;
 mod log;
 mod names;
 mod options;
@@ -33,7 +35,7 @@ pub use checkpoints::NatsCheckpoints;
 pub use error::{NatsError, Shown, Trusted};
 pub use log::NatsHeartbeatLog;
 pub use options::NatsOptions;
-pub use provision::Provisioned;
+pub use provision::{Provisioned, Remains};
 pub use queue::NatsQueue;
 pub use registry::NatsRegistry;
 pub use rights::Rights;
@@ -118,7 +120,12 @@ impl NatsBackend {
     /// # Errors
     /// [`NatsError::SetUp`] if they do not answer.
     pub async fn installation_now(&self) -> Result<Option<String>, NatsError> {
-        provision::installation(&self.nats).await
+        provision::installation(&self.nats.wherever()).await
+    }
+
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        self.nats.is_connected()
     }
 }
 
@@ -128,6 +135,14 @@ impl NatsBackend {
 /// [`NatsError`].
 pub async fn installation(options: NatsOptions) -> Result<Option<String>, NatsError> {
     provision::installation(&Nats::connect(options).await?).await
+}
+
+/// What there is of an installation; `None`: there is none.
+///
+/// # Errors
+/// [`NatsError`].
+pub async fn remains(options: NatsOptions) -> Result<Option<Remains>, NatsError> {
+    provision::remains(&Nats::connect(options).await?).await
 }
 
 /// Makes missing streams, and gives existing ones the settings of `options`. Repeating it changes nothing.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::connection::Nats;
 use super::error::NatsError;
+use super::ground::{MarkNames, Marks};
 use super::log::stream::{self as log_stream, INCARNATION};
 use super::request::RequestError;
 use super::{checkpoints, queue, registry};
@@ -63,37 +64,81 @@ pub(super) struct Found {
     pub(super) installation: String,
 }
 
+/// What there is of an installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// The identity of the installation.
+    pub installation: String,
+    /// Streams of the heartbeat log and of the registry that are missing.
+    pub missing: Vec<String>,
+}
+
 /// The identity of the installation on the server; `None`: there is none.
 pub(super) async fn installation(nats: &Nats) -> Result<Option<String>, NatsError> {
-    let name = nats.names.heartbeats_stream(PartitionId(0));
-    let what = format!("stream {name}");
-    let first = patiently(nats, &what, async || nats.stream_info(&name).await).await?;
+    let first = look(nats, &nats.names.heartbeats_stream(PartitionId(0))).await?;
     first.map(|first| installation_of(&first)).transpose()
 }
 
+/// What there is of the installation on the server; `None`: there is none.
+pub(super) async fn remains(nats: &Nats) -> Result<Option<Remains>, NatsError> {
+    let Some(first) = look(nats, &nats.names.heartbeats_stream(PartitionId(0))).await? else {
+        return Ok(None);
+    };
+    let partitions = partitions_of(nats, &first, None)?;
+    let log = (1..partitions).map(|partition| nats.names.heartbeats_stream(PartitionId(partition)));
+    let registry = RecordKind::ALL.map(|kind| nats.names.registry_stream(kind));
+    let mut missing = Vec::new();
+    for name in log.chain(registry) {
+        if look(nats, &name).await?.is_none() {
+            missing.push(name);
+        }
+    }
+    Ok(Some(Remains { installation: installation_of(&first)?, missing }))
+}
+
+async fn look(nats: &Nats, name: &str) -> Result<Option<Info>, NatsError> {
+    let what = format!("stream {name}");
+    patiently(nats, &what, async || nats.stream_info(name).await).await
+}
+
 fn installation_of(first: &Info) -> Result<String, NatsError> {
-    first.config.metadata.get(INSTALLATION).cloned().ok_or_else(|| not_ours(&first.config.name))
+    let stream = &first.config.name;
+    match first.config.metadata.get(INSTALLATION) {
+        Some(installation) => Ok(installation.clone()),
+        None if first.config.metadata.contains_key(VERSION) => {
+            Err(NatsError::Nameless { stream: stream.clone() })
+        }
+        None => Err(not_ours(stream)),
+    }
 }
 
 /// Finds the streams of an installation as they are. A node makes none: what it
 /// stands on may be another server than its installation's, or an empty one.
 pub(super) async fn find(nats: &Nats) -> Result<Found, NatsError> {
-    let first = found(nats, &nats.names.heartbeats_stream(PartitionId(0))).await?;
+    let connection = nats.connections();
+    let name = nats.names.heartbeats_stream(PartitionId(0));
+    let first =
+        look(nats, &name).await?.ok_or_else(|| NatsError::Missing { what: format!("stream {name}") })?;
     let partitions = partitions_of(nats, &first, nats.options.partitions)?;
+    let installation = installation_of(&first)?;
+    let incarnation = |stream: &Info| stream.config.metadata.get(INCARNATION).cloned();
+    let mut streams = HashMap::from([(first.config.name.clone(), incarnation(&first))]);
     for partition in (1..partitions).map(PartitionId) {
-        let stream = found(nats, &nats.names.heartbeats_stream(partition)).await?;
+        let stream = found(nats, &nats.names.heartbeats_stream(partition), &installation).await?;
         partitions_of(nats, &stream, Some(partitions))?;
+        streams.insert(stream.config.name.clone(), incarnation(&stream));
     }
     for config in others(nats) {
-        found(nats, &config.name).await?;
+        found(nats, &config.name, &installation).await?;
     }
-    Ok(Found { partitions, installation: installation_of(&first)? })
+    let names = MarkNames { installation: INSTALLATION, incarnation: INCARNATION };
+    nats.ground.set(names, Marks { installation: installation.clone(), streams }, connection);
+    Ok(Found { partitions, installation })
 }
 
-async fn found(nats: &Nats, name: &str) -> Result<Info, NatsError> {
-    let what = format!("stream {name}");
-    let found = patiently(nats, &what, async || nats.stream_info(name).await).await?;
-    let found = found.ok_or(NatsError::Missing { what })?;
+async fn found(nats: &Nats, name: &str, installation: &str) -> Result<Info, NatsError> {
+    let lost = || NatsError::Lost { what: format!("stream {name}"), installation: installation.to_owned() };
+    let found = look(nats, name).await?.ok_or_else(lost)?;
     if found.config.metadata.contains_key(VERSION) { Ok(found) } else { Err(not_ours(name)) }
 }
 
@@ -182,9 +227,7 @@ impl Provisioning<'_> {
             return Ok((self.ensure(config).await?, bytes));
         }
         let name = self.nats.names.heartbeats_stream(PartitionId(0));
-        let what = format!("stream {name}");
-        let known = patiently(self.nats, &what, async || self.nats.stream_info(&name).await).await?;
-        if let Some(known) = known {
+        if let Some(known) = look(self.nats, &name).await? {
             return self.ensure_known(log_bytes(&known), config).await;
         }
         let mut bytes = MOST_LOG_BYTES;
@@ -236,8 +279,9 @@ impl Provisioning<'_> {
         }
     }
 
-    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. Whoever finds it
-    /// so does this: the maker may have died in between, and the others need the room.
+    /// Cuts the stream of partition 0 to its own size if it still reserves the room of all. The `init` that
+    /// finds it so cuts it: the `init` that made it may have died in between, and the other streams need the
+    /// room.
     async fn cut(&self, first: Info) -> Result<Info, NatsError> {
         let bytes = log_bytes(&first);
         if first.config.max_bytes != room_of_all(bytes, partition_count(&first).unwrap_or(1)) {
@@ -359,6 +403,9 @@ fn failed(nats: &Nats, what: &str, error: RequestError) -> NatsError {
     let off = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
     if !may_come(nats, &error) || refusal.is_some_and(|code| off.contains(&code)) {
         return NatsError::NoJetStream(error.into());
+    }
+    if refusal == Some(ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED) {
+        return NatsError::Replicas { what: what.to_owned(), source: error.into() };
     }
     if error.lacks_room() {
         return NatsError::NoRoom { what: what.to_owned(), source: error.into() };

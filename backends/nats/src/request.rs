@@ -8,10 +8,13 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{Config, Info};
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::Nats;
+use super::ground::{MarkNames, Marks};
 use super::timeouts::REQUEST_TIMEOUT;
 use ports::BackendError;
 
@@ -90,7 +93,73 @@ impl Nats {
         subject: String,
         request: Request,
     ) -> Result<T, RequestError> {
-        self.connected().await.map_err(RequestError::Silent)?;
+        let connection = self.connected().await.map_err(RequestError::Silent)?;
+        let answer = self.exchange(subject, request).await?;
+        // The client sends what was asked over a lost connection again over the next one.
+        if self.connections() != connection {
+            self.connected().await.map_err(RequestError::Silent)?;
+        }
+        Ok(answer)
+    }
+
+    /// Waits for a connection that leads to the installation, as long as a request may take; its number.
+    pub(super) async fn connected(&self) -> Result<u64, BackendError> {
+        let connection = self.connection().await?;
+        if self.ground.unknown(connection).is_none() {
+            return Ok(connection);
+        }
+        // On the heap: it is rarely needed, and every caller's future would hold it.
+        let found = Box::pin(tokio::time::timeout(REQUEST_TIMEOUT, self.ground_found())).await;
+        found.map_err(|_| BackendError::from("NATS has not said yet which installation it holds"))?
+    }
+
+    async fn ground_found(&self) -> Result<u64, BackendError> {
+        loop {
+            let connection = self.connection().await?;
+            if self.ground.unknown(connection).is_none() {
+                return Ok(connection);
+            }
+            let _one_looks = self.ground.looking.lock().await;
+            if let Some((names, marks)) = self.ground.unknown(connection) {
+                self.look_for(*names, marks).await?;
+                self.ground.found(connection);
+            }
+        }
+    }
+
+    /// Looks whether the servers hold the installation.
+    async fn look_for(&self, names: MarkNames, marks: &Marks) -> Result<(), BackendError> {
+        let mut asked: FuturesUnordered<_> =
+            marks.streams.keys().map(|stream| self.info_of_anything(stream)).collect();
+        let mut failed = None;
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(Some(stream)) if marks.has(names, &stream) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(match failed {
+            Some(error) => error.into(),
+            None => format!("NATS does not hold installation {} any more", marks.installation).into(),
+        })
+    }
+
+    async fn info_of_anything(&self, stream: &str) -> Result<Option<Info>, RequestError> {
+        let request = Request::new().payload(Bytes::new()).timeout(Some(REQUEST_TIMEOUT));
+        match self.exchange(format!("$JS.API.STREAM.INFO.{stream}"), request).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.refusal() == Some(ErrorCode::STREAM_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a request over whatever connection there is.
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: Request,
+    ) -> Result<T, RequestError> {
         // Listen before sending, so that a refusal is not missed.
         let mut refusals = self.refusals.listen();
         let answered = tokio::select! {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use backend_nats::{NatsBackend, NatsError, NatsOptions, init};
-use model::ids::PartitionId;
+use model::ids::{Offset, PartitionId};
 use ports::clock::ManualClock;
 use ports::heartbeat_log::HeartbeatLog;
+use ports::registry::{RecordKey, RecordKind, Registry};
 use servers::{NatsCluster, NatsServer};
 
 use crate::adapter::options;
-use conformance::sample::START;
+use conformance::sample::{START, frame};
 use futures_util::StreamExt as _;
 
 async fn find(options: NatsOptions) -> Result<NatsBackend, NatsError> {
@@ -73,6 +74,31 @@ async fn a_node_makes_nothing() {
         assert!(refused.to_string().contains(gone), "{refused}");
         init(options(server.url())).await.expect("init");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_holds_is_looked_at_before_a_new_connection_is_used() {
+    let mut server = NatsServer::start_durable();
+    let first = connect(options(server.url())).await.expect("connect");
+    let append = async || first.log().append(PartitionId(0), frame(0, START)).await;
+    append().await.expect("append");
+    let whole = server.snapshot();
+    let empty = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(empty.path().join("jetstream")).expect("a folder");
+    server.restore(&empty);
+    let second = connect(options(server.url())).await.expect("connect");
+    assert_ne!(first.installation(), second.installation());
+    for _ in 0..3 {
+        let refused = append().await.expect_err("it is another installation's log");
+        assert!(chain(&refused).contains("does not hold installation"), "{}", chain(&refused));
+    }
+    let key = RecordKey::new(RecordKind::Monitor, "x");
+    assert!(first.registry().get(&key).await.is_err(), "nor is it read");
+    let extent = second.log().extent(PartitionId(0)).await.expect("extent");
+    assert_eq!(extent.last, Offset::START, "nothing was written");
+    server.restore(&whole);
+    let append = append().await.expect("it is the installation again");
+    assert_eq!(append, Offset(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
