@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fmt, fs};
 
 use anyhow::Context;
-use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned};
+use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned, Remains};
 use backend_redis::{RedisBackend, RedisError, RedisOptions};
 use clap::Args;
 use model::byte_size::ByteSize;
@@ -184,13 +184,12 @@ impl Nats {
         connected.map(Arc::new).context(StaysWrong("start on NATS"))
     }
 
-    /// The identity of the installation that is there, waiting for a while for servers that are not there
-    /// yet; `None`: there is none.
+    /// What there is of an installation, waiting for a while for servers that are not there yet; `None`:
+    /// there is none.
     ///
-    /// # Errors
-    /// An error that keeps the servers from being asked.
-    pub(crate) async fn installation(&self) -> anyhow::Result<Option<String>> {
-        self.for_init("look at NATS", backend_nats::installation).await
+    /// # Errors An error that keeps the servers from being asked.
+    pub(crate) async fn remains(&self) -> anyhow::Result<Option<Remains>> {
+        self.for_init("look at NATS", backend_nats::remains).await
     }
 
     /// Sets the installation up, waiting for a while for servers that are not there yet.
@@ -266,16 +265,33 @@ impl Redis {
     }
 }
 
-/// Waits until NATS and Redis are those of one installation.
+/// Connects a role to NATS and Redis, and waits until both are of one installation. `starting` tells what is
+/// waited for. What changes in the meantime is met anew.
 ///
 /// # Errors
-/// None: as long as they are not, `starting` tells so.
-pub(crate) async fn one_installation(
-    installation: &Installation,
+/// [`StaysWrong`].
+pub(crate) async fn stand_on(
+    (nats, redis, history): (&Nats, &Redis, usize),
+    (role, node): (Role, &str),
     starting: &Readiness,
-) -> anyhow::Result<()> {
-    let waiting = Waiting { server: "Redis", starting: Some(starting), is_told: &AtomicBool::new(false) };
-    Ok(waiting.on(|| installation.check(), |_: &InstallationError| true).await?)
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Arc<NatsBackend>, Arc<RedisBackend>, Installation)> {
+    loop {
+        let on_nats = nats.connect(role, node, starting, Arc::clone(clock)).await?;
+        let on_redis = redis.connect(nats, history, Some(starting), Arc::clone(clock)).await?;
+        let installation = Installation::new(role, Arc::clone(&on_nats), Some(Arc::clone(&on_redis)));
+        let waiting =
+            Waiting { server: "NATS and Redis", starting: Some(starting), is_told: &AtomicBool::new(false) };
+        let may_pass = |error: &InstallationError| !error.changes_the_servers() && !error.stays_wrong();
+        match waiting.on(|| installation.check(), may_pass).await {
+            Ok(()) => return Ok((on_nats, on_redis, installation)),
+            Err(error) if error.stays_wrong() => return Err(error).context(StaysWrong("start on Redis")),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "connecting anew");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+        }
+    }
 }
 
 /// What a process failed at because of settings, its own or a server's, that stay wrong until a person mends

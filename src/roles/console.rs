@@ -8,15 +8,14 @@ use clap::Args;
 use management::AdminKey;
 use model::role::Role;
 use model::time::TimeRules;
-use ports::clock::SystemClock;
+use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
 use ports::registry::Registry;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::ListenAddress;
 
 use super::serving::{Drain, Serving, Stopping};
-use crate::cluster::{Nats, Redis, node_name, one_installation};
-use crate::installation::Installation;
+use crate::cluster::{Nats, Redis, node_name, stand_on};
 use crate::logging::Logging;
 use crate::metrics_listener::MetricsListen;
 use cli::Terminal;
@@ -82,7 +81,7 @@ impl Console {
     }
 
     pub(super) async fn run(self, terminal: &Terminal) -> anyhow::Result<()> {
-        let clock = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = self.console.trusted_proxies.clone();
         let mut serving = Serving::begin(Role::Console, place, proxies, clock.clone()).await?;
@@ -90,10 +89,9 @@ impl Console {
         let node = node_name(Role::Console.name());
         let given = self.given_key()?;
         let servers = async {
-            let nats = self.nats.connect(Role::Console, &node, &starting, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, Some(&starting), clock.clone()).await?;
-            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis)));
-            one_installation(&installation, &starting).await?;
+            let ground = (&self.nats, &self.redis, 0);
+            let (nats, redis, installation) =
+                stand_on(ground, (Role::Console, &node), &starting, &clock).await?;
             let registry: Arc<dyn Registry> = nats.registry();
             let key = management::ensure_admin_key(&registry, clock.as_ref(), given.as_deref()).await?;
             Ok((nats, redis, installation, key))
@@ -125,7 +123,8 @@ impl Console {
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "console listens");
         let (router, readiness) = (service.router(), service.readiness());
+        let lost = installation.watch(readiness.clone(), &mut metrics);
         let role = |stop| async move { service.run(stop).await.context("run the console") };
-        serving.run(router, readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
+        serving.run(router, readiness, metrics, Drain::RoleFirst, lost, role).await
     }
 }

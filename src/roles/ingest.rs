@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use model::role::Role;
 use model::time::TimeRules;
-use ports::clock::SystemClock;
+use ports::clock::{Clock, SystemClock};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::ListenAddress;
 
@@ -55,7 +55,7 @@ impl Ingest {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let clock = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = self.ingest.trusted_proxies.clone();
         let mut serving = Serving::begin(Role::Ingest, place, proxies, clock.clone()).await?;
@@ -67,7 +67,7 @@ impl Ingest {
         else {
             return Ok(());
         };
-        let installation = Installation::new(Arc::clone(&backend), None);
+        let installation = Installation::new(Role::Ingest, Arc::clone(&backend), None);
         let mut metrics = MetricsRegistry::default();
         let mut config = self.ingest;
         config.limits.frame_bytes = FRAME_BYTES;
@@ -81,7 +81,8 @@ impl Ingest {
         let service = ingest::Service::new(config, deps, &mut metrics)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "ingest listens");
         let (router, readiness) = (service.router(), service.readiness());
+        let lost = installation.watch(readiness.clone(), &mut metrics);
         let role = |stop| async move { service.run(stop).await.context("run ingest") };
-        serving.run(router, readiness, metrics, Drain::ListenerFirst, installation.lost(), role).await
+        serving.run(router, readiness, metrics, Drain::ListenerFirst, lost, role).await
     }
 }

@@ -6,15 +6,14 @@ use anyhow::Context;
 use axum::Router;
 use clap::Args;
 use model::role::Role;
-use ports::clock::SystemClock;
+use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use sending::address_guard::AddressGuard;
 use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving, Stopping};
-use crate::cluster::{Nats, Redis, node_name, one_installation};
-use crate::installation::Installation;
+use crate::cluster::{Nats, Redis, node_name, stand_on};
 use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
@@ -84,17 +83,16 @@ impl Notifier {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let clock = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = TrustedProxies::default();
         let mut serving = Serving::begin(Role::Notifier, place, proxies, clock.clone()).await?;
         let starting = serving.starting();
         let node = node_name(Role::Notifier.name());
         let servers = async {
-            let nats = self.nats.connect(Role::Notifier, &node, &starting, clock.clone()).await?;
-            let redis = self.redis.connect(&self.nats, 0, Some(&starting), clock.clone()).await?;
-            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis)));
-            one_installation(&installation, &starting).await?;
+            let ground = (&self.nats, &self.redis, 0);
+            let (nats, redis, installation) =
+                stand_on(ground, (Role::Notifier, &node), &starting, &clock).await?;
             let alerts = nats.work_on(QueueName::Alerts).await?;
             let deliveries = nats.work_on(QueueName::Deliveries).await?;
             Ok((nats, redis, installation, alerts, deliveries))
@@ -120,12 +118,13 @@ impl Notifier {
         let service = notifier::Service::new(config, deps, &mut metrics)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "notifier listens");
         let readiness = service.readiness();
+        let lost = installation.watch(readiness.clone(), &mut metrics);
         let role = |stop| async move {
             let outcome = service.run(stop).await.context("run the notifier");
             // Closing hands the shards of this node to the others at once.
             tokio::join!(alerts.close(), deliveries.close());
             outcome
         };
-        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, lost, role).await
     }
 }

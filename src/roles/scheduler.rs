@@ -7,15 +7,14 @@ use axum::Router;
 use clap::Args;
 use model::role::Role;
 use model::time::TimeRules;
-use ports::clock::SystemClock;
+use ports::clock::{Clock, SystemClock};
 use ports::queue::QueueName;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use serving::{ListenAddress, TrustedProxies};
 
 use super::serving::{Drain, Serving, Stopping};
-use crate::cluster::{HistorySize, Nats, Redis, node_name, one_installation};
+use crate::cluster::{HistorySize, Nats, Redis, node_name, stand_on};
 use crate::concerns::{LateAlerts, Waits};
-use crate::installation::Installation;
 use crate::logging::Logging;
 use crate::mail::Smtp;
 use crate::metrics_listener::MetricsListen;
@@ -69,20 +68,21 @@ impl Scheduler {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let clock = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let place = (&self.listen, &self.metrics, &self.stopping);
         let proxies = TrustedProxies::default();
         let mut serving = Serving::begin(Role::Scheduler, place, proxies, clock.clone()).await?;
         let starting = serving.starting();
         let node = node_name(Role::Scheduler.name());
         let servers = async {
-            let nats = self.nats.connect(Role::Scheduler, &node, &starting, clock.clone()).await?;
-            let redis = self
-                .redis
-                .connect(&self.nats, self.history.entries(), Some(&starting), clock.clone())
-                .await?;
-            let installation = Installation::new(Arc::clone(&nats), Some(Arc::clone(&redis))).marking();
-            one_installation(&installation, &starting).await?;
+            let (nats, redis, installation) = stand_on(
+                (&self.nats, &self.redis, self.history.entries()),
+                (Role::Scheduler, &node),
+                &starting,
+                &clock,
+            )
+            .await?;
+            let installation = installation.marking();
             let roster = redis.roster("scheduler").await.context("join the schedulers")?;
             Ok((nats, redis, installation, roster))
         };
@@ -112,7 +112,8 @@ impl Scheduler {
         let service = scheduler::Service::new(self.config()?, TimeRules::CLUSTER, deps, &mut metrics)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %serving.address(), node, "scheduler listens");
         let readiness = service.readiness();
+        let lost = installation.watch(readiness.clone(), &mut metrics);
         let role = |stop| async move { service.run(stop).await.context("run the scheduler") };
-        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, installation.lost(), role).await
+        serving.run(Router::new(), readiness, metrics, Drain::RoleFirst, lost, role).await
     }
 }

@@ -129,14 +129,6 @@ impl NatsBackend {
     }
 }
 
-/// The identity of the installation that is there; `None`: there is none.
-///
-/// # Errors
-/// [`NatsError`].
-pub async fn installation(options: NatsOptions) -> Result<Option<String>, NatsError> {
-    provision::installation(&Nats::connect(options).await?).await
-}
-
 /// What there is of an installation; `None`: there is none.
 ///
 /// # Errors

@@ -52,6 +52,11 @@ impl JetStream {
         });
     }
 
+    /// Deletes a stream with everything in it.
+    pub(super) fn delete(&self, stream: &str) {
+        self.runtime.block_on(self.context.delete_stream(stream)).expect("it is deleted");
+    }
+
     /// The server that leads a partition's heartbeat log: `n0`, `n1` or `n2`, as a number.
     #[track_caller]
     pub(super) fn leader(&self, partition: u16) -> usize {
