@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use model::time::EventTime;
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::orphans::Orphans;
+
 /// One thing that may be wrong with Lubdub itself. The watchdog asks every few seconds.
 #[async_trait]
 pub trait Concern: Send + Sync {
@@ -29,6 +31,28 @@ pub trait Concern: Send + Sync {
 
     /// A way to the operator accepted news: of the trouble at that time, or (`None`) of its end.
     fn told(&self, _way: &'static str, _of: Option<EventTime>) {}
+}
+
+/// The registry was lost, and Redis may be the last that knows the monitors.
+pub(crate) struct Forgotten(pub(crate) Orphans);
+
+#[async_trait]
+impl Concern for Forgotten {
+    fn kind(&self) -> &'static str {
+        "lubdub.monitors_lost"
+    }
+
+    fn subject(&self) -> &'static str {
+        "Lubdub lost its monitors"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn trouble(&self) -> Option<String> {
+        self.0.trouble()
+    }
 }
 
 /// The alert queue takes no more alerts: they wait where they were decided.

@@ -16,6 +16,9 @@ pub enum Error {
     /// The state store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The state store does not know the lease any more, and no other scheduler took it over.
+    #[error("the state store forgot the lease: it was wiped, or restored from an older copy")]
+    Forgotten,
     /// The history.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -47,7 +50,7 @@ impl Error {
             Self::State(error) => error.is_transient(),
             Self::History(_) | Self::Queue(_) | Self::Checkpoints(_) => true,
             Self::Registry(error) => error.is_transient(),
-            Self::MetaClient(_) | Self::MetaMail | Self::Task(_) => false,
+            Self::Forgotten | Self::MetaClient(_) | Self::MetaMail | Self::Task(_) => false,
         }
     }
 }

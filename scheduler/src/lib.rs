@@ -5,6 +5,7 @@
 //! - [`checkpoints`]: reads them, and says which are kept.
 //! - [`shares`]: which partitions are this scheduler's, and which can be taken over.
 //! - [`reconcile`]: puts definitions into the log that are in the registry only.
+//! - [`orphans`]: monitors whose registry was lost.
 //! - [`watchdog`]: tells the operator when event time stands still; [`concerns`]: what else it looks at.
 //! - [`service`]: owns partitions until shutdown.
 
@@ -14,6 +15,7 @@ pub mod config;
 mod deps;
 pub mod error;
 pub mod metrics;
+mod orphans;
 mod owner;
 mod rebuild;
 mod reconcile;

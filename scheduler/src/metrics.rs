@@ -99,6 +99,10 @@ pub struct Metrics {
     pub committed_monitors: Counter,
     /// Commits that were refused because the lease was gone.
     pub fenced_commits: Counter,
+    /// Leases that the state store forgot.
+    pub forgotten_leases: Counter,
+    /// Monitors that have a state and no definition, because the registry was lost.
+    pub orphans: Gauge,
     /// Flips by reason.
     pub flips: Family<FlipLabels, Counter>,
     /// Alerts handed to the queue.
@@ -147,6 +151,11 @@ impl Metrics {
         counter("lubdub_scheduler_commits", "Commits to the state store", &m.commits);
         counter("lubdub_scheduler_committed_monitors", "Changed monitors in commits", &m.committed_monitors);
         counter("lubdub_scheduler_fenced_commits", "Commits refused for a lost lease", &m.fenced_commits);
+        counter(
+            "lubdub_scheduler_forgotten_leases",
+            "Leases that the state store forgot, as after a wipe",
+            &m.forgotten_leases,
+        );
         counter("lubdub_scheduler_alerts", "Alerts handed to the alert queue", &m.alerts);
         counter(
             "lubdub_scheduler_reconciled_definitions",
@@ -189,6 +198,11 @@ impl Metrics {
         registry.register("lubdub_scheduler_flips", "Flips by reason", m.flips.clone());
         registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());
         registry.register("lubdub_scheduler_monitors", "Monitors held", m.monitors.clone());
+        registry.register(
+            "lubdub_scheduler_orphans",
+            "Monitors whose states are known while the registry knows of no monitor",
+            m.orphans.clone(),
+        );
         registry.register(
             "lubdub_scheduler_watermark_lag_seconds",
             "From the watermark to now",

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::orphans::PartitionOrphans;
 use machine::partition::Partition;
 
 /// The number of monitors compared in one step.
@@ -43,6 +44,7 @@ pub(crate) struct Reconciler {
     /// Whether the registry gives numbers again that the log knows. Then even an equal number may be that of
     /// another definition.
     was_set_back: bool,
+    orphans: PartitionOrphans,
 }
 
 enum Stage {
@@ -53,19 +55,25 @@ enum Stage {
     Comparing(Pass),
 }
 
-/// Monitors as the registry has them.
-type Listed = Vec<(MonitorId, Revision)>;
+/// The monitors of a partition as the registry has them.
+struct Listed {
+    monitors: Monitors,
+    /// Whether the registry knows of no monitor at all, of whatever partition: it was lost.
+    is_blank: bool,
+}
+
+type Monitors = Vec<(MonitorId, Revision)>;
 
 struct Pass {
     /// The records of the registry that are not compared yet.
-    listed: Listed,
+    listed: Monitors,
     /// Monitors that have a state and were not met in the registry.
     unmet: HashSet<MonitorId>,
 }
 
 impl Reconciler {
     /// The first pass begins as soon as everything up to `begins_after` is applied.
-    pub(crate) fn new(now: Duration, begins_after: Offset) -> Self {
+    pub(crate) fn new(now: Duration, begins_after: Offset, orphans: PartitionOrphans) -> Self {
         let stage = Stage::Resting;
         Self {
             boot: rand::random(),
@@ -75,6 +83,7 @@ impl Reconciler {
             stage,
             read: HashMap::new(),
             was_set_back: false,
+            orphans,
         }
     }
 
@@ -100,7 +109,7 @@ impl Reconciler {
         }
         let stepped = match std::mem::replace(&mut self.stage, Stage::Resting) {
             Stage::Resting => Ok(list(deps, id)),
-            Stage::Listing(listing) => self.listed(listing, deps, partition),
+            Stage::Listing(listing) => self.listed(listing, deps, id, partition),
             Stage::Comparing(pass) => self.compare(pass, deps, id, partition, metrics).await,
         };
         match stepped {
@@ -121,6 +130,7 @@ impl Reconciler {
         &mut self,
         mut listing: JoinSet<Result<Listed, RegistryError>>,
         deps: &Deps,
+        id: PartitionId,
         partition: &Partition,
     ) -> Result<Stage, Error> {
         let listed = match listing.try_join_next() {
@@ -133,6 +143,17 @@ impl Reconciler {
             }
         };
         let mut unmet: HashSet<MonitorId> = partition.monitor_ids().collect();
+        self.orphans.set(if listed.is_blank { unmet.len() } else { 0 });
+        if listed.is_blank {
+            if !unmet.is_empty() {
+                tracing::error!(
+                    partition.id = %id, monitors = unmet.len(),
+                    "the registry knows of no monitor, and these have states: it was lost; nothing is removed"
+                );
+            }
+            return Ok(Stage::Resting);
+        }
+        let listed = listed.monitors;
         for (monitor, _) in &listed {
             unmet.remove(monitor);
         }
@@ -242,6 +263,10 @@ impl Reconciler {
 fn list(deps: &Deps, id: PartitionId) -> Stage {
     let (registry, partitions) = (Arc::clone(&deps.registry), deps.log.partitions());
     let mut listing = JoinSet::new();
-    listing.spawn(async move { registry.revisions(id, partitions).await });
+    listing.spawn(async move {
+        let monitors = registry.revisions(id, partitions).await?;
+        let is_blank = monitors.is_empty() && !registry.is_known(RecordKind::Monitor).await?;
+        Ok(Listed { monitors, is_blank })
+    });
     Stage::Listing(listing)
 }

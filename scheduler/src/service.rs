@@ -10,17 +10,18 @@ use model::time::TimeRules;
 use parking_lot::Mutex;
 use ports::state_store::{Holder, Lease, Leases, StateError};
 use prometheus_client::registry::Registry as MetricsRegistry;
-use serving::Readiness;
+use serving::{Cause, Readiness};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::concerns::{Concern, FullQueue};
+use crate::concerns::{Concern, Forgotten, FullQueue};
 use crate::config::Config;
 use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::orphans::Orphans;
 use crate::owner::{Ended, Owner, OwnerContext};
 use crate::rebuild::{RebuiltPartition, Requests};
 use crate::shares::{Shares, Taker};
@@ -42,6 +43,7 @@ pub struct Service {
     metrics: Metrics,
     readiness: Readiness,
     progress: Arc<Progress>,
+    orphans: Orphans,
     watchdog: Watchdog,
 }
 
@@ -59,9 +61,12 @@ impl Service {
         let progress = Arc::new(Progress::default());
         let metrics = Metrics::register(metrics);
         let full_queue: Arc<dyn Concern> = Arc::new(FullQueue(metrics.full_queue.clone()));
-        let concerns = deps.concerns.iter().cloned().chain([full_queue]).collect();
+        let orphans = Orphans::default();
+        let forgotten: Arc<dyn Concern> = Arc::new(Forgotten(orphans.clone()));
+        let concerns = deps.concerns.iter().cloned().chain([full_queue, forgotten]).collect();
         let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), concerns, config)?;
-        Ok(Self { deps, rules, metrics, readiness: Readiness::new("scheduler"), progress, watchdog })
+        let readiness = Readiness::new("scheduler");
+        Ok(Self { deps, rules, metrics, readiness, progress, orphans, watchdog })
     }
 
     /// Ready while the scheduler holds its share of the partitions, which may be none.
@@ -75,7 +80,7 @@ impl Service {
     /// [`Error::Task`] if a part ended by a defect. A partition with which something goes wrong is taken
     /// anew.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { deps, rules, metrics, readiness, progress, watchdog } = self;
+        let Self { deps, rules, metrics, readiness, progress, orphans, watchdog } = self;
         let shutdown = shutdown.child_token();
         let partitions = deps.log.partitions();
         for index in 0..partitions {
@@ -93,6 +98,7 @@ impl Service {
             held,
             shares,
             requests: Arc::default(),
+            orphans,
             progress,
             readiness,
             shutdown: shutdown.clone(),
@@ -156,6 +162,7 @@ struct Holdings {
     held: Arc<HeldPartitions>,
     shares: Arc<Shares>,
     requests: Arc<Requests>,
+    orphans: Orphans,
     progress: Arc<Progress>,
     readiness: Readiness,
     shutdown: CancellationToken,
@@ -173,7 +180,7 @@ impl Holdings {
         let mut beats = tokio::time::interval(BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let held = Arc::clone(&self.held);
-        let mut failing = false;
+        let mut failing = None;
         loop {
             tokio::select! {
                 biased;
@@ -182,17 +189,13 @@ impl Holdings {
                 () = held.changed.notified() => {}
                 _ = beats.tick() => match self.shares.beat(self.deps.roster.as_ref()).await {
                     Ok(mine) => {
-                        failing = false;
+                        failing = None;
                         self.assign(mine);
                     }
-                    Err(error) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(error = %Chain(&error), "failed to reach the roster; trying again");
-                        }
-                    }
+                    Err(error) => failing = Some(Chain(&error).to_string()),
                 },
             }
-            self.tell_readiness(failing);
+            self.tell_readiness(failing.as_deref());
         }
     }
 
@@ -256,6 +259,7 @@ impl Holdings {
                 metrics: self.held.metrics.clone(),
                 progress: Arc::clone(&self.progress),
                 requests: Arc::clone(&self.requests),
+                orphans: self.orphans.clone(),
             },
             held: Arc::clone(&self.held),
             taker: Taker::new(Arc::clone(&self.shares)),
@@ -281,18 +285,21 @@ impl Holdings {
         }
     }
 
-    fn tell_readiness(&self, failing: bool) {
-        let Some(mine) = &self.mine else { return };
-        if failing {
-            self.readiness.set_not_ready("the roster of schedulers cannot be reached");
+    fn tell_readiness(&self, failing: Option<&str>) {
+        self.held.metrics.orphans.set(i64::try_from(self.orphans.count()).unwrap_or(i64::MAX));
+        self.readiness.set(Cause::Installation, self.orphans.trouble());
+        if let Some(why) = failing {
+            self.readiness.set_not_ready(format!("the roster of schedulers cannot be used: {why}"));
             return;
         }
+        let Some(mine) = &self.mine else { return };
         let held = self.held.partitions.lock();
-        match mine.iter().find(|partition| !held.contains(partition)) {
-            Some(missing) => {
-                self.readiness.set_not_ready(format!("it does not hold partition {missing} yet"))
-            }
-            None => self.readiness.set_ready(),
+        if let Some(missing) = mine.iter().find(|partition| !held.contains(partition)) {
+            self.readiness.set_not_ready(format!("it does not hold partition {missing} yet"));
+        } else if let Some(stalled) = self.progress.stalled_since(self.deps.clock.elapsed()) {
+            self.readiness.set_not_ready(stalled);
+        } else {
+            self.readiness.set_ready();
         }
     }
 

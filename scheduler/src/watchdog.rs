@@ -69,6 +69,19 @@ impl Progress {
         }
     }
 
+    /// Why nothing is decided at present, if event time stands still for too long.
+    pub(crate) fn stalled_since(&self, now: Duration) -> Option<String> {
+        let (partition, reached) = self.stalled(now)?;
+        Some(match reached.watermark {
+            Some(watermark) => format!(
+                "event time of partition {partition} stands still at {watermark}: no ingest node vouches for time"
+            ),
+            None => {
+                format!("event time of partition {partition} has not begun: no ingest node vouches for time")
+            }
+        })
+    }
+
     /// Whether every partition that is expected to move has done so.
     fn has_moved(&self) -> bool {
         let partitions = self.partitions.lock();

@@ -44,7 +44,7 @@ use ports::registry::{
     Expected, Record, RecordKey, RecordKind, Registry, RegistryError, RegistryObserver, WatchGuard,
 };
 use pulse::Pulses;
-use store::{Store, is_marker};
+use store::{Newest, Store, is_marker};
 use together::Together;
 
 /// Longest silence of a stream from which messages are still missing.
@@ -225,6 +225,12 @@ impl Registry for NatsRegistry {
             return Err(RegistryError::Unavailable(why.into()));
         }
         self.partition_revisions(partition).await.map_err(RegistryError::Unavailable)
+    }
+
+    async fn is_known(&self, kind: RecordKind) -> Result<bool, RegistryError> {
+        let store = &self.of(kind).store;
+        let newest = store.newest(&store.keys.of_kind(kind)).await;
+        newest.map(|newest| !matches!(newest, Newest::Nothing)).map_err(RegistryError::Unavailable)
     }
 
     async fn watch(

@@ -151,6 +151,15 @@ pub trait Registry: Send + Sync {
         count: u16,
     ) -> Result<Vec<(MonitorId, Revision)>, RegistryError>;
 
+    /// Whether there is a record of this kind, or one was deleted within the last day. There is neither in a
+    /// registry that was lost and made anew. A registry that lies in one store with what follows from it
+    /// cannot be lost alone, and is always known.
+    ///
+    /// # Errors `Unavailable`.
+    async fn is_known(&self, _kind: RecordKind) -> Result<bool, RegistryError> {
+        Ok(true)
+    }
+
     /// Tells `observer` of every record of these kinds as it is now, then [`RegistryObserver::current`], then
     /// of every change as it happens, and `current` again at least every second while it is known that
     /// nothing is missing.

@@ -21,6 +21,21 @@ pub struct Lease {
     pub token: String,
 }
 
+impl Lease {
+    /// Whether the store that has this holder now forgot the lease. Counters only grow, so a lease that was
+    /// taken over has a holder with a greater one. A store that was wiped, or set back, has none, or begins
+    /// again.
+    #[must_use]
+    pub fn was_forgotten(&self, holder: Option<&Holder>) -> bool {
+        let Some(holder) = holder else { return true };
+        let count = |token: &str| token.split('-').next().and_then(|count| count.parse::<u64>().ok());
+        match (count(&holder.token), count(&self.token)) {
+            (Some(found), Some(own)) => holder.token != self.token && found <= own,
+            (None, _) | (_, None) => false,
+        }
+    }
+}
+
 /// The holder of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {

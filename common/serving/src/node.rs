@@ -41,6 +41,13 @@ impl Collector for Node {
         }
         let help = "1 while the role can do its job; /readyz says why not";
         ready.encode(encoder.encode_descriptor("lubdub_ready", help, None, MetricType::Gauge)?)?;
+        let lacking = Family::<[(&str, &str); 1], Gauge>::default();
+        for role in &self.roles {
+            let lacks = i64::try_from(role.lacks().len()).unwrap_or(i64::MAX);
+            lacking.get_or_create(&[("role", role.role())]).set(lacks);
+        }
+        let help = "Number of things that the role lacks although it is ready; /readyz names them";
+        lacking.encode(encoder.encode_descriptor("lubdub_lacks", help, None, MetricType::Gauge)?)?;
         // Where there is no /proc, nothing is said.
         let figures = [
             ("process_resident_memory_bytes", "Memory of the process", resident_bytes()),
@@ -95,6 +102,7 @@ mod tests {
             "lubdub_build_info{version=\"1.2.3\"} 1",
             "lubdub_ready{role=\"ingest\"} 1",
             "lubdub_ready{role=\"console\"} 0",
+            "lubdub_lacks{role=\"console\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
@@ -105,6 +113,9 @@ mod tests {
         assert!((1 << 20..1 << 32).contains(&figure("process_resident_memory_bytes")), "{text}");
         assert!((3..figure("process_max_fds")).contains(&figure("process_open_fds")), "{text}");
         ready.drain();
-        assert!(shown().contains("lubdub_ready{role=\"ingest\"} 0"));
+        ready.set_lack("mail", Some("no mail is sent".to_owned()));
+        let text = shown();
+        assert!(text.contains("lubdub_ready{role=\"ingest\"} 0"), "{text}");
+        assert!(text.contains("lubdub_lacks{role=\"ingest\"} 1"), "{text}");
     }
 }

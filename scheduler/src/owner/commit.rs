@@ -86,13 +86,25 @@ impl Owner {
                     self.pause("failed to commit", &error, &mut repeats).await;
                 }
                 Err(error) => {
-                    if matches!(error, StateError::Fenced) {
-                        self.metrics.fenced_commits.inc();
-                    }
-                    return Err(error.into());
+                    return Err(self.refused(error).await);
                 }
             }
         }
+    }
+
+    /// Why a commit was refused for good.
+    async fn refused(&self, error: StateError) -> Error {
+        if !matches!(error, StateError::Fenced) {
+            return error.into();
+        }
+        if let Ok(holder) = self.deps.states.holder(self.id).await
+            && self.lease.was_forgotten(holder.as_ref())
+        {
+            self.metrics.forgotten_leases.inc();
+            return Error::Forgotten;
+        }
+        self.metrics.fenced_commits.inc();
+        error.into()
     }
 
     /// Waits before another try. What fails for long is said once a minute.

@@ -65,7 +65,7 @@ impl Owner {
         context: OwnerContext,
         rebuilt: Option<Box<RebuiltPartition>>,
     ) -> Result<Self, Error> {
-        let OwnerContext { deps, rules, metrics, progress, requests } = context;
+        let OwnerContext { deps, rules, metrics, progress, requests, orphans } = context;
         // First the number, then the log's end: the alert with that number follows from entries before that
         // end.
         let known = deps.alerts.last_number(id).await?;
@@ -100,7 +100,7 @@ impl Owner {
             lease,
             partition,
             reader,
-            reconciler: Reconciler::new(now, end),
+            reconciler: Reconciler::new(now, end, orphans.of(id)),
             history: HistoryBatch::default(),
             history_bytes: 0,
             outbox: Vec::new(),
@@ -187,7 +187,7 @@ async fn state(
         if newer {
             tracing::warn!(
                 partition.id = %id, offset = %found.applied, monitors = states.len(),
-                "the state store knows too little; going on from a checkpoint"
+                "{}; going on from a checkpoint", unusable(&head, extent)
             );
             metrics.restored.inc();
             let mut partition = Partition::new(rules, found);
@@ -212,6 +212,19 @@ async fn state(
         if complete {
             return Ok(LoadedPartition { partition, commits: 0 });
         }
+    }
+}
+
+/// Why the state in the store is of no use.
+fn unusable(head: &PartitionHead, extent: &LogExtent) -> &'static str {
+    if head.applied == Offset::START {
+        "the state store knows nothing, as after a wipe"
+    } else if head.incarnation != extent.incarnation {
+        "the state is that of another heartbeat log"
+    } else if head.applied > extent.last {
+        "the heartbeat log ends before the state, as after the restore of an older back-up of NATS"
+    } else {
+        "the state is far behind the heartbeat log"
     }
 }
 

@@ -16,6 +16,7 @@ use super::publish::Publisher;
 use super::rebuilds::Rebuilds;
 use crate::deps::Deps;
 use crate::metrics::{Metrics, PartitionSeries};
+use crate::orphans::Orphans;
 use crate::rebuild::{RebuiltPartition, Requests};
 use crate::reconcile::Reconciler;
 use crate::watchdog::Progress;
@@ -31,6 +32,7 @@ pub(crate) struct OwnerContext {
     pub(crate) metrics: Metrics,
     pub(crate) progress: Arc<Progress>,
     pub(crate) requests: Arc<Requests>,
+    pub(crate) orphans: Orphans,
 }
 
 /// How the owner of a partition came to its end.

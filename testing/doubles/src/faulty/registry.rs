@@ -20,6 +20,8 @@ pub struct FaultyRegistry {
     overtaking: Mutex<Option<Bytes>>,
     /// While it is set, watchers do not hear that nothing is missing.
     pub silent: Switch,
+    /// While it is set, it holds no monitor, and remembers none.
+    pub blank: Switch,
 }
 
 impl FaultyRegistry {
@@ -31,6 +33,7 @@ impl FaultyRegistry {
             only: None,
             overtaking: Mutex::default(),
             silent: Switch::default(),
+            blank: Switch::default(),
         }
     }
 
@@ -98,10 +101,14 @@ impl Registry for FaultyRegistry {
         partition: PartitionId,
         count: u16,
     ) -> Result<Vec<(MonitorId, Revision)>, RegistryError> {
-        if self.check(RecordKind::Monitor).is_err() {
+        if self.check(RecordKind::Monitor).is_err() || self.blank.is_set() {
             return Ok(Vec::new());
         }
         call(self.plan.as_ref(), self.inner.revisions(partition, count), RegistryError::Unavailable).await
+    }
+
+    async fn is_known(&self, _: RecordKind) -> Result<bool, RegistryError> {
+        Ok(!self.blank.is_set())
     }
 
     async fn watch(
