@@ -70,6 +70,11 @@ impl Keys {
     pub(super) fn roster(&self, role: &str) -> String {
         format!("{}:{{roster}}:{role}", self.prefix)
     }
+
+    /// The key of the notes that the nodes of a role leave for each other.
+    pub(super) fn told(&self, role: &str) -> String {
+        format!("{}:told", self.roster(role))
+    }
 }
 
 /// The keys of a partition.

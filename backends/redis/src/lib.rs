@@ -131,6 +131,7 @@ impl RedisBackend {
     /// # Errors
     /// [`RedisError`].
     pub async fn roster(&self, role: &str) -> Result<Arc<RedisRoster>, RedisError> {
-        Ok(Arc::new(RedisRoster::new(self.server.connect().await?, self.keys.roster(role))))
+        let (members, told) = (self.keys.roster(role), self.keys.told(role));
+        Ok(Arc::new(RedisRoster::new(self.server.connect().await?, members, told)))
     }
 }

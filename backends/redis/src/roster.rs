@@ -1,10 +1,11 @@
-//! The roster in Redis: a hash for each role.
+//! The roster in Redis: two hashes for each role.
 
 use ::redis::Script;
 use async_trait::async_trait;
+use model::time::EventTime;
 
 use super::connection::Link;
-use ports::roster::{Member, Roster, RosterError};
+use ports::roster::{Member, Note, Roster, RosterError};
 
 /// How long a silent node stays on the roster, by the server's clock.
 const DAY_SECS: u32 = 24 * 3_600;
@@ -13,12 +14,14 @@ const DAY_SECS: u32 = 24 * 3_600;
 pub struct RedisRoster {
     link: Link,
     key: String,
+    told: String,
     beat: Script,
 }
 
 impl RedisRoster {
-    pub(super) fn new(link: Link, key: String) -> Self {
-        Self { link, key, beat: Script::new(include_str!("beat.lua")) }
+    /// `key` has the members, `told` the notes.
+    pub(super) fn new(link: Link, key: String, told: String) -> Self {
+        Self { link, key, told, beat: Script::new(include_str!("beat.lua")) }
     }
 }
 
@@ -39,4 +42,34 @@ impl Roster for RedisRoster {
         let _: i64 = self.link.ask(command.arg(&self.key).arg(name)).await.map_err(RosterError)?;
         Ok(())
     }
+
+    async fn note(&self, note: &Note) -> Result<(), RosterError> {
+        let mut command = ::redis::cmd("HSET");
+        let value = format!("{} {}", note.at.as_micros(), note.by);
+        let command = command.arg(&self.told).arg(&note.about).arg(value);
+        let _: i64 = self.link.ask(command).await.map_err(RosterError)?;
+        Ok(())
+    }
+
+    async fn forget(&self, about: &str) -> Result<(), RosterError> {
+        let mut command = ::redis::cmd("HDEL");
+        let _: i64 = self.link.ask(command.arg(&self.told).arg(about)).await.map_err(RosterError)?;
+        Ok(())
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, RosterError> {
+        let mut command = ::redis::cmd("HGETALL");
+        let notes: Vec<(String, String)> =
+            self.link.ask(command.arg(&self.told)).await.map_err(RosterError)?;
+        let mut notes: Vec<Note> =
+            notes.into_iter().filter_map(|(about, value)| read(about, &value)).collect();
+        notes.sort_unstable_by(|a, b| a.about.cmp(&b.about));
+        Ok(notes)
+    }
+}
+
+/// A note as it is stored; `None` if this is none: nothing depends on it but how often the operator is told.
+fn read(about: String, value: &str) -> Option<Note> {
+    let (at, by) = value.split_once(' ')?;
+    Some(Note { about, by: by.to_owned(), at: EventTime::from_micros(at.parse().ok()?) })
 }

@@ -11,6 +11,7 @@ mod ledger;
 mod plan;
 mod queue;
 mod registry;
+mod roster;
 mod state_store;
 
 pub use delivery_history::FaultyDeliveryHistory;
@@ -20,4 +21,5 @@ pub use ledger::FaultyLedger;
 pub use plan::{Fault, FaultAt, FaultPlan, SeededFaults, Switch};
 pub use queue::FaultyQueue;
 pub use registry::{AbsentRegistry, FaultyRegistry};
+pub use roster::FaultyRoster;
 pub use state_store::FaultyStateStore;

@@ -20,7 +20,8 @@ pub use checkpoints::InMemoryCheckpoints;
 pub use eventually::eventually;
 pub use faulty::{
     AbsentRegistry, AppendFate, Fault, FaultAt, FaultPlan, FaultyDeliveryHistory, FaultyHeartbeatLog,
-    FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry, FaultyStateStore, SeededFaults, Switch,
+    FaultyHistory, FaultyLedger, FaultyQueue, FaultyRegistry, FaultyRoster, FaultyStateStore, SeededFaults,
+    Switch,
 };
 pub use heartbeat_log::InMemoryHeartbeatLog;
 pub use history::InMemoryHistory;

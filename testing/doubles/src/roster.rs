@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use ports::roster::{Member, Roster, RosterError};
+use ports::roster::{Member, Note, Notes, Roster, RosterError};
 
 /// A [`Roster`] in memory: for one process, and for tests.
 #[derive(Debug, Default)]
 pub struct InMemoryRoster {
     beats: Mutex<BTreeMap<String, u64>>,
+    notes: Notes,
 }
 
 impl InMemoryRoster {
@@ -31,5 +32,19 @@ impl Roster for InMemoryRoster {
     async fn leave(&self, name: &str) -> Result<(), RosterError> {
         self.beats.lock().remove(name);
         Ok(())
+    }
+
+    async fn note(&self, note: &Note) -> Result<(), RosterError> {
+        self.notes.write(note);
+        Ok(())
+    }
+
+    async fn forget(&self, about: &str) -> Result<(), RosterError> {
+        self.notes.remove(about);
+        Ok(())
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, RosterError> {
+        Ok(self.notes.all())
     }
 }

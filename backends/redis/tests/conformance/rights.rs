@@ -65,6 +65,7 @@ async fn the_console_and_the_notifier_write_no_state_lease_history_or_roster() {
         let roster = other.roster("scheduler").await.expect("connect");
         assert_refused(roster.beat("owner").await.err(), &what("beat"));
         assert_refused(roster.leave("owner").await.err(), &what("leave"));
+        assert_refused(roster.forget("lubdub.stalled webhook").await.err(), &what("forget"));
     }
     assert_eq!(scheduler.state().load_head(&lease).await.expect("head"), head(7), "as it was");
 }

@@ -1,6 +1,7 @@
 //! The roster's contract.
 
-use ports::roster::{Member, Roster};
+use model::time::EventTime;
+use ports::roster::{Member, Note, Roster};
 
 use crate::subject::Subject;
 
@@ -18,6 +19,9 @@ macro_rules! roster_suite {
                 who_leaves_is_gone,
                 members_come_by_name,
                 the_silent_stay_for_a_while,
+                a_note_is_there_until_it_is_taken_off,
+                a_note_is_written_over,
+                notes_are_no_members,
             ]
         );
     };
@@ -71,4 +75,43 @@ pub async fn the_silent_stay_for_a_while(subject: &mut Nodes) {
     for _ in 0..20 {
         assert_eq!(beat(&*roster, "b").await.len(), 2);
     }
+}
+
+fn note(about: &str, by: &str, micros: i64) -> Note {
+    Note { about: about.to_owned(), by: by.to_owned(), at: EventTime::from_micros(micros) }
+}
+
+pub async fn a_note_is_there_until_it_is_taken_off(subject: &mut Nodes) {
+    let roster = subject.port();
+    assert_eq!(roster.notes().await.expect("notes"), []);
+    let (one, other) = (note("it is late mail", "a 1", 1_795_341_600_000_001), note("a webhook", "b", 0));
+    for note in [&one, &other] {
+        roster.note(note).await.expect("note");
+    }
+    assert_eq!(roster.notes().await.expect("notes"), [other, one.clone()], "by what they are about");
+    for about in ["a webhook", "nothing"] {
+        roster.forget(about).await.expect("forget");
+    }
+    assert_eq!(roster.notes().await.expect("notes"), [one]);
+}
+
+pub async fn a_note_is_written_over(subject: &mut Nodes) {
+    let roster = subject.port();
+    for note in [note("it", "a", 1), note("it", "b", 2)] {
+        roster.note(&note).await.expect("note");
+    }
+    assert_eq!(roster.notes().await.expect("notes"), [note("it", "b", 2)]);
+}
+
+/// A note outlives the membership of the node that wrote it, and makes no member.
+pub async fn notes_are_no_members(subject: &mut Nodes) {
+    let roster = subject.port();
+    beat(&*roster, "a").await;
+    let left = note("it", "a", 1);
+    roster.note(&left).await.expect("note");
+    roster.note(&note("that", "nobody", 1)).await.expect("note");
+    roster.leave("a").await.expect("leave");
+    let names: Vec<String> = beat(&*roster, "b").await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["b"]);
+    assert_eq!(roster.notes().await.expect("notes")[0], left);
 }
