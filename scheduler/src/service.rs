@@ -25,7 +25,7 @@ use crate::orphans::Orphans;
 use crate::owner::{Ended, Owner, OwnerContext};
 use crate::rebuild::{RebuiltPartition, Requests};
 use crate::shares::{Shares, Taker};
-use crate::watchdog::{Progress, Watchdog};
+use crate::watchdog::{Progress, Watchdog, Watched};
 
 /// The pause before a partition that could not be taken, or was lost, is tried again.
 const RETAKE: Duration = Duration::from_secs(1);
@@ -43,6 +43,7 @@ pub struct Service {
     metrics: Metrics,
     readiness: Readiness,
     progress: Arc<Progress>,
+    shares: Arc<Shares>,
     orphans: Orphans,
     watchdog: Watchdog,
 }
@@ -64,9 +65,13 @@ impl Service {
         let orphans = Orphans::default();
         let forgotten: Arc<dyn Concern> = Arc::new(Forgotten(orphans.clone()));
         let concerns = deps.concerns.iter().cloned().chain([full_queue, forgotten]).collect();
-        let watchdog = Watchdog::new(Arc::clone(&deps.clock), Arc::clone(&progress), concerns, config)?;
         let readiness = Readiness::new("scheduler");
-        Ok(Self { deps, rules, metrics, readiness, progress, orphans, watchdog })
+        let shares = Shares::new(deps.owner.clone(), deps.log.partitions(), Arc::clone(&deps.clock));
+        let shares = Arc::new(shares);
+        let others = (Arc::clone(&deps.roster), Arc::clone(&shares));
+        let watched = Watched { progress: Arc::clone(&progress), readiness: readiness.clone(), concerns };
+        let watchdog = Watchdog::new(Arc::clone(&deps.clock), watched, Some(others), config)?;
+        Ok(Self { deps, rules, metrics, readiness, progress, shares, orphans, watchdog })
     }
 
     /// Ready while the scheduler holds its share of the partitions, which may be none.
@@ -80,13 +85,12 @@ impl Service {
     /// [`Error::Task`] if a part ended by a defect. A partition with which something goes wrong is taken
     /// anew.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { deps, rules, metrics, readiness, progress, orphans, watchdog } = self;
+        let Self { deps, rules, metrics, readiness, progress, shares, orphans, watchdog } = self;
         let shutdown = shutdown.child_token();
         let partitions = deps.log.partitions();
         for index in 0..partitions {
             progress.expect(PartitionId(index), deps.clock.elapsed());
         }
-        let shares = Arc::new(Shares::new(deps.owner.clone(), partitions, Arc::clone(&deps.clock)));
         let held = Arc::new(HeldPartitions {
             metrics: metrics.clone(),
             partitions: Mutex::default(),

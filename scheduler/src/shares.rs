@@ -28,11 +28,38 @@ pub(crate) struct Shares {
 struct RosterView {
     liveness: Liveness,
     looked_at: Duration,
+    /// Those that lived when the roster was last read: what is forgiven later makes none of them live.
+    living: Vec<String>,
+    /// Whether the last beat reached the roster.
+    reached: bool,
+}
+
+/// How a scheduler stands among the others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Standing {
+    /// Its own name.
+    pub(crate) name: String,
+    /// The names of those that lived when the roster was last read, in order; none if it was never read.
+    pub(crate) living: Vec<String>,
+    /// Whether that was just now.
+    pub(crate) is_current: bool,
+}
+
+impl Standing {
+    /// Whether it is the first of those that live.
+    pub(crate) fn is_first(&self) -> bool {
+        self.living.first() == Some(&self.name)
+    }
 }
 
 impl Shares {
     pub(crate) fn new(name: String, partitions: u16, clock: Arc<dyn Clock>) -> Self {
-        let seen = RosterView { liveness: Liveness::new(LEASE), looked_at: clock.elapsed() };
+        let seen = RosterView {
+            liveness: Liveness::new(LEASE),
+            looked_at: clock.elapsed(),
+            living: Vec::new(),
+            reached: false,
+        };
         Self { name, partitions, clock, seen: Mutex::new(seen) }
     }
 
@@ -44,6 +71,7 @@ impl Shares {
         let beat = roster.beat(&self.name).await;
         let now = self.clock.elapsed();
         let mut seen = self.seen.lock();
+        seen.reached = beat.is_ok();
         match beat {
             Ok(members) => Ok(self.look(&mut seen, &members, now)),
             Err(error) => {
@@ -62,7 +90,20 @@ impl Shares {
         let living = seen.liveness.living(now);
         let me = living.iter().position(|name| *name == self.name);
         let owners = (0..self.partitions).map(PartitionId).zip(assign(&living, self.partitions));
-        owners.filter(|(_, owner)| owner.is_some() && *owner == me).map(|(partition, _)| partition).collect()
+        let mine = owners
+            .filter(|(_, owner)| owner.is_some() && *owner == me)
+            .map(|(partition, _)| partition)
+            .collect();
+        seen.living = living;
+        mine
+    }
+
+    /// How this scheduler stands among the others.
+    pub(crate) fn standing(&self) -> Standing {
+        let now = self.clock.elapsed();
+        let seen = self.seen.lock();
+        let is_current = seen.reached && now.saturating_sub(seen.looked_at) <= LOOKED_AWAY;
+        Standing { name: self.name.clone(), living: seen.living.clone(), is_current }
     }
 
     fn lives(&self, name: &str) -> Option<bool> {

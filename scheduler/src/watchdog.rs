@@ -2,26 +2,33 @@
 //! part of Lubdub; and tells another monitor while all is well.
 
 mod beat;
+mod board;
+mod incident;
 mod operator;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use model::ids::PartitionId;
 use model::monitor_state::PartitionHead;
 use model::time::EventTime;
 use parking_lot::Mutex;
 use ports::clock::Clock;
+use ports::roster::Roster;
+use serving::Readiness;
 use tokio_util::sync::CancellationToken;
 
 use crate::concerns::Concern;
 use crate::config::Config;
 use crate::error::Error;
+use crate::shares::Shares;
 use beat::Beat;
-use operator::{News, Operator};
+use board::Board;
+use incident::{Incident, Moment, State};
+use operator::{News, Operator, STALLED};
 
 /// The time without progress after which the operator is alerted.
 pub const STALLED_AFTER: Duration = Duration::from_secs(60);
@@ -88,6 +95,11 @@ impl Progress {
         !partitions.is_empty() && partitions.values().all(|reached| reached.watermark.is_some())
     }
 
+    /// Whether every partition that is expected to move has done so, if there are any.
+    fn is_seen(&self) -> bool {
+        self.partitions.lock().values().all(|reached| reached.watermark.is_some())
+    }
+
     /// The partition that has not moved for the longest, if that is too long.
     fn stalled(&self, now: Duration) -> Option<(PartitionId, ReachedWatermark)> {
         let partitions = self.partitions.lock();
@@ -96,17 +108,69 @@ impl Progress {
     }
 }
 
+/// What a watchdog looks at.
+pub(crate) struct Watched {
+    pub(crate) progress: Arc<Progress>,
+    /// Says why event time stands still.
+    pub(crate) readiness: Readiness,
+    pub(crate) concerns: Vec<Arc<dyn Concern>>,
+}
+
 /// Measures by the node's clock, for event time is what may stand still.
 pub(crate) struct Watchdog {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
+    /// Says why event time stands still.
+    readiness: Readiness,
+    board: Board,
     ways: Vec<Operator>,
     stall: Incident,
-    concerns: Vec<(Arc<dyn Concern>, Incident)>,
+    stalled_since: Option<Duration>,
+    troubles: Vec<Trouble>,
     beat: Option<Beat>,
 }
 
-/// Looks at concerns alone, without event time, for a scheduler that cannot begin yet; it does not end.
+/// Concerns of one kind: the operator hears of them as of one.
+struct Trouble {
+    /// Each with when it began to be wrong, if it is.
+    concerns: Vec<(Arc<dyn Concern>, Option<Duration>)>,
+    incident: Incident,
+}
+
+impl Trouble {
+    fn new(concerns: Vec<Arc<dyn Concern>>, first: &dyn Concern, ways: &[Operator]) -> Self {
+        let was_told = |way| concerns.iter().find_map(|concern| concern.was_told(way));
+        let incident = Incident::new((first.kind(), first.subject()), ways, was_told);
+        Self { concerns: concerns.into_iter().map(|concern| (concern, None)).collect(), incident }
+    }
+
+    /// Asks the concerns. What the first one says that has been wrong for longer than its patience.
+    async fn state(&mut self, moment: Moment) -> (State, Option<String>) {
+        let (mut wrong, mut lasting) = (false, None);
+        for (concern, since) in &mut self.concerns {
+            let Some(reason) = concern.trouble().await else {
+                *since = None;
+                continue;
+            };
+            wrong = true;
+            let since = *since.get_or_insert(moment.elapsed);
+            let lasts = moment.elapsed.saturating_sub(since).checked_sub(concern.patience());
+            lasting = lasting.or_else(|| Some((lasts?, reason)));
+        }
+        match lasting {
+            Some((lasts, reason)) => {
+                let (kind, subject) = (self.incident.kind(), self.incident.subject());
+                let news = News::trouble(moment.now, kind, subject, reason.clone());
+                (State::Lasts(lasts, news), Some(reason))
+            }
+            None if wrong => (State::Unclear, None),
+            None => (State::Over, None),
+        }
+    }
+}
+
+/// Looks at concerns alone, without event time, for a scheduler that cannot begin yet; it does not end. It
+/// tells for itself, whatever other schedulers tell.
 ///
 /// # Errors
 /// [`Error::MetaClient`], [`Error::MetaMail`].
@@ -116,100 +180,42 @@ pub async fn watch(
     config: Config,
 ) -> Result<Infallible, Error> {
     // No partition is expected to move.
-    let watchdog = Watchdog::new(clock, Arc::default(), concerns, config)?;
+    let watched = Watched { progress: Arc::default(), readiness: Readiness::new("scheduler"), concerns };
+    let watchdog = Watchdog::new(clock, watched, None, config)?;
     watchdog.run(CancellationToken::new()).await;
     std::future::pending().await
 }
 
-/// Something that is wrong, and to whom it was told.
-#[derive(Default)]
-struct Incident {
-    since: Option<Duration>,
-    news: Option<News>,
-    /// For each way, the news that was accepted, until news of its end is.
-    accepted: Vec<Option<News>>,
-    /// For each way, the news that was not accepted while the trouble lasted: what was wrong may have kept it
-    /// from being sent, too.
-    owed: Vec<Option<News>>,
-}
-
-impl Incident {
-    /// Of a concern of which an earlier life of the process told over these ways.
-    fn known(concern: &dyn Concern, ways: &[Operator]) -> Self {
-        let (kind, subject) = (concern.kind(), concern.subject());
-        let news = |at| News::trouble(at, kind, subject, subject.to_owned());
-        let accepted = ways.iter().map(|way| concern.was_told(way.name()).map(news)).collect();
-        Self { accepted, ..Self::default() }
-    }
-
-    /// Sends the beginning over each way, until that accepts it; the ways that did just now.
-    async fn begin(&mut self, ways: &[Operator], news: News) -> Vec<(&'static str, Option<EventTime>)> {
-        let news = &*self.news.get_or_insert(news);
-        self.accepted.resize(ways.len(), None);
-        self.owed.resize(ways.len(), None);
-        let both = self.accepted.iter_mut().zip(&mut self.owed);
-        let told = ways.iter().zip(both).map(async |(way, (accepted, owed))| {
-            // The first trouble that nobody heard of stands for those after it.
-            let news = owed.as_ref().unwrap_or(news).clone();
-            let tells = accepted.is_none() && way.tell(&news).await;
-            if tells {
-                *accepted = Some(news.clone());
-                *owed = None;
-            }
-            tells.then_some((way.name(), Some(news.at())))
-        });
-        join_all(told).await.into_iter().flatten().collect()
-    }
-
-    /// Sends the end over each way that accepted the beginning, until that accepts it; the ways that did just
-    /// now. A way that has not accepted the beginning yet is sent it first.
-    async fn end(&mut self, ways: &[Operator], now: EventTime) -> Vec<(&'static str, Option<EventTime>)> {
-        self.since = None;
-        self.accepted.resize(ways.len(), None);
-        self.owed.resize(ways.len(), None);
-        let news = self.news.take();
-        let both = self.accepted.iter_mut().zip(&mut self.owed);
-        let told = ways.iter().zip(both).map(async |(way, (accepted, owed))| {
-            if accepted.is_none() {
-                let begun = owed.take().or_else(|| news.clone())?;
-                if !way.tell(&begun).await {
-                    *owed = Some(begun);
-                    return None;
-                }
-                *accepted = Some(begun);
-            }
-            let begun = accepted.as_ref()?;
-            if !way.tell(&begun.ended(now)).await {
-                return None;
-            }
-            *accepted = None;
-            Some((way.name(), None))
-        });
-        join_all(told).await.into_iter().flatten().collect()
-    }
-}
-
 impl Watchdog {
+    /// `others`: the schedulers with which it agrees on who tells the operator; `None`: it tells for itself.
+    ///
     /// # Errors
     /// `MetaClient` if the HTTP client cannot be made, `MetaMail` if nothing says how to send mail.
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
-        progress: Arc<Progress>,
-        concerns: Vec<Arc<dyn Concern>>,
+        watched: Watched,
+        others: Option<(Arc<dyn Roster>, Arc<Shares>)>,
         config: Config,
     ) -> Result<Self, Error> {
+        let Watched { progress, readiness, concerns } = watched;
         let beat = config.beat_url.clone().map(Beat::new).transpose()?;
         let ways = Operator::all(config)?;
-        let with_incident = |concern: Arc<dyn Concern>| {
-            let incident = Incident::known(&*concern, &ways);
-            (concern, incident)
+        let mut by_kind: BTreeMap<&'static str, Vec<Arc<dyn Concern>>> = BTreeMap::new();
+        for concern in concerns {
+            by_kind.entry(concern.kind()).or_default().push(concern);
+        }
+        let of_a_kind = |concerns: Vec<Arc<dyn Concern>>| {
+            let first = Arc::clone(concerns.first()?);
+            Some(Trouble::new(concerns, &*first, &ways))
         };
-        let concerns = concerns.into_iter().map(with_incident).collect();
-        Ok(Self { clock, progress, ways, stall: Incident::default(), concerns, beat })
+        let troubles = by_kind.into_values().filter_map(of_a_kind).collect();
+        let stall = Incident::new(STALLED, &ways, |_| None);
+        let board = others.map_or_else(Board::alone, |(roster, shares)| Board::shared(roster, shares));
+        Ok(Self { clock, progress, readiness, board, ways, stall, stalled_since: None, troubles, beat })
     }
 
     /// Looks every few seconds until `shutdown`. Each way by itself gets one alert when something goes wrong
-    /// and one when it is over, repeated until accepted.
+    /// and one when it is over, repeated until accepted, from one of the schedulers.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let look = async {
             loop {
@@ -225,46 +231,56 @@ impl Watchdog {
 
     /// Looks at everything; whether all is well.
     async fn look(&mut self) -> bool {
-        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let stalled = self.progress.stalled(elapsed);
-        match stalled {
+        let moment = Moment { now: self.clock.now(), elapsed: self.clock.elapsed() };
+        let sight = self.board.look(moment.elapsed).await;
+        let board = (&self.board, &sight);
+        let (state, mut well) = match self.progress.stalled(moment.elapsed) {
             Some((partition, reached)) => {
-                if self.stall.news.is_none() {
-                    tracing::error!(partition.id = %partition, watermark = reached.watermark.map(display), "Lubdub stands still");
+                let since = *self.stalled_since.get_or_insert(moment.elapsed);
+                let reason = self.reason(moment.elapsed);
+                if !self.stall.is_noticed() {
+                    tracing::error!(partition.id = %partition, watermark = reached.watermark.map(display), reason, "Lubdub stands still");
                 }
-                self.stall.begin(&self.ways, News::stalled(now, partition, reached.watermark)).await;
+                let news = News::stalled(moment.now, partition, reached.watermark, &reason);
+                (State::Lasts(moment.elapsed.saturating_sub(since), news), false)
             }
+            // A partition that was just taken says nothing of what was before.
+            None if !self.progress.is_seen() => (State::Unclear, false),
             None => {
-                if self.stall.news.is_some() {
+                self.stalled_since = None;
+                if self.stall.is_noticed() {
                     tracing::info!("Lubdub moves again");
                 }
-                self.stall.end(&self.ways, now).await;
+                (State::Over, self.progress.has_moved())
             }
-        }
-        let mut well = stalled.is_none() && self.progress.has_moved();
-        for (concern, incident) in &mut self.concerns {
-            let Some(trouble) = concern.trouble().await else {
-                if incident.news.is_some() {
-                    tracing::info!(kind = concern.kind(), "the trouble is over");
+        };
+        self.stall.look(&self.ways, state, board, moment).await;
+        for trouble in &mut self.troubles {
+            let (state, reason) = trouble.state(moment).await;
+            match (&state, trouble.incident.is_noticed()) {
+                (State::Lasts(..), false) => {
+                    tracing::error!(reason, "{}", trouble.incident.subject());
                 }
-                for (way, of) in incident.end(&self.ways, now).await {
-                    concern.told(way, of);
-                }
-                continue;
-            };
-            let since = *incident.since.get_or_insert(elapsed);
-            if elapsed.saturating_sub(since) < concern.patience() {
-                continue;
+                (State::Over, true) => tracing::info!(kind = trouble.incident.kind(), "the trouble is over"),
+                (State::Lasts(..), true) | (State::Over, false) | (State::Unclear, _) => {}
             }
-            well = false;
-            if incident.news.is_none() {
-                tracing::error!(reason = trouble, "{}", concern.subject());
-            }
-            let news = News::trouble(now, concern.kind(), concern.subject(), trouble);
-            for (way, of) in incident.begin(&self.ways, news).await {
-                concern.told(way, of);
+            well &= !matches!(state, State::Lasts(..));
+            for (way, of) in trouble.incident.look(&self.ways, state, board, moment).await {
+                trouble.concerns.iter().for_each(|(concern, _)| concern.told(way, of));
             }
         }
         well
     }
+
+    /// Why event time stands still, as `/readyz` says it.
+    fn reason(&self, elapsed: Duration) -> String {
+        let reasons: Vec<String> = self.readiness.reasons().into_iter().map(|(_, reason)| reason).collect();
+        if reasons.is_empty() {
+            return self.progress.stalled_since(elapsed).unwrap_or_default();
+        }
+        reasons.join("; ")
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,9 @@ use crate::error::Error;
 /// The time that sending one alert may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The type and the subject of news that Lubdub stands still.
+pub(super) const STALLED: (&str, &str) = ("lubdub.stalled", "Lubdub stands still");
+
 /// News for the operator.
 #[derive(Debug, Clone)]
 pub(super) struct News {
@@ -24,7 +27,7 @@ pub(super) struct News {
     kind: &'static str,
     at: EventTime,
     subject: String,
-    /// A sentence without a full stop.
+    /// Without a full stop at its end.
     message: String,
     stall: Option<(PartitionId, Option<EventTime>)>,
     /// The trouble that this ends: the id of its own news, and its kind.
@@ -32,17 +35,17 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Lubdub stands still.
-    pub(super) fn stalled(at: EventTime, partition: PartitionId, watermark: Option<EventTime>) -> Self {
-        Self {
-            stall: Some((partition, watermark)),
-            ..Self::trouble(
-                at,
-                "lubdub.stalled",
-                "Lubdub stands still",
-                "Lubdub has not moved on for more than 60 s: no monitor is watched until it does".to_owned(),
-            )
-        }
+    /// Lubdub stands still, for this reason.
+    pub(super) fn stalled(
+        at: EventTime,
+        partition: PartitionId,
+        watermark: Option<EventTime>,
+        reason: &str,
+    ) -> Self {
+        let message = format!(
+            "Lubdub has not moved on for more than 60 s, and no monitor is watched until it does. The reason: {reason}"
+        );
+        Self { stall: Some((partition, watermark)), ..Self::trouble(at, STALLED.0, STALLED.1, message) }
     }
 
     /// Something is wrong with Lubdub.
@@ -59,7 +62,7 @@ impl News {
 
     /// What this told of is over.
     pub(super) fn ended(&self, at: EventTime) -> Self {
-        let (subject, message) = if self.stall.is_some() {
+        let (subject, message) = if self.kind == STALLED.0 {
             ("Lubdub moves again".to_owned(), "Lubdub moves again".to_owned())
         } else {
             (format!("Over: {}", self.subject), format!("It is over: {}", self.message))

@@ -48,7 +48,12 @@ fn a_scheduler_that_has_lost_nats_and_redis_mails_its_operator() {
         (&["ops@example.org".to_owned()][..], true, Some(LOGIN.0))
     );
     assert_eq!(mail.header("Subject"), "Lubdub stands still");
-    assert!(mail.bodies["text/plain"].contains("has not moved on for more than 60 s"), "{mail:?}");
+    let text = &mail.bodies["text/plain"];
+    assert!(text.contains("has not moved on for more than 60 s"), "{text}");
+    assert!(
+        text.contains("The reason: ") && text.contains("the roster of schedulers cannot be used"),
+        "{text}"
+    );
     let said = scheduler.kill();
     assert!(!format!("{said:?}").contains("hush"), "{}", said.stderr);
 }
