@@ -1,10 +1,10 @@
 //! The servers of a cluster, NATS and Redis, and how they are set up.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{fmt, fs};
 
 use anyhow::Context;
 use backend_nats::{NatsBackend, NatsError, NatsOptions, Provisioned, Remains};
@@ -12,7 +12,6 @@ use backend_redis::{RedisBackend, RedisError, RedisOptions};
 use clap::Args;
 use model::byte_size::ByteSize;
 use model::chain::Chain;
-use model::channel::Secret;
 use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::Clock;
@@ -224,20 +223,20 @@ impl Redis {
     }
 
     fn options(&self) -> anyhow::Result<RedisOptions> {
-        let named = |flag: &str, path: &Path| format!("read --{flag} {}", path.display());
-        let mut options = RedisOptions { user: self.redis_user.clone(), ..RedisOptions::new(&self.redis) };
-        if let Some(path) = &self.redis_password_file {
-            let text = fs::read_to_string(path).with_context(|| named("redis-password-file", path))?;
-            let password = text.trim_end_matches(['\r', '\n']);
-            anyhow::ensure!(!password.is_empty(), "{}: it is empty", named("redis-password-file", path));
-            options.password = Some(Secret::new(password.to_owned()));
-        }
-        if let Some(path) = &self.redis_ca {
-            options.ca = Some(fs::read(path).with_context(|| named("redis-ca", path))?);
-        }
-        RedisBackend::check(&options).with_context(|| match &self.redis_ca {
-            Some(path) => format!("use --redis with --redis-ca {}", path.display()),
-            None => "use --redis".to_owned(),
+        let options = RedisOptions {
+            user: self.redis_user.clone(),
+            password_file: self.redis_password_file.clone(),
+            ca_file: self.redis_ca.clone(),
+            ..RedisOptions::new(&self.redis)
+        };
+        RedisBackend::check(&options).map_err(|error| {
+            let used = match (&error, &self.redis_ca) {
+                (RedisError::File { path, .. }, Some(ca)) if path == ca => "use --redis-ca".to_owned(),
+                (RedisError::File { .. }, _) => "use --redis-password-file".to_owned(),
+                (_, Some(ca)) => format!("use --redis with --redis-ca {}", ca.display()),
+                (_, None) => "use --redis".to_owned(),
+            };
+            anyhow::Error::new(error).context(used)
         })?;
         Ok(options)
     }

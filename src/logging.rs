@@ -110,9 +110,9 @@ impl FromStr for LogLevels {
 
 impl LogLevels {
     fn filter(&self) -> EnvFilter {
-        // What is not named is logged at info. The client of NATS tells of each connection, and so do the
-        // roles.
-        let calm = ["info", "async_nats=warn"].into_iter().filter_map(|directive| directive.parse().ok());
+        // What is not named is logged at info. The client of NATS tells of each connection and of each try to
+        // make one; the roles tell of both, and of what repeats once a minute.
+        let calm = ["info", "async_nats=off"].into_iter().filter_map(|directive| directive.parse().ok());
         let filter = EnvFilter::default();
         calm.chain(self.0.iter().cloned()).fold(filter, EnvFilter::add_directive)
     }

@@ -3,53 +3,81 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
-use nkeys::{KeyPair, KeyPairType};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::credential::{Credential, CredentialFile};
 use super::error::{NatsError, Shown, Trusted};
+use super::login::Login;
 use super::options::NatsOptions;
 
-/// Prepared connect options, with what to name in errors.
+/// What to name in errors, and what a node shows at each connection.
+#[derive(Clone)]
 pub(super) struct Access {
-    pub(super) connect: ConnectOptions,
+    /// The credential in a file; `None`: a user in the URL, or nothing.
+    pub(super) login: Option<Arc<Login>>,
+    user: Option<(String, String)>,
     shown: Shown,
     trusted: Trusted,
 }
 
 impl Access {
     /// Reads the files that `options` names.
-    pub(super) async fn prepare(
-        mut connect: ConnectOptions,
-        options: &NatsOptions,
-        servers: &[ServerAddr],
-    ) -> Result<Self, NatsError> {
-        let mut shown = Shown::Nothing;
+    pub(super) fn prepare(options: &NatsOptions, servers: &[ServerAddr]) -> Result<Self, NatsError> {
         // A user and password in any URL are used for all servers.
-        if let Some((user, password)) = servers.iter().find_map(user_in) {
-            connect = connect.user_and_password(user, password);
-            shown = Shown::User;
-        }
+        let user = servers.iter().find_map(user_in);
+        let (mut login, mut shown) = (None, if user.is_some() { Shown::User } else { Shown::Nothing });
         if let Some(path) = &options.credentials {
             let failed = |source| NatsError::Credentials { path: path.clone(), source };
-            connect = connect.credentials_file(path).await.map_err(failed)?;
+            login = Some(Login::open(CredentialFile::Credentials(path.clone())).map_err(failed)?);
             shown = Shown::Credentials(path.clone());
         }
         if let Some(path) = &options.nkey {
-            let seed = seed_in(path).map_err(|source| NatsError::Nkey { path: path.clone(), source })?;
-            connect = connect.nkey(seed);
+            let failed = |source| NatsError::Nkey { path: path.clone(), source };
+            login = Some(Login::open(CredentialFile::Nkey(path.clone())).map_err(failed)?);
             shown = Shown::Nkey(path.clone());
         }
         let mut trusted = Trusted::System;
         if let Some(path) = &options.ca {
             // The client reads the file again whenever it connects; this check gives a better error.
             check_certificates(path).map_err(|source| NatsError::Ca { path: path.clone(), source })?;
-            connect = connect.add_root_certificates(path.clone());
             trusted = Trusted::File(path.clone());
         }
-        Ok(Self { connect, shown, trusted })
+        Ok(Self { login: login.map(Arc::new), user, shown, trusted })
+    }
+
+    /// Options by which the node logs in with what its file holds whenever it connects.
+    pub(super) fn options(&self) -> ConnectOptions {
+        match &self.login {
+            Some(login) => {
+                let login = Arc::clone(login);
+                self.showing(move || login.next())
+            }
+            None => self.trusting(match self.user.clone() {
+                Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+                None => ConnectOptions::new(),
+            }),
+        }
+    }
+
+    /// Options by which the node shows this credential.
+    pub(super) fn options_with(&self, credential: Arc<Credential>) -> ConnectOptions {
+        self.showing(move || Arc::clone(&credential))
+    }
+
+    fn showing(&self, credential: impl Fn() -> Arc<Credential> + Send + Sync + 'static) -> ConnectOptions {
+        let sign = move |nonce: Vec<u8>| std::future::ready(credential().sign(&nonce));
+        self.trusting(ConnectOptions::with_auth_callback(sign))
+    }
+
+    fn trusting(&self, connect: ConnectOptions) -> ConnectOptions {
+        match &self.trusted {
+            Trusted::System => connect,
+            Trusted::File(path) => connect.add_root_certificates(path.clone()),
+        }
     }
 
     /// Translates a failure to connect.
@@ -81,13 +109,6 @@ fn wrong(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn seed_in(path: &Path) -> io::Result<String> {
-    let text = std::fs::read_to_string(path)?;
-    let seed = text.trim();
-    let user = KeyPair::from_seed(seed).is_ok_and(|key| key.key_pair_type() == KeyPairType::User);
-    if user { Ok(seed.to_owned()) } else { Err(wrong("it is not the seed of a user, which begins with SU")) }
-}
-
 fn check_certificates(path: &Path) -> io::Result<()> {
     let text = std::fs::read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -113,26 +134,6 @@ fn is_of_tls(error: &ConnectError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_seeds_of_users_are_taken() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("nats.nk");
-        let user = KeyPair::new_user().seed().expect("a seed");
-        let account = KeyPair::new_account().seed().expect("a seed");
-        for (text, taken) in [
-            (format!("{user}\n"), true),
-            (user.clone(), true),
-            (account, false),
-            (user[..20].to_owned(), false),
-            (String::new(), false),
-        ] {
-            std::fs::write(&path, &text).expect("write");
-            assert_eq!(seed_in(&path).ok(), taken.then(|| user.clone()), "{}", text.len());
-        }
-        let missing = seed_in(&folder.path().join("missing")).expect_err("it is not there");
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-    }
 
     #[test]
     fn what_is_no_certificate_is_refused() {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::jetstream;
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, Event, ServerAddr};
 
 use super::access::Access;
 use super::error::NatsError;
@@ -14,10 +14,13 @@ use super::ground::Ground;
 use super::names::{Names, inbox_prefix};
 use super::options::NatsOptions;
 use super::refusals::Refusals;
+use super::renewal::{Renewal, Turnstile};
 use super::timeouts::REQUEST_TIMEOUT;
 use model::chain::Chain;
 use model::time::EventTime;
+use parking_lot::Mutex;
 use ports::BackendError;
+use ports::repeats::Repeats;
 
 /// How often an idle connection is checked.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +45,9 @@ pub(super) struct Nats {
     pub(super) names: Names,
     pub(super) refusals: Refusals,
     pub(super) ground: Arc<Ground>,
+    /// Keeps requests from being under way while the node logs in anew.
+    pub(super) turnstile: Turnstile,
+    _renewal: Renewal,
 }
 
 impl Nats {
@@ -51,23 +57,19 @@ impl Nats {
         let servers = servers.map_err(NatsError::Address)?;
         let refusals = Refusals::new();
         let hearing = refusals.clone();
-        let connect = ConnectOptions::new()
-            .name(&options.node)
-            .custom_inbox_prefix(inbox_prefix(options.role))
-            .ping_interval(PING_EVERY)
-            .connection_timeout(REQUEST_TIMEOUT)
-            .request_timeout(Some(REQUEST_TIMEOUT))
-            .max_reconnects(None)
-            .reconnect_delay_callback(|attempt| {
-                RECONNECT_STEP.saturating_mul(u32::try_from(attempt).unwrap_or(u32::MAX)).min(RECONNECT_MOST)
-            })
-            .event_callback(move |event| {
-                tracing::debug!(%event, "NATS connection");
-                hearing.hear(&event);
-                std::future::ready(())
-            });
-        let access = Access::prepare(connect, &options, &servers).await?;
-        let client = patiently(&access, &servers, &options.is_away_told).await?;
+        let access = Access::prepare(&options, &servers)?;
+        let login = access.login.clone();
+        let failures = Failures::default();
+        let connect = settings(access.options(), &options).event_callback(move |event| {
+            tracing::debug!(%event, "NATS connection");
+            hearing.hear(&event);
+            failures.hear(&event);
+            if let (Event::Connected, Some(login)) = (&event, &login) {
+                login.was_taken();
+            }
+            std::future::ready(())
+        });
+        let client = patiently(&access, connect, &servers, &options.is_away_told).await?;
         if !client.is_server_compatible(SERVER.0, SERVER.1, SERVER.2) {
             let version = client.server_info().version;
             let (major, minor, patch) = SERVER;
@@ -82,7 +84,22 @@ impl Nats {
             .ack_timeout(REQUEST_TIMEOUT)
             .build(client.clone());
         let names = Names::new(&options.prefix);
-        Ok(Self { client, jetstream, options, names, refusals, ground: Arc::default() })
+        let turnstile = Turnstile::default();
+        let probe = {
+            let options = options.clone();
+            move |with: ConnectOptions| settings(with, &options)
+        };
+        let renewal = Renewal::begin(access, client.clone(), servers, turnstile.clone(), probe);
+        Ok(Self {
+            client,
+            jetstream,
+            options,
+            names,
+            refusals,
+            ground: Arc::default(),
+            turnstile,
+            _renewal: renewal,
+        })
     }
 
     /// Waits for a connection, as long as a request may take; its number. Without one, the client would queue
@@ -113,6 +130,43 @@ impl Nats {
     }
 }
 
+/// How a node of these options connects.
+fn settings(connect: ConnectOptions, options: &NatsOptions) -> ConnectOptions {
+    connect
+        .name(&options.node)
+        .custom_inbox_prefix(inbox_prefix(options.role))
+        .ping_interval(PING_EVERY)
+        .connection_timeout(REQUEST_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempt| {
+            RECONNECT_STEP.saturating_mul(u32::try_from(attempt).unwrap_or(u32::MAX)).min(RECONNECT_MOST)
+        })
+}
+
+/// Tells why the client cannot connect again.
+#[derive(Debug, Default)]
+struct Failures(Mutex<Repeats>);
+
+impl Failures {
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::Connected => *self.0.lock() = Repeats::default(),
+            Event::ClientError(error) => {
+                if let Some(failures) = self.0.lock().news(Instant::now()) {
+                    tracing::warn!(%error, failures, "cannot connect to NATS again; trying on");
+                }
+            }
+            Event::Disconnected
+            | Event::LameDuckMode
+            | Event::Draining
+            | Event::Closed
+            | Event::SlowConsumer(_)
+            | Event::ServerError(_) => {}
+        }
+    }
+}
+
 /// The addresses of the servers, without users and passwords.
 fn addresses(servers: &[ServerAddr]) -> String {
     servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect::<Vec<_>>().join(", ")
@@ -121,12 +175,13 @@ fn addresses(servers: &[ServerAddr]) -> String {
 /// Tries again for a while if no server answers.
 async fn patiently(
     access: &Access,
+    connect: ConnectOptions,
     servers: &[ServerAddr],
     is_away_told: &AtomicBool,
 ) -> Result<async_nats::Client, NatsError> {
     let began = tokio::time::Instant::now();
     loop {
-        let error = match access.connect.clone().connect(servers).await {
+        let error = match connect.clone().connect(servers).await {
             Ok(client) => return Ok(client),
             Err(error) => access.failed(error),
         };

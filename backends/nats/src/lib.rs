@@ -1,9 +1,9 @@
 //! The adapters on NATS JetStream: heartbeat log, registry, queues, checkpoints.
 //!
 //! - `connection`: the client; below it `options`, `error`, `timeouts`.
-//! - `access`: how a node logs in; `rights`: what each role may do; `refusals`: what the server did not
-//!   permit.
-//! - `ground`: whether a new connection leads to the installation still.
+//! - `access`: how a node logs in; `credential`: what a file holds; `login`: what of it is shown; `renewal`:
+//!   a changed file is taken while the node works.
+//! - `rights`: what each role may do; `refusals`: what the server did not permit.
 //! - `names`: the names of streams, buckets and subjects.
 //! - `request`: requests to the server, and their errors.
 //! - `follow`: a stream's messages in order; restarts of the server are noticed and nothing is skipped. Every
@@ -14,16 +14,19 @@
 mod access;
 mod checkpoints;
 mod connection;
+mod credential;
 mod error;
 mod follow;
 mod ground;
 mod log;
+mod login;
 mod names;
 mod options;
 mod provision;
 mod queue;
 mod refusals;
 mod registry;
+mod renewal;
 mod request;
 mod rights;
 mod timeouts;

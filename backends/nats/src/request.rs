@@ -93,6 +93,7 @@ impl Nats {
         subject: String,
         request: Request,
     ) -> Result<T, RequestError> {
+        let _pass = self.turnstile.pass().await;
         let connection = self.connected().await.map_err(RequestError::Silent)?;
         let answer = self.exchange(subject, request).await?;
         // The client sends what was asked over a lost connection again over the next one.

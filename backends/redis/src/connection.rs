@@ -3,66 +3,57 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use ::redis::cluster::ClusterClientBuilder;
-use ::redis::cluster_async::ClusterConnection;
+use ::redis::aio::ConnectionLike;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, InfoDict, Pipeline,
-    ProtocolVersion, RedisResult, ScriptInvocation, TlsCertificates,
+    ProtocolVersion, RedisResult, ScriptInvocation,
 };
 use tokio::time::{Instant, timeout};
 
-use super::address::{self, ServerAddress, WatchedPrimary};
+use super::access::Access;
+use super::address::{ServerAddress, WatchedPrimary};
 use super::error::{OLDEST, RedisError};
+use super::follower::Follower;
+use super::nodes::Nodes;
 use super::options::RedisOptions;
-use super::sentinel::{self, Follower, Lookout};
-use super::timeouts::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use super::sentinel::{self, Lookout};
+use super::timeouts::{CALL_TIMEOUT, CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use ports::BackendError;
 
-/// Longest time that a call takes, with waiting for a connection.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A call that fails within this time did not wait for an answer.
 const AT_ONCE: Duration = Duration::from_millis(50);
-/// Pause before a lost connection is tried again; later tries come with the next calls.
-const RECONNECT_AFTER: Duration = Duration::from_millis(50);
-const RECONNECT_AFTER_MOST: Duration = Duration::from_millis(500);
-/// How often the client of a cluster follows a moved node in one call.
-const CLUSTER_RETRIES: u32 = 3;
 
-/// The address of Redis.
+/// Where Redis is, and how to log in to it.
 #[derive(Clone)]
 pub(super) struct Server {
     kind: ServerKind,
-    certificates: Option<TlsCertificates>,
+    access: Arc<Access>,
 }
 
 #[derive(Clone)]
 enum ServerKind {
-    One(Box<ConnectionInfo>),
-    Cluster(Vec<ConnectionInfo>),
+    One,
+    Cluster,
     Watched(Arc<Lookout>),
 }
 
 impl Server {
     /// Reads the options, and asks the first reachable server for its version and settings.
     pub(super) async fn find(options: &RedisOptions) -> Result<Self, RedisError> {
-        let place = address::read(options)?;
-        let certificates = address::certificates(options).map_err(RedisError::Certificates)?;
-        let info = match &place {
+        let access = Arc::new(Access::open(options)?);
+        let login = access.present();
+        let info = match &login.address {
             ServerAddress::Nodes(nodes) => ask_nodes(nodes).await.map_err(RedisError::of)?,
             ServerAddress::Watched(watched) => ask_primary(watched).await?,
         };
         Self::judge(&info).map_err(|found| RedisError::Version { found })?;
         let is_cluster = said(&info, "cluster_enabled") == "1";
-        let kind = match place {
-            ServerAddress::Watched(watched) => ServerKind::Watched(Arc::new(Lookout::new(watched))),
-            ServerAddress::Nodes(nodes) => match <[ConnectionInfo; 1]>::try_from(nodes) {
-                Ok([node]) if !is_cluster => ServerKind::One(Box::new(node)),
-                Ok([node]) => ServerKind::Cluster(vec![node]),
-                Err(nodes) => ServerKind::Cluster(nodes),
-            },
+        let kind = match &login.address {
+            ServerAddress::Watched(_) => ServerKind::Watched(Arc::new(Lookout::new(Arc::clone(&access)))),
+            ServerAddress::Nodes(nodes) if nodes.len() == 1 && !is_cluster => ServerKind::One,
+            ServerAddress::Nodes(_) => ServerKind::Cluster,
         };
-        Ok(Self { kind, certificates })
+        Ok(Self { kind, access })
     }
 
     /// Looks at what a server says of itself: the policy by which it throws keys away when its memory is
@@ -80,41 +71,17 @@ impl Server {
 
     /// Opens a new connection. It reconnects by itself when it is lost; calls under way at that moment fail.
     pub(super) async fn connect(&self) -> Result<Link, RedisError> {
+        let access = Arc::clone(&self.access);
+        let followed = |follower| Link::Followed(Arc::new(follower));
         let connected = match &self.kind {
-            ServerKind::One(node) => connect_to(node.as_ref().clone()).await,
-            ServerKind::Cluster(nodes) => connect_to_cluster(nodes.clone(), self.certificates.clone()).await,
-            ServerKind::Watched(lookout) => Follower::connect(Arc::clone(lookout))
-                .await
-                .map(|follower| Link::Followed(Arc::new(follower))),
+            ServerKind::One => Follower::connect(access, None).await.map(followed),
+            ServerKind::Watched(lookout) => {
+                Follower::connect(access, Some(Arc::clone(lookout))).await.map(followed)
+            }
+            ServerKind::Cluster => Nodes::connect(access).await.map(|nodes| Link::Cluster(Arc::new(nodes))),
         };
         connected.map_err(RedisError::of)
     }
-}
-
-async fn connect_to(node: ConnectionInfo) -> RedisResult<Link> {
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
-        .set_min_delay(RECONNECT_AFTER)
-        .set_max_delay(RECONNECT_AFTER_MOST)
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT));
-    Ok(Link::One(ConnectionManager::new_with_config(Client::open(node)?, config).await?))
-}
-
-async fn connect_to_cluster(
-    nodes: Vec<ConnectionInfo>,
-    certificates: Option<TlsCertificates>,
-) -> RedisResult<Link> {
-    let mut builder = ClusterClientBuilder::new(nodes)
-        .use_protocol(ProtocolVersion::RESP3)
-        .retries(CLUSTER_RETRIES)
-        .connection_timeout(CONNECT_TIMEOUT)
-        .response_timeout(RESPONSE_TIMEOUT)
-        .overall_response_timeout(Some(CALL_TIMEOUT));
-    if let Some(certificates) = certificates {
-        builder = builder.certs(certificates);
-    }
-    Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
 }
 
 /// The answer of the first reachable node.
@@ -162,8 +129,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 /// A connection. Cloning it gives the same one.
 #[derive(Clone)]
 pub(super) enum Link {
-    One(ConnectionManager),
-    Cluster(ClusterConnection),
+    Cluster(Arc<Nodes>),
     Followed(Arc<Follower>),
 }
 
@@ -179,7 +145,7 @@ impl Link {
     /// Whether commands of one pipeline must all be of one hash tag.
     pub(super) const fn is_cluster(&self) -> bool {
         match self {
-            Self::One(_) | Self::Followed(_) => false,
+            Self::Followed(_) => false,
             Self::Cluster(_) => true,
         }
     }
@@ -222,8 +188,7 @@ impl Link {
 
     async fn send<T: FromRedisValue>(&self, call: Call<'_>) -> RedisResult<T> {
         match self {
-            Self::One(manager) => call.over(&mut manager.clone()).await,
-            Self::Cluster(cluster) => call.over(&mut cluster.clone()).await,
+            Self::Cluster(nodes) => call.over(&mut nodes.present().await).await,
             Self::Followed(follower) => {
                 let present = follower.present().await?;
                 let answered = call.over(&mut present.connection.clone()).await;

@@ -1,6 +1,7 @@
 //! Why Redis cannot be used, by what the operator can do about it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::redis::ErrorKind;
@@ -14,6 +15,15 @@ pub enum RedisError {
     /// The URL cannot be read.
     #[error("read the address of Redis")]
     Address(#[source] ::redis::RedisError),
+    /// A file that the options name cannot be read.
+    #[error("read {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The trusted certificates cannot be read.
     #[error("read the certificates that are to be trusted for Redis")]
     Certificates(#[source] ::redis::RedisError),
@@ -65,6 +75,7 @@ impl RedisError {
         match self {
             Self::Connect(_) | Self::Silent(_) => true,
             Self::Address(_)
+            | Self::File { .. }
             | Self::Certificates(_)
             | Self::Login(_)
             | Self::Tls(_)

@@ -1,9 +1,10 @@
 //! The adapters on Redis or Valkey: state store, history, deliveries, roster, ledger.
 //!
-//! - `options`, `address`: which servers are meant, how they are reached, and as which user; `rights`: what
-//!   each role may do.
+//! - `options`, `address`: which servers are meant, how they are reached, and as which user; `access`: what
+//!   the files of a login hold now; `rights`: what each role may do.
 //! - `connection`: one server, a cluster, or the primary behind one type, and what a server must be;
-//!   `sentinel` follows the primary; `timeouts`.
+//!   `follower` keeps a connection to one server or the primary, which `sentinel` finds; `nodes` one to a
+//!   cluster; `timeouts`.
 //! - `keys`: the names of all keys on the server.
 //! - `hot`, `cold`: a monitor's state in its two stored parts; `records`: stored heartbeats and flips.
 //! - `packer`: many arguments of a script in one.
@@ -16,6 +17,7 @@
 //! than the work. All keys of a script carry the hash tag of the passed key, so they lie on the same node of
 //! a cluster.
 
+mod access;
 mod address;
 mod cold;
 mod commit;
@@ -23,6 +25,7 @@ mod connection;
 mod deliveries;
 mod due;
 mod error;
+mod follower;
 mod history;
 mod hot;
 mod installation;
@@ -30,6 +33,7 @@ mod keys;
 mod ledger;
 mod load;
 mod memo;
+mod nodes;
 mod options;
 mod packer;
 mod records;
@@ -55,6 +59,7 @@ pub use roster::RedisRoster;
 pub use state::RedisStateStore;
 pub use trouble::RedisTrouble;
 
+use access::Access;
 use connection::Server;
 use keys::Keys;
 
@@ -70,12 +75,12 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
-    /// Checks the options without connecting.
+    /// Checks the options and the files that they name without connecting.
     ///
     /// # Errors
-    /// [`RedisError::Address`] and [`RedisError::Certificates`].
+    /// [`RedisError::Address`], [`RedisError::File`] and [`RedisError::Certificates`].
     pub fn check(options: &RedisOptions) -> Result<(), RedisError> {
-        address::read(options).map(|_| ())
+        Access::open(options).map(drop)
     }
 
     /// Connects, and checks whether the server can be used. Each kind of use has its own connection, so that

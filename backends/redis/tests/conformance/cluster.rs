@@ -1,8 +1,11 @@
 //! A Redis Cluster of three: the keys of a partition are on one node, and no command needs two nodes.
 
-use backend_redis::RedisBackend;
+use std::sync::Arc;
+
+use backend_redis::{RedisBackend, RedisOptions};
 use model::delivery::DeliveryState;
 use model::ids::PartitionId;
+use ports::clock::ManualClock;
 use ports::history::{DeliveryFilter, DeliveryHistory, History, HistoryBatch};
 use ports::ledger::Ledger;
 use ports::roster::Roster;
@@ -11,7 +14,7 @@ use servers::RedisServer;
 use uuid::Uuid;
 
 use crate::adapter::connect;
-use conformance::sample::{at, channel, delivery, flip, head, heartbeat, monitor, state, with_output};
+use conformance::sample::{START, at, channel, delivery, flip, head, heartbeat, monitor, state, with_output};
 use conformance::suite::state_store::commit;
 use doubles::eventually;
 
@@ -109,4 +112,34 @@ async fn histories(backend: &RedisBackend) {
     let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
     assert_eq!(deliveries.list(filter, None, 100).await.expect("list").len(), 20);
     assert_eq!(deliveries.get(sent[3].id).await.expect("get"), Some(sent[3].clone()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_password_is_taken_by_a_client_of_a_cluster_while_it_works() {
+    let (nodes, _) = cluster().await;
+    let on_all = |command: &[&str]| nodes.iter().for_each(|node| drop(node.cli(command)));
+    let user = |passwords: &[&'static str]| {
+        on_all(&[&["ACL", "SETUSER", "scheduler", "reset", "on", "~*", "&*", "+@all"], passwords].concat());
+    };
+    user(&[">one"]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "one\n").expect("write");
+    let urls: Vec<String> = nodes.iter().map(RedisServer::url).collect();
+    let options = RedisOptions {
+        user: Some("scheduler".to_owned()),
+        password_file: Some(file.path().to_owned()),
+        ..RedisOptions::new(urls.join(","))
+    };
+    let backend = RedisBackend::connect(options, Arc::new(ManualClock::new(START))).await.expect("connect");
+    let works = async || backend.state().head(PartitionId(0)).await.is_ok();
+    std::fs::write(file.path(), "two\n").expect("write");
+    eventually("the new password is looked at, and refused", async || {
+        assert!(works().await, "the former one stays in use");
+        nodes.iter().any(|node| node.cli(&["ACL", "LOG"]).contains("auth")).then_some(())
+    })
+    .await;
+    user(&[">one", ">two"]);
+    user(&[">two"]);
+    on_all(&["CLIENT", "KILL", "USER", "scheduler"]);
+    eventually("it works by the new password alone", async || works().await.then_some(())).await;
 }

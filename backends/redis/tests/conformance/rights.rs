@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::secured::{Secured, options, password};
 use conformance::sample::{START, at, channel, delivery, flip, head, heartbeat, monitor, state, with_output};
 use conformance::suite::state_store::commit;
+use doubles::eventually;
 
 const P: PartitionId = PartitionId(0);
 
@@ -223,4 +224,83 @@ async fn who_is_not_let_in_is_told_why_at_once() {
     let url = plain.url().replace("redis://127.0.0.1", "rediss://localhost");
     let error = refused(RedisOptions { url, ..right() }).await;
     assert!(matches!(error, RedisError::Silent(_)), "with TLS where none is spoken: {error:?}");
+}
+
+/// Files of a node on a server: its password, and the authority that it trusts.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(authority: &Authority) -> Self {
+        let files = Self(tempfile::tempdir().expect("a folder"));
+        files.put("ca.pem", authority.certificate());
+        files
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        let new = self.0.path().join("new");
+        std::fs::write(&new, text).expect("write");
+        std::fs::rename(new, self.0.path().join(name)).expect("replace");
+    }
+
+    async fn connect(&self, url: String) -> RedisBackend {
+        let options = RedisOptions {
+            user: Some("scheduler".to_owned()),
+            password_file: Some(self.0.path().join("password")),
+            ca_file: Some(self.0.path().join("ca.pem")),
+            ..RedisOptions::new(url)
+        };
+        RedisBackend::connect(options, Arc::new(ManualClock::new(START))).await.expect("connect")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_password_is_taken_at_the_next_connection() {
+    let secured = Secured::start();
+    let permit = |passwords: &[&str]| {
+        secured.server.cli(&["ACL", "SETUSER", "scheduler", "resetpass"]);
+        for password in passwords {
+            secured.server.cli(&["ACL", "SETUSER", "scheduler", &format!(">{password}")]);
+        }
+    };
+    let end_connections = || secured.server.cli(&["CLIENT", "KILL", "USER", "scheduler"]);
+    let files = Files::new(&secured.authority);
+    files.put("password", "of-scheduler\n");
+    let backend = files.connect(secured.server.url()).await;
+    let works = async || backend.state().head(P).await.is_ok();
+
+    files.put("password", "another");
+    end_connections();
+    assert!(works().await, "the server does not know the new one yet, and takes the former");
+    permit(&["of-scheduler", "another"]);
+    end_connections();
+    assert!(works().await, "it takes both");
+    permit(&["another"]);
+    end_connections();
+    assert!(works().await, "it takes the new one only");
+
+    files.put("password", "");
+    end_connections();
+    assert!(works().await, "what is no password changes nothing");
+    permit(&["a-third"]);
+    end_connections();
+    assert!(!works().await, "both are refused");
+    files.put("password", "a-third");
+    eventually("the third one is taken", async || works().await.then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_authority_is_trusted_at_the_next_connection() {
+    let mut secured = Secured::start();
+    let files = Files::new(&secured.authority);
+    files.put("password", "of-scheduler");
+    let backend = files.connect(secured.server.url()).await;
+    let other = Authority::new();
+    files.put("ca.pem", &format!("{}{}", other.certificate(), secured.authority.certificate()));
+    other.certify(secured.server.folder());
+    secured.server.restart();
+    let works = async || backend.state().head(P).await.is_ok().then_some(());
+    eventually("the other authority is trusted", works).await;
+    files.put("ca.pem", "damaged");
+    secured.server.restart();
+    eventually("it is still trusted", works).await;
 }
