@@ -19,6 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_cert::der::{Decode, Encode};
 
+use super::change::is_pending;
 use super::folders::Folders;
 
 /// The validity of certificates, in years.
@@ -32,8 +33,15 @@ const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
+    trusted: String,
     now: EventTime,
 }
+
+/// The folder of authorities.
+const FOLDER: &str = "authority";
+/// Key and certificate of the present authority, and of the next one.
+const PRESENT: (&str, &str) = ("ca-key.pem", "ca.pem");
+const NEXT: (&str, &str) = ("next-ca-key.pem", "next-ca.pem");
 
 /// Whether servers can be certified under this name.
 ///
@@ -49,23 +57,40 @@ impl Authority {
     /// key stays, so a client that trusts the old certificate also trusts what the authority certifies from
     /// now on.
     pub(super) fn ensure(folders: &mut Folders, now: EventTime) -> anyhow::Result<Self> {
-        let key = key(folders, "authority", "ca-key.pem")?;
-        let mut params = params(Vec::new(), "Lubdub authority", now)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        let found = folders.read("authority", "ca.pem")?;
-        let certificate = match found.filter(|found| is_good_authority(found, &key, now)) {
-            Some(found) => found,
-            None => params.self_signed(&key).context("sign the authority's certificate")?.pem(),
-        };
-        folders.put("authority", "ca.pem", &certificate)?;
-        Ok(Self { issuer: Issuer::new(params, key), certificate, now })
+        let (params, key, certificate) = one(folders, PRESENT, now)?;
+        let mut trusted = certificate.clone();
+        if is_next(folders)? {
+            trusted.push_str(&one(folders, NEXT, now)?.2);
+        }
+        Ok(Self { issuer: Issuer::new(params, key), certificate, trusted, now })
     }
 
-    /// Its certificate, in PEM.
-    pub(super) fn certificate(&self) -> &str {
-        &self.certificate
+    /// Makes the authority that is to take the place of the present one. From now on both are trusted.
+    ///
+    /// # Errors
+    /// If there is one already.
+    pub(super) fn make_next(folders: &mut Folders, now: EventTime) -> anyhow::Result<()> {
+        if is_next(folders)? {
+            return Err(is_pending("authority"));
+        }
+        one(folders, NEXT, now).map(drop)
+    }
+
+    /// Lets the next authority, if there is one, take the place of the present one.
+    pub(super) fn retire(folders: &mut Folders) -> anyhow::Result<()> {
+        for (next, present) in [(NEXT.0, PRESENT.0), (NEXT.1, PRESENT.1)] {
+            if let Some(text) = folders.read(FOLDER, next)? {
+                folders.put(FOLDER, present, &text)?;
+            }
+        }
+        // The key shows that there is one, so it goes last.
+        folders.remove(FOLDER, NEXT.1)?;
+        folders.remove(FOLDER, NEXT.0)
+    }
+
+    /// The certificates that are to be trusted, in PEM: its own, and the next one's.
+    pub(super) fn trusted(&self) -> &str {
+        &self.trusted
     }
 
     /// Sees to it that the server whose files are in `folder` can show that it is one of `hosts`.
@@ -75,7 +100,7 @@ impl Authority {
         folder: &str,
         hosts: &[String],
     ) -> anyhow::Result<()> {
-        folders.put(folder, "ca.pem", &self.certificate)?;
+        folders.put(folder, "ca.pem", &self.trusted)?;
         let key = key(folders, folder, "key.pem")?;
         let names: Vec<String> = hosts.iter().cloned().chain(LOCAL.map(str::to_owned)).collect();
         let found = folders.read(folder, "cert.pem")?;
@@ -112,6 +137,31 @@ impl Authority {
             verifier.verify_server_cert(&certificate, &[], &name, &[], then).is_ok()
         })
     }
+}
+
+/// Whether there is a next authority.
+pub(super) fn is_next(folders: &Folders) -> anyhow::Result<bool> {
+    Ok(folders.read(FOLDER, NEXT.0)?.is_some())
+}
+
+/// One authority: what it certifies by, its key, and its certificate.
+fn one(
+    folders: &mut Folders,
+    (key_file, file): (&str, &str),
+    now: EventTime,
+) -> anyhow::Result<(CertificateParams, KeyPair, String)> {
+    let key = key(folders, FOLDER, key_file)?;
+    let mut params = params(Vec::new(), "Lubdub authority", now)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    let found = folders.read(FOLDER, file)?;
+    let certificate = match found.filter(|found| is_good_authority(found, &key, now)) {
+        Some(found) => found,
+        None => params.self_signed(&key).context("sign the authority's certificate")?.pem(),
+    };
+    folders.put(FOLDER, file, &certificate)?;
+    Ok((params, key, certificate))
 }
 
 fn key(folders: &mut Folders, folder: &str, file: &str) -> anyhow::Result<KeyPair> {

@@ -13,6 +13,7 @@ use anyhow::Context;
 pub(super) enum Became {
     Made,
     Changed,
+    Removed,
     Kept,
 }
 
@@ -21,6 +22,7 @@ impl Became {
         match self {
             Self::Made => "made",
             Self::Changed => "changed",
+            Self::Removed => "removed",
             Self::Kept => "kept",
         }
     }
@@ -81,11 +83,34 @@ impl Folders {
         Ok(())
     }
 
-    /// A line for each file that says what was done with it.
+    /// Removes a file, if it exists.
+    pub(super) fn remove(&mut self, folder: &str, file: &str) -> anyhow::Result<()> {
+        let path = self.root.join(folder).join(file);
+        match fs::remove_file(&path) {
+            Ok(()) => self.done.push((Became::Removed, format!("{folder}/{file}"))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("remove {}", path.display())),
+        }
+        Ok(())
+    }
+
+    /// The files that are other than before, as FOLDER/FILE. Those that were made are none.
+    pub(super) fn changed(&self) -> Vec<&str> {
+        let changed = self.done.iter().filter(|(became, _)| *became == Became::Changed);
+        changed.map(|(_, file)| file.as_str()).collect()
+    }
+
+    /// A line for each file that is other than before, and one for the others.
     pub(super) fn told(&self) -> String {
         let mut text = String::new();
-        for (became, file) in &self.done {
+        let kept = self.done.iter().filter(|(became, _)| *became == Became::Kept).count();
+        for (became, file) in self.done.iter().filter(|(became, _)| *became != Became::Kept) {
             let _ = writeln!(text, "{:8} {file}", became.word());
+        }
+        match kept {
+            0 => {}
+            1 => text.push_str("kept     1 file\n"),
+            _ => drop(writeln!(text, "kept     {kept} files")),
         }
         text
     }

@@ -1,17 +1,20 @@
 //! `lubdub secrets`: what servers and roles know each other by.
 //!
-//! - `folders`: writes files, and reports which were made, renewed or kept.
+//! - `change`: what is to be changed; `former`: what was valid before, and still is.
+//! - `folders`: writes files, and reports what became of them; `next_steps`: what must happen then.
 //! - `authority`: an authority of one's own, and what it certifies.
 //! - `nats`: a key for each role, and what the servers are to permit them.
 //! - `redis`: passwords of users that are no roles, and what Redis and Sentinel permit each user.
 
 mod authority;
+mod change;
 mod folders;
+mod former;
 mod nats;
+mod next_steps;
 mod password;
 mod redis;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -20,13 +23,17 @@ use model::prefix::check_prefix;
 use model::role::Role;
 use ports::clock::{Clock, SystemClock};
 
-use authority::{Authority, check_host};
+use authority::{Authority, check_host, is_next};
+use change::{Changed, Changes};
 use folders::Folders;
-use password::password;
+use former::Former;
+use next_steps::next_steps;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   lubdub secrets /etc/lubdub/secrets --nats-host nats.internal --redis-host redis.internal
+  lubdub secrets /etc/lubdub/secrets --nats-host nats.internal --redis-host redis.internal \\
+    --change scheduler
 
 In FOLDER:
   authority/  the authority's certificate and key: only this command needs them
@@ -39,10 +46,11 @@ In FOLDER:
 
 Doing it again keeps keys and passwords, and renews certificates that end within 90 days or lack a
 host. What each role may do is written anew, as this version of Lubdub wants it: do it at every
-upgrade, and let the servers read it again.";
+upgrade, and let the servers read it again.
 
-/// Roles that know Redis.
-const REDIS_ROLES: [Role; 4] = [Role::Init, Role::Scheduler, Role::Notifier, Role::Console];
+--change makes a new key and password and lets the servers permit both; --retire ends what was
+before. Between the two, the servers read their files again and the nodes get theirs. A changed
+authority is trusted beside the former one; --retire renews the servers' certificates by it.";
 
 /// Make the certificates, keys and passwords of a cluster, and what its servers are to permit each role
 #[derive(Debug, Args)]
@@ -63,6 +71,15 @@ pub struct Secrets {
     /// What all names on NATS and Redis begin with, as the roles are told
     #[arg(long, env = "LUBDUB_PREFIX", value_name = "NAME", default_value = "lubdub")]
     prefix: String,
+
+    /// Make a new key and password for this role (init, ingest, scheduler, notifier, console; all: for all of
+    /// these), or another authority; what was before stays valid; can be repeated
+    #[arg(long = "change", value_name = "NAME")]
+    changed: Vec<Changed>,
+
+    /// End what was valid before the last --change
+    #[arg(long, conflicts_with = "changed")]
+    retire: bool,
 }
 
 impl Secrets {
@@ -89,35 +106,36 @@ impl Secrets {
         let mut folders = Folders::open(&self.folder)?;
         let written = self.write(&mut folders, &SystemClock::new());
         report.push_str(&folders.told());
-        written
+        let is_pending = written?;
+        report.push_str(&next_steps(&folders.changed(), is_pending));
+        Ok(())
     }
 
-    fn write(&self, folders: &mut Folders, clock: &dyn Clock) -> anyhow::Result<()> {
-        let authority = Authority::ensure(folders, clock.now())?;
+    /// Whether something former is valid in the end.
+    fn write(&self, folders: &mut Folders, clock: &dyn Clock) -> anyhow::Result<bool> {
+        let (now, changes) = (clock.now(), Changes::of(&self.changed));
+        let mut former = Former::read(folders)?;
+        if self.retire {
+            former = Former::default();
+            Authority::retire(folders)?;
+        }
+        nats::note(folders, &mut former, &changes)?;
+        redis::note(folders, &mut former, &changes)?;
+        if changes.has_authority() {
+            Authority::make_next(folders, now)?;
+        }
+        // First of all: a key that is changed must not be forgotten if this ends in the middle.
+        former.write(folders)?;
+        let authority = Authority::ensure(folders, now)?;
         authority.certify(folders, "nats", &self.nats_hosts)?;
         authority.certify(folders, "redis", &self.redis_hosts)?;
         for role in Role::ALL {
-            folders.put(role.name(), "ca.pem", authority.certificate())?;
+            folders.put(role.name(), "ca.pem", authority.trusted())?;
         }
-        nats::write(folders, &self.prefix)?;
-        let passwords = passwords(folders)?;
-        redis::write(folders, &passwords, &self.prefix)
+        nats::write(folders, &self.prefix, &former, &changes)?;
+        redis::write(folders, &self.prefix, &former, &changes)?;
+        Ok(!former.is_empty() || is_next(folders)?)
     }
-}
-
-/// The password of each role that knows Redis.
-fn passwords(folders: &mut Folders) -> anyhow::Result<BTreeMap<Role, String>> {
-    let mut passwords = BTreeMap::new();
-    for role in REDIS_ROLES {
-        let made = || Ok(format!("{}\n", password()));
-        let text = folders.keep(role.name(), "redis-password", made)?;
-        let password = text.trim();
-        if password.is_empty() {
-            anyhow::bail!("{}/redis-password is empty: remove it, and another one is made", role.name());
-        }
-        passwords.insert(role, password.to_owned());
-    }
-    Ok(passwords)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ fn in_folder(folder: &Path) -> Secrets {
         nats_hosts: vec!["nats".to_owned(), "10.1.2.3".to_owned()],
         redis_hosts: vec!["redis".to_owned()],
         prefix: "lubdub".to_owned(),
+        changed: Vec::new(),
+        retire: false,
     }
 }
 
@@ -63,8 +65,8 @@ fn doing_it_again_changes_nothing() {
     assert!(told.lines().all(|line| line.starts_with("made ")), "{told}");
     let made = files(&folder);
     assert_eq!(told.lines().count(), made.len(), "{told}");
-    let told = write(&secrets, after(400));
-    assert!(told.lines().all(|line| line.starts_with("kept ")), "{told}");
+    let kept = format!("kept     {} files\n", made.len());
+    assert_eq!(write(&secrets, after(400)), kept);
     assert_eq!(changed(&made, &files(&folder)), Vec::<String>::new());
 }
 
@@ -168,4 +170,79 @@ fn what_is_no_host_and_no_prefix_is_refused() {
     let dotted = Secrets { prefix: "a.b".to_owned(), ..in_folder(folder) };
     assert!(dotted.validate().is_err());
     in_folder(folder).validate().expect("good");
+}
+
+fn changing(folder: &Path, names: &[&str]) -> Secrets {
+    let changed = names.iter().map(|name| name.parse().expect("a name")).collect();
+    Secrets { changed, ..in_folder(folder) }
+}
+
+fn text(folder: &TempDir, file: &str) -> String {
+    fs::read_to_string(folder.path().join(file)).expect("it is there")
+}
+
+/// The line of a user in an ACL file.
+fn user(acl: &str, name: &str) -> String {
+    acl.lines().find(|line| line.starts_with(&format!("user {name} "))).expect("there is one").to_owned()
+}
+
+#[test]
+fn a_changed_role_has_two_keys_and_passwords_until_the_former_are_retired() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&in_folder(folder.path()), TODAY);
+    let made = files(&folder);
+    let keys = || text(&folder, "nats/users.conf").matches("nkey: ").count();
+    let hashes = || user(&text(&folder, "redis/users.acl"), "scheduler").matches('#').count();
+    assert_eq!((keys(), hashes()), (5, 1));
+    let former = user(&text(&folder, "redis/users.acl"), "scheduler");
+
+    let told = write(&changing(folder.path(), &["scheduler"]), TODAY);
+    for file in ["scheduler/nats.nk", "scheduler/redis-password", "nats/users.conf", "redis/users.acl"] {
+        assert!(told.contains(&format!("changed  {file}\n")), "{told}");
+    }
+    assert_eq!((keys(), hashes()), (6, 2));
+    let seed = String::from_utf8(made["scheduler/nats.nk"].clone()).expect("text");
+    assert_ne!(text(&folder, "scheduler/nats.nk"), seed);
+    assert!(!text(&folder, "authority/former").contains(seed.trim()), "no secret is kept twice");
+
+    let both = files(&folder);
+    write(&in_folder(folder.path()), TODAY);
+    assert_eq!(changed(&both, &files(&folder)), Vec::<String>::new(), "both stay valid");
+    let mut folders = Folders::open(folder.path()).expect("open");
+    for again in ["scheduler", "all"] {
+        let again = changing(folder.path(), &[again]);
+        let refused = again.write(&mut folders, &ManualClock::new(TODAY)).expect_err("it is pending");
+        assert!(refused.to_string().contains("change scheduler: it was changed already"), "{refused}");
+        assert!(refused.to_string().contains("lubdub secrets FOLDER --retire"), "{refused}");
+    }
+    assert_eq!(changed(&both, &files(&folder)), Vec::<String>::new());
+
+    write(&Secrets { retire: true, ..in_folder(folder.path()) }, TODAY);
+    assert_eq!((keys(), hashes()), (5, 1));
+    assert_ne!(user(&text(&folder, "redis/users.acl"), "scheduler"), former);
+    assert!(!folder.path().join("authority/former").exists());
+    write(&changing(folder.path(), &["all"]), TODAY);
+    assert_eq!(keys(), 10, "another change can begin");
+}
+
+#[test]
+fn a_changed_authority_is_trusted_beside_the_former_one_and_certifies_once_that_is_retired() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&in_folder(folder.path()), TODAY);
+    let (former, certified) = (text(&folder, "ingest/ca.pem"), text(&folder, "nats/cert.pem"));
+    write(&changing(folder.path(), &["authority"]), TODAY);
+    let both = text(&folder, "ingest/ca.pem");
+    assert!(both.starts_with(&former) && both.len() > former.len());
+    assert_eq!(text(&folder, "nats/ca.pem"), both);
+    assert_eq!(text(&folder, "nats/cert.pem"), certified, "a node that has not the new one yet trusts it");
+    let mut folders = Folders::open(folder.path()).expect("open");
+    let again = changing(folder.path(), &["authority"]);
+    let refused = again.write(&mut folders, &ManualClock::new(TODAY)).expect_err("it is pending");
+    assert!(refused.to_string().contains("--retire"), "{refused}");
+    write(&Secrets { retire: true, ..in_folder(folder.path()) }, TODAY);
+    let present = text(&folder, "ingest/ca.pem");
+    assert_eq!(both, format!("{former}{present}"));
+    assert_ne!(text(&folder, "nats/cert.pem"), certified);
+    let kept = write(&in_folder(folder.path()), TODAY);
+    assert!(kept.starts_with("kept ") && kept.lines().count() == 1, "{kept}");
 }
