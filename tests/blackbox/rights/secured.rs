@@ -1,11 +1,13 @@
 //! An installation whose servers know each role by what `lubdub secrets` made.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use model::role::Role;
 use rustix::process::Signal;
+use serde_json::Value;
 use servers::{NatsServer, RedisServer};
 use tempfile::TempDir;
 
@@ -24,6 +26,9 @@ const ALLOW: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
 pub(super) struct Secured {
     pub(super) nats: NatsServer,
     pub(super) redis: RedisServer,
+    /// Where nats-server tells of its connections.
+    monitored: SocketAddr,
+    redis_port: u16,
     secrets: TempDir,
 }
 
@@ -31,16 +36,65 @@ impl Secured {
     #[track_caller]
     pub(super) fn start() -> Self {
         let secrets = directory();
-        let finished = Process::start(lubdub(secrets.path()).args(["secrets", "."])).finish();
-        assert!(finished.status.success(), "{finished:?}");
-        let file = |name: &str| secrets.path().join("nats").join(name);
-        let users = std::fs::read_to_string(file("users.conf")).expect("it was made");
+        make(&secrets, &[]);
+        let file = |name: &str| secrets.path().join(name).display().to_string();
+        let monitored = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        // A path that is included is always relative to the configuration.
+        let users = format!("{}{}", "../".repeat(20), file("nats/users.conf"));
         let nats = NatsServer::configured(&format!(
-            "tls {{ cert_file: {:?}, key_file: {:?} }}\n{users}",
-            file("cert.pem"),
-            file("key.pem")
+            "http: \"{monitored}\"\ntls {{ cert_file: {:?}, key_file: {:?} }}\ninclude {users:?}\n",
+            file("nats/cert.pem"),
+            file("nats/key.pem")
         ));
-        Self { nats, redis: RedisServer::start(), secrets }
+        let redis_port = free_port();
+        let redis = RedisServer::with_settings(&[
+            "--appendonly",
+            "yes",
+            "--tls-port",
+            &redis_port.to_string(),
+            "--tls-cert-file",
+            &file("redis/cert.pem"),
+            "--tls-key-file",
+            &file("redis/key.pem"),
+            "--tls-ca-cert-file",
+            &file("redis/ca.pem"),
+            "--tls-auth-clients",
+            "no",
+            "--aclfile",
+            &file("redis/users.acl"),
+        ]);
+        Self { nats, redis, monitored, redis_port, secrets }
+    }
+
+    /// Runs `lubdub secrets` again with further flags; its report.
+    #[track_caller]
+    pub(super) fn make(&self, flags: &[&str]) -> String {
+        make(&self.secrets, flags)
+    }
+
+    /// Lets the servers read again what `lubdub secrets` made, as its report says.
+    #[track_caller]
+    pub(super) fn reload(&mut self) {
+        self.nats.process().signal(Signal::HUP);
+        let path = self.secrets.path().join("redis/operator-password");
+        let password = std::fs::read_to_string(path).expect("it was made");
+        let login = ["--user", "operator", "--pass", password.trim(), "--no-auth-warning"];
+        let said = self.redis.cli(&[&login[..], &["ACL", "LOAD"]].concat());
+        assert_eq!(said.trim(), "OK");
+    }
+
+    /// The nkeys by which the connections to NATS were made.
+    #[track_caller]
+    pub(super) fn connected(&self) -> Vec<String> {
+        // By the older version of HTTP the answer is not cut into chunks.
+        let mut stream = TcpStream::connect(self.monitored).expect("connect");
+        stream.write_all(b"GET /connz?auth=1 HTTP/1.0\r\n\r\n").expect("ask");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        let told: Value = serde_json::from_str(body).expect("JSON");
+        let all = told["connections"].as_array().expect("a list");
+        all.iter().map(|one| one["authorized_user"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// A file that a role has.
@@ -56,6 +110,16 @@ impl Secured {
         flags.map(str::to_owned).to_vec()
     }
 
+    /// By what a role comes to Redis.
+    pub(super) fn redis_flags(&self, role: Role) -> Vec<String> {
+        let file = |name| self.file(role, name).display().to_string();
+        let url = format!("rediss://127.0.0.1:{}", self.redis_port);
+        let (ca, password) = (file("ca.pem"), file("redis-password"));
+        let files = ["--redis-ca", &ca, "--redis-password-file", &password];
+        let flags = [&["--redis", &url, "--redis-user", role.name()][..], &files].concat();
+        flags.into_iter().map(str::to_owned).collect()
+    }
+
     /// Starts `lubdub ingest` with these flags.
     #[track_caller]
     pub(super) fn ingest(&self, flags: &[String]) -> (SocketAddr, Process) {
@@ -69,9 +133,8 @@ impl Secured {
     #[track_caller]
     pub(super) fn init(&self) {
         let mut command = lubdub(self.secrets.path());
-        command
-            .args(["init", "--partitions", "2", "--redis", &self.redis.url()])
-            .args(self.flags(Role::Init));
+        command.args(["init", "--partitions", "2"]).args(self.flags(Role::Init));
+        command.args(self.redis_flags(Role::Init));
         let finished = Process::start(&mut command).finish();
         assert!(finished.status.success(), "{finished:?}");
     }
@@ -81,6 +144,13 @@ impl Secured {
         let said = self.nats.said();
         said.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()
     }
+}
+
+#[track_caller]
+fn make(secrets: &TempDir, flags: &[&str]) -> String {
+    let finished = Process::start(lubdub(secrets.path()).args(["secrets", "."]).args(flags)).finish();
+    assert!(finished.status.success(), "{finished:?}");
+    finished.stdout
 }
 
 /// Waits until a node can do its job.
@@ -134,12 +204,14 @@ impl Installation {
             let mut command = lubdub(self.home.path());
             command.args([role.name(), "--listen", &address.to_string()]).args(self.secured.flags(*role));
             match role {
-                Role::Init | Role::Ingest => {}
-                Role::Scheduler => drop(command.args(["--redis", &self.secured.redis.url()])),
-                Role::Notifier => drop(command.args(["--redis", &self.secured.redis.url()]).args(ALLOW)),
+                Role::Init => {}
+                Role::Ingest => drop(command.args(["--push-limit", "0"])),
+                Role::Scheduler => drop(command.args(self.secured.redis_flags(*role))),
+                Role::Notifier => drop(command.args(self.secured.redis_flags(*role)).args(ALLOW)),
                 Role::Console => {
                     let public = format!("http://{push}");
-                    command.args(["--redis", &self.secured.redis.url(), "--public-url", &public]).args(ALLOW);
+                    command.args(self.secured.redis_flags(*role));
+                    command.args(["--public-url", &public]).args(ALLOW);
                     command.env("LUBDUB_API_KEY", KEY);
                 }
             }
@@ -150,8 +222,16 @@ impl Installation {
         }
     }
 
+    /// Checks that no role has ended, and that each can do its job.
     #[track_caller]
-    fn address(&self, role: Role) -> SocketAddr {
+    pub(super) fn until_all_are_ready(&mut self) {
+        for (role, address, process) in &mut self.nodes {
+            until_ready(role.name(), *address, process);
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn address(&self, role: Role) -> SocketAddr {
         self.nodes.iter().find(|(found, ..)| *found == role).expect("it runs").1
     }
 
