@@ -109,6 +109,8 @@ pub struct Metrics {
     pub alerts: Counter,
     /// Definitions that were in the registry only.
     pub reconciled_definitions: Counter,
+    /// Partitions of the installation.
+    pub all_partitions: Gauge,
     /// Partitions held.
     pub partitions: Gauge,
     /// Monitors held, for each partition.
@@ -137,6 +139,8 @@ pub struct Metrics {
     pub gaps: Family<PartitionLabels, Gauge>,
     /// Seconds of deaf time that are remembered, for each partition.
     pub deaf_seconds: Family<PartitionLabels, Gauge>,
+    /// Seconds since the watermark of the newest checkpoint, for each partition; nothing while none is known.
+    pub checkpoint_age: Family<PartitionLabels, Gauge<f64, AtomicU64>>,
 }
 
 impl Metrics {
@@ -189,6 +193,9 @@ impl Metrics {
         for outcome in RebuildOutcome::ALL {
             drop(m.rebuilds.get_or_create(&RebuildLabels { outcome }));
         }
+        for reason in Reason::ALL {
+            drop(m.flips.get_or_create(&FlipLabels { reason: ReasonLabel(reason) }));
+        }
         registry.register("lubdub_scheduler_rebuilds", "Rebuilds by outcome", m.rebuilds.clone());
         registry.register(
             "lubdub_scheduler_rebuild_seconds",
@@ -196,6 +203,7 @@ impl Metrics {
             m.rebuild_seconds.0.clone(),
         );
         registry.register("lubdub_scheduler_flips", "Flips by reason", m.flips.clone());
+        registry.register("lubdub_partitions", "Partitions of the installation", m.all_partitions.clone());
         registry.register("lubdub_scheduler_partitions", "Partitions held", m.partitions.clone());
         registry.register("lubdub_scheduler_monitors", "Monitors held", m.monitors.clone());
         registry.register(
@@ -210,6 +218,11 @@ impl Metrics {
         );
         registry.register("lubdub_scheduler_deaf_gaps", "Deaf gaps remembered", m.gaps.clone());
         registry.register("lubdub_scheduler_deaf_seconds", "Deaf time remembered", m.deaf_seconds.clone());
+        registry.register(
+            "lubdub_scheduler_checkpoint_age_seconds",
+            "From the watermark of the newest checkpoint to now",
+            m.checkpoint_age.clone(),
+        );
         metrics
     }
 
@@ -251,6 +264,8 @@ pub struct PartitionFigures {
     pub monitors: i64,
     /// Alerts that are committed and not in the alert queue yet.
     pub outbox: i64,
+    /// From the watermark of the newest checkpoint to now, in seconds; `None` = none is known.
+    pub checkpoint_age: Option<f64>,
 }
 
 impl PartitionSeries {
@@ -264,6 +279,9 @@ impl PartitionSeries {
         of.deaf_seconds.get_or_create(labels).set(figures.deaf_seconds);
         of.monitors.get_or_create(labels).set(figures.monitors);
         of.outbox.get_or_create(labels).set(figures.outbox);
+        if let Some(age) = figures.checkpoint_age {
+            of.checkpoint_age.get_or_create(labels).set(age);
+        }
     }
 }
 
@@ -271,6 +289,7 @@ impl Drop for PartitionSeries {
     fn drop(&mut self) {
         let (of, labels) = (&self.metrics, &self.labels);
         of.watermark_lag.remove(labels);
+        of.checkpoint_age.remove(labels);
         for family in [&of.gaps, &of.deaf_seconds, &of.monitors, &of.outbox] {
             family.remove(labels);
         }
@@ -292,11 +311,28 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_happen_yet_is_counted_as_none() {
+        let mut registry = Registry::default();
+        drop(Metrics::register(&mut registry));
+        let said = shown(&registry);
+        for reason in Reason::ALL {
+            let line = format!("lubdub_scheduler_flips_total{{reason=\"{}\"}} 0", reason.as_str());
+            assert!(said.lines().any(|found| found == line), "{line} in\n{said}");
+        }
+    }
+
+    #[test]
     fn nothing_is_said_of_a_partition_that_was_given_away() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let figures =
-            PartitionFigures { lag: Some(591.391), gaps: 1, deaf_seconds: 7, monitors: 5, outbox: 2 };
+        let figures = PartitionFigures {
+            lag: Some(591.391),
+            gaps: 1,
+            deaf_seconds: 7,
+            monitors: 5,
+            outbox: 2,
+            checkpoint_age: Some(12.5),
+        };
         let (kept, given) = (metrics.of_partition(PartitionId(0)), metrics.of_partition(PartitionId(1)));
         kept.set(figures);
         given.set(figures);
@@ -306,7 +342,7 @@ mod tests {
         drop(given);
         let said = shown(&registry);
         assert!(!said.contains("partition=\"1\""), "{said}");
-        assert_eq!(said.matches("partition=\"0\"").count(), 5, "{said}");
+        assert_eq!(said.matches("partition=\"0\"").count(), 6, "{said}");
         assert!(said.contains("lubdub_scheduler_full_queue 0"), "{said}");
     }
 }

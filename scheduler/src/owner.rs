@@ -232,6 +232,7 @@ impl Owner {
             deaf_seconds: i64::try_from(deaf.as_secs()).unwrap_or(i64::MAX),
             monitors: count(self.partition.len()),
             outbox: self.publisher.waiting(),
+            checkpoint_age: self.checkpoints.age(self.deps.clock.now()).map(|age| age.as_secs_f64()),
         });
     }
 }

@@ -88,6 +88,7 @@ impl Service {
         let Self { deps, rules, metrics, readiness, progress, shares, orphans, watchdog } = self;
         let shutdown = shutdown.child_token();
         let partitions = deps.log.partitions();
+        metrics.all_partitions.set(partitions.into());
         for index in 0..partitions {
             progress.expect(PartitionId(index), deps.clock.elapsed());
         }

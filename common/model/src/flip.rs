@@ -55,6 +55,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::First,
+        Self::Missed,
+        Self::Reported,
+        Self::Recovered,
+        Self::Paused,
+        Self::Resumed,
+        Self::Changed,
+    ];
+
     /// The reason in one lower-case word.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use machine::partition::Partition;
 use model::chain::Chain;
 use model::ids::{Offset, PartitionId};
+use model::time::EventTime;
 use ports::checkpoint_codec::PackedCheckpoint;
 use ports::checkpoints::{CheckpointPlace, CheckpointStore};
 use ports::heartbeat_log::{HeartbeatLog, LogExtent};
@@ -17,7 +18,8 @@ use crate::deps::Deps;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
-/// The time from taking a partition to the first look for a checkpoint, and what each further partition adds.
+/// The time from taking a partition to its first checkpoint at the earliest, and what each further partition
+/// adds, also to the wait before the newest one is looked for.
 const FIRST: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_secs(2);
 
@@ -25,8 +27,11 @@ const APART: Duration = Duration::from_secs(2);
 pub(super) struct Checkpoints {
     every: Duration,
     next: Duration,
-    /// Whether the age of the newest checkpoint is known.
+    look_at: Duration,
+    /// Whether the newest checkpoint was looked for.
     looked: bool,
+    /// The watermark of the newest checkpoint that is known.
+    newest: Option<EventTime>,
     /// The last entry in the newest checkpoint that was begun.
     written: Offset,
     work: JoinSet<CheckpointWork>,
@@ -36,14 +41,16 @@ pub(super) struct Checkpoints {
 enum CheckpointWork {
     /// The newest checkpoint in the log, if there is one.
     Looked(Option<CheckpointPlace>),
-    Wrote,
+    Wrote(CheckpointPlace),
+    Failed,
 }
 
 impl Checkpoints {
     pub(super) fn new(id: PartitionId, every: Duration, now: Duration) -> Self {
         let apart = APART.saturating_mul(u32::from(id.0) % 64);
         let next = now + FIRST + apart;
-        Self { every, next, looked: false, written: Offset::START, work: JoinSet::new() }
+        let written = Offset::START;
+        Self { every, next, look_at: now + apart, looked: false, newest: None, written, work: JoinSet::new() }
     }
 
     /// Makes the next checkpoint due at once: the earlier ones may hold wrong states.
@@ -56,13 +63,19 @@ impl Checkpoints {
     pub(super) fn is_due(&mut self, deps: &Deps, id: PartitionId) -> bool {
         let now = deps.clock.elapsed();
         while let Some(done) = self.work.try_join_next() {
-            if let Ok(CheckpointWork::Looked(Some(newest))) = done {
-                self.written = newest.applied;
-                let age = deps.clock.now().since(newest.watermark);
-                self.next = self.next.max(now + self.every.saturating_sub(age));
+            match done {
+                Ok(CheckpointWork::Looked(Some(newest))) => {
+                    self.written = newest.applied;
+                    self.newest = Some(newest.watermark);
+                    let age = deps.clock.now().since(newest.watermark);
+                    self.next = self.next.max(now + self.every.saturating_sub(age));
+                }
+                Ok(CheckpointWork::Wrote(place)) => self.newest = Some(place.watermark),
+                Ok(CheckpointWork::Looked(None) | CheckpointWork::Failed) | Err(_) => {}
             }
         }
-        if !self.work.is_empty() || now < self.next {
+        let next = if self.looked { self.next } else { self.look_at };
+        if !self.work.is_empty() || now < next {
             return false;
         }
         if !std::mem::replace(&mut self.looked, true) {
@@ -70,7 +83,12 @@ impl Checkpoints {
             self.work.spawn(async move { CheckpointWork::Looked(newest(&deps, id).await) });
             return false;
         }
-        true
+        now >= self.next
+    }
+
+    /// The time from the watermark of the newest checkpoint to `now`; `None` = none is known.
+    pub(super) fn age(&self, now: EventTime) -> Option<Duration> {
+        self.newest.map(|watermark| now.since(watermark))
     }
 
     /// Begins to write the partition, unless the newest checkpoint holds the same.
@@ -90,19 +108,20 @@ impl Checkpoints {
             let compressed = tokio::task::spawn_blocking(move || packed.compress()).await;
             let Ok(Ok(bytes)) = compressed else {
                 tracing::error!(partition.id = %id, "failed to compress a checkpoint");
-                return CheckpointWork::Wrote;
+                return CheckpointWork::Failed;
             };
             let size = bytes.len();
             match keep(store.as_ref(), log.as_ref(), id, place, bytes.into()).await {
                 Ok(()) => {
                     metrics.checkpoints.inc();
                     tracing::debug!(partition.id = %id, offset = %applied, size, "wrote a checkpoint");
+                    CheckpointWork::Wrote(place)
                 }
                 Err(error) => {
                     tracing::warn!(partition.id = %id, error = %Chain(&error), "failed to write a checkpoint; trying again when the next one is due");
+                    CheckpointWork::Failed
                 }
             }
-            CheckpointWork::Wrote
         });
     }
 }

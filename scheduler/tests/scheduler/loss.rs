@@ -10,8 +10,11 @@ use model::heartbeat::HeartbeatKind::{Down, Up};
 use model::ids::{AlertId, MonitorId, Offset};
 use model::time::{EventTime, TimeRules};
 use ports::checkpoints::{CheckpointPlace, CheckpointStore};
+use ports::clock::Clock;
 use ports::heartbeat_log::HeartbeatLog;
 use ports::state_store::StateReader;
+
+use tokio_util::sync::CancellationToken;
 
 use super::world::{PARTITION, World};
 use histories::driver::{Entry, run};
@@ -154,4 +157,37 @@ async fn where_a_checkpoint_is_due_once_an_hour_a_start_writes_none_before() {
     assert_eq!(places(&world).await, 1, "the newest is not an hour old");
     world.run_for(HOUR / 2).await;
     assert_eq!(places(&world).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_the_newest_checkpoint_is_shown_soon_after_a_start() {
+    let mut writer = Writer::new(1);
+    writer.tick(10);
+    let world = World::new(1, Arc::new(AbsentRegistry));
+    world.append(&writer.log).await;
+    world.run_to_a_checkpoint().await;
+    world.clock.advance(Duration::from_secs(3_000));
+    let newest = world.checkpoints.places(PARTITION).await.expect("they are there").pop().expect("one");
+    let age_at_start = world.clock.now().since(newest.watermark).as_secs_f64();
+    let (service, metrics) = world.measured();
+    let stop = CancellationToken::new();
+    let shown = async {
+        loop {
+            world.clock.advance(Duration::from_secs(2));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &metrics).expect("text");
+            let line = "lubdub_scheduler_checkpoint_age_seconds{partition=\"0\"} ";
+            if let Some(age) = text.lines().find_map(|found| found.strip_prefix(line)) {
+                stop.cancel();
+                assert!(text.contains("lubdub_partitions 1\n"), "{text}");
+                break age.parse::<f64>().expect("a number");
+            }
+        }
+    };
+    let both = async { tokio::join!(service.run(stop.clone()), shown) };
+    let (outcome, age) = tokio::time::timeout(Duration::from_secs(600), both).await.expect("it is shown");
+    outcome.expect("it drains");
+    // Long before another one is due.
+    assert!((age_at_start..age_at_start + 280.0).contains(&age), "{age}, {age_at_start} at the start");
 }

@@ -68,6 +68,11 @@ impl World {
     }
 
     pub(crate) fn service(&self) -> Service {
+        self.measured().0
+    }
+
+    /// A scheduler with its metrics.
+    pub(crate) fn measured(&self) -> (Service, prometheus_client::registry::Registry) {
         let deps = Deps {
             owner: "test".to_owned(),
             log: Arc::clone(&self.log) as Arc<dyn HeartbeatLog>,
@@ -82,8 +87,8 @@ impl World {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         };
         let mut metrics = prometheus_client::registry::Registry::default();
-        Service::new(scheduler::Config::default(), TimeRules::CLUSTER, deps, &mut metrics)
-            .expect("an HTTP client")
+        let service = Service::new(scheduler::Config::default(), TimeRules::CLUSTER, deps, &mut metrics);
+        (service.expect("an HTTP client"), metrics)
     }
 
     /// Runs a scheduler for a while, then drops it where it stands.
