@@ -35,6 +35,7 @@ use crate::gate::{Decision, Gate, GateError, Note, Verdict, was_held};
 use crate::health::{Health, Part};
 use crate::in_hand::{InHand, Taken};
 use crate::metrics::{AlertResult, Metrics};
+use crate::waiting::WaitingAlerts;
 use untold::{untold, untold_record};
 
 /// Alerts of a lane that are fanned out together.
@@ -73,6 +74,7 @@ pub(crate) struct FanOut {
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
     pub(crate) in_hand: Arc<InHand>,
+    pub(crate) waiting: Arc<WaitingAlerts>,
     /// The alerts whose handling panicked.
     pub(crate) defects: Mutex<Defects>,
 }
@@ -165,7 +167,8 @@ impl FanOut {
     pub(crate) async fn end(&self, plans: &[Plan]) {
         self.carry_out(plans).await;
         self.health.well(Part::FanOut);
-        for result in plans.iter().filter_map(|plan| plan.result) {
+        for (plan, result) in plans.iter().filter_map(|plan| plan.result.map(|result| (plan, result))) {
+            self.waiting.decided(plan.claim);
             self.metrics.alert(result);
         }
     }
@@ -243,10 +246,12 @@ impl FanOut {
                 Err(error) => {
                     // An alert that cannot be decided does not hold up the others.
                     self.health.trouble(Part::FanOut, &error);
+                    self.waiting.put_off(claim.id);
                     let outcome = Outcome::Retry { due_at: now + UNDECIDED_FOR, body: claim.body.clone() };
                     return Ok(Plan::new(claim, outcome));
                 }
             };
+        self.waiting.decided(claim.id);
         let (channels, disabled) = self.recipients(&monitor).await?;
         let label = MonitorLabel { name: monitor.name, tags: monitor.tags, dependents };
         let plan = match verdict {
@@ -324,6 +329,7 @@ impl FanOut {
     /// hold up others.
     fn postponed(&self, claim: &Claim, error: &WireError) -> Plan {
         tracing::error!(error = %Chain(error), alert.id = %claim.id, "failed to fan an alert out; trying again in a minute");
+        self.waiting.put_off(claim.id);
         let outcome = Outcome::Retry { due_at: self.clock.now() + POSTPONE_FOR, body: claim.body.clone() };
         Plan::new(claim, outcome)
     }

@@ -46,6 +46,7 @@ mod standing;
 mod tests;
 mod transport;
 mod trouble;
+mod waiting;
 
 pub use config::{Config, UnknownZone, Zone};
 pub use disabling::{DisableError, Disabled, disable};

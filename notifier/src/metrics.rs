@@ -1,5 +1,8 @@
 //! The metrics of the notifier.
 
+use std::ops::Deref;
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,6 +27,17 @@ pub(crate) enum AlertResult {
     GivenUp,
 }
 
+impl AlertResult {
+    const ALL: [Self; 6] = [
+        Self::FannedOut,
+        Self::NoChannel,
+        Self::Silenced,
+        Self::MonitorGone,
+        Self::Unreadable,
+        Self::GivenUp,
+    ];
+}
+
 /// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum DeliveryResult {
@@ -35,6 +49,10 @@ pub(crate) enum DeliveryResult {
     Folded,
     /// Given up, because too many waited for its channel.
     NoRoom,
+}
+
+impl DeliveryResult {
+    const ALL: [Self; 4] = [Self::Delivered, Self::Dead, Self::Folded, Self::NoRoom];
 }
 
 /// The outcome of an attempt.
@@ -53,6 +71,14 @@ pub(crate) enum AttemptResult {
     /// The channel's URL, secret or headers cannot be used.
     Misconfigured,
 }
+
+impl AttemptResult {
+    const ALL: [Self; 6] =
+        [Self::Accepted, Self::Rejected, Self::TimedOut, Self::Network, Self::Refused, Self::Misconfigured];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoLabels {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AlertLabels {
@@ -86,6 +112,10 @@ pub(crate) struct Metrics {
     /// Seconds since the oldest delivery that is pending was created, of all notifiers; 0 = nothing is
     /// pending.
     pub(crate) oldest_pending: Gauge,
+    /// Alerts that are due and not fanned out yet, in the lanes of this notifier, and the seconds that the
+    /// oldest of them has waited; no series while the queue cannot be asked.
+    waiting_alerts: Family<NoLabels, Gauge>,
+    oldest_waiting_alert: Family<NoLabels, Gauge<f64, AtomicU64>>,
     /// Records of dead letters that were put back into the history.
     pub(crate) restored_dead_letters: Counter,
 }
@@ -101,9 +131,15 @@ impl Metrics {
             attempts_in_flight: Gauge::default(),
             deliveries_claimed: Gauge::default(),
             oldest_pending: Gauge::default(),
+            waiting_alerts: Family::default(),
+            oldest_waiting_alert: Family::default(),
             restored_dead_letters: Counter::default(),
         };
         let m = &metrics;
+        // A counter that is there from the beginning is seen to rise.
+        AlertResult::ALL.iter().for_each(|result| drop(m.of_alert(*result)));
+        DeliveryResult::ALL.iter().for_each(|result| drop(m.of_delivery(*result)));
+        AttemptResult::ALL.iter().for_each(|result| drop(m.of_attempt(*result)));
         registry.register("lubdub_notifier_alerts", "Alerts by what became of them", m.alerts.clone());
         registry.register(
             "lubdub_notifier_deliveries",
@@ -137,6 +173,16 @@ impl Metrics {
             m.oldest_pending.clone(),
         );
         registry.register(
+            "lubdub_notifier_waiting_alerts",
+            "Alerts in this notifier's lanes that are not fanned out yet",
+            m.waiting_alerts.clone(),
+        );
+        registry.register(
+            "lubdub_notifier_oldest_waiting_alert_seconds",
+            "Age of the oldest alert in this notifier's lanes that is not fanned out yet",
+            m.oldest_waiting_alert.clone(),
+        );
+        registry.register(
             "lubdub_notifier_restored_dead_letters",
             "Dead letters whose records the history had lost, or half redriven, and that were put back",
             m.restored_dead_letters.clone(),
@@ -145,14 +191,38 @@ impl Metrics {
     }
 
     pub(crate) fn alert(&self, result: AlertResult) {
-        self.alerts.get_or_create(&AlertLabels { result }).inc();
+        self.of_alert(result).inc();
     }
 
     pub(crate) fn delivery(&self, result: DeliveryResult) {
-        self.deliveries.get_or_create(&DeliveryLabels { result }).inc();
+        self.of_delivery(result).inc();
     }
 
     pub(crate) fn attempt(&self, result: AttemptResult) {
-        self.attempts.get_or_create(&AttemptLabels { result }).inc();
+        self.of_attempt(result).inc();
+    }
+
+    /// Shows how many alerts wait to be fanned out, and the seconds that the oldest has waited; `None`: that
+    /// is not known now.
+    pub(crate) fn waiting_alerts(&self, waiting: Option<(usize, f64)>) {
+        let Some((count, oldest)) = waiting else {
+            self.waiting_alerts.clear();
+            self.oldest_waiting_alert.clear();
+            return;
+        };
+        self.waiting_alerts.get_or_create(&NoLabels {}).set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.oldest_waiting_alert.get_or_create(&NoLabels {}).set(oldest);
+    }
+
+    fn of_alert(&self, result: AlertResult) -> impl Deref<Target = Counter> {
+        self.alerts.get_or_create(&AlertLabels { result })
+    }
+
+    fn of_delivery(&self, result: DeliveryResult) -> impl Deref<Target = Counter> {
+        self.deliveries.get_or_create(&DeliveryLabels { result })
+    }
+
+    fn of_attempt(&self, result: AttemptResult) -> impl Deref<Target = Counter> {
+        self.attempts.get_or_create(&AttemptLabels { result })
     }
 }

@@ -34,6 +34,7 @@ use crate::in_hand::{InHand, NEW_FOR, WAITS_AFTER};
 use crate::metrics::Metrics;
 use crate::transport::Transports;
 use crate::trouble::Trouble;
+use crate::waiting::WaitingAlerts;
 
 /// Settled deliveries that wait to be written down: more than can be claimed at once, so no attempt waits to
 /// hand one in.
@@ -82,6 +83,11 @@ impl Deps {
             partitions: self.partitions,
             ledger: Arc::clone(&self.ledger),
         }
+    }
+
+    fn in_hand(&self, health: &Health, limits: Limits) -> Arc<InHand> {
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        Arc::new(InHand::new(ledger, clock, health.clone(), limits.noted, limits.waits_after))
     }
 
     fn fact_finder(&self, time_limit: Duration) -> FactFinder {
@@ -172,13 +178,9 @@ impl Service {
 
         let facts = deps.fact_finder(limits.facts);
         let gate = deps.gate(&directory);
-        let in_hand = Arc::new(InHand::new(
-            deps.ledger.clone(),
-            deps.clock.clone(),
-            health.clone(),
-            limits.noted,
-            limits.waits_after,
-        ));
+        let in_hand = deps.in_hand(&health, limits);
+        let waiting =
+            Arc::new(WaitingAlerts::new(Arc::clone(&deps.alerts), deps.clock.clone(), metrics.clone()));
         let fan_out = Arc::new(FanOut {
             alerts: deps.alerts,
             deliveries: deps.deliveries.clone(),
@@ -190,6 +192,7 @@ impl Service {
             metrics: metrics.clone(),
             health: health.clone(),
             in_hand: Arc::clone(&in_hand),
+            waiting: Arc::clone(&waiting),
             defects: Mutex::default(),
         });
         let review = DeadLetterReview::new(
@@ -234,6 +237,7 @@ impl Service {
         let (to_dispatcher, settled) = mpsc::channel(SETTLED_QUEUE);
         let mut parts = JoinSet::new();
         parts.spawn(measure(Arc::clone(&context), shutdown.clone()));
+        parts.spawn(waiting.run(shutdown.clone()));
         parts.spawn(review.run(limits.review, shutdown.clone()));
         parts.spawn(fan_out.run(shutdown.clone()));
         parts.spawn(Surplus::new(Arc::clone(&context)).run(shutdown.clone()));

@@ -23,5 +23,6 @@ mod retrying;
 mod silence;
 mod storms;
 mod telling;
+mod waiting;
 mod webhooks;
 mod world;

@@ -46,8 +46,8 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage, QueueName,
-    Standing, SurplusClaims, SurplusWalk,
+    Backlog, Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
+    QueueName, Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use room::QueueRoom;
@@ -283,6 +283,18 @@ impl Queue for NatsQueue {
         let taken = self.take(lane, |shard| shard.claim(lane, now, limit))?;
         let Some((ungiven, taken)) = taken else { return Ok(Vec::new()) };
         self.hand_out(lane, ungiven, taken, now).await
+    }
+
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError> {
+        let state = self.shared.state.lock();
+        if state.held.is_empty() || state.closing {
+            return Ok(Backlog::default());
+        }
+        if !self.shared.is_confirmed(&state) {
+            return Err(unconfirmed());
+        }
+        let backlogs = state.held.values().map(|held| held.shard.backlog(now));
+        Ok(backlogs.fold(Backlog::default(), Backlog::with))
     }
 
     async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {

@@ -20,8 +20,8 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::clock::Clock;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
-    QueueName, Standing, SurplusClaims, SurplusWalk,
+    Backlog, Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError,
+    QueueMessage, QueueName, Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -287,6 +287,10 @@ impl Queue for SqliteQueue {
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         let claimed = self.shared.index.lock().claim(lane, now, limit);
         self.read(lane, claimed).await
+    }
+
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError> {
+        Ok(self.shared.index.lock().backlog(now))
     }
 
     async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {

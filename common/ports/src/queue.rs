@@ -107,6 +107,24 @@ pub enum Outcome {
     Withdraw,
 }
 
+/// What waits in a queue, and for how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many messages are due and not finished, claimed ones too.
+    pub due: usize,
+    /// When the first of them was due.
+    pub oldest: Option<EventTime>,
+}
+
+impl Backlog {
+    /// What waits in either.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let oldest = [self.oldest, other.oldest].into_iter().flatten().min();
+        Self { due: self.due + other.due, oldest }
+    }
+}
+
 /// How much a lane holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneLoad {
@@ -181,6 +199,12 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError>;
+
+    /// What is due at `now` in the lanes of this node. It looks at every message.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError>;
 
     /// Lanes of this node that hold more than half of their share of the room, each once.
     ///

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use uuid::Uuid;
 
-use super::queue::{LaneId, LaneLoad, MessageId, OrderKey, SurplusWalk};
+use super::queue::{Backlog, LaneId, LaneLoad, MessageId, OrderKey, SurplusWalk};
 use super::queue_room::share;
 use model::time::EventTime;
 
@@ -128,6 +128,13 @@ impl QueueIndex {
             self.claimable.remove(&lane);
         }
         claims
+    }
+
+    /// What is due at `now`, claimed or not. It looks at every message.
+    pub fn backlog(&self, now: EventTime) -> Backlog {
+        let due = self.messages.values().filter(|entry| entry.due_at <= now);
+        let one = |entry: &Entry| Backlog { due: 1, oldest: Some(entry.due_at) };
+        due.map(one).fold(Backlog::default(), Backlog::with)
     }
 
     /// Lanes that hold more than half of their share, in a queue that has room for `capacity` messages and

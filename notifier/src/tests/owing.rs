@@ -12,7 +12,7 @@ use model::notice::Notice;
 use model::time::EventTime;
 use model::wire;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
+    Backlog, Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
     QueueWithDeadLetters, Standing, SurplusClaims, SurplusWalk,
 };
 
@@ -61,6 +61,10 @@ impl Queue for Full {
 
     async fn claim(&self, lane: LaneId, now: EventTime, limit: usize) -> Result<Vec<Claim>, QueueError> {
         self.inner.claim(lane, now, limit).await
+    }
+
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError> {
+        self.inner.backlog(now).await
     }
 
     async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {

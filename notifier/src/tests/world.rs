@@ -53,6 +53,7 @@ pub(super) struct World {
 /// A notifier at work.
 pub(super) struct Running {
     pub(super) readiness: Readiness,
+    pub(super) metrics: prometheus_client::registry::Registry,
     shutdown: CancellationToken,
     service: JoinSet<Result<(), Error>>,
 }
@@ -114,7 +115,7 @@ impl World {
         let (readiness, shutdown) = (service.readiness(), CancellationToken::new());
         let mut running = JoinSet::new();
         running.spawn(service.run(shutdown.clone()));
-        Running { readiness, shutdown, service: running }
+        Running { readiness, metrics, shutdown, service: running }
     }
 
     fn uuid(&mut self) -> Uuid {

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use model::ids::PartitionId;
 use model::time::EventTime;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError, QueueMessage,
-    Standing, SurplusClaims, SurplusWalk,
+    Backlog, Claim, DeadLetters, LaneId, LaneLoad, MessageId, OrderKey, Outcome, Queue, QueueError,
+    QueueMessage, Standing, SurplusClaims, SurplusWalk,
 };
 use ports::queue_changes::Changes;
 use ports::queue_index::{Entry, QueueIndex};
@@ -177,6 +177,10 @@ impl Queue for InMemoryQueue {
         let mut held = self.messages.lock();
         let claimed = held.index.claim(lane, now, limit);
         Ok(claimed.into_iter().map(|(id, _)| held.with_body(lane, id)).collect())
+    }
+
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError> {
+        Ok(self.messages.lock().index.backlog(now))
     }
 
     async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {

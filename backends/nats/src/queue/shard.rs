@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::messages::{ClaimedRow, FoundRow, Landed, NewRow, Settling};
 use super::row::{Row, Status};
 use model::time::EventTime;
-use ports::queue::{LaneId, LaneLoad, MessageId, OrderKey, Outcome, SurplusWalk};
+use ports::queue::{Backlog, LaneId, LaneLoad, MessageId, OrderKey, Outcome, SurplusWalk};
 use ports::queue_index::{Entry, QueueIndex};
 
 /// Bodies of messages that are due within this time are kept in memory, besides those of claimed ones.
@@ -79,6 +79,11 @@ impl Shard {
 
     pub(super) fn is_claimed(&self, id: &MessageId) -> bool {
         self.known.get(id).is_some_and(|known| known.claim.is_some())
+    }
+
+    /// What is due at `now`.
+    pub(super) fn backlog(&self, now: EventTime) -> Backlog {
+        self.index.backlog(now)
     }
 
     /// How many messages are claimed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::ids::PartitionId;
-use ports::queue::{Claim, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters};
+use ports::queue::{Backlog, Claim, Outcome, Queue, QueueError, QueueMessage, QueueWithDeadLetters};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ macro_rules! queue_suite {
                 what_is_enqueued_is_claimed,
                 an_id_enqueued_twice_is_one_message,
                 nothing_is_claimed_before_it_is_due,
+                what_is_due_and_not_finished_is_the_backlog,
                 lanes_are_apart,
                 a_claimed_message_is_nobody_elses,
                 many_claimers_get_each_message_once,
@@ -125,6 +126,26 @@ pub async fn nothing_is_claimed_before_it_is_due(subject: &mut Messages) {
     assert_eq!(lanes(&*queue, 100).await, BTreeSet::from([1]));
     assert_eq!(claim(&*queue, 1, 250, 2).await, [11, 13], "earliest due first, then in their order");
     assert_eq!(claim(&*queue, 1, 1_000, 10).await, [12, 10]);
+}
+
+pub async fn what_is_due_and_not_finished_is_the_backlog(subject: &mut Messages) {
+    let queue = subject.port();
+    let backlog = async |queue: &dyn Queue, millis| queue.backlog(at(millis)).await.expect("backlog");
+    let of = |due, oldest: Option<i64>| Backlog { due, oldest: oldest.map(at) };
+    assert_eq!(backlog(&*queue, 1_000).await, of(0, None));
+    let due = |number, lane, millis| QueueMessage { due_at: at(millis), ..message(number, lane) };
+    let behind = QueueMessage { order_key: id(10), ..due(13, 1, 400) };
+    enqueue(&*queue, [due(10, 1, 300), due(11, 2, 100), due(12, 1, 900), behind]).await;
+    assert_eq!(backlog(&*queue, 99).await, of(0, None));
+    assert_eq!(backlog(&*queue, 350).await, of(2, Some(100)));
+    assert_eq!(backlog(&*queue, 400).await, of(3, Some(100)), "what waits behind another one counts");
+    assert_eq!(claim(&*queue, 2, 1_000, 10).await, [11]);
+    assert_eq!(backlog(&*queue, 1_000).await, of(4, Some(100)), "so does what is claimed");
+    settle(&*queue, 11, Outcome::Complete).await;
+    assert_eq!(backlog(&*queue, 1_000).await, of(3, Some(300)));
+    assert_eq!(claim(&*queue, 1, 1_000, 1).await, [10]);
+    settle(&*queue, 10, Outcome::Retry { due_at: at(2_000), body: body(10) }).await;
+    assert_eq!(backlog(&*queue, 1_000).await, of(2, Some(400)));
 }
 
 pub async fn lanes_are_apart(subject: &mut Messages) {

@@ -9,7 +9,7 @@ use model::ids::PartitionId;
 use model::time::EventTime;
 use parking_lot::Mutex;
 use ports::queue::{
-    Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
+    Backlog, Claim, DeadLetters, LaneId, LaneLoad, MessageId, Outcome, Queue, QueueError, QueueMessage,
     QueueWithDeadLetters, Standing, SurplusClaims, SurplusWalk,
 };
 
@@ -84,6 +84,11 @@ impl Queue for FaultyQueue {
             self.return_all(unheard.into_iter().map(|claim| (claim.id, claim.body)), now).await?;
         }
         claimed
+    }
+
+    async fn backlog(&self, now: EventTime) -> Result<Backlog, QueueError> {
+        live(self.plan.as_ref()).await;
+        self.inner.backlog(now).await
     }
 
     async fn crowded(&self) -> Result<Vec<LaneLoad>, QueueError> {
