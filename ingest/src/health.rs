@@ -9,6 +9,7 @@ use model::time::{EventTime, TimeRules};
 use parking_lot::Mutex;
 use ports::clock::Clock;
 
+use crate::clock_offset::ClockOffset;
 use crate::tokens::Standing;
 
 /// The time without an acknowledgement after which the node is not ready.
@@ -42,8 +43,8 @@ pub(crate) struct Health {
 #[derive(Debug, Default, Clone, Copy)]
 struct LaneHealth {
     last: Option<Acknowledged>,
-    /// The least that this node's clock is off the log's; `None` until the two were compared.
-    off: Option<Duration>,
+    /// `None` until this node's clock was compared with the log's.
+    off: Option<ClockOffset>,
 }
 
 impl Health {
@@ -100,11 +101,21 @@ impl Health {
         // room to tell.
         let quick = ack.handled_at.since(ack.sealed_at) <= self.skew;
         let Some(lane) = self.lanes.get(usize::from(partition.0)).filter(|_| quick) else { return false };
-        let off = ack.sealed_at.since(logged_at).max(logged_at.since(ack.handled_at));
-        lane.lock().off = Some(off);
-        let agrees = self.lanes.iter().all(|lane| lane.lock().off.is_some_and(|off| off <= self.skew));
+        lane.lock().off = Some(ClockOffset::of(ack.sealed_at..=ack.handled_at, logged_at));
+        let agrees =
+            self.lanes.iter().all(|lane| lane.lock().off.is_some_and(|off| off.length() <= self.skew));
         self.clock_agrees.store(agrees, Ordering::Relaxed);
         true
+    }
+
+    /// The greatest offset that was found at the newest comparisons; `None` until there was one.
+    pub(crate) fn clock_offset(&self) -> Option<ClockOffset> {
+        self.lanes.iter().filter_map(|lane| lane.lock().off).max_by_key(|off| off.length())
+    }
+
+    /// The offset, if it is more than is allowed.
+    pub(crate) fn clock_is_off(&self) -> Option<ClockOffset> {
+        self.clock_offset().filter(|off| off.length() > self.skew)
     }
 
     /// Why the node is not ready: a fragment that fits after "ingest is not ready: ".
@@ -139,9 +150,7 @@ impl Health {
         if lanes.iter().any(|lane| lane.off.is_none()) {
             return Some("its clock was not compared with the heartbeat log's yet".to_owned());
         }
-        let off = lanes.iter().filter_map(|lane| lane.off).max().unwrap_or_default();
-        (off > self.skew)
-            .then(|| format!("its clock is at least {} ms off the heartbeat log's", off.as_millis()))
+        self.clock_is_off().map(|off| format!("its clock is {off}"))
     }
 }
 
@@ -182,15 +191,15 @@ mod tests {
             ("one clock", TimeRules::EMBEDDED, Standing::Current, &[ack(9_000, 0)], 5, None),
             ("clocks agree", TimeRules::CLUSTER, Standing::Current, &[ack(3, 5)], 5, None),
             ("off by S", TimeRules::CLUSTER, Standing::Current, &[ack(505, 5)], 5, None),
-            ("behind", TimeRules::CLUSTER, Standing::Current, &[ack(506, 5)], 5, Some("501 ms off")),
-            ("ahead", TimeRules::CLUSTER, Standing::Current, &[ack(-501, 5)], 5, Some("501 ms off")),
+            ("behind", TimeRules::CLUSTER, Standing::Current, &[ack(506, 5)], 5, Some("0.501 s behind")),
+            ("ahead", TimeRules::CLUSTER, Standing::Current, &[ack(-501, 5)], 5, Some("0.501 s ahead")),
             (
                 "a slow append tells nothing",
                 TimeRules::CLUSTER,
                 Standing::Current,
                 &[ack(-501, 5), ack(0, 501)],
                 501,
-                Some("501 ms off"),
+                Some("0.501 s ahead"),
             ),
             ("right again", TimeRules::CLUSTER, Standing::Current, &[ack(-501, 5), ack(0, 5)], 5, None),
         ];
@@ -230,7 +239,9 @@ mod tests {
         health.acknowledged(PartitionId(0), ack);
         let trouble = health.trouble(Standing::Current, &ManualClock::new(START));
         assert!(trouble.is_some_and(|why| why.contains("not compared")) && !health.clock_agrees());
+        assert_eq!(health.clock_offset(), None);
         health.logged(PartitionId(0), ack, logged_at);
         assert!(health.clock_agrees());
+        assert_eq!(health.clock_offset(), Some(ClockOffset::NONE));
     }
 }

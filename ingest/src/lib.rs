@@ -12,6 +12,7 @@
 mod accept;
 mod answer;
 mod body;
+mod clock_offset;
 mod config;
 mod error;
 mod group_commit;

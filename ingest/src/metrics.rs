@@ -1,5 +1,6 @@
 //! The metrics of ingest.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +11,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::answer::Answer;
+use crate::clock_offset::ClockOffset;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoLabels {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByAnswer {
@@ -45,6 +50,9 @@ pub(crate) struct Metrics {
     outputs_without_room: Counter,
     pub(crate) deaf_frames: Counter,
     pub(crate) refused_connections: Counter,
+    /// Seconds by which this node's clock is off the log's, more than 0 if it is ahead; no series until the
+    /// two were compared.
+    clock_offset: Family<NoLabels, Gauge<f64, AtomicU64>>,
     pub(crate) tokens: Gauge,
     pub(crate) undecodable: Counter,
 }
@@ -69,6 +77,7 @@ impl Metrics {
             outputs_without_room: outputs_cut("no_room"),
             deaf_frames: Counter::default(),
             refused_connections: Counter::default(),
+            clock_offset: Family::default(),
             tokens: Gauge::default(),
             undecodable: Counter::default(),
         };
@@ -110,6 +119,11 @@ impl Metrics {
             "Connections turned away: their address uses its whole share, or their heads have no room",
             metrics.refused_connections.clone(),
         );
+        registry.register(
+            "lubdub_ingest_clock_offset_seconds",
+            "By how much this node's clock is ahead of the heartbeat log's, at least; less than 0 = behind",
+            metrics.clock_offset.clone(),
+        );
         registry.register("lubdub_ingest_tokens", "Tokens known", metrics.tokens.clone());
         registry.register(
             "lubdub_ingest_undecodable_monitors",
@@ -117,6 +131,10 @@ impl Metrics {
             metrics.undecodable.clone(),
         );
         metrics
+    }
+
+    pub(crate) fn clock_offset(&self, offset: ClockOffset) {
+        self.clock_offset.get_or_create(&NoLabels {}).set(offset.as_secs_f64());
     }
 
     pub(crate) fn answered(&self, answer: Answer) {

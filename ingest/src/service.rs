@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock_offset::ClockOffset;
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::group_commit::{Author, GroupCommit};
@@ -185,8 +186,10 @@ impl Service {
     /// Asks the log now and then when it recorded a frame of ours.
     async fn compare_clocks(&self) {
         if !self.health.has_two_clocks() {
+            self.metrics.clock_offset(ClockOffset::NONE);
             return std::future::pending().await;
         }
+        let mut was_off = false;
         let mut compared = vec![None; usize::from(self.log.partitions())];
         loop {
             let now = self.clock.elapsed();
@@ -196,12 +199,31 @@ impl Service {
                 match self.log.logged_at(partition, ack.offset).await {
                     Ok(Some(logged_at)) if self.health.logged(partition, ack, logged_at) => {
                         *compared = Some(now);
+                        self.tell_clock(&mut was_off);
                     }
                     Ok(Some(_) | None) => {}
                     Err(error) => tracing::debug!(error = %Chain(&error), "failed to compare the clocks"),
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Shows how far this node's clock is off, and logs when it goes off and when it is right again.
+    fn tell_clock(&self, was_off: &mut bool) {
+        if let Some(offset) = self.health.clock_offset() {
+            self.metrics.clock_offset(offset);
+        }
+        match self.health.clock_is_off() {
+            Some(offset) if !std::mem::replace(was_off, true) => {
+                tracing::error!(
+                    "this node's clock is {offset}; pushes are answered 503 until it is right: check NTP"
+                );
+            }
+            None if std::mem::replace(was_off, false) => {
+                tracing::info!("this node's clock agrees with the heartbeat log's again");
+            }
+            Some(_) | None => {}
         }
     }
 

@@ -82,6 +82,7 @@ const PURE: &[&str] = &[
     "console/management/src/situation.rs",
     "ingest/src/accept",
     "ingest/src/accept.rs",
+    "ingest/src/clock_offset.rs",
     "notifier/src/defects.rs",
     "notifier/src/delivery/lanes.rs",
     "notifier/src/desk/chat.rs",
