@@ -187,9 +187,7 @@ impl Scanned {
             Plain::Form { found, begins_like_one } if declared || begins_like_one => Self::of(found, false),
             Plain::Form { .. } => Self::default(),
             Plain::Json(text) => {
-                let mut json = Content::blank(Declared::InText(MAX_TEXTS));
-                json.feed(text.as_bytes());
-                Some(json.finish()).filter(Self::says_something).unwrap_or_default()
+                Content::of_json_within(&text).filter(Self::says_something).unwrap_or_default()
             }
             Plain::Lines(found) => Self { found, ..Self::default() }.cut_short(Trouble::Lines),
         }
@@ -311,6 +309,16 @@ impl Content {
             }
         };
         (content, begin)
+    }
+
+    /// What the JSON says that a text begins with behind its marks; `None`: that is no JSON. The text is not
+    /// read as anything else, a form for instance: it came out of one, and would come out of it again without
+    /// end.
+    fn of_json_within(text: &str) -> Option<Scanned> {
+        let json = text.get(text.find(['{', '['])?..)?;
+        let (mut content, rest) = Self::of(Declared::InText(MAX_TEXTS), json.as_bytes(), true);
+        content.feed(rest);
+        matches!(content, Self::Json(_) | Self::Array(..)).then(|| content.finish())
     }
 
     fn feed(&mut self, piece: &[u8]) {

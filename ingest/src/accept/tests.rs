@@ -449,6 +449,23 @@ fn a_query_behind_a_query_is_heard_like_a_plain_one() {
 
 mod parts;
 
+#[test]
+fn what_looks_like_json_in_marks_of_any_kind_and_number_is_read_once() {
+    let marks = ["''", "`'", "\u{2003}", "\u{201c}\u{2018}", "' '", "\"'", "%27%27", "%E2%80%83", "+'"];
+    for mark in marks {
+        for json in ["{", "[", "%7B", r#"{"status":"down"}"#, r#"{"status":"down"#, r#"[{"status":"down"}]"#]
+        {
+            for (kind, end) in [(None, ""), (None, "''"), (JSON, ""), (FORM, "=x")] {
+                let body = format!("{mark}{json}{end}");
+                // A failure that is named is never heard as a success.
+                let heard = read(None, kind, body.as_bytes());
+                let is_up = heard.as_ref().is_ok_and(|heard| heard.kind == HeartbeatKind::Up);
+                assert!(!(is_up && json == r#"{"status":"down"}"#), "{body}: {heard:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_a_client_sends_makes_it_panic(
