@@ -75,7 +75,11 @@ impl Secured {
     /// Lets the servers read again what `lubdub secrets` made, as its report says.
     #[track_caller]
     pub(super) fn reload(&mut self) {
+        let reloads = |nats: &NatsServer| nats.said().matches("Reloaded server configuration").count();
+        let before = reloads(&self.nats);
         self.nats.process().signal(Signal::HUP);
+        // Connections of users that changed end with it, and what was asked over them is lost.
+        eventually("NATS has read its configuration", || (reloads(&self.nats) > before).then_some(()));
         let path = self.secrets.path().join("redis/operator-password");
         let password = std::fs::read_to_string(path).expect("it was made");
         let login = ["--user", "operator", "--pass", password.trim(), "--no-auth-warning"];
