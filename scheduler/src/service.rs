@@ -354,6 +354,7 @@ impl PartitionTask {
                 Ok(Ended::Stopped) => {}
                 Ok(Ended::Rebuilt(partition)) => rebuilt = Some(partition),
                 Err(error) => {
+                    let error = self.judged(error, &lease).await;
                     self.release(&lease).await;
                     self.pause(&error, &stop).await;
                 }
@@ -372,6 +373,29 @@ impl PartitionTask {
         let outcome = owner.run(stop).await;
         self.held.set(self.id, false);
         outcome
+    }
+
+    /// Tells what the store forgot from a lease that another scheduler took over: any use of the lease may be
+    /// the first that is refused.
+    async fn judged(&self, error: Error, lease: &Lease) -> Error {
+        let Error::State(refusal) = &error else { return error };
+        let is_forgotten = match refusal {
+            StateError::Fenced => match self.context.deps.states.holder(self.id).await {
+                Ok(holder) => lease.was_forgotten(holder.as_ref()),
+                Err(_) => false,
+            },
+            // The lease is in force, and its store is not where its holder left it.
+            StateError::OutOfOrder { .. } => true,
+            StateError::Held { .. } | StateError::TooLarge { .. } | StateError::Unavailable(_) => {
+                return error;
+            }
+        };
+        if is_forgotten {
+            self.held.metrics.forgotten_leases.inc();
+            return Error::Forgotten;
+        }
+        self.held.metrics.fenced_commits.inc();
+        error
     }
 
     /// Gives the partition back, however long it takes: no other scheduler takes it over while this one

@@ -5,7 +5,7 @@ use std::time::Instant;
 use model::chain::Chain;
 use model::ids::Offset;
 use ports::repeats::Repeats;
-use ports::state_store::{Commit, StateError};
+use ports::state_store::Commit;
 
 use super::state::{Owner, RETRY};
 use crate::error::Error;
@@ -86,25 +86,10 @@ impl Owner {
                     self.pause("failed to commit", &error, &mut repeats).await;
                 }
                 Err(error) => {
-                    return Err(self.refused(error).await);
+                    return Err(error.into());
                 }
             }
         }
-    }
-
-    /// Why a commit was refused for good.
-    async fn refused(&self, error: StateError) -> Error {
-        if !matches!(error, StateError::Fenced) {
-            return error.into();
-        }
-        if let Ok(holder) = self.deps.states.holder(self.id).await
-            && self.lease.was_forgotten(holder.as_ref())
-        {
-            self.metrics.forgotten_leases.inc();
-            return Error::Forgotten;
-        }
-        self.metrics.fenced_commits.inc();
-        error.into()
     }
 
     /// Waits before another try. What fails for long is said once a minute.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::checker::Allowed;
 use super::installation::Plan;
 use super::load::Pace;
+use super::node::Role;
 use super::scene::{Crowd, Scene};
 use crate::harness::eventually;
 
@@ -28,6 +29,7 @@ fn what_redis_forgets_is_read_again_and_nobody_is_told_twice() {
     until_events(&scene, before + FLIPS / 3);
     scene.until_well();
     scene.silence(2);
+    assert_is_told_as_forgotten(&scene);
     scene.check(&Allowed { counters_again: true, ..Allowed::default() });
 }
 
@@ -49,7 +51,16 @@ fn what_an_older_redis_does_not_know_is_read_again_and_nobody_is_told_twice() {
     until_events(&scene, before + FLIPS / 3);
     scene.until_well();
     scene.silence(2);
+    assert_is_told_as_forgotten(&scene);
     scene.check(&Allowed { counters_again: true, ..Allowed::default() });
+}
+
+/// Redis went back, and no scheduler took anything over.
+#[track_caller]
+fn assert_is_told_as_forgotten(scene: &Scene) {
+    let counted = |name: &str| scene.cluster.metric(Role::Scheduler, name);
+    assert!(counted("lubdub_scheduler_forgotten_leases_total") > 0.0);
+    assert_eq!(counted("lubdub_scheduler_fenced_commits_total"), 0.0);
 }
 
 /// Waits until this many webhooks came.
