@@ -186,7 +186,8 @@ impl Nats {
     /// What there is of an installation, waiting for a while for servers that are not there yet; `None`:
     /// there is none.
     ///
-    /// # Errors An error that keeps the servers from being asked.
+    /// # Errors
+    /// An error that keeps the servers from being asked.
     pub(crate) async fn remains(&self) -> anyhow::Result<Option<Remains>> {
         self.for_init("look at NATS", backend_nats::remains).await
     }

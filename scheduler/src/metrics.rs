@@ -154,11 +154,7 @@ impl Metrics {
         counter("lubdub_scheduler_damaged_frames", "Log entries that could not be read", &m.damaged_frames);
         counter("lubdub_scheduler_commits", "Commits to the state store", &m.commits);
         counter("lubdub_scheduler_committed_monitors", "Changed monitors in commits", &m.committed_monitors);
-        counter(
-            "lubdub_scheduler_fenced_commits",
-            "Leases taken over by another scheduler",
-            &m.fenced_commits,
-        );
+        counter("lubdub_scheduler_fenced_commits", "Leases that were taken over", &m.fenced_commits);
         counter(
             "lubdub_scheduler_forgotten_leases",
             "Leases that the state store forgot, as after a wipe",

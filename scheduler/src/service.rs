@@ -292,7 +292,7 @@ impl Holdings {
 
     fn tell_readiness(&self, failing: Option<&str>) {
         self.held.metrics.orphans.set(i64::try_from(self.orphans.count()).unwrap_or(i64::MAX));
-        self.readiness.set(Cause::Installation, self.orphans.trouble());
+        self.readiness.set(Cause::Registry, self.orphans.trouble());
         if let Some(why) = failing {
             self.readiness.set_not_ready(format!("the roster of schedulers cannot be used: {why}"));
             return;

@@ -59,7 +59,8 @@ impl Server {
     /// Looks at what a server says of itself: the policy by which it throws keys away when its memory is
     /// full, if it does.
     ///
-    /// # Errors Its version, if that is too old.
+    /// # Errors
+    /// Its version, if that is too old.
     pub(super) fn judge(info: &InfoDict) -> Result<Option<String>, String> {
         let found = said(info, "redis_version");
         if version(&found).is_none_or(|version| version < OLDEST) {

@@ -64,7 +64,8 @@ impl RedisMark {
     /// Whether a node of `role` can use it as it is now: it is asked whose it is, how it is set up, and, if
     /// it is `own`, whether it can be written.
     ///
-    /// # Errors [`RedisTrouble`].
+    /// # Errors
+    /// [`RedisTrouble`].
     pub async fn look(&self, role: Role, own: &str) -> Result<Look, RedisTrouble> {
         let mark = self.read().await.map_err(RedisTrouble::of)?;
         let info = self.link.ask::<InfoDict>(&::redis::cmd("INFO")).await.map_err(RedisTrouble::of)?;

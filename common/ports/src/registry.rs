@@ -155,7 +155,8 @@ pub trait Registry: Send + Sync {
     /// registry that was lost and made anew. A registry that lies in one store with what follows from it
     /// cannot be lost alone, and is always known.
     ///
-    /// # Errors `Unavailable`.
+    /// # Errors
+    /// `Unavailable`.
     async fn is_known(&self, _kind: RecordKind) -> Result<bool, RegistryError> {
         Ok(true)
     }

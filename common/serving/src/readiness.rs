@@ -17,6 +17,8 @@ pub enum Cause {
     Installation,
     /// NATS.
     Nats,
+    /// The registry was lost.
+    Registry,
     /// Redis.
     Redis,
     /// The listener.
